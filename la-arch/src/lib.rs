@@ -1,0 +1,2 @@
+//! The LoongArch64 architecture in one place, without behaviour.
+#![no_std]

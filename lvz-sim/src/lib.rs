@@ -1,0 +1,1 @@
+//! A LoongArch64 system simulator with the virtualization extension (LVZ).
