@@ -1,1 +1,6 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
+
+pub mod cpu;
+pub mod isa;
+pub mod mem;
+pub mod platform;
