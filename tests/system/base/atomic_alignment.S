@@ -1,5 +1,8 @@
 # Atomics need natural alignment whatever the CPU does for plain accesses (manual
 # 2.2.7, 6.2.2).
+#
+#@ only sim: QEMU ends with a segmentation fault on an unaligned atomic access in
+#@   system mode.
 
 .include "test.inc"
 

@@ -1,5 +1,8 @@
 # The stable counter: rdtime in its three forms, its identity and compensation
 # (manual 2.2.10.4, 7.6.1, 7.6.4), and its frequency in CPUCFG.
+#
+#@ qemu cntc: QEMU stores CNTC without using it; "the final readout value will be
+#@   the original timer count value plus the timer compensation value" (7.6.4).
 
 .include "test.inc"
 

@@ -1,5 +1,14 @@
 # Which bits of each CSR software can write (manual chapter 7): reserved and
 # read-only fields ignore a write of all ones, and zeros clear the rest.
+#
+#@ qemu *.ones crmd.reserved rvacfg stlbps llbctl.reserved: QEMU stores whole
+#@   registers; fields that the manual marks R0 or R ignore software
+#@   writes (7.2.1), and 32-bit registers ignore bits 63:32 (7.2.2).
+#@ qemu tid.sign tlbehi.sign: QEMU returns what was written; 32-bit registers read
+#@   sign-extended (7.2.2), TLBEHI above VPPN repeats its top bit (7.5.2).
+#@ qemu *.readonly *.quiet: QEMU raises INE on a write to a read-only register;
+#@   "software writes to these fields will not update their contents, and will
+#@   have no side effects" (7.2.1).
 
 .include "test.inc"
 

@@ -1,4 +1,7 @@
 # ertn: what it restores from PRMD and TLBRPRMD (manual 4.2.6.1, 6.2.3, 6.2.4).
+#
+#@ qemu we: CRMD.WE and PRMD.PWE are not modelled by QEMU; ertn restores WE
+#@   (4.2.6.1, 6.2.3).
 
 .include "test.inc"
 

@@ -1,5 +1,11 @@
 # Which instructions need PLV0 (manual 4.1, 4.2): each raises IPE at PLV3, PLV1
 # and PLV2; the others run there.
+#
+#@ qemu drdtl3.*: QEMU has no MISC register; 7.4.4 makes rdtime privileged at
+#@   PLV3 with DRDTL3.
+#@ qemu plv1.* plv2.*: QEMU's windows serve PLV0 and PLV3 only, and its privilege
+#@   check is for PLV3 alone; 7.5.19 has a bit for each level, and only PLV0 may
+#@   execute privileged instructions (4.1).
 
 .include "test.inc"
 

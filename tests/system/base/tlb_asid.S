@@ -1,4 +1,7 @@
 # ASID and G in look-ups; changing ASID takes effect at once (manual 5.4.2, 7.5.4).
+#
+#@ qemu half9: QEMU takes G from the even half; the entry's G is 1 "only when the G
+#@   bit in both TLBELO0 and TLBELO1 is 1" (7.5.3).
 
 .include "test.inc"
 

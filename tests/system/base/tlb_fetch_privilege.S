@@ -1,5 +1,8 @@
 # A fetch from a page of another privilege level (manual 5.4.4); loads and stores
 # are in tlb_permissions.S.
+#
+#@ only sim: QEMU reads the instruction again for BADI, which faults again, without
+#@   end.
 
 .include "test.inc"
 

@@ -1,5 +1,11 @@
 # tlbwr, tlbrd, tlbsrch at explicit indices: what they read, write and leave
 # alone (manual 4.2.4.1 to 4.2.4.3, 7.5.1 to 7.5.4).
+#
+#@ qemu read.asid: QEMU's tlbrd leaves ASID alone for a present entry; "the contents
+#@   of the ASID field read from the TLB table entry [...] are recorded here"
+#@   (7.5.4).
+#@ qemu g.one: QEMU takes G from the even half; the entry's G is 1 "only when the G
+#@   bit in both TLBELO0 and TLBELO1 is 1" (7.5.3).
 
 .include "test.inc"
 

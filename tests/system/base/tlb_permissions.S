@@ -1,5 +1,10 @@
 # V, D, NR, NX, PLV and RPLV of a page against load, store and fetch at PLV0 and
 # PLV3, and their priority (manual 5.4.3.1, 5.4.4).
+#
+#@ qemu plv_before_nr: QEMU checks NR before PLV; 5.4.4 has PPI before PNR, and
+#@   5.4.3.1 wants a legal privilege level for PNR.
+#@ qemu dwpl0.kernel: QEMU has no MISC register; DWPL0 takes the D check away from
+#@   PLV0 (7.4.4, 5.4.4).
 
 .include "test.inc"
 

@@ -1,5 +1,13 @@
 # Direct-mapped windows: segment, privilege levels, precedence over the TLB, no
 # canonical check, fetch only through the first two (manual 5.2.1, 7.5.19).
+#
+#@ qemu user_only.kernel.* no_level.* precedence.window plv3: QEMU keeps serving
+#@   translations that it made before a write to DMW0 to DMW3; a window is in force
+#@   when it is configured (5.2.1).
+#@ qemu fetch.third: QEMU fetches through all windows; "the last two windows are used
+#@   for load/store operations only" (5.2.1).
+#@ qemu plv1.* plv2.*: QEMU's windows serve PLV0 and PLV3 only; 7.5.19 has a bit for
+#@   each level.
 
 .include "test.inc"
 
