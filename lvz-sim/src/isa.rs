@@ -9,6 +9,9 @@ use crate::mem::Bus;
 use la_arch::insn::Encoding;
 
 mod decoder;
+mod lvz;
+mod privileged;
+
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -95,7 +98,7 @@ pub struct Insn {
     pub ends: Ends,
 }
 
-/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b @ends, ...)`
+/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
 /// where the left names are constants of the `la_arch::insn` module in scope as
 /// `enc`.
 #[macro_export]
@@ -121,4 +124,4 @@ pub fn all() -> impl Iterator<Item = &'static Insn> {
 }
 
 /// One table a file.
-const TABLES: &[&[Insn]] = &[];
+const TABLES: &[&[Insn]] = &[privileged::TABLE, lvz::TABLE];

@@ -1,6 +1,9 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
 pub mod cpu;
+pub mod engine;
 pub mod isa;
 pub mod mem;
+mod mmu;
 pub mod platform;
+pub mod stats;
