@@ -20,6 +20,10 @@ mod misc;
 mod muldiv;
 mod operand;
 mod shift;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.

@@ -48,6 +48,108 @@ crate::insn_table! { Group::Integer;
     ANDI => rd!(|rj, imm| rj & imm);
     ORI => rd!(|rj, imm| rj | imm);
     XORI => rd!(|rj, imm| rj ^ imm);
-    MASKEQZ => rd!(|rj, rk| if rk == 0 { 0 } else { rj });
-    MASKNEZ => rd!(|rj, rk| if rk != 0 { 0 } else { rj });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{In, PC, RD, ji, jk, rd_of, run_with};
+    use super::enc;
+
+    const MINUS_1: u64 = u64::MAX;
+    const BIG: u64 = 0x1234_5678_9abc_def0;
+
+    #[test]
+    fn words_wrap_and_are_sign_extended() {
+        assert_eq!(
+            rd_of(&enc::ADD_W, jk(0x5_7fff_ffff, 1)),
+            0xffff_ffff_8000_0000
+        );
+        assert_eq!(rd_of(&enc::ADD_W, jk(0xffff_ffff, 1)), 0);
+        assert_eq!(rd_of(&enc::SUB_W, jk(0, 1)), MINUS_1);
+        assert_eq!(
+            rd_of(&enc::SUB_W, jk(0x8000_0000, 0x1_0000_0001)),
+            0x7fff_ffff
+        );
+        assert_eq!(
+            rd_of(&enc::ADDI_W, ji(0x7fff_ffff, 2047)),
+            0xffff_ffff_8000_07fe
+        );
+        assert_eq!(rd_of(&enc::ADDI_W, ji(BIG, -16)), 0xffff_ffff_9abc_dee0);
+    }
+
+    #[test]
+    fn doublewords_wrap() {
+        assert_eq!(rd_of(&enc::ADD_D, jk(MINUS_1, 2)), 1);
+        assert_eq!(rd_of(&enc::SUB_D, jk(1, 2)), MINUS_1);
+        assert_eq!(rd_of(&enc::ADDI_D, ji(0, -2048)), 0xffff_ffff_ffff_f800);
+        assert_eq!(rd_of(&enc::ADDU16I_D, ji(1, -32768)), 0xffff_ffff_8000_0001);
+        assert_eq!(rd_of(&enc::ADDU16I_D, ji(1, 32767)), 0x7fff_0001);
+    }
+
+    #[test]
+    fn alsl_shifts_by_one_more_than_the_field() {
+        let input = |imm| In {
+            imm,
+            ..jk(0x4000_0001, 3)
+        };
+        assert_eq!(rd_of(&enc::ALSL_W, input(0)), 0xffff_ffff_8000_0005);
+        assert_eq!(rd_of(&enc::ALSL_WU, input(0)), 0x8000_0005);
+        assert_eq!(rd_of(&enc::ALSL_WU, input(3)), 0x13);
+        assert_eq!(rd_of(&enc::ALSL_D, input(3)), 0x4_0000_0013);
+    }
+
+    #[test]
+    fn constants_are_put_together() {
+        assert_eq!(rd_of(&enc::LU12I_W, ji(0, -0x80000)), 0xffff_ffff_8000_0000);
+        assert_eq!(rd_of(&enc::LU12I_W, ji(0, 0x7ffff)), 0x7fff_f000);
+        let with_rd = |imm| In {
+            rd: BIG,
+            imm,
+            ..In::default()
+        };
+        assert_eq!(rd_of(&enc::LU32I_D, with_rd(-2)), 0xffff_fffe_9abc_def0);
+        assert_eq!(rd_of(&enc::LU32I_D, with_rd(0x7ffff)), 0x7_ffff_9abc_def0);
+        assert_eq!(rd_of(&enc::LU52I_D, ji(BIG, -0x700)), 0x9004_5678_9abc_def0);
+    }
+
+    #[test]
+    fn comparisons_know_signs() {
+        assert_eq!(rd_of(&enc::SLT, jk(MINUS_1, 0)), 1);
+        assert_eq!(rd_of(&enc::SLT, jk(0, 0)), 0);
+        assert_eq!(rd_of(&enc::SLTU, jk(MINUS_1, 0)), 0);
+        assert_eq!(rd_of(&enc::SLTU, jk(0, 1)), 1);
+        assert_eq!(rd_of(&enc::SLTI, ji(0, -1)), 0);
+        assert_eq!(rd_of(&enc::SLTI, ji(MINUS_1, 0)), 1);
+        assert_eq!(rd_of(&enc::SLTUI, ji(0, -1)), 1);
+        assert_eq!(rd_of(&enc::SLTUI, ji(MINUS_1, -1)), 0);
+    }
+
+    #[test]
+    fn pc_relative_addresses_count_from_the_instruction() {
+        assert_eq!(rd_of(&enc::PCADDI, ji(0, -1)), PC - 4);
+        assert_eq!(rd_of(&enc::PCADDU12I, ji(0, 2)), PC + 0x2000);
+        assert_eq!(rd_of(&enc::PCADDU18I, ji(0, -0x80000)), PC - (1 << 37));
+        assert_eq!(rd_of(&enc::PCALAU12I, ji(0, -1)), (PC & !0xfff) - 0x1000);
+    }
+
+    #[test]
+    fn logic() {
+        assert_eq!(rd_of(&enc::AND, jk(0b1100, 0b1010)), 0b1000);
+        assert_eq!(rd_of(&enc::OR, jk(0b1100, 0b1010)), 0b1110);
+        assert_eq!(rd_of(&enc::XOR, jk(0b1100, 0b1010)), 0b0110);
+        assert_eq!(rd_of(&enc::NOR, jk(0b1100, 0b1010)), !0b1110);
+        assert_eq!(rd_of(&enc::ANDN, jk(0b1100, 0b1010)), 0b0100);
+        assert_eq!(rd_of(&enc::ORN, jk(0b1100, 0b1010)), !0b0010);
+        assert_eq!(rd_of(&enc::ANDI, ji(MINUS_1, 0xfff)), 0xfff);
+        assert_eq!(rd_of(&enc::ORI, ji(0, 0xfff)), 0xfff);
+        assert_eq!(rd_of(&enc::XORI, ji(MINUS_1, 0xfff)), !0xfff);
+    }
+
+    #[test]
+    fn r0_stays_zero_and_rd_may_be_a_source() {
+        let (cpu, _) = run_with(&enc::ADDI_D, ji(1, 1), |op| op.rd = 0);
+        assert_eq!(cpu.get(0), 0);
+        let (cpu, _) = run_with(&enc::SUB_D, jk(9, 2), |op| op.rj = RD);
+        assert_eq!(cpu.get(RD), 7);
+    }
 }

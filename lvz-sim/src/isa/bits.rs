@@ -1,4 +1,4 @@
-//! Extension, counting, reordering and bit fields (Volume 1, 2.2.3).
+//! Extension, counting, reordering, bit fields and masks (Volume 1, 2.2.3).
 
 use super::operand::{rd, word};
 use super::{Group, Op, Step};
@@ -100,4 +100,135 @@ crate::insn_table! { Group::Integer;
     BSTRINS_D => bstr!(|rd, rj, mask, lsb| bstrins(rd, rj, mask, lsb));
     BSTRPICK_W => bstr!(|_rd, rj, mask, lsb| word((rj >> lsb & mask) as u32));
     BSTRPICK_D => bstr!(|_rd, rj, mask, lsb| rj >> lsb & mask);
+    MASKEQZ => rd!(|rj, rk| if rk == 0 { 0 } else { rj });
+    MASKNEZ => rd!(|rj, rk| if rk != 0 { 0 } else { rj });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Stop;
+    use super::super::testing::{In, jk, rd_of, run_with};
+    use super::enc;
+
+    const X: u64 = 0x0123_4567_89ab_cdef;
+
+    #[test]
+    fn extension() {
+        assert_eq!(rd_of(&enc::EXT_W_B, jk(0x180, 0)), 0xffff_ffff_ffff_ff80);
+        assert_eq!(rd_of(&enc::EXT_W_B, jk(0xff7f, 0)), 0x7f);
+        assert_eq!(rd_of(&enc::EXT_W_H, jk(X, 0)), 0xffff_ffff_ffff_cdef);
+    }
+
+    #[test]
+    fn counts_look_at_their_width_only() {
+        for (encoding, input, count) in [
+            (&enc::CLO_W, 0xffff_0000, 16),
+            (&enc::CLO_W, u64::MAX, 32),
+            (&enc::CLO_W, 0xffff_ffff_0000_0000, 0),
+            (&enc::CLZ_W, 0xffff_ffff_0000_0000, 32),
+            (&enc::CLZ_W, 0x1234, 19),
+            (&enc::CTO_W, u64::MAX, 32),
+            (&enc::CTO_W, 0x17, 3),
+            (&enc::CTZ_W, 0xffff_ffff_0000_0000, 32),
+            (&enc::CTZ_W, 0x50, 4),
+            (&enc::CLO_D, 0xffff_ffff_8000_0000, 33),
+            (&enc::CLZ_D, 0, 64),
+            (&enc::CLZ_D, 1, 63),
+            (&enc::CTO_D, u64::MAX, 64),
+            (&enc::CTO_D, 0x1_ffff_ffff, 33),
+            (&enc::CTZ_D, 0, 64),
+            (&enc::CTZ_D, 1 << 40, 40),
+        ] {
+            assert_eq!(
+                rd_of(encoding, jk(input, 0)),
+                count,
+                "{} {input:#x}",
+                encoding.name
+            );
+        }
+    }
+
+    #[test]
+    fn bytepick_counts_bytes_from_the_left_of_rk() {
+        let pick = |encoding, imm| {
+            let input = jk(0x0011_2233_4455_6677, 0x8899_aabb_ccdd_eeff);
+            rd_of(encoding, In { imm, ..input })
+        };
+        assert_eq!(pick(&enc::BYTEPICK_W, 0), 0xffff_ffff_ccdd_eeff);
+        assert_eq!(pick(&enc::BYTEPICK_W, 1), 0xffff_ffff_ddee_ff44);
+        assert_eq!(pick(&enc::BYTEPICK_W, 3), 0xffff_ffff_ff44_5566);
+        assert_eq!(pick(&enc::BYTEPICK_D, 0), 0x8899_aabb_ccdd_eeff);
+        assert_eq!(pick(&enc::BYTEPICK_D, 5), 0xddee_ff00_1122_3344);
+        assert_eq!(pick(&enc::BYTEPICK_D, 7), 0xff00_1122_3344_5566);
+    }
+
+    #[test]
+    fn reversals() {
+        for (encoding, reversed) in [
+            (&enc::REVB_2H, 0xffff_ffff_ab89_efcd),
+            (&enc::REVB_4H, 0x2301_6745_ab89_efcd),
+            (&enc::REVB_2W, 0x6745_2301_efcd_ab89),
+            (&enc::REVB_D, 0xefcd_ab89_6745_2301),
+            (&enc::REVH_2W, 0x4567_0123_cdef_89ab),
+            (&enc::REVH_D, 0xcdef_89ab_4567_0123),
+            (&enc::BITREV_4B, 0xffff_ffff_91d5_b3f7),
+            (&enc::BITREV_8B, 0x80c4_a2e6_91d5_b3f7),
+            (&enc::BITREV_W, 0xffff_ffff_f7b3_d591),
+            (&enc::BITREV_D, 0xf7b3_d591_e6a2_c480),
+        ] {
+            assert_eq!(rd_of(encoding, jk(X, 0)), reversed, "{}", encoding.name);
+        }
+    }
+
+    fn bit_field(msb: u8, lsb: i32) -> In {
+        In {
+            rd: 0x1111_1111_1111_1111,
+            imm: lsb,
+            imm2: msb,
+            ..jk(X, 0)
+        }
+    }
+
+    #[test]
+    fn bit_fields() {
+        assert_eq!(rd_of(&enc::BSTRPICK_W, bit_field(15, 4)), 0xcde);
+        assert_eq!(
+            rd_of(&enc::BSTRPICK_W, bit_field(31, 0)),
+            0xffff_ffff_89ab_cdef
+        );
+        assert_eq!(rd_of(&enc::BSTRPICK_D, bit_field(63, 0)), X);
+        assert_eq!(rd_of(&enc::BSTRPICK_D, bit_field(63, 32)), 0x0123_4567);
+        assert_eq!(rd_of(&enc::BSTRPICK_D, bit_field(63, 63)), 0);
+        assert_eq!(rd_of(&enc::BSTRINS_W, bit_field(15, 8)), 0x1111_ef11);
+        assert_eq!(
+            rd_of(&enc::BSTRINS_W, bit_field(31, 0)),
+            0xffff_ffff_89ab_cdef
+        );
+        assert_eq!(
+            rd_of(&enc::BSTRINS_D, bit_field(63, 56)),
+            0xef11_1111_1111_1111
+        );
+        assert_eq!(rd_of(&enc::BSTRINS_D, bit_field(63, 0)), X);
+    }
+
+    #[test]
+    fn a_bit_field_upside_down_does_not_exist() {
+        for encoding in [
+            &enc::BSTRPICK_W,
+            &enc::BSTRPICK_D,
+            &enc::BSTRINS_W,
+            &enc::BSTRINS_D,
+        ] {
+            let (_, step) = run_with(encoding, bit_field(3, 4), |_| {});
+            assert_eq!(step, Err(Stop::Trap), "{}", encoding.name);
+        }
+    }
+
+    #[test]
+    fn conditional_masks() {
+        assert_eq!(rd_of(&enc::MASKEQZ, jk(X, 0)), 0);
+        assert_eq!(rd_of(&enc::MASKEQZ, jk(X, 1 << 63)), X);
+        assert_eq!(rd_of(&enc::MASKNEZ, jk(X, 0)), X);
+        assert_eq!(rd_of(&enc::MASKNEZ, jk(X, 1 << 63)), 0);
+    }
 }

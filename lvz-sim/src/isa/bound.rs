@@ -10,7 +10,7 @@ use la_arch::insn::bound as enc;
 /// The address of a bound-checking access of `size` bytes, if it is allowed.
 ///
 /// These accesses must be aligned whatever MISC says, and ALE goes before BCE,
-/// which goes before the exceptions of the TLB (Volume 1, 6.2.2).
+/// which goes before the exceptions of the TLB (Volume 1, chapter 6, "Exception Priority").
 #[inline(always)]
 fn checked(cpu: &mut Cpu, va: u64, size: u8, within: bool) -> Step<u64> {
     if va & u64::from(size - 1) != 0 {

@@ -61,3 +61,70 @@ crate::insn_table! { Group::Integer;
     BLTU => branch_if!(|rj, rd| rj < rd), @ends;
     BGEU => branch_if!(|rj, rd| rj >= rd), @ends;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Stop;
+    use super::super::testing::{In, PC, RD, RJ, ji, run_with};
+    use super::enc;
+    use la_arch::insn::Encoding;
+
+    /// Where the branch goes, if it is taken.
+    fn taken(encoding: &Encoding, rj: u64, rd: u64, imm: i32) -> Option<u64> {
+        let input = In { rd, ..ji(rj, imm) };
+        let (cpu, step) = run_with(encoding, input, |_| {});
+        match step {
+            Ok(()) => None,
+            Err(stop) => {
+                assert_eq!(stop, Stop::Jump);
+                Some(cpu.pc)
+            }
+        }
+    }
+
+    #[test]
+    fn conditions() {
+        const MINUS_1: u64 = u64::MAX;
+        // For rj < rd unsigned, rj = rd, rj > rd unsigned and < signed.
+        for (encoding, expected) in [
+            (&enc::BEQ, [false, true, false]),
+            (&enc::BNE, [true, false, true]),
+            (&enc::BLT, [true, false, true]),
+            (&enc::BGE, [false, true, false]),
+            (&enc::BLTU, [true, false, false]),
+            (&enc::BGEU, [false, true, true]),
+        ] {
+            let goes = [(1, 2), (2, 2), (MINUS_1, 2)]
+                .map(|(rj, rd)| taken(encoding, rj, rd, 2) == Some(PC + 8));
+            assert_eq!(goes, expected, "{}", encoding.name);
+        }
+        assert_eq!(taken(&enc::BLT, 2, MINUS_1, 2), None);
+        assert_eq!(taken(&enc::BGE, 2, MINUS_1, 2), Some(PC + 8));
+        assert_eq!(taken(&enc::BEQZ, 0, 0, 1), Some(PC + 4));
+        assert_eq!(taken(&enc::BEQZ, 1 << 63, 0, 1), None);
+        assert_eq!(taken(&enc::BNEZ, 0, 0, 1), None);
+        assert_eq!(taken(&enc::BNEZ, 1 << 63, 0, 1), Some(PC + 4));
+    }
+
+    #[test]
+    fn offsets_are_signed_words() {
+        assert_eq!(taken(&enc::B, 0, 0, -1), Some(PC - 4));
+        assert_eq!(taken(&enc::B, 0, 0, -(1 << 25)), Some(PC - (1 << 27)));
+        assert_eq!(taken(&enc::BEQZ, 0, 0, -(1 << 20)), Some(PC - (1 << 22)));
+        assert_eq!(taken(&enc::BEQ, 0, 0, -(1 << 15)), Some(PC - (1 << 17)));
+    }
+
+    #[test]
+    fn links() {
+        let (cpu, step) = run_with(&enc::BL, ji(0, 16), |_| {});
+        assert_eq!((step, cpu.pc), (Err(Stop::Jump), PC + 64));
+        assert_eq!(cpu.get(super::RA), PC + 4);
+
+        let (cpu, step) = run_with(&enc::JIRL, ji(0x1000, -1), |_| {});
+        assert_eq!((step, cpu.pc), (Err(Stop::Jump), 0xffc));
+        assert_eq!(cpu.get(RD), PC + 4);
+
+        let (cpu, _) = run_with(&enc::JIRL, ji(0x1000, 0), |op| op.rd = RJ);
+        assert_eq!((cpu.pc, cpu.get(RJ)), (0x1000, PC + 4));
+    }
+}

@@ -48,3 +48,56 @@ crate::insn_table! { Group::Crc;
     CRCC_W_W_W => rd!(|rj, rk| crc(&CASTAGNOLI, (rj as u32).to_le_bytes(), rk));
     CRCC_W_D_W => rd!(|rj, rk| crc(&CASTAGNOLI, rj.to_le_bytes(), rk));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{jk, rd_of};
+    use super::enc;
+    use la_arch::insn::Encoding;
+
+    /// The checksum of a text as software computes it: inverted before and
+    /// after.
+    fn checksum(byte: &Encoding, text: &[u8]) -> u32 {
+        let start = u64::from(u32::MAX);
+        !text
+            .iter()
+            .fold(start, |crc, b| rd_of(byte, jk(u64::from(*b), crc))) as u32
+    }
+
+    #[test]
+    fn check_values_of_the_catalogue_of_crc_algorithms() {
+        assert_eq!(checksum(&enc::CRC_W_B_W, b"123456789"), 0xcbf4_3926);
+        assert_eq!(checksum(&enc::CRCC_W_B_W, b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn wide_messages_are_their_bytes_and_nothing_above() {
+        let message = 0xfedc_ba98_7654_3210u64;
+        for [byte, half, word, double] in [
+            [
+                &enc::CRC_W_B_W,
+                &enc::CRC_W_H_W,
+                &enc::CRC_W_W_W,
+                &enc::CRC_W_D_W,
+            ],
+            [
+                &enc::CRCC_W_B_W,
+                &enc::CRCC_W_H_W,
+                &enc::CRCC_W_W_W,
+                &enc::CRCC_W_D_W,
+            ],
+        ] {
+            for (encoding, len) in [(byte, 1), (half, 2), (word, 4), (double, 8)] {
+                // Neither the high half of the old checksum matters.
+                let crc = 0x1234_5678_9abc_def0;
+                let bytes = message.to_le_bytes();
+                let expected = bytes[..len]
+                    .iter()
+                    .fold(crc, |crc, b| rd_of(byte, jk(u64::from(*b), crc)));
+                let got = rd_of(encoding, jk(message, crc));
+                assert_eq!(got, expected, "{}", encoding.name);
+                assert_eq!(got, got as i32 as u64, "sign extension");
+            }
+        }
+    }
+}

@@ -41,3 +41,67 @@ crate::insn_table! { Group::Integer;
     DIV_DU => rd!(|rj, rk| rj / divisor!(rk));
     MOD_DU => rd!(|rj, rk| rj % divisor!(rk));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{jk, rd_of};
+    use super::enc;
+
+    const MINUS_1: u64 = u64::MAX;
+    const MIN_W: u64 = 0xffff_ffff_8000_0000;
+    const MIN_D: u64 = 1 << 63;
+
+    #[test]
+    fn products() {
+        for (encoding, rj, rk, product) in [
+            (&enc::MUL_W, 0x1_0001_0000, 0xffff, 0xffff_ffff_ffff_0000),
+            (&enc::MULH_W, MIN_W, MIN_W, 0x4000_0000),
+            (&enc::MULH_W, MINUS_1, 1, MINUS_1),
+            (&enc::MULH_WU, MIN_W, MIN_W, 0x4000_0000),
+            (&enc::MULH_WU, MINUS_1, MINUS_1, 0xffff_ffff_ffff_fffe),
+            (&enc::MUL_D, MINUS_1, 3, MINUS_1 - 2),
+            (&enc::MULH_D, MIN_D, MIN_D, 1 << 62),
+            (&enc::MULH_D, MINUS_1, 1, MINUS_1),
+            (&enc::MULH_DU, MINUS_1, MINUS_1, MINUS_1 - 1),
+            (&enc::MULW_D_W, MIN_W, 0x7fff_ffff, 0xc000_0000_8000_0000),
+            (
+                &enc::MULW_D_WU,
+                MINUS_1,
+                0x5_ffff_ffff,
+                0xffff_fffe_0000_0001,
+            ),
+        ] {
+            let name = encoding.name;
+            assert_eq!(
+                rd_of(encoding, jk(rj, rk)),
+                product,
+                "{name} {rj:#x} {rk:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn quotients_and_remainders() {
+        let minus = |x: u64| x.wrapping_neg();
+        for (div, rem, rj, rk, quotient, remainder) in [
+            (&enc::DIV_W, &enc::MOD_W, minus(7), 2, minus(3), minus(1)),
+            (&enc::DIV_W, &enc::MOD_W, 7, minus(2), minus(3), 1),
+            (&enc::DIV_W, &enc::MOD_W, MIN_W, MINUS_1, MIN_W, 0),
+            (&enc::DIV_W, &enc::MOD_W, minus(7), 0, minus(7), 0),
+            (&enc::DIV_WU, &enc::MOD_WU, MIN_W, 1, MIN_W, 0),
+            (&enc::DIV_WU, &enc::MOD_WU, MINUS_1, 16, 0xfff_ffff, 15),
+            (&enc::DIV_WU, &enc::MOD_WU, MINUS_1, 0, MINUS_1, 0),
+            (&enc::DIV_WU, &enc::MOD_WU, 5, MIN_W, 0, 5),
+            (&enc::DIV_D, &enc::MOD_D, minus(7), 2, minus(3), minus(1)),
+            (&enc::DIV_D, &enc::MOD_D, MIN_D, MINUS_1, MIN_D, 0),
+            (&enc::DIV_D, &enc::MOD_D, 7, 0, 7, 0),
+            (&enc::DIV_DU, &enc::MOD_DU, MINUS_1, 16, MINUS_1 >> 4, 15),
+            (&enc::DIV_DU, &enc::MOD_DU, MINUS_1, 0, MINUS_1, 0),
+        ] {
+            let name = div.name;
+            assert_eq!(rd_of(div, jk(rj, rk)), quotient, "{name} {rj:#x} {rk:#x}");
+            let name = rem.name;
+            assert_eq!(rd_of(rem, jk(rj, rk)), remainder, "{name} {rj:#x} {rk:#x}");
+        }
+    }
+}
