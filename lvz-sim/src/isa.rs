@@ -8,10 +8,24 @@ use crate::cpu::Cpu;
 use crate::mem::Bus;
 use la_arch::insn::Encoding;
 
+mod alu;
+mod atomic;
+mod bits;
+mod bound;
+mod branch;
+mod crc;
 mod decoder;
 mod lvz;
 mod privileged;
-
+mod load_store;
+mod misc;
+mod muldiv;
+mod operand;
+mod shift;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -105,7 +119,7 @@ pub struct Insn {
 macro_rules! insn_table {
     ($group:expr; $($enc:ident => $run:expr $(, @$ends:ident)?;)*) => {
         /// The group's instructions.
-        pub const TABLE: &[$crate::isa::Insn] = &[
+        pub(crate) const TABLE: &[$crate::isa::Insn] = &[
             $($crate::isa::Insn {
                 encoding: &enc::$enc,
                 group: $group,
@@ -124,4 +138,17 @@ pub fn all() -> impl Iterator<Item = &'static Insn> {
 }
 
 /// One table a file.
-const TABLES: &[&[Insn]] = &[privileged::TABLE, lvz::TABLE];
+const TABLES: &[&[Insn]] = &[
+    alu::TABLE,
+    atomic::TABLE,
+    bits::TABLE,
+    bound::TABLE,
+    branch::TABLE,
+    crc::TABLE,
+    load_store::TABLE,
+    misc::TABLE,
+    muldiv::TABLE,
+    shift::TABLE,
+    privileged::TABLE,
+    lvz::TABLE,
+];
