@@ -1,2 +1,12 @@
-//! The LoongArch64 architecture in one place, without behaviour.
+//! The LoongArch64 architecture in one place, without behaviour: CSR numbers
+//! and fields, exception codes, the virtualization extension's registers and
+//! instruction encodings, each with its source.
 #![no_std]
+
+pub mod csr;
+pub mod exception;
+pub mod insn;
+pub mod lvz;
+mod register;
+
+pub use exception::Exception;
