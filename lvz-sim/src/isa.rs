@@ -9,6 +9,13 @@ use crate::mem::Bus;
 use la_arch::insn::Encoding;
 
 mod decoder;
+mod fp_arith;
+mod fp_bound;
+mod fp_compare;
+mod fp_convert;
+mod fp_memory;
+mod fp_move;
+mod fp_operands;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -102,7 +109,7 @@ pub struct Insn {
 macro_rules! insn_table {
     ($group:expr; $($enc:ident => $run:expr $(, @$ends:ident)?;)*) => {
         /// The group's instructions.
-        pub const TABLE: &[$crate::isa::Insn] = &[
+        pub(super) const TABLE: &[$crate::isa::Insn] = &[
             $($crate::isa::Insn {
                 encoding: &enc::$enc,
                 group: $group,
@@ -121,4 +128,11 @@ pub fn all() -> impl Iterator<Item = &'static Insn> {
 }
 
 /// One table a file.
-const TABLES: &[&[Insn]] = &[];
+const TABLES: &[&[Insn]] = &[
+    fp_arith::TABLE,
+    fp_bound::TABLE,
+    fp_compare::TABLE,
+    fp_convert::TABLE,
+    fp_memory::TABLE,
+    fp_move::TABLE,
+];
