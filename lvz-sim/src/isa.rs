@@ -16,6 +16,9 @@ mod fp_convert;
 mod fp_memory;
 mod fp_move;
 mod fp_operands;
+mod lvz;
+mod privileged;
+
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -102,7 +105,7 @@ pub struct Insn {
     pub ends: Ends,
 }
 
-/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b @ends, ...)`
+/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
 /// where the left names are constants of the `la_arch::insn` module in scope as
 /// `enc`.
 #[macro_export]
@@ -135,4 +138,6 @@ const TABLES: &[&[Insn]] = &[
     fp_convert::TABLE,
     fp_memory::TABLE,
     fp_move::TABLE,
+    lvz::TABLE,
+    privileged::TABLE,
 ];

@@ -73,4 +73,15 @@ impl Platform {
     pub fn power_event(&self) -> Option<PowerEvent> {
         None
     }
+
+    /// The same, and forgets it.
+    pub fn take_power_event(&mut self) -> Option<PowerEvent> {
+        None
+    }
+
+    /// With nothing else to happen, waits a moment for host input; false if
+    /// none can ever come.
+    pub fn wait_for_input(&mut self) -> bool {
+        false
+    }
 }
