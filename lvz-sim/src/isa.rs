@@ -15,6 +15,13 @@ mod bound;
 mod branch;
 mod crc;
 mod decoder;
+mod fp_arith;
+mod fp_bound;
+mod fp_compare;
+mod fp_convert;
+mod fp_memory;
+mod fp_move;
+mod fp_operands;
 mod lvz;
 mod privileged;
 mod load_store;
@@ -151,4 +158,10 @@ const TABLES: &[&[Insn]] = &[
     shift::TABLE,
     privileged::TABLE,
     lvz::TABLE,
+    fp_arith::TABLE,
+    fp_bound::TABLE,
+    fp_compare::TABLE,
+    fp_convert::TABLE,
+    fp_memory::TABLE,
+    fp_move::TABLE,
 ];

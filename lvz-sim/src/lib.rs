@@ -2,6 +2,7 @@
 
 pub mod cpu;
 pub mod engine;
+pub mod fp;
 pub mod isa;
 pub mod mem;
 mod mmu;
