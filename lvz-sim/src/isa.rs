@@ -9,6 +9,7 @@ use crate::mem::Bus;
 use la_arch::insn::Encoding;
 
 mod decoder;
+mod lsx;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -121,4 +122,14 @@ pub fn all() -> impl Iterator<Item = &'static Insn> {
 }
 
 /// One table a file.
-const TABLES: &[&[Insn]] = &[];
+const TABLES: &[&[Insn]] = &[
+    lsx::arithmetic::TABLE,
+    lsx::bits::TABLE,
+    lsx::compare::TABLE,
+    lsx::memory::TABLE,
+    lsx::narrow::TABLE,
+    lsx::shift::TABLE,
+    lsx::shuffle::TABLE,
+    lsx::transfer::TABLE,
+    lsx::widen::TABLE,
+];
