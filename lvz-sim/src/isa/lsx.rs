@@ -8,7 +8,7 @@
 //!
 //! where the [shape](shape) says which elements meet (Vd ← Vj op Vk, even
 //! elements widened, narrowed halves ...) and the operation is a closure on
-//! elements. A register is 128 bits; elements are numbered from the least
+//! elements, in which `T` names the element type. A register is 128 bits; elements are numbered from the least
 //! significant end, as they lie in memory.
 
 /// Builds a file's table from lines as the module documentation describes.
@@ -26,7 +26,11 @@ macro_rules! lsx_table {
             $crate::isa::Insn {
                 encoding: &::la_arch::insn::lsx::$enc,
                 group: $crate::isa::Group::Lsx,
-                run: |cpu, bus, op| $shape::<$t>(cpu, bus, op, $f),
+                run: |cpu, bus, op| {
+                    #[allow(dead_code)]
+                    type T = $t;
+                    $shape::<$t>(cpu, bus, op, $f)
+                },
                 ends: $crate::isa::Ends::No,
             },
         )*] $($rest)*)
@@ -47,6 +51,10 @@ macro_rules! lsx_table {
 pub(super) mod arithmetic;
 pub(super) mod bits;
 pub(super) mod compare;
+pub(super) mod float;
+pub(super) mod float_compare;
+pub(super) mod float_convert;
+mod float_shape;
 mod lane;
 pub(super) mod memory;
 pub(super) mod narrow;

@@ -135,7 +135,7 @@ pub(super) fn write<T: Lane>(cpu: &mut Cpu, r: u8, lanes: T::Lanes) {
 
 /// A register whose element `i` is `f(i)`.
 #[inline(always)]
-pub(super) fn build<T: Lane>(f: impl Fn(usize) -> T) -> T::Lanes {
+pub(super) fn build<T: Lane>(mut f: impl FnMut(usize) -> T) -> T::Lanes {
     let mut lanes: T::Lanes = bytemuck::Zeroable::zeroed();
     for (i, lane) in lanes.as_mut().iter_mut().enumerate() {
         *lane = f(i);
