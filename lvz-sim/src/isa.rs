@@ -22,18 +22,18 @@ mod fp_convert;
 mod fp_memory;
 mod fp_move;
 mod fp_operands;
-mod lvz;
-mod privileged;
 mod load_store;
+mod lsx;
+mod lvz;
 mod misc;
 mod muldiv;
 mod operand;
+mod privileged;
 mod shift;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-mod lsx;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
