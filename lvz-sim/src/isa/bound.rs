@@ -9,8 +9,8 @@ use la_arch::insn::bound as enc;
 
 /// The address of a bound-checking access of `size` bytes, if it is allowed.
 ///
-/// These accesses must be aligned whatever MISC says, and ALE goes before BCE,
-/// which goes before the exceptions of the TLB (Volume 1, chapter 6, "Exception Priority").
+/// These accesses must be aligned whatever MISC says. ALE goes before BCE, and
+/// that before the exceptions of the TLB (Volume 1, "Exception Priority").
 #[inline(always)]
 fn checked(cpu: &mut Cpu, va: u64, size: u8, within: bool) -> Step<u64> {
     if va & u64::from(size - 1) != 0 {
