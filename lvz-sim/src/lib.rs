@@ -1,5 +1,6 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
+pub mod boot;
 pub mod cpu;
 pub mod isa;
 pub mod mem;
