@@ -9,7 +9,7 @@ mod port;
 mod share;
 
 pub(crate) use block::Block;
-pub(crate) use entropy::Entropy;
+pub(crate) use entropy::{Entropy, splitmix64};
 pub(crate) use port::Port;
 pub(crate) use share::Share;
 

@@ -72,7 +72,7 @@ impl Block {
     fn place(&self, sector: u64, bytes: usize) -> Result<u64, Failed> {
         let bytes = bytes as u64;
         let limit = u64::from(SIZE_MAX) * u64::from(SEG_MAX);
-        if bytes % SECTOR != 0 || bytes > limit || !self.disk.contains(sector, bytes) {
+        if !bytes.is_multiple_of(SECTOR) || bytes > limit || !self.disk.contains(sector, bytes) {
             return Err(Failed(S_IOERR));
         }
         Ok(sector * SECTOR)
@@ -106,7 +106,7 @@ impl Block {
 
     fn zero(&mut self, kind: u32, input: &mut Input<'_>) -> Result<(), Failed> {
         let segments = input.available_bytes() / 16;
-        if input.available_bytes() % 16 != 0 || segments > ZERO_SEG_MAX as usize {
+        if !input.available_bytes().is_multiple_of(16) || segments > ZERO_SEG_MAX as usize {
             return Err(Failed(S_UNSUPP));
         }
         for _ in 0..segments {

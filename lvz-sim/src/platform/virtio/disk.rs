@@ -188,7 +188,7 @@ impl Disk {
         let (mut at, end) = (offset, offset.saturating_add(length));
         while at < end {
             if self.mode == DriveMode::Volatile
-                && at % BLOCK as u64 == 0
+                && at.is_multiple_of(BLOCK as u64)
                 && end - at >= BLOCK as u64
             {
                 self.changes.insert(at / BLOCK as u64, None);
