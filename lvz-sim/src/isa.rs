@@ -8,6 +8,12 @@ use crate::cpu::Cpu;
 use crate::mem::Bus;
 use la_arch::insn::Encoding;
 
+mod alu;
+mod atomic;
+mod bits;
+mod bound;
+mod branch;
+mod crc;
 mod decoder;
 mod fp_arith;
 mod fp_bound;
@@ -18,7 +24,15 @@ mod fp_move;
 mod fp_operands;
 mod lvz;
 mod privileged;
-
+mod load_store;
+mod misc;
+mod muldiv;
+mod operand;
+mod shift;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -112,7 +126,7 @@ pub struct Insn {
 macro_rules! insn_table {
     ($group:expr; $($enc:ident => $run:expr $(, @$ends:ident)?;)*) => {
         /// The group's instructions.
-        pub(super) const TABLE: &[$crate::isa::Insn] = &[
+        pub(crate) const TABLE: &[$crate::isa::Insn] = &[
             $($crate::isa::Insn {
                 encoding: &enc::$enc,
                 group: $group,
@@ -132,12 +146,22 @@ pub fn all() -> impl Iterator<Item = &'static Insn> {
 
 /// One table a file.
 const TABLES: &[&[Insn]] = &[
+    alu::TABLE,
+    atomic::TABLE,
+    bits::TABLE,
+    bound::TABLE,
+    branch::TABLE,
+    crc::TABLE,
     fp_arith::TABLE,
     fp_bound::TABLE,
     fp_compare::TABLE,
     fp_convert::TABLE,
     fp_memory::TABLE,
     fp_move::TABLE,
-    lvz::TABLE,
+    load_store::TABLE,
+    misc::TABLE,
+    muldiv::TABLE,
+    shift::TABLE,
     privileged::TABLE,
+    lvz::TABLE,
 ];

@@ -27,6 +27,11 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// No devices at all, for tests of instructions.
+    pub fn bare(ram: GuestRam) -> Self {
+        Platform { _ram: ram }
+    }
+
     /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
     /// device answers there.
     pub fn mmio_read(&mut self, _now: u64, _cpu: usize, _pa: u64, _size: u8) -> Option<u64> {
