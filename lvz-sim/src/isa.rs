@@ -22,12 +22,14 @@ mod fp_convert;
 mod fp_memory;
 mod fp_move;
 mod fp_operands;
-mod lvz;
-mod privileged;
+#[cfg(test)]
+mod fp_tests;
 mod load_store;
+mod lvz;
 mod misc;
 mod muldiv;
 mod operand;
+mod privileged;
 mod shift;
 #[cfg(test)]
 mod testing;
