@@ -22,6 +22,7 @@ use crate::isa::{Op, Step, Stop};
 use crate::mmu::{SoftTlb, Tlb};
 use crate::platform::CpuLines;
 use crate::stats::CpuStats;
+use crate::trace::Trace;
 use std::sync::Arc;
 
 /// A 128-bit vector register; element 0 of the low half is the
@@ -113,6 +114,8 @@ pub struct Cpu {
     /// Privilege level in force.
     pub(crate) plv: u8,
     gates: gates::Gates,
+    /// What is written to standard error.
+    pub trace: Trace,
     /// What is being counted about guest exits.
     pub stats: CpuStats,
 }
@@ -143,6 +146,7 @@ impl Cpu {
             trap: Trap::default(),
             plv: 0,
             gates: gates::Gates::default(),
+            trace: Trace::default(),
             stats: CpuStats::default(),
             model,
         };

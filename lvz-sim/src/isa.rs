@@ -25,6 +25,7 @@ mod fp_operands;
 #[cfg(test)]
 mod fp_tests;
 mod load_store;
+mod lsx;
 mod lvz;
 mod misc;
 mod muldiv;
@@ -154,16 +155,28 @@ const TABLES: &[&[Insn]] = &[
     bound::TABLE,
     branch::TABLE,
     crc::TABLE,
-    fp_arith::TABLE,
-    fp_bound::TABLE,
-    fp_compare::TABLE,
-    fp_convert::TABLE,
-    fp_memory::TABLE,
-    fp_move::TABLE,
     load_store::TABLE,
     misc::TABLE,
     muldiv::TABLE,
     shift::TABLE,
     privileged::TABLE,
     lvz::TABLE,
+    fp_arith::TABLE,
+    fp_bound::TABLE,
+    fp_compare::TABLE,
+    fp_convert::TABLE,
+    fp_memory::TABLE,
+    fp_move::TABLE,
+    lsx::arithmetic::TABLE,
+    lsx::bits::TABLE,
+    lsx::compare::TABLE,
+    lsx::float::TABLE,
+    lsx::float_compare::TABLE,
+    lsx::float_convert::TABLE,
+    lsx::memory::TABLE,
+    lsx::narrow::TABLE,
+    lsx::shift::TABLE,
+    lsx::shuffle::TABLE,
+    lsx::transfer::TABLE,
+    lsx::widen::TABLE,
 ];

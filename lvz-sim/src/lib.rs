@@ -1,10 +1,16 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
+pub mod boot;
+pub mod cli;
 pub mod cpu;
 pub mod engine;
 pub mod fp;
 pub mod isa;
 pub mod mem;
-mod mmu;
+pub mod mmu;
 pub mod platform;
+pub mod report;
+pub mod run;
+pub mod snapshot;
 pub mod stats;
+pub mod trace;

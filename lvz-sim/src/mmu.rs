@@ -10,7 +10,7 @@ mod translate;
 mod walk;
 
 pub use soft::SoftTlb;
-pub use tlb::Tlb;
+pub use tlb::{Entry, Kind, Tlb, TlbCounts};
 pub(crate) use translate::Access;
 
 /// Bits of an address inside the smallest page.

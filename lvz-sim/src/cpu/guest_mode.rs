@@ -13,6 +13,7 @@ impl Cpu {
         self.vm = true;
         let at = self.ended();
         self.stats.enter_guest(at);
+        self.trace_entry();
     }
 
     /// The part of exception delivery that switches to root. PGM is set for

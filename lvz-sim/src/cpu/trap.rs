@@ -4,6 +4,7 @@
 use super::Cpu;
 use crate::isa::Stop;
 use crate::mem::Bus;
+use crate::trace::Trace;
 use la_arch::Exception;
 use la_arch::csr::{TlbEhi, TlbrEhi, TlbrEra, number};
 
@@ -69,6 +70,9 @@ impl Cpu {
     /// caused (`None`: it could not be fetched, or an interrupt).
     pub(crate) fn deliver(&mut self, pc: u64, insn: Option<u32>) {
         let trap = self.trap;
+        if self.trace != Trace::default() {
+            self.trace_exception(pc, insn, &trap);
+        }
         let exit = self.vm && trap.to_root;
         if exit {
             self.leave_guest(&trap, insn);

@@ -70,7 +70,21 @@ pub(super) fn run(
                 continue;
             }
         };
+        if cpu.trace.instructions {
+            trace(cpu, code, decoder, block);
+        }
         execute(cpu, bus, code, block);
+    }
+}
+
+/// Shows the block that comes next, with the registers' values before it.
+#[cold]
+fn trace(cpu: &Cpu, code: &CodeCache, decoder: &Decoder, block: Block) {
+    for op in code.ops(block) {
+        let name = decoder
+            .find(op.insn)
+            .map_or("nonexistent", |i| i.encoding.name);
+        cpu.trace_instruction(op, name);
     }
 }
 

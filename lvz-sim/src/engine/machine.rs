@@ -4,10 +4,11 @@ use super::code::CodeCache;
 use super::execute::{JumpCache, Pause, run};
 use crate::cpu::{Cpu, Model};
 use crate::isa::Decoder;
-use crate::mem::ram::{RamError, page_flag};
+use crate::mem::ram::page_flag;
 use crate::mem::{Bus, Ram};
 use crate::platform::{Platform, PowerEvent};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Nanoseconds (instructions) that a CPU runs before the next one's turn.
 const QUANTUM: u64 = 4096;
@@ -26,6 +27,8 @@ pub enum RunEnd {
     Limit,
     /// Every CPU is idle, and no timer or device will ever wake one.
     Stuck,
+    /// The user asked for it at the console.
+    Quit,
 }
 
 /// A complete machine.
@@ -39,6 +42,9 @@ pub struct Machine {
     jumps: Vec<JumpCache>,
     /// Time up to which all CPUs have run.
     pub(crate) time: u64,
+    /// Wall-clock mode: when it began, and the time it was then.
+    clock: Option<(Instant, u64)>,
+    model: Arc<Model>,
 }
 
 impl std::fmt::Debug for Machine {
@@ -51,12 +57,9 @@ impl std::fmt::Debug for Machine {
 
 impl Machine {
     /// A machine with `cpus` CPUs around `ram` and `platform`, after reset.
-    ///
-    /// # Errors
-    /// None at present; memory was the caller's to get.
-    pub fn new(model: Model, cpus: usize, ram: Ram, platform: Platform) -> Result<Self, RamError> {
+    pub fn new(model: Model, cpus: usize, ram: Ram, platform: Platform) -> Self {
         let model = Arc::new(model);
-        Ok(Machine {
+        Machine {
             cpus: (0..cpus)
                 .map(|id| Cpu::new(id, Arc::clone(&model)))
                 .collect(),
@@ -65,7 +68,9 @@ impl Machine {
             code: CodeCache::new(),
             jumps: (0..cpus).map(|_| JumpCache::new()).collect(),
             time: 0,
-        })
+            clock: None,
+            model,
+        }
     }
 
     /// Instructions that ended so far, of all CPUs.
@@ -103,24 +108,24 @@ impl Machine {
     }
 
     /// Runs until the end of the machine or until `limit` instructions have
-    /// ended in all (at the first block boundary after that).
+    /// ended in all: at the end of the round in which that happens, so that a
+    /// run in parts is the same as a run in one.
     pub fn run(&mut self, limit: u64) -> RunEnd {
         loop {
             let done = self.instructions();
             if done >= limit {
                 return RunEnd::Limit;
             }
-            if let Some(end) = self.round(limit - done) {
+            if let Some(end) = self.round() {
                 return end;
             }
         }
     }
 
     /// One turn of each CPU.
-    fn round(&mut self, left: u64) -> Option<RunEnd> {
+    fn round(&mut self) -> Option<RunEnd> {
         let alone = self.cpus.len() == 1;
         let quantum = if alone { QUANTUM_ALONE } else { QUANTUM };
-        let quantum = quantum.min(left.div_ceil(self.cpus.len() as u64)).max(1);
         let mut until = self.time + quantum;
         if let Some(event) = self.bus.platform.next_event() {
             until = until.min(event.max(self.time + 1));
@@ -153,6 +158,10 @@ impl Machine {
         if self.bus.platform.power_event().is_some() {
             return Some(self.powered());
         }
+        if self.bus.platform.quit_requested() {
+            return Some(RunEnd::Quit);
+        }
+        self.follow_clock();
         if idle == self.cpus.len() {
             return self.skip_idle();
         }
@@ -160,7 +169,7 @@ impl Machine {
     }
 
     fn powered(&mut self) -> RunEnd {
-        match self.bus.platform.take_power_event() {
+        match self.bus.platform.power_event() {
             Some(PowerEvent::Reset) => RunEnd::Reset,
             Some(PowerEvent::Off(code)) => RunEnd::PowerOff(code),
             None => RunEnd::Stuck,
@@ -171,6 +180,39 @@ impl Machine {
         self.bus.platform.advance(self.time);
         if self.bus.platform.take_dma() {
             self.bus.notice_device_writes();
+        }
+    }
+
+    /// In wall-clock mode simulated time is not behind the clock.
+    fn follow_clock(&mut self) {
+        let Some((start, base)) = self.clock else {
+            return;
+        };
+        let real = base.saturating_add(start.elapsed().as_nanos() as u64);
+        let behind = real.saturating_sub(self.time);
+        if behind > 0 {
+            self.time += behind;
+            for cpu in &mut self.cpus {
+                cpu.time_offset += behind;
+            }
+        }
+    }
+
+    /// Has time follow the clock of the computer from now on, instead of the
+    /// number of instructions. Runs are no longer repeatable.
+    pub fn use_wall_clock(&mut self) {
+        self.clock = Some((Instant::now(), self.time));
+    }
+
+    /// The CPUs' model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Puts all CPUs' reserved pages under watch.
+    pub(crate) fn watch_reservations(&mut self) {
+        for i in 0..self.cpus.len() {
+            self.end_turn(i);
         }
     }
 
@@ -188,11 +230,17 @@ impl Machine {
             .into_iter()
             .flatten()
             .min();
-        match next {
-            Some(next) => self.time = self.time.max(next.saturating_sub(1)),
-            None if self.bus.platform.wait_for_input() => self.advance_devices(),
-            None => return Some(RunEnd::Stuck),
+        let Some(next) = next else {
+            return Some(RunEnd::Stuck);
+        };
+        if self.bus.platform.interactive() {
+            // Somebody watches: idle time passes as on a clock.
+            let idle = Duration::from_nanos(next.saturating_sub(self.time));
+            self.bus
+                .platform
+                .wait_for_input(idle.min(Duration::from_millis(20)));
         }
+        self.time = self.time.max(next.saturating_sub(1));
         None
     }
 

@@ -58,6 +58,10 @@ impl Cpu {
             _ => return Err(self.raise(Exception::INE)),
         };
         for index in doomed {
+            if let Some(entry) = self.tlb.get(index) {
+                let kind = entry.kind as usize;
+                self.tlb.counts.invalidated[kind] += 1;
+            }
             self.drop_entry(index);
         }
         Ok(())

@@ -96,6 +96,19 @@ pub struct Tlb {
     mtlb: u64,
     /// State of the generator that chooses what `tlbfill` replaces.
     random: u64,
+    /// What is counted.
+    pub counts: TlbCounts,
+}
+
+/// Events of the TLB, by kind of entry (host, stage 1, stage 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TlbCounts {
+    /// Refill exceptions.
+    pub refills: [u64; 3],
+    /// Entries written.
+    pub fills: [u64; 3],
+    /// Entries that `invtlb` removed.
+    pub invalidated: [u64; 3],
 }
 
 impl std::fmt::Debug for Tlb {
@@ -110,6 +123,7 @@ impl Tlb {
         Tlb {
             entries: vec![Entry::default(); TLB_SIZE],
             mtlb: 0,
+            counts: TlbCounts::default(),
             random: seed
                 .wrapping_mul(2)
                 .wrapping_add(1)
@@ -202,9 +216,12 @@ impl Tlb {
     }
 
     /// Replaces the state, from a snapshot.
-    pub(crate) fn restore(&mut self, entries: Vec<Entry>, random: u64) {
-        for (i, entry) in entries.into_iter().enumerate() {
-            self.put(i, entry);
+    pub(crate) fn restore(&mut self, entries: Vec<(u16, Entry)>, random: u64) {
+        for i in 0..TLB_SIZE {
+            self.put(i, Entry::default());
+        }
+        for (i, entry) in entries {
+            self.put(usize::from(i), entry);
         }
         self.random = random | u64::from(random == 0);
     }

@@ -219,6 +219,7 @@ impl Cpu {
 
     fn replace(&mut self, index: usize, entry: Entry) {
         self.drop_entry(index);
+        self.tlb.counts.fills[entry.kind as usize] += 1;
         self.tlb.put(index, entry);
     }
 

@@ -117,7 +117,15 @@ impl Cpu {
 
     fn record(&mut self, fault: Fault, access: Access, address: u64, to_root: bool) -> Stop {
         let (exception, refill) = match fault {
-            Fault::Refill => (page_invalid(access), true),
+            Fault::Refill => {
+                let kind = match (self.vm, to_root) {
+                    (false, _) => Kind::Host,
+                    (true, false) => Kind::Stage1,
+                    (true, true) => Kind::Stage2,
+                };
+                self.tlb.counts.refills[kind as usize] += 1;
+                (page_invalid(access), true)
+            }
             Fault::Page(exception) => (exception, false),
             Fault::Address if access == Access::Fetch => (Exception::ADEF, false),
             Fault::Address => (Exception::ADEM, false),
