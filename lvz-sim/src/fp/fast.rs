@@ -3,8 +3,8 @@
 //! Rust's operators on `f32` and `f64` are IEEE 754 operations that round to nearest even, on every
 //! host, so their results can be taken as they are. What they do not tell is whether the result is
 //! inexact; that follows from the operands and the result by error-free transformations (sums of
-//! Knuth and Dekker, Dekker's product) or from counting significant bits, never from the host's status register.
-//! Each function returns `None` where a NaN, an infinity, a subnormal number, an overflow or the
+//! Knuth and Dekker, Dekker's product) or from counting significant bits, never from the host's
+//! status register. Each function returns `None` where a NaN, an infinity, a subnormal number, an overflow or the
 //! limits of such a transformation come into play: the exact implementation knows those.
 
 use super::format::Format;
