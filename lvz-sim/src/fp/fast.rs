@@ -4,8 +4,9 @@
 //! host, so their results can be taken as they are. What they do not tell is whether the result is
 //! inexact; that follows from the operands and the result by error-free transformations (sums of
 //! Knuth and Dekker, Dekker's product) or from counting significant bits, never from the host's
-//! status register. Each function returns `None` where a NaN, an infinity, a subnormal number, an overflow or the
-//! limits of such a transformation come into play: the exact implementation knows those.
+//! status register. Each function returns `None` where a NaN, an infinity, a subnormal number, an
+//! overflow or the limits of such a transformation come into play: the exact implementation knows
+//! those.
 
 use super::format::Format;
 
