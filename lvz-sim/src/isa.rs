@@ -8,7 +8,31 @@ use crate::cpu::Cpu;
 use crate::mem::Bus;
 use la_arch::insn::Encoding;
 
+mod alu;
+mod atomic;
+mod bits;
+mod bound;
+mod branch;
+mod crc;
 mod decoder;
+mod fp_arith;
+mod fp_bound;
+mod fp_compare;
+mod fp_convert;
+mod fp_memory;
+mod fp_move;
+mod fp_operands;
+mod lvz;
+mod privileged;
+mod load_store;
+mod misc;
+mod muldiv;
+mod operand;
+mod shift;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod lsx;
 pub use decoder::Decoder;
 
@@ -96,14 +120,14 @@ pub struct Insn {
     pub ends: Ends,
 }
 
-/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b @ends, ...)`
+/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
 /// where the left names are constants of the `la_arch::insn` module in scope as
 /// `enc`.
 #[macro_export]
 macro_rules! insn_table {
     ($group:expr; $($enc:ident => $run:expr $(, @$ends:ident)?;)*) => {
         /// The group's instructions.
-        pub const TABLE: &[$crate::isa::Insn] = &[
+        pub(crate) const TABLE: &[$crate::isa::Insn] = &[
             $($crate::isa::Insn {
                 encoding: &enc::$enc,
                 group: $group,
@@ -123,6 +147,24 @@ pub fn all() -> impl Iterator<Item = &'static Insn> {
 
 /// One table a file.
 const TABLES: &[&[Insn]] = &[
+    alu::TABLE,
+    atomic::TABLE,
+    bits::TABLE,
+    bound::TABLE,
+    branch::TABLE,
+    crc::TABLE,
+    load_store::TABLE,
+    misc::TABLE,
+    muldiv::TABLE,
+    shift::TABLE,
+    privileged::TABLE,
+    lvz::TABLE,
+    fp_arith::TABLE,
+    fp_bound::TABLE,
+    fp_compare::TABLE,
+    fp_convert::TABLE,
+    fp_memory::TABLE,
+    fp_move::TABLE,
     lsx::arithmetic::TABLE,
     lsx::bits::TABLE,
     lsx::compare::TABLE,

@@ -1,7 +1,10 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
 pub mod cpu;
+pub mod engine;
 pub mod fp;
 pub mod isa;
 pub mod mem;
+mod mmu;
 pub mod platform;
+pub mod stats;
