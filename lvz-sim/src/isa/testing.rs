@@ -43,7 +43,7 @@ pub(super) fn ji(rj: u64, imm: i32) -> In {
 }
 
 /// A CPU with little memory and all units enabled.
-fn machine() -> (Cpu, Bus) {
+pub(super) fn machine() -> (Cpu, Bus) {
     let ram = Ram::new(16 << 20).expect("16 MiB can be mapped");
     let platform = Platform::bare(ram.map.clone());
     let mut bus = Bus::new(ram, platform, 1);
