@@ -87,19 +87,23 @@ pub(crate) fn make(
 
 /// Keeps the kernel image and the modules named above, drops the rest.
 fn pick(root: &ToolRoot, dir: &Path, tree: &Path) -> Result<()> {
-    let images = entries(&tree.join("boot"), |name| name.starts_with("vmlinuz-"))?;
-    let [image] = images.as_slice() else {
-        bail!("{PACKAGE} brought {} kernel images instead of one", images.len());
-    };
-    fs::copy(image, dir.join("vmlinuz"))?;
-    let config = entries(&tree.join("boot"), |name| name.starts_with("config-"))?;
-    if let Some(config) = config.first() {
-        fs::copy(config, dir.join("config"))?;
-    }
     let versions = entries(&tree.join("usr/lib/modules"), |_| true)?;
     let [modules] = versions.as_slice() else {
         bail!("{PACKAGE} brought {} module trees instead of one", versions.len());
     };
+    // The package ships the image beside its modules; older ones did in /boot.
+    for (name, prefix) in [("vmlinuz", "vmlinuz-"), ("config", "config-")] {
+        let beside = modules.join(name);
+        let file = if beside.is_file() {
+            beside
+        } else {
+            entries(&tree.join("boot"), |entry| entry.starts_with(prefix))?
+                .pop()
+                .ok_or_else(|| anyhow!("{PACKAGE} brought no {name}"))?
+        };
+        fs::copy(&file, dir.join(name))
+            .with_context(|| format!("cannot copy {}", file.display()))?;
+    }
     run_depmod(root, dir, modules)?;
     let dependencies = fs::read_to_string(modules.join("modules.dep"))?;
     let built_in = fs::read_to_string(modules.join("modules.builtin"))?;
