@@ -1,4 +1,8 @@
-//! The guest's workload: `workload SEED` prints the digest that the workstation
+//! The guest's workload.
+//!
+//! `workload bench ROUNDS` works out each part that often and prints a line
+//! before and after each, by which the workstation takes the time.
+//! `workload SEED` prints the digest that the workstation
 //! computed too, after one thread a CPU has worked it out while another kept a
 //! pattern in all vector registers and the clock was watched.
 
@@ -60,8 +64,25 @@ fn vector_round(pattern: u64) -> bool {
     seen == expected
 }
 
+/// Works out each part by itself.
+fn bench(rounds: u64) -> ExitCode {
+    for (name, part) in compute::PARTS {
+        println!("KVM-LA-GUEST bench {name} begin");
+        let digest = (0..rounds).fold(0, |digest, round| digest ^ part(round));
+        println!("KVM-LA-GUEST bench {name} end {digest:016x}");
+    }
+    ExitCode::SUCCESS
+}
+
 fn main() -> ExitCode {
-    let Some(seed) = std::env::args().nth(1).and_then(|word| word.parse().ok()) else {
+    let words: Vec<String> = std::env::args().collect();
+    if let [_, word, rounds] = words.as_slice()
+        && word == "bench"
+        && let Ok(rounds) = rounds.parse()
+    {
+        return bench(rounds);
+    }
+    let Some(seed) = words.get(1).and_then(|word| word.parse().ok()) else {
         eprintln!("usage: workload SEED");
         return ExitCode::from(2);
     };

@@ -33,8 +33,7 @@ impl Key {
     /// Adds one input. Label and length keep neighbouring inputs apart.
     pub(crate) fn with(mut self, label: &str, data: impl AsRef<[u8]>) -> Self {
         let data = data.as_ref();
-        self.0
-            .update(format!("{label}={}:", data.len()).as_bytes());
+        self.0.update(format!("{label}={}:", data.len()).as_bytes());
         self.0.update(data);
         self
     }
@@ -81,6 +80,35 @@ impl Cache {
         Ok(dir)
     }
 
+    /// A new directory for the files of one run, which the run removes if all
+    /// went well. Those of old failures go after some days.
+    pub(crate) fn new_run(&self, name: &str) -> Result<PathBuf> {
+        let runs = self.dir.join("runs");
+        fs::create_dir_all(&runs).with_context(|| format!("cannot create {}", runs.display()))?;
+        for entry in fs::read_dir(&runs)? {
+            let path = entry?.path();
+            let age = path
+                .metadata()
+                .and_then(|m| m.modified())
+                .ok()
+                .and_then(|time| SystemTime::now().duration_since(time).ok());
+            if age.is_some_and(|age| age > KEEP_UNUSED) {
+                remove_tree(&path)?;
+            }
+        }
+        for number in 0u32.. {
+            let dir = runs.join(format!("{name}-{}-{number}", std::process::id()));
+            match fs::create_dir(&dir) {
+                Ok(()) => return Ok(dir),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot create {}", dir.display()));
+                }
+            }
+        }
+        Err(anyhow!("no free name in {}", runs.display()))
+    }
+
     /// Takes the lock under which products are made, waiting for another run.
     pub(crate) fn lock(&self) -> Result<File> {
         let path = self.dir.join("lock");
@@ -108,6 +136,10 @@ impl Cache {
         }
         file.set_len(0)?;
         writeln!(file, "{}", std::process::id())?;
+        // The tools that make products inherit the lock: if this process dies
+        // before they do, the next run waits for them.
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())
+            .with_context(|| format!("cannot share {}", path.display()))?;
         Ok(file)
     }
 
@@ -140,8 +172,7 @@ impl Cache {
         let partial = self.dir.join(format!("{name}-{}.partial", key.hex()));
         remove_tree(&partial)?;
         remove_tree(&path)?;
-        fs::create_dir(&partial)
-            .with_context(|| format!("cannot create {}", partial.display()))?;
+        fs::create_dir(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
         make(&partial)?;
         fs::write(partial.join(USED), b"")?;
         fs::rename(&partial, &path)
@@ -168,7 +199,9 @@ impl Cache {
                     .file_name()
                     .and_then(|f| f.to_str())
                     .and_then(|f| f.strip_prefix(&prefix))
-                    .is_some_and(|key| key.len() == 16 && key.bytes().all(|b| b.is_ascii_hexdigit()));
+                    .is_some_and(|key| {
+                        key.len() == 16 && key.bytes().all(|b| b.is_ascii_hexdigit())
+                    });
             if !is_older {
                 continue;
             }

@@ -112,9 +112,20 @@ fn build_workload(tools: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> 
     let inside = Path::new("/kvm-la/initramfs");
     let bound = tools.clone().with_bind(dir, inside);
     let mut rustc = bound.command_in(inside, "rustc");
-    rustc.args(["--edition", "2024", "--target", "loongarch64-unknown-linux-gnu"]);
+    rustc.args([
+        "--edition",
+        "2024",
+        "--target",
+        "loongarch64-unknown-linux-gnu",
+    ]);
     rustc.args(["-C", "linker=loongarch64-linux-gnu-gcc"]);
-    rustc.args(["-C", "target-feature=+crt-static", "-C", "strip=symbols", "-O"]);
+    rustc.args([
+        "-C",
+        "target-feature=+crt-static",
+        "-C",
+        "strip=symbols",
+        "-O",
+    ]);
     rustc.args(["main.rs", "-o", "workload"]);
     step.run(rustc, log)
 }
@@ -203,7 +214,10 @@ mod tests {
             let name = reader.entry().name().to_owned();
             if name == "dev/console" {
                 assert_eq!(reader.entry().mode(), CHARACTER_DEVICE);
-                assert_eq!((reader.entry().rdev_major(), reader.entry().rdev_minor()), (5, 1));
+                assert_eq!(
+                    (reader.entry().rdev_major(), reader.entry().rdev_minor()),
+                    (5, 1)
+                );
             }
             let mut data = Vec::new();
             reader.read_to_end(&mut data)?;

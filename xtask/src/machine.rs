@@ -112,8 +112,14 @@ impl Outcome {
         }
         match self.script_status() {
             Some(0) if self.status.success() => Ok(()),
-            Some(0) => bail!("the machine powered off, but its simulator ended with {}", self.status),
-            Some(125) => bail!("{}", self.line_with("kvm-la init: ").unwrap_or("init failed")),
+            Some(0) => bail!(
+                "the machine powered off, but its simulator ended with {}",
+                self.status
+            ),
+            Some(125) => bail!(
+                "{}",
+                self.line_with("kvm-la init: ").unwrap_or("init failed")
+            ),
             Some(status) => bail!("the machine's script ended with status {status}"),
             None => {
                 let panic = self.line_with("Kernel panic");
@@ -199,7 +205,12 @@ impl Machine {
         command.args(["-machine", "virt", "-accel", "tcg,thread=multi"]);
         command.args(["-cpu", self.cpu.as_deref().unwrap_or("la464")]);
         command.args(["-nographic", "-no-reboot", "-nodefaults"]);
-        command.args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
+        command.args([
+            "-chardev",
+            "stdio,id=console,signal=off",
+            "-serial",
+            "chardev:console",
+        ]);
         command.args(["-smp", &self.smp.max(1).to_string()]);
         command.args(["-m", &format!("{}M", self.memory_mib)]);
         command.arg("-kernel").arg(&self.kernel);
@@ -209,7 +220,10 @@ impl Machine {
         command.arg("-append").arg(self.parameters());
         command.args(["-device", "virtio-rng-pci"]);
         for (i, drive) in self.drives.iter().enumerate() {
-            command.args(["-drive", &format!("if=none,id=d{i},format=raw,file={}", escape(drive)?)]);
+            command.args([
+                "-drive",
+                &format!("if=none,id=d{i},format=raw,file={}", escape(drive)?),
+            ]);
             command.args(["-device", &format!("virtio-blk-pci,drive=d{i}")]);
         }
         if let Some(share) = &self.share {
@@ -312,8 +326,7 @@ fn escape(path: &Path) -> Result<String> {
 /// its init runs.
 pub(crate) fn make_share(dir: &Path, script: &str) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    fs::write(dir.join("run"), script)
-        .with_context(|| format!("cannot write in {}", dir.display()))
+    fs::write(dir.join("run"), script).with_context(|| format!("cannot write in {}", dir.display()))
 }
 
 #[cfg(test)]
@@ -332,7 +345,10 @@ mod tests {
 
     #[test]
     fn the_last_marker_counts() {
-        assert_eq!(outcome("KVM-LA-EXIT 3\nKVM-LA-EXIT 0\n").script_status(), Some(0));
+        assert_eq!(
+            outcome("KVM-LA-EXIT 3\nKVM-LA-EXIT 0\n").script_status(),
+            Some(0)
+        );
         assert_eq!(outcome("booting\n").script_status(), None);
         assert_eq!(outcome("echo KVM-LA-EXIT 0\n").script_status(), None);
     }
@@ -342,6 +358,10 @@ mod tests {
         let limit = Duration::from_secs(1);
         assert!(outcome("KVM-LA-EXIT 0\n").check(limit).is_ok());
         assert!(outcome("KVM-LA-EXIT 1\n").check(limit).is_err());
-        assert!(outcome("Kernel panic - not syncing\n").check(limit).is_err());
+        assert!(
+            outcome("Kernel panic - not syncing\n")
+                .check(limit)
+                .is_err()
+        );
     }
 }

@@ -1,10 +1,16 @@
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
 //! `sim` and `env`.
 
+mod bench;
+mod boot;
 mod cache;
 mod initramfs;
+mod machine;
+mod nested;
 mod progress;
 mod setup;
+mod sim;
+mod test;
 mod toolroot;
 mod workload;
 
@@ -25,6 +31,18 @@ struct Arguments {
 enum Command {
     /// Bring up toolchain, userland and kernels, and do nothing else.
     Setup,
+    /// Simulator, KVM host, QEMU and a guest to its shell; then what its exits cost.
+    Boot(boot::Options),
+    /// Run test suites.
+    Test(test::Options),
+    /// Measure our stack beside the upstream stack.
+    Bench(bench::Options),
+    /// Run the simulator itself.
+    Sim {
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Print where the products of `setup` are, as NAME=VALUE lines.
     Env,
     /// Run a tool of the toolchain root.
@@ -52,15 +70,21 @@ fn run(command: Command) -> Result<ExitCode> {
             eprintln!("set up in {}", products.cache.dir().display());
             Ok(ExitCode::SUCCESS)
         }
+        Command::Boot(options) => boot::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Sim { arguments } => sim::run(&arguments),
         Command::Env => {
-            for (name, value) in setup::products()?.environment()? {
+            for (name, value) in setup::products()?.environment() {
                 println!("{name}={}", value.display());
             }
             Ok(ExitCode::SUCCESS)
         }
         Command::Tool { words } => {
             let products = setup::products()?;
-            let (program, arguments) = words.split_first().expect("clap requires one word");
+            let Some((program, arguments)) = words.split_first() else {
+                anyhow::bail!("no tool is named");
+            };
             let status = products
                 .kernel_tools()
                 .command(program)?

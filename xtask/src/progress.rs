@@ -32,7 +32,8 @@ impl Step {
         let text = text.into();
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
             {
                 bar.set_style(style);
             }
@@ -116,7 +117,11 @@ impl Step {
             for line in last {
                 eprintln!("    {line}");
             }
-            bail!("{}: {program} failed ({status}), see {}", self.text, log.display());
+            bail!(
+                "{}: {program} failed ({status}), see {}",
+                self.text,
+                log.display()
+            );
         }
         Ok(())
     }

@@ -70,9 +70,10 @@ impl ToolRoot {
     /// that is visible inside.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         let cwd = std::env::current_dir().context("the current directory is gone")?;
-        let visible = self.binds.iter().any(|(source, target)| {
-            source == target && cwd.starts_with(source)
-        });
+        let visible = self
+            .binds
+            .iter()
+            .any(|(source, target)| source == target && cwd.starts_with(source));
         let cwd = if visible { cwd } else { PathBuf::from("/") };
         Ok(self.command_in(&cwd, program))
     }
@@ -133,7 +134,13 @@ fn namespace_options() -> &'static [&'static str] {
     if is_root() {
         &["--mount", "--propagation", "private"]
     } else {
-        &["--user", "--map-root-user", "--mount", "--propagation", "private"]
+        &[
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "--propagation",
+            "private",
+        ]
     }
 }
 

@@ -22,7 +22,8 @@ fn integer(seed: u64) -> u64 {
         let divisor = (state >> 33) | 1;
         digest = mix(
             digest,
-            (state / divisor) ^ (state % divisor).rotate_left(17)
+            (state / divisor)
+                ^ (state % divisor).rotate_left(17)
                 ^ u64::from(state.leading_zeros() + state.count_ones()),
         );
         let wide = u128::from(state) * u128::from(digest);
@@ -64,6 +65,17 @@ fn memory(seed: u64) -> u64 {
     }
     digest
 }
+
+/// A part of the computation: its name, and its digest of a seed.
+type Part = (&'static str, fn(u64) -> u64);
+
+/// The parts by name, for measuring each by itself.
+#[allow(dead_code, reason = "the workstation measures nothing")]
+pub(crate) const PARTS: &[Part] = &[
+    ("integer", integer),
+    ("floating-point", floating_point),
+    ("memory", memory),
+];
 
 /// The digest of all parts for one seed.
 pub(crate) fn digest(seed: u64) -> u64 {

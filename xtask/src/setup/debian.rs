@@ -79,7 +79,12 @@ impl Tree<'_> {
         command.arg(SUITE).arg(&archive).args(mirror);
         step.run(command, log).with_context(hint)?;
         let mut tar = Command::new("tar");
-        tar.args(["--extract", "--no-same-owner", "--exclude=./dev/*", "--file"]);
+        tar.args([
+            "--extract",
+            "--no-same-owner",
+            "--exclude=./dev/*",
+            "--file",
+        ]);
         tar.arg(&archive).arg("--directory").arg(target);
         step.run(tar, log)?;
         std::fs::remove_file(&archive)?;
@@ -169,9 +174,14 @@ fn is_transport_setting(line: &str) -> bool {
         return false;
     };
     let name = name.to_ascii_lowercase();
-    let is_transport = ["acquire::http::", "acquire::https::", "acquire::retries", "acquire::ftp::"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
+    let is_transport = [
+        "acquire::http::",
+        "acquire::https::",
+        "acquire::retries",
+        "acquire::ftp::",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix));
     is_transport && value != "\"\";"
 }
 
@@ -181,7 +191,9 @@ mod tests {
 
     #[test]
     fn only_transport_settings_are_handed_on() {
-        assert!(is_transport_setting(r#"Acquire::http::Proxy "http://proxy:3142";"#));
+        assert!(is_transport_setting(
+            r#"Acquire::http::Proxy "http://proxy:3142";"#
+        ));
         assert!(is_transport_setting(r#"Acquire::Retries "3";"#));
         assert!(!is_transport_setting(r#"Acquire::http "";"#));
         assert!(!is_transport_setting(r#"Acquire::http::Proxy "";"#));

@@ -28,6 +28,10 @@ const MODULES: &[&str] = &[
     "overlay",
 ];
 
+/// What this kernel must be told at direct boot: without firmware nothing maps
+/// the legacy ports that its keyboard controller driver touches.
+pub(crate) const DISTRIBUTION_PARAMETERS: &str = "initcall_blacklist=i8042_init";
+
 /// The distribution kernel's products.
 #[derive(Clone)]
 pub(crate) struct DistributionKernel {
@@ -89,7 +93,10 @@ pub(crate) fn make(
 fn pick(root: &ToolRoot, dir: &Path, tree: &Path) -> Result<()> {
     let versions = entries(&tree.join("usr/lib/modules"), |_| true)?;
     let [modules] = versions.as_slice() else {
-        bail!("{PACKAGE} brought {} module trees instead of one", versions.len());
+        bail!(
+            "{PACKAGE} brought {} module trees instead of one",
+            versions.len()
+        );
     };
     // The package ships the image beside its modules; older ones did in /boot.
     for (name, prefix) in [("vmlinuz", "vmlinuz-"), ("config", "config-")] {
@@ -126,7 +133,11 @@ fn entries(dir: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let path = entry?.path();
-        if path.file_name().and_then(|n| n.to_str()).is_some_and(&wanted) {
+        if path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .is_some_and(&wanted)
+        {
             found.push(path);
         }
     }
@@ -147,7 +158,10 @@ fn run_depmod(root: &ToolRoot, dir: &Path, modules: &Path) -> Result<()> {
         .arg(version)
         .output()?;
     if !output.status.success() {
-        bail!("depmod failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "depmod failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(())
 }
@@ -222,7 +236,11 @@ mod tests {
         let dep = "kernel/fs/9p/9p.ko.xz: kernel/net/9p/9pnet.ko.xz kernel/fs/netfs/netfs.ko.xz\n\
                    kernel/net/9p/9pnet.ko.xz:\n\
                    kernel/net/9p/9pnet_virtio.ko.xz: kernel/net/9p/9pnet.ko.xz\n";
-        let order = load_order(dep, "kernel/fs/ext4/ext4.ko\n", &["9p", "9pnet_virtio", "ext4"])?;
+        let order = load_order(
+            dep,
+            "kernel/fs/ext4/ext4.ko\n",
+            &["9p", "9pnet_virtio", "ext4"],
+        )?;
         assert_eq!(
             order,
             [

@@ -16,7 +16,7 @@ use crate::cache::Cache;
 use crate::initramfs::{self, Initramfs};
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
-pub(crate) use distribution_kernel::DistributionKernel;
+pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::HostKernel;
 pub(crate) use userland::Userland;
 
@@ -83,6 +83,11 @@ impl Products {
             .with_bind(&self.host_kernel.build(), Path::new(KERNEL_BUILD))
     }
 
+    /// qemu-loongarch64, linked statically: it runs outside the root too.
+    pub(crate) fn qemu_user(&self) -> PathBuf {
+        self.tools.dir().join("usr/bin/qemu-loongarch64")
+    }
+
     /// The script that runs a tool of the toolchain root.
     pub(crate) fn script(&self) -> PathBuf {
         self.cache.dir().join("toolroot-run")
@@ -98,30 +103,35 @@ impl Products {
         let partial = script.with_extension(std::process::id().to_string());
         fs::write(&partial, text)?;
         fs::set_permissions(&partial, fs::Permissions::from_mode(0o755))?;
-        fs::rename(&partial, &script)
-            .with_context(|| format!("cannot write {}", script.display()))
+        fs::rename(&partial, &script).with_context(|| format!("cannot write {}", script.display()))
     }
 
     /// What tests of other crates are told, as environment variables.
-    pub(crate) fn environment(&self) -> Result<Vec<(&'static str, PathBuf)>> {
+    pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let root = self.tools.dir();
-        Ok(vec![
+        vec![
             ("KVM_LA_CACHE", self.cache.dir().to_owned()),
             ("KVM_LA_TOOLROOT", root.to_owned()),
             ("KVM_LA_TOOLROOT_RUN", self.script()),
-            ("KVM_LA_QEMU_USER", root.join("usr/bin/qemu-loongarch64")),
+            ("KVM_LA_QEMU_USER", self.qemu_user()),
             ("KVM_LA_KERNEL_SOURCE", self.host_kernel.source().to_owned()),
             ("KVM_LA_KERNEL_BUILD", self.host_kernel.build()),
             ("KVM_LA_HOST_KERNEL", self.host_kernel.vmlinux()),
             ("KVM_LA_UPSTREAM_KVM", self.host_kernel.upstream_kvm()),
-            ("KVM_LA_DISTRIBUTION_KERNEL", self.distribution_kernel.vmlinuz()),
+            (
+                "KVM_LA_DISTRIBUTION_KERNEL",
+                self.distribution_kernel.vmlinuz(),
+            ),
             ("KVM_LA_USERLAND", self.userland.image()),
             ("KVM_LA_USERLAND_TREE", self.userland.tree()),
             ("KVM_LA_HOST_INITRD", self.initramfs.host()),
-            ("KVM_LA_HOST_MODULES_INITRD", self.initramfs.host_with_modules()),
+            (
+                "KVM_LA_HOST_MODULES_INITRD",
+                self.initramfs.host_with_modules(),
+            ),
             ("KVM_LA_GUEST_INITRD", self.initramfs.guest()),
             ("KVM_LA_WORKLOAD", self.initramfs.workload()),
-        ])
+        ]
     }
 }
 

@@ -125,7 +125,12 @@ fn python_test_suite(root: &ToolRoot) -> Result<String> {
                 .split(", ")
                 .find_map(|item| item.split_whitespace().next()?.strip_prefix("python3."))
         })
-        .map(|minor| minor.chars().take_while(char::is_ascii_digit).collect::<String>())
+        .map(|minor| {
+            minor
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect::<String>()
+        })
         .filter(|minor| !minor.is_empty())
         .ok_or_else(|| anyhow!("the package lists name no version of python3:loong64"))?;
     Ok(format!("libpython3.{version}-testsuite"))
@@ -139,7 +144,10 @@ fn configure(tree: &Path) -> Result<()> {
         fs::copy(&master, tree.join("etc").join(name))
             .with_context(|| format!("cannot copy {}", master.display()))?;
     }
-    fs::write(tree.join("etc/hosts"), "127.0.0.1 localhost kvm-host\n::1 localhost\n")?;
+    fs::write(
+        tree.join("etc/hosts"),
+        "127.0.0.1 localhost kvm-host\n::1 localhost\n",
+    )?;
     fs::write(tree.join("etc/hostname"), "kvm-host\n")?;
     fs::write(tree.join("etc/fstab"), "")?;
     // The mirror that the tree came from is nothing the machine could reach.
@@ -149,7 +157,9 @@ fn configure(tree: &Path) -> Result<()> {
     link("mawk", &tree.join("usr/bin/awk"))?;
     link("/proc/self/mounts", &tree.join("etc/mtab"))?;
     link("/usr/share/zoneinfo/Etc/UTC", &tree.join("etc/localtime"))?;
-    for dir in ["share", "lower", "mnt", "root", "tmp", "run", "proc", "sys", "dev", "var/tmp"] {
+    for dir in [
+        "share", "lower", "mnt", "root", "tmp", "run", "proc", "sys", "dev", "var/tmp",
+    ] {
         fs::create_dir_all(tree.join(dir))?;
     }
     for dir in ["tmp", "var/tmp"] {
@@ -195,7 +205,12 @@ fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Resul
     mke2fs.args(["-q", "-t", "ext4", "-L", LABEL, "-d", "tree", "-m", "0"]);
     // No journal: the image is mounted read-only. Fixed identity and times: the
     // same tree gives the same image, and the same simulated run.
-    mke2fs.args(["-O", "^has_journal", "-E", "hash_seed=6b766d2d-6c61-4000-8000-000000000001"]);
+    mke2fs.args([
+        "-O",
+        "^has_journal",
+        "-E",
+        "hash_seed=6b766d2d-6c61-4000-8000-000000000001",
+    ]);
     mke2fs.args(["-U", "6b766d2d-6c61-4000-8000-000000000002", "-b", "4096"]);
     mke2fs.env("E2FSPROGS_FAKE_TIME", "1700000000");
     mke2fs.arg("userland.ext4");
