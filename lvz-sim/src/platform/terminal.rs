@@ -135,8 +135,7 @@ impl HostConsole for Terminal {
         !self.ended
     }
 
-    fn wait(&mut self, timeout: Duration) {
-        self.flush();
+    fn wait(&self, timeout: Duration) {
         if self.ended {
             std::thread::sleep(timeout);
         } else {

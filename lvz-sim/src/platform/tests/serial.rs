@@ -93,3 +93,43 @@ fn loopback_and_modem_lines() {
     rig.write(SCR, 1, 0x77);
     assert_eq!(rig.read(SCR, 1), 0x77);
 }
+
+/// A user who types nothing and then leaves.
+struct User(bool);
+
+impl HostConsole for User {
+    fn write(&mut self, _bytes: &[u8]) {}
+
+    fn read(&mut self, _buffer: &mut [u8]) -> usize {
+        self.0 = true;
+        0
+    }
+
+    fn interactive(&self) -> bool {
+        true
+    }
+
+    fn quit(&self) -> bool {
+        self.0
+    }
+}
+
+#[test]
+fn interactive_consoles_are_polled() {
+    let ram = GuestRam::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
+    for on_uart in [true, false] {
+        let mut config = PlatformConfig::default();
+        if on_uart {
+            config.serial = Box::new(User(false));
+        } else {
+            config.console = Some(Box::new(User(false)));
+        }
+        let mut platform = Platform::new(config, ram.clone()).unwrap();
+        assert_eq!(platform.next_event(), Some(1_000_000));
+        assert!(!platform.quit_requested());
+        platform.advance(1_000_000);
+        assert_eq!(platform.next_event(), Some(2_000_000));
+        assert!(platform.quit_requested());
+    }
+    assert_eq!(Rig::new(1).platform.next_event(), None);
+}

@@ -2,6 +2,7 @@
 
 use super::{Completion, DeviceState, VirtioDevice};
 use crate::mem::GuestRam;
+use crate::platform::console::HostConsole;
 use crate::platform::{PlatformError, field};
 use serde::{Deserialize, Serialize};
 use virtio_queue::{Queue, QueueOwnedT, QueueState, QueueT, Reader, Writer};
@@ -88,6 +89,11 @@ impl Transport {
     /// The interrupt line.
     pub(crate) fn line(&self) -> bool {
         self.registers.interrupt != 0
+    }
+
+    /// The device's host console.
+    pub(crate) fn host(&self) -> Option<&dyn HostConsole> {
+        self.device.host()
     }
 
     /// Passes on what the device holds back.
