@@ -138,6 +138,7 @@ pub(crate) fn read_stats(file: &Path) -> Result<Value> {
 fn result(options: &Options, report: &GuestReport, figures: Option<&Value>) -> Value {
     let none = Value::Null;
     let figures = figures.unwrap_or(&none);
+    let (host, guest) = instructions(figures).unzip();
     let mut exits = Map::new();
     for (name, exit) in figures["exits"].as_object().into_iter().flatten() {
         exits.insert(
@@ -159,8 +160,8 @@ fn result(options: &Options, report: &GuestReport, figures: Option<&Value>) -> V
             "kernel": report.kernel,
         },
         "instructions": {
-            "host": figures["instructions"]["host"],
-            "guest": figures["instructions"]["guest"],
+            "host": host,
+            "guest": guest,
         },
         "exits": exits,
     })
@@ -191,10 +192,18 @@ fn print_table(figures: &Value) {
     for (name, count, mean, p99) in rows {
         println!("{name:<16} {count:>10.0} {mean:>12.0} {p99:>12.0}");
     }
-    let instructions = &figures["instructions"];
-    println!(
-        "instructions: {:.0} million in the host, {:.0} million in the guest",
-        number(&instructions["host"]) / 1e6,
-        number(&instructions["guest"]) / 1e6
-    );
+    if let Some((host, guest)) = instructions(figures) {
+        println!(
+            "instructions: {:.1} million in the host, {:.1} million in the guest",
+            host as f64 / 1e6,
+            guest as f64 / 1e6
+        );
+    }
+}
+
+/// Instructions in root mode and in guest mode, of all CPUs.
+fn instructions(figures: &Value) -> Option<(u64, u64)> {
+    let total = figures["instructions"].as_u64()?;
+    let guest = figures["shares"]["guest"].as_u64()?;
+    Some((total.checked_sub(guest)?, guest))
 }

@@ -17,6 +17,9 @@ use crate::toolroot::ToolRoot;
 /// What the host's init prints last, before the script's exit status.
 const EXIT_MARKER: &str = "KVM-LA-EXIT ";
 
+/// How long a kernel that panicked may still print.
+const AFTER_PANIC: Duration = Duration::from_secs(3);
+
 /// What runs a machine.
 #[derive(Clone)]
 pub(crate) enum Simulator {
@@ -27,8 +30,12 @@ pub(crate) enum Simulator {
 }
 
 impl Simulator {
-    /// Builds lvz-sim as it is meant to be run and finds its executable.
+    /// Builds lvz-sim as it is meant to be run and finds its executable. One that
+    /// the environment variable LVZ_SIM names is taken as it is.
     pub(crate) fn build() -> Result<Self> {
+        if let Some(program) = std::env::var_os("LVZ_SIM") {
+            return Ok(Self::LvzSim(program.into()));
+        }
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let output = Command::new(cargo)
             .current_dir(workspace()?)
@@ -52,6 +59,15 @@ impl Simulator {
     }
 }
 
+/// A raw disk image.
+#[derive(Clone)]
+pub(crate) struct Drive {
+    /// The image.
+    pub(crate) path: PathBuf,
+    /// Whether the machine may write to it.
+    pub(crate) writable: bool,
+}
+
 /// A machine. The default is the smallest one that boots.
 #[derive(Clone, Default)]
 pub(crate) struct Machine {
@@ -66,7 +82,7 @@ pub(crate) struct Machine {
     /// RAM in MiB.
     pub(crate) memory_mib: u32,
     /// Block devices, in order.
-    pub(crate) drives: Vec<PathBuf>,
+    pub(crate) drives: Vec<Drive>,
     /// The shared folder.
     pub(crate) share: Option<PathBuf>,
     /// CPU model and features, if not the default.
@@ -150,27 +166,32 @@ impl Machine {
         }
     }
 
-    fn parameters(&self) -> String {
-        format!("console=ttyS0 panic=-1 {}", self.append)
-            .trim_end()
-            .to_owned()
-    }
-
     fn lvz_sim(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.arg("run");
-        if let Some(snapshot) = &self.snapshot_in {
-            command.arg("--snapshot-in").arg(snapshot);
+        command.arg("run").arg("--hash");
+        match &self.snapshot_in {
+            // The rest of the machine must be as it was when it was saved.
+            Some(snapshot) => {
+                command.arg("--snapshot-in").arg(snapshot);
+            }
+            None => {
+                command.arg("--kernel").arg(&self.kernel);
+                if let Some(initrd) = &self.initrd {
+                    command.arg("--initrd").arg(initrd);
+                }
+                command
+                    .arg("--append")
+                    .arg(format!("console=ttyS0 {}", self.append).trim_end());
+            }
         }
-        command.arg("--kernel").arg(&self.kernel);
-        if let Some(initrd) = &self.initrd {
-            command.arg("--initrd").arg(initrd);
-        }
-        command.arg("--append").arg(self.parameters());
         command.arg("--smp").arg(self.smp.max(1).to_string());
         command.arg("--memory").arg(format!("{}M", self.memory_mib));
         for drive in &self.drives {
-            command.arg("--drive").arg(drive);
+            let mut option = drive.path.clone().into_os_string();
+            if !drive.writable {
+                option.push(",readonly");
+            }
+            command.arg("--drive").arg(option);
         }
         if let Some(share) = &self.share {
             command.arg("--share").arg(share);
@@ -192,7 +213,8 @@ impl Machine {
 
     fn tcg(&self, tools: &ToolRoot) -> Result<Command> {
         let mut tools = tools.clone();
-        for file in self.initrd.iter().chain(&self.drives).chain([&self.kernel]) {
+        let drives = self.drives.iter().map(|drive| &drive.path);
+        for file in drives.chain(&self.initrd).chain([&self.kernel]) {
             let dir = file
                 .parent()
                 .ok_or_else(|| anyhow!("{} is not a file", file.display()))?;
@@ -217,12 +239,19 @@ impl Machine {
         if let Some(initrd) = &self.initrd {
             command.arg("-initrd").arg(initrd);
         }
-        command.arg("-append").arg(self.parameters());
+        // A panic ends QEMU by a reset; in lvz-sim a reset would boot again.
+        command
+            .arg("-append")
+            .arg(format!("console=ttyS0 panic=-1 {}", self.append).trim_end());
         command.args(["-device", "virtio-rng-pci"]);
         for (i, drive) in self.drives.iter().enumerate() {
             command.args([
                 "-drive",
-                &format!("if=none,id=d{i},format=raw,file={}", escape(drive)?),
+                &format!(
+                    "if=none,id=d{i},format=raw,readonly={},file={}",
+                    if drive.writable { "off" } else { "on" },
+                    escape(&drive.path)?
+                ),
             ]);
             command.args(["-device", &format!("virtio-blk-pci,drive=d{i}")]);
         }
@@ -268,10 +297,18 @@ impl Machine {
         });
         let mut console = Vec::new();
         let mut line_start = 0;
+        // A kernel that panicked prints its reasons and then does nothing.
+        let mut panicked_at: Option<Instant> = None;
         let timed_out = loop {
-            let Some(left) = limit.checked_sub(started.elapsed()) else {
+            if panicked_at.is_some_and(|at| at.elapsed() >= AFTER_PANIC) {
+                break false;
+            }
+            let Some(mut left) = limit.checked_sub(started.elapsed()) else {
                 break true;
             };
+            if panicked_at.is_some() {
+                left = left.min(AFTER_PANIC);
+            }
             match receiver.recv_timeout(left) {
                 Ok(bytes) => {
                     file.write_all(&bytes)?;
@@ -280,22 +317,26 @@ impl Machine {
                         console[line_start..].iter().position(|byte| *byte == b'\n')
                     {
                         let line = &console[line_start..line_start + length];
-                        observe(String::from_utf8_lossy(line).trim_end());
+                        let line = String::from_utf8_lossy(line);
+                        if is_panic(&line) {
+                            panicked_at.get_or_insert_with(Instant::now);
+                        }
+                        observe(line.trim_end());
                         line_start += length + 1;
                     }
                 }
-                Err(mpsc::RecvTimeoutError::Timeout) => break true,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => break false,
             }
         };
-        if timed_out {
+        if timed_out || panicked_at.is_some() {
             child.kill()?;
         }
         let status = child.wait()?;
         // The reader ends with the last writer; a process that outlives the
         // simulator must not hold up the report.
         drop(receiver);
-        if !timed_out && thread.join().is_err() {
+        if !timed_out && panicked_at.is_none() && thread.join().is_err() {
             bail!("the thread that reads the console died");
         }
         Ok(Outcome {
@@ -313,6 +354,12 @@ impl Machine {
             .status()
             .with_context(|| format!("cannot run {}", command.get_program().display()))
     }
+}
+
+/// Whether a line of the console is the last word of the machine's own kernel.
+/// A guest's is marked by its number.
+fn is_panic(line: &str) -> bool {
+    line.contains("Kernel panic - not syncing") && !line.starts_with("guest")
 }
 
 /// A path for QEMU's comma-separated options.

@@ -183,7 +183,7 @@ impl Nested {
             },
             smp: self.host_smp,
             memory_mib: guest_memory.saturating_add(HOST_MEMORY_MIB),
-            drives: vec![products.userland.image()],
+            drives: vec![products.userland_drive()],
             share: Some(share.to_owned()),
             ..Machine::default()
         })

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 
 use crate::cache::Cache;
 use crate::initramfs::{self, Initramfs};
+use crate::machine::Drive;
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
@@ -81,6 +82,14 @@ impl Products {
             .clone()
             .with_bind(self.host_kernel.source(), Path::new(KERNEL_SOURCE))
             .with_bind(&self.host_kernel.build(), Path::new(KERNEL_BUILD))
+    }
+
+    /// The userland's disk as the machines have it.
+    pub(crate) fn userland_drive(&self) -> Drive {
+        Drive {
+            path: self.userland.image(),
+            writable: false,
+        }
     }
 
     /// qemu-loongarch64, linked statically: it runs outside the root too.

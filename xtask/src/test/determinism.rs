@@ -102,9 +102,9 @@ fn end(context: &Context, machine: &Machine, dir: &Path, name: &str) -> Result<E
     let figures = read_stats(&stats)?;
     let field = |name: &str| anyhow!("{} has no {name}", stats.display());
     Ok(End {
-        instructions: figures["instructions"]["total"]
+        instructions: figures["instructions"]
             .as_u64()
-            .ok_or_else(|| field("instructions.total"))?,
+            .ok_or_else(|| field("instructions"))?,
         state_hash: figures["state_hash"]
             .as_str()
             .ok_or_else(|| field("state_hash"))?

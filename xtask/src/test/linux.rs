@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
-use crate::machine::{Machine, Simulator, make_share};
+use crate::machine::{Drive, Machine, Simulator, make_share};
 use crate::nested::link_or_copy;
 use crate::setup::DISTRIBUTION_PARAMETERS;
 use crate::workload;
@@ -109,7 +109,13 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
         },
         smp: case.smp,
         memory_mib: 1024,
-        drives: vec![products.userland.image(), disk.clone()],
+        drives: vec![
+            products.userland_drive(),
+            Drive {
+                path: disk.clone(),
+                writable: true,
+            },
+        ],
         share: Some(share),
         ..Machine::default()
     };
