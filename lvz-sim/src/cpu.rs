@@ -136,8 +136,14 @@ impl Cpu {
         Err(Stop::Trap)
     }
 
-    /// The stable counter as `rdtime` reads it in the mode in force.
-    pub fn stable_counter(&self, _op: &Op) -> u64 {
+    /// The stable counter as `rdtime` reads it in the mode in force; traps if
+    /// that mode may not (MISC.DRDTL, GCFG.TOTI).
+    pub fn stable_counter(&mut self, _op: &Op) -> Step<u64> {
+        Ok(0)
+    }
+
+    /// The counter's ID as `rdtime` reads it in the mode in force (CSR.TID).
+    pub fn timer_id(&self) -> u64 {
         0
     }
 }

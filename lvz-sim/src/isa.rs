@@ -8,7 +8,22 @@ use crate::cpu::Cpu;
 use crate::mem::Bus;
 use la_arch::insn::Encoding;
 
+mod alu;
+mod atomic;
+mod bits;
+mod bound;
+mod branch;
+mod crc;
 mod decoder;
+mod load_store;
+mod misc;
+mod muldiv;
+mod operand;
+mod shift;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -102,7 +117,7 @@ pub struct Insn {
 macro_rules! insn_table {
     ($group:expr; $($enc:ident => $run:expr $(, @$ends:ident)?;)*) => {
         /// The group's instructions.
-        pub const TABLE: &[$crate::isa::Insn] = &[
+        pub(crate) const TABLE: &[$crate::isa::Insn] = &[
             $($crate::isa::Insn {
                 encoding: &enc::$enc,
                 group: $group,
@@ -121,4 +136,15 @@ pub fn all() -> impl Iterator<Item = &'static Insn> {
 }
 
 /// One table a file.
-const TABLES: &[&[Insn]] = &[];
+const TABLES: &[&[Insn]] = &[
+    alu::TABLE,
+    atomic::TABLE,
+    bits::TABLE,
+    bound::TABLE,
+    branch::TABLE,
+    crc::TABLE,
+    load_store::TABLE,
+    misc::TABLE,
+    muldiv::TABLE,
+    shift::TABLE,
+];

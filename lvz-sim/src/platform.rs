@@ -23,7 +23,7 @@ pub enum PowerEvent {
 
 /// All devices. Times are nanoseconds of simulated time; they never go back.
 pub struct Platform {
-    _ram: GuestRam,
+    pub(crate) _ram: GuestRam,
 }
 
 impl Platform {

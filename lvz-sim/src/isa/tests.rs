@@ -1,0 +1,59 @@
+//! The tables as a whole.
+
+use super::testing::model;
+use super::{Decoder, Ends, all};
+use la_arch::insn::{Encoding, atomic, bound, integer};
+
+/// Encodings whose handlers are with those of other groups.
+fn elsewhere(encoding: &Encoding) -> bool {
+    [integer::CPUCFG, integer::DBCL].contains(encoding)
+        || encoding.name.starts_with("fld")
+        || encoding.name.starts_with("fst")
+}
+
+fn ours() -> impl Iterator<Item = &'static Encoding> {
+    [integer::ALL, atomic::ALL, bound::ALL]
+        .into_iter()
+        .flatten()
+        .filter(|encoding| !elsewhere(encoding))
+}
+
+#[test]
+fn every_encoding_decodes_to_itself_unless_the_model_lacks_it() {
+    let decoder = Decoder::new(&model());
+    for encoding in ours() {
+        for seed in 0..64u32 {
+            let operands = seed.wrapping_mul(0x9e37_79b9) & encoding.format.operand_bits;
+            let found = decoder.find(encoding.bits | operands);
+            let expected = (!encoding.v1_1).then_some(encoding.name);
+            assert_eq!(
+                found.map(|insn| insn.encoding.name),
+                expected,
+                "{}",
+                encoding.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_encoding_is_in_one_table_once() {
+    for encoding in ours() {
+        let entries = all().filter(|insn| insn.encoding == encoding).count();
+        assert_eq!(entries, 1, "{}", encoding.name);
+    }
+}
+
+#[test]
+fn control_transfers_and_ibar_end_blocks() {
+    let ending: Vec<_> = all()
+        .filter(|insn| insn.ends == Ends::Yes && ours().any(|e| e == insn.encoding))
+        .map(|insn| insn.encoding.name)
+        .collect();
+    let mut expected = vec![
+        "beqz", "bnez", "jirl", "b", "bl", "beq", "bne", "blt", "bge", "bltu", "bgeu", "syscall",
+        "break", "ibar",
+    ];
+    expected.sort_by_key(|name| ending.iter().position(|e| e == name));
+    assert_eq!(ending, expected);
+}
