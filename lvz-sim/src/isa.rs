@@ -24,6 +24,7 @@ mod shift;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod lsx;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -147,4 +148,16 @@ const TABLES: &[&[Insn]] = &[
     misc::TABLE,
     muldiv::TABLE,
     shift::TABLE,
+    lsx::arithmetic::TABLE,
+    lsx::bits::TABLE,
+    lsx::compare::TABLE,
+    lsx::float::TABLE,
+    lsx::float_compare::TABLE,
+    lsx::float_convert::TABLE,
+    lsx::memory::TABLE,
+    lsx::narrow::TABLE,
+    lsx::shift::TABLE,
+    lsx::shuffle::TABLE,
+    lsx::transfer::TABLE,
+    lsx::widen::TABLE,
 ];

@@ -1,0 +1,81 @@
+//! The floating-point control and status register.
+
+use super::env::{Env, Flags, Round};
+
+/// FCSR0 (manual volume 1, 3.1.3): Enables in bits 4:0, RM in 9:8, Flags in 20:16, Cause in 28:24.
+/// FCSR1, FCSR2 and FCSR3 are views of some of its fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fcsr(u32);
+
+/// An operation raised an enabled exception: the instruction ends in the exception FPE, and its
+/// destination is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Trap;
+
+const EXCEPTIONS: u32 = 0x1f;
+const RM_SHIFT: u32 = 8;
+const FLAGS_SHIFT: u32 = 16;
+const CAUSE_SHIFT: u32 = 24;
+
+/// The fields that `movgr2fcsr` and `movfcsr2gr` reach through FCSR0 to FCSR3.
+const VIEWS: [u32; 4] = [
+    EXCEPTIONS | 3 << RM_SHIFT | EXCEPTIONS << FLAGS_SHIFT | EXCEPTIONS << CAUSE_SHIFT,
+    EXCEPTIONS,
+    EXCEPTIONS << FLAGS_SHIFT | EXCEPTIONS << CAUSE_SHIFT,
+    3 << RM_SHIFT,
+];
+
+impl Fcsr {
+    /// The register with all the fields of `bits`; undefined bits are dropped.
+    pub const fn from_bits(bits: u32) -> Self {
+        Self(bits & VIEWS[0])
+    }
+
+    /// All fields.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+
+    /// Reads FCSR`number` (`movfcsr2gr`). One that does not exist reads as zero.
+    pub fn read(self, number: usize) -> u32 {
+        self.0 & VIEWS.get(number).copied().unwrap_or(0)
+    }
+
+    /// Writes FCSR`number` (`movgr2fcsr`); never causes an exception. To one that does not exist
+    /// nothing is written.
+    pub fn write(&mut self, number: usize, value: u32) {
+        let view = VIEWS.get(number).copied().unwrap_or(0);
+        self.0 = (self.0 & !view) | (value & view);
+    }
+
+    /// The rounding mode in force.
+    #[inline(always)]
+    pub const fn rounding(self) -> Round {
+        Round::from_field(self.0 >> RM_SHIFT)
+    }
+
+    /// The environment for one operation.
+    #[inline(always)]
+    pub const fn env(self) -> Env {
+        Env::new(self.rounding())
+    }
+
+    /// Ends an operation that raised `raised`: Cause becomes just that. If one of these exceptions
+    /// is enabled the instruction traps and Flags stays; else Flags accumulates them.
+    ///
+    /// With underflow enabled a tiny result raises it even if exact (manual volume 1, 3.1.4).
+    #[inline(always)]
+    pub fn record(&mut self, raised: Flags) -> Result<(), Trap> {
+        let enables = self.0 & EXCEPTIONS;
+        let raised = u32::from(raised.bits());
+        let tiny = (raised / u32::from(Flags::TINY.bits())) * u32::from(Flags::UNDERFLOW.bits());
+        let cause = (raised & EXCEPTIONS) | (tiny & enables);
+        self.0 = (self.0 & !(EXCEPTIONS << CAUSE_SHIFT)) | cause << CAUSE_SHIFT;
+        if cause & enables != 0 {
+            return Err(Trap);
+        }
+        self.0 |= cause << FLAGS_SHIFT;
+        Ok(())
+    }
+}
