@@ -25,6 +25,13 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod lsx;
+mod fp_arith;
+mod fp_bound;
+mod fp_compare;
+mod fp_convert;
+mod fp_memory;
+mod fp_move;
+mod fp_operands;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -160,4 +167,10 @@ const TABLES: &[&[Insn]] = &[
     lsx::shuffle::TABLE,
     lsx::transfer::TABLE,
     lsx::widen::TABLE,
+    fp_arith::TABLE,
+    fp_bound::TABLE,
+    fp_compare::TABLE,
+    fp_convert::TABLE,
+    fp_memory::TABLE,
+    fp_move::TABLE,
 ];

@@ -114,7 +114,7 @@ macro_rules! host_float {
 
             #[inline(always)]
             pub(super) fn sqrt(a: $float) -> Option<($float, bool)> {
-                if !(a >= $float::MIN_POSITIVE && a <= $float::MAX) {
+                if !($float::MIN_POSITIVE..=$float::MAX).contains(&a) {
                     return None;
                 }
                 let root = a.sqrt();
