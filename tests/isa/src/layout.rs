@@ -26,7 +26,7 @@ pub const READ_ONLY_SIZE: u64 = 0x4000;
 /// Case records.
 pub const CASES: u64 = 0x3000_0000;
 /// Result records.
-pub const RESULTS: u64 = 0x4000_0000;
+pub const RESULTS: u64 = 0x4800_0000;
 /// Code of the cases: [`SLOT`] bytes each, filled up with `break`. 128 MiB
 /// around it, the reach of a branch, are free.
 pub const CODE: u64 = 0x6000_0000;

@@ -157,15 +157,13 @@ fn outcome(case: &Case, record: &[u8]) -> Result<Outcome> {
     let (siginfo, rest) = record.split_at(SIGINFO_BYTES);
     let (context, window) = rest.split_at(CONTEXT_BYTES);
     let (state, pc) = State::from_context(context.try_into()?)
-        .context("QEMU's signal frame carries no vector registers")?;
+        .with_context(|| format!("QEMU's signal frame carries no vector registers (signal {}, case {case:x?})", word(siginfo, 0)))?;
     let (number, code) = (word(siginfo, 0) as i32, word(siginfo, 8) as i32);
     let address = double(siginfo, 16);
     let left = !(case.pc..case.end()).contains(&pc);
     let trap = match (number, code) {
-        // The break behind the case, one in the filling that a branch went to,
-        // or no code at a branch's target.
-        (signal::TRAP, _) if left => None,
-        (signal::SEGV, _) if left && address == pc => None,
+        // The break behind the case, or whatever a branch's target has.
+        _ if left => None,
         (signal::TRAP, _) | (signal::FPE, signal::FPE_INTDIV | signal::FPE_INTOVF) => {
             Some(Trap::Breakpoint)
         }

@@ -81,7 +81,7 @@ pub(super) fn fill(
             2 => rng.bits(),
             3 => target + size,
             4 => target,
-            _ => rng.pick(&[0, u64::MAX, 1 << 63, i64::MAX as u64]),
+            _ => rng.pick(&[0, u64::MAX << 4, 1 << 63, i64::MAX as u64]),
         };
     }
     case.access = Some((address, size));

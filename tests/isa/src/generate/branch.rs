@@ -7,11 +7,15 @@ use la_arch::insn::{Encoding, Operands, RegFile};
 
 /// Completes a case of a jump or branch. It must not land on the code of a
 /// case, or that would run; everything else stops at once.
-pub(super) fn fill(rng: &mut Rng, case: &mut Case, encoding: &Encoding, operands: Operands) {
+pub(super) fn fill(rng: &mut Rng, case: &mut Case, encoding: &Encoding, mut operands: Operands) {
     let [width, _] = encoding.format.immediate_widths();
     let max = (1i64 << (width - 1)) - 1;
     let pc = case.pc;
     if encoding.name == "jirl" {
+        if operands.rj == 0 {
+            // Addresses near zero; negative ones are none of a process's.
+            operands.imm &= max as i32;
+        }
         let offset = i64::from(encoding.operands(encoding.encode(&operands)).imm) * 4;
         let rj = usize::from(operands.rj);
         let base = loop {
@@ -23,8 +27,7 @@ pub(super) fn fill(rng: &mut Rng, case: &mut Case, encoding: &Encoding, operands
                 _ => CODE + 4 * rng.below(4096),
             };
             let base = target.wrapping_sub_signed(offset);
-            let target = if rj == 0 { offset as u64 } else { target };
-            if lands_well(pc, target) {
+            if rj == 0 || lands_well(pc, target) {
                 break base;
             }
         };

@@ -115,7 +115,8 @@ fn sign(rng: &mut Rng, format: Float) -> u64 {
 /// The fraction of an infinity, a quiet or a signalling NaN.
 fn nan(rng: &mut Rng, format: Float) -> u64 {
     let quiet = 1u64 << (format.fraction - 1);
-    let payload = rng.pick(&[1, quiet - 1, quiet >> 1, rng.bits() & (quiet - 1)]);
+    let random = rng.bits() & (quiet - 1);
+    let payload = rng.pick(&[1, quiet - 1, quiet >> 1, random]);
     match rng.below(3) {
         0 => 0,
         1 => quiet | rng.pick(&[0, payload]),

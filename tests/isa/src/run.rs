@@ -1,0 +1,192 @@
+//! Runs the tests: batches of cases through QEMU and the simulator.
+
+use crate::case::Case;
+use crate::compare::{Difference, differences};
+use crate::generate::{self, BATCH, UNDEFINED};
+use crate::qemu::Qemu;
+use crate::sim::Sim;
+use crate::subjects::{self, Subject};
+use crate::{Options, errata};
+use anyhow::{Result, anyhow, ensure};
+use la_arch::insn::Encoding;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One row of work.
+#[derive(Clone, Copy)]
+pub enum Test {
+    /// An instruction.
+    Instruction(Subject),
+    /// Words that are no instruction.
+    Undefined,
+}
+
+impl Test {
+    /// Mnemonic, or the name of the special test.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Test::Instruction(subject) => subject.insn.encoding.name,
+            Test::Undefined => UNDEFINED,
+        }
+    }
+
+    /// The group in the table.
+    pub fn group(&self) -> &'static str {
+        match self {
+            Test::Instruction(subject) => subjects::group_name(subject.insn.group),
+            Test::Undefined => UNDEFINED,
+        }
+    }
+
+    /// Why it is not run, if it is not.
+    pub fn excluded(&self) -> Option<&'static str> {
+        match self {
+            Test::Instruction(subject) => subject.excluded,
+            Test::Undefined => None,
+        }
+    }
+
+    fn encoding(&self) -> Option<&'static Encoding> {
+        match self {
+            Test::Instruction(subject) => Some(subject.insn.encoding),
+            Test::Undefined => None,
+        }
+    }
+
+    fn case(&self, seed: u64, index: usize) -> Case {
+        match self.encoding() {
+            Some(encoding) => generate::case(encoding, seed, index),
+            None => generate::undefined_case(subjects::is_instruction, seed, index),
+        }
+    }
+}
+
+/// A case that differed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Number of the case.
+    pub index: usize,
+    /// What went in.
+    pub inputs: String,
+    /// What differed.
+    pub differences: Vec<Difference>,
+}
+
+/// The outcome of one test.
+pub struct TestResult {
+    /// The test.
+    pub test: Test,
+    /// Cases run.
+    pub cases: usize,
+    /// Cases that ended in an exception.
+    pub traps: usize,
+    /// Cases that differed.
+    pub failed: usize,
+    /// The first of them.
+    pub failures: Vec<Failure>,
+    /// Cases that an erratum corrected, by its name.
+    pub errata: BTreeMap<&'static str, usize>,
+}
+
+/// The tests with these names or groups; all if there are none.
+pub fn select(only: &[String]) -> Result<Vec<Test>> {
+    let mut tests: Vec<Test> = subjects::all().into_iter().map(Test::Instruction).collect();
+    tests.push(Test::Undefined);
+    tests.sort_by_key(|test| test.group());
+    if only.is_empty() {
+        return Ok(tests);
+    }
+    for name in only {
+        ensure!(
+            tests.iter().any(|t| t.name() == name || t.group() == name),
+            "no instruction or group is called {name:?}; --list shows them"
+        );
+    }
+    tests.retain(|t| only.iter().any(|name| t.name() == name || t.group() == name));
+    Ok(tests)
+}
+
+/// Runs `tests` on as many threads as asked for.
+pub fn run(options: &Options, qemu: &Qemu, tests: &[Test]) -> Result<Vec<TestResult>> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut sim = Sim::new()?;
+        let mut results = Vec::new();
+        while let Some(test) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+            results.push(run_test(options, qemu, &mut sim, *test)?);
+        }
+        Ok(results)
+    };
+    let parts: Vec<Result<Vec<TestResult>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.jobs).map(|_| scope.spawn(worker)).collect();
+        threads
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|_| Err(anyhow!("a test thread panicked"))))
+            .collect()
+    });
+    let mut results = Vec::new();
+    for part in parts {
+        results.extend(part?);
+    }
+    results.sort_by_key(|r| (r.test.group(), r.test.name()));
+    Ok(results)
+}
+
+fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result<TestResult> {
+    let mut result = TestResult {
+        test,
+        cases: 0,
+        traps: 0,
+        failed: 0,
+        failures: Vec::new(),
+        errata: BTreeMap::new(),
+    };
+    if test.excluded().is_some() {
+        return Ok(result);
+    }
+    let all = match options.case {
+        Some(index) => index as usize..index as usize + 1,
+        None => 0..options.cases as usize,
+    };
+    for start in all.clone().step_by(BATCH) {
+        let indices = start..all.end.min(start + BATCH);
+        let cases: Vec<Case> = indices
+            .clone()
+            .map(|index| test.case(options.seed, index))
+            .collect();
+        let batch = qemu
+            .run(&cases)
+            .map_err(|e| e.context(format!("test {}", test.name())))?;
+        sim.reset_window();
+        for ((index, case), mut expected) in indices.zip(&cases).zip(batch.outcomes) {
+            let got = sim.run(case);
+            for name in errata::correct(test.name(), case, &mut expected) {
+                *result.errata.entry(name).or_default() += 1;
+            }
+            result.cases += 1;
+            result.traps += usize::from(got.trap.is_some());
+            let found = differences(case, &expected, &got);
+            if found.is_empty() {
+                continue;
+            }
+            result.failed += 1;
+            if result.failures.len() < options.show {
+                result.failures.push(Failure {
+                    index,
+                    inputs: crate::compare::inputs(test.encoding(), case),
+                    differences: found,
+                });
+            }
+        }
+        let stray = sim.stray_writes(&batch.window);
+        if let Some(difference) = stray {
+            result.failed += 1;
+            result.failures.push(Failure {
+                index: start,
+                inputs: "the whole batch: memory outside of the cases' view".into(),
+                differences: vec![difference],
+            });
+        }
+    }
+    Ok(result)
+}
