@@ -1,25 +1,66 @@
 //! One LoongArch64 CPU: architectural state and the services that instruction
 //! handlers use. Behaviour lives in the files below and in `mmu`.
 
+mod access;
+mod csr_access;
+mod csr_file;
+mod gates;
+mod guest_mode;
+mod interrupt;
+mod llsc;
 mod model;
-pub use model::Model;
+mod timer;
+mod trap;
+
+pub use csr_access::CsrClass;
+pub use csr_file::CsrFile;
+pub use model::{Model, ModelError};
+pub use timer::{NS_PER_TICK, Timer};
+pub use trap::Trap;
 
 use crate::isa::{Op, Step, Stop};
-use crate::mem::Bus;
-use la_arch::Exception;
+use crate::mmu::{SoftTlb, Tlb};
+use crate::platform::CpuLines;
+use crate::stats::CpuStats;
+use crate::trace::Trace;
+use std::sync::Arc;
 
 /// A 128-bit vector register; element 0 of the low half is the
 /// floating-point register of the same number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(C, align(16))]
 pub struct VReg(pub [u64; 2]);
 
 /// A value that loads and stores move: `u8`, `u16`, `u32`, `u64`, `u128`
-/// (little-endian).
-pub trait Value: Copy {
+/// (little-endian; so are the computers that this runs on).
+pub trait Value: Copy + bytemuck::Pod {
     /// Size in bytes.
     const SIZE: u8;
+    /// Zero.
+    const ZERO: Self;
+    /// From the low bits of a wide value.
+    fn truncate(wide: u128) -> Self;
+    /// To a wide value, zero-extended.
+    fn widen(self) -> u128;
 }
+
+macro_rules! values {
+    ($($t:ty)*) => {
+        $(impl Value for $t {
+            const SIZE: u8 = size_of::<$t>() as u8;
+            const ZERO: Self = 0;
+            #[inline(always)]
+            fn truncate(wide: u128) -> Self {
+                wide as $t
+            }
+            #[inline(always)]
+            fn widen(self) -> u128 {
+                u128::from(self)
+            }
+        })*
+    };
+}
+values!(u8 u16 u32 u64 u128);
 
 /// One CPU.
 pub struct Cpu {
@@ -34,9 +75,86 @@ pub struct Cpu {
     pub fcc: u8,
     /// FCSR0.
     pub fcsr: u32,
+
+    /// This CPU's number (CSR.CPUID and what controllers know it by).
+    pub id: usize,
+    /// What it implements.
+    pub model: Arc<Model>,
+    /// In guest mode (GSTAT.VM).
+    pub vm: bool,
+    /// Root CSRs.
+    pub root: CsrFile,
+    /// Guest CSRs (GCSRs).
+    pub guest: CsrFile,
+    /// Countdown timers of root and guest.
+    pub timers: [Timer; 2],
+    /// The TLB as software knows it.
+    pub tlb: Tlb,
+    /// Waiting in `idle`.
+    pub idle: bool,
+    /// Instructions that ended so far (retired or trapped), up to the block
+    /// that is being executed.
+    pub icount: u64,
+    /// Instructions of the running block that have ended, for those
+    /// instructions that need the time exactly ([`Cpu::executing`]).
+    pub(crate) inside: u64,
+    /// Added to `icount` it gives the time in nanoseconds; grows by the time
+    /// spent idle.
+    pub time_offset: u64,
+    /// Interrupt inputs as the interrupt controllers last set them.
+    pub lines: CpuLines,
+
+    /// Cache of translations; never architecturally visible.
+    pub(crate) soft: SoftTlb,
+    /// Something happened that may change which interrupt is deliverable, or
+    /// the engine is asked to look up from its inner loop.
+    pub(crate) attention: bool,
+    /// The exception that `Err(Stop::Trap)` speaks of.
+    pub(crate) trap: Trap,
+    /// Privilege level in force.
+    pub(crate) plv: u8,
+    gates: gates::Gates,
+    /// What is written to standard error.
+    pub trace: Trace,
+    /// What is being counted about guest exits.
+    pub stats: CpuStats,
 }
 
 impl Cpu {
+    /// A CPU after reset (Volume 1, 6.3: direct address mode, PLV0, interrupts
+    /// off); its program counter is set by whoever boots it.
+    pub fn new(id: usize, model: Arc<Model>) -> Self {
+        let mut cpu = Cpu {
+            gpr: [0; 32],
+            pc: 0x1c00_0000,
+            vr: [VReg::default(); 32],
+            fcc: 0,
+            fcsr: 0,
+            id,
+            vm: false,
+            root: CsrFile::after_reset(&model, id),
+            guest: CsrFile::after_reset(&model, id),
+            timers: [Timer::default(), Timer::default()],
+            tlb: Tlb::new(id as u64),
+            idle: false,
+            icount: 0,
+            inside: 0,
+            time_offset: 0,
+            lines: CpuLines::default(),
+            soft: SoftTlb::new(),
+            attention: true,
+            trap: Trap::default(),
+            plv: 0,
+            gates: gates::Gates::default(),
+            trace: Trace::default(),
+            stats: CpuStats::default(),
+            model,
+        };
+        cpu.root.reset_lvz(&cpu.model);
+        cpu.mode_changed();
+        cpu
+    }
+
     /// General register `r`.
     #[inline(always)]
     pub fn get(&self, r: u8) -> u64 {
@@ -57,106 +175,63 @@ impl Cpu {
         self.pc.wrapping_add(u64::from(op.idx) * 4)
     }
 
-    /// Ends the block and continues at `target`:
-    /// `return cpu.jump(target);`
+    /// Ends the block and continues at `target`: `return cpu.jump(target);`
     #[inline(always)]
     pub fn jump(&mut self, target: u64) -> Step {
         self.pc = target;
         Err(Stop::Jump)
     }
 
-    /// Records an exception without a bad address: `return Err(cpu.raise(Exception::INE));`
-    #[cold]
-    pub fn raise(&mut self, _exception: Exception) -> Stop {
-        Stop::Trap
-    }
-
-    /// Records an exception with BADV: `return Err(cpu.raise_at(Exception::ALE, va));`
-    #[cold]
-    pub fn raise_at(&mut self, _exception: Exception, _badv: u64) -> Stop {
-        Stop::Trap
-    }
-
-    /// Checks that the CPU is at PLV0, else raises IPE.
+    /// The CSR file in force: the guest's in guest mode, else root's.
     #[inline(always)]
-    pub fn require_plv0(&mut self) -> Step {
-        Ok(())
+    pub fn csr(&self) -> &CsrFile {
+        if self.vm { &self.guest } else { &self.root }
     }
 
-    /// Checks that floating point is enabled (EUEN.FPE of the mode in force,
-    /// and of root in guest mode), else raises FPD.
+    /// The CSR file in force, to change.
     #[inline(always)]
-    pub fn require_fp(&mut self) -> Step {
-        Ok(())
+    pub fn csr_mut(&mut self) -> &mut CsrFile {
+        if self.vm {
+            &mut self.guest
+        } else {
+            &mut self.root
+        }
     }
 
-    /// The same for LSX (EUEN.SXE, SXD).
+    /// Simulated time in nanoseconds: an instruction takes one. Exact for
+    /// instructions that have called [`Cpu::executing`], else that of the
+    /// start of the block.
     #[inline(always)]
-    pub fn require_lsx(&mut self) -> Step {
-        Ok(())
+    pub fn now(&self) -> u64 {
+        self.icount
+            .wrapping_add(self.inside)
+            .wrapping_add(self.time_offset)
     }
 
-    /// Loads from virtual address `va`. Unaligned addresses work (the 3A5000
-    /// does them in hardware) unless MISC forbids, which raises ALE.
+    /// Notes which instruction of the block is being executed.
     #[inline(always)]
-    pub fn load<T: Value>(&mut self, _bus: &mut Bus, _va: u64) -> Step<T> {
-        Err(Stop::Trap)
+    pub(crate) fn executing(&mut self, op: &Op) {
+        self.inside = u64::from(op.idx) + 1;
     }
 
-    /// Stores to virtual address `va`; no byte is written if it traps.
-    #[inline(always)]
-    pub fn store<T: Value>(&mut self, _bus: &mut Bus, _va: u64, _value: T) -> Step {
-        Err(Stop::Trap)
-    }
-
-    /// Atomic read-modify-write for `am*`: needs natural alignment (else ALE)
-    /// and store permission; returns the old value.
-    #[inline(always)]
-    pub fn modify<T: Value>(
-        &mut self,
-        _bus: &mut Bus,
-        _va: u64,
-        _f: impl FnOnce(T) -> T,
-    ) -> Step<T> {
-        Err(Stop::Trap)
-    }
-
-    /// `ll.*`: loads and sets the LL bit with the address. `T` is u32 or u64.
-    pub fn load_linked<T: Value>(&mut self, _bus: &mut Bus, _va: u64) -> Step<T> {
-        Err(Stop::Trap)
-    }
-
-    /// `sc.*`: stores if the reservation still holds; returns whether it did.
-    pub fn store_conditional<T: Value>(
-        &mut self,
-        _bus: &mut Bus,
-        _va: u64,
-        _value: T,
-    ) -> Step<bool> {
-        Err(Stop::Trap)
-    }
-
-    /// The stable counter as `rdtime` reads it in the mode in force; traps if
-    /// that mode may not (MISC.DRDTL, GCFG.TOTI).
-    pub fn stable_counter(&mut self, _op: &Op) -> Step<u64> {
-        Ok(0)
-    }
-
-    /// The counter's ID as `rdtime` reads it in the mode in force (CSR.TID).
-    pub fn timer_id(&self) -> u64 {
-        0
+    /// To be called after CRMD, EUEN, ASID, DMW, MISC, GSTAT or GTLBC changed
+    /// and after switches between root and guest: recomputes what is derived
+    /// from them and has pending interrupts looked at.
+    pub(crate) fn mode_changed(&mut self) {
+        let crmd = self.csr().crmd();
+        self.plv = crmd.plv() as u8;
+        self.gates = gates::Gates::of(self);
+        self.select_context();
+        self.attention = true;
     }
 }
 
 impl std::fmt::Debug for Cpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cpu")
-            .field("pc", &self.pc)
+            .field("id", &self.id)
+            .field("pc", &format_args!("{:#x}", self.pc))
+            .field("vm", &self.vm)
             .finish_non_exhaustive()
     }
 }
-
-macro_rules! values {
-    ($($t:ty)*) => { $(impl Value for $t { const SIZE: u8 = size_of::<$t>() as u8; })* };
-}
-values!(u8 u16 u32 u64 u128);

@@ -15,16 +15,6 @@ mod bound;
 mod branch;
 mod crc;
 mod decoder;
-mod load_store;
-mod misc;
-mod muldiv;
-mod operand;
-mod shift;
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod tests;
-mod lsx;
 mod fp_arith;
 mod fp_bound;
 mod fp_compare;
@@ -32,6 +22,18 @@ mod fp_convert;
 mod fp_memory;
 mod fp_move;
 mod fp_operands;
+mod load_store;
+mod lsx;
+mod lvz;
+mod misc;
+mod muldiv;
+mod operand;
+mod privileged;
+mod shift;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 pub use decoder::Decoder;
 
 /// A decoded instruction, as the engine's blocks hold it.
@@ -118,7 +120,7 @@ pub struct Insn {
     pub ends: Ends,
 }
 
-/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b @ends, ...)`
+/// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
 /// where the left names are constants of the `la_arch::insn` module in scope as
 /// `enc`.
 #[macro_export]
@@ -155,6 +157,14 @@ const TABLES: &[&[Insn]] = &[
     misc::TABLE,
     muldiv::TABLE,
     shift::TABLE,
+    privileged::TABLE,
+    lvz::TABLE,
+    fp_arith::TABLE,
+    fp_bound::TABLE,
+    fp_compare::TABLE,
+    fp_convert::TABLE,
+    fp_memory::TABLE,
+    fp_move::TABLE,
     lsx::arithmetic::TABLE,
     lsx::bits::TABLE,
     lsx::compare::TABLE,
@@ -167,10 +177,4 @@ const TABLES: &[&[Insn]] = &[
     lsx::shuffle::TABLE,
     lsx::transfer::TABLE,
     lsx::widen::TABLE,
-    fp_arith::TABLE,
-    fp_bound::TABLE,
-    fp_compare::TABLE,
-    fp_convert::TABLE,
-    fp_memory::TABLE,
-    fp_move::TABLE,
 ];

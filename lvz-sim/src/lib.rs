@@ -1,7 +1,12 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
 pub mod cpu;
+pub mod engine;
 pub mod fp;
 pub mod isa;
 pub mod mem;
+pub mod mmu;
 pub mod platform;
+pub mod snapshot;
+pub mod stats;
+pub mod trace;

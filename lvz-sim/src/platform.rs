@@ -23,10 +23,15 @@ pub enum PowerEvent {
 
 /// All devices. Times are nanoseconds of simulated time; they never go back.
 pub struct Platform {
-    pub(crate) _ram: GuestRam,
+    _ram: GuestRam,
 }
 
 impl Platform {
+    /// No devices at all, for tests of instructions.
+    pub fn bare(ram: GuestRam) -> Self {
+        Platform { _ram: ram }
+    }
+
     /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
     /// device answers there.
     pub fn mmio_read(&mut self, _now: u64, _cpu: usize, _pa: u64, _size: u8) -> Option<u64> {
@@ -72,5 +77,16 @@ impl Platform {
     /// A pending power request.
     pub fn power_event(&self) -> Option<PowerEvent> {
         None
+    }
+
+    /// The same, and forgets it.
+    pub fn take_power_event(&mut self) -> Option<PowerEvent> {
+        None
+    }
+
+    /// With nothing else to happen, waits a moment for host input; false if
+    /// none can ever come.
+    pub fn wait_for_input(&mut self) -> bool {
+        false
     }
 }

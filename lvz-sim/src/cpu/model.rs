@@ -1,17 +1,204 @@
-//! CPU models and their switchable features: what CPUCFG says.
+//! CPU models and their switchable features: what CPUCFG and the
+//! configuration CSRs say (Volume 1, 2.2.10.5 and 7.4.12 to 7.4.14; values of
+//! the 3A5000 as its Linux port and QEMU's `la464` know it).
 
-use crate::isa::Insn;
+use crate::isa::{Group, Insn};
+use la_arch::lvz::Gcfg;
+use std::str::FromStr;
+
+/// A `--cpu` argument that cannot be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ModelError {
+    /// Not a model.
+    #[error("unknown CPU model '{0}': the only one is la464")]
+    Model(String),
+    /// Not a feature, or not on/off.
+    #[error("unknown CPU feature '{0}': known are lsx, lvz, crc, ual (=on or =off), gidbits=2..8")]
+    Feature(String),
+}
 
 /// A CPU model with its features.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Model {
-    /// CPUCFG words.
-    pub cpucfg: [u32; 21],
+    lsx: bool,
+    lvz: bool,
+    crc: bool,
+    ual: bool,
+    gidbits: u8,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Model {
+            lsx: true,
+            lvz: true,
+            crc: true,
+            ual: true,
+            gidbits: 8,
+        }
+    }
+}
+
+impl FromStr for Model {
+    type Err = ModelError;
+
+    fn from_str(s: &str) -> Result<Self, ModelError> {
+        let mut parts = s.split(',');
+        let name = parts.next().unwrap_or_default();
+        if name != "la464" {
+            return Err(ModelError::Model(name.to_owned()));
+        }
+        let mut model = Model::default();
+        for part in parts {
+            let unknown = || ModelError::Feature(part.to_owned());
+            let (name, value) = part.split_once('=').ok_or_else(unknown)?;
+            if name == "gidbits" {
+                model.gidbits = value
+                    .parse()
+                    .ok()
+                    .filter(|b| (2..=8).contains(b))
+                    .ok_or_else(unknown)?;
+                continue;
+            }
+            let on = match value {
+                "on" => true,
+                "off" => false,
+                _ => return Err(unknown()),
+            };
+            match name {
+                "lsx" => model.lsx = on,
+                "lvz" => model.lvz = on,
+                "crc" => model.crc = on,
+                "ual" => model.ual = on,
+                _ => return Err(unknown()),
+            }
+        }
+        Ok(model)
+    }
 }
 
 impl Model {
     /// Whether the model has the instruction.
     pub fn implements(&self, insn: &Insn) -> bool {
         !insn.encoding.v1_1
+            && match insn.group {
+                Group::Lsx => self.lsx,
+                Group::Lvz => self.lvz,
+                Group::Crc => self.crc,
+                _ => true,
+            }
+    }
+
+    /// CPUCFG word `index`; words that do not exist read zero.
+    pub fn cpucfg(&self, index: u64) -> u32 {
+        let flag = |on: bool, bit: u32| u32::from(on) << bit;
+        match index {
+            // Vendor 0x14 Loongson, series 0xc0 LA464, revision 0x10.
+            0 => 0x0014_c010,
+            // LA64, page MMU, IOCSR, PALEN and VALEN 48 bits, UAL, RI, EP,
+            // RPLV, huge pages, CRC.
+            1 => {
+                0x2 | 1 << 2
+                    | 1 << 3
+                    | 0x2f << 4
+                    | 0x2f << 12
+                    | flag(self.ual, 20)
+                    | 0xf << 21
+                    | flag(self.crc, 25)
+            }
+            // FP single and double, version 1; LSX; LVZ version 1; LLFTP
+            // version 1; LSPW; LAM.
+            2 => {
+                0x7 | 1 << 3
+                    | flag(self.lsx, 6)
+                    | flag(self.lvz, 10)
+                    | flag(self.lvz, 11)
+                    | 1 << 14
+                    | 1 << 15
+                    | 1 << 21
+                    | 1 << 22
+            }
+            // CCDMA, UCACC, LLEXC, SCDLY, LLDBAR, ITLB and ICache coherent in
+            // hardware, software walk of 4 levels with huge pages halved.
+            3 => 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 4 << 8 | 1 << 11,
+            // Crystal frequency, and the ratio of the stable counter to it.
+            4 => 100_000_000,
+            5 => 1 << 16 | 1,
+            // No performance counters.
+            6 => 0,
+            // Cache hierarchy: L1 I and D 64 KiB, L2 256 KiB unified private,
+            // L3 16 MiB unified inclusive.
+            16 => 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 10 | 1 << 11 | 1 << 13,
+            17 | 18 => 3 | 8 << 16 | 6 << 24,
+            19 => 15 | 8 << 16 | 6 << 24,
+            20 => 15 | 14 << 16 | 6 << 24,
+            _ => 0,
+        }
+    }
+
+    /// Whether it has the virtualization extension.
+    pub fn has_lvz(&self) -> bool {
+        self.lvz
+    }
+
+    /// Whether loads and stores may be unaligned.
+    pub fn has_ual(&self) -> bool {
+        self.ual
+    }
+
+    /// Number of GID bits.
+    pub fn gidbits(&self) -> u64 {
+        if self.lvz { u64::from(self.gidbits) } else { 0 }
+    }
+
+    /// GCFG's read-only fields: every MATC and TOCI value; no optional trap
+    /// (`docs/lvz.md` ); no performance counters for guests.
+    pub fn gcfg_capabilities(&self) -> u64 {
+        if !self.lvz {
+            return 0;
+        }
+        Gcfg::default().with_matp(0b111).with_tocip(0b111).0
+    }
+
+    /// EUEN bits that exist.
+    pub fn euen_mask(&self) -> u64 {
+        1 | u64::from(self.lsx) << 1
+    }
+
+    /// PRCFG1: 8 SAVE registers, 48 timer bits, vector spacing up to 2^7.
+    pub fn prcfg1(&self) -> u64 {
+        8 | 47 << 4 | 7 << 12
+    }
+
+    /// PRCFG2: page sizes 4 KiB to 512 MiB.
+    pub fn prcfg2(&self) -> u64 {
+        0x3fff_f000
+    }
+
+    /// PRCFG3: STLB and MTLB, 64 MTLB entries, 8 ways of 256 sets.
+    pub fn prcfg3(&self) -> u64 {
+        2 | 63 << 4 | 7 << 12 | 8 << 20
+    }
+
+    /// Whether pages of 2^`ps` bytes exist.
+    pub fn has_page_size(&self, ps: u64) -> bool {
+        ps < 64 && self.prcfg2() >> ps & 1 != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_can_be_switched() {
+        let m: Model = "la464,lsx=off,gidbits=2".parse().unwrap();
+        assert_eq!(m.cpucfg(2) >> 6 & 1, 0);
+        assert_eq!(m.gidbits(), 2);
+        assert!("la464,lasx=on".parse::<Model>().is_err());
+        assert_eq!(
+            "la664".parse::<Model>(),
+            Err(ModelError::Model("la664".into()))
+        );
     }
 }

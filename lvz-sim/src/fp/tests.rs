@@ -1,1 +1,8 @@
+//! Tests of the arithmetic: named cases, and properties against the host and an independent
+//! implementation.
 
+mod apfloat;
+mod cases;
+mod conversions;
+mod host;
+mod numbers;

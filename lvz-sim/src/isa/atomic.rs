@@ -142,3 +142,199 @@ crate::insn_table! { Group::Atomic;
     AMMIN_DB_WU => am!(u32::min);
     AMMIN_DB_DU => am!(u64::min);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Stop;
+    use super::super::testing::{In, Machine, RD, RJ, RK, djk};
+    use super::enc;
+    use la_arch::Exception;
+
+    const VA: u64 = 0x10_0000;
+    /// Negative as a word and as a doubleword.
+    const OLD: u64 = 0xf000_0000_8000_0005;
+    /// Positive as both.
+    const RK_VALUE: u64 = 0x0fff_ffff_7000_0003;
+
+    #[test]
+    fn read_modify_write() {
+        for (word, double, w, d) in [
+            (&enc::AMSWAP_W, &enc::AMSWAP_D, 0x7000_0003, RK_VALUE),
+            (&enc::AMSWAP_DB_W, &enc::AMSWAP_DB_D, 0x7000_0003, RK_VALUE),
+            (
+                &enc::AMADD_W,
+                &enc::AMADD_D,
+                0xf000_0008,
+                0xffff_ffff_f000_0008,
+            ),
+            (
+                &enc::AMADD_DB_W,
+                &enc::AMADD_DB_D,
+                0xf000_0008,
+                0xffff_ffff_f000_0008,
+            ),
+            (&enc::AMAND_W, &enc::AMAND_D, 1, 1),
+            (&enc::AMAND_DB_W, &enc::AMAND_DB_D, 1, 1),
+            (
+                &enc::AMOR_W,
+                &enc::AMOR_D,
+                0xf000_0007,
+                0xffff_ffff_f000_0007,
+            ),
+            (
+                &enc::AMOR_DB_W,
+                &enc::AMOR_DB_D,
+                0xf000_0007,
+                0xffff_ffff_f000_0007,
+            ),
+            (
+                &enc::AMXOR_W,
+                &enc::AMXOR_D,
+                0xf000_0006,
+                0xffff_ffff_f000_0006,
+            ),
+            (
+                &enc::AMXOR_DB_W,
+                &enc::AMXOR_DB_D,
+                0xf000_0006,
+                0xffff_ffff_f000_0006,
+            ),
+            (&enc::AMMAX_W, &enc::AMMAX_D, 0x7000_0003, RK_VALUE),
+            (&enc::AMMAX_DB_W, &enc::AMMAX_DB_D, 0x7000_0003, RK_VALUE),
+            (&enc::AMMIN_W, &enc::AMMIN_D, 0x8000_0005, OLD),
+            (&enc::AMMIN_DB_W, &enc::AMMIN_DB_D, 0x8000_0005, OLD),
+            (&enc::AMMAX_WU, &enc::AMMAX_DU, 0x8000_0005, OLD),
+            (&enc::AMMAX_DB_WU, &enc::AMMAX_DB_DU, 0x8000_0005, OLD),
+            (&enc::AMMIN_WU, &enc::AMMIN_DU, 0x7000_0003, RK_VALUE),
+            (&enc::AMMIN_DB_WU, &enc::AMMIN_DB_DU, 0x7000_0003, RK_VALUE),
+        ] {
+            let mut machine = Machine::new();
+            machine.set_memory(VA, OLD);
+            assert_eq!(machine.exec(word, djk(0, VA, RK_VALUE)), Ok(()));
+            assert_eq!(machine.rd(), 0xffff_ffff_8000_0005, "{}", word.name);
+            assert_eq!(machine.memory(VA), OLD >> 32 << 32 | w, "{}", word.name);
+            machine.set_memory(VA, OLD);
+            assert_eq!(machine.exec(double, djk(0, VA, RK_VALUE)), Ok(()));
+            assert_eq!(machine.rd(), OLD, "{}", double.name);
+            assert_eq!(machine.memory(VA), d, "{}", double.name);
+        }
+    }
+
+    #[test]
+    fn bytes_and_halfwords_of_v1_1() {
+        for (encoding, rd, memory) in [
+            (&enc::AMSWAP_B, 0xffff_ffff_ffff_ff85, 0x9003),
+            (&enc::AMSWAP_H, 0xffff_ffff_ffff_9085, 0x7703),
+            (&enc::AMADD_DB_B, 0xffff_ffff_ffff_ff85, 0x9088),
+            (&enc::AMADD_DB_H, 0xffff_ffff_ffff_9085, 0x0788),
+        ] {
+            let mut machine = Machine::new();
+            machine.set_memory(VA, 0x9085);
+            assert_eq!(machine.exec(encoding, djk(0, VA, 0x7703)), Ok(()));
+            assert_eq!(
+                (machine.rd(), machine.memory(VA)),
+                (rd, memory),
+                "{}",
+                encoding.name
+            );
+        }
+    }
+
+    #[test]
+    fn compare_and_swap_compares_its_size() {
+        for (encoding, expected, memory) in [
+            (&enc::AMCAS_B, 0x1105, 0x8000_0077),
+            (&enc::AMCAS_B, 0x06, 0x8000_0005),
+            (&enc::AMCAS_DB_W, 0x8000_0005, 0x77),
+            (&enc::AMCAS_W, 0x8001_0005, 0x8000_0005),
+            (&enc::AMCAS_D, 0x8000_0005, 0x77),
+            (&enc::AMCAS_D, 0xffff_ffff_8000_0005, 0x8000_0005),
+        ] {
+            let mut machine = Machine::new();
+            machine.set_memory(VA, 0x8000_0005);
+            assert_eq!(machine.exec(encoding, djk(expected, VA, 0x77)), Ok(()));
+            assert_eq!(
+                machine.memory(VA),
+                memory,
+                "{} {expected:#x}",
+                encoding.name
+            );
+        }
+    }
+
+    #[test]
+    fn overlapping_registers() {
+        let mut machine = Machine::new();
+        machine.set_memory(VA, OLD);
+        let input = djk(0, VA, RK_VALUE);
+        for (rd, rj, rk) in [(RJ, RJ, RK), (RK, RJ, RK), (0, 0, RK)] {
+            let step = machine.exec_with(&enc::AMSWAP_D, input, |op| {
+                (op.rd, op.rj, op.rk) = (rd, rj, rk);
+            });
+            assert_eq!(step, Err(Stop::Trap));
+            assert_eq!(machine.cpu.trap.exception, Exception::INE);
+            assert_eq!(machine.memory(VA), OLD);
+        }
+        let step = machine.exec_with(&enc::AMSWAP_D, input, |op| (op.rd, op.rk) = (0, 0));
+        assert_eq!((step, machine.memory(VA)), (Ok(()), 0));
+    }
+
+    #[test]
+    fn unaligned_accesses_trap() {
+        for (encoding, va) in [
+            (&enc::AMADD_W, VA + 2),
+            (&enc::AMADD_D, VA + 4),
+            (&enc::AMCAS_H, VA + 1),
+            (&enc::LL_W, VA + 2),
+            (&enc::LL_D, VA + 4),
+            (&enc::SC_W, VA + 1),
+            (&enc::SC_Q, VA + 8),
+        ] {
+            let trap = Machine::new().trap(encoding, djk(9, va, 1));
+            assert_eq!(trap, (Exception::ALE, Some(va)), "{}", encoding.name);
+        }
+    }
+
+    #[test]
+    fn store_conditional_needs_its_load() {
+        for (ll, sc, loaded, stored) in [
+            (
+                &enc::LL_W,
+                &enc::SC_W,
+                0xffff_ffff_8000_0005,
+                0xf000_0000_7000_0003,
+            ),
+            (&enc::LL_D, &enc::SC_D, OLD, RK_VALUE),
+        ] {
+            let mut machine = Machine::new();
+            machine.set_memory(VA, OLD);
+            let at = |rd| In {
+                imm: -3,
+                ..djk(rd, VA + 12, 0)
+            };
+            assert_eq!(machine.exec(sc, at(RK_VALUE)), Ok(()));
+            assert_eq!((machine.rd(), machine.memory(VA)), (0, OLD));
+            assert_eq!(machine.exec(ll, at(0)), Ok(()));
+            assert_eq!(machine.rd(), loaded, "{}", ll.name);
+            assert_eq!(machine.exec(sc, at(RK_VALUE)), Ok(()));
+            assert_eq!(
+                (machine.rd(), machine.memory(VA)),
+                (1, stored),
+                "{}",
+                sc.name
+            );
+            // The reservation is used up.
+            assert_eq!(machine.exec(sc, at(OLD)), Ok(()));
+            assert_eq!((machine.rd(), machine.memory(VA)), (0, stored));
+        }
+    }
+
+    #[test]
+    fn store_conditional_of_a_quadword() {
+        let mut machine = Machine::new();
+        assert_eq!(machine.exec(&enc::LLACQ_D, djk(0, VA, 0)), Ok(()));
+        assert_eq!(machine.exec(&enc::SC_Q, djk(1, VA, 2)), Ok(()));
+        assert_eq!(machine.cpu.get(RD), 1);
+        assert_eq!((machine.memory(VA), machine.memory(VA + 8)), (1, 2));
+    }
+}

@@ -40,3 +40,47 @@ crate::insn_table! { Group::Integer;
     RDTIMEH_W => |cpu, _bus, op| rdtime(cpu, op, |counter| word((counter >> 32) as u32));
     RDTIME_D => |cpu, _bus, op| rdtime(cpu, op, |counter| counter);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{In, Machine, RJ};
+    use super::enc;
+    use la_arch::Exception;
+
+    #[test]
+    fn calls_and_breakpoints_trap() {
+        let nothing = In::default();
+        let trap = Machine::new().trap(&enc::SYSCALL, nothing);
+        assert_eq!(trap, (Exception::SYS, None));
+        let trap = Machine::new().trap(&enc::BREAK, nothing);
+        assert_eq!(trap, (Exception::BRK, None));
+    }
+
+    #[test]
+    fn barriers_do_nothing_else() {
+        for encoding in [&enc::DBAR, &enc::IBAR] {
+            let mut machine = Machine::new();
+            assert_eq!(machine.exec(encoding, In::default()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_counter_has_halves_and_an_id() {
+        let mut machine = Machine::new();
+        machine
+            .cpu
+            .root
+            .set_raw(la_arch::csr::number::TID, 0x8000_0003);
+        // Some three years of simulated time.
+        machine.cpu.time_offset = 1 << 56 | 0xdead_beef;
+        let mut read = |encoding| {
+            assert_eq!(machine.exec(encoding, In::default()), Ok(()));
+            assert_eq!(machine.cpu.get(RJ), 0x8000_0003);
+            machine.rd()
+        };
+        let whole = read(&enc::RDTIME_D);
+        assert!(whole >> 32 != 0);
+        assert_eq!(read(&enc::RDTIMEL_W), whole as i32 as u64);
+        assert_eq!(read(&enc::RDTIMEH_W), (whole >> 32) as i32 as u64);
+    }
+}

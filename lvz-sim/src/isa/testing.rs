@@ -1,10 +1,12 @@
 //! Runs single instructions in unit tests: operands in, registers out.
 
-use super::{Insn, Op, Step};
-use crate::cpu::{Cpu, Model, VReg};
+use super::{Insn, Op, Step, Stop};
+use crate::cpu::{Cpu, Model};
 use crate::mem::{Bus, GuestRam, Ram};
 use crate::platform::Platform;
+use la_arch::Exception;
 use la_arch::insn::Encoding;
+use std::sync::Arc;
 
 /// Registers that the operands are in.
 pub(super) const RD: u8 = 4;
@@ -41,29 +43,9 @@ pub(super) fn ji(rj: u64, imm: i32) -> In {
     }
 }
 
-/// A model with everything but v1.1.
-pub(super) fn model() -> Model {
-    Model { cpucfg: [0; 21] }
-}
-
-/// A CPU without memory or devices around it.
-fn machine() -> (Cpu, Bus) {
-    let cpu = Cpu {
-        gpr: [0; 32],
-        pc: 0,
-        vr: [VReg::default(); 32],
-        fcc: 0,
-        fcsr: 0,
-    };
-    let bus = Bus {
-        ram: Ram {
-            map: GuestRam::new(),
-        },
-        platform: Platform {
-            _ram: GuestRam::new(),
-        },
-    };
-    (cpu, bus)
+/// rd, rj and rk.
+pub(super) fn djk(rd: u64, rj: u64, rk: u64) -> In {
+    In { rd, ..jk(rj, rk) }
 }
 
 /// The table's entry for an encoding.
@@ -73,27 +55,91 @@ pub(super) fn entry(encoding: &Encoding) -> &'static Insn {
         .unwrap_or_else(|| panic!("{} is in no table", encoding.name))
 }
 
-/// Executes an instruction with the registers named by `op` changed by `f`.
+/// A CPU after reset, in direct address mode, and some memory.
+pub(super) struct Machine {
+    pub(super) cpu: Cpu,
+    pub(super) bus: Bus,
+}
+
+impl Machine {
+    pub(super) fn new() -> Self {
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        let platform = Platform {
+            _ram: GuestRam::new(),
+        };
+        Machine {
+            cpu: Cpu::new(0, Arc::new(Model::default())),
+            bus: Bus::new(ram, platform, 1),
+        }
+    }
+
+    /// Executes an instruction.
+    pub(super) fn exec(&mut self, encoding: &Encoding, input: In) -> Step {
+        self.exec_with(encoding, input, |_| {})
+    }
+
+    /// Executes an instruction with its fields changed by `f`. Where two name
+    /// the same register, rj's value stays, then rk's.
+    pub(super) fn exec_with(
+        &mut self,
+        encoding: &Encoding,
+        input: In,
+        f: impl FnOnce(&mut Op),
+    ) -> Step {
+        let mut op = Op {
+            run: entry(encoding).run,
+            insn: encoding.bits,
+            imm: input.imm,
+            idx: 3,
+            rd: RD,
+            rj: RJ,
+            rk: RK,
+            ra: 0,
+            imm2: input.imm2,
+        };
+        f(&mut op);
+        self.cpu.pc = PC - 4 * u64::from(op.idx);
+        self.cpu.set(op.rd, input.rd);
+        self.cpu.set(op.rk, input.rk);
+        self.cpu.set(op.rj, input.rj);
+        (op.run)(&mut self.cpu, &mut self.bus, &op)
+    }
+
+    /// Executes an instruction that must trap; returns the exception, BADV and
+    /// whether rd has kept its value.
+    #[track_caller]
+    pub(super) fn trap(&mut self, encoding: &Encoding, input: In) -> (Exception, Option<u64>) {
+        let step = self.exec(encoding, input);
+        assert_eq!(step, Err(Stop::Trap), "{}", encoding.name);
+        assert_eq!(self.rd(), input.rd, "{} changed rd", encoding.name);
+        (self.cpu.trap.exception, self.cpu.trap.badv)
+    }
+
+    /// The destination register.
+    pub(super) fn rd(&self) -> u64 {
+        self.cpu.get(RD)
+    }
+
+    /// What is in memory.
+    #[track_caller]
+    pub(super) fn memory(&self, pa: u64) -> u64 {
+        let offset = self.bus.ram.offset(pa).expect("an address in memory");
+        self.bus.ram.read(offset)
+    }
+
+    /// Puts a value into memory.
+    #[track_caller]
+    pub(super) fn set_memory(&mut self, pa: u64, value: u64) {
+        let offset = self.bus.ram.offset(pa).expect("an address in memory");
+        self.bus.ram.write(offset, value);
+    }
+}
+
+/// Executes an instruction on a new machine with its fields changed by `f`.
 pub(super) fn run_with(encoding: &Encoding, input: In, f: impl FnOnce(&mut Op)) -> (Cpu, Step) {
-    let (mut cpu, mut bus) = machine();
-    let mut op = Op {
-        run: entry(encoding).run,
-        insn: encoding.bits,
-        imm: input.imm,
-        idx: 3,
-        rd: RD,
-        rj: RJ,
-        rk: RK,
-        ra: 0,
-        imm2: input.imm2,
-    };
-    f(&mut op);
-    cpu.pc = PC - 4 * u64::from(op.idx);
-    cpu.set(op.rd, input.rd);
-    cpu.set(op.rk, input.rk);
-    cpu.set(op.rj, input.rj);
-    let step = (op.run)(&mut cpu, &mut bus, &op);
-    (cpu, step)
+    let mut machine = Machine::new();
+    let step = machine.exec_with(encoding, input, f);
+    (machine.cpu, step)
 }
 
 /// Executes an instruction that goes on to the next one and returns rd.

@@ -1,17 +1,283 @@
 //! Random access memory.
 //!
-//! The memory itself is a `vm-memory` map that devices use through its safe
-//! interface, with dirty tracking so that device writes are noticed. CPUs use
-//! [`Ram`], which adds the page flags that the engine depends on.
+//! One anonymous mapping backs the whole of it, so that a CPU's software TLB
+//! can name any byte by its offset from one base. Devices see the same bytes
+//! through a `vm-memory` map with dirty tracking, by which their writes are
+//! noticed. All of the simulator's `unsafe` is in this file.
 
+use crate::cpu::Value;
+use std::sync::Arc;
 use vm_memory::bitmap::AtomicBitmap;
+use vm_memory::mmap::MmapRegionBuilder;
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion, GuestRegionMmap, MmapRegion};
 
-/// The machine's memory, shared with devices.
+/// The machine's memory as devices use it.
 pub type GuestRam = vm_memory::GuestMemoryMmap<AtomicBitmap>;
 
+/// Size of the pages that flags and software TLBs work with: the smallest page
+/// of the architecture.
+pub const PAGE_SIZE: usize = 4096;
+
+/// Memory below this size is at physical address 0, as on QEMU's `virt` board
+/// (VIRT_LOWMEM_SIZE).
+pub const LOW_SIZE: u64 = 0x1000_0000;
+
+/// The rest begins here (VIRT_HIGHMEM_BASE).
+pub const HIGH_BASE: u64 = 0x8000_0000;
+
+/// The memory could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum RamError {
+    /// Zero, not a multiple of the page size, or beyond the address space.
+    #[error(
+        "memory size {0:#x} is impossible: it must be a multiple of 64 KiB between 16 MiB and 1 TiB"
+    )]
+    Size(u64),
+    /// The host would not map it.
+    #[error("cannot reserve {0} bytes for the machine's memory: {1}")]
+    Map(u64, String),
+}
+
+/// What the engine needs to know of a page before a store.
+pub mod page_flag {
+    /// Decoded blocks came from this page.
+    pub const CODE: u8 = 1;
+    /// Another CPU holds an LL reservation in this page.
+    pub const RESERVED: u8 = 2;
+}
+
 /// Memory as CPUs use it.
-#[derive(Debug)]
 pub struct Ram {
-    /// The map itself.
-    pub map: GuestRam,
+    /// The map that devices use. Crate-private because its clones must not
+    /// outlive `backing`: they stay inside the `Bus` that owns this.
+    pub(crate) map: GuestRam,
+    backing: Arc<MmapRegion<()>>,
+    base: *mut u8,
+    len: usize,
+    low: usize,
+    flags: Vec<u8>,
+}
+
+// SAFETY: `base` points into the mapping that `backing` owns, which lives as
+// long as `self` and belongs to no thread in particular.
+unsafe impl Send for Ram {}
+
+impl std::fmt::Debug for Ram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ram")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ram {
+    /// Reserves `size` bytes of zeroed memory.
+    ///
+    /// # Errors
+    /// A size that is not possible or that the host does not grant.
+    pub fn new(size: u64) -> Result<Self, RamError> {
+        if size < 16 << 20 || size > 1 << 40 || !size.is_multiple_of(64 << 10) {
+            return Err(RamError::Size(size));
+        }
+        let fail = |e: &dyn std::fmt::Display| RamError::Map(size, e.to_string());
+        let len = usize::try_from(size).map_err(|e| fail(&e))?;
+        let flags = libc::MAP_ANONYMOUS | libc::MAP_PRIVATE | libc::MAP_NORESERVE;
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        let backing = MmapRegionBuilder::new(len)
+            .with_mmap_prot(prot)
+            .with_mmap_flags(flags)
+            .build()
+            .map_err(|e| fail(&e))?;
+        let base = backing.as_ptr();
+        let low = len.min(LOW_SIZE as usize);
+        let mut regions = Vec::new();
+        for (at, offset, part) in [(0, 0, low), (HIGH_BASE, low, len - low)] {
+            if part == 0 {
+                continue;
+            }
+            let bitmap = AtomicBitmap::new(
+                part,
+                std::num::NonZeroUsize::new(PAGE_SIZE).unwrap_or(std::num::NonZeroUsize::MIN),
+            );
+            // SAFETY: `offset + part <= len`, so the pointer stays inside the
+            // mapping made above.
+            let part_base = unsafe { base.add(offset) };
+            // SAFETY: the range is mapped readable and writable for as long as
+            // `backing` lives, and `map` is dropped with it (see `Ram`).
+            let region = unsafe {
+                MmapRegionBuilder::new_with_bitmap(part, bitmap)
+                    .with_raw_mmap_pointer(part_base)
+                    .with_mmap_prot(prot)
+                    .with_mmap_flags(flags)
+                    .build()
+            }
+            .map_err(|e| fail(&e))?;
+            let region = GuestRegionMmap::new(region, GuestAddress(at))
+                .ok_or_else(|| fail(&"address space overflow"))?;
+            regions.push(region);
+        }
+        let map = GuestRam::from_regions(regions).map_err(|e| fail(&e))?;
+        Ok(Ram {
+            map,
+            backing: Arc::new(backing),
+            base,
+            len,
+            low,
+            flags: vec![0; len / PAGE_SIZE],
+        })
+    }
+
+    /// Size in bytes.
+    pub fn size(&self) -> usize {
+        self.len
+    }
+
+    /// Offset of physical address `pa`, if memory answers there.
+    #[inline]
+    pub fn offset(&self, pa: u64) -> Option<usize> {
+        if pa < self.low as u64 {
+            Some(pa as usize)
+        } else if pa >= HIGH_BASE && pa - HIGH_BASE < (self.len - self.low) as u64 {
+            Some(self.low + (pa - HIGH_BASE) as usize)
+        } else {
+            None
+        }
+    }
+
+    /// Physical address of the byte at `offset`.
+    pub fn address(&self, offset: usize) -> u64 {
+        if offset < self.low {
+            offset as u64
+        } else {
+            HIGH_BASE + (offset - self.low) as u64
+        }
+    }
+
+    /// Reads at `offset`; zero beyond the end, which no caller asks for.
+    #[inline(always)]
+    pub fn read<T: Value>(&self, offset: usize) -> T {
+        if offset > self.len - size_of::<T>() {
+            return T::ZERO;
+        }
+        // SAFETY: the bytes from `offset` to `offset + size_of::<T>()` are
+        // inside the mapping (`len` is at least 16 MiB, so the subtraction
+        // above cannot wrap); `Value` types have no invalid bit patterns.
+        unsafe { self.base.add(offset).cast::<T>().read_unaligned() }
+    }
+
+    /// Writes at `offset`; nothing happens beyond the end.
+    #[inline(always)]
+    pub fn write<T: Value>(&mut self, offset: usize, value: T) {
+        if offset > self.len - size_of::<T>() {
+            return;
+        }
+        // SAFETY: as in `read`; `&mut self` excludes other CPU accesses, and
+        // devices run on the same thread.
+        unsafe { self.base.add(offset).cast::<T>().write_unaligned(value) }
+    }
+
+    /// The whole memory, for hashing and snapshots.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is `len` initialised (zeroed by the host) bytes;
+        // nothing writes while the borrow of `self` lives, because CPUs need
+        // `&mut self` and devices run on the same thread.
+        unsafe { std::slice::from_raw_parts(self.base, self.len) }
+    }
+
+    /// The whole memory, for loading images and snapshots.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and `&mut self` makes it unique.
+        unsafe { std::slice::from_raw_parts_mut(self.base, self.len) }
+    }
+
+    /// Flags of the page that holds `offset`.
+    #[inline]
+    pub fn flags(&self, offset: usize) -> u8 {
+        self.flags.get(offset / PAGE_SIZE).copied().unwrap_or(0)
+    }
+
+    /// Sets `flag` on the page of `offset`; true if it was not set.
+    pub fn set_flag(&mut self, offset: usize, flag: u8) -> bool {
+        match self.flags.get_mut(offset / PAGE_SIZE) {
+            Some(f) if *f & flag == 0 => {
+                *f |= flag;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Clears `flag` on the page of `offset`.
+    pub fn clear_flag(&mut self, offset: usize, flag: u8) {
+        if let Some(f) = self.flags.get_mut(offset / PAGE_SIZE) {
+            *f &= !flag;
+        }
+    }
+
+    /// Offsets of the pages that devices have written since the last call.
+    pub fn take_device_writes(&mut self) -> Vec<usize> {
+        let mut pages = Vec::new();
+        for region in self.map.iter() {
+            let start = self.offset(region.start_addr().0).unwrap_or(0);
+            let written: &AtomicBitmap = std::ops::Deref::deref(region).bitmap();
+            for (word, mut bits) in written.get_and_reset().into_iter().enumerate() {
+                while bits != 0 {
+                    pages.push(start + (word * 64 + bits.trailing_zeros() as usize) * PAGE_SIZE);
+                    bits &= bits - 1;
+                }
+            }
+        }
+        pages
+    }
+
+    /// Gives the host back what it holds and zeroes all memory.
+    pub fn clear(&mut self) {
+        self.bytes_mut().fill(0);
+        debug_assert_eq!(self.backing.size(), self.len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vm_memory::Bytes;
+
+    #[test]
+    fn low_and_high_memory_are_one_mapping() {
+        let mut ram = Ram::new(LOW_SIZE + (16 << 20)).unwrap();
+        let high = ram.offset(HIGH_BASE + 8).unwrap();
+        assert_eq!(high, LOW_SIZE as usize + 8);
+        assert_eq!(ram.address(high), HIGH_BASE + 8);
+        assert_eq!(ram.offset(LOW_SIZE), None);
+        assert_eq!(ram.offset(HIGH_BASE + (16 << 20)), None);
+        ram.write::<u64>(high, 0x1122_3344_5566_7788);
+        assert_eq!(
+            ram.map
+                .read_obj::<u32>(GuestAddress(HIGH_BASE + 8))
+                .unwrap(),
+            0x5566_7788
+        );
+    }
+
+    #[test]
+    fn device_writes_are_seen_once() {
+        let mut ram = Ram::new(LOW_SIZE + (16 << 20)).unwrap();
+        assert!(ram.take_device_writes().is_empty());
+        ram.map
+            .write_obj(1u8, GuestAddress(HIGH_BASE + 0x3000))
+            .unwrap();
+        ram.map
+            .write_slice(&[1; 8192], GuestAddress(0x1fff))
+            .unwrap();
+        let high = LOW_SIZE as usize + 0x3000;
+        assert_eq!(ram.take_device_writes(), [0x1000, 0x2000, 0x3000, high]);
+        assert!(ram.take_device_writes().is_empty());
+    }
+
+    #[test]
+    fn impossible_sizes_are_refused() {
+        for size in [0, 4096, (16 << 20) + 1, u64::MAX] {
+            assert!(matches!(Ram::new(size), Err(RamError::Size(_))));
+        }
+    }
 }

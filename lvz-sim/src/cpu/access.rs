@@ -1,0 +1,218 @@
+//! Loads and stores of a CPU: one look-up in the software TLB, and what
+//! happens when that fails.
+
+use super::{Cpu, Value};
+use crate::isa::{Step, Stop};
+use crate::mem::Bus;
+use crate::mem::ram::{PAGE_SIZE, page_flag};
+use crate::mmu::{Access, PAGE_MASK};
+use la_arch::Exception;
+
+impl Cpu {
+    /// Loads from virtual address `va`. Unaligned addresses work (the 3A5000
+    /// does them in hardware, CPUCFG.1.UAL) unless MISC.ALCL forbids, which
+    /// raises ALE.
+    ///
+    /// # Errors
+    /// Any exception of translation or access.
+    #[inline(always)]
+    pub fn load<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+        if va & (u64::from(T::SIZE) - 1) == 0 {
+            if let Some(offset) = self.soft.find_read(va, self.soft_context()) {
+                return Ok(bus.ram.read(offset));
+            }
+        }
+        self.load_slow(bus, va)
+    }
+
+    /// Stores to virtual address `va`; no byte is written if it traps.
+    ///
+    /// # Errors
+    /// Any exception of translation or access.
+    #[inline(always)]
+    pub fn store<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
+        if va & (u64::from(T::SIZE) - 1) == 0 {
+            if let Some(offset) = self.soft.find_write(va, self.soft_context()) {
+                bus.ram.write(offset, value);
+                return Ok(());
+            }
+        }
+        self.store_slow(bus, va, value)
+    }
+
+    /// Atomic read-modify-write for `am*`: needs natural alignment (else ALE)
+    /// and store permission; returns the old value.
+    ///
+    /// # Errors
+    /// Any exception of translation or access; faults are those of a store.
+    #[inline(always)]
+    pub fn modify<T: Value>(&mut self, bus: &mut Bus, va: u64, f: impl FnOnce(T) -> T) -> Step<T> {
+        self.require_aligned::<T>(va)?;
+        self.data_address(bus, va, true)?;
+        let old = self.load::<T>(bus, va)?;
+        self.store(bus, va, f(old))?;
+        Ok(old)
+    }
+
+    /// Checks that a store of `T` to `va` would succeed, with the exceptions
+    /// that it would raise.
+    ///
+    /// # Errors
+    /// Any exception of translation.
+    pub fn probe_store<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step {
+        self.data_address(bus, va, true)?;
+        self.data_address(bus, va.wrapping_add(u64::from(T::SIZE) - 1), true)?;
+        Ok(())
+    }
+
+    /// Physical address of a load or store.
+    pub(super) fn data_address(&mut self, bus: &mut Bus, va: u64, store: bool) -> Step<u64> {
+        let access = if store { Access::Store } else { Access::Load };
+        Ok(self.translate(bus, va, access)?.pa)
+    }
+
+    fn check_alignment<T: Value>(&mut self, va: u64) -> Step {
+        let misaligned = va & (u64::from(T::SIZE) - 1) != 0;
+        let forbidden = self.csr().misc().alcl() >> self.plv & 1 != 0 || !self.model.has_ual();
+        if misaligned && forbidden {
+            return Err(self.raise_at(Exception::ALE, va));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+        self.check_alignment::<T>(va)?;
+        let size = u64::from(T::SIZE);
+        let first = self.translate(bus, va, Access::Load)?;
+        let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
+        if split >= size {
+            self.remember(bus, va, &first);
+            let wide = self.read_physical(bus, va, first.pa, T::SIZE)?;
+            return Ok(T::truncate(wide));
+        }
+        let second = self.translate(bus, va.wrapping_add(split), Access::Load)?;
+        let mut wide = 0;
+        for i in 0..size {
+            let pa = if i < split {
+                first.pa + i
+            } else {
+                second.pa + (i - split)
+            };
+            wide |= self.read_physical(bus, va, pa, 1)? << (8 * i);
+        }
+        Ok(T::truncate(wide))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_slow<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
+        self.check_alignment::<T>(va)?;
+        let size = u64::from(T::SIZE);
+        let first = self.translate(bus, va, Access::Store)?;
+        let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
+        if split >= size {
+            self.write_physical(bus, va, first.pa, T::SIZE, value.widen())?;
+            self.remember(bus, va, &first);
+            return Ok(());
+        }
+        let second = self.translate(bus, va.wrapping_add(split), Access::Store)?;
+        for i in 0..size {
+            let pa = if i < split {
+                first.pa + i
+            } else {
+                second.pa + (i - split)
+            };
+            self.write_physical(bus, va, pa, 1, value.widen() >> (8 * i))?;
+        }
+        Ok(())
+    }
+
+    /// Reads physical memory or a device; `va` is for the exception that an
+    /// address without either raises.
+    fn read_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8) -> Step<u128> {
+        if let Some(offset) = bus.ram.offset(pa) {
+            return Ok(match size {
+                1 => u128::from(bus.ram.read::<u8>(offset)),
+                2 => u128::from(bus.ram.read::<u16>(offset)),
+                4 => u128::from(bus.ram.read::<u32>(offset)),
+                8 => u128::from(bus.ram.read::<u64>(offset)),
+                _ => bus.ram.read::<u128>(offset),
+            });
+        }
+        let step = device_access_size(pa, size);
+        let mut wide = 0u128;
+        for i in (0..size).step_by(usize::from(step)) {
+            let at = pa.wrapping_add(u64::from(i));
+            let Some(part) = bus.platform.mmio_read(self.now(), self.id, at, step) else {
+                return Err(self.no_answer(va));
+            };
+            wide |= u128::from(part) << (8 * i);
+        }
+        self.device_accessed(bus);
+        Ok(wide)
+    }
+
+    fn write_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8, wide: u128) -> Step {
+        if let Some(offset) = bus.ram.offset(pa) {
+            if bus.ram.flags(offset) != 0 {
+                self.store_to_flagged(bus, offset, usize::from(size));
+            }
+            match size {
+                1 => bus.ram.write(offset, wide as u8),
+                2 => bus.ram.write(offset, wide as u16),
+                4 => bus.ram.write(offset, wide as u32),
+                8 => bus.ram.write(offset, wide as u64),
+                _ => bus.ram.write(offset, wide),
+            }
+            return Ok(());
+        }
+        let step = device_access_size(pa, size);
+        for i in (0..size).step_by(usize::from(step)) {
+            let at = pa.wrapping_add(u64::from(i));
+            let mask = u64::MAX >> (64 - 8 * u32::from(step));
+            let part = (wide >> (8 * i)) as u64 & mask;
+            if !bus.platform.mmio_write(self.now(), self.id, at, step, part) {
+                return Err(self.no_answer(va));
+            }
+        }
+        self.device_accessed(bus);
+        Ok(())
+    }
+
+    /// What an address does where neither memory nor a device answers: as on
+    /// QEMU's board, an address error.
+    fn no_answer(&mut self, va: u64) -> Stop {
+        self.raise_at(Exception::ADEM, va)
+    }
+
+    /// A device access can raise interrupts, write memory or end the run: the
+    /// engine looks after the block.
+    pub(crate) fn device_accessed(&mut self, bus: &mut Bus) {
+        bus.device_accessed = true;
+        self.attention = true;
+    }
+
+    /// A store to a page with decoded code or reservations in it.
+    fn store_to_flagged(&mut self, bus: &mut Bus, offset: usize, size: usize) {
+        let flags = bus.ram.flags(offset);
+        if flags & page_flag::CODE != 0 {
+            bus.code_written(offset);
+            self.attention = true;
+        }
+        if flags & page_flag::RESERVED != 0 {
+            bus.end_reservations_of_others(self.id, offset);
+            bus.end_reservations_of_others(self.id, offset + size - 1);
+        }
+    }
+}
+
+/// Devices take naturally aligned accesses of up to 8 bytes.
+fn device_access_size(pa: u64, size: u8) -> u8 {
+    let mut step = size.min(8);
+    while pa & (u64::from(step) - 1) != 0 {
+        step /= 2;
+    }
+    step
+}

@@ -1,0 +1,79 @@
+//! EUEN gating of floating point and vectors, in guest mode twice
+//! (`docs/lvz.md` F-1).
+
+use super::Cpu;
+use crate::isa::{Step, Stop};
+use la_arch::Exception;
+
+/// What happens to an instruction of an extended unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Gate {
+    /// It executes.
+    #[default]
+    Open,
+    /// Disabled by the EUEN in force.
+    Disabled,
+    /// Enabled by the guest, disabled by root: an exit.
+    DisabledByRoot,
+}
+
+/// The gates' state, derived from EUEN and the mode.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gates {
+    fp: Gate,
+    lsx: Gate,
+}
+
+impl Gates {
+    pub(super) fn of(cpu: &Cpu) -> Self {
+        let root = cpu.root.euen();
+        let own = cpu.csr().euen();
+        let gate = |own: bool, root: bool| match (own, root || !cpu.vm) {
+            (false, _) => Gate::Disabled,
+            (true, false) => Gate::DisabledByRoot,
+            (true, true) => Gate::Open,
+        };
+        Gates {
+            fp: gate(own.fpe(), root.fpe()),
+            lsx: gate(own.sxe(), root.sxe()),
+        }
+    }
+}
+
+impl Cpu {
+    /// Checks that floating point is enabled (EUEN.FPE of the mode in force,
+    /// and of root in guest mode), else raises FPD.
+    #[inline(always)]
+    pub fn require_fp(&mut self) -> Step {
+        if self.gates.fp == Gate::Open {
+            return Ok(());
+        }
+        Err(self.refuse(self.gates.fp, Exception::FPD))
+    }
+
+    /// The same for LSX (EUEN.SXE, SXD).
+    #[inline(always)]
+    pub fn require_lsx(&mut self) -> Step {
+        if self.gates.lsx == Gate::Open {
+            return Ok(());
+        }
+        Err(self.refuse(self.gates.lsx, Exception::SXD))
+    }
+
+    /// Checks that the CPU is at PLV0, else raises IPE.
+    #[inline(always)]
+    pub fn require_plv0(&mut self) -> Step {
+        if self.plv == 0 {
+            return Ok(());
+        }
+        Err(self.raise(Exception::IPE))
+    }
+
+    #[cold]
+    fn refuse(&mut self, gate: Gate, exception: Exception) -> Stop {
+        match gate {
+            Gate::DisabledByRoot => self.raise_to_root(exception),
+            _ => self.raise(exception),
+        }
+    }
+}

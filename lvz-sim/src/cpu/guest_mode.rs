@@ -1,0 +1,84 @@
+//! Entering and leaving guest mode (`docs/lvz.md` chapter 5).
+
+use super::{Cpu, Trap};
+use crate::isa::{Step, Stop};
+use crate::stats::ExitCause;
+use la_arch::Exception;
+use la_arch::csr::number;
+
+impl Cpu {
+    /// The part of `ertn` that switches to guest mode. PGM stays as it is
+    /// (`docs/lvz.md` Q-3).
+    pub(super) fn enter_guest(&mut self) {
+        self.vm = true;
+        let at = self.ended();
+        self.stats.enter_guest(at);
+        self.trace_entry();
+    }
+
+    /// The part of exception delivery that switches to root. PGM is set for
+    /// refills too (`docs/lvz.md` Q-2).
+    pub(super) fn leave_guest(&mut self, trap: &Trap, insn: Option<u32>) {
+        self.vm = false;
+        let gstat = self.root.gstat().with_pgm(true);
+        self.root.put(gstat);
+        let at = self.ended();
+        self.stats.leave_guest(at, ExitCause::of(trap, insn));
+    }
+
+    /// For instructions that are sensitive in guest mode: raises GSPR there.
+    #[inline]
+    pub(crate) fn require_root(&mut self) -> Step {
+        if self.vm {
+            return Err(self.raise_to_root(Exception::GSPR));
+        }
+        Ok(())
+    }
+
+    /// GID with which root's TLB instructions act: GTLBC.TGID if USETGID,
+    /// else GSTAT.GID while PGM is set, else 0 (`docs/lvz.md` 2.1).
+    pub(crate) fn root_tlb_gid(&self) -> u8 {
+        let gtlbc = self.root.gtlbc();
+        let gstat = self.root.gstat();
+        if gtlbc.usetgid() {
+            gtlbc.tgid() as u8
+        } else if gstat.pgm() {
+            gstat.gid() as u8
+        } else {
+            0
+        }
+    }
+
+    /// `hvcl`: HVC from guest PLV0; IPE from other guest levels; INE in
+    /// root.
+    pub(crate) fn hypervisor_call(&mut self) -> Stop {
+        match (self.vm, self.plv) {
+            (true, 0) => self.raise_to_root(Exception::HVC),
+            (true, _) => self.raise(Exception::IPE),
+            (false, _) => self.raise(Exception::INE),
+        }
+    }
+
+    /// Instructions that have ended, the one being executed included.
+    fn ended(&self) -> u64 {
+        self.icount + self.inside
+    }
+
+    /// Tells the accounting of an exception that root takes in root mode.
+    pub(super) fn stats_exception(&mut self, interrupt: bool) {
+        if self.stats.is_open() {
+            let era = self.root.raw(number::ERA);
+            let from = self.root.prmd().pplv() as u8;
+            self.stats
+                .exception(self.ended(), from, interrupt.then_some(era));
+        }
+    }
+
+    /// Tells the accounting of a return from an exception.
+    pub(super) fn stats_returned(&mut self) {
+        if !self.vm && self.stats.is_open() {
+            let at = self.ended();
+            self.stats.returned(at, self.pc, self.plv);
+        }
+    }
+}

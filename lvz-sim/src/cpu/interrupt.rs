@@ -1,0 +1,73 @@
+//! Pending interrupts of root and guest (Volume 1, 6.1; `docs/lvz.md` 8).
+
+use super::{Cpu, Trap};
+use la_arch::Exception;
+use la_arch::exception::interrupt::{HWI0, IPI, TI};
+
+/// ESTAT.IS bits that show lines and are not latched.
+const LINE_BITS: u64 = 0xff << HWI0 | 1 << IPI;
+
+impl Cpu {
+    /// ESTAT.IS of root or guest, lines included. Guest bits 9:2 come from
+    /// GINTC alone (`docs/lvz.md` N-2); bits 10 to 14 are latched there.
+    pub(crate) fn estat_is(&self, guest: bool) -> u64 {
+        let hwi = u64::from(self.lines.hwi);
+        if guest {
+            let gintc = self.root.gintc();
+            let injected = gintc.hwis() | hwi & gintc.hwip();
+            self.guest.estat().is() & !(0xff << HWI0) | injected << HWI0
+        } else {
+            self.root.estat().is() & !LINE_BITS | hwi << HWI0 | u64::from(self.lines.ipi) << IPI
+        }
+    }
+
+    fn deliverable(&self, guest: bool) -> bool {
+        let csr = if guest { &self.guest } else { &self.root };
+        csr.crmd().ie() && self.estat_is(guest) & csr.ecfg().lie() != 0
+    }
+
+    /// Whether `idle` ends: any enabled source is pending, CRMD.IE or not.
+    /// (Manual 4.2.7 speaks of an interrupt that is taken; hardware and QEMU
+    /// wake without IE too, and Linux idles with interrupts on.)
+    pub(crate) fn wakes(&self) -> bool {
+        self.estat_is(self.vm) & self.csr().ecfg().lie() != 0
+    }
+
+    /// Delivers the interrupt that is due, if one is; root before guest
+    /// (`docs/lvz.md` N-5, W-13).
+    pub(crate) fn take_interrupt(&mut self) {
+        let to_root = self.deliverable(false);
+        if !to_root && !(self.vm && self.deliverable(true)) {
+            return;
+        }
+        self.trap = Trap {
+            exception: Exception::INT,
+            to_root,
+            ..Trap::default()
+        };
+        self.deliver(self.pc, None);
+    }
+
+    /// Latches the timer interrupt of root or guest.
+    pub(super) fn latch_timer(&mut self, guest: bool) {
+        let csr = if guest {
+            &mut self.guest
+        } else {
+            &mut self.root
+        };
+        let estat = csr.estat();
+        csr.put(estat.with_is(estat.is() | 1 << TI));
+        self.attention = true;
+    }
+
+    /// TICLR: clears the latched timer interrupt.
+    pub(super) fn clear_timer(&mut self, guest: bool) {
+        let csr = if guest {
+            &mut self.guest
+        } else {
+            &mut self.root
+        };
+        let estat = csr.estat();
+        csr.put(estat.with_is(estat.is() & !(1 << TI)));
+    }
+}

@@ -1,0 +1,78 @@
+//! LL/SC (Volume 1, 2.2.7.2 and LLBCTL, 7.4.16). Root and guest have LL bits
+//! of their own (`docs/lvz.md` Q-18).
+//!
+//! Reservations are kept on the bus, by CPU, because stores of others end
+//! them. A reservation covers 64 bytes, the cache line of the 3A5000.
+
+use super::{Cpu, Value};
+use crate::isa::Step;
+use crate::mem::Bus;
+use la_arch::Exception;
+use la_arch::csr::Llbctl;
+
+impl Cpu {
+    /// `ll.*`: loads and sets the LL bit with the address.
+    pub fn load_linked<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+        self.require_aligned::<T>(va)?;
+        let value = self.load::<T>(bus, va)?;
+        let line = self.data_address(bus, va, false)? >> 6;
+        bus.reserve(self.id, self.vm, line);
+        Ok(value)
+    }
+
+    /// `sc.*`: stores if the reservation still holds; returns whether it did.
+    pub fn store_conditional<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step<bool> {
+        self.require_aligned::<T>(va)?;
+        // Permission is checked even if the store will not be done: a page
+        // fault must not depend on the reservation.
+        let line = self.data_address(bus, va, true)? >> 6;
+        let holds = bus.take_reservation(self.id, self.vm) == Some(line);
+        if holds {
+            self.store(bus, va, value)?;
+        }
+        Ok(holds)
+    }
+
+    /// LLBCTL as read: ROLLB shows the LL bit, WCLLB reads zero.
+    pub(super) fn llbctl(&self, bus: &Bus, guest: bool) -> u64 {
+        let csr = if guest { &self.guest } else { &self.root };
+        let stored = Llbctl(csr.raw(Llbctl::NUMBER)).klo();
+        Llbctl(0)
+            .with_klo(stored)
+            .with_rollb(bus.has_reservation(self.id, guest))
+            .0
+    }
+
+    /// A write to LLBCTL.
+    pub(super) fn set_llbctl(&mut self, bus: &mut Bus, guest: bool, value: u64) {
+        let value = Llbctl(value);
+        if value.wcllb() {
+            bus.take_reservation(self.id, guest);
+        }
+        let csr = if guest {
+            &mut self.guest
+        } else {
+            &mut self.root
+        };
+        csr.set_raw(Llbctl::NUMBER, Llbctl(0).with_klo(value.klo()).0);
+    }
+
+    /// `ertn` clears the LL bit of the mode it executes in unless KLO is set,
+    /// which it clears; a return from TLB refill leaves both alone.
+    pub(super) fn end_linked_by_return(&mut self, bus: &mut Bus) {
+        let csr = self.csr_mut();
+        let keep = Llbctl(csr.raw(Llbctl::NUMBER)).klo();
+        csr.set_raw(Llbctl::NUMBER, 0);
+        if !keep {
+            bus.take_reservation(self.id, self.vm);
+        }
+    }
+
+    /// Raises ALE if `va` is not naturally aligned, as LL, SC and AM need.
+    pub(super) fn require_aligned<T: Value>(&mut self, va: u64) -> Step {
+        if va & (u64::from(T::SIZE) - 1) != 0 {
+            return Err(self.raise_at(Exception::ALE, va));
+        }
+        Ok(())
+    }
+}

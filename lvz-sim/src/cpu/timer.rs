@@ -1,0 +1,140 @@
+//! The countdown timers and the stable counter (Volume 1, 7.6; for the
+//! guest's `docs/lvz.md` 9).
+
+use super::Cpu;
+use crate::isa::{Op, Step};
+use la_arch::Exception;
+use la_arch::csr::{Tcfg, number};
+
+/// Nanoseconds of a tick: the 100 MHz crystal of the 3A5000 (CPUCFG.4).
+pub const NS_PER_TICK: u64 = 10;
+
+/// TVAL's width: PRCFG1.TimerBits says 48.
+const TVAL_MASK: u64 = (1 << 48) - 1;
+
+/// A countdown timer. Its value is computed from the time at which it was
+/// last loaded, so that nothing needs to happen while it runs.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Timer {
+    running: bool,
+    /// The shot has been fired, the next one needs a new load.
+    fired: bool,
+    /// Tick at which `value` was loaded.
+    since: u64,
+    value: u64,
+}
+
+impl Timer {
+    fn load(&mut self, tick: u64, value: u64) {
+        self.since = tick;
+        self.value = value & TVAL_MASK;
+        self.fired = false;
+    }
+
+    /// Tick of the next expiry.
+    fn deadline(&self) -> Option<u64> {
+        (self.running && !self.fired).then(|| self.since.saturating_add(self.value))
+    }
+
+    /// TVAL at `tick`. After a one-shot expired, root's timer stands at -1
+    /// (7.6.2) and the guest's counts on below it (`docs/lvz.md` T-6, Q-16).
+    fn remaining(&self, tick: u64, guest: bool) -> u64 {
+        if !self.running {
+            return self.value;
+        }
+        let elapsed = tick.saturating_sub(self.since);
+        match self.value.checked_sub(elapsed) {
+            Some(left) if !(self.fired && left == 0) => left,
+            _ if guest => self.value.wrapping_sub(elapsed).wrapping_sub(1) & TVAL_MASK,
+            _ => TVAL_MASK,
+        }
+    }
+}
+
+impl Cpu {
+    fn tick(&self) -> u64 {
+        self.now() / NS_PER_TICK
+    }
+
+    /// A write to TCFG, which has been stored: loads and starts the timer, or
+    /// stops it (`docs/lvz.md` T-4).
+    pub(super) fn timer_configured(&mut self, guest: bool, cfg: Tcfg) {
+        let tick = self.tick();
+        let timer = &mut self.timers[usize::from(guest)];
+        if cfg.en() {
+            timer.running = true;
+            timer.load(tick, cfg.initval() << 2);
+        } else {
+            timer.value = timer.remaining(tick, guest);
+            timer.running = false;
+        }
+        self.attention = true;
+    }
+
+    /// TVAL.
+    pub(super) fn timer_value(&self, guest: bool) -> u64 {
+        self.timers[usize::from(guest)].remaining(self.tick(), guest)
+    }
+
+    /// `gcsrwr TVAL`: the ticks that are left (`docs/lvz.md` T-8, T-10).
+    pub(super) fn set_timer_value(&mut self, guest: bool, value: u64) {
+        let tick = self.tick();
+        self.timers[usize::from(guest)].load(tick, value);
+        self.attention = true;
+    }
+
+    /// Fires the timers that are due.
+    pub(crate) fn expire_timers(&mut self) {
+        let tick = self.tick();
+        for guest in [false, true] {
+            let timer = &mut self.timers[usize::from(guest)];
+            let Some(deadline) = timer.deadline().filter(|&d| d <= tick) else {
+                continue;
+            };
+            let cfg = if guest {
+                self.guest.tcfg()
+            } else {
+                self.root.tcfg()
+            };
+            // A period of zero would fire without end: one tick at least.
+            let period = (cfg.initval() << 2).max(1);
+            if cfg.periodic() {
+                let missed = (tick - deadline) / period;
+                timer.load(deadline + missed * period, period);
+            } else {
+                timer.fired = true;
+            }
+            self.latch_timer(guest);
+        }
+    }
+
+    /// Time in nanoseconds of the next expiry of either timer.
+    pub(crate) fn next_timer(&self) -> Option<u64> {
+        let next = self.timers.iter().filter_map(Timer::deadline).min()?;
+        Some(next.saturating_mul(NS_PER_TICK))
+    }
+
+    /// The stable counter as `rdtime` reads it: the crystal's ticks, plus CNTC
+    /// and in guest mode GCNTC and the guest's CNTC (`docs/lvz.md` T-1, Q-17).
+    ///
+    /// # Errors
+    /// IPE if MISC.DRDTL forbids it at this privilege level.
+    pub fn stable_counter(&mut self, op: &Op) -> Step<u64> {
+        if self.plv != 0 && self.csr().misc().drdtl() >> self.plv & 1 != 0 {
+            return Err(self.raise(Exception::IPE));
+        }
+        let ticks = self.now().wrapping_add(u64::from(op.idx)) / NS_PER_TICK;
+        let mut counter = ticks.wrapping_add(self.root.raw(number::CNTC));
+        if self.vm {
+            counter = counter
+                .wrapping_add(self.root.raw(number::GCNTC))
+                .wrapping_add(self.guest.raw(number::CNTC));
+        }
+        Ok(counter)
+    }
+
+    /// The counter's identity, `rdtime`'s second result.
+    pub fn timer_id(&self) -> u64 {
+        self.csr().raw(number::TID)
+    }
+}

@@ -1,0 +1,207 @@
+//! Exceptions: raising, delivery and return (Volume 1, 6.2 to 6.4; for guest
+//! mode `docs/lvz.md` 5.3 to 5.5 and 7.2).
+
+use super::Cpu;
+use crate::isa::Stop;
+use crate::mem::Bus;
+use crate::trace::Trace;
+use la_arch::Exception;
+use la_arch::csr::{TlbEhi, TlbrEhi, TlbrEra, number};
+
+/// An exception on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Trap {
+    /// What it is. For a refill, the page-invalid exception of the access.
+    pub exception: Exception,
+    /// It goes to TLBRENTRY.
+    pub refill: bool,
+    /// The bad address, if it has one.
+    pub badv: Option<u64>,
+    /// From guest mode it goes to root: a guest exit.
+    pub to_root: bool,
+}
+
+impl Default for Trap {
+    fn default() -> Self {
+        Trap {
+            exception: Exception::INT,
+            refill: false,
+            badv: None,
+            to_root: false,
+        }
+    }
+}
+
+impl Cpu {
+    /// Records an exception without a bad address:
+    /// `return Err(cpu.raise(Exception::INE));`
+    #[cold]
+    pub fn raise(&mut self, exception: Exception) -> Stop {
+        self.trap = Trap {
+            exception,
+            ..Trap::default()
+        };
+        Stop::Trap
+    }
+
+    /// Records an exception with BADV: `return Err(cpu.raise_at(Exception::ALE, va));`
+    #[cold]
+    pub fn raise_at(&mut self, exception: Exception, badv: u64) -> Stop {
+        self.trap = Trap {
+            exception,
+            badv: Some(badv),
+            ..Trap::default()
+        };
+        Stop::Trap
+    }
+
+    /// Records an exception that root handles even if the guest caused it.
+    #[cold]
+    pub fn raise_to_root(&mut self, exception: Exception) -> Stop {
+        self.trap = Trap {
+            exception,
+            to_root: true,
+            ..Trap::default()
+        };
+        Stop::Trap
+    }
+
+    /// Delivers the recorded exception, which the instruction `insn` at `pc`
+    /// caused (`None`: it could not be fetched, or an interrupt).
+    pub(crate) fn deliver(&mut self, pc: u64, insn: Option<u32>) {
+        let trap = self.trap;
+        if self.trace != Trace::default() {
+            self.trace_exception(pc, insn, &trap);
+        }
+        let exit = self.vm && trap.to_root;
+        if exit {
+            self.leave_guest(&trap, insn);
+        }
+        if trap.refill {
+            self.deliver_refill(pc, trap.badv.unwrap_or(0), exit);
+        } else {
+            self.deliver_general(pc, insn, &trap);
+        }
+        self.idle = false;
+        self.mode_changed();
+        if !exit && !self.vm {
+            self.stats_exception(trap.exception == Exception::INT);
+        }
+    }
+
+    fn deliver_refill(&mut self, pc: u64, badv: u64, exit: bool) {
+        let csr = self.csr_mut();
+        let crmd = csr.crmd();
+        let prmd = csr
+            .tlbrprmd()
+            .with_pplv(crmd.plv())
+            .with_pie(crmd.ie())
+            .with_pwe(crmd.we())
+            .with_pgm(exit);
+        csr.put(prmd);
+        csr.put(
+            crmd.with_plv(0)
+                .with_ie(false)
+                .with_we(false)
+                .with_da(true)
+                .with_pg(false),
+        );
+        csr.put(TlbrEra(pc & !3).with_istlbr(true));
+        csr.set_raw(number::TLBRBADV, badv);
+        let vppn = TlbEhi(badv).vppn();
+        let ehi = TlbrEhi(csr.raw(number::TLBREHI)).with_vppn(vppn);
+        csr.set_raw(number::TLBREHI, ehi.0);
+        self.pc = self.csr().raw(number::TLBRENTRY);
+    }
+
+    fn deliver_general(&mut self, pc: u64, insn: Option<u32>, trap: &Trap) {
+        let exception = trap.exception;
+        let pending = self.estat_is(self.vm) & self.csr().ecfg().lie();
+        let csr = self.csr_mut();
+        let crmd = csr.crmd();
+        let prmd = csr
+            .prmd()
+            .with_pplv(crmd.plv())
+            .with_pie(crmd.ie())
+            .with_pwe(crmd.we());
+        csr.put(prmd);
+        csr.put(crmd.with_plv(0).with_ie(false).with_we(false));
+        let estat = csr
+            .estat()
+            .with_ecode(u64::from(exception.code))
+            .with_esubcode(u64::from(exception.sub));
+        csr.put(estat);
+        csr.set_raw(number::ERA, pc);
+        if let Some(badv) = trap.badv {
+            csr.set_raw(number::BADV, badv);
+            if (Exception::PIL.code..=Exception::PPI.code).contains(&exception.code) {
+                csr.set_raw(number::TLBEHI, TlbEhi(0).with_vppn(TlbEhi(badv).vppn()).0);
+            }
+        }
+        if let Some(insn) = insn {
+            csr.set_raw(number::BADI, u64::from(insn));
+        }
+        let spacing = match csr.ecfg().vs() {
+            0 => 0,
+            vs => 4u64 << vs,
+        };
+        let vector = if exception == Exception::INT {
+            // Interrupt n has vector 64 + n; the highest number wins.
+            64 + u64::from(pending.checked_ilog2().unwrap_or(0))
+        } else {
+            u64::from(exception.code)
+        };
+        self.pc = csr.raw(number::EENTRY).wrapping_add(vector * spacing);
+    }
+
+    /// `ertn`, after the privilege check. Which context it returns to, see
+    /// `docs/lvz.md` 5.3.
+    pub(crate) fn exception_return(&mut self, bus: &mut Bus) {
+        let was_vm = self.vm;
+        let pgm = self.root.gstat().pgm();
+        let csr = self.csr_mut();
+        let crmd = csr.crmd();
+        let merr = csr.merrctl();
+        let mut enter = false;
+        if !was_vm && merr.ismerr() {
+            csr.put(merr.with_ismerr(false));
+            csr.put(
+                crmd.with_plv(merr.pplv())
+                    .with_ie(merr.pie())
+                    .with_we(merr.pwe())
+                    .with_da(merr.pda())
+                    .with_pg(merr.ppg()),
+            );
+            enter = merr.pgm();
+            self.pc = csr.raw(number::MERRERA);
+        } else if csr.tlbrera().istlbr() {
+            let era = csr.tlbrera();
+            let prmd = csr.tlbrprmd();
+            csr.put(era.with_istlbr(false));
+            csr.put(
+                crmd.with_plv(prmd.pplv())
+                    .with_ie(prmd.pie())
+                    .with_we(prmd.pwe())
+                    .with_da(false)
+                    .with_pg(true),
+            );
+            enter = prmd.pgm();
+            self.pc = era.pc() << 2;
+        } else {
+            let prmd = csr.prmd();
+            csr.put(
+                crmd.with_plv(prmd.pplv())
+                    .with_ie(prmd.pie())
+                    .with_we(prmd.pwe()),
+            );
+            enter |= pgm;
+            self.pc = csr.raw(number::ERA);
+            self.end_linked_by_return(bus);
+        }
+        if !was_vm && enter && self.model.has_lvz() {
+            self.enter_guest();
+        }
+        self.mode_changed();
+        self.stats_returned();
+    }
+}

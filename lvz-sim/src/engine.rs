@@ -1,0 +1,8 @@
+//! The engine: decoded blocks, the loop that executes them, and the round
+//! robin of CPUs.
+
+mod code;
+mod execute;
+mod machine;
+
+pub use machine::{Machine, RunEnd};

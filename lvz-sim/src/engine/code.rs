@@ -1,0 +1,110 @@
+//! Decoded blocks: straight runs of instructions, found by where in memory
+//! they are, so that all address spaces share them.
+//!
+//! Like the software TLB it is a pure cache: a store to a page with blocks in
+//! it drops them (from the next block on), and where a block ends depends only
+//! on where it begins.
+
+use crate::isa::{Decoder, Ends, Op};
+use crate::mem::ram::{PAGE_SIZE, Ram, page_flag};
+use rustc_hash::FxHashMap;
+
+/// Longest block. Interrupts wait for the end of one.
+const MAX_LEN: usize = 64;
+
+/// Decoded instructions kept before all are thrown away (24 MiB of them).
+const MAX_OPS: usize = 1 << 20;
+
+/// A block in the arena.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Block {
+    start: u32,
+    len: u16,
+}
+
+/// All blocks.
+pub(super) struct CodeCache {
+    ops: Vec<Op>,
+    blocks: FxHashMap<usize, Block>,
+    by_page: FxHashMap<usize, Vec<usize>>,
+    /// Grows whenever blocks are dropped.
+    pub(super) generation: u64,
+}
+
+impl CodeCache {
+    pub(super) fn new() -> Self {
+        CodeCache {
+            ops: Vec::new(),
+            blocks: FxHashMap::default(),
+            by_page: FxHashMap::default(),
+            generation: 0,
+        }
+    }
+
+    /// The instructions of `block`.
+    #[inline(always)]
+    pub(super) fn ops(&self, block: Block) -> &[Op] {
+        let start = block.start as usize;
+        self.ops
+            .get(start..start + usize::from(block.len))
+            .unwrap_or(&[])
+    }
+
+    /// The block at `offset` in memory, decoded now if it is not known. The
+    /// flag says that its page has become a page with code.
+    pub(super) fn find(
+        &mut self,
+        ram: &mut Ram,
+        decoder: &Decoder,
+        offset: usize,
+    ) -> (Block, bool) {
+        if let Some(block) = self.blocks.get(&offset) {
+            return (*block, false);
+        }
+        if self.ops.len() + MAX_LEN > MAX_OPS {
+            self.drop_all(ram);
+        }
+        let start = self.ops.len();
+        let room = (PAGE_SIZE - offset % PAGE_SIZE) / 4;
+        for idx in 0..room.min(MAX_LEN) {
+            let (op, ends) = decoder.decode(ram.read(offset + idx * 4), idx as u16);
+            self.ops.push(op);
+            if ends == Ends::Yes {
+                break;
+            }
+        }
+        let block = Block {
+            start: start as u32,
+            len: (self.ops.len() - start) as u16,
+        };
+        self.blocks.insert(offset, block);
+        self.by_page
+            .entry(offset / PAGE_SIZE)
+            .or_default()
+            .push(offset);
+        (block, ram.set_flag(offset, page_flag::CODE))
+    }
+
+    /// Drops the blocks of the page at `offset`, which has been written.
+    pub(super) fn drop_page(&mut self, offset: usize) {
+        for at in self
+            .by_page
+            .remove(&(offset / PAGE_SIZE))
+            .unwrap_or_default()
+        {
+            self.blocks.remove(&at);
+        }
+        self.generation += 1;
+    }
+
+    /// Drops everything.
+    pub(super) fn drop_all(&mut self, ram: &mut Ram) {
+        for page in self.by_page.keys() {
+            ram.clear_flag(page * PAGE_SIZE, page_flag::CODE);
+        }
+        self.ops.clear();
+        self.blocks.clear();
+        self.by_page.clear();
+        self.generation += 1;
+    }
+}

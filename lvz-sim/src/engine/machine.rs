@@ -1,0 +1,285 @@
+//! The machine: CPUs in round robin, time and power.
+
+use super::code::CodeCache;
+use super::execute::{JumpCache, Pause, run};
+use crate::cpu::{Cpu, Model};
+use crate::isa::Decoder;
+use crate::mem::ram::page_flag;
+use crate::mem::{Bus, Ram};
+use crate::platform::{Platform, PowerEvent};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Nanoseconds (instructions) that a CPU runs before the next one's turn.
+const QUANTUM: u64 = 4096;
+
+/// The same for a machine with one CPU, where only devices wait.
+const QUANTUM_ALONE: u64 = 100_000;
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Power-off, with the exit code.
+    PowerOff(u8),
+    /// The machine asked for a reset; the caller boots it again.
+    Reset,
+    /// As many instructions as were asked for have been executed.
+    Limit,
+    /// Every CPU is idle, and no timer or device will ever wake one.
+    Stuck,
+    /// The user asked for it at the console.
+    Quit,
+}
+
+/// A complete machine.
+pub struct Machine {
+    /// The CPUs.
+    pub cpus: Vec<Cpu>,
+    /// Memory and devices.
+    pub bus: Bus,
+    decoder: Decoder,
+    code: CodeCache,
+    jumps: Vec<JumpCache>,
+    /// Time up to which all CPUs have run.
+    pub(crate) time: u64,
+    /// Wall-clock mode: when it began, and the time it was then.
+    clock: Option<(Instant, u64)>,
+    model: Arc<Model>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Machine")
+            .field("time", &self.time)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Machine {
+    /// A machine with `cpus` CPUs around `ram` and `platform`, after reset.
+    pub fn new(model: Model, cpus: usize, ram: Ram, platform: Platform) -> Self {
+        let model = Arc::new(model);
+        Machine {
+            cpus: (0..cpus)
+                .map(|id| Cpu::new(id, Arc::clone(&model)))
+                .collect(),
+            bus: Bus::new(ram, platform, cpus),
+            decoder: Decoder::new(&model),
+            code: CodeCache::new(),
+            jumps: (0..cpus).map(|_| JumpCache::new()).collect(),
+            time: 0,
+            clock: None,
+            model,
+        }
+    }
+
+    /// Instructions that ended so far, of all CPUs.
+    pub fn instructions(&self) -> u64 {
+        self.cpus.iter().map(|c| c.icount).sum()
+    }
+
+    /// Simulated time in nanoseconds.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// Puts all CPUs into the state after reset, keeping the time.
+    pub fn reset_cpus(&mut self) {
+        for cpu in &mut self.cpus {
+            let (icount, stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
+            let generation = cpu.soft.fetch_generation;
+            *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
+            cpu.icount = icount;
+            cpu.time_offset = self.time - icount.min(self.time);
+            cpu.stats = stats;
+            cpu.soft.fetch_generation = generation + 1;
+        }
+        self.bus.set_reservations(vec![[None; 2]; self.cpus.len()]);
+        self.code.drop_all(&mut self.bus.ram);
+    }
+
+    /// Forgets all decoded code: memory was changed from outside.
+    pub fn memory_replaced(&mut self) {
+        self.code.drop_all(&mut self.bus.ram);
+        self.bus.ram.take_device_writes();
+        for cpu in &mut self.cpus {
+            cpu.soft.clear();
+        }
+    }
+
+    /// Runs until the end of the machine or until `limit` instructions have
+    /// ended in all: at the end of the round in which that happens, so that a
+    /// run in parts is the same as a run in one.
+    pub fn run(&mut self, limit: u64) -> RunEnd {
+        loop {
+            let done = self.instructions();
+            if done >= limit {
+                return RunEnd::Limit;
+            }
+            if let Some(end) = self.round() {
+                return end;
+            }
+        }
+    }
+
+    /// One turn of each CPU.
+    fn round(&mut self) -> Option<RunEnd> {
+        let alone = self.cpus.len() == 1;
+        let quantum = if alone { QUANTUM_ALONE } else { QUANTUM };
+        let mut until = self.time + quantum;
+        if let Some(event) = self.bus.platform.next_event() {
+            until = until.min(event.max(self.time + 1));
+        }
+        let mut idle = 0;
+        for i in 0..self.cpus.len() {
+            self.begin_turn(i);
+            let Some(cpu) = self.cpus.get_mut(i) else {
+                continue;
+            };
+            let Some(jumps) = self.jumps.get_mut(i) else {
+                continue;
+            };
+            match run(
+                cpu,
+                &mut self.bus,
+                &mut self.code,
+                jumps,
+                &self.decoder,
+                until,
+            ) {
+                Pause::Time => {}
+                Pause::Idle => idle += 1,
+                Pause::Power => return Some(self.powered()),
+            }
+            self.end_turn(i);
+        }
+        self.time = until;
+        self.advance_devices();
+        if self.bus.platform.power_event().is_some() {
+            return Some(self.powered());
+        }
+        if self.bus.platform.quit_requested() {
+            return Some(RunEnd::Quit);
+        }
+        self.follow_clock();
+        if idle == self.cpus.len() {
+            return self.skip_idle();
+        }
+        None
+    }
+
+    fn powered(&mut self) -> RunEnd {
+        match self.bus.platform.power_event() {
+            Some(PowerEvent::Reset) => RunEnd::Reset,
+            Some(PowerEvent::Off(code)) => RunEnd::PowerOff(code),
+            None => RunEnd::Stuck,
+        }
+    }
+
+    fn advance_devices(&mut self) {
+        self.bus.platform.advance(self.time);
+        if self.bus.platform.take_dma() {
+            self.bus.notice_device_writes();
+        }
+    }
+
+    /// In wall-clock mode simulated time is not behind the clock.
+    fn follow_clock(&mut self) {
+        let Some((start, base)) = self.clock else {
+            return;
+        };
+        let real = base.saturating_add(start.elapsed().as_nanos() as u64);
+        let behind = real.saturating_sub(self.time);
+        if behind > 0 {
+            self.time += behind;
+            for cpu in &mut self.cpus {
+                cpu.time_offset += behind;
+            }
+        }
+    }
+
+    /// Has time follow the clock of the computer from now on, instead of the
+    /// number of instructions. Runs are no longer repeatable.
+    pub fn use_wall_clock(&mut self) {
+        self.clock = Some((Instant::now(), self.time));
+    }
+
+    /// The CPUs' model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Puts all CPUs' reserved pages under watch.
+    pub(crate) fn watch_reservations(&mut self) {
+        for i in 0..self.cpus.len() {
+            self.end_turn(i);
+        }
+    }
+
+    /// With every CPU idle, time jumps to the next event.
+    fn skip_idle(&mut self) -> Option<RunEnd> {
+        let lines_wake = self.cpus.iter_mut().any(|cpu| {
+            cpu.lines = self.bus.platform.lines(cpu.id);
+            cpu.wakes()
+        });
+        if lines_wake {
+            return None;
+        }
+        let timers = self.cpus.iter().filter_map(Cpu::next_timer).min();
+        let next = [timers, self.bus.platform.next_event()]
+            .into_iter()
+            .flatten()
+            .min();
+        let Some(next) = next else {
+            return Some(RunEnd::Stuck);
+        };
+        if self.bus.platform.interactive() {
+            // Somebody watches: idle time passes as on a clock.
+            let idle = Duration::from_nanos(next.saturating_sub(self.time));
+            self.bus
+                .platform
+                .wait_for_input(idle.min(Duration::from_millis(20)));
+        }
+        self.time = self.time.max(next.saturating_sub(1));
+        None
+    }
+
+    /// Code pages that others found since this CPU's last turn, and its own
+    /// reservations, which nobody needs to watch while it runs.
+    fn begin_turn(&mut self, i: usize) {
+        let offsets: Vec<usize> = self.bus.reserved_offsets(i).collect();
+        for offset in offsets {
+            if !self.others_reserve(i, offset) {
+                self.bus.ram.clear_flag(offset, page_flag::RESERVED);
+            }
+        }
+    }
+
+    fn others_reserve(&self, i: usize, offset: usize) -> bool {
+        let page = offset >> 12;
+        (0..self.cpus.len())
+            .filter(|&other| other != i)
+            .any(|other| self.bus.reserved_offsets(other).any(|o| o >> 12 == page))
+    }
+
+    /// Makes the other CPUs see what this one did: new code pages and its
+    /// reservations, whose pages they must now write the slow way.
+    fn end_turn(&mut self, i: usize) {
+        let mut pages = std::mem::take(&mut self.bus.new_code);
+        let reserved: Vec<usize> = self.bus.reserved_offsets(i).collect();
+        for offset in reserved {
+            self.bus.ram.set_flag(offset, page_flag::RESERVED);
+            pages.push(offset);
+        }
+        for offset in pages {
+            for (_, cpu) in self
+                .cpus
+                .iter_mut()
+                .enumerate()
+                .filter(|(other, _)| *other != i)
+            {
+                cpu.soft.drop_writes(offset);
+            }
+        }
+    }
+}

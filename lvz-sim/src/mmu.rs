@@ -1,0 +1,20 @@
+//! Address translation: the TLB that software sees, the two stages, and the
+//! software TLB that makes the common case one look-up.
+
+mod context;
+mod invtlb;
+mod soft;
+mod tlb;
+mod tlb_ops;
+mod translate;
+mod walk;
+
+pub use soft::SoftTlb;
+pub use tlb::{Entry, Kind, Tlb, TlbCounts};
+pub(crate) use translate::Access;
+
+/// Bits of an address inside the smallest page.
+pub(crate) const PAGE_MASK: u64 = 0xfff;
+
+/// Physical addresses have 48 bits (CPUCFG.1.PALEN).
+pub(crate) const PA_MASK: u64 = (1 << 48) - 1;

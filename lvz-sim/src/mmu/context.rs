@@ -1,0 +1,102 @@
+//! Contexts: everything besides the TLB that a translation depends on, as a
+//! small number that the software TLB's tags hold.
+
+use crate::cpu::Cpu;
+use la_arch::csr::number;
+use rustc_hash::FxHashMap;
+
+/// Contexts are below this, which leaves the all-ones tag unused.
+const LIMIT: u64 = 0xfff;
+
+/// Direct mapping windows and 32-bit address controls of a CSR file.
+type Windows = [u64; 5];
+
+/// Numbers given to contexts so far.
+#[derive(Debug)]
+pub(super) struct Contexts {
+    current: u64,
+    by_key: FxHashMap<u64, u64>,
+    windows: Vec<Windows>,
+    /// Number of the windows in force in root and guest.
+    window_ids: [u64; 2],
+    /// The last few keys, so that mode switches need no hashing.
+    recent: [(u64, u64); 64],
+}
+
+impl Default for Contexts {
+    fn default() -> Self {
+        Contexts {
+            current: 0,
+            by_key: FxHashMap::default(),
+            windows: Vec::new(),
+            window_ids: [0; 2],
+            recent: [(0, 0); 64],
+        }
+    }
+}
+
+impl Cpu {
+    /// The context in force.
+    #[inline(always)]
+    pub(crate) fn soft_context(&self) -> u64 {
+        self.soft.contexts.current
+    }
+
+    /// Recomputes the context after a change of mode or address space.
+    pub(crate) fn select_context(&mut self) {
+        let csr = self.csr();
+        let crmd = csr.crmd();
+        let mapped = crmd.pg() && !crmd.da();
+        let mut key = u64::from(self.vm) | u64::from(mapped) << 1 | crmd.plv() << 2;
+        if mapped {
+            key |= csr.asid().asid() << 4;
+        }
+        if self.vm {
+            let stage2 = self.root.crmd();
+            key |=
+                self.root.gstat().gid() << 14 | self.root.gtlbc().tgid() << 22 | stage2.plv() << 30;
+        }
+        key |= self.soft.contexts.window_ids[usize::from(self.vm)] << 32;
+        // Zero is the empty mark of `recent`.
+        key |= 1 << 63;
+        let slot = (key ^ key >> 4 ^ key >> 14 ^ key >> 22 ^ key >> 32) as usize % 64;
+        let contexts = &mut self.soft.contexts;
+        if contexts.recent[slot].0 != key {
+            if contexts.by_key.len() as u64 >= LIMIT && !contexts.by_key.contains_key(&key) {
+                contexts.by_key.clear();
+                contexts.recent = [(0, 0); 64];
+                self.soft.clear();
+            }
+            let contexts = &mut self.soft.contexts;
+            let next = contexts.by_key.len() as u64;
+            let id = *contexts.by_key.entry(key).or_insert(next);
+            contexts.recent[slot] = (key, id);
+        }
+        self.soft.contexts.current = self.soft.contexts.recent[slot].1;
+    }
+
+    /// DMW or MISC of root or guest changed.
+    pub(crate) fn windows_changed(&mut self, guest: bool) {
+        let csr = if guest { &self.guest } else { &self.root };
+        let dmw = |i| csr.raw(number::DMW0 + i);
+        let windows = [dmw(0), dmw(1), dmw(2), dmw(3), csr.raw(number::MISC)];
+        let known = &mut self.soft.contexts.windows;
+        let id = known.iter().position(|w| *w == windows).unwrap_or_else(|| {
+            known.push(windows);
+            known.len() - 1
+        });
+        if id >= 1 << 16 {
+            // Somebody tries window settings without end: start afresh, with
+            // both files' settings new.
+            known.clear();
+            self.soft.contexts.by_key.clear();
+            self.soft.contexts.recent = [(0, 0); 64];
+            self.soft.clear();
+            self.soft.contexts.window_ids = [0; 2];
+            self.windows_changed(true);
+            self.windows_changed(false);
+            return;
+        }
+        self.soft.contexts.window_ids[usize::from(guest)] = id as u64;
+    }
+}

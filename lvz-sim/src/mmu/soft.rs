@@ -1,0 +1,163 @@
+//! The software TLB: where in memory a virtual page of a context is, in one
+//! look-up for guest accesses as for the host's.
+//!
+//! It is a pure cache: every slot that was filled from a TLB entry is dropped
+//! when that entry goes, so that nothing the machine can see depends on what
+//! is cached (and a restored snapshot, which starts with an empty cache, runs
+//! bit for bit as the original).
+
+use super::PAGE_MASK;
+
+/// Number of slots, a power of two.
+const SLOTS: usize = 2048;
+
+/// No address and context have this tag: contexts are below 0xfff.
+const NONE: u64 = u64::MAX;
+
+/// A page: `tag` is the virtual page with the context in its low 12 bits.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    read: u64,
+    write: u64,
+    fetch: u64,
+    /// Offset of the page in memory.
+    offset: usize,
+}
+
+const EMPTY: Slot = Slot {
+    read: NONE,
+    write: NONE,
+    fetch: NONE,
+    offset: 0,
+};
+
+/// Slots that were filled from a TLB entry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct SlotList {
+    slots: [u16; 14],
+    len: u8,
+    /// More slots than the list holds.
+    overflow: bool,
+    /// Something was fetched through the entry.
+    fetched: bool,
+}
+
+impl SlotList {
+    pub(super) fn add(&mut self, slot: u16, fetch: bool) {
+        self.fetched |= fetch;
+        if self.slots[..usize::from(self.len)].contains(&slot) {
+            return;
+        }
+        match self.slots.get_mut(usize::from(self.len)) {
+            Some(free) => {
+                *free = slot;
+                self.len += 1;
+            }
+            None => self.overflow = true,
+        }
+    }
+}
+
+/// The cache.
+pub struct SoftTlb {
+    slots: Box<[Slot; SLOTS]>,
+    /// Grows whenever a fetch translation may have been dropped.
+    pub(crate) fetch_generation: u64,
+    pub(super) contexts: super::context::Contexts,
+}
+
+impl std::fmt::Debug for SoftTlb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SoftTlb").finish_non_exhaustive()
+    }
+}
+
+#[inline(always)]
+fn index(va: u64, context: u64) -> usize {
+    ((va >> 12) ^ context.wrapping_mul(0x85)) as usize % SLOTS
+}
+
+#[inline(always)]
+fn tag(va: u64, context: u64) -> u64 {
+    va & !PAGE_MASK | context
+}
+
+impl SoftTlb {
+    /// Empty.
+    pub fn new() -> Self {
+        SoftTlb {
+            slots: Box::new([EMPTY; SLOTS]),
+            fetch_generation: 0,
+            contexts: super::context::Contexts::default(),
+        }
+    }
+
+    /// Where a load from `va` finds its bytes (which must not cross a page).
+    #[inline(always)]
+    pub(crate) fn find_read(&self, va: u64, context: u64) -> Option<usize> {
+        let slot = &self.slots[index(va, context)];
+        (slot.read == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
+    }
+
+    /// Where a store to `va` goes.
+    #[inline(always)]
+    pub(crate) fn find_write(&self, va: u64, context: u64) -> Option<usize> {
+        let slot = &self.slots[index(va, context)];
+        (slot.write == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
+    }
+
+    /// Where an instruction is.
+    #[inline(always)]
+    pub(crate) fn find_fetch(&self, va: u64, context: u64) -> Option<usize> {
+        let slot = &self.slots[index(va, context)];
+        (slot.fetch == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
+    }
+
+    /// Remembers a page; returns the slot. `perms` are read, write, fetch.
+    pub(super) fn fill(&mut self, va: u64, context: u64, offset: usize, perms: [bool; 3]) -> u16 {
+        let i = index(va, context);
+        let tag = tag(va, context);
+        let pick = |allowed: bool| if allowed { tag } else { NONE };
+        self.slots[i] = Slot {
+            read: pick(perms[0]),
+            write: pick(perms[1]),
+            fetch: pick(perms[2]),
+            offset: offset & !(PAGE_MASK as usize),
+        };
+        i as u16
+    }
+
+    /// Drops what was filled from a TLB entry.
+    pub(super) fn drop_list(&mut self, list: &SlotList) {
+        if list.overflow {
+            self.clear();
+            return;
+        }
+        for &i in &list.slots[..usize::from(list.len)] {
+            self.slots[usize::from(i) % SLOTS] = EMPTY;
+        }
+        if list.fetched {
+            self.fetch_generation += 1;
+        }
+    }
+
+    /// Has stores to the page at `offset` take the slow path.
+    pub(crate) fn drop_writes(&mut self, offset: usize) {
+        let page = offset & !(PAGE_MASK as usize);
+        for slot in self.slots.iter_mut().filter(|s| s.offset == page) {
+            slot.write = NONE;
+        }
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        self.slots.fill(EMPTY);
+        self.fetch_generation += 1;
+    }
+}
+
+impl Default for SoftTlb {
+    fn default() -> Self {
+        Self::new()
+    }
+}

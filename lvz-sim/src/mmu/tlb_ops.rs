@@ -1,0 +1,257 @@
+//! `tlbsrch`, `tlbrd`, `tlbwr`, `tlbfill`, `tlbclr`, `tlbflush` and their
+//! `gtlb` forms (Volume 1, 4.2.5; `docs/lvz.md` 4.3 and 4.4).
+
+use super::tlb::{Entry, Kind, STLB_SIZE, TLB_SIZE, Tag};
+use crate::cpu::{Cpu, CsrFile};
+use la_arch::csr::{Asid, TlbEhi, TlbElo, TlbIdx, TlbrEhi, number as n};
+use la_arch::lvz::Trgp;
+
+/// Whose entries a TLB instruction acts on, and with whose registers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope {
+    kind: Kind,
+    gid: u8,
+    guest_registers: bool,
+}
+
+impl Cpu {
+    /// Scope of the plain instructions in the mode in force.
+    pub(crate) fn tlb_scope(&self) -> Scope {
+        if self.vm {
+            let gid = self.root.gstat().gid() as u8;
+            return Scope {
+                kind: Kind::Stage1,
+                gid,
+                guest_registers: true,
+            };
+        }
+        match self.root_tlb_gid() {
+            0 => Scope {
+                kind: Kind::Host,
+                gid: 0,
+                guest_registers: false,
+            },
+            gid => Scope {
+                kind: Kind::Stage2,
+                gid,
+                guest_registers: false,
+            },
+        }
+    }
+
+    /// Scope of the `gtlb` instructions, which root executes.
+    pub(crate) fn gtlb_scope(&self) -> Scope {
+        Scope {
+            kind: Kind::Stage1,
+            gid: self.root_tlb_gid(),
+            guest_registers: true,
+        }
+    }
+
+    fn registers(&self, scope: Scope) -> &CsrFile {
+        if scope.guest_registers {
+            &self.guest
+        } else {
+            &self.root
+        }
+    }
+
+    fn registers_mut(&mut self, scope: Scope) -> &mut CsrFile {
+        if scope.guest_registers {
+            &mut self.guest
+        } else {
+            &mut self.root
+        }
+    }
+
+    fn tag(&self, scope: Scope) -> Tag {
+        let asid = self.registers(scope).asid().asid() as u16;
+        Tag {
+            kind: scope.kind,
+            gid: scope.gid,
+            asid,
+        }
+    }
+
+    /// Removes entry `index` and what was cached from it.
+    pub(super) fn drop_entry(&mut self, index: usize) {
+        if let Some(entry) = self.tlb.get(index).filter(|e| e.e) {
+            self.soft.drop_list(&entry.slots);
+            self.tlb.put(index, Entry::default());
+        }
+    }
+
+    /// The entry at TLBIDX.Index, if the scope may see it (I-3: a guest must
+    /// not see the host's).
+    fn indexed(&self, scope: Scope) -> (usize, Option<&Entry>) {
+        let index = TlbIdx(self.registers(scope).raw(n::TLBIDX)).index() as usize;
+        // Plain root instructions see every entry of root's, of whichever GID.
+        let visible = |e: &&Entry| {
+            e.e && match scope.guest_registers {
+                true => e.kind == scope.kind && e.gid == scope.gid,
+                false => true,
+            }
+        };
+        (index, self.tlb.get(index).filter(visible))
+    }
+
+    /// `tlbsrch`.
+    pub(crate) fn tlb_search(&mut self, scope: Scope) {
+        let csr = self.registers(scope);
+        let vppn = if csr.tlbrera().istlbr() {
+            TlbrEhi(csr.raw(n::TLBREHI)).vppn()
+        } else {
+            TlbEhi(csr.raw(n::TLBEHI)).vppn()
+        };
+        let ps = csr.stlbps().ps() as u8;
+        let found = self.tlb.find(&self.tag(scope), vppn << 13, ps);
+        let size = found.and_then(|i| self.tlb.get(i)).map(|e| e.ps);
+        let csr = self.registers_mut(scope);
+        let idx = TlbIdx(csr.raw(n::TLBIDX));
+        let idx = match found {
+            Some(i) => idx
+                .with_index(i as u64)
+                .with_ne(false)
+                .with_ps(u64::from(size.unwrap_or(0))),
+            None => idx.with_ne(true),
+        };
+        csr.set_raw(n::TLBIDX, idx.0);
+    }
+
+    /// `tlbrd`. In root TRGP says whose entry it was (`docs/lvz.md` 2.2).
+    pub(crate) fn tlb_read(&mut self, scope: Scope) {
+        let (_, entry) = self.indexed(scope);
+        let entry = entry.cloned().unwrap_or_default();
+        let csr = self.registers_mut(scope);
+        let idx = TlbIdx(csr.raw(n::TLBIDX))
+            .with_ne(!entry.e)
+            .with_ps(u64::from(entry.ps));
+        csr.set_raw(n::TLBIDX, idx.0);
+        csr.set_raw(n::TLBEHI, entry.vppn);
+        csr.set_raw(n::TLBELO0, entry.lo[0]);
+        csr.set_raw(n::TLBELO1, entry.lo[1]);
+        let asid = Asid(csr.raw(n::ASID)).with_asid(u64::from(entry.asid));
+        csr.put(asid);
+        if !self.vm && self.model.has_lvz() {
+            let guest = entry.kind != Kind::Host;
+            let gid = if guest { u64::from(entry.gid) } else { 0 };
+            self.root
+                .set_raw(n::TRGP, Trgp(0).with_gtep(guest).with_trgid(gid).0);
+        }
+        self.mode_changed();
+    }
+
+    /// The entry that the registers describe.
+    fn described(&self, scope: Scope) -> Entry {
+        let csr = self.registers(scope);
+        let refill = csr.tlbrera().istlbr();
+        let (vppn, ps, lo) = if refill {
+            let ehi = TlbrEhi(csr.raw(n::TLBREHI));
+            (
+                ehi.vppn(),
+                ehi.ps(),
+                [csr.raw(n::TLBRELO0), csr.raw(n::TLBRELO1)],
+            )
+        } else {
+            let ps = TlbIdx(csr.raw(n::TLBIDX)).ps();
+            (
+                TlbEhi(csr.raw(n::TLBEHI)).vppn(),
+                ps,
+                [csr.raw(n::TLBELO0), csr.raw(n::TLBELO1)],
+            )
+        };
+        Entry {
+            e: true,
+            kind: scope.kind,
+            gid: scope.gid,
+            asid: csr.asid().asid() as u16,
+            // Both pages must be global for the pair to be.
+            g: TlbElo(lo[0]).g() && TlbElo(lo[1]).g(),
+            ps: ps as u8,
+            vppn: vppn << 13,
+            lo,
+            ..Entry::default()
+        }
+    }
+
+    /// `tlbwr`: writes the entry at TLBIDX.Index, or removes it if NE is set
+    /// (and no refill is being handled).
+    pub(crate) fn tlb_write(&mut self, scope: Scope) {
+        let csr = self.registers(scope);
+        let idx = TlbIdx(csr.raw(n::TLBIDX));
+        let refill = csr.tlbrera().istlbr();
+        let index = idx.index() as usize;
+        if index >= TLB_SIZE {
+            return;
+        }
+        if idx.ne() && !refill {
+            if self.indexed(scope).1.is_some() {
+                self.drop_entry(index);
+            }
+            return;
+        }
+        let entry = self.described(scope);
+        if !self.model.has_page_size(u64::from(entry.ps)) {
+            return;
+        }
+        self.replace(index, entry);
+    }
+
+    /// `tlbfill`: the place is chosen by the hardware.
+    pub(crate) fn tlb_fill(&mut self, scope: Scope) {
+        let entry = self.described(scope);
+        if !self.model.has_page_size(u64::from(entry.ps)) {
+            return;
+        }
+        let stlb_ps = self.registers(scope).stlbps().ps() as u8;
+        // An entry for the same pair would make the look-up ambiguous.
+        let tag = Tag {
+            kind: entry.kind,
+            gid: entry.gid,
+            asid: entry.asid,
+        };
+        while let Some(old) = self.tlb.find(&tag, entry.vppn, stlb_ps) {
+            self.drop_entry(old);
+        }
+        let index = self.tlb.victim(entry.vppn, entry.ps, stlb_ps);
+        self.replace(index, entry);
+    }
+
+    fn replace(&mut self, index: usize, entry: Entry) {
+        self.drop_entry(index);
+        self.tlb.counts.fills[entry.kind as usize] += 1;
+        self.tlb.put(index, entry);
+    }
+
+    /// `tlbclr` (only non-global entries of the ASID) and `tlbflush` (all) in
+    /// the STLB set or the MTLB that TLBIDX.Index points into.
+    pub(crate) fn tlb_clear(&mut self, scope: Scope, all: bool) {
+        let index = TlbIdx(self.registers(scope).raw(n::TLBIDX)).index() as usize;
+        let tag = self.tag(scope);
+        let doomed = self.tlb.matching(|e| {
+            e.kind == tag.kind && e.gid == tag.gid && (all || !e.g && e.asid == tag.asid)
+        });
+        for i in doomed {
+            let same_part = if index < STLB_SIZE {
+                i < STLB_SIZE && i % super::tlb::STLB_SETS == index % super::tlb::STLB_SETS
+            } else {
+                i >= STLB_SIZE && index < TLB_SIZE
+            };
+            if same_part {
+                self.drop_entry(i);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tlb::stlb_set;
+
+    #[test]
+    fn stlb_sets_are_chosen_by_the_bits_above_the_pair() {
+        assert_eq!(stlb_set(0x8000, 14), 1);
+        assert_eq!(stlb_set(0x7fff, 14), 0);
+        assert_eq!(stlb_set(0x2000, 12), 1);
+    }
+}

@@ -1,0 +1,229 @@
+//! Translation of one address: stage 1 by the CSR file in force, stage 2 by
+//! root's TLB entries in guest mode (Volume 1, 5.2 and 5.4.4; `docs/lvz.md`
+//! chapter 6).
+
+use super::tlb::{Kind, Tag};
+use super::{PA_MASK, PAGE_MASK};
+use crate::cpu::{Cpu, CsrFile, Trap};
+use crate::isa::{Step, Stop};
+use crate::mem::Bus;
+use la_arch::Exception;
+use la_arch::csr::{Dmw, TlbElo, number};
+
+/// What an address is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// A load.
+    Load,
+    /// A store, or an atomic.
+    Store,
+    /// An instruction fetch.
+    Fetch,
+}
+
+/// A translation, with what else the page would allow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mapping {
+    /// Physical address.
+    pub(crate) pa: u64,
+    /// Read, write, fetch.
+    perms: [bool; 3],
+    /// TLB entries it comes from: stage 1 (or the host's), stage 2.
+    entries: [Option<u16>; 2],
+}
+
+/// Why an address has no translation.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// No entry.
+    Refill,
+    /// The entry forbids the access.
+    Page(Exception),
+    /// Not an address.
+    Address,
+}
+
+fn page_invalid(access: Access) -> Exception {
+    match access {
+        Access::Load => Exception::PIL,
+        Access::Store => Exception::PIS,
+        Access::Fetch => Exception::PIF,
+    }
+}
+
+/// Permissions of a valid page at privilege level `plv`.
+fn permissions(page: TlbElo, plv: u8, dirty_unchecked: bool) -> [bool; 3] {
+    let level = if page.rplv() {
+        u64::from(plv) == page.plv()
+    } else {
+        u64::from(plv) <= page.plv()
+    };
+    let valid = page.v() && level;
+    [
+        valid && !page.nr(),
+        valid && (page.d() || dirty_unchecked),
+        valid && !page.nx(),
+    ]
+}
+
+/// The exception of an access that `permissions` refuse (5.4.4.1's order).
+fn refusal(page: TlbElo, plv: u8, access: Access) -> Exception {
+    if !page.v() {
+        page_invalid(access)
+    } else if access == Access::Fetch && page.nx() {
+        Exception::PNX
+    } else if access == Access::Load && page.nr() {
+        Exception::PNR
+    } else if !permissions(page.with_nr(false).with_nx(false), plv, true)[0] {
+        Exception::PPI
+    } else {
+        Exception::PME
+    }
+}
+
+impl Cpu {
+    /// Physical address of virtual address `va`.
+    ///
+    /// # Errors
+    /// The exception is recorded: refill, page fault or address error, of the
+    /// guest's stage or of root's.
+    pub(crate) fn translate(&mut self, _bus: &Bus, va: u64, access: Access) -> Step<Mapping> {
+        let first = match self.stage1(va, access) {
+            Ok(mapping) => mapping,
+            Err(fault) => return Err(self.record(fault, access, va, false)),
+        };
+        if !self.vm {
+            return Ok(first);
+        }
+        self.guest_physical(first.pa, access).map(|second| Mapping {
+            pa: second.pa,
+            perms: std::array::from_fn(|i| first.perms[i] && second.perms[i]),
+            entries: [first.entries[0], second.entries[0]],
+        })
+    }
+
+    /// Physical address of guest physical address `gpa` (stage 2).
+    pub(super) fn guest_physical(&mut self, gpa: u64, access: Access) -> Step<Mapping> {
+        let tag = Tag {
+            kind: Kind::Stage2,
+            gid: self.root.gtlbc().tgid() as u8,
+            asid: 0,
+        };
+        // Root's background privilege level counts, not the guest's (M-5).
+        let plv = self.root.crmd().plv() as u8;
+        let mapped = self.look_up(&tag, &self.root, gpa, access, plv);
+        mapped.map_err(|fault| self.record(fault, access, gpa, true))
+    }
+
+    fn record(&mut self, fault: Fault, access: Access, address: u64, to_root: bool) -> Stop {
+        let (exception, refill) = match fault {
+            Fault::Refill => {
+                let kind = match (self.vm, to_root) {
+                    (false, _) => Kind::Host,
+                    (true, false) => Kind::Stage1,
+                    (true, true) => Kind::Stage2,
+                };
+                self.tlb.counts.refills[kind as usize] += 1;
+                (page_invalid(access), true)
+            }
+            Fault::Page(exception) => (exception, false),
+            Fault::Address if access == Access::Fetch => (Exception::ADEF, false),
+            Fault::Address => (Exception::ADEM, false),
+        };
+        self.trap = Trap {
+            exception,
+            refill,
+            badv: Some(address),
+            to_root,
+        };
+        Stop::Trap
+    }
+
+    fn stage1(&self, va: u64, access: Access) -> Result<Mapping, Fault> {
+        let csr = self.csr();
+        let crmd = csr.crmd();
+        let plv = self.plv;
+        let misc = csr.misc();
+        let va = if misc.va32l() >> plv & 1 != 0 {
+            va & 0xffff_ffff
+        } else {
+            va
+        };
+        let direct = Mapping {
+            pa: va & PA_MASK,
+            perms: [true; 3],
+            entries: [None; 2],
+        };
+        if crmd.da() || !crmd.pg() {
+            return Ok(direct);
+        }
+        let window = (0..4).map(|i| Dmw(csr.raw(number::DMW0 + i)));
+        if window
+            .into_iter()
+            .any(|w| w.plv() >> plv & 1 != 0 && w.vseg() == va >> 60)
+        {
+            return Ok(direct);
+        }
+        // Bits 63:47 must be equal (VALEN is 48).
+        if (va as i64) << 16 >> 16 != va as i64 {
+            return Err(Fault::Address);
+        }
+        let tag = Tag {
+            kind: if self.vm { Kind::Stage1 } else { Kind::Host },
+            gid: if self.vm {
+                self.root.gstat().gid() as u8
+            } else {
+                0
+            },
+            asid: csr.asid().asid() as u16,
+        };
+        self.look_up(&tag, csr, va, access, plv)
+    }
+
+    fn look_up(
+        &self,
+        tag: &Tag,
+        csr: &CsrFile,
+        va: u64,
+        access: Access,
+        plv: u8,
+    ) -> Result<Mapping, Fault> {
+        let ps = csr.stlbps().ps() as u8;
+        let index = self.tlb.find(tag, va, ps).ok_or(Fault::Refill)?;
+        let entry = self.tlb.get(index).ok_or(Fault::Refill)?;
+        let page = entry.page(va);
+        let dirty_unchecked = csr.misc().dwpl() >> plv & 1 != 0 && plv < 3;
+        let perms = permissions(page, plv, dirty_unchecked);
+        let wanted = match access {
+            Access::Load => perms[0],
+            Access::Store => perms[1],
+            Access::Fetch => perms[2],
+        };
+        if !wanted {
+            return Err(Fault::Page(refusal(page, plv, access)));
+        }
+        // Below the page size the PPN holds software's bits.
+        let offset = (1u64 << entry.ps.min(47)) - 1;
+        let pa = (page.ppn() << 12) & !offset | va & offset;
+        Ok(Mapping {
+            pa,
+            perms,
+            entries: [Some(index as u16), None],
+        })
+    }
+
+    /// Puts a translation into the software TLB, if memory is behind it.
+    pub(crate) fn remember(&mut self, bus: &Bus, va: u64, mapping: &Mapping) {
+        let Some(offset) = bus.ram.offset(mapping.pa & !PAGE_MASK) else {
+            return;
+        };
+        let mut perms = mapping.perms;
+        perms[1] &= bus.ram.flags(offset) == 0;
+        let slot = self.soft.fill(va, self.soft_context(), offset, perms);
+        for index in mapping.entries.into_iter().flatten() {
+            if let Some(entry) = self.tlb.get_mut(usize::from(index)) {
+                entry.slots.add(slot, perms[2]);
+            }
+        }
+    }
+}

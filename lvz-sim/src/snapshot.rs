@@ -1,0 +1,251 @@
+//! Snapshots: the whole state of a machine in a file, from which another
+//! process goes on bit for bit.
+//!
+//! The file is a Zstandard stream: a magic number, the length and bytes of the
+//! serialised state, then the non-zero chunks of memory, each with its number.
+//! Caches (decoded code, software TLB) are not part of it, because nothing the
+//! machine can see depends on them.
+
+use crate::cpu::{Cpu, CsrFile, Model, Timer, VReg};
+use crate::engine::Machine;
+use crate::mmu::Entry;
+use crate::platform::PlatformState;
+use crate::stats::CpuStats;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"LVZSIM01";
+
+/// Unit in which memory is left out when zero.
+const CHUNK: usize = 64 << 10;
+
+/// Serialised state larger than this is not ours.
+const STATE_MAX: u64 = 1 << 30;
+
+/// A snapshot that cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// The file system said no.
+    #[error("cannot {0} snapshot '{1}': {2}")]
+    Io(&'static str, PathBuf, io::Error),
+    /// Not what this program writes.
+    #[error("'{0}' is not a snapshot of this version of lvz-sim: {1}")]
+    Format(PathBuf, String),
+    /// It does not fit the machine on the command line.
+    #[error("snapshot '{0}' is of another machine: {1} differs")]
+    Mismatch(PathBuf, &'static str),
+    /// A device has state that cannot be saved.
+    #[error("cannot save the devices' state: {0}")]
+    Platform(#[from] crate::platform::PlatformError),
+}
+
+#[derive(Serialize, Deserialize)]
+struct CpuState {
+    gpr: [u64; 32],
+    pc: u64,
+    vr: Vec<VReg>,
+    fcc: u8,
+    fcsr: u32,
+    vm: bool,
+    root: CsrFile,
+    guest: CsrFile,
+    timers: [Timer; 2],
+    tlb: Vec<(u16, Entry)>,
+    random: u64,
+    idle: bool,
+    icount: u64,
+    time_offset: u64,
+    stats: CpuStats,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State {
+    model: Model,
+    memory: u64,
+    time: u64,
+    cpus: Vec<CpuState>,
+    reservations: Vec<[Option<u64>; 2]>,
+    platform: PlatformState,
+}
+
+impl CpuState {
+    fn of(cpu: &Cpu) -> Self {
+        let (entries, random) = cpu.tlb.save();
+        let tlb = (0u16..).zip(entries).filter(|(_, e)| e.e).collect();
+        CpuState {
+            gpr: cpu.gpr,
+            pc: cpu.pc,
+            vr: cpu.vr.to_vec(),
+            fcc: cpu.fcc,
+            fcsr: cpu.fcsr,
+            vm: cpu.vm,
+            root: cpu.root.clone(),
+            guest: cpu.guest.clone(),
+            timers: cpu.timers,
+            tlb,
+            random,
+            idle: cpu.idle,
+            icount: cpu.icount,
+            time_offset: cpu.time_offset,
+            stats: cpu.stats.clone(),
+        }
+    }
+
+    fn restore(self, cpu: &mut Cpu) {
+        cpu.gpr = self.gpr;
+        cpu.gpr[0] = 0;
+        cpu.pc = self.pc;
+        for (to, from) in cpu.vr.iter_mut().zip(self.vr) {
+            *to = from;
+        }
+        cpu.fcc = self.fcc;
+        cpu.fcsr = self.fcsr;
+        cpu.vm = self.vm;
+        cpu.root = self.root;
+        cpu.guest = self.guest;
+        cpu.timers = self.timers;
+        cpu.tlb.restore(self.tlb, self.random);
+        cpu.idle = self.idle;
+        cpu.icount = self.icount;
+        cpu.time_offset = self.time_offset;
+        cpu.stats = self.stats;
+        cpu.soft.clear();
+        cpu.windows_changed(false);
+        cpu.windows_changed(true);
+        cpu.mode_changed();
+    }
+}
+
+impl Machine {
+    /// Writes the machine's state to `path`; the file appears only when it is
+    /// complete.
+    ///
+    /// # Errors
+    /// I/O errors, or a device whose state cannot be saved.
+    pub fn save(&self, path: &Path) -> Result<(), SnapshotError> {
+        let state = State {
+            model: self.model().clone(),
+            memory: self.bus.ram.size() as u64,
+            time: self.time,
+            cpus: self.cpus.iter().map(CpuState::of).collect(),
+            reservations: self.bus.reservations().to_vec(),
+            platform: self.bus.platform.save()?,
+        };
+        let fail = |e| SnapshotError::Io("write", path.to_owned(), e);
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        write_state(&partial, &state, self.bus.ram.bytes())
+            .and_then(|()| std::fs::rename(&partial, path))
+            .map_err(|e| {
+                // What is left of a failed attempt is of no use; that it may
+                // not be removable either changes nothing.
+                let _ = std::fs::remove_file(&partial);
+                fail(e)
+            })
+    }
+
+    /// Takes over the state in `path`, which must be of a machine with the
+    /// same CPUs, memory and devices. After an error the machine's state is
+    /// undefined.
+    ///
+    /// # Errors
+    /// I/O errors, a file that is not a snapshot, another machine's snapshot.
+    pub fn load(&mut self, path: &Path) -> Result<(), SnapshotError> {
+        let file = File::open(path).map_err(|e| SnapshotError::Io("open", path.to_owned(), e))?;
+        let format =
+            |e: &dyn std::fmt::Display| SnapshotError::Format(path.to_owned(), e.to_string());
+        let mismatch = |what| SnapshotError::Mismatch(path.to_owned(), what);
+        let mut input = zstd::Decoder::new(BufReader::new(file)).map_err(|e| format(&e))?;
+        let state = read_state(&mut input).map_err(|e| format(&e))?;
+        if state.model != *self.model() {
+            return Err(mismatch("the CPU model"));
+        }
+        if state.memory != self.bus.ram.size() as u64 {
+            return Err(mismatch("the memory size"));
+        }
+        if state.cpus.len() != self.cpus.len() || state.reservations.len() != self.cpus.len() {
+            return Err(mismatch("the number of CPUs"));
+        }
+        read_memory(&mut input, self.bus.ram.bytes_mut()).map_err(|e| format(&e))?;
+        self.bus.platform.restore(&state.platform)?;
+        self.bus.set_reservations(state.reservations);
+        self.time = state.time;
+        for (cpu, state) in self.cpus.iter_mut().zip(state.cpus) {
+            state.restore(cpu);
+        }
+        self.memory_replaced();
+        self.watch_reservations();
+        Ok(())
+    }
+
+    /// A hash of memory and of all CPUs' registers.
+    pub fn state_hash(&self) -> u64 {
+        let mut hash = xxhash_rust::xxh3::Xxh3::new();
+        hash.update(self.bus.ram.bytes());
+        for cpu in &self.cpus {
+            let mut state = CpuState::of(cpu);
+            state.stats = CpuStats::default();
+            hash.update(&postcard::to_stdvec(&state).unwrap_or_default());
+        }
+        hash.digest()
+    }
+}
+
+fn write_state(path: &Path, state: &State, memory: &[u8]) -> io::Result<()> {
+    let bytes = postcard::to_stdvec(state).map_err(io::Error::other)?;
+    let mut out = zstd::Encoder::new(BufWriter::new(File::create(path)?), 1)?;
+    out.write_all(MAGIC)?;
+    out.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    out.write_all(&bytes)?;
+    for (number, chunk) in memory.chunks(CHUNK).enumerate() {
+        if chunk.iter().any(|&b| b != 0) {
+            out.write_all(&(number as u64).to_le_bytes())?;
+            out.write_all(chunk)?;
+        }
+    }
+    out.write_all(&u64::MAX.to_le_bytes())?;
+    let file = out
+        .finish()?
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()
+}
+
+fn read_u64(input: &mut impl Read) -> io::Result<u64> {
+    let mut word = [0; 8];
+    input.read_exact(&mut word)?;
+    Ok(u64::from_le_bytes(word))
+}
+
+fn read_state(input: &mut impl Read) -> io::Result<State> {
+    let mut magic = [0; 8];
+    input.read_exact(&mut magic)?;
+    if &magic != MAGIC {
+        return Err(io::Error::other("wrong magic number"));
+    }
+    let length = read_u64(input)?;
+    if length > STATE_MAX {
+        return Err(io::Error::other("impossible state size"));
+    }
+    let mut bytes = Vec::new();
+    input.take(length).read_to_end(&mut bytes)?;
+    postcard::from_bytes(&bytes).map_err(io::Error::other)
+}
+
+fn read_memory(input: &mut impl Read, memory: &mut [u8]) -> io::Result<()> {
+    memory.fill(0);
+    loop {
+        let number = read_u64(input)?;
+        if number == u64::MAX {
+            return Ok(());
+        }
+        let chunk = usize::try_from(number)
+            .ok()
+            .and_then(|n| memory.chunks_mut(CHUNK).nth(n));
+        let chunk = chunk.ok_or_else(|| io::Error::other("a chunk beyond the memory"))?;
+        input.read_exact(chunk)?;
+    }
+}

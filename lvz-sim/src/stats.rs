@@ -1,0 +1,264 @@
+//! Accounting of guest exits: what caused them and how many instructions the
+//! KVM host ran until it entered the guest again.
+//!
+//! A *window* is open on a CPU from a guest exit to the next guest entry. All
+//! instructions of that CPU are either the guest's, or of a window, or of
+//! neither (before the first entry), so that the sums add up to the total.
+
+use crate::cpu::Trap;
+use la_arch::Exception;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Why the guest was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitCause {
+    /// A root interrupt.
+    Interrupt,
+    /// Stage-2 TLB refill.
+    Refill,
+    /// Stage-2 page invalid or privileged: load.
+    LoadFault,
+    /// Stage-2 page invalid: store.
+    StoreFault,
+    /// Stage-2 page invalid: fetch.
+    FetchFault,
+    /// Stage-2 page not dirty.
+    ModifyFault,
+    /// `cpucfg`.
+    Cpucfg,
+    /// CSR access.
+    Csr,
+    /// `iocsrrd`, `iocsrwr`.
+    Iocsr,
+    /// `idle`.
+    Idle,
+    /// `cacop`.
+    Cacop,
+    /// `hvcl`.
+    Hypercall,
+    /// Floating point disabled by root.
+    Fpu,
+    /// LSX disabled by root.
+    Lsx,
+    /// Anything else.
+    Other,
+}
+
+impl ExitCause {
+    /// The cause of an exit by `trap` of the instruction `insn`.
+    pub fn of(trap: &Trap, insn: Option<u32>) -> Self {
+        if trap.refill {
+            return ExitCause::Refill;
+        }
+        match trap.exception {
+            Exception::INT => ExitCause::Interrupt,
+            Exception::PIL => ExitCause::LoadFault,
+            Exception::PIS => ExitCause::StoreFault,
+            Exception::PIF => ExitCause::FetchFault,
+            Exception::PME => ExitCause::ModifyFault,
+            Exception::HVC => ExitCause::Hypercall,
+            Exception::FPD => ExitCause::Fpu,
+            Exception::SXD => ExitCause::Lsx,
+            Exception::GSPR => Self::sensitive(insn.unwrap_or(0)),
+            _ => ExitCause::Other,
+        }
+    }
+
+    fn sensitive(insn: u32) -> Self {
+        use la_arch::insn::{integer, privileged as p};
+        if integer::CPUCFG.matches(insn) {
+            ExitCause::Cpucfg
+        } else if p::CSRXCHG.matches(insn) {
+            ExitCause::Csr
+        } else if p::IDLE.matches(insn) {
+            ExitCause::Idle
+        } else if p::CACOP.matches(insn) {
+            ExitCause::Cacop
+        } else if insn >> 13 == p::IOCSRRD_B.bits >> 13 {
+            ExitCause::Iocsr
+        } else {
+            ExitCause::Other
+        }
+    }
+}
+
+/// Instructions of the host by what they were for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The kernel, for this exit.
+    pub kernel: u64,
+    /// User space.
+    pub user: u64,
+    /// Interrupts that came while the exit was handled, and what ran after
+    /// them before they returned.
+    pub interrupts: u64,
+}
+
+/// Exits of one cause.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// Number of exits.
+    pub count: u64,
+    /// Host instructions until the next guest entry, by kind.
+    pub host: Split,
+    /// How often each length of a window occurred.
+    pub lengths: BTreeMap<u64, u64>,
+}
+
+impl ExitRecord {
+    /// Adds another CPU's exits.
+    pub fn merge(&mut self, other: &ExitRecord) {
+        self.count += other.count;
+        self.host.kernel += other.host.kernel;
+        self.host.user += other.host.user;
+        self.host.interrupts += other.host.interrupts;
+        for (length, times) in &other.lengths {
+            *self.lengths.entry(*length).or_default() += times;
+        }
+    }
+
+    /// Host instructions of all exits.
+    pub fn total(&self) -> u64 {
+        self.host.kernel + self.host.user + self.host.interrupts
+    }
+
+    /// The length that `percent` of the windows do not exceed.
+    pub fn percentile(&self, percent: u64) -> u64 {
+        let finished: u64 = self.lengths.values().sum();
+        let rank = (finished * percent).div_ceil(100).max(1);
+        let mut seen = 0;
+        for (length, times) in &self.lengths {
+            seen += times;
+            if seen >= rank {
+                return *length;
+            }
+        }
+        0
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Window {
+    cause: ExitCause,
+    start: u64,
+    /// Up to here `split` has counted.
+    marked: u64,
+    plv: u8,
+    split: Split,
+    /// An interrupt is being handled that returns to this address and level.
+    interrupt: Option<(u64, u8)>,
+}
+
+/// What one CPU counts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CpuStats {
+    /// Instructions in guest mode.
+    pub guest: u64,
+    /// Guest entries.
+    pub entries: u64,
+    /// Instructions of root outside of any window.
+    pub outside: u64,
+    entered: u64,
+    left: u64,
+    window: Option<Window>,
+    /// Exits by cause.
+    pub exits: BTreeMap<ExitCause, ExitRecord>,
+}
+
+impl CpuStats {
+    /// Whether a window is open: only then do the calls below matter.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        self.window.is_some()
+    }
+
+    /// The guest was entered when `at` instructions had ended.
+    pub(crate) fn enter_guest(&mut self, at: u64) {
+        self.entries += 1;
+        self.entered = at;
+        match self.window.take() {
+            Some(mut window) => {
+                window.mark(at);
+                let record = self.exits.entry(window.cause).or_default();
+                record.host.kernel += window.split.kernel;
+                record.host.user += window.split.user;
+                record.host.interrupts += window.split.interrupts;
+                *record.lengths.entry(at - window.start).or_default() += 1;
+            }
+            None => self.outside += at - self.left,
+        }
+    }
+
+    /// The guest was left.
+    pub(crate) fn leave_guest(&mut self, at: u64, cause: ExitCause) {
+        self.guest += at - self.entered;
+        self.left = at;
+        self.exits.entry(cause).or_default().count += 1;
+        self.window = Some(Window {
+            cause,
+            start: at,
+            marked: at,
+            plv: 0,
+            split: Split::default(),
+            interrupt: None,
+        });
+    }
+
+    /// Root took an exception at level `from`; for an interrupt `era` is where
+    /// it will return to.
+    pub(crate) fn exception(&mut self, at: u64, from: u8, era: Option<u64>) {
+        if let Some(window) = &mut self.window {
+            window.mark(at);
+            window.plv = 0;
+            if let (Some(era), None) = (era, window.interrupt) {
+                window.interrupt = Some((era, from));
+            }
+        }
+    }
+
+    /// Root returned from an exception to `pc` at level `plv`.
+    pub(crate) fn returned(&mut self, at: u64, pc: u64, plv: u8) {
+        if let Some(window) = &mut self.window {
+            window.mark(at);
+            window.plv = plv;
+            if window.interrupt == Some((pc, plv)) {
+                window.interrupt = None;
+            }
+        }
+    }
+
+    /// Closes the books when `at` instructions have ended: what the CPU is in
+    /// the middle of is counted as far as it got.
+    pub fn finish(&mut self, at: u64, in_guest: bool) {
+        if in_guest {
+            self.guest += at - self.entered;
+            self.entered = at;
+        } else if let Some(mut window) = self.window.take() {
+            window.mark(at);
+            let record = self.exits.entry(window.cause).or_default();
+            record.host.kernel += window.split.kernel;
+            record.host.user += window.split.user;
+            record.host.interrupts += window.split.interrupts;
+            self.left = at;
+        } else {
+            self.outside += at - self.left;
+            self.left = at;
+        }
+    }
+}
+
+impl Window {
+    fn mark(&mut self, at: u64) {
+        let n = at - self.marked;
+        self.marked = at;
+        if self.interrupt.is_some() {
+            self.split.interrupts += n;
+        } else if self.plv == 0 {
+            self.split.kernel += n;
+        } else {
+            self.split.user += n;
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `--trace`: what the simulator writes to standard error as it happens.
+
+use crate::cpu::{Cpu, Trap};
+use crate::isa::Op;
+use std::str::FromStr;
+
+/// What is traced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// Exceptions, interrupts among them.
+    pub exceptions: bool,
+    /// Guest exits and entries.
+    pub guest: bool,
+    /// Every instruction, with the register it writes.
+    pub instructions: bool,
+    /// What software does that real hardware might not forgive.
+    pub lint: bool,
+}
+
+/// A `--trace` argument that is not known.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown trace '{0}': known are exceptions, guest, insn, lint (comma-separated)")]
+pub struct TraceError(String);
+
+impl FromStr for Trace {
+    type Err = TraceError;
+
+    fn from_str(s: &str) -> Result<Self, TraceError> {
+        let mut trace = Trace::default();
+        for part in s.split(',') {
+            match part {
+                "exceptions" => trace.exceptions = true,
+                "guest" => trace.guest = true,
+                "insn" => trace.instructions = true,
+                "lint" => trace.lint = true,
+                _ => return Err(TraceError(part.to_owned())),
+            }
+        }
+        Ok(trace)
+    }
+}
+
+impl Cpu {
+    fn mode(&self) -> &'static str {
+        if self.vm { "guest" } else { "root" }
+    }
+
+    pub(crate) fn trace_exception(&self, pc: u64, insn: Option<u32>, trap: &Trap) {
+        if self.trace.exceptions || self.trace.guest && self.vm && trap.to_root {
+            let kind = if trap.refill { " refill" } else { "" };
+            let exit = if self.vm && trap.to_root { " exit" } else { "" };
+            let badv = trap
+                .badv
+                .map(|b| format!(" badv={b:#x}"))
+                .unwrap_or_default();
+            let insn = insn.map(|i| format!(" insn={i:#010x}")).unwrap_or_default();
+            eprintln!(
+                "[{}] cpu{} {} plv{} {}{kind}{exit} pc={pc:#x}{badv}{insn}",
+                self.icount,
+                self.id,
+                self.mode(),
+                self.plv,
+                trap.exception.name,
+            );
+        }
+        if self.trace.lint && !self.vm && self.root.gstat().pgm() && !trap.refill {
+            self.lint("exception in root while GSTAT.PGM is set", pc);
+        }
+    }
+
+    pub(crate) fn trace_entry(&self) {
+        if self.trace.guest {
+            eprintln!(
+                "[{}] cpu{} enters guest at pc={:#x}",
+                self.icount, self.id, self.pc
+            );
+        }
+        if self.trace.lint && !self.root.crmd().ie() {
+            self.lint(
+                "guest entered with root interrupts off (PRMD.PIE=0)",
+                self.pc,
+            );
+        }
+    }
+
+    pub(crate) fn trace_instruction(&self, op: &Op, name: &str) {
+        eprintln!(
+            "[{}] cpu{} {} {:#x}: {:08x} {name} rd{}={:x} rj{}={:x} rk{}={:x}",
+            self.icount + u64::from(op.idx),
+            self.id,
+            self.mode(),
+            self.pc_of(op),
+            op.insn,
+            op.rd,
+            self.get(op.rd),
+            op.rj,
+            self.get(op.rj),
+            op.rk,
+            self.get(op.rk),
+        );
+    }
+
+    /// Reports something that only works by luck.
+    pub(crate) fn lint(&self, what: &str, pc: u64) {
+        eprintln!("[{}] cpu{} lint: {what}, pc={pc:#x}", self.icount, self.id);
+    }
+}
