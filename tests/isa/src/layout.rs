@@ -61,12 +61,12 @@ pub const LSX_SIZE: u32 = (CONTEXT_BYTES - CONTEXT_HEAD) as u32;
 /// Offset of `uc_mcontext` in `struct ucontext`.
 pub const UCONTEXT_MCONTEXT: i32 = 176;
 
-/// Bytes of `siginfo_t` that a result begins with.
-pub const SIGINFO_BYTES: usize = 32;
+/// Bytes that a result begins with: `siginfo_t`, or the exception of the bare machine.
+pub const EXCEPTION_BYTES: usize = 32;
 /// Bytes of a case record: context, window.
 pub const CASE_BYTES: usize = CONTEXT_BYTES + HOT_BYTES;
 /// Bytes of a result record: signal, context, window.
-pub const RESULT_BYTES: usize = SIGINFO_BYTES + CONTEXT_BYTES + HOT_BYTES;
+pub const RESULT_BYTES: usize = EXCEPTION_BYTES + CONTEXT_BYTES + HOT_BYTES;
 
 /// The constant contents of [`READ_ONLY`].
 pub fn read_only_bytes() -> Vec<u8> {

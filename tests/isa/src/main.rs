@@ -4,7 +4,8 @@
 mod asm;
 mod case;
 mod compare;
-mod driver;
+mod system_driver;
+mod user_driver;
 mod elf;
 mod errata;
 mod generate;

@@ -3,10 +3,10 @@
 use crate::case::{Case, Outcome, State, Trap, Unexpected, double, word};
 use crate::layout::{
     CASES, CODE, CONTEXT_BYTES, DATA, DATA_SIZE, FILLER, HOT, HOT_BYTES, HOT_SIZE, READ_ONLY,
-    READ_ONLY_SIZE, RESULT_BYTES, RESULTS, SIGINFO_BYTES, SLOT, TEXT, WINDOW, WINDOW_SIZE,
+    READ_ONLY_SIZE, RESULT_BYTES, RESULTS, EXCEPTION_BYTES, SLOT, TEXT, WINDOW, WINDOW_SIZE,
     read_only_bytes,
 };
-use crate::{driver, elf};
+use crate::{elf, user_driver};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -100,7 +100,7 @@ impl Qemu {
 
 /// The executable that runs `cases`.
 fn image(cases: &[Case]) -> Result<Vec<u8>> {
-    let driver = driver::build(cases.len());
+    let driver = user_driver::build(cases.len());
     let mut records = Vec::new();
     let mut code = vec![FILLER; (cases.len() + 1) * SLOT as usize / 4];
     for case in cases {
@@ -154,7 +154,7 @@ mod signal {
 }
 
 fn outcome(case: &Case, record: &[u8]) -> Result<Outcome> {
-    let (siginfo, rest) = record.split_at(SIGINFO_BYTES);
+    let (siginfo, rest) = record.split_at(EXCEPTION_BYTES);
     let (context, window) = rest.split_at(CONTEXT_BYTES);
     let (state, pc) = State::from_context(context.try_into()?)
         .with_context(|| format!("QEMU's signal frame carries no vector registers (signal {}, case {case:x?})", word(siginfo, 0)))?;

@@ -3,6 +3,7 @@
 use crate::case::Case;
 use crate::compare::{Difference, differences};
 use crate::generate::{self, BATCH, UNDEFINED};
+use crate::layout::WINDOW;
 use crate::qemu::Qemu;
 use crate::sim::Sim;
 use crate::subjects::{self, Subject};
@@ -157,9 +158,11 @@ fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result
         let batch = qemu
             .run(&cases)
             .map_err(|e| e.context(format!("test {}", test.name())))?;
-        sim.reset_window();
-        for ((index, case), mut expected) in indices.zip(&cases).zip(batch.outcomes) {
-            let got = sim.run(case);
+        let simulated = sim
+            .run(&cases)
+            .map_err(|e| e.context(format!("test {}", test.name())))?;
+        let outcomes = batch.outcomes.into_iter().zip(simulated.outcomes);
+        for ((index, case), (mut expected, got)) in indices.zip(&cases).zip(outcomes) {
             for name in errata::correct(test.name(), case, &mut expected) {
                 *result.errata.entry(name).or_default() += 1;
             }
@@ -178,15 +181,29 @@ fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result
                 });
             }
         }
-        let stray = sim.stray_writes(&batch.window);
-        if let Some(difference) = stray {
-            result.failed += 1;
-            result.failures.push(Failure {
-                index: start,
-                inputs: "the whole batch: memory outside of the cases' view".into(),
-                differences: vec![difference],
-            });
-        }
+        result.add_stray(start, stray_difference(&batch.window, &simulated.window));
     }
     Ok(result)
+}
+
+impl TestResult {
+    fn add_stray(&mut self, start: usize, stray: Option<Difference>) {
+        self.failed += usize::from(stray.is_some());
+        self.failures.extend(stray.map(|difference| Failure {
+            index: start,
+            inputs: "the whole batch: memory outside of the cases' view".into(),
+            differences: vec![difference],
+        }));
+    }
+}
+
+/// The first byte of the window that differs when the batch is over: writes
+/// that went where no case looks.
+fn stray_difference(expected: &[u8], got: &[u8]) -> Option<Difference> {
+    let at = expected.iter().zip(got).position(|(e, g)| e != g)?;
+    Some(Difference {
+        what: format!("[{:#x}]", WINDOW + at as u64),
+        expected: format!("{:#04x}", expected[at]),
+        got: format!("{:#04x}", got[at]),
+    })
 }

@@ -8,7 +8,7 @@
 use crate::asm::{A0, A1, A2, A3, Assembler, T0, T1, T2, T3, T4};
 use crate::layout::{
     CASE_BYTES, CASES, CONTEXT_BYTES, DATA, HOLE, HOLE_SIZE, HOT, HOT_SIZE, RESULT_BYTES, RESULTS,
-    SIGINFO_BYTES, TEXT, UCONTEXT_MCONTEXT, WINDOW, WINDOW_SIZE,
+    EXCEPTION_BYTES, TEXT, UCONTEXT_MCONTEXT, WINDOW, WINDOW_SIZE,
 };
 use la_arch::insn::{Operands, integer, lsx};
 
@@ -94,12 +94,12 @@ fn build_handler(a: &mut Assembler, count: usize) {
     a.rri(&integer::LD_D, result, T0, 0);
     a.rri(&integer::LD_D, case, T0, 8);
     a.rri(&integer::LD_D, left, T0, 16);
-    copy(a, (A1, 0), (result, 0), SIGINFO_BYTES);
+    copy(a, (A1, 0), (result, 0), EXCEPTION_BYTES);
     a.rri(&integer::ADDI_D, A2, A2, UCONTEXT_MCONTEXT);
-    copy(a, (A2, 0), (result, SIGINFO_BYTES), CONTEXT_BYTES);
+    copy(a, (A2, 0), (result, EXCEPTION_BYTES), CONTEXT_BYTES);
     for (part, address) in HOT.into_iter().enumerate() {
         a.li(T4, address);
-        let offset = SIGINFO_BYTES + CONTEXT_BYTES + part * HOT_SIZE as usize;
+        let offset = EXCEPTION_BYTES + CONTEXT_BYTES + part * HOT_SIZE as usize;
         copy(a, (T4, 0), (result, offset), HOT_SIZE as usize);
     }
     let finished = a.forward(&integer::BEQZ, 0, left);
