@@ -1,5 +1,7 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
+pub mod boot;
+pub mod cli;
 pub mod cpu;
 pub mod engine;
 pub mod fp;
@@ -7,6 +9,8 @@ pub mod isa;
 pub mod mem;
 pub mod mmu;
 pub mod platform;
+pub mod report;
+pub mod run;
 pub mod snapshot;
 pub mod stats;
 pub mod trace;

@@ -1,7 +1,41 @@
 //! Devices, interrupt controllers and their wiring: everything behind a
-//! physical address that is not memory.
+//! physical address that is not memory. `docs/platform.md` has the map.
+
+pub mod console;
+pub mod eiointc;
+mod error;
+pub(crate) mod field;
+pub mod iocsr;
+pub mod ipi;
+pub mod map;
+mod pch_pic;
+pub mod power;
+mod rtc;
+pub mod terminal;
+#[cfg(test)]
+mod tests;
+mod uart;
+pub mod virtio;
 
 use crate::mem::GuestRam;
+use console::{HostConsole, NullConsole};
+pub use error::PlatformError;
+use iocsr::Iocsr;
+use map::*;
+use pch_pic::PchPic;
+use power::Power;
+use rtc::Rtc;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+use uart::Uart;
+use virtio::disk::{Disk, DriveConfig};
+use virtio::mmio::{Transport, TransportState};
+use virtio::{Block, Entropy, Port, Share};
+
+/// While a console is interactive, input is looked for each so many
+/// nanoseconds of simulated time.
+const POLL_INTERVAL: u64 = 1_000_000;
 
 /// Interrupt inputs of one CPU, level-sensitive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +47,7 @@ pub struct CpuLines {
 }
 
 /// What the machine asked the simulator to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PowerEvent {
     /// Power off, with the exit code that software left in the register.
     Off(u8),
@@ -21,72 +55,412 @@ pub enum PowerEvent {
     Reset,
 }
 
+/// What the machine has beside CPUs and memory.
+pub struct PlatformConfig {
+    /// Number of CPUs.
+    pub cpus: usize,
+    /// Unix time of the RTC at simulated time zero.
+    pub epoch: i64,
+    /// Seed of the entropy device and of what the loader gives the kernel.
+    pub seed: u64,
+    /// Host's side of the UART.
+    pub serial: Box<dyn HostConsole>,
+    /// Host's side of the virtio console; without it there is none.
+    pub console: Option<Box<dyn HostConsole>>,
+    /// Block devices, in the order in which the machine sees them.
+    pub drives: Vec<DriveConfig>,
+    /// A directory to share.
+    pub share: Option<PathBuf>,
+}
+
+impl Default for PlatformConfig {
+    fn default() -> Self {
+        Self {
+            cpus: 1,
+            // A fixed date, 2026-01-01 00:00:00 UTC, so that runs repeat.
+            epoch: 1_767_225_600,
+            seed: 0,
+            serial: Box::new(NullConsole),
+            console: None,
+            drives: Vec::new(),
+            share: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for PlatformConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlatformConfig")
+            .field("cpus", &self.cpus)
+            .field("drives", &self.drives)
+            .field("share", &self.share)
+            .finish_non_exhaustive()
+    }
+}
+
+/// State of all devices, for a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformState {
+    iocsr: Iocsr,
+    pic: PchPic,
+    uart: Uart,
+    rtc: Rtc,
+    power: Power,
+    virtio: Vec<TransportState>,
+}
+
 /// All devices. Times are nanoseconds of simulated time; they never go back.
 pub struct Platform {
-    _ram: GuestRam,
+    ram: GuestRam,
+    cpus: usize,
+    seed: u64,
+    iocsr: Iocsr,
+    pic: PchPic,
+    uart: Uart,
+    serial: Box<dyn HostConsole>,
+    rtc: Rtc,
+    power: Power,
+    virtio: Vec<Transport>,
+    lines: Vec<CpuLines>,
+    lines_changed: bool,
+    dma: bool,
+    /// The time of the last [`Self::advance`].
+    advanced: u64,
+}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platform").finish_non_exhaustive()
+    }
+}
+
+/// Offset of an access in a block of registers.
+fn within(pa: u64, base: u64, size: u64) -> Option<u64> {
+    let offset = pa.wrapping_sub(base);
+    (offset < size).then_some(offset)
 }
 
 impl Platform {
-    /// No devices at all, for tests of instructions.
-    pub fn bare(ram: GuestRam) -> Self {
-        Platform { _ram: ram }
+    /// Builds the devices of a machine with memory `ram`.
+    pub fn new(config: PlatformConfig, ram: GuestRam) -> Result<Self, PlatformError> {
+        let cpus = config.cpus;
+        if !(1..=MAX_CPUS).contains(&cpus) {
+            return Err(PlatformError::Cpus(cpus));
+        }
+        let mut virtio = vec![Transport::new(Box::new(Entropy::new(config.seed)))];
+        for (index, drive) in config.drives.iter().enumerate() {
+            let disk = Disk::open(drive)?;
+            virtio.push(Transport::new(Box::new(Block::new(disk, index))));
+        }
+        if let Some(host) = config.console {
+            virtio.push(Transport::new(Box::new(Port::new(host))));
+        }
+        if let Some(root) = &config.share {
+            virtio.push(Transport::new(Box::new(Share::new(root)?)));
+        }
+        if virtio.len() > VIRTIO_MAX {
+            return Err(PlatformError::TooManyDevices(virtio.len()));
+        }
+        Ok(Self {
+            ram,
+            cpus,
+            seed: config.seed,
+            iocsr: Iocsr::new(cpus),
+            pic: PchPic::new(),
+            uart: Uart::new(),
+            serial: config.serial,
+            rtc: Rtc::new(config.epoch),
+            power: Power::default(),
+            virtio,
+            lines: vec![CpuLines::default(); cpus],
+            lines_changed: true,
+            dma: false,
+            advanced: 0,
+        })
+    }
+
+    /// Resets all devices, as a reset of the machine does. Time goes on.
+    pub fn reset(&mut self) {
+        self.iocsr = Iocsr::new(self.cpus);
+        self.pic = PchPic::new();
+        self.uart = Uart::new();
+        self.rtc.reset();
+        self.power = Power::default();
+        for transport in &mut self.virtio {
+            transport.reset();
+        }
+        self.update_lines();
+        self.lines_changed = true;
+    }
+
+    /// Number of CPUs.
+    pub fn cpus(&self) -> usize {
+        self.cpus
+    }
+
+    /// The seed that the machine was built with.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Number of virtio devices; they are at the first addresses and pins.
+    pub fn virtio_devices(&self) -> usize {
+        self.virtio.len()
     }
 
     /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
     /// device answers there.
-    pub fn mmio_read(&mut self, _now: u64, _cpu: usize, _pa: u64, _size: u8) -> Option<u64> {
-        None
+    pub fn mmio_read(&mut self, now: u64, _cpu: usize, pa: u64, size: u8) -> Option<u64> {
+        let value = if let Some(offset) = within(pa, VIRTIO_BASE, self.virtio_span()) {
+            let transport = self.virtio.get_mut((offset / VIRTIO_STRIDE) as usize)?;
+            match offset % VIRTIO_STRIDE {
+                offset if offset < VIRTIO_SIZE => transport.read(offset, size),
+                _ => return None,
+            }
+        } else if let Some(offset) = within(pa, UART_BASE, UART_SIZE) {
+            let value = self.uart.read(offset);
+            if offset == 0 {
+                // There may be room for more input now.
+                self.type_in();
+            }
+            self.update_uart();
+            value.into()
+        } else if let Some(offset) = within(pa, PCH_PIC_BASE, PCH_PIC_SIZE) {
+            self.pic.read(offset, size)
+        } else if let Some(offset) = within(pa, RTC_BASE, RTC_SIZE) {
+            let word = self.rtc.read(now, offset & !3);
+            field::extract(word.into(), offset & 3, size)
+        } else if let Some(offset) = within(pa, PM_BASE, PM_SIZE) {
+            let word = self.rtc.read_pm(offset & !3);
+            field::extract(word.into(), offset & 3, size)
+        } else if let Some(offset) = within(pa, POWER_BASE, POWER_SIZE) {
+            let bytes = [0, 1, 2, 3].map(|at| self.power.read(at));
+            field::extract(u32::from_le_bytes(bytes).into(), offset, size)
+        } else if within(pa, ISA_IO_BASE, ISA_IO_SIZE).is_some() {
+            field::mask(size)
+        } else if within(pa, PCH_MSI_BASE, PCH_MSI_SIZE).is_some() {
+            0
+        } else {
+            return None;
+        };
+        Some(value)
     }
 
     /// Writes to a device; `false` if none answers.
-    pub fn mmio_write(&mut self, _now: u64, _cpu: usize, _pa: u64, _size: u8, _v: u64) -> bool {
-        false
+    pub fn mmio_write(&mut self, now: u64, _cpu: usize, pa: u64, size: u8, value: u64) -> bool {
+        if let Some(offset) = within(pa, VIRTIO_BASE, self.virtio_span()) {
+            let index = (offset / VIRTIO_STRIDE) as usize;
+            let offset = offset % VIRTIO_STRIDE;
+            if offset >= VIRTIO_SIZE {
+                return false;
+            }
+            if let Some(transport) = self.virtio.get_mut(index) {
+                self.dma |= transport.write(&self.ram, offset, size, value);
+                self.update_virtio(index);
+            }
+        } else if let Some(offset) = within(pa, UART_BASE, UART_SIZE) {
+            if let Some(byte) = self.uart.write(offset, value as u8) {
+                self.serial.write(&[byte]);
+            }
+            self.update_uart();
+        } else if let Some(offset) = within(pa, PCH_PIC_BASE, PCH_PIC_SIZE) {
+            let mut changes = Vec::new();
+            self.pic.write(offset, size, value, &mut changes);
+            self.deliver(&changes);
+        } else if let Some(offset) = within(pa, RTC_BASE, RTC_SIZE) {
+            if size == 4 {
+                self.rtc.write(now, offset & !3, value as u32);
+                self.update_rtc(now);
+            }
+        } else if let Some(offset) = within(pa, PM_BASE, PM_SIZE) {
+            if size == 4 {
+                self.rtc.write_pm(offset & !3, value as u32);
+            }
+        } else if let Some(offset) = within(pa, POWER_BASE, POWER_SIZE) {
+            let bytes = value.to_le_bytes();
+            for (at, &byte) in (offset..POWER_SIZE).zip(bytes.iter().take(size.into())) {
+                self.power.write(at, byte);
+            }
+        } else if let Some(offset) = within(pa, PCH_MSI_BASE, PCH_MSI_SIZE) {
+            // The message's data are the vector.
+            if offset == 0 {
+                self.iocsr.eiointc.set(value as u8, true);
+                self.update_lines();
+            }
+        } else {
+            return within(pa, ISA_IO_BASE, ISA_IO_SIZE).is_some();
+        }
+        true
     }
 
     /// IOCSR read by CPU `cpu`; unknown registers read zero.
-    pub fn iocsr_read(&mut self, _now: u64, _cpu: usize, _addr: u32, _size: u8) -> u64 {
-        0
+    pub fn iocsr_read(&mut self, _now: u64, cpu: usize, addr: u32, size: u8) -> u64 {
+        self.iocsr.read(cpu, addr, size)
     }
 
     /// IOCSR write by CPU `cpu`; unknown registers ignore it.
-    pub fn iocsr_write(&mut self, _now: u64, _cpu: usize, _addr: u32, _size: u8, _value: u64) {}
+    pub fn iocsr_write(&mut self, _now: u64, cpu: usize, addr: u32, size: u8, value: u64) {
+        self.iocsr.write(cpu, addr, size, value);
+        self.update_lines();
+    }
 
     /// Lets time-driven devices and host input act at time `now`.
-    pub fn advance(&mut self, _now: u64) {}
+    pub fn advance(&mut self, now: u64) {
+        self.advanced = now;
+        self.update_rtc(now);
+        self.serial.flush();
+        self.type_in();
+        self.update_uart();
+        for index in 0..self.virtio.len() {
+            self.virtio[index].flush();
+            if self.virtio[index].poll(&self.ram) {
+                self.dma = true;
+                self.update_virtio(index);
+            }
+        }
+    }
 
     /// The next time at which [`Self::advance`] has something to do of its own.
     pub fn next_event(&self) -> Option<u64> {
-        None
+        let poll = self
+            .serial
+            .interactive()
+            .then(|| (self.advanced / POLL_INTERVAL + 1).saturating_mul(POLL_INTERVAL));
+        [self.rtc.next_event(), poll].into_iter().flatten().min()
     }
 
     /// Interrupt inputs of CPU `cpu`.
-    pub fn lines(&self, _cpu: usize) -> CpuLines {
-        CpuLines::default()
+    pub fn lines(&self, cpu: usize) -> CpuLines {
+        self.lines.get(cpu).copied().unwrap_or_default()
     }
 
     /// True once after any CPU's lines may have changed.
     pub fn take_lines_changed(&mut self) -> bool {
-        false
+        std::mem::take(&mut self.lines_changed)
     }
 
     /// True once after a device wrote to memory.
     pub fn take_dma(&mut self) -> bool {
-        false
+        std::mem::take(&mut self.dma)
     }
 
     /// A pending power request.
     pub fn power_event(&self) -> Option<PowerEvent> {
-        None
+        self.power.event()
     }
 
-    /// The same, and forgets it.
-    pub fn take_power_event(&mut self) -> Option<PowerEvent> {
-        None
+    /// Whether the user asked for the end of the simulation at the console.
+    pub fn quit_requested(&self) -> bool {
+        self.serial.quit()
     }
 
-    /// With nothing else to happen, waits a moment for host input; false if
-    /// none can ever come.
-    pub fn wait_for_input(&mut self) -> bool {
-        false
+    /// Whether somebody watches the console and may type at any time.
+    pub fn interactive(&self) -> bool {
+        self.serial.interactive()
+    }
+
+    /// Waits at most `timeout` of real time for console input: for a caller
+    /// that finds all CPUs idle and does not want to race through time.
+    pub fn wait_for_input(&mut self, timeout: Duration) {
+        self.serial.wait(timeout);
+    }
+
+    /// The state of all devices. Files of drives are not part of it, except
+    /// the changes to volatile drives.
+    pub fn save(&self) -> Result<PlatformState, PlatformError> {
+        Ok(PlatformState {
+            iocsr: self.iocsr.clone(),
+            pic: self.pic.clone(),
+            uart: self.uart.clone(),
+            rtc: self.rtc.clone(),
+            power: self.power.clone(),
+            virtio: self
+                .virtio
+                .iter()
+                .map(Transport::save)
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Takes over a saved state. After an error the state is undefined.
+    pub fn restore(&mut self, state: &PlatformState) -> Result<(), PlatformError> {
+        if !self.iocsr.same_shape(&state.iocsr) {
+            return Err(PlatformError::Mismatch("the number of CPUs"));
+        }
+        if self.virtio.len() != state.virtio.len() {
+            return Err(PlatformError::Mismatch("the number of virtio devices"));
+        }
+        if !state.uart.valid() {
+            return Err(PlatformError::Mismatch("the UART's state"));
+        }
+        for (transport, saved) in self.virtio.iter_mut().zip(&state.virtio) {
+            transport.restore(saved)?;
+        }
+        self.iocsr = state.iocsr.clone();
+        self.pic = state.pic.clone();
+        self.uart = state.uart.clone();
+        self.rtc = state.rtc.clone();
+        self.power = state.power.clone();
+        self.update_lines();
+        self.lines_changed = true;
+        self.dma = true;
+        Ok(())
+    }
+
+    fn virtio_span(&self) -> u64 {
+        self.virtio.len() as u64 * VIRTIO_STRIDE
+    }
+
+    /// Gives the UART host input that it has room for.
+    fn type_in(&mut self) {
+        let mut buffer = [0; 16];
+        let room = self.uart.room().min(buffer.len());
+        let count = self.serial.read(&mut buffer[..room]);
+        for &byte in buffer.iter().take(count.min(room)) {
+            self.uart.receive(byte);
+        }
+    }
+
+    fn update_uart(&mut self) {
+        self.drive(UART_PIN, self.uart.line());
+    }
+
+    fn update_rtc(&mut self, now: u64) {
+        self.rtc.advance(now);
+        self.drive(RTC_PIN, self.rtc.line());
+    }
+
+    fn update_virtio(&mut self, index: usize) {
+        if let Some(transport) = self.virtio.get(index) {
+            self.drive(VIRTIO_PIN + index as u32, transport.line());
+        }
+    }
+
+    /// Drives a pin of the PCH-PIC.
+    fn drive(&mut self, pin: u32, level: bool) {
+        let mut changes = Vec::new();
+        self.pic.set_pin(pin, level, &mut changes);
+        self.deliver(&changes);
+    }
+
+    /// Hands vectors on from the PCH-PIC to the EIOINTC.
+    fn deliver(&mut self, changes: &[pch_pic::Change]) {
+        for &(vector, level) in changes {
+            self.iocsr.eiointc.set(vector, level);
+        }
+        if !changes.is_empty() {
+            self.update_lines();
+        }
+    }
+
+    fn update_lines(&mut self) {
+        for (cpu, lines) in self.lines.iter_mut().enumerate() {
+            let (hwi, ipi) = self.iocsr.lines(cpu);
+            let new = CpuLines { hwi, ipi };
+            if *lines != new {
+                *lines = new;
+                self.lines_changed = true;
+            }
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Insn, Op, Step, Stop};
 use crate::cpu::{Cpu, Model};
-use crate::mem::{Bus, GuestRam, Ram};
-use crate::platform::Platform;
+use crate::mem::{Bus, Ram};
+use crate::platform::{Platform, PlatformConfig};
 use la_arch::Exception;
 use la_arch::insn::Encoding;
 use std::sync::Arc;
@@ -64,9 +64,8 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new() -> Self {
         let ram = Ram::new(16 << 20).expect("memory for a test");
-        let platform = Platform {
-            _ram: GuestRam::new(),
-        };
+        let platform = Platform::new(PlatformConfig::default(), ram.map.clone())
+            .expect("a machine without devices to open");
         Machine {
             cpu: Cpu::new(0, Arc::new(Model::default())),
             bus: Bus::new(ram, platform, 1),

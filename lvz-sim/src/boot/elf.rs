@@ -1,0 +1,49 @@
+//! ELF images: `vmlinux` and bare-metal programs.
+
+use super::image::{Image, Segment};
+use super::{ImageError, PHYSICAL};
+use object::LittleEndian;
+use object::elf::{EM_LOONGARCH, FileHeader64, PT_LOAD};
+use object::read::elf::{FileHeader, ProgramHeader};
+
+/// Whether `bytes` look like an ELF file.
+pub(super) fn matches(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF")
+}
+
+/// Reads an ELF file. Kernels are linked to virtual addresses, whose low bits
+/// are the physical address.
+pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
+    let damaged = |_| ImageError::Damaged("ELF header");
+    let header = FileHeader64::<LittleEndian>::parse(bytes.as_slice()).map_err(damaged)?;
+    let endian = header.endian().map_err(|_| ImageError::Format)?;
+    if header.e_machine(endian) != EM_LOONGARCH {
+        return Err(ImageError::Format);
+    }
+    let mut segments = Vec::new();
+    for program in header
+        .program_headers(endian, bytes.as_slice())
+        .map_err(damaged)?
+    {
+        if program.p_type(endian) != PT_LOAD || program.p_memsz(endian) == 0 {
+            continue;
+        }
+        let (offset, size) = (program.p_offset(endian), program.p_filesz(endian));
+        let contents = usize::try_from(offset)
+            .ok()
+            .zip(offset.checked_add(size).and_then(|end| end.try_into().ok()))
+            .map(|(start, end)| start..end)
+            .filter(|range| range.end <= bytes.len() && size <= program.p_memsz(endian))
+            .ok_or(ImageError::Damaged("ELF segment"))?;
+        segments.push(Segment {
+            address: program.p_paddr(endian) & PHYSICAL,
+            contents,
+            length: program.p_memsz(endian),
+        });
+    }
+    if segments.is_empty() {
+        return Err(ImageError::Damaged("ELF file: nothing to load"));
+    }
+    let entry = header.e_entry(endian) & PHYSICAL;
+    Ok(Image::new(bytes, entry, segments))
+}

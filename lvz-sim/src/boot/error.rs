@@ -1,0 +1,82 @@
+//! Errors of the loader.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a machine cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// A file that cannot be used.
+    #[error("{what} {path}: {reason}")]
+    File {
+        /// What the file is for.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: ImageError,
+    },
+    /// A command line that does not fit.
+    #[error("command line: has {0} bytes or a zero in it, at most 4095 bytes without zeros fit")]
+    CommandLine(usize),
+    /// Too little memory for any kernel.
+    #[error("memory: {0} bytes are too few, give the machine at least 16 MiB")]
+    SmallMemory(u64),
+    /// A device tree that does not fit.
+    #[error("device tree: {0} bytes do not fit into 1 MiB, leave out some devices")]
+    TreeSize(usize),
+    /// The device tree cannot be written.
+    #[error("device tree: {0}")]
+    Tree(#[from] vm_fdt::Error),
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum ImageError {
+    /// It cannot be read.
+    #[error("cannot read it: {0}")]
+    Read(#[from] io::Error),
+    /// Nothing is in it.
+    #[error("the file is empty")]
+    Empty,
+    /// It cannot fit into memory.
+    #[error("more than {0} bytes, give the machine more memory")]
+    TooLarge(u64),
+    /// No room is left for it.
+    #[error("no room for its {0} bytes, give the machine more memory")]
+    NoRoom(u64),
+    /// Not an image of a known kind.
+    #[error("not an ELF, EFI or EFI zboot image for LoongArch64")]
+    Format,
+    /// A damaged image.
+    #[error("damaged {0}")]
+    Damaged(&'static str),
+    /// A compression that is not supported.
+    #[error("compressed with {0:?}, supported are gzip and zstd")]
+    Compression(String),
+    /// Compressed data that do not unpack.
+    #[error("cannot unpack its {kind} data: {reason}")]
+    Unpack {
+        /// The compression.
+        kind: &'static str,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// An image for an address where the machine has no free memory.
+    #[error(
+        "wants memory {start:#x} to {end:#x}, which the machine has not free; \
+         give it more memory or link the image elsewhere"
+    )]
+    Place {
+        /// First address.
+        start: u64,
+        /// Last address and one.
+        end: u64,
+    },
+}
+
+/// Names the file in an error.
+pub(super) fn failed(what: &'static str, path: &Path) -> impl FnOnce(ImageError) -> BootError {
+    let path = path.to_owned();
+    move |reason| BootError::File { what, path, reason }
+}

@@ -1,0 +1,126 @@
+//! Kernel images of all kinds, as what to put where.
+
+use super::{FIRMWARE_END, ImageError, compression, elf, holds, pe};
+use crate::mem::GuestRam;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+use vm_memory::{Bytes, GuestAddress};
+
+/// Compressed images may hold compressed images, so many times.
+const NESTING: usize = 3;
+
+/// A part of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// Physical address.
+    pub(super) address: u64,
+    /// Where its contents are in the image's bytes.
+    pub(super) contents: Range<usize>,
+    /// Its length in memory; what the contents do not fill is zero.
+    pub(super) length: u64,
+}
+
+/// An image that can be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Image {
+    bytes: Vec<u8>,
+    entry: u64,
+    segments: Vec<Segment>,
+}
+
+impl Image {
+    /// An image of the file contents `bytes`.
+    pub(super) fn new(bytes: Vec<u8>, entry: u64, segments: Vec<Segment>) -> Self {
+        Self {
+            bytes,
+            entry,
+            segments,
+        }
+    }
+
+    /// Physical address of its first instruction.
+    pub(super) fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// The end of the memory that it uses.
+    pub(super) fn end(&self) -> u64 {
+        let ends = self
+            .segments
+            .iter()
+            .map(|s| s.address.saturating_add(s.length));
+        ends.max().unwrap_or(0)
+    }
+
+    /// Puts it into memory.
+    pub(super) fn load(&self, ram: &GuestRam) -> Result<(), ImageError> {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        for segment in &self.segments {
+            let place = ImageError::Place {
+                start: segment.address,
+                end: segment.address.saturating_add(segment.length),
+            };
+            if segment.address < FIRMWARE_END || !holds(ram, segment.address, segment.length) {
+                return Err(place);
+            }
+            let contents = self
+                .bytes
+                .get(segment.contents.clone())
+                .filter(|contents| contents.len() as u64 <= segment.length)
+                .ok_or(ImageError::Damaged("segment"))?;
+            if ram
+                .write_slice(contents, GuestAddress(segment.address))
+                .is_err()
+            {
+                return Err(place);
+            }
+            let mut at = segment.address + contents.len() as u64;
+            let end = segment.address + segment.length;
+            while at < end {
+                let zeros = &ZEROS[..(end - at).min(ZEROS.len() as u64) as usize];
+                if ram.write_slice(zeros, GuestAddress(at)).is_err() {
+                    return Err(place);
+                }
+                at += zeros.len() as u64;
+            }
+        }
+        if !holds(ram, self.entry, 4) {
+            return Err(ImageError::Damaged("entry address"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads a file of at most `limit` bytes.
+pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ImageError> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(ImageError::TooLarge(limit));
+    }
+    Ok(bytes)
+}
+
+/// Finds out what `bytes` are; unpacked they have at most `limit` bytes.
+pub(super) fn parse(mut bytes: Vec<u8>, limit: u64) -> Result<Image, ImageError> {
+    for _ in 0..NESTING {
+        if bytes.is_empty() {
+            return Err(ImageError::Empty);
+        }
+        if elf::matches(&bytes) {
+            return elf::parse(bytes);
+        }
+        if let Some((kind, payload)) = pe::zboot(&bytes)? {
+            bytes = compression::unpack(kind, payload, limit)?;
+        } else if pe::matches(&bytes) {
+            return pe::parse(bytes);
+        } else if let Some(kind) = compression::recognize(&bytes) {
+            bytes = compression::unpack(kind, &bytes, limit)?;
+        } else {
+            break;
+        }
+    }
+    Err(ImageError::Format)
+}

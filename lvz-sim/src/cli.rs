@@ -1,0 +1,147 @@
+//! The command line of `lvz-sim`.
+
+use crate::cpu::Model;
+use crate::platform::virtio::disk::{DriveConfig, DriveMode};
+use crate::trace::Trace;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// A LoongArch64 system simulator with the virtualization extension (LVZ).
+#[derive(Debug, Parser)]
+#[command(name = "lvz-sim", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Commands of `lvz-sim`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs a machine until it powers off; its power-off code is the exit status
+    Run(Box<RunArgs>),
+}
+
+/// Options of `lvz-sim run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Kernel: ELF vmlinux, or an EFI (zboot) vmlinuz as distributions ship it
+    #[arg(long, value_name = "FILE", required_unless_present = "snapshot_in")]
+    pub kernel: Option<PathBuf>,
+
+    /// Initial RAM disk
+    #[arg(long, value_name = "FILE")]
+    pub initrd: Option<PathBuf>,
+
+    /// Kernel command line
+    #[arg(long, value_name = "STRING", default_value = "console=ttyS0")]
+    pub append: String,
+
+    /// Number of CPUs, 1 to 16
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub smp: u8,
+
+    /// Memory, for example 512M or 2G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
+    pub memory: u64,
+
+    /// A block device on a raw file: FILE[,readonly|,volatile]; can be repeated
+    #[arg(long, value_name = "FILE", value_parser = parse_drive)]
+    pub drive: Vec<DriveConfig>,
+
+    /// A directory to share by 9p, tag "share"
+    #[arg(long, value_name = "DIR")]
+    pub share: Option<PathBuf>,
+
+    /// CPU model with features, for example la464,lsx=off
+    #[arg(long, value_name = "MODEL", default_value = "la464")]
+    pub cpu: Model,
+
+    /// Write figures of the run to FILE as JSON
+    #[arg(long, value_name = "FILE")]
+    pub stats: Option<PathBuf>,
+
+    /// Trace to standard error: exceptions, guest, insn, lint (comma-separated)
+    #[arg(long, value_name = "WHAT", default_value = "", hide_default_value = true, value_parser = parse_trace)]
+    pub trace: Trace,
+
+    /// Write a snapshot when the run ends at --max-instructions
+    #[arg(long, value_name = "FILE", requires = "max_instructions")]
+    pub snapshot_out: Option<PathBuf>,
+
+    /// Go on from a snapshot instead of booting
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "initrd"])]
+    pub snapshot_in: Option<PathBuf>,
+
+    /// Stop after N instructions of all CPUs together
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub max_instructions: Option<u64>,
+
+    /// Time follows the computer's clock instead of the instructions
+    #[arg(long)]
+    pub wall_clock: bool,
+
+    /// Seed of the entropy device and of what the kernel gets at boot
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Print a hash of memory and registers at the end
+    #[arg(long)]
+    pub hash: bool,
+}
+
+/// Parses 512M, 2G, 65536K or plain bytes.
+fn parse_size(s: &str) -> Result<u64, String> {
+    let (digits, shift) = match s.trim_end_matches(['B', 'b']).split_at_checked(s.len().saturating_sub(1)) {
+        Some((n, "K" | "k")) => (n, 10),
+        Some((n, "M" | "m")) => (n, 20),
+        Some((n, "G" | "g")) => (n, 30),
+        _ => (s, 0),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a size like 512M or 2G".to_owned())?;
+    number.checked_shl(shift).filter(|v| v >> shift == number).ok_or_else(|| "too large".to_owned())
+}
+
+/// Parses a count, with an optional k, M or G for powers of a thousand.
+fn parse_count(s: &str) -> Result<u64, String> {
+    let (digits, factor) = match s.split_at_checked(s.len().saturating_sub(1)) {
+        Some((n, "k")) => (n, 1_000),
+        Some((n, "M")) => (n, 1_000_000),
+        Some((n, "G")) => (n, 1_000_000_000),
+        _ => (s, 1u64),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a number like 1000 or 5M".to_owned())?;
+    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+}
+
+fn parse_drive(s: &str) -> Result<DriveConfig, String> {
+    let (path, mode) = match s.rsplit_once(',') {
+        Some((path, "readonly")) => (path, DriveMode::ReadOnly),
+        Some((path, "volatile")) => (path, DriveMode::Volatile),
+        _ => (s, DriveMode::ReadWrite),
+    };
+    Ok(DriveConfig { path: path.into(), mode })
+}
+
+fn parse_trace(s: &str) -> Result<Trace, String> {
+    if s.is_empty() {
+        return Ok(Trace::default());
+    }
+    s.parse().map_err(|e: crate::trace::TraceError| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_counts() {
+        assert_eq!(parse_size("512M"), Ok(512 << 20));
+        assert_eq!(parse_size("2G"), Ok(2 << 30));
+        assert_eq!(parse_count("5M"), Ok(5_000_000));
+        assert!(parse_size("x").is_err());
+        assert!(parse_size("").is_err());
+        assert!(parse_size("99999999999999G").is_err());
+        assert!(parse_count("99999999999999999G").is_err());
+    }
+}

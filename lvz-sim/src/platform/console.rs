@@ -1,0 +1,86 @@
+//! The host's side of a console: where a UART's or a virtio console's
+//! characters go to and come from.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A host console. Nothing here blocks, except [`Self::wait`].
+pub trait HostConsole: Send {
+    /// Takes output. An error of the host's side is not the machine's affair:
+    /// the implementation drops what it cannot write.
+    fn write(&mut self, bytes: &[u8]);
+
+    /// Passes on output that the implementation holds back.
+    fn flush(&mut self) {}
+
+    /// Gives input that has arrived; returns how many bytes.
+    fn read(&mut self, buffer: &mut [u8]) -> usize;
+
+    /// Whether input can come at any time, so that the machine must look for
+    /// it while it has nothing else to do.
+    fn interactive(&self) -> bool {
+        false
+    }
+
+    /// Waits for input at most this long.
+    fn wait(&mut self, _timeout: Duration) {}
+
+    /// Whether the user asked the simulator to stop.
+    fn quit(&self) -> bool {
+        false
+    }
+}
+
+/// A console without a host: output is dropped, no input comes.
+#[derive(Debug, Default)]
+pub struct NullConsole;
+
+impl HostConsole for NullConsole {
+    fn write(&mut self, _bytes: &[u8]) {}
+
+    fn read(&mut self, _buffer: &mut [u8]) -> usize {
+        0
+    }
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    input: VecDeque<u8>,
+    output: Vec<u8>,
+}
+
+/// A console in memory, for tests and scripts. Clones share the buffers.
+#[derive(Clone, Debug, Default)]
+pub struct BufferConsole(Arc<Mutex<Buffers>>);
+
+impl BufferConsole {
+    fn buffers(&self) -> MutexGuard<'_, Buffers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds input for the machine.
+    pub fn type_in(&self, bytes: &[u8]) {
+        self.buffers().input.extend(bytes);
+    }
+
+    /// Takes the output so far.
+    pub fn take_output(&self) -> Vec<u8> {
+        std::mem::take(&mut self.buffers().output)
+    }
+}
+
+impl HostConsole for BufferConsole {
+    fn write(&mut self, bytes: &[u8]) {
+        self.buffers().output.extend_from_slice(bytes);
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> usize {
+        let mut buffers = self.buffers();
+        let count = buffer.len().min(buffers.input.len());
+        for (slot, byte) in buffer.iter_mut().zip(buffers.input.drain(..count)) {
+            *slot = byte;
+        }
+        count
+    }
+}

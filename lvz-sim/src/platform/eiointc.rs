@@ -1,0 +1,233 @@
+//! Extended I/O interrupt controller of the 3A5000: 256 vectors, routed to
+//! cores and their interrupt pins. One controller serves a node of four
+//! cores; node 0 receives the vectors and hands on those whose route names
+//! another node (Loongson 3A5000 manual, "Extended I/O interrupts"; Linux
+//! drivers/irqchip/irq-loongson-eiointc.c: `eiointc_set_irq_route`).
+//!
+//! The core status registers are derived: a vector that is latched shows in
+//! the one core that its route leads to, or in none while it is disabled.
+
+use serde::{Deserialize, Serialize};
+
+/// Cores that one controller serves.
+pub const CORES_PER_NODE: usize = 4;
+/// Interrupt vectors.
+pub const VECTORS: usize = 256;
+const GROUPS: usize = VECTORS / 32;
+
+/// Node bitmaps that a route's node field selects, 16 bits each.
+pub const NODEMAP: u32 = 0x14a0;
+/// Interrupt pin of each group of 32 vectors, a byte each.
+pub const IPMAP: u32 = 0x14c0;
+/// Enable bits.
+pub const ENABLE: u32 = 0x1600;
+/// Bounce (round-robin) bits. They are stored; nothing is bounced.
+pub const BOUNCE: u32 = 0x1680;
+/// Latched vectors.
+pub const ISR: u32 = 0x1700;
+/// Vectors latched for the reading core; writing one clears.
+pub const CORE_ISR: u32 = 0x1800;
+/// Route of each vector, a byte each: node select in 7:4, cores in 3:0.
+pub const ROUTE: u32 = 0x1c00;
+/// End of the register block.
+pub const END: u32 = 0x1d00;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Node {
+    nodemap: [u32; 8],
+    ipmap: [u32; 2],
+    enable: [u32; GROUPS],
+    bounce: [u32; GROUPS],
+    /// Four routes a word.
+    route: Vec<u32>,
+    /// IOCSR MISC_FUNC.EXT_IOI_EN.
+    on: bool,
+    /// IOCSR MISC_FUNC.INT_ENCODE: IPMAP bytes are numbers, not bitmaps.
+    encode: bool,
+}
+
+impl Node {
+    fn new() -> Self {
+        Self {
+            nodemap: [0; 8],
+            ipmap: [0; 2],
+            enable: [0; GROUPS],
+            bounce: [0; GROUPS],
+            route: vec![0; VECTORS / 4],
+            on: false,
+            encode: false,
+        }
+    }
+
+    fn enabled(&self, vector: usize) -> bool {
+        self.on && self.enable[vector / 32 % GROUPS] & 1 << (vector % 32) != 0
+    }
+
+    fn route_of(&self, vector: usize) -> u8 {
+        let word = self.route.get(vector / 4).copied().unwrap_or(0);
+        word.to_le_bytes()[vector % 4]
+    }
+
+    /// The pin (HWI number) of a group of vectors.
+    fn pin(&self, group: usize) -> u8 {
+        let byte = self.ipmap[group / 4 % 2].to_le_bytes()[group % 4];
+        if self.encode {
+            byte & 7
+        } else if byte & 0xf == 0 {
+            0
+        } else {
+            byte.trailing_zeros() as u8
+        }
+    }
+
+    fn register(&mut self, addr: u32) -> Option<&mut u32> {
+        match addr {
+            NODEMAP..IPMAP => self.nodemap.get_mut(((addr - NODEMAP) / 4) as usize),
+            IPMAP..0x14c8 => self.ipmap.get_mut(((addr - IPMAP) / 4) as usize),
+            ENABLE..0x1620 => self.enable.get_mut(((addr - ENABLE) / 4) as usize),
+            BOUNCE..0x16a0 => self.bounce.get_mut(((addr - BOUNCE) / 4) as usize),
+            ROUTE..END => self.route.get_mut(((addr - ROUTE) / 4) as usize),
+            _ => None,
+        }
+    }
+}
+
+/// The controllers of all nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Eiointc {
+    nodes: Vec<Node>,
+    latched: [u32; GROUPS],
+    core_isr: Vec<[u32; GROUPS]>,
+}
+
+impl Eiointc {
+    /// Controllers for `cpus` cores.
+    pub(crate) fn new(cpus: usize) -> Self {
+        Self {
+            nodes: vec![Node::new(); cpus.div_ceil(CORES_PER_NODE)],
+            latched: [0; GROUPS],
+            core_isr: vec![[0; GROUPS]; cpus],
+        }
+    }
+
+    /// Whether a saved state fits this machine.
+    pub(crate) fn same_shape(&self, other: &Self) -> bool {
+        self.nodes.len() == other.nodes.len()
+            && self.core_isr.len() == other.core_isr.len()
+            && other.nodes.iter().all(|n| n.route.len() == VECTORS / 4)
+    }
+
+    /// The core that a vector goes to now.
+    fn target(&self, vector: usize) -> Option<usize> {
+        let first = self.nodes.first()?;
+        if !first.enabled(vector) {
+            return None;
+        }
+        let route = first.route_of(vector);
+        let select = usize::from(route >> 4);
+        let bitmap = first.nodemap[select / 2] >> (16 * (select % 2)) & 0xffff;
+        let number = if bitmap == 0 {
+            0
+        } else {
+            bitmap.trailing_zeros() as usize
+        };
+        let node = self.nodes.get(number)?;
+        if !node.enabled(vector) {
+            return None;
+        }
+        let cores = node.route_of(vector) & 0xf;
+        let core = if cores == 0 {
+            0
+        } else {
+            cores.trailing_zeros() as usize
+        };
+        let cpu = number * CORES_PER_NODE + core;
+        (cpu < self.core_isr.len()).then_some(cpu)
+    }
+
+    /// Derives the core status of the vectors in `group` again.
+    fn update_group(&mut self, group: usize) {
+        for isr in &mut self.core_isr {
+            isr[group] = 0;
+        }
+        let mut pending = self.latched[group];
+        while pending != 0 {
+            let bit = pending.trailing_zeros() as usize;
+            pending &= pending - 1;
+            if let Some(cpu) = self.target(group * 32 + bit) {
+                self.core_isr[cpu][group] |= 1 << bit;
+            }
+        }
+    }
+
+    fn update(&mut self) {
+        for group in 0..GROUPS {
+            self.update_group(group);
+        }
+    }
+
+    /// Raises or drops a vector.
+    pub(crate) fn set(&mut self, vector: u8, level: bool) {
+        let (group, bit) = (usize::from(vector) / 32, 1 << (vector % 32));
+        if level {
+            self.latched[group] |= bit;
+        } else {
+            self.latched[group] &= !bit;
+        }
+        self.update_group(group);
+    }
+
+    /// Takes over the two bits of MISC_FUNC that belong to the node of `cpu`.
+    pub(crate) fn set_mode(&mut self, cpu: usize, on: bool, encode: bool) {
+        if let Some(node) = self.nodes.get_mut(cpu / CORES_PER_NODE) {
+            node.on = on;
+            node.encode = encode;
+            self.update();
+        }
+    }
+
+    /// Reads a 32-bit register as core `cpu`.
+    pub(crate) fn read(&mut self, cpu: usize, addr: u32) -> u32 {
+        match addr {
+            ISR..0x1720 => self.latched[((addr - ISR) / 4) as usize],
+            CORE_ISR..0x1820 => self
+                .core_isr
+                .get(cpu)
+                .map_or(0, |isr| isr[((addr - CORE_ISR) / 4) as usize]),
+            _ => self
+                .nodes
+                .get_mut(cpu / CORES_PER_NODE)
+                .and_then(|node| node.register(addr))
+                .map_or(0, |word| *word),
+        }
+    }
+
+    /// Writes the bits `mask` of a 32-bit register as core `cpu`.
+    pub(crate) fn write(&mut self, cpu: usize, addr: u32, value: u32, mask: u32) {
+        if let CORE_ISR..0x1820 = addr {
+            let group = ((addr - CORE_ISR) / 4) as usize;
+            let pending = self.core_isr.get(cpu).map_or(0, |isr| isr[group]);
+            self.latched[group] &= !(pending & value & mask);
+            self.update_group(group);
+            return;
+        }
+        let node = self.nodes.get_mut(cpu / CORES_PER_NODE);
+        if let Some(word) = node.and_then(|node| node.register(addr)) {
+            *word = *word & !mask | value & mask;
+            self.update();
+        }
+    }
+
+    /// HWI inputs of core `cpu`.
+    pub(crate) fn pins(&self, cpu: usize) -> u8 {
+        let Some(isr) = self.core_isr.get(cpu) else {
+            return 0;
+        };
+        let Some(node) = self.nodes.get(cpu / CORES_PER_NODE) else {
+            return 0;
+        };
+        (0..GROUPS)
+            .filter(|&group| isr[group] != 0)
+            .fold(0, |pins, group| pins | 1 << node.pin(group))
+    }
+}

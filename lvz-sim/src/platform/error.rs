@@ -1,0 +1,44 @@
+//! Errors of the platform.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a platform cannot be built, saved or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// A number of CPUs that the machine cannot have.
+    #[error("{0} CPUs: the machine takes 1 to 16")]
+    Cpus(usize),
+    /// A file of a drive.
+    #[error("drive {path}: cannot {action}: {source}")]
+    Drive {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// A drive that holds nothing.
+    #[error("drive {0}: is empty, give it a size first")]
+    EmptyDrive(PathBuf),
+    /// A shared directory.
+    #[error("shared directory {path}: {source}")]
+    Share {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// More virtio devices than there are interrupt pins for.
+    #[error("{0} virtio devices: the machine takes at most 32, leave out some drives")]
+    TooManyDevices(usize),
+    /// The shared directory is in use.
+    #[error(
+        "shared directory: files are open in the machine, unmount it before the snapshot is taken"
+    )]
+    ShareInUse,
+    /// A saved state that is of another machine, or damaged.
+    #[error("snapshot: {0} does not match this machine, use the options it was taken with")]
+    Mismatch(&'static str),
+}

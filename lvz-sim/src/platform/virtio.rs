@@ -1,0 +1,82 @@
+//! virtio devices behind virtio-mmio transports. Requests complete at the
+//! notification that announces them, so runs are deterministic.
+
+pub mod block;
+pub mod disk;
+mod entropy;
+pub(crate) mod mmio;
+mod port;
+mod share;
+
+pub(crate) use block::Block;
+pub(crate) use entropy::{Entropy, splitmix64};
+pub(crate) use port::Port;
+pub(crate) use share::Share;
+
+use super::PlatformError;
+use serde::{Deserialize, Serialize};
+use vm_memory::bitmap::{AtomicBitmap, BS};
+
+/// What the driver wrote for the device, across all descriptors of a request.
+pub(crate) type Input<'a> = virtio_queue::Reader<'a, BS<'a, AtomicBitmap>>;
+/// Where the device answers.
+pub(crate) type Output<'a> = virtio_queue::Writer<'a, BS<'a, AtomicBitmap>>;
+
+/// The outcome of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completion {
+    /// Done, with so many bytes written for the driver.
+    Used(usize),
+    /// The device has nothing to answer with yet; the request stays queued.
+    Later,
+}
+
+/// A virtio device, apart from its transport.
+pub(crate) trait VirtioDevice: Send {
+    /// Device type (virtio specification, section 5).
+    fn id(&self) -> u32;
+
+    /// Feature bits of the device type.
+    fn features(&self) -> u64 {
+        0
+    }
+
+    /// Sizes of its queues.
+    fn queues(&self) -> &'static [u16];
+
+    /// Its configuration space.
+    fn config(&self) -> Vec<u8>;
+
+    /// Serves one request.
+    fn handle(&mut self, queue: u16, input: &mut Input<'_>, output: &mut Output<'_>) -> Completion;
+
+    /// Looks for host input; returns the queue whose requests can go on.
+    fn poll(&mut self) -> Option<u16> {
+        None
+    }
+
+    /// Passes on what it holds back for the host.
+    fn flush(&mut self) {}
+
+    /// Returns to the state before any driver used it.
+    fn reset(&mut self) {}
+
+    /// Its state, for a snapshot.
+    fn save(&self) -> Result<DeviceState, PlatformError>;
+
+    /// Takes over a saved state.
+    fn restore(&mut self, state: &DeviceState) -> Result<(), PlatformError>;
+}
+
+/// Saved state of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum DeviceState {
+    /// A block device.
+    Block(disk::DiskState),
+    /// A console: input that was not yet delivered.
+    Console(Vec<u8>),
+    /// An entropy source: the generator's state.
+    Entropy(u64),
+    /// A shared directory, not mounted.
+    Share,
+}

@@ -1,0 +1,237 @@
+//! The medium of a block device: a file, or a file under changes that stay in
+//! memory.
+
+use crate::platform::PlatformError;
+use rustix::fs::{FallocateFlags, fallocate};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+/// Bytes of a sector.
+pub const SECTOR: u64 = 512;
+/// Unit in which changes are kept in memory.
+const BLOCK: usize = 4096;
+
+/// How a drive treats its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DriveMode {
+    /// Writes go to the file.
+    #[default]
+    ReadWrite,
+    /// The drive cannot be written.
+    ReadOnly,
+    /// Writes stay in memory, the file stays as it is.
+    Volatile,
+}
+
+/// A drive of the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriveConfig {
+    /// A file with the raw contents.
+    pub path: PathBuf,
+    /// What happens to writes.
+    pub mode: DriveMode,
+}
+
+/// Saved state of a medium. The file's contents are not part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DiskState {
+    mode: DriveMode,
+    sectors: u64,
+    changes: Changes,
+}
+
+/// Changed blocks by number; `None` is a block of zeros.
+type Changes = BTreeMap<u64, Option<Vec<u8>>>;
+
+/// A medium.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    file: File,
+    mode: DriveMode,
+    sectors: u64,
+    changes: Changes,
+}
+
+impl Disk {
+    /// Opens the file of a drive.
+    pub(crate) fn open(config: &DriveConfig) -> Result<Self, PlatformError> {
+        let failed = |action| {
+            let path = config.path.clone();
+            move |source| PlatformError::Drive {
+                path,
+                action,
+                source,
+            }
+        };
+        let file = OpenOptions::new()
+            .read(true)
+            .write(config.mode == DriveMode::ReadWrite)
+            .open(&config.path)
+            .map_err(failed("open it"))?;
+        // Seeking finds the size of a block special file too.
+        let length = io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(failed("size it"))?;
+        if length == 0 {
+            return Err(PlatformError::EmptyDrive(config.path.clone()));
+        }
+        Ok(Self {
+            file,
+            mode: config.mode,
+            // A file may end inside its last sector, which then ends in zeros.
+            sectors: length.div_ceil(SECTOR),
+            changes: Changes::new(),
+        })
+    }
+
+    /// Capacity in sectors.
+    pub(crate) fn sectors(&self) -> u64 {
+        self.sectors
+    }
+
+    /// Whether writes are refused.
+    pub(crate) fn read_only(&self) -> bool {
+        self.mode == DriveMode::ReadOnly
+    }
+
+    /// Whether `bytes` bytes from `sector` on are on the medium.
+    pub(crate) fn contains(&self, sector: u64, bytes: u64) -> bool {
+        sector
+            .checked_add(bytes.div_ceil(SECTOR))
+            .is_some_and(|end| end <= self.sectors)
+    }
+
+    fn read_file(&self, mut offset: u64, mut buffer: &mut [u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.file.read_at(buffer, offset) {
+                Ok(0) => {
+                    buffer.fill(0);
+                    return Ok(());
+                }
+                Ok(count) => {
+                    offset += count as u64;
+                    buffer = &mut buffer[count..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads from byte `offset`, which [`Self::contains`] has checked.
+    pub(crate) fn read(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        if self.changes.is_empty() {
+            return self.read_file(offset, buffer);
+        }
+        let mut done = 0;
+        while done < buffer.len() {
+            let at = offset + done as u64;
+            let (number, start) = (at / BLOCK as u64, (at % BLOCK as u64) as usize);
+            let count = (BLOCK - start).min(buffer.len() - done);
+            let part = &mut buffer[done..done + count];
+            match self.changes.get(&number) {
+                Some(Some(block)) => part.copy_from_slice(&block[start..start + count]),
+                Some(None) => part.fill(0),
+                None => self.read_file(at, part)?,
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Writes from byte `offset`, which [`Self::contains`] has checked.
+    pub(crate) fn write(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        match self.mode {
+            DriveMode::ReadOnly => Err(io::ErrorKind::PermissionDenied.into()),
+            DriveMode::ReadWrite => self.file.write_all_at(data, offset),
+            DriveMode::Volatile => self.keep(offset, data),
+        }
+    }
+
+    fn keep(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        while done < data.len() {
+            let at = offset + done as u64;
+            let (number, start) = (at / BLOCK as u64, (at % BLOCK as u64) as usize);
+            let count = (BLOCK - start).min(data.len() - done);
+            let mut block = match self.changes.remove(&number) {
+                Some(Some(block)) => block,
+                Some(None) => vec![0; BLOCK],
+                None => {
+                    let mut block = vec![0; BLOCK];
+                    if count < BLOCK {
+                        self.read_file(number * BLOCK as u64, &mut block)?;
+                    }
+                    block
+                }
+            };
+            block[start..start + count].copy_from_slice(&data[done..done + count]);
+            self.changes.insert(number, Some(block));
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Makes `length` bytes from `offset` on read as zeros, and gives up their
+    /// space where that is possible.
+    pub(crate) fn zero(&mut self, offset: u64, length: u64) -> io::Result<()> {
+        if self.mode == DriveMode::ReadWrite {
+            let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            if fallocate(&self.file, flags, offset, length).is_ok() {
+                return Ok(());
+            }
+        }
+        let zeros = [0; 16 * BLOCK];
+        let (mut at, end) = (offset, offset.saturating_add(length));
+        while at < end {
+            if self.mode == DriveMode::Volatile
+                && at.is_multiple_of(BLOCK as u64)
+                && end - at >= BLOCK as u64
+            {
+                self.changes.insert(at / BLOCK as u64, None);
+                at += BLOCK as u64;
+                continue;
+            }
+            let mut count = (end - at).min(zeros.len() as u64);
+            if self.mode == DriveMode::Volatile {
+                count = count.min(BLOCK as u64 - at % BLOCK as u64);
+            }
+            self.write(at, &zeros[..count as usize])?;
+            at += count;
+        }
+        Ok(())
+    }
+
+    /// Makes earlier writes last.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        match self.mode {
+            DriveMode::ReadWrite => self.file.sync_data(),
+            DriveMode::ReadOnly | DriveMode::Volatile => Ok(()),
+        }
+    }
+
+    /// The state for a snapshot.
+    pub(crate) fn save(&self) -> DiskState {
+        DiskState {
+            mode: self.mode,
+            sectors: self.sectors,
+            changes: self.changes.clone(),
+        }
+    }
+
+    /// Takes over a saved state.
+    pub(crate) fn restore(&mut self, state: &DiskState) -> Result<(), PlatformError> {
+        let blocks = self.sectors.div_ceil(BLOCK as u64 / SECTOR);
+        let sound = state.changes.iter().all(|(&number, block)| {
+            number < blocks && block.as_ref().is_none_or(|block| block.len() == BLOCK)
+        });
+        if !sound || state.mode != self.mode || state.sectors != self.sectors {
+            return Err(PlatformError::Mismatch("a drive's mode or size"));
+        }
+        self.changes = state.changes.clone();
+        Ok(())
+    }
+}

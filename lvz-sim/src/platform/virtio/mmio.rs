@@ -1,0 +1,352 @@
+//! The virtio-mmio transport, version 2 (virtio 1.2, section 4.2).
+
+use super::{Completion, DeviceState, VirtioDevice};
+use crate::mem::GuestRam;
+use crate::platform::{PlatformError, field};
+use serde::{Deserialize, Serialize};
+use virtio_queue::{Queue, QueueOwnedT, QueueState, QueueT, Reader, Writer};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"virt");
+const VENDOR: u32 = u32::from_le_bytes(*b"LVZS");
+const CONFIG: u64 = 0x100;
+
+const F_EVENT_IDX: u64 = 1 << 29;
+const F_INDIRECT_DESC: u64 = 1 << 28;
+const F_VERSION_1: u64 = 1 << 32;
+
+const STATUS_DRIVER_OK: u32 = 4;
+const STATUS_FEATURES_OK: u32 = 8;
+const STATUS_NEEDS_RESET: u32 = 64;
+
+const INTERRUPT_USED: u32 = 1;
+const INTERRUPT_CONFIG: u32 = 2;
+
+/// Saved state of a queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedQueue {
+    next_avail: u16,
+    next_used: u16,
+    event_idx: bool,
+    size: u16,
+    ready: bool,
+    desc_table: u64,
+    avail_ring: u64,
+    used_ring: u64,
+}
+
+/// Registers of the transport, apart from the queues'.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Registers {
+    device_features_sel: u32,
+    driver_features_sel: u32,
+    driver_features: u64,
+    queue_sel: u32,
+    status: u32,
+    interrupt: u32,
+}
+
+/// Saved state of a transport and its device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TransportState {
+    registers: Registers,
+    queues: Vec<SavedQueue>,
+    device: DeviceState,
+}
+
+/// One transport with its device.
+pub(crate) struct Transport {
+    device: Box<dyn VirtioDevice>,
+    queues: Vec<Queue>,
+    registers: Registers,
+}
+
+fn new_queues(sizes: &[u16]) -> Vec<Queue> {
+    // Sizes are constants of the device models: powers of two.
+    sizes
+        .iter()
+        .filter_map(|&size| Queue::new(size).ok())
+        .collect()
+}
+
+impl Transport {
+    /// A transport for `device`.
+    pub(crate) fn new(device: Box<dyn VirtioDevice>) -> Self {
+        Self {
+            queues: new_queues(device.queues()),
+            device,
+            registers: Registers::default(),
+        }
+    }
+
+    /// Resets transport and device.
+    pub(crate) fn reset(&mut self) {
+        self.registers = Registers::default();
+        self.queues = new_queues(self.device.queues());
+        self.device.reset();
+    }
+
+    /// The interrupt line.
+    pub(crate) fn line(&self) -> bool {
+        self.registers.interrupt != 0
+    }
+
+    /// Passes on what the device holds back.
+    pub(crate) fn flush(&mut self) {
+        self.device.flush();
+    }
+
+    fn features(&self) -> u64 {
+        self.device.features() | F_VERSION_1 | F_EVENT_IDX | F_INDIRECT_DESC
+    }
+
+    fn queue(&mut self) -> Option<&mut Queue> {
+        self.queues.get_mut(self.registers.queue_sel as usize)
+    }
+
+    /// Reads `size` bytes at `offset`.
+    pub(crate) fn read(&mut self, offset: u64, size: u8) -> u64 {
+        if offset >= CONFIG {
+            let config = self.device.config();
+            let start = ((offset - CONFIG) as usize).min(config.len());
+            let mut bytes = [0; 8];
+            for (slot, byte) in bytes.iter_mut().zip(&config[start..]) {
+                *slot = *byte;
+            }
+            return u64::from_le_bytes(bytes) & field::mask(size);
+        }
+        if size != 4 {
+            return 0;
+        }
+        u64::from(match offset {
+            0x00 => MAGIC,
+            0x04 => 2,
+            0x08 => self.device.id(),
+            0x0c => VENDOR,
+            0x10 => match self.registers.device_features_sel {
+                0 => self.features() as u32,
+                1 => (self.features() >> 32) as u32,
+                _ => 0,
+            },
+            0x34 => self.queue().map_or(0, |queue| queue.max_size().into()),
+            0x44 => self.queue().map_or(0, |queue| queue.ready().into()),
+            0x60 => self.registers.interrupt,
+            0x70 => self.registers.status,
+            // There is no shared memory: length and base read as all ones.
+            0xb0..=0xbc => u32::MAX,
+            _ => 0,
+        })
+    }
+
+    /// Writes `size` bytes at `offset`; returns whether memory was written.
+    pub(crate) fn write(&mut self, ram: &GuestRam, offset: u64, size: u8, value: u64) -> bool {
+        if size != 4 || offset >= CONFIG {
+            return false;
+        }
+        let value = value as u32;
+        match offset {
+            0x14 => self.registers.device_features_sel = value,
+            0x20 => {
+                let (shift, settled) = match self.registers.driver_features_sel {
+                    0 => (0, false),
+                    1 => (32, false),
+                    _ => (0, true),
+                };
+                if !settled && self.registers.status & STATUS_FEATURES_OK == 0 {
+                    let features = &mut self.registers.driver_features;
+                    *features = *features & !(0xffff_ffff << shift) | u64::from(value) << shift;
+                }
+            }
+            0x24 => self.registers.driver_features_sel = value,
+            0x30 => self.registers.queue_sel = value,
+            0x50 => return self.process(ram, value),
+            0x64 => self.registers.interrupt &= !value,
+            0x70 => self.set_status(value),
+            _ => self.write_queue(ram, offset, value),
+        }
+        false
+    }
+
+    /// Writes a register of the selected queue.
+    fn write_queue(&mut self, ram: &GuestRam, offset: u64, value: u32) {
+        let Some(queue) = self.queue() else {
+            return;
+        };
+        if offset == 0x44 {
+            queue.set_ready(value & 1 != 0);
+            if queue.ready() && !queue.is_valid(ram) {
+                queue.set_ready(false);
+            }
+            return;
+        }
+        if queue.ready() {
+            return;
+        }
+        match offset {
+            0x38 => queue.set_size(u16::try_from(value).unwrap_or(0)),
+            0x80 => queue.set_desc_table_address(Some(value), None),
+            0x84 => queue.set_desc_table_address(None, Some(value)),
+            0x90 => queue.set_avail_ring_address(Some(value), None),
+            0x94 => queue.set_avail_ring_address(None, Some(value)),
+            0xa0 => queue.set_used_ring_address(Some(value), None),
+            0xa4 => queue.set_used_ring_address(None, Some(value)),
+            _ => {}
+        }
+    }
+
+    fn set_status(&mut self, value: u32) {
+        if value == 0 {
+            self.reset();
+            return;
+        }
+        let before = self.registers.status;
+        let mut status = value & 0xff | before & STATUS_NEEDS_RESET;
+        if status & !before & STATUS_FEATURES_OK != 0 {
+            let features = self.registers.driver_features;
+            if features & !self.features() != 0 || features & F_VERSION_1 == 0 {
+                status &= !STATUS_FEATURES_OK;
+            }
+        }
+        if status & STATUS_FEATURES_OK == 0 {
+            status &= !STATUS_DRIVER_OK;
+        }
+        if status & !before & STATUS_DRIVER_OK != 0 {
+            let event_idx = self.registers.driver_features & F_EVENT_IDX != 0;
+            for queue in &mut self.queues {
+                queue.set_event_idx(event_idx);
+            }
+        }
+        self.registers.status = status;
+    }
+
+    /// Lets host input reach the driver; returns whether memory was written.
+    pub(crate) fn poll(&mut self, ram: &GuestRam) -> bool {
+        match self.device.poll() {
+            Some(queue) => self.process(ram, queue.into()),
+            None => false,
+        }
+    }
+
+    /// Serves the requests of queue `index`; returns whether memory was
+    /// written.
+    fn process(&mut self, ram: &GuestRam, index: u32) -> bool {
+        let working = STATUS_DRIVER_OK | STATUS_NEEDS_RESET;
+        let Ok(number) = u16::try_from(index) else {
+            return false;
+        };
+        if self.registers.status & working != STATUS_DRIVER_OK {
+            return false;
+        }
+        let Some(queue) = self.queues.get_mut(usize::from(number)) else {
+            return false;
+        };
+        if !queue.ready() {
+            return false;
+        }
+        match serve(self.device.as_mut(), queue, number, ram) {
+            Ok((used, notify)) => {
+                if notify {
+                    self.registers.interrupt |= INTERRUPT_USED;
+                }
+                used
+            }
+            Err(_) => {
+                // The rings make no sense (virtio 1.2, section 2.1.2).
+                self.registers.status |= STATUS_NEEDS_RESET;
+                self.registers.interrupt |= INTERRUPT_CONFIG;
+                true
+            }
+        }
+    }
+
+    /// The transport's state.
+    pub(crate) fn save(&self) -> Result<TransportState, PlatformError> {
+        let queues = self.queues.iter().map(|queue| {
+            let state = queue.state();
+            SavedQueue {
+                next_avail: state.next_avail,
+                next_used: state.next_used,
+                event_idx: state.event_idx_enabled,
+                size: state.size,
+                ready: state.ready,
+                desc_table: state.desc_table,
+                avail_ring: state.avail_ring,
+                used_ring: state.used_ring,
+            }
+        });
+        Ok(TransportState {
+            registers: self.registers.clone(),
+            queues: queues.collect(),
+            device: self.device.save()?,
+        })
+    }
+
+    /// Takes over a saved state.
+    pub(crate) fn restore(&mut self, state: &TransportState) -> Result<(), PlatformError> {
+        let sizes = self.device.queues();
+        if state.queues.len() != sizes.len() {
+            return Err(PlatformError::Mismatch("a virtio device"));
+        }
+        let mut queues = Vec::new();
+        for (saved, &max_size) in state.queues.iter().zip(sizes) {
+            let queue = Queue::try_from(QueueState {
+                max_size,
+                next_avail: saved.next_avail,
+                next_used: saved.next_used,
+                event_idx_enabled: saved.event_idx,
+                size: saved.size,
+                ready: saved.ready,
+                desc_table: saved.desc_table,
+                avail_ring: saved.avail_ring,
+                used_ring: saved.used_ring,
+            });
+            queues.push(queue.map_err(|_| PlatformError::Mismatch("a virtio queue"))?);
+        }
+        self.device.restore(&state.device)?;
+        self.queues = queues;
+        self.registers = state.registers.clone();
+        Ok(())
+    }
+}
+
+/// Serves what is available in `queue`; returns whether requests were
+/// completed, and whether the driver wants an interrupt for them.
+///
+/// No more requests than the queue has entries are served for one
+/// notification: a driver that lets a device write into the rings could keep
+/// it busy for ever.
+fn serve(
+    device: &mut dyn VirtioDevice,
+    queue: &mut Queue,
+    number: u16,
+    ram: &GuestRam,
+) -> Result<(bool, bool), virtio_queue::Error> {
+    let mut used = false;
+    for _ in 0..queue.size() {
+        let Some(chain) = queue.iter(ram)?.next() else {
+            break;
+        };
+        let head = chain.head_index();
+        let input = Reader::new(ram, chain.clone());
+        let output = Writer::new(ram, chain);
+        let completion = match (input, output) {
+            (Ok(mut input), Ok(mut output)) => device.handle(number, &mut input, &mut output),
+            // A buffer that is not memory: nothing can be transferred.
+            _ => Completion::Used(0),
+        };
+        match completion {
+            Completion::Used(bytes) => {
+                queue.add_used(ram, head, u32::try_from(bytes).unwrap_or(u32::MAX))?;
+                used = true;
+            }
+            Completion::Later => {
+                queue.go_to_previous_position();
+                break;
+            }
+        }
+    }
+    // Asks to be told about what comes next. What came meanwhile can only be
+    // the work of the device itself, see above.
+    queue.enable_notification(ram)?;
+    let notify = used && queue.needs_notification(ram)?;
+    Ok((used, notify))
+}

@@ -1,0 +1,133 @@
+//! `--stats`: the figures of a run.
+
+use crate::engine::Machine;
+use crate::stats::{ExitCause, ExitRecord, Split};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Figures of exits of one cause.
+#[derive(Debug, Serialize)]
+pub struct ExitFigures {
+    /// Number of exits.
+    pub count: u64,
+    /// Instructions of the host from exit to the next entry, all exits.
+    pub host_instructions: u64,
+    /// Of these by kind.
+    pub host: Split,
+    /// Mean of a finished exit.
+    pub host_instructions_mean: f64,
+    /// Median.
+    pub host_instructions_p50: u64,
+    /// 99th percentile.
+    pub host_instructions_p99: u64,
+}
+
+/// TLB figures of one kind of entry.
+#[derive(Debug, Default, Serialize)]
+pub struct TlbFigures {
+    /// Refill exceptions.
+    pub refills: u64,
+    /// Entries written.
+    pub fills: u64,
+    /// Entries removed by `invtlb`.
+    pub invalidated: u64,
+}
+
+/// TLB figures of host, stage 1 and stage 2.
+#[derive(Debug, Default, Serialize)]
+pub struct TlbReport {
+    /// The host's entries.
+    pub host: TlbFigures,
+    /// Guests' own.
+    pub stage1: TlbFigures,
+    /// From guest physical to physical.
+    pub stage2: TlbFigures,
+}
+
+/// Where all instructions went; the parts add up to the total.
+#[derive(Debug, Serialize)]
+pub struct Shares {
+    /// In guest mode.
+    pub guest: u64,
+    /// In root mode between a guest exit and the next entry on that CPU.
+    pub exits: u64,
+    /// In root mode otherwise.
+    pub outside: u64,
+}
+
+/// Figures of a run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Instructions of all CPUs since the machine was started.
+    pub instructions: u64,
+    /// Of these executed by this process.
+    pub instructions_here: u64,
+    /// Wall-clock seconds of this process.
+    pub seconds: f64,
+    /// Simulated time in nanoseconds.
+    pub time_ns: u64,
+    /// Where the instructions went.
+    pub shares: Shares,
+    /// Guest entries.
+    pub entries: u64,
+    /// Exits by cause.
+    pub exits: BTreeMap<ExitCause, ExitFigures>,
+    /// TLB figures.
+    pub tlb: TlbReport,
+    /// Hash of memory and registers, in hexadecimal, if asked for.
+    pub state_hash: Option<String>,
+}
+
+impl Report {
+    /// Closes the machine's books and reads them.
+    pub fn of(machine: &mut Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
+        let mut records: BTreeMap<ExitCause, ExitRecord> = BTreeMap::new();
+        let mut shares = Shares { guest: 0, exits: 0, outside: 0 };
+        let mut entries = 0;
+        let mut tlb = TlbReport::default();
+        for cpu in &mut machine.cpus {
+            let mut stats = cpu.stats.clone();
+            stats.finish(cpu.icount, cpu.vm);
+            shares.guest += stats.guest;
+            shares.outside += stats.outside;
+            entries += stats.entries;
+            for (cause, record) in &stats.exits {
+                shares.exits += record.total();
+                records.entry(*cause).or_default().merge(record);
+            }
+            let counts = cpu.tlb.counts;
+            for (i, figures) in [&mut tlb.host, &mut tlb.stage1, &mut tlb.stage2].into_iter().enumerate() {
+                figures.refills += counts.refills[i];
+                figures.fills += counts.fills[i];
+                figures.invalidated += counts.invalidated[i];
+            }
+        }
+        let exits = records.into_iter().map(|(cause, r)| (cause, ExitFigures::of(&r))).collect();
+        Report {
+            instructions: machine.instructions(),
+            instructions_here: machine.instructions() - before,
+            seconds,
+            time_ns: machine.time(),
+            shares,
+            entries,
+            exits,
+            tlb,
+            state_hash: hash.map(|h| format!("{h:016x}")),
+        }
+    }
+}
+
+impl ExitFigures {
+    fn of(record: &ExitRecord) -> Self {
+        let finished: u64 = record.lengths.values().sum();
+        let sum: u64 = record.lengths.iter().map(|(length, times)| length * times).sum();
+        ExitFigures {
+            count: record.count,
+            host_instructions: record.total(),
+            host: record.host,
+            host_instructions_mean: sum as f64 / finished.max(1) as f64,
+            host_instructions_p50: record.percentile(50),
+            host_instructions_p99: record.percentile(99),
+        }
+    }
+}

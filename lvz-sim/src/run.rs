@@ -1,0 +1,116 @@
+//! `lvz-sim run`.
+
+use crate::boot::{self, BootConfig};
+use crate::cli::RunArgs;
+use crate::engine::{Machine, RunEnd};
+use crate::mem::Ram;
+use crate::platform::terminal::Terminal;
+use crate::platform::{Platform, PlatformConfig};
+use crate::report::Report;
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::time::Instant;
+
+/// Runs a machine; returns the exit status.
+///
+/// # Errors
+/// Anything that keeps the machine from being set up, or its results from
+/// being written.
+pub fn run(args: &RunArgs) -> Result<u8> {
+    let mut machine = build(args)?;
+    let boot = args.kernel.as_ref().map(|kernel| BootConfig {
+        kernel: kernel.clone(),
+        initrd: args.initrd.clone(),
+        command_line: args.append.clone(),
+    });
+    match (&boot, &args.snapshot_in) {
+        (Some(boot), _) => start(&mut machine, boot)?,
+        (None, Some(snapshot)) => machine.load(snapshot)?,
+        (None, None) => {}
+    }
+    for cpu in &mut machine.cpus {
+        cpu.trace = args.trace;
+    }
+    if args.wall_clock {
+        machine.use_wall_clock();
+    }
+    let started = Instant::now();
+    let before = machine.instructions();
+    let limit = args.max_instructions.unwrap_or(u64::MAX);
+    let end = loop {
+        match (machine.run(limit), &boot) {
+            (RunEnd::Reset, Some(boot)) => {
+                machine.bus.platform.reset();
+                machine.bus.ram.clear();
+                machine.reset_cpus();
+                start(&mut machine, boot)?;
+            }
+            (end, _) => break end,
+        }
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    machine.bus.platform.advance(machine.time());
+    if let (RunEnd::Limit, Some(path)) = (end, &args.snapshot_out) {
+        machine.save(path)?;
+    }
+    let hash = args.hash.then(|| machine.state_hash());
+    // The terminal is restored before anything else is printed.
+    let report = Report::of(&mut machine, seconds, before, hash);
+    drop(machine);
+    if let Some(path) = &args.stats {
+        write_report(path, &report)?;
+    }
+    if let Some(hash) = hash {
+        eprintln!("lvz-sim: {} instructions, state {hash:016x}", report.instructions);
+    }
+    Ok(match end {
+        RunEnd::PowerOff(code) => code,
+        RunEnd::Limit | RunEnd::Quit => 0,
+        RunEnd::Reset => {
+            eprintln!("lvz-sim: the machine asked for a reset, but there is no kernel to boot again");
+            1
+        }
+        RunEnd::Stuck => {
+            eprintln!("lvz-sim: every CPU is idle and nothing will ever wake one");
+            1
+        }
+    })
+}
+
+fn build(args: &RunArgs) -> Result<Machine> {
+    let ram = Ram::new(args.memory)?;
+    let cpus = usize::from(args.smp);
+    let config = PlatformConfig {
+        cpus,
+        seed: args.seed,
+        serial: Box::new(Terminal::new().context("cannot use the terminal")?),
+        drives: args.drive.clone(),
+        share: args.share.clone(),
+        ..PlatformConfig::default()
+    };
+    let platform = Platform::new(config, ram.map.clone())?;
+    Ok(Machine::new(args.cpu.clone(), cpus, ram, platform))
+}
+
+/// Puts the kernel into memory and the CPUs at its entry.
+fn start(machine: &mut Machine, config: &BootConfig) -> Result<()> {
+    let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, config)?;
+    machine.memory_replaced();
+    for cpu in &mut machine.cpus {
+        if cpu.id == 0 {
+            cpu.pc = loaded.boot_pc;
+            for (register, value) in (4u8..).zip(loaded.boot_args) {
+                cpu.set(register, value);
+            }
+        } else {
+            cpu.pc = loaded.secondary_pc;
+        }
+    }
+    Ok(())
+}
+
+fn write_report(path: &Path, report: &Report) -> Result<()> {
+    let text = serde_json::to_string_pretty(report)?;
+    std::fs::write(path, text + "\n")
+        .with_context(|| format!("cannot write statistics to '{}'", path.display()))
+}
