@@ -13,7 +13,7 @@ use la_arch::Exception;
 use lvz_sim::cpu::Model;
 use lvz_sim::engine::{Machine, RunEnd};
 use lvz_sim::mem::{GuestRam, Ram};
-use lvz_sim::platform::Platform;
+use lvz_sim::platform::{Platform, PlatformConfig};
 
 /// Instructions of the driver and its case, more than enough for each.
 const INSTRUCTIONS_A_CASE: u64 = 2000;
@@ -28,7 +28,7 @@ impl Sim {
     /// A machine of model la464.
     pub fn new() -> Result<Self> {
         let ram = Ram::new(physical::END)?;
-        let platform = Platform::bare(GuestRam::new());
+        let platform = Platform::new(PlatformConfig::default(), GuestRam::new())?;
         Ok(Sim {
             machine: Machine::new(Model::default(), 1, ram, platform),
             driver: system_driver::build(),
