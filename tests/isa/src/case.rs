@@ -1,8 +1,8 @@
 //! A test case, and what came out of it.
 
 use crate::layout::{
-    CONTEXT_BYTES, CONTEXT_FCC, CONTEXT_FCSR, CONTEXT_GPR, CONTEXT_HEAD, CONTEXT_VR, HOT_BYTES,
-    LSX_MAGIC, LSX_SIZE,
+    CONTEXT_BYTES, CONTEXT_FCC, CONTEXT_FCSR, CONTEXT_GPR, CONTEXT_HEAD, CONTEXT_VR, FCSR_ENABLES,
+    HOT_BYTES, LSX_MAGIC, LSX_SIZE, READ_ONLY, READ_ONLY_SIZE, hot_index, read_only_byte,
 };
 
 /// The registers that instructions work on.
@@ -96,6 +96,41 @@ impl Case {
     /// Address behind the last instruction.
     pub fn end(&self) -> u64 {
         self.pc + 4 * self.words.len() as u64
+    }
+
+    /// What a load of `size` bytes gets, if there is memory.
+    pub fn read(&self, address: u64, size: u64) -> Option<u64> {
+        (0..size).try_fold(0, |value, i| {
+            let at = address.wrapping_add(i);
+            let offset = at.wrapping_sub(READ_ONLY);
+            let byte = match hot_index(at) {
+                Some(index) => self.window[index],
+                None if offset < READ_ONLY_SIZE => read_only_byte(offset),
+                None => return None,
+            };
+            Some(value | u64::from(byte) << (8 * i))
+        })
+    }
+
+    /// Stores `bytes` at `address` of `window`; false if not all of it can be
+    /// written, and then nothing is.
+    pub fn write(&self, window: &mut [u8; HOT_BYTES], address: u64, bytes: &[u8]) -> bool {
+        let indices: Option<Vec<usize>> = (0..bytes.len() as u64)
+            .map(|i| hot_index(address.wrapping_add(i)))
+            .collect();
+        let Some(indices) = indices else { return false };
+        for (index, byte) in indices.into_iter().zip(bytes) {
+            window[index] = *byte;
+        }
+        true
+    }
+
+    /// The same case at `pc` with no floating-point exception enabled.
+    pub fn untrapped(&self, pc: u64) -> Case {
+        let mut case = self.clone();
+        case.pc = pc;
+        case.state.fcsr &= !FCSR_ENABLES;
+        case
     }
 }
 

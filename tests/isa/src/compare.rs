@@ -1,7 +1,7 @@
 //! Compares what came out of both and says how it differs.
 
 use crate::case::{Case, Outcome, Trap};
-use crate::qemu::hot_address;
+use crate::layout::hot_address;
 use la_arch::insn::{Encoding, RegFile};
 use std::fmt::Write;
 
@@ -44,7 +44,11 @@ pub fn differences(case: &Case, expected: &Outcome, got: &Outcome) -> Vec<Differ
         check(format!("vr{i}"), vector(*e), vector(*g));
     }
     let (e, g) = (&expected.state, &got.state);
-    check("fcc".into(), format!("{:#010b}", e.fcc), format!("{:#010b}", g.fcc));
+    check(
+        "fcc".into(),
+        format!("{:#010b}", e.fcc),
+        format!("{:#010b}", g.fcc),
+    );
     check("fcsr".into(), fcsr(e.fcsr), fcsr(g.fcsr));
     for (i, (e, g)) in expected.window.iter().zip(&got.window).enumerate() {
         check(
@@ -99,10 +103,13 @@ pub fn inputs(encoding: Option<&Encoding>, case: &Case) -> String {
     };
     let word = case.words.last().copied().unwrap_or_default();
     let o = encoding.operands(word);
-    for (letter, (file, number)) in ["d", "j", "k", "a"]
-        .into_iter()
-        .zip(encoding.format.regs.into_iter().zip([o.rd, o.rj, o.rk, o.ra]))
-    {
+    for (letter, (file, number)) in ["d", "j", "k", "a"].into_iter().zip(
+        encoding
+            .format
+            .regs
+            .into_iter()
+            .zip([o.rd, o.rj, o.rk, o.ra]),
+    ) {
         let n = usize::from(number & 31);
         let _ = match file {
             RegFile::None => Ok(()),

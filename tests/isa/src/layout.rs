@@ -70,12 +70,35 @@ pub const RESULT_BYTES: usize = EXCEPTION_BYTES + CONTEXT_BYTES + HOT_BYTES;
 
 /// The constant contents of [`READ_ONLY`].
 pub fn read_only_bytes() -> Vec<u8> {
-    (0..READ_ONLY_SIZE)
-        .map(|i| (i as u8).wrapping_mul(0x9d).wrapping_add(7))
-        .collect()
+    (0..READ_ONLY_SIZE).map(read_only_byte).collect()
 }
 
 /// The address of the code of case number `index` in its batch.
 pub fn slot(index: usize) -> u64 {
     CODE + index as u64 * SLOT
+}
+
+/// FCSR0's fields: enables, rounding mode, flags, cause.
+pub const FCSR_FIELDS: u32 = 0x1f1f_031f;
+/// FCSR0's enables; flags and cause have the same five bits.
+pub const FCSR_ENABLES: u32 = 0x1f;
+/// Where cause is in FCSR0.
+pub const FCSR_CAUSE_SHIFT: u32 = 24;
+
+/// The address of byte number `at` of a window record.
+pub fn hot_address(at: usize) -> u64 {
+    HOT[at / HOT_SIZE as usize] + at as u64 % HOT_SIZE
+}
+
+/// The number of the byte at `address` in a window record.
+pub fn hot_index(address: u64) -> Option<usize> {
+    HOT.iter().enumerate().find_map(|(part, start)| {
+        let offset = address.wrapping_sub(*start);
+        (offset < HOT_SIZE).then_some(part * HOT_SIZE as usize + offset as usize)
+    })
+}
+
+/// The contents of [`READ_ONLY`] at an offset.
+pub fn read_only_byte(offset: u64) -> u8 {
+    (offset as u8).wrapping_mul(0x9d).wrapping_add(7)
 }

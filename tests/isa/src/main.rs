@@ -4,8 +4,6 @@
 mod asm;
 mod case;
 mod compare;
-mod system_driver;
-mod user_driver;
 mod elf;
 mod errata;
 mod generate;
@@ -16,6 +14,8 @@ mod rng;
 mod run;
 mod sim;
 mod subjects;
+mod system_driver;
+mod user_driver;
 
 use anyhow::Result;
 use clap::Parser;

@@ -2,9 +2,8 @@
 
 use crate::case::{Case, Outcome, State, Trap, Unexpected, double, word};
 use crate::layout::{
-    CASES, CODE, CONTEXT_BYTES, DATA, DATA_SIZE, FILLER, HOT, HOT_BYTES, HOT_SIZE, READ_ONLY,
-    READ_ONLY_SIZE, RESULT_BYTES, RESULTS, EXCEPTION_BYTES, SLOT, TEXT, WINDOW, WINDOW_SIZE,
-    read_only_bytes,
+    CASES, CODE, CONTEXT_BYTES, DATA, DATA_SIZE, EXCEPTION_BYTES, FILLER, READ_ONLY,
+    READ_ONLY_SIZE, RESULT_BYTES, RESULTS, SLOT, TEXT, WINDOW, WINDOW_SIZE, read_only_bytes,
 };
 use crate::{elf, user_driver};
 use anyhow::{Context, Result, bail, ensure};
@@ -58,7 +57,7 @@ impl Qemu {
         })
     }
 
-    /// Runs `cases`, of which number `i` must have its code at `slot(i)`.
+    /// Runs `cases`, each with its code in a slot of its own.
     pub fn run(&self, cases: &[Case]) -> Result<BatchResult> {
         let image = image(cases)?;
         let mut file = tempfile::Builder::new()
@@ -102,7 +101,12 @@ impl Qemu {
 fn image(cases: &[Case]) -> Result<Vec<u8>> {
     let driver = user_driver::build(cases.len());
     let mut records = Vec::new();
-    let mut code = vec![FILLER; (cases.len() + 1) * SLOT as usize / 4];
+    let end = cases
+        .iter()
+        .map(|case| case.pc + SLOT)
+        .max()
+        .unwrap_or(CODE);
+    let mut code = vec![FILLER; (end - CODE) as usize / 4];
     for case in cases {
         records.extend_from_slice(&case.state.to_context(case.pc));
         records.extend_from_slice(&case.window);
@@ -156,8 +160,12 @@ mod signal {
 fn outcome(case: &Case, record: &[u8]) -> Result<Outcome> {
     let (siginfo, rest) = record.split_at(EXCEPTION_BYTES);
     let (context, window) = rest.split_at(CONTEXT_BYTES);
-    let (state, pc) = State::from_context(context.try_into()?)
-        .with_context(|| format!("QEMU's signal frame carries no vector registers (signal {}, case {case:x?})", word(siginfo, 0)))?;
+    let (state, pc) = State::from_context(context.try_into()?).with_context(|| {
+        format!(
+            "QEMU's signal frame carries no vector registers (signal {}, case {case:x?})",
+            word(siginfo, 0)
+        )
+    })?;
     let (number, code) = (word(siginfo, 0) as i32, word(siginfo, 8) as i32);
     let address = double(siginfo, 16);
     let left = !(case.pc..case.end()).contains(&pc);
@@ -182,10 +190,3 @@ fn outcome(case: &Case, record: &[u8]) -> Result<Outcome> {
         window: window.try_into()?,
     })
 }
-
-/// The address in the window record's byte number `at`.
-pub fn hot_address(at: usize) -> u64 {
-    HOT[at / HOT_SIZE as usize] + at as u64 % HOT_SIZE
-}
-
-const _: () = assert!(HOT_BYTES == 2 * HOT_SIZE as usize);

@@ -15,7 +15,7 @@ pub fn list(tests: &[Test]) {
 /// Prints where QEMU is wrong.
 pub fn errata() {
     for erratum in ERRATA {
-        println!("{}: {}", erratum.name, erratum.instructions.join(", "));
+        println!("{}: {}", erratum.name, erratum.instructions);
         println!("    {}\n", erratum.argument);
     }
 }
@@ -54,7 +54,10 @@ pub fn finish(results: &[TestResult], seed: u64) -> bool {
         println!("QEMU corrected in {count} cases: {name} (--errata says why)");
     }
     let failed = results.iter().filter(|r| r.failed > 0).count();
-    let skipped = results.iter().filter(|r| r.test.excluded().is_some()).count();
+    let skipped = results
+        .iter()
+        .filter(|r| r.test.excluded().is_some())
+        .count();
     let passed = results.len() - failed - skipped;
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     failed == 0 && passed > 0

@@ -1,14 +1,14 @@
 //! Runs the tests: batches of cases through QEMU and the simulator.
 
-use crate::case::Case;
+use crate::case::{Case, Outcome};
 use crate::compare::{Difference, differences};
 use crate::generate::{self, BATCH, UNDEFINED};
-use crate::layout::WINDOW;
-use crate::qemu::Qemu;
+use crate::layout::{SLOT, WINDOW};
+use crate::qemu::{BatchResult, Qemu};
 use crate::sim::Sim;
 use crate::subjects::{self, Subject};
 use crate::{Options, errata};
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use la_arch::insn::Encoding;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -103,7 +103,10 @@ pub fn select(only: &[String]) -> Result<Vec<Test>> {
             "no instruction or group is called {name:?}; --list shows them"
         );
     }
-    tests.retain(|t| only.iter().any(|name| t.name() == name || t.group() == name));
+    tests.retain(|t| {
+        only.iter()
+            .any(|name| t.name() == name || t.group() == name)
+    });
     Ok(tests)
 }
 
@@ -122,7 +125,10 @@ pub fn run(options: &Options, qemu: &Qemu, tests: &[Test]) -> Result<Vec<TestRes
         let threads: Vec<_> = (0..options.jobs).map(|_| scope.spawn(worker)).collect();
         threads
             .into_iter()
-            .map(|t| t.join().unwrap_or_else(|_| Err(anyhow!("a test thread panicked"))))
+            .map(|t| {
+                t.join()
+                    .unwrap_or_else(|_| Err(anyhow!("a test thread panicked")))
+            })
             .collect()
     });
     let mut results = Vec::new();
@@ -155,15 +161,17 @@ fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result
             .clone()
             .map(|index| test.case(options.seed, index))
             .collect();
-        let batch = qemu
-            .run(&cases)
-            .map_err(|e| e.context(format!("test {}", test.name())))?;
-        let simulated = sim
-            .run(&cases)
-            .map_err(|e| e.context(format!("test {}", test.name())))?;
+        let label = || format!("test {}", test.name());
+        let (batch, untrapped) = run_qemu(qemu, test, &cases).with_context(label)?;
+        let simulated = sim.run(&cases).with_context(label)?;
         let outcomes = batch.outcomes.into_iter().zip(simulated.outcomes);
         for ((index, case), (mut expected, got)) in indices.zip(&cases).zip(outcomes) {
-            for name in errata::correct(test.name(), case, &mut expected) {
+            let context = errata::Context {
+                name: test.name(),
+                case,
+                untrapped: untrapped.get(index - start),
+            };
+            for name in errata::correct(&context, &mut expected) {
                 *result.errata.entry(name).or_default() += 1;
             }
             result.cases += 1;
@@ -184,6 +192,22 @@ fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result
         result.add_stray(start, stray_difference(&batch.window, &simulated.window));
     }
     Ok(result)
+}
+
+/// QEMU's results, and if an erratum wants them those of the same cases with
+/// floating-point exceptions disabled.
+fn run_qemu(qemu: &Qemu, test: Test, cases: &[Case]) -> Result<(BatchResult, Vec<Outcome>)> {
+    if !errata::needs_untrapped(test.name()) {
+        return Ok((qemu.run(cases)?, Vec::new()));
+    }
+    let mut both = cases.to_vec();
+    both.extend(cases.iter().map(|case| {
+        // Slots of a batch's second half are free.
+        case.untrapped(case.pc + BATCH as u64 * SLOT)
+    }));
+    let mut batch = qemu.run(&both)?;
+    let untrapped = batch.outcomes.split_off(cases.len());
+    Ok((batch, untrapped))
 }
 
 impl TestResult {

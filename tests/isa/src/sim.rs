@@ -35,7 +35,7 @@ impl Sim {
         })
     }
 
-    /// Runs `cases`, of which number `i` must have its code at `slot(i)`.
+    /// Runs `cases`, each with its code in a slot of its own.
     pub fn run(&mut self, cases: &[Case]) -> Result<BatchResult> {
         self.load(cases);
         let machine = &mut self.machine;
@@ -79,7 +79,10 @@ impl Sim {
         put(physical::WINDOW, &vec![0; WINDOW_SIZE as usize]);
         put(physical::READ_ONLY, &read_only_bytes());
         let code = (physical::CASES - physical::CODE) as usize / 4;
-        put(physical::CODE, &FILLER.to_le_bytes().repeat(code.min(1 << 19)));
+        put(
+            physical::CODE,
+            &FILLER.to_le_bytes().repeat(code.min(1 << 19)),
+        );
         for (i, case) in cases.iter().enumerate() {
             let record = physical::CASES + (i * CASE_BYTES) as u64;
             put(record, &case.state.to_context(case.pc));

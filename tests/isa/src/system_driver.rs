@@ -145,7 +145,12 @@ fn save(a: &mut Assembler) {
         a.rri(&integer::ST_D, value, result, offset as i32);
     }
     a.li(value, u64::from(LSX_MAGIC));
-    a.rri(&integer::ST_W, value, result, (context + CONTEXT_HEAD) as i32);
+    a.rri(
+        &integer::ST_W,
+        value,
+        result,
+        (context + CONTEXT_HEAD) as i32,
+    );
     for vector in 0..32 {
         let offset = context + CONTEXT_VR + 16 * usize::from(vector);
         a.rri(&lsx::VST, vector, result, offset as i32);
@@ -156,7 +161,12 @@ fn save(a: &mut Assembler) {
         a.rri(&integer::ST_B, value, result, offset as i32);
     }
     a.rri(&fp::MOVFCSR2GR, value, 0, 0);
-    a.rri(&integer::ST_W, value, result, (context + CONTEXT_FCSR) as i32);
+    a.rri(
+        &integer::ST_W,
+        value,
+        result,
+        (context + CONTEXT_FCSR) as i32,
+    );
     for (part, address) in HOT.into_iter().enumerate() {
         a.li(T2, address - WINDOW + physical::WINDOW);
         let offset = EXCEPTION_BYTES + CONTEXT_BYTES + part * HOT_SIZE as usize;
@@ -201,7 +211,12 @@ fn load(a: &mut Assembler) {
         a.rri(&lsx::VLD, vector, case, offset as i32);
     }
     for flag in 0..8 {
-        a.rri(&integer::LD_B, value, case, (CONTEXT_FCC + usize::from(flag)) as i32);
+        a.rri(
+            &integer::LD_B,
+            value,
+            case,
+            (CONTEXT_FCC + usize::from(flag)) as i32,
+        );
         a.rri(&fp::MOVGR2CF, flag, value, 0);
     }
     a.rri(&integer::LD_WU, value, case, CONTEXT_FCSR as i32);

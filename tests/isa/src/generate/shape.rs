@@ -1,6 +1,6 @@
 //! What an instruction needs from its surroundings, beyond register values.
 
-use la_arch::insn::{Encoding, RegFile};
+use la_arch::insn::Encoding;
 use lvz_sim::isa::Group;
 
 /// How a memory access gets its address.
@@ -45,7 +45,9 @@ pub fn excluded(encoding: &Encoding, group: Group) -> Option<&'static str> {
     match encoding.name {
         "syscall" => Some("a process cannot see the exception: suite `system`"),
         "dbcl" => Some("no debugger in user mode: suite `system`"),
-        "rdtimel.w" | "rdtimeh.w" | "rdtime.d" => Some("QEMU reads the host's clock: suite `system`"),
+        "rdtimel.w" | "rdtimeh.w" | "rdtime.d" => {
+            Some("QEMU reads the host's clock: suite `system`")
+        }
         "cpucfg" => Some("describes the model, which differs: suite `system`"),
         _ => None,
     }
@@ -87,14 +89,4 @@ fn access_size(name: &str) -> u64 {
         // vld, vst and their indexed forms have no suffix.
         _ => 16,
     }
-}
-
-/// Whether the instruction's operands include floating-point or vector
-/// registers.
-pub fn uses_vectors(encoding: &Encoding) -> bool {
-    encoding
-        .format
-        .regs
-        .iter()
-        .any(|file| matches!(file, RegFile::Fpr | RegFile::Vr))
 }
