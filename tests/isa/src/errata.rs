@@ -59,6 +59,12 @@ pub fn needs_untrapped(name: &str) -> bool {
     name.starts_with("vf") && !silent
 }
 
+/// Whether `word` is undefined but must not be given to QEMU: erratum
+/// xvaddwod-without-lasx.
+pub fn unusable(word: u32) -> bool {
+    word & 0xfffe_0000 == 0x7440_0000
+}
+
 /// The outcome of an instruction that traps: nothing has changed.
 fn trapped(case: &Case, trap: Trap) -> Outcome {
     Outcome {

@@ -57,7 +57,7 @@ pub fn undefined_case(known: impl Fn(u32) -> bool, seed: u64, index: usize) -> C
             1 => word ^= rng.bits() as u32 & near.mask() & rng.bits() as u32,
             _ => word ^= 1 << rng.below(32),
         }
-        if !known(word) {
+        if !known(word) && !crate::errata::unusable(word) {
             break word;
         }
     };

@@ -162,8 +162,8 @@ fn outcome(case: &Case, record: &[u8]) -> Result<Outcome> {
     let (context, window) = rest.split_at(CONTEXT_BYTES);
     let (state, pc) = State::from_context(context.try_into()?).with_context(|| {
         format!(
-            "QEMU's signal frame carries no vector registers (signal {}, case {case:x?})",
-            word(siginfo, 0)
+            "QEMU's signal frame behind {:08x?} carries no LSX registers",
+            case.words
         )
     })?;
     let (number, code) = (word(siginfo, 0) as i32, word(siginfo, 8) as i32);

@@ -3,7 +3,7 @@
 use crate::case::{Case, Outcome};
 use crate::compare::{Difference, differences};
 use crate::generate::{self, BATCH, UNDEFINED};
-use crate::layout::{SLOT, WINDOW};
+use crate::layout::{SLOT, WINDOW, hot_index};
 use crate::qemu::{BatchResult, Qemu};
 use crate::sim::Sim;
 use crate::subjects::{self, Subject};
@@ -221,10 +221,11 @@ impl TestResult {
     }
 }
 
-/// The first byte of the window that differs when the batch is over: writes
-/// that went where no case looks.
+/// The first byte that differs, when the batch is over, where no case looks:
+/// writes that went astray.
 fn stray_difference(expected: &[u8], got: &[u8]) -> Option<Difference> {
-    let at = expected.iter().zip(got).position(|(e, g)| e != g)?;
+    let unseen = |at: usize| hot_index(WINDOW + at as u64).is_none();
+    let at = (0..expected.len()).find(|&at| expected[at] != got[at] && unseen(at))?;
     Some(Difference {
         what: format!("[{:#x}]", WINDOW + at as u64),
         expected: format!("{:#04x}", expected[at]),
