@@ -1,0 +1,133 @@
+//! Compares what came out of both and says how it differs.
+
+use crate::case::{Case, Outcome, Trap};
+use crate::layout::hot_address;
+use la_arch::insn::{Encoding, RegFile};
+use std::fmt::Write;
+
+/// One thing that differs, in words: name, what QEMU says, what lvz-sim says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Register, memory, pc or exception.
+    pub what: String,
+    /// QEMU's (corrected by the errata).
+    pub expected: String,
+    /// The simulator's.
+    pub got: String,
+}
+
+/// All differences between the expected and the actual outcome of `case`.
+pub fn differences(case: &Case, expected: &Outcome, got: &Outcome) -> Vec<Difference> {
+    let mut list = Vec::new();
+    let mut check = |what: String, expected: String, got: String| {
+        if expected != got {
+            list.push(Difference {
+                what,
+                expected,
+                got,
+            });
+        }
+    };
+    if !same_trap(case, expected.trap, got.trap) {
+        let text = |trap: Option<Trap>| trap.map_or("none".into(), |t| format!("{t:x?}"));
+        check("exception".into(), text(expected.trap), text(got.trap));
+    }
+    check(
+        "pc".into(),
+        format!("{:#x}", expected.pc),
+        format!("{:#x}", got.pc),
+    );
+    for (i, (e, g)) in expected.state.gpr.iter().zip(&got.state.gpr).enumerate() {
+        check(format!("r{i}"), format!("{e:#018x}"), format!("{g:#018x}"));
+    }
+    for (i, (e, g)) in expected.state.vr.iter().zip(&got.state.vr).enumerate() {
+        check(format!("vr{i}"), vector(*e), vector(*g));
+    }
+    let (e, g) = (&expected.state, &got.state);
+    check(
+        "fcc".into(),
+        format!("{:#010b}", e.fcc),
+        format!("{:#010b}", g.fcc),
+    );
+    check("fcsr".into(), fcsr(e.fcsr), fcsr(g.fcsr));
+    for (i, (e, g)) in expected.window.iter().zip(&got.window).enumerate() {
+        check(
+            format!("[{:#x}]", hot_address(i)),
+            format!("{e:#04x}"),
+            format!("{g:#04x}"),
+        );
+    }
+    list
+}
+
+/// The same exception. Where an access crosses into a page that it may not
+/// touch, the bad address may be the access's own or that page's: the manual
+/// does not say, and an emulator on another computer reports that computer's.
+fn same_trap(case: &Case, expected: Option<Trap>, got: Option<Trap>) -> bool {
+    let within = |a: u64, b: u64| {
+        a == b
+            || case.access.is_some_and(|(start, size)| {
+                let inside = |x: u64| x.wrapping_sub(start) < size;
+                inside(a) && inside(b)
+            })
+    };
+    match (expected, got) {
+        (Some(Trap::Unmapped(a)), Some(Trap::Unmapped(b)))
+        | (Some(Trap::ReadOnly(a)), Some(Trap::ReadOnly(b))) => within(a, b),
+        (a, b) => a == b,
+    }
+}
+
+fn vector(v: [u64; 2]) -> String {
+    format!("{:016x}_{:016x}", v[1], v[0])
+}
+
+fn fcsr(v: u32) -> String {
+    format!(
+        "{v:#010x} (enables {:05b}, RM {}, flags {:05b}, cause {:05b})",
+        v & 31,
+        v >> 8 & 3,
+        v >> 16 & 31,
+        v >> 24 & 31
+    )
+}
+
+/// The inputs that the instruction's operands name.
+pub fn inputs(encoding: Option<&Encoding>, case: &Case) -> String {
+    let mut text = String::new();
+    for word in &case.words {
+        let _ = write!(text, "word {word:#010x} ");
+    }
+    let Some(encoding) = encoding else {
+        return text;
+    };
+    let word = case.words.last().copied().unwrap_or_default();
+    let o = encoding.operands(word);
+    for (letter, (file, number)) in ["d", "j", "k", "a"].into_iter().zip(
+        encoding
+            .format
+            .regs
+            .into_iter()
+            .zip([o.rd, o.rj, o.rk, o.ra]),
+    ) {
+        let n = usize::from(number & 31);
+        let _ = match file {
+            RegFile::None => Ok(()),
+            RegFile::Gpr => write!(text, "r{letter}=r{n}={:#x} ", case.state.gpr[n]),
+            RegFile::Fpr => write!(text, "f{letter}=f{n}={:#018x} ", case.state.vr[n][0]),
+            RegFile::Vr => write!(text, "v{letter}=vr{n}={} ", vector(case.state.vr[n])),
+            RegFile::Cfr => write!(text, "c{letter}=fcc{n}={} ", case.state.fcc >> (n & 7) & 1),
+        };
+    }
+    if encoding.format.immediate_widths()[0] != 0 {
+        let _ = write!(text, "imm={} ", o.imm);
+    }
+    if encoding.format.immediate_widths()[1] != 0 {
+        let _ = write!(text, "imm2={} ", o.imm2);
+    }
+    let _ = write!(text, "fcsr={}", fcsr(case.state.fcsr));
+    if let Some((address, size)) = case.access {
+        let _ = write!(text, " access={address:#x}+{size}");
+    }
+    text
+}

@@ -1,0 +1,111 @@
+//! The list.
+
+use super::{
+    Erratum, alignment, bounded_float, exact_underflow, needs_untrapped, no_partial_store, no_sc_q,
+    reserved_fcsr_bits, same_rd_rj, signed_assertion, vector_float_trap,
+};
+use crate::generate::UNDEFINED;
+
+/// All that are known, of QEMU 11.1. "The manual" is the LoongArch Reference
+/// Manual, Volume 1.
+pub const ERRATA: &[Erratum] = &[
+    Erratum {
+        name: "assertion-signed",
+        instructions: "asrtle.d, asrtgt.d",
+        argument: "The manual (2.2.10, ASRT{LE/GT}.D) compares signed numbers; QEMU compares \
+                   unsigned ones. QEMU's developers agree: a patch series on qemu-devel, \
+                   \"target/loongarch: Change asrtle_d()/asrtgt_d() for signed integer \
+                   comparison\", corrects it.",
+        concerns: |name| name.starts_with("asrt"),
+        correct: signed_assertion,
+    },
+    Erratum {
+        name: "bound-alignment",
+        instructions: "ldgt.*, ldle.*, stgt.*, stle.*",
+        argument: "The manual (2.2.9) requires the addresses of bound-checking accesses to be \
+                   naturally aligned, else ALE, which goes before BCE (6.2.3); QEMU checks the \
+                   bound only.",
+        concerns: |name| {
+            ["ldgt", "ldle", "stgt", "stle"]
+                .iter()
+                .any(|s| name.starts_with(s))
+        },
+        correct: alignment,
+    },
+    Erratum {
+        name: "float-bound-address",
+        instructions: "fldgt.*, fldle.*, fstgt.*, fstle.*",
+        argument: "The manual (3.2.7): the address is the value of rj, and must be aligned. \
+                   QEMU's gen_fload_gt() and its like access rj + rk, the bound added to the \
+                   address. What is expected is computed from the manual's pseudo-code instead.",
+        concerns: |name| {
+            ["fldgt", "fldle", "fstgt", "fstle"]
+                .iter()
+                .any(|s| name.starts_with(s))
+        },
+        correct: bounded_float,
+    },
+    Erratum {
+        name: "atomic-same-register-zero",
+        instructions: "am*.{w,d,wu,du}",
+        argument: "The manual (2.2.7.1): with the same register as rd and rj, INE. QEMU's \
+                   gen_am() makes an exception of r0, which the manual does not.",
+        concerns: |name| name.starts_with("am"),
+        correct: same_rd_rj,
+    },
+    Erratum {
+        name: "fcsr-reserved",
+        instructions: "movgr2fcsr",
+        argument: "The manual (3.1.3) defines bits 4:0, 9:8, 20:16 and 28:24 of FCSR0; the \
+                   others are reserved and read as zero. QEMU stores all 32.",
+        concerns: |name| name == "movgr2fcsr",
+        correct: reserved_fcsr_bits,
+    },
+    Erratum {
+        name: "exact-underflow",
+        instructions: "fadd, fsub, fmul, fdiv, fmadd, fmsub, fnmadd, fnmsub, fscaleb, frecip, fcvt",
+        argument: "The manual (3.1.4, underflow): with Enables.U set a tiny result that is not \
+                   zero traps whether it is exact or not. QEMU's softfloat has only the untrapped \
+                   rule, where an exact tiny result is no exception.",
+        concerns: |name| name.starts_with('f'),
+        correct: exact_underflow,
+    },
+    Erratum {
+        name: "vector-float-trap",
+        instructions: "vf* with an enabled exception",
+        argument: "An instruction that traps has not modified its destination (3.1.4), and Cause \
+                   has what its elements raised. QEMU's vector helpers stop at the first element \
+                   whose exception is enabled: elements before it are already written for some \
+                   instructions, and exceptions of elements behind it are missing from Cause. \
+                   What is expected comes from QEMU's own run of the same case with all \
+                   exceptions disabled (and from the rule of exact-underflow).",
+        concerns: needs_untrapped,
+        correct: vector_float_trap,
+    },
+    Erratum {
+        name: "partial-vector-store",
+        instructions: "vst, vstx",
+        argument: "A store that traps has stored nothing. QEMU's user mode does a vector store as \
+                   two stores of the host, of which the first stays when the second faults.",
+        concerns: |name| matches!(name, "vst" | "vstx"),
+        correct: no_partial_store,
+    },
+    Erratum {
+        name: "sc.q-exists",
+        instructions: "sc.q",
+        argument: "SC.Q came with LoongArch v1.1 and is announced by CPUCFG.2.SCQ, which is 0 in \
+                   QEMU's own la464; QEMU's trans_sc_q() does not look at it.",
+        concerns: |name| name == UNDEFINED,
+        correct: no_sc_q,
+    },
+    Erratum {
+        name: "xvaddwod-without-lasx",
+        instructions: "xvaddwod.{h.bu.b,w.hu.h,d.wu.w,q.du.d}",
+        argument: "LASX is off in the model that is run, so these words are INE. QEMU's \
+                   translation of these four looks at the feature bit of LSX instead, executes \
+                   them and from then on saves LASX registers at signals. The test of undefined \
+                   words leaves them out.",
+        concerns: |_| false,
+        correct: |_, _| false,
+    },
+];

@@ -1,0 +1,92 @@
+//! What an instruction needs from its surroundings, beyond register values.
+
+use la_arch::insn::Encoding;
+use lvz_sim::isa::Group;
+
+/// How a memory access gets its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// `rj` plus the first immediate times this.
+    Offset(i64),
+    /// `rj` plus `rk`.
+    Index,
+    /// `rj` alone.
+    Plain,
+    /// `rj` alone, compared with the bound in `rk`.
+    Bound,
+}
+
+/// The kind of test that an instruction gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Registers and immediates only.
+    Registers,
+    /// Memory access of so many bytes.
+    Access {
+        /// How the address is formed.
+        addressing: Addressing,
+        /// Bytes.
+        size: u64,
+    },
+    /// Jump or branch.
+    Branch,
+    /// Store-conditional of so many bytes: tested in sequences with its load.
+    Conditional(u64),
+}
+
+/// Why an instruction is not compared with QEMU's user mode, and which suite
+/// of `cargo xtask test` has it instead.
+pub fn excluded(encoding: &Encoding, group: Group) -> Option<&'static str> {
+    match group {
+        Group::Privileged => return Some("privileged: suite `system`"),
+        Group::Lvz => return Some("virtualization: suite `system`"),
+        _ => {}
+    }
+    match encoding.name {
+        "syscall" => Some("a process cannot see the exception: suite `system`"),
+        "dbcl" => Some("no debugger in user mode: suite `system`"),
+        "rdtimel.w" | "rdtimeh.w" | "rdtime.d" => {
+            Some("QEMU reads the host's clock: suite `system`")
+        }
+        "cpucfg" => Some("describes the model, which differs: suite `system`"),
+        _ => None,
+    }
+}
+
+/// The shape of an instruction, from its name and operand format.
+pub fn of(encoding: &Encoding) -> Shape {
+    let name = encoding.name;
+    let stem = name.split('.').next().unwrap_or(name);
+    let size = access_size(name);
+    let scaled = |scale| Shape::Access {
+        addressing: Addressing::Offset(scale),
+        size,
+    };
+    let access = |addressing| Shape::Access { addressing, size };
+    match stem {
+        "ld" | "st" | "fld" | "fst" | "vld" | "vst" => scaled(1),
+        "ldptr" | "stptr" | "ll" => scaled(4),
+        "sc" => Shape::Conditional(size),
+        "vldrepl" | "vstelm" => scaled(size as i64),
+        "ldx" | "stx" | "fldx" | "fstx" | "vldx" | "vstx" => access(Addressing::Index),
+        "ldgt" | "ldle" | "stgt" | "stle" | "fldgt" | "fldle" | "fstgt" | "fstle" => {
+            access(Addressing::Bound)
+        }
+        "b" | "bl" | "jirl" | "beq" | "bne" | "blt" | "bge" | "bltu" | "bgeu" | "beqz" | "bnez"
+        | "bceqz" | "bcnez" => Shape::Branch,
+        _ if name.starts_with("am") => access(Addressing::Plain),
+        _ => Shape::Registers,
+    }
+}
+
+/// Bytes that a load or store moves.
+fn access_size(name: &str) -> u64 {
+    match name.rsplit('.').next().unwrap_or_default() {
+        "b" | "bu" => 1,
+        "h" | "hu" => 2,
+        "w" | "wu" | "s" => 4,
+        "d" | "du" => 8,
+        // vld, vst and their indexed forms have no suffix.
+        _ => 16,
+    }
+}

@@ -1,0 +1,234 @@
+//! Runs the tests: batches of cases through QEMU and the simulator.
+
+use crate::case::{Case, Outcome};
+use crate::compare::{Difference, differences};
+use crate::generate::{self, BATCH, UNDEFINED};
+use crate::layout::{SLOT, WINDOW, hot_index};
+use crate::qemu::{BatchResult, Qemu};
+use crate::sim::Sim;
+use crate::subjects::{self, Subject};
+use crate::{Options, errata};
+use anyhow::{Context, Result, anyhow, ensure};
+use la_arch::insn::Encoding;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One row of work.
+#[derive(Clone, Copy)]
+pub enum Test {
+    /// An instruction.
+    Instruction(Subject),
+    /// Words that are no instruction.
+    Undefined,
+}
+
+impl Test {
+    /// Mnemonic, or the name of the special test.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Test::Instruction(subject) => subject.insn.encoding.name,
+            Test::Undefined => UNDEFINED,
+        }
+    }
+
+    /// The group in the table.
+    pub fn group(&self) -> &'static str {
+        match self {
+            Test::Instruction(subject) => subjects::group_name(subject.insn.group),
+            Test::Undefined => UNDEFINED,
+        }
+    }
+
+    /// Why it is not run, if it is not.
+    pub fn excluded(&self) -> Option<&'static str> {
+        match self {
+            Test::Instruction(subject) => subject.excluded,
+            Test::Undefined => None,
+        }
+    }
+
+    fn encoding(&self) -> Option<&'static Encoding> {
+        match self {
+            Test::Instruction(subject) => Some(subject.insn.encoding),
+            Test::Undefined => None,
+        }
+    }
+
+    fn case(&self, seed: u64, index: usize) -> Case {
+        match self.encoding() {
+            Some(encoding) => generate::case(encoding, seed, index),
+            None => generate::undefined_case(subjects::is_instruction, seed, index),
+        }
+    }
+}
+
+/// A case that differed.
+#[derive(Debug)]
+pub struct Failure {
+    /// Number of the case.
+    pub index: usize,
+    /// What went in.
+    pub inputs: String,
+    /// What differed.
+    pub differences: Vec<Difference>,
+}
+
+/// The outcome of one test.
+pub struct TestResult {
+    /// The test.
+    pub test: Test,
+    /// Cases run.
+    pub cases: usize,
+    /// Cases that ended in an exception.
+    pub traps: usize,
+    /// Cases that differed.
+    pub failed: usize,
+    /// The first of them.
+    pub failures: Vec<Failure>,
+    /// Cases that an erratum corrected, by its name.
+    pub errata: BTreeMap<&'static str, usize>,
+}
+
+/// The tests with these names or groups; all if there are none.
+pub fn select(only: &[String]) -> Result<Vec<Test>> {
+    let mut tests: Vec<Test> = subjects::all().into_iter().map(Test::Instruction).collect();
+    tests.push(Test::Undefined);
+    tests.sort_by_key(|test| test.group());
+    if only.is_empty() {
+        return Ok(tests);
+    }
+    for name in only {
+        ensure!(
+            tests.iter().any(|t| t.name() == name || t.group() == name),
+            "no instruction or group is called {name:?}; --list shows them"
+        );
+    }
+    tests.retain(|t| {
+        only.iter()
+            .any(|name| t.name() == name || t.group() == name)
+    });
+    Ok(tests)
+}
+
+/// Runs `tests` on as many threads as asked for.
+pub fn run(options: &Options, qemu: &Qemu, tests: &[Test]) -> Result<Vec<TestResult>> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut sim = Sim::new()?;
+        let mut results = Vec::new();
+        while let Some(test) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+            results.push(run_test(options, qemu, &mut sim, *test)?);
+        }
+        Ok(results)
+    };
+    let parts: Vec<Result<Vec<TestResult>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.jobs).map(|_| scope.spawn(worker)).collect();
+        threads
+            .into_iter()
+            .map(|t| {
+                t.join()
+                    .unwrap_or_else(|_| Err(anyhow!("a test thread panicked")))
+            })
+            .collect()
+    });
+    let mut results = Vec::new();
+    for part in parts {
+        results.extend(part?);
+    }
+    results.sort_by_key(|r| (r.test.group(), r.test.name()));
+    Ok(results)
+}
+
+fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result<TestResult> {
+    let mut result = TestResult {
+        test,
+        cases: 0,
+        traps: 0,
+        failed: 0,
+        failures: Vec::new(),
+        errata: BTreeMap::new(),
+    };
+    if test.excluded().is_some() {
+        return Ok(result);
+    }
+    let all = match options.case {
+        Some(index) => index as usize..index as usize + 1,
+        None => 0..options.cases as usize,
+    };
+    for start in all.clone().step_by(BATCH) {
+        let indices = start..all.end.min(start + BATCH);
+        let cases: Vec<Case> = indices
+            .clone()
+            .map(|index| test.case(options.seed, index))
+            .collect();
+        let label = || format!("test {}", test.name());
+        let (batch, untrapped) = run_qemu(qemu, test, &cases).with_context(label)?;
+        let simulated = sim.run(&cases).with_context(label)?;
+        let outcomes = batch.outcomes.into_iter().zip(simulated.outcomes);
+        for ((index, case), (mut expected, got)) in indices.zip(&cases).zip(outcomes) {
+            let context = errata::Context {
+                name: test.name(),
+                case,
+                untrapped: untrapped.get(index - start),
+            };
+            for name in errata::correct(&context, &mut expected) {
+                *result.errata.entry(name).or_default() += 1;
+            }
+            result.cases += 1;
+            result.traps += usize::from(got.trap.is_some());
+            let found = differences(case, &expected, &got);
+            if found.is_empty() {
+                continue;
+            }
+            result.failed += 1;
+            if result.failures.len() < options.show {
+                result.failures.push(Failure {
+                    index,
+                    inputs: crate::compare::inputs(test.encoding(), case),
+                    differences: found,
+                });
+            }
+        }
+        result.add_stray(start, stray_difference(&batch.window, &simulated.window));
+    }
+    Ok(result)
+}
+
+/// QEMU's results, and if an erratum wants them those of the same cases with
+/// floating-point exceptions disabled.
+fn run_qemu(qemu: &Qemu, test: Test, cases: &[Case]) -> Result<(BatchResult, Vec<Outcome>)> {
+    if !errata::needs_untrapped(test.name()) {
+        return Ok((qemu.run(cases)?, Vec::new()));
+    }
+    let mut both = cases.to_vec();
+    both.extend(cases.iter().map(|case| {
+        // Slots of a batch's second half are free.
+        case.untrapped(case.pc + BATCH as u64 * SLOT)
+    }));
+    let mut batch = qemu.run(&both)?;
+    let untrapped = batch.outcomes.split_off(cases.len());
+    Ok((batch, untrapped))
+}
+
+impl TestResult {
+    fn add_stray(&mut self, start: usize, stray: Option<Difference>) {
+        self.failed += usize::from(stray.is_some());
+        self.failures.extend(stray.map(|difference| Failure {
+            index: start,
+            inputs: "the whole batch: memory outside of the cases' view".into(),
+            differences: vec![difference],
+        }));
+    }
+}
+
+/// The first byte that differs, when the batch is over, where no case looks:
+/// writes that went astray.
+fn stray_difference(expected: &[u8], got: &[u8]) -> Option<Difference> {
+    let unseen = |at: usize| hot_index(WINDOW + at as u64).is_none();
+    let at = (0..expected.len()).find(|&at| expected[at] != got[at] && unseen(at))?;
+    Some(Difference {
+        what: format!("[{:#x}]", WINDOW + at as u64),
+        expected: format!("{:#04x}", expected[at]),
+        got: format!("{:#04x}", got[at]),
+    })
+}

@@ -1,0 +1,73 @@
+//! What is tested: the instructions that lvz-sim implements, by group.
+
+use crate::generate::shape;
+use la_arch::insn::{Encoding, atomic, bound, fp, integer, lsx, lvz, privileged};
+use lvz_sim::isa::{Group, Insn};
+
+/// All encodings that `la-arch` knows, by file.
+const ENCODINGS: [&[Encoding]; 7] = [
+    integer::ALL,
+    bound::ALL,
+    atomic::ALL,
+    fp::ALL,
+    lsx::ALL,
+    privileged::ALL,
+    lvz::ALL,
+];
+
+/// One of all encodings, chosen by a number.
+pub fn any_encoding(number: usize) -> &'static Encoding {
+    let all: usize = ENCODINGS.iter().map(|group| group.len()).sum();
+    let mut number = number % all;
+    for group in ENCODINGS {
+        match group.get(number) {
+            Some(encoding) => return encoding,
+            None => number -= group.len(),
+        }
+    }
+    &integer::ADD_W
+}
+
+/// Whether `word` is an instruction that the model la464 may have: LoongArch
+/// v1.0, or the vector instructions that come with frecipe and the like only
+/// later are not.
+pub fn is_instruction(word: u32) -> bool {
+    ENCODINGS
+        .iter()
+        .flat_map(|group| group.iter())
+        .any(|encoding| !encoding.v1_1 && encoding.matches(word))
+}
+
+/// An implemented instruction, and why it is not compared, if it is not.
+#[derive(Clone, Copy)]
+pub struct Subject {
+    /// The instruction.
+    pub insn: &'static Insn,
+    /// Where it is tested instead.
+    pub excluded: Option<&'static str>,
+}
+
+/// All instructions that lvz-sim implements in its model la464.
+pub fn all() -> Vec<Subject> {
+    lvz_sim::isa::all()
+        .filter(|insn| !insn.encoding.v1_1)
+        .map(|insn| Subject {
+            insn,
+            excluded: shape::excluded(insn.encoding, insn.group),
+        })
+        .collect()
+}
+
+/// A group's name in the table.
+pub fn group_name(group: Group) -> &'static str {
+    match group {
+        Group::Integer => "integer",
+        Group::Bound => "bound",
+        Group::Atomic => "atomic",
+        Group::Crc => "crc",
+        Group::Fp => "fp",
+        Group::Lsx => "lsx",
+        Group::Privileged => "privileged",
+        Group::Lvz => "lvz",
+    }
+}
