@@ -72,10 +72,10 @@ fn refusal(page: TlbElo, plv: u8, access: Access) -> Exception {
         page_invalid(access)
     } else if access == Access::Fetch && page.nx() {
         Exception::PNX
-    } else if access == Access::Load && page.nr() {
-        Exception::PNR
     } else if !permissions(page.with_nr(false).with_nx(false), plv, true)[0] {
         Exception::PPI
+    } else if access == Access::Load && page.nr() {
+        Exception::PNR
     } else {
         Exception::PME
     }
@@ -157,12 +157,20 @@ impl Cpu {
         if crmd.da() || !crmd.pg() {
             return Ok(direct);
         }
-        let window = (0..4).map(|i| Dmw(csr.raw(number::DMW0 + i)));
-        if window
-            .into_iter()
-            .any(|w| w.plv() >> plv & 1 != 0 && w.vseg() == va >> 60)
-        {
+        let window = |i| {
+            let window = Dmw(csr.raw(number::DMW0 + i));
+            window.plv() >> plv & 1 != 0 && window.vseg() == va >> 60
+        };
+        if window(0) || window(1) {
             return Ok(direct);
+        }
+        // The last two windows are for loads and stores only (5.2.1).
+        let data_window = window(2) || window(3);
+        if data_window && access != Access::Fetch {
+            return Ok(Mapping {
+                perms: [true, true, false],
+                ..direct
+            });
         }
         // Bits 63:47 must be equal (VALEN is 48), in reduced mode up to eight
         // more (RVACFG, 7.5.11).
@@ -179,7 +187,12 @@ impl Cpu {
             },
             asid: csr.asid().asid() as u16,
         };
-        self.look_up(&tag, csr, va, access, plv)
+        let mut mapping = self.look_up(&tag, csr, va, access, plv)?;
+        if data_window {
+            // The fetch went past the window that loads and stores use.
+            mapping.perms = [false, false, true];
+        }
+        Ok(mapping)
     }
 
     fn look_up(
