@@ -88,6 +88,13 @@ impl Cpu {
     /// The exception is recorded: refill, page fault or address error, of the
     /// guest's stage or of root's.
     pub(crate) fn translate(&mut self, _bus: &Bus, va: u64, access: Access) -> Step<Mapping> {
+        // In 32-bit address mode the upper half is no part of the address, nor
+        // of what is recorded (5.2.2, 7.4.10, 7.5.14).
+        let va = if self.csr().misc().va32l() >> self.plv & 1 != 0 {
+            va & 0xffff_ffff
+        } else {
+            va
+        };
         let first = match self.stage1(va, access) {
             Ok(mapping) => mapping,
             Err(fault) => return Err(self.record(fault, access, va, false)),
@@ -143,12 +150,6 @@ impl Cpu {
         let csr = self.csr();
         let crmd = csr.crmd();
         let plv = self.plv;
-        let misc = csr.misc();
-        let va = if misc.va32l() >> plv & 1 != 0 {
-            va & 0xffff_ffff
-        } else {
-            va
-        };
         let direct = Mapping {
             pa: va & PA_MASK,
             perms: [true; 3],
