@@ -225,3 +225,51 @@ fn window(rng: &mut Rng) -> [u8; HOT_BYTES] {
     }
     window
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{CODE, SLOT};
+    use la_arch::insn::{atomic, fp, integer, lsx};
+
+    #[test]
+    fn seeds_replay_and_differ() {
+        let text = |seed, index| format!("{:?}", case(&fp::FADD_S, seed, index));
+        assert_eq!(text(1, 7), text(1, 7));
+        assert_ne!(text(1, 7), text(2, 7));
+        assert_ne!(text(1, 7), text(1, 8));
+    }
+
+    #[test]
+    fn words_are_the_instruction_and_r0_is_zero() {
+        for encoding in [&integer::ADD_W, &lsx::VADD_B, &integer::JIRL, &atomic::SC_D] {
+            for index in 0..500 {
+                let case = case(encoding, 1, index);
+                assert!(case.words.iter().any(|&w| encoding.matches(w)));
+                assert_eq!(case.state.gpr[0], 0);
+                assert!(case.words.len() * 4 < SLOT as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn branches_never_land_on_a_case() {
+        for encoding in [&integer::B, &integer::BEQ, &integer::BNEZ, &fp::BCEQZ] {
+            for index in 0..500 {
+                let case = case(encoding, 1, index);
+                let offset = i64::from(encoding.operands(case.words[0]).imm) * 4;
+                let target = case.pc.wrapping_add_signed(offset);
+                assert!(target < CODE || !(target - CODE).is_multiple_of(SLOT));
+            }
+        }
+    }
+
+    #[test]
+    fn undefined_words_are_no_instructions() {
+        use crate::subjects::is_instruction;
+        for index in 0..500 {
+            let case = undefined_case(is_instruction, 1, index);
+            assert!(!is_instruction(case.words[0]));
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What the user sees.
 
+use crate::compare::Difference;
 use crate::errata::ERRATA;
 use crate::run::{Test, TestResult};
 use std::collections::BTreeMap;
@@ -63,6 +64,15 @@ pub fn finish(results: &[TestResult], seed: u64) -> bool {
     failed == 0 && passed > 0
 }
 
+/// Prints one case that is being looked at: what goes in and what comes out.
+pub fn case(inputs: &str, effects: &[Difference]) {
+    println!("{inputs}");
+    for d in effects {
+        println!("    {:10} before  {}", d.what, d.expected);
+        println!("    {:10} after   {}", "", d.got);
+    }
+}
+
 fn print_failures(result: &TestResult, seed: u64) {
     let name = result.test.name();
     for failure in &result.failures {
@@ -70,6 +80,9 @@ fn print_failures(result: &TestResult, seed: u64) {
         for d in failure.differences.iter().take(8) {
             println!("    {:10} QEMU    {}", d.what, d.expected);
             println!("    {:10} lvz-sim {}", "", d.got);
+        }
+        if failure.differences.len() > 8 {
+            println!("    and {} more", failure.differences.len() - 8);
         }
         println!(
             "    replay: --seed {seed} --only {name} --case {}",
