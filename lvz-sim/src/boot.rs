@@ -152,8 +152,8 @@ pub fn load(
     })
 }
 
-/// Puts an initial RAM disk at the start of high memory if it fits there,
-/// otherwise at the end of low memory: far from the kernel, which may move
+/// Puts an initial RAM disk at the start of high memory (after a kernel that
+/// is there) if it fits, otherwise at the end of low memory: far from the kernel, which may move
 /// itself upwards (CONFIG_RANDOMIZE_BASE).
 fn place_initrd(
     ram: &GuestRam,
@@ -165,9 +165,14 @@ fn place_initrd(
     if length == 0 {
         return Err(ImageError::Empty);
     }
-    let high = memory.iter().skip(1).find(|span| span.length >= length);
+    // Where it can begin in a range: not before the kernel's end.
+    let first = |span: &Span| kernel_end.next_multiple_of(ALIGN).max(span.start);
+    let high = memory
+        .iter()
+        .skip(1)
+        .find(|span| first(span).saturating_add(length) <= span.end());
     let start = match (high, memory.first()) {
-        (Some(high), _) => Some(high.start),
+        (Some(high), _) => Some(first(high)),
         (None, Some(low)) => low
             .end()
             .checked_sub(length)

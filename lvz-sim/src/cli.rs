@@ -92,14 +92,22 @@ pub struct RunArgs {
 
 /// Parses 512M, 2G, 65536K or plain bytes.
 fn parse_size(s: &str) -> Result<u64, String> {
-    let (digits, shift) = match s.trim_end_matches(['B', 'b']).split_at_checked(s.len().saturating_sub(1)) {
+    let (digits, shift) = match s
+        .trim_end_matches(['B', 'b'])
+        .split_at_checked(s.len().saturating_sub(1))
+    {
         Some((n, "K" | "k")) => (n, 10),
         Some((n, "M" | "m")) => (n, 20),
         Some((n, "G" | "g")) => (n, 30),
         _ => (s, 0),
     };
-    let number: u64 = digits.parse().map_err(|_| "not a size like 512M or 2G".to_owned())?;
-    number.checked_shl(shift).filter(|v| v >> shift == number).ok_or_else(|| "too large".to_owned())
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "not a size like 512M or 2G".to_owned())?;
+    number
+        .checked_shl(shift)
+        .filter(|v| v >> shift == number)
+        .ok_or_else(|| "too large".to_owned())
 }
 
 /// Parses a count, with an optional k, M or G for powers of a thousand.
@@ -110,8 +118,12 @@ fn parse_count(s: &str) -> Result<u64, String> {
         Some((n, "G")) => (n, 1_000_000_000),
         _ => (s, 1u64),
     };
-    let number: u64 = digits.parse().map_err(|_| "not a number like 1000 or 5M".to_owned())?;
-    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "not a number like 1000 or 5M".to_owned())?;
+    number
+        .checked_mul(factor)
+        .ok_or_else(|| "too large".to_owned())
 }
 
 fn parse_drive(s: &str) -> Result<DriveConfig, String> {
@@ -120,14 +132,18 @@ fn parse_drive(s: &str) -> Result<DriveConfig, String> {
         Some((path, "volatile")) => (path, DriveMode::Volatile),
         _ => (s, DriveMode::ReadWrite),
     };
-    Ok(DriveConfig { path: path.into(), mode })
+    Ok(DriveConfig {
+        path: path.into(),
+        mode,
+    })
 }
 
 fn parse_trace(s: &str) -> Result<Trace, String> {
     if s.is_empty() {
         return Ok(Trace::default());
     }
-    s.parse().map_err(|e: crate::trace::TraceError| e.to_string())
+    s.parse()
+        .map_err(|e: crate::trace::TraceError| e.to_string())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@
 //! do not depend on the host, its rounding mode or its exception flags.
 //!
 //! Facts taken from the LoongArch Reference Manual, volume 1:
-//! - 3.1.2 NaN propagation: a signalling NaN goes before a quiet one; among equals `fa` goes before
+//! - 3.1.1 NaN propagation: a signalling NaN goes before a quiet one; among equals `fa` goes before
 //!   `fj`, and `fj` before `fk`; the default NaN is positive with only the quiet bit set.
 //! - 3.1.4 exceptions: tininess is detected after rounding; a tiny result raises underflow if it is
 //!   inexact, or in any case if the underflow exception is enabled; overflow raises inexact also.

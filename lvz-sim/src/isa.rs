@@ -22,6 +22,8 @@ mod fp_convert;
 mod fp_memory;
 mod fp_move;
 mod fp_operands;
+#[cfg(test)]
+mod fp_tests;
 mod load_store;
 mod lsx;
 mod lvz;

@@ -107,6 +107,7 @@ pub struct PlatformState {
     rtc: Rtc,
     power: Power,
     virtio: Vec<TransportState>,
+    advanced: u64,
 }
 
 /// All devices. Times are nanoseconds of simulated time; they never go back.
@@ -308,11 +309,10 @@ impl Platform {
     pub fn advance(&mut self, now: u64) {
         self.advanced = now;
         self.update_rtc(now);
-        self.serial.flush();
+        self.flush();
         self.type_in();
         self.update_uart();
         for index in 0..self.virtio.len() {
-            self.virtio[index].flush();
             if self.virtio[index].poll(&self.ram) {
                 self.dma = true;
                 self.update_virtio(index);
@@ -323,8 +323,8 @@ impl Platform {
     /// The next time at which [`Self::advance`] has something to do of its own.
     pub fn next_event(&self) -> Option<u64> {
         let poll = self
-            .serial
-            .interactive()
+            .consoles()
+            .any(HostConsole::interactive)
             .then(|| (self.advanced / POLL_INTERVAL + 1).saturating_mul(POLL_INTERVAL));
         [self.rtc.next_event(), poll].into_iter().flatten().min()
     }
@@ -351,7 +351,7 @@ impl Platform {
 
     /// Whether the user asked for the end of the simulation at the console.
     pub fn quit_requested(&self) -> bool {
-        self.serial.quit()
+        self.consoles().any(HostConsole::quit)
     }
 
     /// Whether somebody watches the console and may type at any time.
@@ -362,7 +362,11 @@ impl Platform {
     /// Waits at most `timeout` of real time for console input: for a caller
     /// that finds all CPUs idle and does not want to race through time.
     pub fn wait_for_input(&mut self, timeout: Duration) {
-        self.serial.wait(timeout);
+        self.flush();
+        match self.consoles().find(|console| console.interactive()) {
+            Some(console) => console.wait(timeout),
+            None => std::thread::sleep(timeout),
+        }
     }
 
     /// The state of all devices. Files of drives are not part of it, except
@@ -379,6 +383,7 @@ impl Platform {
                 .iter()
                 .map(Transport::save)
                 .collect::<Result<_, _>>()?,
+            advanced: self.advanced,
         })
     }
 
@@ -401,10 +406,24 @@ impl Platform {
         self.uart = state.uart.clone();
         self.rtc = state.rtc.clone();
         self.power = state.power.clone();
+        self.advanced = state.advanced;
         self.update_lines();
         self.lines_changed = true;
         self.dma = true;
         Ok(())
+    }
+
+    fn consoles(&self) -> impl Iterator<Item = &dyn HostConsole> {
+        let ports = self.virtio.iter().filter_map(Transport::host);
+        std::iter::once(self.serial.as_ref() as &dyn HostConsole).chain(ports)
+    }
+
+    /// Passes output on to the host.
+    fn flush(&mut self) {
+        self.serial.flush();
+        for transport in &mut self.virtio {
+            transport.flush();
+        }
     }
 
     fn virtio_span(&self) -> u64 {

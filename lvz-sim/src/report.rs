@@ -82,7 +82,11 @@ impl Report {
     /// Closes the machine's books and reads them.
     pub fn of(machine: &mut Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
         let mut records: BTreeMap<ExitCause, ExitRecord> = BTreeMap::new();
-        let mut shares = Shares { guest: 0, exits: 0, outside: 0 };
+        let mut shares = Shares {
+            guest: 0,
+            exits: 0,
+            outside: 0,
+        };
         let mut entries = 0;
         let mut tlb = TlbReport::default();
         for cpu in &mut machine.cpus {
@@ -96,13 +100,19 @@ impl Report {
                 records.entry(*cause).or_default().merge(record);
             }
             let counts = cpu.tlb.counts;
-            for (i, figures) in [&mut tlb.host, &mut tlb.stage1, &mut tlb.stage2].into_iter().enumerate() {
+            for (i, figures) in [&mut tlb.host, &mut tlb.stage1, &mut tlb.stage2]
+                .into_iter()
+                .enumerate()
+            {
                 figures.refills += counts.refills[i];
                 figures.fills += counts.fills[i];
                 figures.invalidated += counts.invalidated[i];
             }
         }
-        let exits = records.into_iter().map(|(cause, r)| (cause, ExitFigures::of(&r))).collect();
+        let exits = records
+            .into_iter()
+            .map(|(cause, r)| (cause, ExitFigures::of(&r)))
+            .collect();
         Report {
             instructions: machine.instructions(),
             instructions_here: machine.instructions() - before,
@@ -120,7 +130,11 @@ impl Report {
 impl ExitFigures {
     fn of(record: &ExitRecord) -> Self {
         let finished: u64 = record.lengths.values().sum();
-        let sum: u64 = record.lengths.iter().map(|(length, times)| length * times).sum();
+        let sum: u64 = record
+            .lengths
+            .iter()
+            .map(|(length, times)| length * times)
+            .sum();
         ExitFigures {
             count: record.count,
             host_instructions: record.total(),

@@ -61,13 +61,18 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         write_report(path, &report)?;
     }
     if let Some(hash) = hash {
-        eprintln!("lvz-sim: {} instructions, state {hash:016x}", report.instructions);
+        eprintln!(
+            "lvz-sim: {} instructions, state {hash:016x}",
+            report.instructions
+        );
     }
     Ok(match end {
         RunEnd::PowerOff(code) => code,
         RunEnd::Limit | RunEnd::Quit => 0,
         RunEnd::Reset => {
-            eprintln!("lvz-sim: the machine asked for a reset, but there is no kernel to boot again");
+            eprintln!(
+                "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
+            );
             1
         }
         RunEnd::Stuck => {

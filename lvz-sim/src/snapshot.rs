@@ -1,7 +1,7 @@
 //! Snapshots: the whole state of a machine in a file, from which another
 //! process goes on bit for bit.
 //!
-//! The file is a Zstandard stream: a magic number, the length and bytes of the
+//! The file is a gzip stream: a magic number, the length and bytes of the
 //! serialised state, then the non-zero chunks of memory, each with its number.
 //! Caches (decoded code, software TLB) are not part of it, because nothing the
 //! machine can see depends on them.
@@ -11,6 +11,9 @@ use crate::engine::Machine;
 use crate::mmu::Entry;
 use crate::platform::PlatformState;
 use crate::stats::CpuStats;
+use flate2::Compression;
+use flate2::bufread::GzDecoder;
+use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -158,7 +161,7 @@ impl Machine {
         let format =
             |e: &dyn std::fmt::Display| SnapshotError::Format(path.to_owned(), e.to_string());
         let mismatch = |what| SnapshotError::Mismatch(path.to_owned(), what);
-        let mut input = zstd::Decoder::new(BufReader::new(file)).map_err(|e| format(&e))?;
+        let mut input = GzDecoder::new(BufReader::new(file));
         let state = read_state(&mut input).map_err(|e| format(&e))?;
         if state.model != *self.model() {
             return Err(mismatch("the CPU model"));
@@ -196,7 +199,7 @@ impl Machine {
 
 fn write_state(path: &Path, state: &State, memory: &[u8]) -> io::Result<()> {
     let bytes = postcard::to_stdvec(state).map_err(io::Error::other)?;
-    let mut out = zstd::Encoder::new(BufWriter::new(File::create(path)?), 1)?;
+    let mut out = GzEncoder::new(BufWriter::new(File::create(path)?), Compression::fast());
     out.write_all(MAGIC)?;
     out.write_all(&(bytes.len() as u64).to_le_bytes())?;
     out.write_all(&bytes)?;

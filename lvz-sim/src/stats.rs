@@ -235,6 +235,7 @@ impl CpuStats {
         if in_guest {
             self.guest += at - self.entered;
             self.entered = at;
+            self.left = at;
         } else if let Some(mut window) = self.window.take() {
             window.mark(at);
             let record = self.exits.entry(window.cause).or_default();

@@ -1,2 +1,106 @@
-//! Every command of this project.
-fn main() {}
+//! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
+//! `sim` and `env`.
+
+mod bench;
+mod boot;
+mod cache;
+mod initramfs;
+mod machine;
+mod nested;
+mod progress;
+mod setup;
+mod sim;
+mod test;
+mod toolroot;
+mod workload;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The commands of this project. Each sets up what it needs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Bring up toolchain, userland and kernels, and do nothing else.
+    Setup,
+    /// Simulator, KVM host, QEMU and a guest to its shell; then what its exits cost.
+    Boot(boot::Options),
+    /// Run test suites.
+    Test(test::Options),
+    /// Measure our stack beside the upstream stack.
+    Bench(bench::Options),
+    /// Run the simulator itself.
+    Sim {
+        /// Its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Print where the products of `setup` are, as NAME=VALUE lines.
+    Env,
+    /// Run a tool of the toolchain root.
+    Tool {
+        /// The tool and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Setup => {
+            let products = setup::products()?;
+            eprintln!("set up in {}", products.cache.dir().display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Boot(options) => boot::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Sim { arguments } => sim::run(&arguments),
+        Command::Env => {
+            for (name, value) in setup::products()?.environment() {
+                println!("{name}={}", value.display());
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Tool { words } => {
+            let products = setup::products()?;
+            let Some((program, arguments)) = words.split_first() else {
+                anyhow::bail!("no tool is named");
+            };
+            let status = products
+                .kernel_tools()
+                .command(program)?
+                .args(arguments)
+                .status()?;
+            Ok(exit_code(status))
+        }
+    }
+}
+
+/// The exit status to hand on for a process that we ran in our place.
+fn exit_code(status: std::process::ExitStatus) -> ExitCode {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .and_then(|code| u8::try_from(code).ok());
+    ExitCode::from(code.unwrap_or(1))
+}

@@ -54,9 +54,26 @@ impl Image {
         ends.max().unwrap_or(0)
     }
 
+    /// Whether two of its segments share memory. No linker makes such a file,
+    /// and clearing the same memory for each of them could take for ever.
+    fn overlaps(&self) -> bool {
+        let mut spans: Vec<_> = self
+            .segments
+            .iter()
+            .map(|s| (s.address, s.length))
+            .collect();
+        spans.sort_unstable();
+        spans
+            .windows(2)
+            .any(|pair| matches!(pair, [(start, length), (next, _)] if start.saturating_add(*length) > *next))
+    }
+
     /// Puts it into memory.
     pub(super) fn load(&self, ram: &GuestRam) -> Result<(), ImageError> {
         const ZEROS: [u8; 4096] = [0; 4096];
+        if self.overlaps() {
+            return Err(ImageError::Damaged("ELF file: segments overlap"));
+        }
         for segment in &self.segments {
             let place = ImageError::Place {
                 start: segment.address,

@@ -390,6 +390,42 @@ fn images_that_do_not_fit_are_refused() {
     load(&ram, &platform, &config).unwrap();
 }
 
+#[test]
+fn segments_must_not_overlap() {
+    let mut twice = elf();
+    // A second program header, equal to the first.
+    twice[56] = 2;
+    let header = twice[64..120].to_vec();
+    twice.splice(120..120, header);
+    twice[72] = 176;
+    twice[128] = 176;
+    let error = boot(&twice, 64 << 20).unwrap_err().to_string();
+    assert!(error.contains("segments overlap"), "{error}");
+    // Side by side they are fine.
+    twice[128 + 8] = 64;
+    twice[128 + 16] = 64;
+    boot(&twice, 64 << 20).unwrap();
+}
+
+#[test]
+fn initrd_goes_behind_a_kernel_in_high_memory() {
+    let mut kernel = elf();
+    for at in [24, 80, 88] {
+        kernel[at..at + 8].copy_from_slice(&map::HIGH_RAM_BASE.to_le_bytes());
+    }
+    let (ram, platform) = machine(1, 1 << 30);
+    let (kernel, initrd) = (file(&kernel), file(&[7; 100]));
+    let config = BootConfig {
+        kernel: kernel.path().to_owned(),
+        initrd: Some(initrd.path().to_owned()),
+        command_line: String::new(),
+    };
+    let loaded = load(&ram, &platform, &config).unwrap();
+    assert_eq!(loaded.boot_pc, map::HIGH_RAM_BASE);
+    let at = GuestAddress(map::HIGH_RAM_BASE + 0x1_0000);
+    assert_eq!(ram.read_obj::<u8>(at).unwrap(), 7);
+}
+
 /// No damage to a file may do more than make it an error.
 #[test]
 fn damaged_files_never_panic() {

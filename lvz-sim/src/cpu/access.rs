@@ -17,10 +17,10 @@ impl Cpu {
     /// Any exception of translation or access.
     #[inline(always)]
     pub fn load<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
-        if va & (u64::from(T::SIZE) - 1) == 0 {
-            if let Some(offset) = self.soft.find_read(va, self.soft_context()) {
-                return Ok(bus.ram.read(offset));
-            }
+        if va & (u64::from(T::SIZE) - 1) == 0
+            && let Some(offset) = self.soft.find_read(va, self.soft_context())
+        {
+            return Ok(bus.ram.read(offset));
         }
         self.load_slow(bus, va)
     }
@@ -31,11 +31,11 @@ impl Cpu {
     /// Any exception of translation or access.
     #[inline(always)]
     pub fn store<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
-        if va & (u64::from(T::SIZE) - 1) == 0 {
-            if let Some(offset) = self.soft.find_write(va, self.soft_context()) {
-                bus.ram.write(offset, value);
-                return Ok(());
-            }
+        if va & (u64::from(T::SIZE) - 1) == 0
+            && let Some(offset) = self.soft.find_write(va, self.soft_context())
+        {
+            bus.ram.write(offset, value);
+            return Ok(());
         }
         self.store_slow(bus, va, value)
     }

@@ -132,7 +132,7 @@ impl Cpu {
             n::CRMD if (old ^ value) & Crmd::FIELDS & !Crmd(0).with_ie(true).0 == 0 => {
                 self.attention = true;
             }
-            n::DMW0..=0x183 | n::MISC => {
+            n::DMW0..=0x183 | n::MISC | n::RVACFG => {
                 self.windows_changed(guest);
                 self.mode_changed();
             }

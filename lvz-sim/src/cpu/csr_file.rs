@@ -2,7 +2,7 @@
 
 use super::Model;
 use la_arch::csr::{
-    Asid, Crmd, Ecfg, Estat, Euen, MerrCtl, Misc, Prmd, Pwch, Pwcl, StlbPs, Tcfg, TlbrEra,
+    Asid, Crmd, Ecfg, Estat, Euen, MerrCtl, Misc, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg, TlbrEra,
     TlbrPrmd, number,
 };
 use la_arch::lvz::{Gcfg, Gintc, Gstat, Gtlbc};
@@ -92,6 +92,8 @@ impl CsrFile {
         pwch: Pwch;
         /// STLBPS.
         stlbps: StlbPs;
+        /// RVACFG.
+        rvacfg: RvaCfg;
         /// TCFG.
         tcfg: Tcfg;
         /// TLBRERA.

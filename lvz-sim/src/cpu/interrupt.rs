@@ -37,7 +37,8 @@ impl Cpu {
     /// (`docs/lvz.md` N-5, W-13).
     pub(crate) fn take_interrupt(&mut self) {
         let to_root = self.deliverable(false);
-        if !to_root && !(self.vm && self.deliverable(true)) {
+        let to_guest = self.vm && self.deliverable(true);
+        if !to_root && !to_guest {
             return;
         }
         self.trap = Trap {

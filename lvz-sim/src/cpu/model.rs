@@ -119,8 +119,21 @@ impl Model {
                     | 1 << 22
             }
             // CCDMA, UCACC, LLEXC, SCDLY, LLDBAR, ITLB and ICache coherent in
-            // hardware, software walk of 4 levels with huge pages halved.
-            3 => 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 4 << 8 | 1 << 11,
+            // hardware, software walk of 4 levels with huge pages halved,
+            // reduced virtual addresses by up to 8 bits (QEMU offers guests
+            // RVA under KVM, so the host must have it).
+            3 => {
+                1 | 1 << 2
+                    | 1 << 3
+                    | 1 << 4
+                    | 1 << 5
+                    | 1 << 6
+                    | 1 << 7
+                    | 4 << 8
+                    | 1 << 11
+                    | 1 << 12
+                    | 7 << 13
+            }
             // Crystal frequency, and the ratio of the stable counter to it.
             4 => 100_000_000,
             5 => 1 << 16 | 1,

@@ -86,12 +86,16 @@ impl Machine {
     /// Puts all CPUs into the state after reset, keeping the time.
     pub fn reset_cpus(&mut self) {
         for cpu in &mut self.cpus {
-            let (icount, stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
+            let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
+            stats.finish(icount, cpu.vm);
+            let (trace, counts) = (cpu.trace, cpu.tlb.counts);
             let generation = cpu.soft.fetch_generation;
             *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
             cpu.icount = icount;
             cpu.time_offset = self.time - icount.min(self.time);
             cpu.stats = stats;
+            cpu.trace = trace;
+            cpu.tlb.counts = counts;
             cpu.soft.fetch_generation = generation + 1;
         }
         self.bus.set_reservations(vec![[None; 2]; self.cpus.len()]);

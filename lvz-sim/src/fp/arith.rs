@@ -11,9 +11,7 @@ macro_rules! host_or_exact {
         if $env.rm == Round::NearestEven
             && let Some((result, inexact)) = $host
         {
-            if inexact {
-                $env.raise(Flags::INEXACT);
-            }
+            $env.raise_inexact_if(inexact);
             return result;
         }
         <$f>::truncate($exact)

@@ -7,6 +7,14 @@ use super::round::{round_off, round_pack, shift_right_jam};
 /// Converts from the format `S` to the format `D` (`fcvt`). Of a NaN's payload the high bits stay.
 pub fn convert<S: Format, D: Format>(a: S::Bits, env: &mut Env) -> D::Bits {
     let raw: u64 = a.into();
+    let field = raw & S::INFINITY;
+    if D::FRACTION_BITS > S::FRACTION_BITS && field != 0 && field != S::INFINITY {
+        // A normal number is one in a wider format too.
+        let widening = D::FRACTION_BITS.wrapping_sub(S::FRACTION_BITS);
+        let bias = ((D::BIAS - S::BIAS) as u64) << D::FRACTION_BITS;
+        let magnitude = ((raw & !S::SIGN) << widening) + bias;
+        return D::truncate(zero::<D>(raw & S::SIGN != 0) | magnitude);
+    }
     let x = unpack::<S>(raw);
     D::truncate(match x.class {
         Class::QuietNan | Class::SignallingNan => {

@@ -76,6 +76,12 @@ impl Env {
         self.flags |= flags;
     }
 
+    /// Raises inexact, or not, without a branch: for sums it is hard to predict.
+    #[inline(always)]
+    pub(super) fn raise_inexact_if(&mut self, inexact: bool) {
+        self.flags |= Flags::from_bits_retain(u8::from(inexact) * Flags::INEXACT.bits());
+    }
+
     /// The sign of an exact zero that is the sum of two numbers of opposite sign (IEEE 754, 6.3).
     #[inline(always)]
     pub(super) fn cancelled_sign(&self) -> bool {

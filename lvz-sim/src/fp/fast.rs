@@ -2,10 +2,11 @@
 //!
 //! Rust's operators on `f32` and `f64` are IEEE 754 operations that round to nearest even, on every
 //! host, so their results can be taken as they are. What they do not tell is whether the result is
-//! inexact; that follows from the operands and the result by error-free transformations (Knuth's
-//! sum, Dekker's product) or from counting significant bits, never from the host's status register.
-//! Each function returns `None` where a NaN, an infinity, a subnormal number, an overflow or the
-//! limits of such a transformation come into play: the exact implementation knows those.
+//! inexact; that follows from the operands and the result by error-free transformations (sums of
+//! Knuth and Dekker, Dekker's product) or from counting significant bits, never from the host's
+//! status register. Each function returns `None` where a NaN, an infinity, a subnormal number, an
+//! overflow or the limits of such a transformation come into play: the exact implementation knows
+//! those.
 
 use super::format::Format;
 
@@ -37,14 +38,11 @@ macro_rules! host_float {
         mod $module {
             use super::Format;
 
-            /// Twice the smallest normal number: a result of at least this is not tiny.
-            const NOT_TINY: $float = 2.0 * $float::MIN_POSITIVE;
-            /// Below this the steps of an error-free sum cannot overflow.
-            const SUMMABLE: $float = $float::MAX / 8.0;
-
+            /// Whether a result is surely finite and not tiny: the smallest normal number, which
+            /// may have been tiny before it was rounded, is left to the exact implementation.
             #[inline(always)]
-            fn is_normal_result(r: $float) -> bool {
-                r.abs() >= NOT_TINY && r.abs() <= $float::MAX
+            pub(super) fn is_finite_and_not_tiny(x: $float) -> bool {
+                x.abs() > $float::MIN_POSITIVE && x.abs() <= $float::MAX
             }
 
             /// The significand as an integer, of a normal number.
@@ -61,27 +59,21 @@ macro_rules! host_float {
                 (field & <$float as Format>::EXPONENT_MAX as $bits) as i32
             }
 
-            /// The sum and its rounding error, which is exact (Knuth's TwoSum).
-            #[inline(always)]
-            pub(super) fn two_sum(a: $float, b: $float) -> ($float, $float) {
-                let sum = a + b;
-                let b_part = sum - a;
-                (sum, (a - (sum - b_part)) + (b - b_part))
-            }
-
             #[inline(always)]
             pub(super) fn add(a: $float, b: $float) -> Option<($float, bool)> {
-                let (sum, error) = two_sum(a, b);
-                let fits = a.abs() <= SUMMABLE
-                    && sum.abs() <= SUMMABLE
-                    && (sum.abs() >= $float::MIN_POSITIVE || sum == 0.0);
-                fits.then_some((sum, error != 0.0))
+                let sum = a + b;
+                let fits = is_finite_and_not_tiny(sum) || sum == 0.0;
+                // Taking the larger operand from the sum is exact, and what remains is the smaller
+                // one unless the sum was rounded (Dekker's Fast2Sum). Whichever is the larger, both
+                // equations hold if the sum is exact; no branch depends on the values.
+                let exact = (sum - a == b) & (sum - b == a);
+                fits.then_some((sum, !exact))
             }
 
             #[inline(always)]
             pub(super) fn mul(a: $float, b: $float) -> Option<($float, bool)> {
                 let product = a * b;
-                if !(is_normal_result(product) && a.is_normal() && b.is_normal()) {
+                if !(is_finite_and_not_tiny(product) && a.is_normal() && b.is_normal()) {
                     return None;
                 }
                 // The significand of the exact product has 2 * (FRACTION_BITS + 1) - 1 bits, or one
@@ -99,7 +91,7 @@ macro_rules! host_float {
             #[inline(always)]
             pub(super) fn div(a: $float, b: $float) -> Option<($float, bool)> {
                 let quotient = a / b;
-                if !(is_normal_result(quotient) && a.is_normal() && b.is_normal()) {
+                if !(is_finite_and_not_tiny(quotient) && a.is_normal() && b.is_normal()) {
                     return None;
                 }
                 // The remainder, scaled to an integer, is less than a significand and so is zero if
@@ -168,20 +160,27 @@ macro_rules! host_float {
 host_float!(f32, u32, single, fma_single);
 host_float!(f64, u64, double, fma_double);
 
+/// The sum and its rounding error, which is exact (Knuth's TwoSum).
+#[inline(always)]
+fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let b_part = sum - a;
+    (sum, (a - (sum - b_part)) + (b - b_part))
+}
+
 /// The sum rounded to odd: a following rounding to fewer bits is then as if there were only that
 /// one. Tells whether the sum is inexact.
 #[inline(always)]
 fn add_to_odd(a: f64, b: f64) -> (f64, bool) {
-    let (sum, error) = double::two_sum(a, b);
+    let (sum, error) = two_sum(a, b);
     let bits = sum.to_bits();
-    let odd = if error == 0.0 || bits & 1 != 0 {
-        bits
-    } else if (error > 0.0) == (sum > 0.0) {
-        bits + 1
-    } else {
-        bits - 1
-    };
-    (f64::from_bits(odd), error != 0.0)
+    // An even sum that was rounded moves to its odd neighbour on the side of the exact one; as
+    // arithmetic, because no branch would be predictable.
+    let inexact = error != 0.0;
+    let moves = u64::from(inexact) & !bits;
+    let outward = u64::from((error > 0.0) == (sum > 0.0));
+    let odd = bits.wrapping_sub(moves).wrapping_add(2 * (moves & outward));
+    (f64::from_bits(odd), inexact)
 }
 
 /// In double precision the product is exact, so only the sum rounds before the conversion.
@@ -190,8 +189,8 @@ fn fma_single(a: f32, b: f32, c: f32) -> Option<(f32, bool)> {
     let product = f64::from(a) * f64::from(b);
     let (sum, inexact) = add_to_odd(product, f64::from(c));
     let result = sum as f32;
-    let normal = result.abs() >= 2.0 * f32::MIN_POSITIVE && result.abs() <= f32::MAX;
-    (normal || sum == 0.0).then_some((result, inexact || f64::from(result) != sum))
+    (single::is_finite_and_not_tiny(result) || sum == 0.0)
+        .then_some((result, inexact || f64::from(result) != sum))
 }
 
 const fn power_of_two(exponent: i32) -> f64 {
@@ -212,10 +211,10 @@ fn fma_double(a: f64, b: f64, c: f64) -> Option<(f64, bool)> {
         return None;
     }
     let (product, product_error) = two_product(a, b);
-    let (low, low_error) = double::two_sum(c, product_error);
-    let (high, high_error) = double::two_sum(product, low);
+    let (low, low_error) = two_sum(c, product_error);
+    let (high, high_error) = two_sum(product, low);
     let (rest, rest_inexact) = add_to_odd(low_error, high_error);
-    let (result, error) = double::two_sum(high, rest);
+    let (result, error) = two_sum(high, rest);
     Some((result, rest_inexact || error != 0.0))
 }
 

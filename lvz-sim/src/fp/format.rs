@@ -33,7 +33,7 @@ pub trait Format: Copy + Debug + Send + Sync + 'static {
     const MAX_FINITE: u64 = Self::INFINITY - 1;
     /// The bit that tells a quiet NaN from a signalling one.
     const QUIET: u64 = 1 << (Self::FRACTION_BITS - 1);
-    /// The NaN that an invalid operation gives (manual volume 1, 3.1.2).
+    /// The NaN that an invalid operation gives (manual volume 1, 3.1.1).
     const DEFAULT_NAN: u64 = Self::INFINITY | Self::QUIET;
 }
 

@@ -1,6 +1,7 @@
 //! Scalar floating-point comparisons (volume 1, 3.2.2) and the branches on their results (3.2.5).
 
 use super::fp_operands::{Scalar, condition, operate, set_condition};
+use super::operand::offset;
 use crate::cpu::Cpu;
 use crate::fp::Condition;
 use crate::isa::{Group, Op, Step};
@@ -23,8 +24,7 @@ fn fcmp<F: Scalar>(cpu: &mut Cpu, op: &Op) -> Step {
 fn branch_if(cpu: &mut Cpu, op: &Op, wanted: bool) -> Step {
     cpu.require_fp()?;
     if condition(cpu, op.rj) == wanted {
-        let offset = i64::from(op.imm) * 4;
-        return cpu.jump(cpu.pc_of(op).wrapping_add_signed(offset));
+        return cpu.jump(cpu.pc_of(op).wrapping_add(offset(op)));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! zeros as `frint.s` does; what else is single-precision is NaN-boxed.
 
 use super::fp_operands::{Scalar, get_raw, operate, set_raw};
+use super::operand::word;
 use crate::cpu::Cpu;
 use crate::fp::{Env, Round, convert, from_i64, round_to_integral, to_i32, to_i64};
 use crate::isa::{Group, Op, Step};
@@ -33,7 +34,7 @@ fn ftint<F: Scalar>(
 /// `ftint*.w.*`, sign-extended.
 fn ftint_w<F: Scalar>(cpu: &mut Cpu, op: &Op, rm: Option<Round>) -> Step {
     ftint::<F>(cpu, op, rm, |a, rm, env| {
-        i64::from(to_i32::<F>(a, rm, env)) as u64
+        word(to_i32::<F>(a, rm, env) as u32)
     })
 }
 

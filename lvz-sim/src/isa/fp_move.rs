@@ -3,6 +3,7 @@
 //! floating-point exception or changes FCSR.Cause.
 
 use super::fp_operands::{Scalar, condition, get_raw, set_condition, set_raw};
+use super::operand::word;
 use crate::cpu::Cpu;
 use crate::fp::{Fcsr, Format};
 use crate::isa::{Group, Op, Step};
@@ -57,10 +58,6 @@ fn to_gpr(cpu: &mut Cpu, op: &Op, function: impl FnOnce(u64) -> u64) -> Step {
     Ok(())
 }
 
-fn sign_extend_word(value: u64) -> u64 {
-    i64::from(value as i32) as u64
-}
-
 fn movgr2fcsr(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.require_fp()?;
     let mut fcsr = Fcsr::from_bits(cpu.fcsr);
@@ -72,7 +69,7 @@ fn movgr2fcsr(cpu: &mut Cpu, op: &Op) -> Step {
 fn movfcsr2gr(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.require_fp()?;
     let value = Fcsr::from_bits(cpu.fcsr).read(usize::from(op.rj));
-    cpu.set(op.rd, sign_extend_word(u64::from(value)));
+    cpu.set(op.rd, word(value));
     Ok(())
 }
 
@@ -117,9 +114,9 @@ crate::insn_table! { Group::Fp;
     MOVGR2FR_W => |cpu, _bus, op| to_fpr(cpu, op, |old, new| old & !LOW | new & LOW);
     MOVGR2FR_D => |cpu, _bus, op| to_fpr(cpu, op, |_, new| new);
     MOVGR2FRH_W => |cpu, _bus, op| to_fpr(cpu, op, |old, new| old & LOW | new << 32);
-    MOVFR2GR_S => |cpu, _bus, op| to_gpr(cpu, op, sign_extend_word);
+    MOVFR2GR_S => |cpu, _bus, op| to_gpr(cpu, op, |value| word(value as u32));
     MOVFR2GR_D => |cpu, _bus, op| to_gpr(cpu, op, |value| value);
-    MOVFRH2GR_S => |cpu, _bus, op| to_gpr(cpu, op, |value| sign_extend_word(value >> 32));
+    MOVFRH2GR_S => |cpu, _bus, op| to_gpr(cpu, op, |value| word((value >> 32) as u32));
     MOVGR2FCSR => |cpu, _bus, op| movgr2fcsr(cpu, op);
     MOVFCSR2GR => |cpu, _bus, op| movfcsr2gr(cpu, op);
     MOVFR2CF => |cpu, _bus, op| movfr2cf(cpu, op);

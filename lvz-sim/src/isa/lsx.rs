@@ -65,4 +65,6 @@ pub(super) mod transfer;
 pub(super) mod widen;
 
 #[cfg(test)]
+mod machine_tests;
+#[cfg(test)]
 mod tests;

@@ -76,7 +76,7 @@ impl Ram {
     /// # Errors
     /// A size that is not possible or that the host does not grant.
     pub fn new(size: u64) -> Result<Self, RamError> {
-        if size < 16 << 20 || size > 1 << 40 || !size.is_multiple_of(64 << 10) {
+        if !(16 << 20..=1 << 40).contains(&size) || !size.is_multiple_of(64 << 10) {
             return Err(RamError::Size(size));
         }
         let fail = |e: &dyn std::fmt::Display| RamError::Map(size, e.to_string());
@@ -162,7 +162,10 @@ impl Ram {
         // SAFETY: the bytes from `offset` to `offset + size_of::<T>()` are
         // inside the mapping (`len` is at least 16 MiB, so the subtraction
         // above cannot wrap); `Value` types have no invalid bit patterns.
-        unsafe { self.base.add(offset).cast::<T>().read_unaligned() }
+        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one bound covers both")]
+        unsafe {
+            self.base.add(offset).cast::<T>().read_unaligned()
+        }
     }
 
     /// Writes at `offset`; nothing happens beyond the end.
@@ -173,7 +176,10 @@ impl Ram {
         }
         // SAFETY: as in `read`; `&mut self` excludes other CPU accesses, and
         // devices run on the same thread.
-        unsafe { self.base.add(offset).cast::<T>().write_unaligned(value) }
+        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one bound covers both")]
+        unsafe {
+            self.base.add(offset).cast::<T>().write_unaligned(value);
+        }
     }
 
     /// The whole memory, for hashing and snapshots.

@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 /// Contexts are below this, which leaves the all-ones tag unused.
 const LIMIT: u64 = 0xfff;
 
-/// Direct mapping windows and 32-bit address controls of a CSR file.
-type Windows = [u64; 5];
+/// Direct mapping windows, 32-bit and reduced address controls of a CSR file.
+type Windows = [u64; 6];
 
 /// Numbers given to contexts so far.
 #[derive(Debug)]
@@ -75,11 +75,18 @@ impl Cpu {
         self.soft.contexts.current = self.soft.contexts.recent[slot].1;
     }
 
-    /// DMW or MISC of root or guest changed.
+    /// DMW, MISC or RVACFG of root or guest changed.
     pub(crate) fn windows_changed(&mut self, guest: bool) {
         let csr = if guest { &self.guest } else { &self.root };
         let dmw = |i| csr.raw(number::DMW0 + i);
-        let windows = [dmw(0), dmw(1), dmw(2), dmw(3), csr.raw(number::MISC)];
+        let windows = [
+            dmw(0),
+            dmw(1),
+            dmw(2),
+            dmw(3),
+            csr.raw(number::MISC),
+            csr.raw(number::RVACFG),
+        ];
         let known = &mut self.soft.contexts.windows;
         let id = known.iter().position(|w| *w == windows).unwrap_or_else(|| {
             known.push(windows);

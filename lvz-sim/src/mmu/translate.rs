@@ -164,8 +164,10 @@ impl Cpu {
         {
             return Ok(direct);
         }
-        // Bits 63:47 must be equal (VALEN is 48).
-        if (va as i64) << 16 >> 16 != va as i64 {
+        // Bits 63:47 must be equal (VALEN is 48), in reduced mode up to eight
+        // more (RVACFG, 7.5.11).
+        let unused = 16 + csr.rvacfg().rbits().min(8);
+        if (va as i64) << unused >> unused != va as i64 {
             return Err(Fault::Address);
         }
         let tag = Tag {

@@ -24,7 +24,7 @@ pub trait HostConsole: Send {
     }
 
     /// Waits for input at most this long.
-    fn wait(&mut self, _timeout: Duration) {}
+    fn wait(&self, _timeout: Duration) {}
 
     /// Whether the user asked the simulator to stop.
     fn quit(&self) -> bool {

@@ -60,7 +60,9 @@ fn calendar(year: i32, month: u32, day: u32, h: u32, m: u32, s: u32) -> Option<i
     let first = Date::from_calendar_date(year, month, 1).ok()?;
     let start = PrimitiveDateTime::new(first, Time::MIDNIGHT).assume_utc();
     let seconds = i64::from(h) * 3600 + i64::from(m) * 60 + i64::from(s);
-    let time = start + Duration::days(i64::from(day) - 1) + Duration::seconds(seconds);
+    let time = start
+        .checked_add(Duration::days(i64::from(day) - 1))?
+        .checked_add(Duration::seconds(seconds))?;
     Some(time.unix_timestamp())
 }
 

@@ -5,7 +5,8 @@
 use super::console::HostConsole;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{self, OptionalActions, Termios};
-use std::io::Write as _;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 const ESCAPE: u8 = 0x01;
@@ -16,9 +17,11 @@ const OUTPUT_MAX: usize = 4096;
 /// Standard input and output. The terminal's mode is restored on drop: drop
 /// it before `std::process::exit`.
 pub struct Terminal {
+    input: OwnedFd,
+    output: Box<dyn Write + Send>,
     /// The terminal's mode before, if input is a terminal.
     saved: Option<Termios>,
-    output: Vec<u8>,
+    held: Vec<u8>,
     escaped: bool,
     ended: bool,
     quit: bool,
@@ -26,20 +29,26 @@ pub struct Terminal {
 
 impl Terminal {
     /// Takes over standard input; a terminal becomes raw.
-    pub fn new() -> std::io::Result<Self> {
-        let stdin = rustix::stdio::stdin();
-        let saved = if termios::isatty(stdin) {
-            let mode = termios::tcgetattr(stdin)?;
+    pub fn new() -> io::Result<Self> {
+        let input = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 0)?;
+        Self::on(input, Box::new(io::stdout()))
+    }
+
+    fn on(input: OwnedFd, output: Box<dyn Write + Send>) -> io::Result<Self> {
+        let saved = if termios::isatty(&input) {
+            let mode = termios::tcgetattr(&input)?;
             let mut raw = mode.clone();
             raw.make_raw();
-            termios::tcsetattr(stdin, OptionalActions::Now, &raw)?;
+            termios::tcsetattr(&input, OptionalActions::Now, &raw)?;
             Some(mode)
         } else {
             None
         };
         Ok(Self {
+            input,
+            output,
             saved,
-            output: Vec::new(),
+            held: Vec::new(),
             escaped: false,
             ended: false,
             quit: false,
@@ -50,8 +59,7 @@ impl Terminal {
         if self.ended || self.quit {
             return false;
         }
-        let stdin = rustix::stdio::stdin();
-        let mut fds = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
+        let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
         let timeout = Timespec {
             tv_sec: timeout.as_secs().min(1 << 30) as i64,
             tv_nsec: timeout.subsec_nanos().into(),
@@ -80,27 +88,29 @@ impl Terminal {
 
 impl HostConsole for Terminal {
     fn write(&mut self, bytes: &[u8]) {
-        self.output.extend_from_slice(bytes);
-        if self.output.len() >= OUTPUT_MAX || bytes.contains(&b'\n') {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= OUTPUT_MAX || bytes.contains(&b'\n') {
             self.flush();
         }
     }
 
     fn flush(&mut self) {
-        if self.output.is_empty() {
+        if self.held.is_empty() {
             return;
         }
-        let mut stdout = std::io::stdout().lock();
         // A closed output must not stop the machine.
-        let _ = stdout.write_all(&self.output).and_then(|()| stdout.flush());
-        self.output.clear();
+        let _ = self
+            .output
+            .write_all(&self.held)
+            .and_then(|()| self.output.flush());
+        self.held.clear();
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> usize {
         if buffer.is_empty() || !self.ready(Duration::ZERO) {
             return 0;
         }
-        let count = match rustix::io::read(rustix::stdio::stdin(), &mut *buffer) {
+        let count = match rustix::io::read(&self.input, &mut *buffer) {
             Ok(0) => {
                 self.ended = true;
                 return 0;
@@ -125,8 +135,7 @@ impl HostConsole for Terminal {
         !self.ended
     }
 
-    fn wait(&mut self, timeout: Duration) {
-        self.flush();
+    fn wait(&self, timeout: Duration) {
         if self.ended {
             std::thread::sleep(timeout);
         } else {
@@ -144,7 +153,7 @@ impl Drop for Terminal {
         self.flush();
         if let Some(mode) = &self.saved {
             // Nothing is left to do if the terminal is gone.
-            let _ = termios::tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, mode);
+            let _ = termios::tcsetattr(&self.input, OptionalActions::Drain, mode);
         }
     }
 }
@@ -152,5 +161,87 @@ impl Drop for Terminal {
 impl std::fmt::Debug for Terminal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Terminal").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::console::BufferConsole;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use rustix::termios::LocalModes;
+    use std::fs::{File, OpenOptions};
+
+    impl Write for BufferConsole {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            HostConsole::write(self, bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn read(terminal: &mut Terminal) -> Vec<u8> {
+        terminal.wait(Duration::from_secs(5));
+        let mut buffer = [0; 64];
+        let count = terminal.read(&mut buffer);
+        buffer[..count].to_vec()
+    }
+
+    #[test]
+    fn a_terminal_is_raw_with_an_escape_key() {
+        let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&user).unwrap();
+        unlockpt(&user).unwrap();
+        let name = ptsname(&user, Vec::new()).unwrap();
+        let open = || {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(name.to_str().unwrap())
+                .unwrap()
+        };
+        let watch = open();
+        let canonical = |file: &File| {
+            let modes = termios::tcgetattr(file).unwrap().local_modes;
+            modes.contains(LocalModes::ICANON)
+        };
+        assert!(canonical(&watch));
+        let output = BufferConsole::default();
+        let mut terminal = Terminal::on(open().into(), Box::new(output.clone())).unwrap();
+        assert!(!canonical(&watch));
+        let mut user = File::from(user);
+        user.write_all(b"a\x03b\x01\x01c").unwrap();
+        assert_eq!(read(&mut terminal), b"a\x03b\x01c");
+        // The escape key alone is held until the next key.
+        user.write_all(b"\x01").unwrap();
+        assert!(read(&mut terminal).is_empty());
+        user.write_all(b"hd").unwrap();
+        assert_eq!(read(&mut terminal), b"d");
+        assert_eq!(output.take_output(), HELP);
+        assert!(!terminal.quit());
+        user.write_all(b"\x01x").unwrap();
+        assert!(read(&mut terminal).is_empty());
+        assert!(terminal.quit());
+        HostConsole::write(&mut terminal, b"last words");
+        drop(terminal);
+        assert!(canonical(&watch));
+        assert_eq!(output.take_output(), b"last words");
+    }
+
+    #[test]
+    fn a_file_is_taken_as_it_is() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"x\x01x").unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        let output = Box::new(io::sink());
+        let mut terminal = Terminal::on(file.into(), output).unwrap();
+        assert!(terminal.interactive());
+        assert_eq!(read(&mut terminal), b"x\x01x");
+        assert!(read(&mut terminal).is_empty());
+        assert!(!terminal.interactive());
+        assert!(!terminal.quit());
     }
 }

@@ -1,1 +1,161 @@
+//! Tests of the devices, all through the interface that CPUs use.
 
+mod clock;
+mod driver;
+mod hostile;
+mod interrupts;
+mod serial;
+mod share;
+mod snapshot;
+mod virtio;
+
+use super::console::BufferConsole;
+use super::*;
+use vm_memory::GuestAddress;
+
+/// A machine to test, with 64 MiB of memory.
+struct Rig {
+    platform: Platform,
+    ram: GuestRam,
+    serial: BufferConsole,
+}
+
+impl Rig {
+    fn new(cpus: usize) -> Self {
+        Self::with(PlatformConfig {
+            cpus,
+            ..PlatformConfig::default()
+        })
+    }
+
+    fn with(config: PlatformConfig) -> Self {
+        let ram = GuestRam::from_ranges(&[(GuestAddress(0), 64 << 20)]).unwrap();
+        let serial = BufferConsole::default();
+        let config = PlatformConfig {
+            serial: Box::new(serial.clone()),
+            ..config
+        };
+        let platform = Platform::new(config, ram.clone()).unwrap();
+        Self {
+            platform,
+            ram,
+            serial,
+        }
+    }
+
+    fn read(&mut self, pa: u64, size: u8) -> u64 {
+        self.platform.mmio_read(0, 0, pa, size).unwrap()
+    }
+
+    fn write(&mut self, pa: u64, size: u8, value: u64) {
+        assert!(self.platform.mmio_write(0, 0, pa, size, value));
+    }
+
+    fn iocsr(&mut self, cpu: usize, addr: u32, size: u8) -> u64 {
+        self.platform.iocsr_read(0, cpu, addr, size)
+    }
+
+    fn set_iocsr(&mut self, cpu: usize, addr: u32, size: u8, value: u64) {
+        self.platform.iocsr_write(0, cpu, addr, size, value);
+    }
+
+    /// Sets the interrupt controllers up as Linux does: vectors of the
+    /// PCH-PIC are its pins, all of them enabled and sent to HWI1 of CPU 0.
+    fn set_up_interrupts(&mut self) {
+        for cpu in (0..self.platform.cpus()).step_by(eiointc::CORES_PER_NODE) {
+            self.set_iocsr(cpu, iocsr::MISC_FUNC, 8, iocsr::EXT_IOI_EN);
+            for i in 0..8 {
+                let map = 1 << (i * 2 + 1) << 16 | 1 << (i * 2);
+                self.set_iocsr(cpu, eiointc::NODEMAP + 4 * i, 4, map);
+                self.set_iocsr(cpu, eiointc::ENABLE + 4 * i, 4, 0xffff_ffff);
+                self.set_iocsr(cpu, eiointc::BOUNCE + 4 * i, 4, 0xffff_ffff);
+            }
+            for i in 0..2 {
+                self.set_iocsr(cpu, eiointc::IPMAP + 4 * i, 4, 0x0202_0202);
+            }
+            for i in 0..64 {
+                self.set_iocsr(cpu, eiointc::ROUTE + 4 * i, 4, 0x0101_0101);
+            }
+        }
+        for pin in 0..64 {
+            self.write(PCH_PIC_BASE + 0x200 + pin, 1, pin);
+        }
+        self.write(PCH_PIC_BASE + 0x40, 8, u64::MAX);
+        self.write(PCH_PIC_BASE + 0x20, 8, 0);
+    }
+}
+
+#[test]
+fn addresses_without_a_device_do_not_answer() {
+    let mut rig = Rig::new(1);
+    let count = rig.platform.virtio_devices() as u64;
+    for pa in [
+        0,
+        LOW_RAM_MAX - 1,
+        PCH_PIC_BASE + PCH_PIC_SIZE,
+        POWER_BASE + POWER_SIZE,
+        VIRTIO_BASE - 1,
+        VIRTIO_BASE + VIRTIO_SIZE,
+        VIRTIO_BASE + count * VIRTIO_STRIDE,
+        u64::MAX,
+    ] {
+        assert_eq!(rig.platform.mmio_read(0, 0, pa, 4), None, "{pa:#x}");
+        assert!(!rig.platform.mmio_write(0, 0, pa, 4, 0), "{pa:#x}");
+    }
+    // Nothing is behind the legacy ports, but the bridge answers.
+    assert_eq!(rig.read(ISA_IO_BASE + 0x64, 1), 0xff);
+}
+
+#[test]
+fn configurations_out_of_range_are_refused() {
+    let ram = GuestRam::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
+    for cpus in [0, 17] {
+        let config = PlatformConfig {
+            cpus,
+            ..PlatformConfig::default()
+        };
+        assert!(matches!(
+            Platform::new(config, ram.clone()),
+            Err(PlatformError::Cpus(_))
+        ));
+    }
+    let drive = DriveConfig {
+        path: "/no/such/disk".into(),
+        mode: Default::default(),
+    };
+    let config = PlatformConfig {
+        drives: vec![drive],
+        ..PlatformConfig::default()
+    };
+    let error = Platform::new(config, ram.clone()).unwrap_err().to_string();
+    assert!(
+        error.starts_with("drive /no/such/disk: cannot open it"),
+        "{error}"
+    );
+    let config = PlatformConfig {
+        share: Some("/no/such/directory".into()),
+        ..PlatformConfig::default()
+    };
+    let error = Platform::new(config, ram).unwrap_err().to_string();
+    assert!(
+        error.starts_with("shared directory /no/such/directory: "),
+        "{error}"
+    );
+}
+
+#[test]
+fn power_registers_power_off_with_a_code_and_reset() {
+    let mut rig = Rig::new(1);
+    assert_eq!(rig.platform.power_event(), None);
+    rig.write(POWER_BASE + power::RESET, 1, 0x41);
+    rig.write(POWER_BASE, 1, 0x20);
+    assert_eq!(rig.platform.power_event(), None);
+    rig.write(POWER_BASE + power::EXIT_CODE, 1, 42);
+    assert_eq!(rig.read(POWER_BASE + power::EXIT_CODE, 1), 42);
+    rig.write(POWER_BASE, 1, 0x34);
+    assert_eq!(rig.platform.power_event(), Some(PowerEvent::Off(42)));
+    rig.platform.reset();
+    assert_eq!(rig.platform.power_event(), None);
+    rig.write(POWER_BASE + power::RESET, 1, 0x42);
+    assert_eq!(rig.platform.power_event(), Some(PowerEvent::Reset));
+}

@@ -14,6 +14,7 @@ pub(crate) use port::Port;
 pub(crate) use share::Share;
 
 use super::PlatformError;
+use super::console::HostConsole;
 use serde::{Deserialize, Serialize};
 use vm_memory::bitmap::{AtomicBitmap, BS};
 
@@ -52,6 +53,11 @@ pub(crate) trait VirtioDevice: Send {
 
     /// Looks for host input; returns the queue whose requests can go on.
     fn poll(&mut self) -> Option<u16> {
+        None
+    }
+
+    /// Its host console, if it has one.
+    fn host(&self) -> Option<&dyn HostConsole> {
         None
     }
 

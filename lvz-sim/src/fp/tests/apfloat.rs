@@ -2,8 +2,8 @@
 //!
 //! It differs in which NaN comes out; it raises underflow by the rounded result alone, so that flag
 //! is not compared where the result is the smallest normal number; and it raises overflow only if
-//! the result is infinite, so that one is not compared at the largest finite number. Signalling NaNs
-//! and those flags are left to the named cases.
+//! the result is infinite, so that one is not compared at the largest finite number. Signalling
+//! NaNs and those flags are left to the named cases.
 
 use super::numbers::{config, number, pair, rounding, triple};
 use crate::fp::format::{is_nan, is_signalling_nan};

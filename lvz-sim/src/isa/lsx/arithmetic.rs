@@ -36,14 +36,14 @@ lsx_table! {
     [u8 u16 u32 u64] vvi(|a, b| a.min(b)): VMINI_BU VMINI_HU VMINI_WU VMINI_DU;
 
     [i8 i16 i32 i64] vvv(|a, b| a.wrapping_mul(b)): VMUL_B VMUL_H VMUL_W VMUL_D;
-    [i8] vvv(|a, b| (i16::from(a) * i16::from(b) >> 8) as i8): VMUH_B;
-    [i16] vvv(|a, b| (i32::from(a) * i32::from(b) >> 16) as i16): VMUH_H;
-    [i32] vvv(|a, b| (i64::from(a) * i64::from(b) >> 32) as i32): VMUH_W;
-    [i64] vvv(|a, b| (i128::from(a) * i128::from(b) >> 64) as i64): VMUH_D;
-    [u8] vvv(|a, b| (u16::from(a) * u16::from(b) >> 8) as u8): VMUH_BU;
-    [u16] vvv(|a, b| (u32::from(a) * u32::from(b) >> 16) as u16): VMUH_HU;
-    [u32] vvv(|a, b| (u64::from(a) * u64::from(b) >> 32) as u32): VMUH_WU;
-    [u64] vvv(|a, b| (u128::from(a) * u128::from(b) >> 64) as u64): VMUH_DU;
+    [i8] vvv(|a, b| ((i16::from(a) * i16::from(b)) >> 8) as i8): VMUH_B;
+    [i16] vvv(|a, b| ((i32::from(a) * i32::from(b)) >> 16) as i16): VMUH_H;
+    [i32] vvv(|a, b| ((i64::from(a) * i64::from(b)) >> 32) as i32): VMUH_W;
+    [i64] vvv(|a, b| ((i128::from(a) * i128::from(b)) >> 64) as i64): VMUH_D;
+    [u8] vvv(|a, b| ((u16::from(a) * u16::from(b)) >> 8) as u8): VMUH_BU;
+    [u16] vvv(|a, b| ((u32::from(a) * u32::from(b)) >> 16) as u16): VMUH_HU;
+    [u32] vvv(|a, b| ((u64::from(a) * u64::from(b)) >> 32) as u32): VMUH_WU;
+    [u64] vvv(|a, b| ((u128::from(a) * u128::from(b)) >> 64) as u64): VMUH_DU;
     [i8 i16 i32 i64] accumulate(|d, a, b| d.wrapping_add(a.wrapping_mul(b))):
         VMADD_B VMADD_H VMADD_W VMADD_D;
     [i8 i16 i32 i64] accumulate(|d, a, b| d.wrapping_sub(a.wrapping_mul(b))):

@@ -25,7 +25,7 @@ lsx_table! {
     [f32 f64] fvv(fp::rsqrt_estimate::<T>): VFRSQRTE_S VFRSQRTE_D;
     [f32 f64] fvv(fp::logb::<T>): VFLOGB_S VFLOGB_D;
     // These raise nothing and leave FCSR0 as it is.
-    [u32] vv(|a| fp::class::<f32>(a)): VFCLASS_S;
+    [u32] vv(fp::class::<f32>): VFCLASS_S;
     [u64] vv(|a| fp::class::<f64>(a).into()): VFCLASS_D;
 
     [f32 f64] fvv(|a, env| fp::round_to_integral::<T>(a, env.rm, env)): VFRINT_S VFRINT_D;

@@ -15,7 +15,7 @@ lsx_table! {
     [f32] fvv(|a, env| fp::from_i64::<f32>((a as i32).into(), env)): VFFINT_S_W;
     [f32] fvv(|a, env| fp::from_u64::<f32>(a.into(), env)): VFFINT_S_WU;
     [f64] fvv(|a, env| fp::from_i64::<f64>(a as i64, env)): VFFINT_D_L;
-    [f64] fvv(|a, env| fp::from_u64::<f64>(a, env)): VFFINT_D_LU;
+    [f64] fvv(fp::from_u64::<f64>): VFFINT_D_LU;
     [f64] fnarrow(|a, env| fp::from_i64::<f32>(a as i64, env)): VFFINT_S_L;
     [f32] flow(|a, env| fp::from_i64::<f64>((a as i32).into(), env)): VFFINTL_D_W;
     [f32] fhigh(|a, env| fp::from_i64::<f64>((a as i32).into(), env)): VFFINTH_D_W;

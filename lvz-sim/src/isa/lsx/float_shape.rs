@@ -2,7 +2,7 @@
 //! `crate::fp` on bit patterns; what they raise in any element becomes the
 //! effect of the instruction on FCSR0.
 
-use super::lane::{Lane, Narrow, Widen, build, read, write};
+use super::lane::{Lane, Narrow, Widen, build, build_halves, read, write};
 use crate::cpu::Cpu;
 use crate::fp::{Env, Fcsr, Format};
 use crate::isa::{Op, Step};
@@ -114,10 +114,6 @@ pub(super) fn fnarrow<F: Format<Bits: Narrow>>(
 ) -> Step {
     compute::<<F::Bits as Narrow>::Half>(cpu, op, |cpu, env| {
         let (j, k) = (read::<F::Bits>(cpu, op.rj), read::<F::Bits>(cpu, op.rk));
-        let (j, k) = (j.as_ref(), k.as_ref());
-        build::<<F::Bits as Narrow>::Half>(|i| {
-            let source = if i < k.len() { k[i] } else { j[i - k.len()] };
-            f(source, env)
-        })
+        build_halves::<F::Bits>(&k, &j, |a| f(a, env))
     })
 }

@@ -1,6 +1,6 @@
 //! Elements of vector registers.
 
-use crate::cpu::{Cpu, VReg};
+use crate::cpu::Cpu;
 use bytemuck::Pod;
 
 // Element 0 is the least significant one; the casts below rely on it.
@@ -124,13 +124,14 @@ widths! {
 /// Vector register `r` as elements.
 #[inline(always)]
 pub(super) fn read<T: Lane>(cpu: &Cpu, r: u8) -> T::Lanes {
-    bytemuck::cast(cpu.vr[usize::from(r & 31)].0)
+    bytemuck::pod_read_unaligned(bytemuck::bytes_of(&cpu.vr[usize::from(r & 31)].0))
 }
 
 /// Writes vector register `r`.
 #[inline(always)]
 pub(super) fn write<T: Lane>(cpu: &mut Cpu, r: u8, lanes: T::Lanes) {
-    cpu.vr[usize::from(r & 31)] = VReg(bytemuck::cast(lanes));
+    let register = bytemuck::bytes_of_mut(&mut cpu.vr[usize::from(r & 31)].0);
+    register.copy_from_slice(bytemuck::bytes_of(&lanes));
 }
 
 /// A register whose element `i` is `f(i)`.
@@ -139,6 +140,25 @@ pub(super) fn build<T: Lane>(mut f: impl FnMut(usize) -> T) -> T::Lanes {
     let mut lanes: T::Lanes = bytemuck::Zeroable::zeroed();
     for (i, lane) in lanes.as_mut().iter_mut().enumerate() {
         *lane = f(i);
+    }
+    lanes
+}
+
+/// A register whose low half is `f` of the elements of `low`, and its high half
+/// of those of `high`.
+#[inline(always)]
+pub(super) fn build_halves<W: Narrow>(
+    low: &W::Lanes,
+    high: &W::Lanes,
+    mut f: impl FnMut(W) -> W::Half,
+) -> <W::Half as Lane>::Lanes {
+    let mut lanes: <W::Half as Lane>::Lanes = bytemuck::Zeroable::zeroed();
+    let (low_half, high_half) = lanes.as_mut().split_at_mut(low.as_ref().len());
+    for (lane, &wide) in low_half.iter_mut().zip(low.as_ref()) {
+        *lane = f(wide);
+    }
+    for (lane, &wide) in high_half.iter_mut().zip(high.as_ref()) {
+        *lane = f(wide);
     }
     lanes
 }

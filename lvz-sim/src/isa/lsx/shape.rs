@@ -3,7 +3,7 @@
 //! Every shape first checks that LSX is enabled and reads all its operands
 //! before it writes, so destinations may be sources.
 
-use super::lane::{Lane, Narrow, Widen, build, read, write};
+use super::lane::{Lane, Narrow, Widen, build, build_halves, read, write};
 use crate::cpu::Cpu;
 use crate::isa::{Op, Step};
 use crate::mem::Bus;
@@ -187,13 +187,8 @@ pub(super) fn narrow_both<T: Narrow>(
 ) -> Step {
     cpu.require_lsx()?;
     let (j, d) = (read::<T>(cpu, op.rj), read::<T>(cpu, op.rd));
-    let (j, d) = (j.as_ref(), d.as_ref());
     let n = op.imm as u32 % T::BITS;
-    let result = build::<T::Half>(|i| {
-        let source = if i < j.len() { j[i] } else { d[i - j.len()] };
-        f(source, n)
-    });
-    write::<T::Half>(cpu, op.rd, result);
+    write::<T::Half>(cpu, op.rd, build_halves::<T>(&j, &d, |a| f(a, n)));
     Ok(())
 }
 

@@ -25,7 +25,7 @@ lsx_table! {
     [u16 u32 u64] permute(|i, d, j, k| pick(d[i] as usize, k, j)): VSHUF_H VSHUF_W VSHUF_D;
 
     // Two bits of the immediate for each of four elements.
-    [u8 u16 u32] permute_imm(|i, _, j, imm| j[(i & !3) + (imm >> (2 * (i % 4)) & 3)]):
+    [u8 u16 u32] permute_imm(|i, _, j, imm| j[i & !3 | imm >> (2 * (i % 4)) & 3]):
         VSHUF4I_B VSHUF4I_H VSHUF4I_W;
     [u64] permute_imm(|i, d, j, imm| pick(imm >> (2 * i), d, j)): VSHUF4I_D;
     [u32] permute_imm(|i, d, j, imm| (if i < 2 { j } else { d })[imm >> (2 * i) & 3]): VPERMI_W;
@@ -41,9 +41,13 @@ lsx_table! {
 
 /// Element `index`, modulo their number, of `low` followed by `high`.
 #[inline(always)]
-fn pick<T: Lane>(index: usize, low: &[T], high: &[T]) -> T {
-    let source = if index & low.len() == 0 { low } else { high };
-    source[index & (low.len() - 1)]
+pub(super) fn pick<T: Lane>(index: usize, low: &[T], high: &[T]) -> T {
+    let i = index & (low.len() - 1);
+    if index & low.len() == 0 {
+        low[i]
+    } else {
+        high[i]
+    }
 }
 
 /// Every element of Vd ← the element of Vj that general register rk selects.

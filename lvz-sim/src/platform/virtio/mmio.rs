@@ -2,6 +2,7 @@
 
 use super::{Completion, DeviceState, VirtioDevice};
 use crate::mem::GuestRam;
+use crate::platform::console::HostConsole;
 use crate::platform::{PlatformError, field};
 use serde::{Deserialize, Serialize};
 use virtio_queue::{Queue, QueueOwnedT, QueueState, QueueT, Reader, Writer};
@@ -88,6 +89,11 @@ impl Transport {
     /// The interrupt line.
     pub(crate) fn line(&self) -> bool {
         self.registers.interrupt != 0
+    }
+
+    /// The device's host console.
+    pub(crate) fn host(&self) -> Option<&dyn HostConsole> {
+        self.device.host()
     }
 
     /// Passes on what the device holds back.
@@ -243,19 +249,18 @@ impl Transport {
             return false;
         }
         match serve(self.device.as_mut(), queue, number, ram) {
-            Ok((used, notify)) => {
+            Ok(notify) => {
                 if notify {
                     self.registers.interrupt |= INTERRUPT_USED;
                 }
-                used
             }
             Err(_) => {
                 // The rings make no sense (virtio 1.2, section 2.1.2).
                 self.registers.status |= STATUS_NEEDS_RESET;
                 self.registers.interrupt |= INTERRUPT_CONFIG;
-                true
             }
         }
+        true
     }
 
     /// The transport's state.
@@ -308,8 +313,8 @@ impl Transport {
     }
 }
 
-/// Serves what is available in `queue`; returns whether requests were
-/// completed, and whether the driver wants an interrupt for them.
+/// Serves what is available in `queue`; returns whether the driver wants an
+/// interrupt.
 ///
 /// No more requests than the queue has entries are served for one
 /// notification: a driver that lets a device write into the rings could keep
@@ -319,7 +324,7 @@ fn serve(
     queue: &mut Queue,
     number: u16,
     ram: &GuestRam,
-) -> Result<(bool, bool), virtio_queue::Error> {
+) -> Result<bool, virtio_queue::Error> {
     let mut used = false;
     for _ in 0..queue.size() {
         let Some(chain) = queue.iter(ram)?.next() else {
@@ -347,6 +352,5 @@ fn serve(
     // Asks to be told about what comes next. What came meanwhile can only be
     // the work of the device itself, see above.
     queue.enable_notification(ram)?;
-    let notify = used && queue.needs_notification(ram)?;
-    Ok((used, notify))
+    Ok(used && queue.needs_notification(ram)?)
 }

@@ -83,6 +83,10 @@ impl VirtioDevice for Port {
         (!self.input.is_empty()).then_some(RECEIVE)
     }
 
+    fn host(&self) -> Option<&dyn HostConsole> {
+        Some(self.host.as_ref())
+    }
+
     fn flush(&mut self) {
         self.host.flush();
     }

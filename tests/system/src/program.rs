@@ -1,0 +1,271 @@
+//! The programs and the directives in their comments.
+
+use crate::options::MachineName;
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Directory of this crate's sources.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Groups: directories of programs.
+const GROUPS: [&str; 2] = ["base", "lvz"];
+
+/// One program.
+#[derive(Debug)]
+pub(crate) struct Program {
+    /// `base` or `lvz`.
+    pub(crate) group: &'static str,
+    /// Its file's name without extension.
+    pub(crate) name: String,
+    /// Its source.
+    pub(crate) path: PathBuf,
+    /// What the comment at its top says, up to the first full stop.
+    pub(crate) summary: String,
+    /// From the directives.
+    pub(crate) directives: Directives,
+}
+
+impl Program {
+    /// `GROUP/NAME`.
+    pub(crate) fn title(&self) -> String {
+        format!("{}/{}", self.group, self.name)
+    }
+
+    /// Whether it is to run on `machine`, else why not.
+    pub(crate) fn runs_on(&self, machine: MachineName) -> Result<(), String> {
+        if self.group == "lvz" && machine == MachineName::Qemu {
+            return Err("QEMU has no LVZ".to_owned());
+        }
+        match &self.directives.only {
+            Some((only, reason)) if *only != machine => Err(reason.clone()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The comments that start with `#@`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Directives {
+    /// `#@ cpus N`.
+    pub(crate) cpus: u32,
+    /// `#@ only MACHINE: REASON`.
+    pub(crate) only: Option<(MachineName, String)>,
+    /// `#@ qemu PATTERN...: REASON`: checks in which QEMU is known to differ.
+    pub(crate) qemu: Vec<Exception>,
+    /// `#@ sim ARGUMENT...`: more arguments for the simulator.
+    pub(crate) sim_args: Vec<String>,
+}
+
+impl Default for Directives {
+    fn default() -> Self {
+        Directives {
+            cpus: 1,
+            only: None,
+            qemu: Vec::new(),
+            sim_args: Vec::new(),
+        }
+    }
+}
+
+/// Checks in which QEMU differs from the manual, and why it is QEMU.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exception {
+    /// Name of the check; `*` stands for any text.
+    pub(crate) pattern: String,
+    /// The argument.
+    pub(crate) reason: String,
+}
+
+/// The programs whose `GROUP/NAME` contains one of `names` (all if there are
+/// none), sorted.
+pub(crate) fn discover(names: &[String]) -> Result<Vec<Program>> {
+    let mut programs = Vec::new();
+    for group in GROUPS {
+        let dir = root().join(group);
+        let entries =
+            fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "S") {
+                programs.push(read(group, path)?);
+            }
+        }
+    }
+    programs.sort_by(|a, b| (a.group, &a.name).cmp(&(b.group, &b.name)));
+    if names.is_empty() {
+        return Ok(programs);
+    }
+    for name in names {
+        if !programs
+            .iter()
+            .any(|program| program.title().contains(name))
+        {
+            bail!("no program's name contains `{name}`; --list shows them");
+        }
+    }
+    programs.retain(|program| names.iter().any(|name| program.title().contains(name)));
+    Ok(programs)
+}
+
+fn read(group: &'static str, path: PathBuf) -> Result<Program> {
+    let name = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .with_context(|| format!("{}: not a name", path.display()))?
+        .to_owned();
+    let source =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let directives = directives(&source).with_context(|| path.display().to_string())?;
+    Ok(Program {
+        group,
+        name,
+        summary: summary(&source),
+        path,
+        directives,
+    })
+}
+
+/// The first sentence of the comment at the top.
+fn summary(source: &str) -> String {
+    let text = source
+        .lines()
+        .map_while(|line| line.strip_prefix('#'))
+        .map(str::trim)
+        .filter(|line| !line.starts_with('@'))
+        .collect::<Vec<_>>()
+        .join(" ");
+    match text.split_once(". ") {
+        Some((first, _)) => first.to_owned(),
+        None => text.trim_end_matches('.').to_owned(),
+    }
+}
+
+fn directives(source: &str) -> Result<Directives> {
+    let mut found = Directives::default();
+    let mut lines = source.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(text) = line.strip_prefix("#@ ") else {
+            continue;
+        };
+        // A directive goes on in lines that start with more space.
+        let mut text = text.to_owned();
+        while let Some(more) = lines.peek().and_then(|next| next.strip_prefix("#@  ")) {
+            text.push(' ');
+            text.push_str(more.trim());
+            lines.next();
+        }
+        directive(&mut found, &text)?;
+    }
+    Ok(found)
+}
+
+fn directive(found: &mut Directives, text: &str) -> Result<()> {
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    match word {
+        "cpus" => {
+            found.cpus = rest
+                .trim()
+                .parse()
+                .ok()
+                .filter(|cpus| (1..=16).contains(cpus))
+                .with_context(|| format!("directive `{text}`: 1 to 16 CPUs"))?;
+        }
+        "only" => {
+            let (machine, reason) = reasoned(text, rest)?;
+            let machine = MachineName::parse(machine)
+                .with_context(|| format!("directive `{text}`: no machine `{machine}`"))?;
+            found.only = Some((machine, reason));
+        }
+        "qemu" => {
+            let (patterns, reason) = reasoned(text, rest)?;
+            found
+                .qemu
+                .extend(patterns.split_whitespace().map(|pattern| Exception {
+                    pattern: pattern.to_owned(),
+                    reason: reason.clone(),
+                }));
+        }
+        "sim" => found
+            .sim_args
+            .extend(rest.split_whitespace().map(str::to_owned)),
+        _ => bail!("directive `{text}`: unknown"),
+    }
+    Ok(())
+}
+
+/// Splits `WHAT: REASON`.
+fn reasoned<'a>(text: &str, rest: &'a str) -> Result<(&'a str, String)> {
+    match rest.split_once(": ") {
+        Some((what, reason)) if !reason.trim().is_empty() => {
+            Ok((what.trim(), reason.trim().to_owned()))
+        }
+        _ => bail!("directive `{text}`: it has to give a reason after `: `"),
+    }
+}
+
+impl Exception {
+    /// Whether it is about the check `name`.
+    pub(crate) fn covers(&self, name: &str) -> bool {
+        matches(&self.pattern, name)
+    }
+}
+
+/// Whether `pattern`, in which `*` stands for any text, is all of `name`.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len())
+                .filter_map(|at| rest.get(at..))
+                .any(|rest| matches(tail, rest))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        assert!(matches("a.b", "a.b"));
+        assert!(!matches("a.b", "a.bc"));
+        assert!(matches("a*", "a.bc"));
+        assert!(matches("*.ones", "tlbelo0.ones"));
+        assert!(matches("a*c*e", "abcde"));
+        assert!(!matches("a*c*e", "abcdf"));
+    }
+
+    #[test]
+    fn directives_need_reasons() {
+        assert!(directives("#@ qemu we.*: \n").is_err());
+        assert!(directives("#@ only sim\n").is_err());
+        assert!(directives("#@ cpus 17\n").is_err());
+        assert!(directives("#@ frob\n").is_err());
+    }
+
+    #[test]
+    fn directives_may_span_lines() {
+        let found = directives(
+            "# text\n#@ cpus 2\n#@ qemu we.* x: it has\n#@   no WE\n#@ only sim: it hangs\n",
+        )
+        .unwrap();
+        assert_eq!(found.cpus, 2);
+        assert_eq!(found.only, Some((MachineName::Sim, "it hangs".into())));
+        assert_eq!(found.qemu.len(), 2);
+        assert_eq!(found.qemu[1].pattern, "x");
+        assert_eq!(found.qemu[0].reason, "it has no WE");
+    }
+
+    #[test]
+    fn every_program_parses() {
+        let programs = discover(&[]).unwrap();
+        assert!(programs.len() > 20);
+        for program in programs {
+            assert!(!program.summary.is_empty(), "{}", program.title());
+        }
+    }
+}

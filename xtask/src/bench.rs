@@ -1,0 +1,231 @@
+//! `bench`: figures of ours beside the rival's, measured in one run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::boot::read_stats;
+use crate::machine::{Machine, Simulator};
+use crate::nested::{Guest, Nested, Stack};
+use crate::setup::{self, Products};
+
+/// How long one machine may take.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// How often each figure is taken; the least disturbed one counts.
+const REPEATS: usize = 3;
+
+/// How often each part of the workload is worked out in one measurement.
+const ROUNDS: u32 = 40;
+
+/// Options of `bench`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Benches to run; all if none is named
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Write the figures there
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// A bench, which prints what it finds and returns its rows.
+type Bench = fn(&Products, &Simulator) -> Result<Vec<Row>>;
+
+const BENCHES: &[(&str, Bench)] = &[("sim", sim)];
+
+/// One figure: a cost, of which less is better.
+struct Row {
+    name: String,
+    unit: &'static str,
+    ours: f64,
+    upstream: f64,
+}
+
+impl Row {
+    fn ratio(&self) -> f64 {
+        self.ours / self.upstream
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let mut chosen = Vec::new();
+    for name in &options.names {
+        match BENCHES.iter().find(|(known, _)| known == name) {
+            Some((_, bench)) => chosen.push(bench),
+            None => {
+                let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
+                bail!("no bench {name}: there are {}", known.join(", "));
+            }
+        }
+    }
+    if chosen.is_empty() {
+        chosen.extend(BENCHES.iter().map(|(_, bench)| bench));
+    }
+    let products = setup::products()?;
+    let simulator = Simulator::build()?;
+    let mut rows = Vec::new();
+    for bench in chosen {
+        rows.extend(bench(&products, &simulator)?);
+    }
+    println!(
+        "{:<20} {:>6} {:>12} {:>12} {:>8}",
+        "figure", "unit", "ours", "upstream", "ratio"
+    );
+    for row in &rows {
+        println!(
+            "{:<20} {:>6} {:>12.3} {:>12.3} {:>8.2}",
+            row.name,
+            row.unit,
+            row.ours,
+            row.upstream,
+            row.ratio()
+        );
+    }
+    if let Some(file) = &options.json {
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "name": row.name,
+                    "unit": row.unit,
+                    "ours": row.ours,
+                    "upstream": row.upstream,
+                    "ratio": row.ratio(),
+                })
+            })
+            .collect();
+        fs::write(file, format!("{:#}\n", Value::from(rows)))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Seconds of each phase of a run, by name.
+type Phases = BTreeMap<String, f64>;
+
+/// lvz-sim beside QEMU's TCG.
+fn sim(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
+    let run = products.cache.new_run("bench-sim")?;
+    let stats = run.join("stats.json");
+    let machine = Machine {
+        kernel: products.host_kernel.vmlinux(),
+        initrd: Some(products.initramfs.guest()),
+        append: format!("kvm-la.bench={ROUNDS}"),
+        smp: 1,
+        memory_mib: 512,
+        ..Machine::default()
+    };
+    let ours = Machine {
+        stats: Some(stats.clone()),
+        ..machine.clone()
+    };
+    let tcg = Simulator::Tcg(products.tools.clone());
+    let (mut here, mut there) = (Phases::new(), Phases::new());
+    let mut speed: f64 = 0.0;
+    for round in 1..=REPEATS {
+        eprintln!("bench sim: round {round} of {REPEATS}");
+        let seconds = measure(&ours, simulator, &run, "", &mut here)?;
+        let total = read_stats(&stats)?["instructions"]
+            .as_f64()
+            .ok_or_else(|| anyhow!("{} has no instructions", stats.display()))?;
+        speed = speed.max(total / seconds / 1e6);
+        measure(&machine, &tcg, &run, "", &mut there)?;
+    }
+    println!("lvz-sim: {speed:.0} million instructions a second in host mode");
+
+    let nested = Nested {
+        kvm: Stack::Upstream,
+        accel: Stack::Upstream,
+        host_smp: 1,
+        kernel_irqchip: true,
+        guests: vec![Guest {
+            append: format!("kvm-la.bench={ROUNDS}"),
+            ..Guest::default()
+        }],
+        interactive: false,
+    };
+    eprintln!("bench sim: guest mode");
+    let mut guest = Phases::new();
+    let host = nested.machine(products, &run.join("share"))?;
+    measure(&host, simulator, &run, "guest0: ", &mut guest)?;
+    for (name, seconds) in &guest {
+        if let Some(host) = here.get(name).filter(|_| name != BOOT) {
+            println!(
+                "{name}: guest mode runs at {:.0} % of host mode",
+                100.0 * host / seconds
+            );
+        }
+    }
+
+    fs::remove_dir_all(&run)?;
+    here.into_iter()
+        .map(|(name, ours)| {
+            let upstream = *there
+                .get(&name)
+                .ok_or_else(|| anyhow!("QEMU did not come to {name}"))?;
+            Ok(Row {
+                name,
+                unit: "s",
+                ours,
+                upstream,
+            })
+        })
+        .collect()
+}
+
+/// The phase up to the init.
+const BOOT: &str = "linux-boot";
+
+/// Runs a machine that measures and keeps the shortest time of each phase; the
+/// lines that count begin with `prefix`. Returns the time of the whole run.
+fn measure(
+    machine: &Machine,
+    simulator: &Simulator,
+    run: &Path,
+    prefix: &str,
+    shortest: &mut Phases,
+) -> Result<f64> {
+    let log = run.join("console.log");
+    let started = Instant::now();
+    let mut begun = started;
+    let mut phases = Phases::new();
+    let outcome = machine.run(simulator, &log, LIMIT, |line| {
+        let words = line
+            .strip_prefix(prefix)
+            .and_then(|line| line.strip_prefix("KVM-LA-GUEST "))
+            .map(|said| said.split_whitespace().collect::<Vec<_>>());
+        match words.as_deref() {
+            Some(["init"]) => {
+                phases.insert(BOOT.to_owned(), started.elapsed().as_secs_f64());
+            }
+            Some(["bench", _, "begin"]) => begun = Instant::now(),
+            Some(["bench", name, "end", _]) => {
+                phases.insert((*name).to_owned(), begun.elapsed().as_secs_f64());
+            }
+            _ => {}
+        }
+    })?;
+    if outcome.timed_out || !outcome.status.success() {
+        bail!(
+            "the machine ended with {}, see {}",
+            outcome.status,
+            log.display()
+        );
+    }
+    if phases.len() < 4 {
+        bail!("the machine did not come to its end, see {}", log.display());
+    }
+    for (name, seconds) in phases {
+        let known = shortest.entry(name).or_insert(seconds);
+        *known = known.min(seconds);
+    }
+    Ok(outcome.elapsed.as_secs_f64())
+}

@@ -1,0 +1,209 @@
+//! `boot`: simulator, KVM host, QEMU, a guest to its shell and a clean
+//! power-off, then a table of what its exits cost.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use crate::machine::Simulator;
+use crate::nested::{Guest, GuestReport, Nested, Stack};
+use crate::setup::{self, DISTRIBUTION_PARAMETERS};
+
+/// How long a boot may take before it counts as hung.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Options of `boot`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Whose kvm.ko the host loads
+    #[arg(long, value_enum, default_value = "upstream")]
+    kvm: Stack,
+    /// Whose accelerator backend QEMU uses
+    #[arg(long, value_enum, default_value = "upstream")]
+    accel: Stack,
+    /// CPUs of the guest
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
+    smp: u32,
+    /// CPUs of the KVM host; as many as the guest's if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    host_smp: Option<u32>,
+    /// RAM of the guest, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(128..=65536))]
+    memory: u32,
+    /// Emulate the interrupt controllers in QEMU instead of the host's kernel
+    #[arg(long)]
+    no_kernel_irqchip: bool,
+    /// The guest's kernel: a file, or `distribution` for Debian's own
+    #[arg(long, value_name = "FILE")]
+    guest_kernel: Option<PathBuf>,
+    /// The guest's initial file system, which must behave like the default one
+    #[arg(long, value_name = "FILE")]
+    guest_initrd: Option<PathBuf>,
+    /// Further kernel parameters of the guest
+    #[arg(long, value_name = "WORDS", default_value = "")]
+    guest_append: String,
+    /// The guest's console on this terminal, with a shell
+    #[arg(long)]
+    interactive: bool,
+    /// Write the results there
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    for file in options.guest_initrd.iter().chain(
+        options
+            .guest_kernel
+            .as_ref()
+            .filter(|file| !is_distribution(file)),
+    ) {
+        if !file.is_file() {
+            bail!("{}: no such file", file.display());
+        }
+    }
+    let products = setup::products()?;
+    let simulator = Simulator::build()?;
+    let mut guest = Guest {
+        initrd: options.guest_initrd.clone(),
+        smp: options.smp,
+        memory_mib: options.memory,
+        append: options.guest_append.clone(),
+        ..Guest::default()
+    };
+    match &options.guest_kernel {
+        Some(file) if is_distribution(file) => {
+            guest.kernel = Some(products.distribution_kernel.vmlinuz());
+            guest.append = format!("{DISTRIBUTION_PARAMETERS} {}", guest.append);
+        }
+        other => guest.kernel = other.clone(),
+    }
+    let nested = Nested {
+        kvm: options.kvm,
+        accel: options.accel,
+        host_smp: options.host_smp.unwrap_or(options.smp),
+        kernel_irqchip: !options.no_kernel_irqchip,
+        guests: vec![guest],
+        interactive: options.interactive,
+    };
+    let run = products.cache.new_run("boot")?;
+    let mut machine = nested.machine(&products, &run.join("share"))?;
+    let stats = run.join("stats.json");
+    machine.stats = Some(stats.clone());
+    if options.interactive {
+        let status = machine.run_interactively(&simulator)?;
+        if status.success() {
+            print_table(&read_stats(&stats)?);
+        }
+        return Ok(crate::exit_code(status));
+    }
+    let log = run.join("console.log");
+    eprintln!("booting; console in {}", log.display());
+    let outcome = nested.run(&machine, &simulator, &log, LIMIT, |line| println!("{line}"))?;
+    let report = GuestReport::read(&outcome.console, 0);
+    let verdict = nested.check(&outcome, LIMIT);
+    let figures = read_stats(&stats);
+    let result = result(options, &report, figures.as_ref().ok());
+    if let Some(file) = &options.json {
+        fs::write(file, format!("{result:#}\n"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    verdict.with_context(|| format!("boot failed, see {}", log.display()))?;
+    let figures = figures?;
+    println!();
+    print_table(&figures);
+    println!("took {:.1} s", outcome.elapsed.as_secs_f64());
+    // The files of a run that went well serve nobody.
+    fs::remove_dir_all(&run)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_distribution(file: &Path) -> bool {
+    file == Path::new("distribution")
+}
+
+/// The simulator's figures of a run.
+pub(crate) fn read_stats(file: &Path) -> Result<Value> {
+    let text = fs::read_to_string(file)
+        .with_context(|| format!("the simulator left no figures in {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
+}
+
+/// The JSON that `--json` writes; docs/json.md describes it.
+fn result(options: &Options, report: &GuestReport, figures: Option<&Value>) -> Value {
+    let none = Value::Null;
+    let figures = figures.unwrap_or(&none);
+    let (host, guest) = instructions(figures).unzip();
+    let mut exits = Map::new();
+    for (name, exit) in figures["exits"].as_object().into_iter().flatten() {
+        exits.insert(
+            name.clone(),
+            json!({
+                "count": exit["count"],
+                "host_instructions_mean": exit["host_instructions_mean"],
+                "host_instructions_p99": exit["host_instructions_p99"],
+            }),
+        );
+    }
+    json!({
+        "kvm": options.kvm.name(),
+        "accel": options.accel.name(),
+        "smp": options.smp,
+        "guest": {
+            "reached_init": report.reached_init,
+            "powered_off": report.powered_off,
+            "kernel": report.kernel,
+        },
+        "instructions": {
+            "host": host,
+            "guest": guest,
+        },
+        "exits": exits,
+    })
+}
+
+/// Prints what the exits cost, most expensive first.
+fn print_table(figures: &Value) {
+    let number = |value: &Value| value.as_f64().unwrap_or(0.0);
+    let mut rows: Vec<(&String, f64, f64, f64)> = figures["exits"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, exit)| {
+            (
+                name,
+                number(&exit["count"]),
+                number(&exit["host_instructions_mean"]),
+                number(&exit["host_instructions_p99"]),
+            )
+        })
+        .filter(|(_, count, ..)| *count > 0.0)
+        .collect();
+    rows.sort_by(|a, b| (b.1 * b.2).total_cmp(&(a.1 * a.2)));
+    println!(
+        "{:<16} {:>10} {:>12} {:>12}",
+        "exit", "count", "host mean", "host p99"
+    );
+    for (name, count, mean, p99) in rows {
+        println!("{name:<16} {count:>10.0} {mean:>12.0} {p99:>12.0}");
+    }
+    if let Some((host, guest)) = instructions(figures) {
+        println!(
+            "instructions: {:.1} million in the host, {:.1} million in the guest",
+            host as f64 / 1e6,
+            guest as f64 / 1e6
+        );
+    }
+}
+
+/// Instructions in root mode and in guest mode, of all CPUs.
+fn instructions(figures: &Value) -> Option<(u64, u64)> {
+    let total = figures["instructions"].as_u64()?;
+    let guest = figures["shares"]["guest"].as_u64()?;
+    Some((total.checked_sub(guest)?, guest))
+}

@@ -1,0 +1,414 @@
+//! One simulated machine: what it is made of, and how it is run, in lvz-sim or,
+//! for comparison, in the distribution's qemu-system-loongarch64 (TCG).
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::Value;
+
+use crate::setup::workspace;
+use crate::toolroot::ToolRoot;
+
+/// What the host's init prints last, before the script's exit status.
+const EXIT_MARKER: &str = "KVM-LA-EXIT ";
+
+/// How long a kernel that panicked may still print.
+const AFTER_PANIC: Duration = Duration::from_secs(3);
+
+/// What runs a machine.
+#[derive(Clone)]
+pub(crate) enum Simulator {
+    /// This project's simulator.
+    LvzSim(PathBuf),
+    /// The distribution's QEMU without acceleration. It has no LVZ.
+    Tcg(ToolRoot),
+}
+
+impl Simulator {
+    /// Builds lvz-sim as it is meant to be run and finds its executable. One that
+    /// the environment variable LVZ_SIM names is taken as it is.
+    pub(crate) fn build() -> Result<Self> {
+        if let Some(program) = std::env::var_os("LVZ_SIM") {
+            return Ok(Self::LvzSim(program.into()));
+        }
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .current_dir(workspace()?)
+            .args(["build", "--release", "--locked", "--package", "lvz-sim"])
+            .arg("--message-format=json-render-diagnostics")
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!("lvz-sim does not build");
+        }
+        String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|message| {
+                message["reason"] == "compiler-artifact" && message["target"]["name"] == "lvz-sim"
+            })
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+            .map(Self::LvzSim)
+            .ok_or_else(|| anyhow!("the package lvz-sim has no executable of that name"))
+    }
+}
+
+/// A raw disk image.
+#[derive(Clone)]
+pub(crate) struct Drive {
+    /// The image.
+    pub(crate) path: PathBuf,
+    /// Whether the machine may write to it.
+    pub(crate) writable: bool,
+}
+
+/// A machine. The default is the smallest one that boots.
+#[derive(Clone, Default)]
+pub(crate) struct Machine {
+    /// ELF vmlinux or EFI zboot vmlinuz.
+    pub(crate) kernel: PathBuf,
+    /// Initial file system.
+    pub(crate) initrd: Option<PathBuf>,
+    /// Kernel parameters besides the console.
+    pub(crate) append: String,
+    /// Number of CPUs.
+    pub(crate) smp: u32,
+    /// RAM in MiB.
+    pub(crate) memory_mib: u32,
+    /// Block devices, in order.
+    pub(crate) drives: Vec<Drive>,
+    /// The shared folder.
+    pub(crate) share: Option<PathBuf>,
+    /// CPU model and features, if not the default.
+    pub(crate) cpu: Option<String>,
+    /// Where lvz-sim writes its figures.
+    pub(crate) stats: Option<PathBuf>,
+    /// Where lvz-sim writes a snapshot when it stops.
+    pub(crate) snapshot_out: Option<PathBuf>,
+    /// The snapshot that lvz-sim goes on from.
+    pub(crate) snapshot_in: Option<PathBuf>,
+    /// When lvz-sim stops, in retired instructions.
+    pub(crate) max_instructions: Option<u64>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The simulator's exit status.
+    pub(crate) status: ExitStatus,
+    /// Whether it was ended because it took too long.
+    pub(crate) timed_out: bool,
+    /// All that was printed, console and simulator.
+    pub(crate) console: String,
+    /// Wall-clock time.
+    pub(crate) elapsed: Duration,
+}
+
+impl Outcome {
+    /// The exit status of the machine's script, if it came that far.
+    pub(crate) fn script_status(&self) -> Option<u32> {
+        self.console
+            .lines()
+            .filter_map(|line| line.trim_end().strip_prefix(EXIT_MARKER))
+            .next_back()
+            .and_then(|number| number.parse().ok())
+    }
+
+    /// An error that says how the run failed, unless its script ended with 0
+    /// and the machine then powered itself off.
+    pub(crate) fn check(&self, limit: Duration) -> Result<()> {
+        if self.timed_out {
+            bail!("no power-off within {} s", limit.as_secs());
+        }
+        match self.script_status() {
+            Some(0) if self.status.success() => Ok(()),
+            Some(0) => bail!(
+                "the machine powered off, but its simulator ended with {}",
+                self.status
+            ),
+            Some(125) => bail!(
+                "{}",
+                self.line_with("kvm-la init: ").unwrap_or("init failed")
+            ),
+            Some(status) => bail!("the machine's script ended with status {status}"),
+            None => {
+                let panic = self.line_with("Kernel panic");
+                bail!(
+                    "the machine ended before its script did ({}{})",
+                    self.status,
+                    panic.map(|line| format!(", {line}")).unwrap_or_default()
+                )
+            }
+        }
+    }
+
+    /// What follows `marker` on the first line that has it.
+    pub(crate) fn line_with(&self, marker: &str) -> Option<&str> {
+        self.console
+            .lines()
+            .find(|line| line.contains(marker))
+            .map(str::trim)
+    }
+}
+
+impl Machine {
+    /// The command that runs this machine.
+    pub(crate) fn command(&self, simulator: &Simulator) -> Result<Command> {
+        match simulator {
+            Simulator::LvzSim(program) => Ok(self.lvz_sim(program)),
+            Simulator::Tcg(tools) => self.tcg(tools),
+        }
+    }
+
+    fn lvz_sim(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.arg("run").arg("--hash");
+        match &self.snapshot_in {
+            // The rest of the machine must be as it was when it was saved.
+            Some(snapshot) => {
+                command.arg("--snapshot-in").arg(snapshot);
+            }
+            None => {
+                command.arg("--kernel").arg(&self.kernel);
+                if let Some(initrd) = &self.initrd {
+                    command.arg("--initrd").arg(initrd);
+                }
+                command
+                    .arg("--append")
+                    .arg(format!("console=ttyS0 {}", self.append).trim_end());
+            }
+        }
+        command.arg("--smp").arg(self.smp.max(1).to_string());
+        command.arg("--memory").arg(format!("{}M", self.memory_mib));
+        for drive in &self.drives {
+            let mut option = drive.path.clone().into_os_string();
+            if !drive.writable {
+                option.push(",readonly");
+            }
+            command.arg("--drive").arg(option);
+        }
+        if let Some(share) = &self.share {
+            command.arg("--share").arg(share);
+        }
+        if let Some(cpu) = &self.cpu {
+            command.arg("--cpu").arg(cpu);
+        }
+        if let Some(stats) = &self.stats {
+            command.arg("--stats").arg(stats);
+        }
+        if let Some(snapshot) = &self.snapshot_out {
+            command.arg("--snapshot-out").arg(snapshot);
+        }
+        if let Some(count) = self.max_instructions {
+            command.arg("--max-instructions").arg(count.to_string());
+        }
+        command
+    }
+
+    fn tcg(&self, tools: &ToolRoot) -> Result<Command> {
+        let mut tools = tools.clone();
+        let drives = self.drives.iter().map(|drive| &drive.path);
+        for file in drives.chain(&self.initrd).chain([&self.kernel]) {
+            let dir = file
+                .parent()
+                .ok_or_else(|| anyhow!("{} is not a file", file.display()))?;
+            tools = tools.with_bind(dir, dir);
+        }
+        if let Some(share) = &self.share {
+            tools = tools.with_bind(share, share);
+        }
+        let mut command = tools.command("qemu-system-loongarch64")?;
+        command.args(["-machine", "virt", "-accel", "tcg,thread=multi"]);
+        command.args(["-cpu", self.cpu.as_deref().unwrap_or("la464")]);
+        command.args(["-nographic", "-no-reboot", "-nodefaults"]);
+        command.args([
+            "-chardev",
+            "stdio,id=console,signal=off",
+            "-serial",
+            "chardev:console",
+        ]);
+        command.args(["-smp", &self.smp.max(1).to_string()]);
+        command.args(["-m", &format!("{}M", self.memory_mib)]);
+        command.arg("-kernel").arg(&self.kernel);
+        if let Some(initrd) = &self.initrd {
+            command.arg("-initrd").arg(initrd);
+        }
+        // A panic ends QEMU by a reset; in lvz-sim a reset would boot again.
+        command
+            .arg("-append")
+            .arg(format!("console=ttyS0 panic=-1 {}", self.append).trim_end());
+        command.args(["-device", "virtio-rng-pci"]);
+        for (i, drive) in self.drives.iter().enumerate() {
+            command.args([
+                "-drive",
+                &format!(
+                    "if=none,id=d{i},format=raw,readonly={},file={}",
+                    if drive.writable { "off" } else { "on" },
+                    escape(&drive.path)?
+                ),
+            ]);
+            command.args(["-device", &format!("virtio-blk-pci,drive=d{i}")]);
+        }
+        if let Some(share) = &self.share {
+            let path = escape(share)?;
+            let fs = format!("local,id=share,security_model=none,multidevs=remap,path={path}");
+            command.args(["-fsdev", &fs]);
+            command.args(["-device", "virtio-9p-pci,fsdev=share,mount_tag=share"]);
+        }
+        Ok(command)
+    }
+
+    /// Runs the machine to its end or for `limit`. What it prints goes into
+    /// `log`; each full line also to `observe`.
+    pub(crate) fn run(
+        &self,
+        simulator: &Simulator,
+        log: &Path,
+        limit: Duration,
+        mut observe: impl FnMut(&str),
+    ) -> Result<Outcome> {
+        let mut command = self.command(simulator)?;
+        let mut file =
+            File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let (mut reader, writer) = std::io::pipe()?;
+        let started = Instant::now();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .spawn()
+            .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        drop(command);
+        // A thread reads, so that the limit holds for a machine that is silent.
+        let (sender, receiver) = mpsc::channel::<Vec<u8>>();
+        let thread = std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(n) = reader.read(&mut buffer) {
+                if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut console = Vec::new();
+        let mut line_start = 0;
+        // A kernel that panicked prints its reasons and then does nothing.
+        let mut panicked_at: Option<Instant> = None;
+        let timed_out = loop {
+            if panicked_at.is_some_and(|at| at.elapsed() >= AFTER_PANIC) {
+                break false;
+            }
+            let Some(mut left) = limit.checked_sub(started.elapsed()) else {
+                break true;
+            };
+            if panicked_at.is_some() {
+                left = left.min(AFTER_PANIC);
+            }
+            match receiver.recv_timeout(left) {
+                Ok(bytes) => {
+                    file.write_all(&bytes)?;
+                    console.extend_from_slice(&bytes);
+                    while let Some(length) =
+                        console[line_start..].iter().position(|byte| *byte == b'\n')
+                    {
+                        let line = &console[line_start..line_start + length];
+                        let line = String::from_utf8_lossy(line);
+                        if is_panic(&line) {
+                            panicked_at.get_or_insert_with(Instant::now);
+                        }
+                        observe(line.trim_end());
+                        line_start += length + 1;
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => break false,
+            }
+        };
+        if timed_out || panicked_at.is_some() {
+            child.kill()?;
+        }
+        let status = child.wait()?;
+        // The reader ends with the last writer; a process that outlives the
+        // simulator must not hold up the report.
+        drop(receiver);
+        if !timed_out && panicked_at.is_none() && thread.join().is_err() {
+            bail!("the thread that reads the console died");
+        }
+        Ok(Outcome {
+            status,
+            timed_out,
+            console: String::from_utf8_lossy(&console).replace('\r', ""),
+            elapsed: started.elapsed(),
+        })
+    }
+
+    /// Runs the machine on this terminal.
+    pub(crate) fn run_interactively(&self, simulator: &Simulator) -> Result<ExitStatus> {
+        let mut command = self.command(simulator)?;
+        command
+            .status()
+            .with_context(|| format!("cannot run {}", command.get_program().display()))
+    }
+}
+
+/// Whether a line of the console is the last word of the machine's own kernel.
+/// A guest's is marked by its number.
+fn is_panic(line: &str) -> bool {
+    line.contains("Kernel panic - not syncing") && !line.starts_with("guest")
+}
+
+/// A path for QEMU's comma-separated options.
+fn escape(path: &Path) -> Result<String> {
+    path.to_str()
+        .map(|path| path.replace(',', ",,"))
+        .ok_or_else(|| anyhow!("{} is not UTF-8", path.display()))
+}
+
+/// A folder that a machine shares with the workstation, with the script that
+/// its init runs.
+pub(crate) fn make_share(dir: &Path, script: &str) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::write(dir.join("run"), script).with_context(|| format!("cannot write in {}", dir.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
+
+    fn outcome(console: &str) -> Outcome {
+        Outcome {
+            status: ExitStatus::from_raw(0),
+            timed_out: false,
+            console: console.to_owned(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn the_last_marker_counts() {
+        assert_eq!(
+            outcome("KVM-LA-EXIT 3\nKVM-LA-EXIT 0\n").script_status(),
+            Some(0)
+        );
+        assert_eq!(outcome("booting\n").script_status(), None);
+        assert_eq!(outcome("echo KVM-LA-EXIT 0\n").script_status(), None);
+    }
+
+    #[test]
+    fn only_a_script_that_ended_well_passes() {
+        let limit = Duration::from_secs(1);
+        assert!(outcome("KVM-LA-EXIT 0\n").check(limit).is_ok());
+        assert!(outcome("KVM-LA-EXIT 1\n").check(limit).is_err());
+        assert!(
+            outcome("Kernel panic - not syncing\n")
+                .check(limit)
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,327 @@
+//! A KVM host in the simulator with guests in it: what `boot` runs, and what
+//! the nested tests and benches vary.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+
+use crate::machine::{Machine, Outcome, Simulator, make_share};
+use crate::setup::Products;
+use crate::workload;
+
+/// What the lines of a guest's init begin with.
+const GUEST_MARKER: &str = "KVM-LA-GUEST ";
+
+/// RAM of the KVM host beyond its guests', in MiB.
+const HOST_MEMORY_MIB: u32 = 1024;
+
+/// Which stack a half of the hypervisor comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Stack {
+    /// This project's, in Rust.
+    Rust,
+    /// Linux's and QEMU's own, in C.
+    Upstream,
+}
+
+impl Stack {
+    /// The name as options and reports have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// One guest.
+#[derive(Clone)]
+pub(crate) struct Guest {
+    /// Its kernel; the host's own if none is given.
+    pub(crate) kernel: Option<PathBuf>,
+    /// Its initial file system; the checking one if none is given.
+    pub(crate) initrd: Option<PathBuf>,
+    /// Number of CPUs.
+    pub(crate) smp: u32,
+    /// RAM in MiB.
+    pub(crate) memory_mib: u32,
+    /// What its workload starts from.
+    pub(crate) seed: u64,
+    /// Kernel parameters besides the usual.
+    pub(crate) append: String,
+}
+
+impl Default for Guest {
+    fn default() -> Self {
+        Self {
+            kernel: None,
+            initrd: None,
+            smp: 1,
+            memory_mib: 512,
+            seed: 1,
+            append: String::new(),
+        }
+    }
+}
+
+/// A host with its guests.
+#[derive(Clone)]
+pub(crate) struct Nested {
+    /// Where kvm.ko comes from.
+    pub(crate) kvm: Stack,
+    /// Where QEMU's accelerator backend comes from.
+    pub(crate) accel: Stack,
+    /// CPUs of the host.
+    pub(crate) host_smp: u32,
+    /// Whether interrupt controllers are emulated in the host's kernel.
+    pub(crate) kernel_irqchip: bool,
+    /// The guests, run at the same time.
+    pub(crate) guests: Vec<Guest>,
+    /// Whether the guest's console is the terminal's.
+    pub(crate) interactive: bool,
+}
+
+/// What a guest said of itself.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct GuestReport {
+    /// It reached its init.
+    pub(crate) reached_init: bool,
+    /// Its kernel's release.
+    pub(crate) kernel: Option<String>,
+    /// Checks that passed and failed, if it came to their end.
+    pub(crate) checks: Option<(u32, u32)>,
+    /// The names of failed checks.
+    pub(crate) failed: Vec<String>,
+    /// It began to power off.
+    pub(crate) powered_off: bool,
+}
+
+impl GuestReport {
+    /// Reads the lines of guest `number` from a host's console.
+    pub(crate) fn read(console: &str, number: usize) -> Self {
+        let mut report = Self::default();
+        let prefix = format!("guest{number}: ");
+        for line in console.lines() {
+            let Some(line) = line.trim_end().strip_prefix(&prefix) else {
+                continue;
+            };
+            // Whatever the guest's kernel prints at the same time may stand
+            // before the marker.
+            let Some((_, said)) = line.split_once(GUEST_MARKER) else {
+                continue;
+            };
+            let words: Vec<&str> = said.split_whitespace().collect();
+            match words.as_slice() {
+                ["init"] => report.reached_init = true,
+                ["kernel", release] => report.kernel = Some((*release).to_owned()),
+                ["check", name, "FAILED"] => report.failed.push((*name).to_owned()),
+                ["checks", passed, "passed", failed, "failed"] => {
+                    report.checks = passed.parse().ok().zip(failed.parse().ok());
+                }
+                ["power-off"] => report.powered_off = true,
+                _ => {}
+            }
+        }
+        report
+    }
+
+    /// An error that says what the guest did not do.
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.reached_init {
+            bail!("the guest did not reach its init");
+        }
+        match self.checks {
+            None => bail!("the guest did not finish its checks"),
+            Some((_, 1..)) => bail!("the guest's checks failed: {}", self.failed.join(", ")),
+            Some((0, _)) => bail!("the guest made no check"),
+            Some(_) => {}
+        }
+        if !self.powered_off {
+            bail!("the guest did not power off");
+        }
+        Ok(())
+    }
+}
+
+impl Nested {
+    /// The host, with everything its guests need in the folder `share`.
+    pub(crate) fn machine(&self, products: &Products, share: &Path) -> Result<Machine> {
+        if self.kvm == Stack::Rust {
+            bail!("--kvm rust: the Rust module is not part of this version yet, use upstream");
+        }
+        if self.accel == Stack::Rust {
+            bail!("--accel rust: the Rust backend is not part of this version yet, use upstream");
+        }
+        make_share(share, &self.script())?;
+        link_or_copy(&products.host_kernel.upstream_kvm(), &share.join("kvm.ko"))?;
+        for (i, guest) in self.guests.iter().enumerate() {
+            let kernel = match &guest.kernel {
+                Some(kernel) => kernel.clone(),
+                None => products.host_kernel.vmlinux(),
+            };
+            let initrd = match &guest.initrd {
+                Some(initrd) => initrd.clone(),
+                None => products.initramfs.guest(),
+            };
+            link_or_copy(&kernel, &share.join(format!("guest{i}.kernel")))?;
+            link_or_copy(&initrd, &share.join(format!("guest{i}.initrd")))?;
+        }
+        let guest_memory: u32 = self
+            .guests
+            .iter()
+            .fold(0, |sum, guest| sum.saturating_add(guest.memory_mib));
+        Ok(Machine {
+            kernel: products.host_kernel.vmlinux(),
+            initrd: Some(products.initramfs.host()),
+            append: if self.interactive {
+                "kvm-la.interactive".to_owned()
+            } else {
+                String::new()
+            },
+            smp: self.host_smp,
+            memory_mib: guest_memory.saturating_add(HOST_MEMORY_MIB),
+            drives: vec![products.userland_drive()],
+            share: Some(share.to_owned()),
+            ..Machine::default()
+        })
+    }
+
+    /// The script that the host's init runs.
+    fn script(&self) -> String {
+        let mut script = String::from(
+            "set -u\n\
+             insmod /share/kvm.ko || exit 2\n\
+             [ -c /dev/kvm ] || { echo 'no /dev/kvm'; exit 3; }\n",
+        );
+        for (i, guest) in self.guests.iter().enumerate() {
+            let command = self.qemu(i, guest);
+            if self.interactive {
+                script.push_str(&format!("{command}\n"));
+            } else {
+                // One line of one guest at a time, and whose it is. The status
+                // of a pipeline is sed's: QEMU's goes by a file.
+                script.push_str(&format!(
+                    "( {command} </dev/null 2>&1; echo $? >/tmp/status{i} ) | \
+                     sed -u 's/^/guest{i}: /' &\n"
+                ));
+            }
+        }
+        if !self.interactive {
+            script.push_str("wait\nstatus=0\n");
+            for i in 0..self.guests.len() {
+                script.push_str(&format!(
+                    "s=$(cat /tmp/status{i}) && [ \"$s\" = 0 ] || \
+                     {{ echo \"guest{i}: QEMU ended with status $s\"; status=1; }}\n"
+                ));
+            }
+            script.push_str("rmmod kvm || status=4\nexit $status\n");
+        }
+        script
+    }
+
+    fn qemu(&self, i: usize, guest: &Guest) -> String {
+        let irqchip = if self.kernel_irqchip { "on" } else { "off" };
+        let mut append = format!(
+            "console=ttyS0 panic=-1 kvm-la.cpus={} kvm-la.seed={} kvm-la.digest={:016x}",
+            guest.smp,
+            guest.seed,
+            workload::digest(guest.seed)
+        );
+        if self.interactive {
+            append.push_str(" kvm-la.shell");
+        }
+        if !guest.append.is_empty() {
+            append.push(' ');
+            append.push_str(&guest.append);
+        }
+        format!(
+            "qemu-system-loongarch64 -accel kvm,kernel-irqchip={irqchip} -machine virt -cpu max \
+             -smp {} -m {}M -nodefaults -nographic -no-reboot -serial mon:stdio \
+             -kernel /share/guest{i}.kernel -initrd /share/guest{i}.initrd -append {}",
+            guest.smp,
+            guest.memory_mib,
+            quote(&append)
+        )
+    }
+
+    /// Runs host and guests to their end and checks that every guest passed
+    /// its checks and powered off.
+    pub(crate) fn run(
+        &self,
+        machine: &Machine,
+        simulator: &Simulator,
+        log: &Path,
+        limit: Duration,
+        observe: impl FnMut(&str),
+    ) -> Result<Outcome> {
+        let outcome = machine
+            .run(simulator, log, limit, observe)
+            .with_context(|| format!("see {}", log.display()))?;
+        Ok(outcome)
+    }
+
+    /// An error that says what went wrong in a run, guests first: a host whose
+    /// script failed says less than the guest that made it fail.
+    pub(crate) fn check(&self, outcome: &Outcome, limit: Duration) -> Result<()> {
+        let started = outcome.console.contains("guest0: ");
+        for i in 0..self.guests.len() {
+            if !started {
+                break;
+            }
+            GuestReport::read(&outcome.console, i)
+                .check()
+                .with_context(|| match outcome.check(limit) {
+                    Ok(()) => format!("guest {i}"),
+                    Err(host) => format!("guest {i} (host: {host:#})"),
+                })?;
+        }
+        outcome.check(limit).context("KVM host")
+    }
+}
+
+/// Quotes a word for the shell.
+fn quote(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// Puts a file into a share without a second copy where the file system allows.
+pub(crate) fn link_or_copy(source: &Path, target: &Path) -> Result<()> {
+    if target.exists() {
+        fs::remove_file(target)?;
+    }
+    if fs::hard_link(source, target).is_err() {
+        fs::copy(source, target).with_context(|| format!("cannot copy {}", source.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_is_judged_by_its_own_lines() {
+        let console = "guest0: KVM-LA-GUEST init\n\
+                       guest0: KVM-LA-GUEST kernel 7.2.12\n\
+                       guest1: KVM-LA-GUEST check timer FAILED\n\
+                       guest0: [ 1.0] late message KVM-LA-GUEST checks 5 passed 0 failed\n\
+                       guest0: KVM-LA-GUEST power-off\n\
+                       KVM-LA-GUEST power-off\n";
+        let report = GuestReport::read(console, 0);
+        assert!(report.check().is_ok());
+        assert_eq!(report.kernel.as_deref(), Some("7.2.12"));
+        let other = GuestReport::read(console, 1);
+        assert_eq!(other.failed, ["timer"]);
+        assert!(other.check().is_err());
+    }
+
+    #[test]
+    fn no_check_is_no_success() {
+        let console = "guest0: KVM-LA-GUEST init\nguest0: KVM-LA-GUEST checks 0 passed 0 failed\n\
+                       guest0: KVM-LA-GUEST power-off\n";
+        assert!(GuestReport::read(console, 0).check().is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! Progress of long steps: a spinner with the tool's last line on a terminal,
+//! plain lines with a sign of life elsewhere. Whatever the tools print is kept
+//! in a log file, which an error names.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How often a step that writes to a pipe says that it is still at work.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+
+/// Lines of a failed tool's output that the error repeats.
+const LINES_IN_ERROR: usize = 12;
+
+/// One step of a longer job.
+pub(crate) struct Step {
+    text: String,
+    started: Instant,
+    said: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Step {
+    /// Begins a step and says so.
+    pub(crate) fn start(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
+            {
+                bar.set_style(style);
+            }
+            bar.set_prefix(text.clone());
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar
+        });
+        if bar.is_none() {
+            eprintln!("{text} ...");
+        }
+        let now = Instant::now();
+        Self {
+            text,
+            started: now,
+            said: now,
+            bar,
+        }
+    }
+
+    /// Shows what the step is doing now.
+    pub(crate) fn message(&mut self, line: &str) {
+        let line = line.trim();
+        if line.is_empty() {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_message(line.to_owned());
+        } else if self.said.elapsed() >= SIGN_OF_LIFE {
+            self.said = Instant::now();
+            let seconds = self.started.elapsed().as_secs();
+            eprintln!("{} ... {seconds} s: {line}", self.text);
+        }
+    }
+
+    /// Ends the step.
+    pub(crate) fn done(self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        eprintln!("{}: done in {seconds:.0} s", self.text);
+    }
+
+    /// Runs a command to its end, its output into `log`.
+    pub(crate) fn run(&mut self, mut command: Command, log: &Path) -> Result<()> {
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write {}", log.display()))?;
+        writeln!(file, "+ {command:?}")?;
+        let program = command.get_program().to_string_lossy().into_owned();
+        let (reader, writer) = std::io::pipe()?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .spawn()
+            .with_context(|| format!("cannot run {program}"))?;
+        // The command holds copies of the pipe's writing end: without this the
+        // reading below would never see the end.
+        drop(command);
+        let mut last = VecDeque::new();
+        let mut reader = BufReader::new(reader);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? != 0 {
+            file.write_all(&line)?;
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            self.message(&text);
+            if last.len() == LINES_IN_ERROR {
+                last.pop_front();
+            }
+            last.push_back(text);
+            line.clear();
+        }
+        let status = child.wait()?;
+        if !status.success() {
+            if let Some(bar) = &self.bar {
+                bar.finish_and_clear();
+            }
+            for line in last {
+                eprintln!("    {line}");
+            }
+            bail!(
+                "{}: {program} failed ({status}), see {}",
+                self.text,
+                log.display()
+            );
+        }
+        Ok(())
+    }
+}

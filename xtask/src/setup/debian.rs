@@ -1,0 +1,202 @@
+//! Trees of Debian packages, made by mmdebstrap.
+//!
+//! No mirror is named: mmdebstrap has its own default. The proxy and transport
+//! settings of this machine's apt, where it has any, are handed on.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::progress::Step;
+use crate::toolroot::is_root;
+
+/// The release that supplies everything.
+pub(crate) const SUITE: &str = "forky";
+
+/// The environment variable that names a mirror other than mmdebstrap's own.
+const MIRROR: &str = "KVM_LA_MIRROR";
+
+/// Documentation and translations, which nothing here reads.
+const NEVER_NEEDED: &[&str] = &[
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/lintian/*",
+];
+
+/// What a tree of packages is made of.
+pub(crate) struct Tree<'a> {
+    /// mmdebstrap's variant: `apt` for a tree that works here, `extract` for
+    /// one of foreign programs, unpacked and not configured.
+    pub(crate) variant: &'a str,
+    /// Debian architectures, the native one first.
+    pub(crate) architectures: &'a str,
+    /// Packages, as apt names them.
+    pub(crate) packages: &'a [String],
+    /// Path patterns that dpkg leaves out.
+    pub(crate) exclude: &'a [&'a str],
+    /// Exceptions from those.
+    pub(crate) include: &'a [&'a str],
+}
+
+impl Tree<'_> {
+    /// Unpacks the tree into the existing, empty directory `target`.
+    pub(crate) fn make(&self, target: &Path, step: &mut Step, log: &Path) -> Result<()> {
+        check_tools()?;
+        let mut command = Command::new("mmdebstrap");
+        command.arg(format!("--variant={}", self.variant));
+        command.arg(format!("--architectures={}", self.architectures));
+        command.arg(format!("--include={}", self.packages.join(",")));
+        // Forky's Release files may be past their Valid-Until on a mirror that
+        // is updated seldom. Their signatures are checked all the same.
+        command.arg("--aptopt=Acquire::Check-Valid-Until \"false\"");
+        command.arg("--aptopt=APT::Install-Recommends \"false\"");
+        for setting in transport_settings() {
+            command.arg(format!("--aptopt={setting}"));
+        }
+        for pattern in NEVER_NEEDED.iter().chain(self.exclude) {
+            command.arg(format!("--dpkgopt=path-exclude={pattern}"));
+        }
+        for pattern in self.include {
+            command.arg(format!("--dpkgopt=path-include={pattern}"));
+        }
+        // The package lists stay: later products ask them for names and versions.
+        command.arg("--skip=cleanup/apt/lists");
+        command.env("LC_ALL", "C.UTF-8");
+        let mirror = std::env::var_os(MIRROR);
+        if is_root() {
+            command.arg("--mode=root").arg("--format=directory");
+            command.arg(SUITE).arg(target).args(mirror);
+            return step.run(command, log).with_context(hint);
+        }
+        // Whoever is not root gets a tree of their own files by way of an
+        // archive: device nodes are left out, the ones of the running system
+        // are bound over /dev.
+        let archive = target.join(".tree.tar");
+        command.arg("--mode=unshare").arg("--format=tar");
+        command.arg(SUITE).arg(&archive).args(mirror);
+        step.run(command, log).with_context(hint)?;
+        let mut tar = Command::new("tar");
+        tar.args([
+            "--extract",
+            "--no-same-owner",
+            "--exclude=./dev/*",
+            "--file",
+        ]);
+        tar.arg(&archive).arg("--directory").arg(target);
+        step.run(tar, log)?;
+        std::fs::remove_file(&archive)?;
+        Ok(())
+    }
+}
+
+fn hint() -> String {
+    "the packages could not be fetched or unpacked; if the log says NO_PUBKEY or \
+     'not signed', update the package debian-archive-keyring; behind a proxy, \
+     set it in apt's configuration"
+        .to_owned()
+}
+
+/// Says in one line which of the host's tools are missing, if any are.
+fn check_tools() -> Result<()> {
+    let mut packages = Vec::new();
+    let mut need = |program: &str, package: &'static str| {
+        if find_program(program).is_none() && !packages.contains(&package) {
+            packages.push(package);
+        }
+    };
+    need("mmdebstrap", "mmdebstrap");
+    need("apt-get", "apt");
+    need("dpkg", "dpkg");
+    need("unshare", "util-linux");
+    need("tar", "tar");
+    if !is_root() {
+        need("newuidmap", "uidmap");
+    }
+    let keyring = Path::new("/usr/share/keyrings");
+    if !["gpg", "pgp"]
+        .iter()
+        .any(|e| keyring.join(format!("debian-archive-keyring.{e}")).exists())
+    {
+        packages.push("debian-archive-keyring");
+    }
+    if !packages.is_empty() {
+        let sudo = if is_root() { "" } else { "sudo " };
+        bail!(
+            "missing Debian's package tools: run `{sudo}apt-get install -y {}`",
+            packages.join(" ")
+        );
+    }
+    if !is_root() {
+        let status = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "true"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        if !status.success() {
+            bail!(
+                "this system does not let users make user namespaces: run as root, or allow them \
+                 (sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
+            );
+        }
+    }
+    Ok(())
+}
+
+fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    // mmdebstrap's and the mounting tools live in the sbin directories, which
+    // are not on every user's path.
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .map(|dir| dir.join(name))
+        .find(|file| file.is_file())
+}
+
+/// The settings of this machine's apt that decide how it reaches a mirror.
+fn transport_settings() -> Vec<String> {
+    let Ok(output) = Command::new("apt-config").arg("dump").output() else {
+        return Vec::new();
+    };
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter(|line| is_transport_setting(line))
+        .map(|line| line.trim_end_matches(';').to_owned())
+        .collect()
+}
+
+/// Whether a line of `apt-config dump` belongs to transport_settings().
+fn is_transport_setting(line: &str) -> bool {
+    let Some((name, value)) = line.split_once(' ') else {
+        return false;
+    };
+    let name = name.to_ascii_lowercase();
+    let is_transport = [
+        "acquire::http::",
+        "acquire::https::",
+        "acquire::retries",
+        "acquire::ftp::",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix));
+    is_transport && value != "\"\";"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_transport_setting;
+
+    #[test]
+    fn only_transport_settings_are_handed_on() {
+        assert!(is_transport_setting(
+            r#"Acquire::http::Proxy "http://proxy:3142";"#
+        ));
+        assert!(is_transport_setting(r#"Acquire::Retries "3";"#));
+        assert!(!is_transport_setting(r#"Acquire::http "";"#));
+        assert!(!is_transport_setting(r#"Acquire::http::Proxy "";"#));
+        assert!(!is_transport_setting(r#"DPkg::Post-Invoke:: "rm -f /x";"#));
+    }
+}

@@ -1,0 +1,151 @@
+//! The KVM host's kernel, built from the distribution's kernel source package.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::cache::{Cache, Key};
+use crate::progress::Step;
+use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
+
+/// The configuration: allnoconfig plus this.
+const FRAGMENT: &str = include_str!("../../../configs/kvm-host.config");
+
+/// The host kernel's products.
+#[derive(Clone)]
+pub(crate) struct HostKernel {
+    dir: PathBuf,
+    source: PathBuf,
+}
+
+impl HostKernel {
+    /// The kernel source tree.
+    pub(crate) fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// The build tree, against which external modules are built.
+    pub(crate) fn build(&self) -> PathBuf {
+        self.dir.join("build")
+    }
+
+    /// The kernel as an ELF file.
+    pub(crate) fn vmlinux(&self) -> PathBuf {
+        self.build().join("vmlinux")
+    }
+
+    /// The kernel's own KVM module, in C.
+    pub(crate) fn upstream_kvm(&self) -> PathBuf {
+        self.build().join("arch/loongarch/kvm/kvm.ko")
+    }
+}
+
+/// The version-independent name of the source archive inside the root.
+fn source_archive(root: &Path) -> Result<PathBuf> {
+    let dir = root.join("usr/src");
+    let mut archives = Vec::new();
+    for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("linux-source-") && name.contains(".tar.") {
+            archives.push(path);
+        }
+    }
+    match archives.as_slice() {
+        [archive] => Ok(archive.clone()),
+        [] => bail!("no linux-source archive in {}", dir.display()),
+        _ => bail!("more than one linux-source archive in {}", dir.display()),
+    }
+}
+
+/// Unpacks the source and builds the kernel, each if it is not there yet.
+pub(crate) fn make(
+    cache: &Cache,
+    root: &ToolRoot,
+    root_key: &Key,
+    log: &Path,
+) -> Result<HostKernel> {
+    let source_key = root_key.clone().with("source", "1");
+    let source = match cache.get("linux-source", &source_key) {
+        Some(source) => source,
+        None => cache.make("linux-source", &source_key, |dir| {
+            let mut step = Step::start("kernel source: unpacking");
+            let archive = source_archive(root.dir())?;
+            let archive = archive
+                .strip_prefix(root.dir())
+                .map_err(|_| anyhow!("{} is outside the root", archive.display()))?;
+            let bound = root.clone().with_bind(dir, Path::new(KERNEL_SOURCE));
+            let mut tar = bound.command_in(Path::new("/"), "tar");
+            tar.args(["--extract", "--use-compress-program=xz -T0"]);
+            tar.args(["--strip-components=1", "--no-same-owner"]);
+            tar.arg("--directory").arg(KERNEL_SOURCE);
+            tar.arg("--file").arg(Path::new("/").join(archive));
+            step.run(tar, log)?;
+            step.done();
+            Ok(())
+        })?,
+    };
+    let key = source_key.with("recipe", "1").with("fragment", FRAGMENT);
+    let dir = match cache.get("host-kernel", &key) {
+        Some(dir) => dir,
+        None => cache.make("host-kernel", &key, |dir| build(root, &source, dir, log))?,
+    };
+    Ok(HostKernel { dir, source })
+}
+
+fn build(root: &ToolRoot, source: &Path, dir: &Path, log: &Path) -> Result<()> {
+    let tree = dir.join("build");
+    fs::create_dir(&tree)?;
+    fs::write(tree.join("fragment.config"), FRAGMENT)?;
+    let bound = root
+        .clone()
+        .with_bind(source, Path::new(KERNEL_SOURCE))
+        .with_bind(&tree, Path::new(KERNEL_BUILD));
+    let make = |targets: &[&str]| {
+        let mut command = bound.command_in(Path::new(KERNEL_SOURCE), "make");
+        command.args(MAKE_VARIABLES);
+        command.arg(format!("O={KERNEL_BUILD}"));
+        command.args(targets);
+        command
+    };
+    let mut step = Step::start("KVM host kernel: configuring");
+    let fragment = format!("KCONFIG_ALLCONFIG={KERNEL_BUILD}/fragment.config");
+    step.run(make(&[&fragment, "allnoconfig"]), log)?;
+    check_config(&fs::read_to_string(tree.join(".config"))?)?;
+    step.done();
+    let mut step = Step::start("KVM host kernel: building (some minutes)");
+    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
+    step.run(make(&[&format!("-j{jobs}"), "vmlinux", "modules"]), log)?;
+    step.done();
+    Ok(())
+}
+
+/// What make is told on every run in the build tree; external modules must be
+/// built with the same.
+pub(crate) const MAKE_VARIABLES: &[&str] = &[
+    "ARCH=loongarch",
+    "CROSS_COMPILE=loongarch64-linux-gnu-",
+    // The same source gives the same kernel, whoever builds it.
+    "KBUILD_BUILD_TIMESTAMP=1970-01-01",
+    "KBUILD_BUILD_USER=kvm-la",
+    "KBUILD_BUILD_HOST=kvm-la",
+];
+
+/// Kconfig drops an option whose dependencies are not met without a word: a
+/// kernel without it would fail much later, and less plainly.
+fn check_config(config: &str) -> Result<()> {
+    let dropped: Vec<&str> = FRAGMENT
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("CONFIG_"))
+        .filter(|wanted| !config.lines().any(|line| line == *wanted))
+        .collect();
+    if !dropped.is_empty() {
+        bail!(
+            "this kernel version does not take these options of configs/kvm-host.config: {}",
+            dropped.join(" ")
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The toolchain root: cross compilers, QEMU and the kernel's source.
+
+use anyhow::Result;
+use std::path::Path;
+
+use super::debian::Tree;
+use super::packages;
+use crate::cache::{Cache, Key};
+use crate::progress::Step;
+use crate::toolroot::ToolRoot;
+
+const PACKAGES: &str = include_str!("../../../configs/toolchain.packages");
+
+/// QEMU's packages hold every target: only one is of use here.
+const EXCLUDE: &[&str] = &["/usr/bin/qemu-*"];
+const INCLUDE: &[&str] = &[
+    "/usr/bin/qemu-loongarch64*",
+    "/usr/bin/qemu-system-loongarch64",
+    "/usr/bin/qemu-img",
+];
+
+/// Makes the root if it is not there yet.
+pub(crate) fn make(cache: &Cache, visible: &[&Path], log: &Path) -> Result<(ToolRoot, Key)> {
+    let key = Key::new(1)
+        .with("packages", PACKAGES)
+        .with("exclude", EXCLUDE.join(" "))
+        .with("include", INCLUDE.join(" "));
+    let dir = match cache.get("toolchain", &key) {
+        Some(dir) => dir,
+        None => cache.make("toolchain", &key, |dir| {
+            let mut step = Step::start("toolchain root: fetching and unpacking packages");
+            let tree = Tree {
+                variant: "apt",
+                architectures: "amd64,loong64",
+                packages: &packages(PACKAGES),
+                exclude: EXCLUDE,
+                include: INCLUDE,
+            };
+            tree.make(dir, &mut step, log)?;
+            step.done();
+            Ok(())
+        })?,
+    };
+    Ok((ToolRoot::new(&dir, visible), key))
+}

@@ -1,0 +1,220 @@
+//! The Debian userland of the simulated machine, as a tree and as a disk image.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use super::debian::Tree;
+use super::packages;
+use crate::cache::{Cache, Key};
+use crate::progress::Step;
+use crate::toolroot::ToolRoot;
+
+const PACKAGES: &str = include_str!("../../../configs/userland.packages");
+
+/// Other QEMU targets, and what only accelerated graphics would load.
+const EXCLUDE: &[&str] = &[
+    "/usr/bin/qemu-*",
+    "/usr/share/qemu/*",
+    "/usr/lib/*/libLLVM*",
+    "/usr/lib/*/libgallium*",
+    "/usr/lib/*/libz3*",
+    "/usr/lib/systemd/*",
+    "/usr/share/zoneinfo/*",
+];
+const INCLUDE: &[&str] = &[
+    "/usr/bin/qemu-system-loongarch64",
+    // QEMU looks for these even where nothing uses them.
+    "/usr/share/qemu/keymaps/en-us",
+    "/usr/share/qemu/efi-virtio.rom",
+    "/usr/share/qemu/edk2-loongarch64*",
+    "/usr/share/zoneinfo/UTC",
+    "/usr/share/zoneinfo/Etc*",
+    "/usr/share/zoneinfo/tzdata.zi",
+    "/usr/share/zoneinfo/America*",
+    "/usr/share/zoneinfo/Europe*",
+];
+
+/// The image's label.
+const LABEL: &str = "kvm-la-userland";
+
+/// Room beyond what the tree takes, in MiB. The machine mounts it read-only.
+const SLACK_MIB: u64 = 48;
+
+/// The userland's products.
+#[derive(Clone)]
+pub(crate) struct Userland {
+    dir: PathBuf,
+}
+
+impl Userland {
+    /// The tree that the image is made of.
+    pub(crate) fn tree(&self) -> PathBuf {
+        self.dir.join("tree")
+    }
+
+    /// The ext4 image.
+    pub(crate) fn image(&self) -> PathBuf {
+        self.dir.join("userland.ext4")
+    }
+
+    /// The statically linked busybox.
+    pub(crate) fn busybox(&self) -> PathBuf {
+        self.tree().join("usr/bin/busybox")
+    }
+}
+
+/// Makes the userland if it is not there yet.
+pub(crate) fn make(
+    cache: &Cache,
+    root: &ToolRoot,
+    root_key: &Key,
+    log: &Path,
+) -> Result<(Userland, Key)> {
+    // The versions that the package lists of the toolchain root name decide
+    // here too, hence its key.
+    let key = root_key
+        .clone()
+        .with("userland recipe", "1")
+        .with("packages", PACKAGES)
+        .with("exclude", EXCLUDE.join(" "))
+        .with("include", INCLUDE.join(" "));
+    let dir = match cache.get("userland", &key) {
+        Some(dir) => dir,
+        None => cache.make("userland", &key, |dir| {
+            let tree = dir.join("tree");
+            fs::create_dir(&tree)?;
+            let mut step = Step::start("loong64 userland: fetching and unpacking packages");
+            let mut list = packages(PACKAGES);
+            list.push(python_test_suite(root)?);
+            Tree {
+                variant: "extract",
+                architectures: "loong64",
+                packages: &list,
+                exclude: EXCLUDE,
+                include: INCLUDE,
+            }
+            .make(&tree, &mut step, log)?;
+            configure(&tree)?;
+            step.done();
+            let mut step = Step::start("loong64 userland: making the disk image");
+            make_image(root, dir, &mut step, log)?;
+            step.done();
+            Ok(())
+        })?,
+    };
+    Ok((Userland { dir }, key))
+}
+
+/// The name of the package with the tests of the userland's python3: it carries
+/// the version, which the package lists know.
+fn python_test_suite(root: &ToolRoot) -> Result<String> {
+    let output = root
+        .command_in(Path::new("/"), "apt-cache")
+        .args(["show", "--no-all-versions", "python3:loong64"])
+        .output()
+        .context("cannot run apt-cache in the toolchain root")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Depends: "))
+        .and_then(|depends| {
+            depends
+                .split(", ")
+                .find_map(|item| item.split_whitespace().next()?.strip_prefix("python3."))
+        })
+        .map(|minor| {
+            minor
+                .chars()
+                .take_while(char::is_ascii_digit)
+                .collect::<String>()
+        })
+        .filter(|minor| !minor.is_empty())
+        .ok_or_else(|| anyhow!("the package lists name no version of python3:loong64"))?;
+    Ok(format!("libpython3.{version}-testsuite"))
+}
+
+/// Does by hand the little that the packages' maintainer scripts would have
+/// done and that programs miss.
+fn configure(tree: &Path) -> Result<()> {
+    for name in ["passwd", "group"] {
+        let master = tree.join(format!("usr/share/base-passwd/{name}.master"));
+        fs::copy(&master, tree.join("etc").join(name))
+            .with_context(|| format!("cannot copy {}", master.display()))?;
+    }
+    fs::write(
+        tree.join("etc/hosts"),
+        "127.0.0.1 localhost kvm-host\n::1 localhost\n",
+    )?;
+    fs::write(tree.join("etc/hostname"), "kvm-host\n")?;
+    fs::write(tree.join("etc/fstab"), "")?;
+    // The mirror that the tree came from is nothing the machine could reach.
+    for file in ["etc/apt/sources.list", "etc/resolv.conf"] {
+        fs::write(tree.join(file), "")?;
+    }
+    link("mawk", &tree.join("usr/bin/awk"))?;
+    link("/proc/self/mounts", &tree.join("etc/mtab"))?;
+    link("/usr/share/zoneinfo/Etc/UTC", &tree.join("etc/localtime"))?;
+    for dir in [
+        "share", "lower", "mnt", "root", "tmp", "run", "proc", "sys", "dev", "var/tmp",
+    ] {
+        fs::create_dir_all(tree.join(dir))?;
+    }
+    for dir in ["tmp", "var/tmp"] {
+        fs::set_permissions(tree.join(dir), fs::Permissions::from_mode(0o1777))?;
+    }
+    // The lists served the choice of packages; the machine has no network.
+    for dir in ["var/lib/apt/lists", "var/cache/apt"] {
+        let dir = tree.join(dir);
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+    }
+    // Device nodes come from the machine's own devtmpfs.
+    let dev = tree.join("dev");
+    fs::remove_dir_all(&dev)?;
+    fs::create_dir(&dev)?;
+    Ok(())
+}
+
+fn link(target: &str, path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot replace {}", path.display()));
+        }
+        _ => {}
+    }
+    symlink(target, path).with_context(|| format!("cannot make {}", path.display()))
+}
+
+fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
+    let inside = Path::new("/kvm-la/userland");
+    let bound = root.clone().with_bind(dir, inside);
+    let mut du = bound.command_in(inside, "du");
+    let output = du
+        .args(["--summarize", "--apparent-size", "--block-size=1M", "tree"])
+        .output()?;
+    let size: u64 = String::from_utf8_lossy(&output.stdout)
+        .split_whitespace()
+        .next()
+        .and_then(|n| n.parse().ok())
+        .ok_or_else(|| anyhow!("du gave no size of the userland"))?;
+    let mut mke2fs = bound.command_in(inside, "mke2fs");
+    mke2fs.args(["-q", "-t", "ext4", "-L", LABEL, "-d", "tree", "-m", "0"]);
+    // No journal: the image is mounted read-only. Fixed identity and times: the
+    // same tree gives the same image, and the same simulated run.
+    mke2fs.args([
+        "-O",
+        "^has_journal",
+        "-E",
+        "hash_seed=6b766d2d-6c61-4000-8000-000000000001",
+    ]);
+    mke2fs.args(["-U", "6b766d2d-6c61-4000-8000-000000000002", "-b", "4096"]);
+    mke2fs.env("E2FSPROGS_FAKE_TIME", "1700000000");
+    mke2fs.arg("userland.ext4");
+    // A tenth for inodes and block tails.
+    mke2fs.arg(format!("{}M", size + size / 10 + SLACK_MIB));
+    step.run(mke2fs, log)
+}

@@ -1,0 +1,20 @@
+//! `sim`: the simulator itself.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::machine::Simulator;
+
+/// Runs lvz-sim with these arguments in our place.
+pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
+    let Simulator::LvzSim(program) = Simulator::build()? else {
+        bail!("the build gave no lvz-sim");
+    };
+    let status = Command::new(&program)
+        .args(arguments)
+        .status()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    Ok(crate::exit_code(status))
+}

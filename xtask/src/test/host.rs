@@ -1,0 +1,75 @@
+//! Suite `host`: cargo test over the workspace.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::Context;
+use super::report::{Report, Verdict};
+use crate::setup::workspace;
+
+/// Runs the suite.
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
+    report.case("cargo test", || cargo_test(context));
+    Ok(())
+}
+
+fn cargo_test(context: &Context) -> Result<Verdict> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut child = Command::new(cargo)
+        .current_dir(workspace()?)
+        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .envs(context.products.environment())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo")?;
+    let output = child.stdout.take().ok_or_else(|| anyhow!("no output"))?;
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        if let Some(counts) = parse_result(&line) {
+            passed += counts.0;
+            failed += counts.1;
+            skipped += counts.2;
+        }
+        // Passed tests are many and say nothing.
+        let is_passed_test = line.starts_with("test ") && line.ends_with(" ok");
+        if !line.is_empty() && !is_passed_test {
+            println!("    {line}");
+        }
+    }
+    let status = child.wait()?;
+    if status.success() != (failed == 0) {
+        bail!("cargo test counted {failed} failures and ended with {status}");
+    }
+    Ok(Verdict::Counted {
+        passed,
+        failed,
+        skipped,
+    })
+}
+
+/// The counts of libtest's `test result: ok. N passed; N failed; N ignored; ...`.
+fn parse_result(line: &str) -> Option<(u64, u64, u64)> {
+    let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
+    let count = |word: &str| {
+        counts
+            .split("; ")
+            .find_map(|part| part.strip_suffix(word)?.trim().parse().ok())
+    };
+    Some((count("passed")?, count("failed")?, count("ignored")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_result;
+
+    #[test]
+    fn libtest_results() {
+        let line = "test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!(parse_result(line), Some((2, 1, 4)));
+        assert_eq!(parse_result("test result"), None);
+    }
+}

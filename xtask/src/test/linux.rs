@@ -1,0 +1,275 @@
+//! Suite `linux`: Linux on the simulated machine, without virtualization.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use sha2::{Digest as _, Sha256};
+
+use super::report::{Report, Verdict};
+use super::{Context, Tier};
+use crate::machine::{Drive, Machine, Simulator, make_share};
+use crate::nested::link_or_copy;
+use crate::setup::DISTRIBUTION_PARAMETERS;
+use crate::workload;
+
+const SCRIPT: &str = include_str!("../../guest/linux-workload");
+
+/// How long one machine may take.
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+
+/// What the checks' lines begin with.
+const MARKER: &str = "KVM-LA-CHECK ";
+
+/// The size of the disk for the file system check, in MiB.
+const DISK_MIB: u64 = 64;
+
+/// What the computation starts from.
+const SEED: u64 = 2;
+
+/// One machine of the suite.
+struct Case {
+    name: &'static str,
+    smp: u32,
+    distribution: bool,
+    tier: Tier,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "smp=1",
+        smp: 1,
+        distribution: false,
+        tier: Tier::Full,
+    },
+    Case {
+        name: "smp=2",
+        smp: 2,
+        distribution: false,
+        tier: Tier::Ci,
+    },
+    Case {
+        name: "smp=4",
+        smp: 4,
+        distribution: false,
+        tier: Tier::Full,
+    },
+    Case {
+        name: "distribution-kernel",
+        smp: 2,
+        distribution: true,
+        tier: Tier::Ci,
+    },
+];
+
+/// Runs the suite.
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
+    for case in CASES.iter().filter(|case| context.runs(case.tier)) {
+        report.case(case.name, || boot(context, case));
+    }
+    Ok(())
+}
+
+fn boot(context: &Context, case: &Case) -> Result<Verdict> {
+    if case.distribution && matches!(context.simulator, Simulator::Tcg(_)) {
+        return Ok(Verdict::Skipped(
+            "QEMU's board has its disks on PCI, for which the distribution's kernel needs firmware"
+                .to_owned(),
+        ));
+    }
+    let products = &context.products;
+    let run = products.cache.new_run(&format!("linux-{}", case.name))?;
+    let share = run.join("share");
+    make_share(
+        &share,
+        &format!("exec bash /share/workload-script {}\n", case.smp),
+    )?;
+    fs::write(share.join("workload-script"), SCRIPT)?;
+    link_or_copy(&products.initramfs.workload(), &share.join("workload"))?;
+    write_expectations(&share.join("expect"), case.smp)?;
+    let disk = run.join("disk.ext4");
+    make_disk(context, &disk)?;
+    let machine = Machine {
+        kernel: if case.distribution {
+            products.distribution_kernel.vmlinuz()
+        } else {
+            products.host_kernel.vmlinux()
+        },
+        initrd: Some(if case.distribution {
+            products.initramfs.host_with_modules()
+        } else {
+            products.initramfs.host()
+        }),
+        append: if case.distribution {
+            DISTRIBUTION_PARAMETERS.to_owned()
+        } else {
+            String::new()
+        },
+        smp: case.smp,
+        memory_mib: 1024,
+        drives: vec![
+            products.userland_drive(),
+            Drive {
+                path: disk.clone(),
+                writable: true,
+            },
+        ],
+        share: Some(share),
+        ..Machine::default()
+    };
+    let log = run.join("console.log");
+    let mut last = std::time::Instant::now();
+    let outcome = machine.run(&context.simulator, &log, LIMIT, |line| {
+        if let Some(check) = line.strip_prefix(MARKER) {
+            println!("    {check} ({:.0} s)", last.elapsed().as_secs_f64());
+            last = std::time::Instant::now();
+        }
+    })?;
+    let verdict = judge(&outcome.console)
+        .and_then(|()| outcome.check(LIMIT))
+        .and_then(|()| check_disk(context, &disk));
+    verdict.with_context(|| format!("see {}", log.display()))?;
+    fs::remove_dir_all(&run)?;
+    Ok(Verdict::Passed)
+}
+
+/// Every check of the script must have said that it is well.
+fn judge(console: &str) -> Result<()> {
+    let names: Vec<&str> = SCRIPT
+        .lines()
+        .filter_map(|line| line.split("check ").nth(1).filter(|_| is_check(line)))
+        .filter_map(|rest| rest.split_whitespace().next())
+        .collect();
+    let said = |name: &str, word: &str| {
+        let wanted = format!("{MARKER}{name} {word}");
+        console.lines().any(|line| line.trim_end() == wanted)
+    };
+    let failed: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| said(name, "FAILED"))
+        .collect();
+    if !failed.is_empty() {
+        bail!("these checks failed: {}", failed.join(", "));
+    }
+    let missing: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !said(name, "ok"))
+        .collect();
+    if !missing.is_empty() {
+        bail!("these checks were not reached: {}", missing.join(", "));
+    }
+    Ok(())
+}
+
+/// Whether a line of the script runs a check.
+fn is_check(line: &str) -> bool {
+    line.starts_with("check ") && !line.starts_with("check()")
+}
+
+/// What the workstation knows of the results.
+fn write_expectations(dir: &Path, smp: u32) -> Result<()> {
+    fs::create_dir_all(dir)?;
+    let numbers: String = (1..=20_000).map(|n| format!("{n}\n")).collect();
+    let digest = Sha256::digest(numbers.as_bytes());
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(dir.join("seq-sha256"), format!("{digest}\n"))?;
+    fs::write(dir.join("cpus"), format!("{smp}\n"))?;
+    fs::write(dir.join("seed"), format!("{SEED}\n"))?;
+    fs::write(
+        dir.join("digest"),
+        format!("{:016x}\n", workload::digest(SEED)),
+    )?;
+    Ok(())
+}
+
+fn make_disk(context: &Context, disk: &Path) -> Result<()> {
+    let command = context
+        .products
+        .tools
+        .command("mke2fs")
+        .map(|mut command| {
+            command
+                .args(["-q", "-t", "ext4"])
+                .arg(disk)
+                .arg(format!("{DISK_MIB}M"));
+            command
+        })?;
+    run_tool(command, "mke2fs").map(drop)
+}
+
+/// The file system must be clean, and hold what the machine said it wrote.
+fn check_disk(context: &Context, disk: &Path) -> Result<()> {
+    let tools = &context.products.tools;
+    let mut e2fsck = tools.command("e2fsck")?;
+    e2fsck.args(["-f", "-n"]).arg(disk);
+    run_tool(e2fsck, "e2fsck")?;
+    let read = |file: &str| -> Result<Vec<u8>> {
+        let mut debugfs = tools.command("debugfs")?;
+        debugfs.args(["-R", &format!("cat {file}")]).arg(disk);
+        run_tool(debugfs, "debugfs")
+    };
+    let digest = format!("{:016x}\n", workload::digest(SEED));
+    if read("/digest")? != digest.as_bytes() {
+        bail!("the disk's file /digest is not what the machine computed");
+    }
+    let sums = String::from_utf8_lossy(&read("/sums")?).into_owned();
+    let mut compared = 0;
+    for line in sums.lines() {
+        let Some((sum, file)) = line.split_once("  ./") else {
+            continue;
+        };
+        // Reading each of some hundred files takes a process: every eighth will do,
+        // and the large ones.
+        if compared % 8 == 0 || file.starts_with("numbers") {
+            let digest = Sha256::digest(read(&format!("/{file}"))?);
+            let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            if found != sum {
+                bail!("the disk's file /{file} differs from what the machine wrote");
+            }
+        }
+        compared += 1;
+    }
+    if compared == 0 {
+        bail!("the disk's list of checksums is empty");
+    }
+    Ok(())
+}
+
+/// Runs a tool to its end and returns what it printed.
+fn run_tool(mut command: Command, name: &str) -> Result<Vec<u8>> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {name}"))?;
+    if !output.status.success() {
+        bail!(
+            "{name} ended with {}: {} {}",
+            output.status,
+            String::from_utf8_lossy(&output.stdout).trim(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_says_nothing_is_missed() {
+        let all: String = SCRIPT
+            .lines()
+            .filter(|line| is_check(line))
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .map(|name| format!("{MARKER}{name} ok\r\n"))
+            .collect();
+        assert!(all.lines().count() > 10);
+        assert!(judge(&all).is_ok());
+        assert!(judge(&all.replace("cpus ok", "")).is_err());
+        assert!(judge(&all.replace("cpus ok", "cpus FAILED")).is_err());
+    }
+}

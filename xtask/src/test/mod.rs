@@ -1,0 +1,165 @@
+//! `test`: the suites, one table.
+
+mod determinism;
+mod host;
+mod linux;
+mod nested;
+mod programs;
+mod report;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::machine::Simulator;
+use crate::nested::Stack;
+use crate::setup::{self, Products};
+use report::Report;
+
+/// Options of `test`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Suites to run; those that CI runs if none is named
+    #[arg(value_name = "SUITE")]
+    suites: Vec<String>,
+    /// Run every suite with every case
+    #[arg(long, conflicts_with = "suites")]
+    all: bool,
+    /// List the suites and stop
+    #[arg(long)]
+    list: bool,
+    /// Only cases whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Whose kvm.ko the KVM hosts load
+    #[arg(long, value_enum, default_value = "upstream")]
+    kvm: Stack,
+    /// Whose accelerator backend QEMU uses
+    #[arg(long, value_enum, default_value = "upstream")]
+    accel: Stack,
+    /// Run the suite `linux` in qemu-system-loongarch64 instead: tells a mistake
+    /// of the tests from one of the simulator
+    #[arg(long)]
+    tcg: bool,
+}
+
+/// When a suite or a case runs without being asked for by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    /// In CI.
+    Ci,
+    /// With `--all`, or when its suite is named.
+    Full,
+}
+
+/// A suite.
+struct Suite {
+    name: &'static str,
+    shows: &'static str,
+    run: fn(&Context, &mut Report) -> Result<()>,
+}
+
+/// Every suite; the order is that of a run.
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "host",
+        shows: "unit and integration tests of the workspace on the workstation",
+        run: host::run,
+    },
+    Suite {
+        name: "isa",
+        shows: "every instruction agrees with qemu-loongarch64",
+        run: programs::isa,
+    },
+    Suite {
+        name: "system",
+        shows: "CSRs, TLB, exceptions, interrupts, SMP and LVZ by bare-metal programs",
+        run: programs::system,
+    },
+    Suite {
+        name: "linux",
+        shows: "Linux boots to a Debian userland, runs a checked workload, powers off",
+        run: linux::run,
+    },
+    Suite {
+        name: "nested",
+        shows: "KVM hosts run guests that pass their checks and power off",
+        run: nested::run,
+    },
+    Suite {
+        name: "determinism",
+        shows: "the same run twice, and from a snapshot, ends in the same state",
+        run: determinism::run,
+    },
+];
+
+/// What suites work with.
+struct Context {
+    products: Products,
+    simulator: Simulator,
+    kvm: Stack,
+    accel: Stack,
+    /// Cases of this tier and below run.
+    tier: Tier,
+}
+
+impl Context {
+    /// Whether cases of a tier are part of this run.
+    fn runs(&self, tier: Tier) -> bool {
+        tier == Tier::Ci || self.tier == Tier::Full
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    if options.list {
+        for suite in SUITES {
+            println!("{:<12} {}", suite.name, suite.shows);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut chosen = Vec::new();
+    for name in &options.suites {
+        match SUITES.iter().find(|suite| suite.name == name) {
+            Some(suite) => chosen.push(suite),
+            None => {
+                let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+                bail!("no suite {name}: there are {}", known.join(", "));
+            }
+        }
+    }
+    // A suite that is named runs whole; CI's share of all of them otherwise.
+    let tier = if chosen.is_empty() && !options.all {
+        Tier::Ci
+    } else {
+        Tier::Full
+    };
+    if chosen.is_empty() {
+        chosen.extend(SUITES);
+    }
+    let products = setup::products()?;
+    let simulator = if options.tcg {
+        if chosen.iter().any(|suite| suite.name != "linux") {
+            bail!("--tcg is for the suite linux alone: cargo xtask test linux --tcg");
+        }
+        Simulator::Tcg(products.tools.clone())
+    } else {
+        Simulator::build()?
+    };
+    let context = Context {
+        products,
+        simulator,
+        kvm: options.kvm,
+        accel: options.accel,
+        tier,
+    };
+    let mut report = Report::new(options.only.clone());
+    for suite in chosen {
+        report.begin(suite.name);
+        if let Err(error) = (suite.run)(&context, &mut report) {
+            report.failed_outside(&error);
+        }
+    }
+    Ok(report.finish())
+}

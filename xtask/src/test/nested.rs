@@ -1,0 +1,171 @@
+//! Suite `nested`: guests on KVM hosts in the simulator.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use super::report::{Report, Verdict};
+use super::{Context, Tier};
+use crate::nested::{Guest, Nested};
+use crate::setup::DISTRIBUTION_PARAMETERS;
+
+/// How long one host may take.
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+
+/// One host with guests.
+struct Case {
+    host_smp: u32,
+    guest_smp: u32,
+    guests: u32,
+    kernel_irqchip: bool,
+    distribution: bool,
+    tier: Tier,
+}
+
+/// The plain case, from which the others differ.
+const PLAIN: Case = Case {
+    host_smp: 1,
+    guest_smp: 1,
+    guests: 1,
+    kernel_irqchip: true,
+    distribution: false,
+    tier: Tier::Full,
+};
+
+const CASES: &[Case] = &[
+    Case {
+        tier: Tier::Ci,
+        ..PLAIN
+    },
+    Case {
+        guest_smp: 2,
+        ..PLAIN
+    },
+    Case {
+        guest_smp: 4,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 2,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 2,
+        guest_smp: 2,
+        tier: Tier::Ci,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 2,
+        guest_smp: 4,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 4,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 4,
+        guest_smp: 2,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 4,
+        guest_smp: 4,
+        ..PLAIN
+    },
+    Case {
+        kernel_irqchip: false,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 2,
+        guest_smp: 2,
+        kernel_irqchip: false,
+        tier: Tier::Ci,
+        ..PLAIN
+    },
+    Case {
+        distribution: true,
+        tier: Tier::Ci,
+        ..PLAIN
+    },
+    Case {
+        host_smp: 2,
+        guest_smp: 2,
+        distribution: true,
+        ..PLAIN
+    },
+    Case { guests: 2, ..PLAIN },
+    Case {
+        host_smp: 2,
+        guest_smp: 2,
+        guests: 2,
+        tier: Tier::Ci,
+        ..PLAIN
+    },
+];
+
+impl Case {
+    fn name(&self) -> String {
+        let mut name = format!("host-smp={},guest-smp={}", self.host_smp, self.guest_smp);
+        if self.guests > 1 {
+            name.push_str(&format!(",guests={}", self.guests));
+        }
+        if !self.kernel_irqchip {
+            name.push_str(",kernel-irqchip=off");
+        }
+        if self.distribution {
+            name.push_str(",distribution-kernel");
+        }
+        name
+    }
+}
+
+/// Runs the suite.
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
+    for case in CASES.iter().filter(|case| context.runs(case.tier)) {
+        report.case(&case.name(), || boot(context, case));
+    }
+    Ok(())
+}
+
+fn boot(context: &Context, case: &Case) -> Result<Verdict> {
+    let products = &context.products;
+    let guests = (0..case.guests).map(|i| Guest {
+        kernel: case
+            .distribution
+            .then(|| products.distribution_kernel.vmlinuz()),
+        smp: case.guest_smp,
+        // A workload of its own each: what one computes must not be found in
+        // the other's registers or memory.
+        seed: 100 + u64::from(i),
+        append: if case.distribution {
+            DISTRIBUTION_PARAMETERS.to_owned()
+        } else {
+            String::new()
+        },
+        ..Guest::default()
+    });
+    let nested = Nested {
+        kvm: context.kvm,
+        accel: context.accel,
+        host_smp: case.host_smp,
+        kernel_irqchip: case.kernel_irqchip,
+        guests: guests.collect(),
+        interactive: false,
+    };
+    let run = products
+        .cache
+        .new_run(&format!("nested-{}", case.name().replace([',', '='], "-")))?;
+    let mut machine = nested.machine(products, &run.join("share"))?;
+    machine.stats = Some(run.join("stats.json"));
+    let log = run.join("console.log");
+    let outcome = machine.run(&context.simulator, &log, LIMIT, |_| {})?;
+    nested
+        .check(&outcome, LIMIT)
+        .with_context(|| format!("see {}", log.display()))?;
+    fs::remove_dir_all(&run)?;
+    Ok(Verdict::Passed)
+}

@@ -1,0 +1,102 @@
+//! Suites that are programs of their own, each a package of this workspace: run
+//! with the products of `setup` in their environment.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use super::report::{Report, Verdict};
+use super::{Context, Tier};
+use crate::setup::workspace;
+
+/// Instructions against qemu-loongarch64.
+pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
+    let qemu = context.products.qemu_user();
+    let mut arguments = vec!["--qemu".into(), qemu.into_os_string()];
+    if !context.runs(Tier::Full) {
+        arguments.extend(["--cases".into(), "1000".into()]);
+    }
+    report.case("differential", || run(context, "isa-tests", &arguments));
+    Ok(())
+}
+
+/// Bare-metal programs.
+pub(super) fn system(context: &Context, report: &mut Report) -> Result<()> {
+    report.case("bare-metal", || run(context, "system-tests", &[]));
+    Ok(())
+}
+
+/// Runs a package's program and takes the counts from its closing line.
+fn run(context: &Context, package: &str, arguments: &[std::ffi::OsString]) -> Result<Verdict> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut child = Command::new(cargo)
+        .current_dir(workspace()?)
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--locked",
+            "--package",
+            package,
+            "--",
+        ])
+        .args(arguments)
+        .envs(context.products.environment())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo")?;
+    let output = child.stdout.take().ok_or_else(|| anyhow!("no output"))?;
+    let mut counts = None;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("    {line}");
+        counts = parse_closing_line(&line).or(counts);
+    }
+    let status = child.wait()?;
+    match counts {
+        // Its word and its exit status must agree.
+        Some((passed, failed, skipped)) if status.success() == (failed == 0) => {
+            Ok(Verdict::Counted {
+                passed,
+                failed,
+                skipped,
+            })
+        }
+        Some((_, failed, _)) => {
+            bail!("{package} counted {failed} failures and ended with {status}")
+        }
+        None if status.success() => bail!("{package} printed no closing line"),
+        None => bail!("{package} ended with {status}"),
+    }
+}
+
+/// The counts of `N passed, N failed[, N skipped]`.
+pub(super) fn parse_closing_line(line: &str) -> Option<(u64, u64, u64)> {
+    let mut counts = [None, None, Some(0)];
+    for part in line.trim().split(", ") {
+        let (number, word) = part.split_once(' ')?;
+        let index = ["passed", "failed", "skipped"]
+            .iter()
+            .position(|w| *w == word)?;
+        counts[index] = Some(number.parse().ok()?);
+    }
+    Some((counts[0]?, counts[1]?, counts[2]?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_closing_line;
+
+    #[test]
+    fn closing_lines() {
+        assert_eq!(parse_closing_line("3 passed, 0 failed"), Some((3, 0, 0)));
+        assert_eq!(
+            parse_closing_line("3 passed, 1 failed, 2 skipped"),
+            Some((3, 1, 2))
+        );
+        assert_eq!(parse_closing_line("it passed, 1 failed"), None);
+        assert_eq!(parse_closing_line("3 passed"), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! What came of the cases: progress while they run, counts at the end.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+
+/// What a case that did not fail came to.
+pub(super) enum Verdict {
+    /// It showed what it is there to show.
+    Passed,
+    /// It could not be run here, and why.
+    Skipped(String),
+    /// A program of many cases ran, with the counts of its closing line.
+    Counted {
+        /// Cases that passed.
+        passed: u64,
+        /// Cases that failed.
+        failed: u64,
+        /// Cases that it skipped; it names the reasons itself.
+        skipped: u64,
+    },
+}
+
+/// The counts of a run.
+pub(super) struct Report {
+    suite: &'static str,
+    only: Option<String>,
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+    /// What failed and why, repeated at the end.
+    failures: Vec<String>,
+}
+
+impl Report {
+    /// An empty report; with `only`, other cases are left out.
+    pub(super) fn new(only: Option<String>) -> Self {
+        Self {
+            suite: "",
+            only,
+            passed: 0,
+            failed: 0,
+            skipped: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    /// The cases from here on belong to this suite.
+    pub(super) fn begin(&mut self, suite: &'static str) {
+        self.suite = suite;
+        println!("== {suite}");
+    }
+
+    /// Runs one case.
+    pub(super) fn case(&mut self, name: &str, run: impl FnOnce() -> Result<Verdict>) {
+        if self
+            .only
+            .as_ref()
+            .is_some_and(|only| !name.contains(only.as_str()))
+        {
+            return;
+        }
+        let suite = self.suite;
+        println!("{suite}: {name} ...");
+        let started = Instant::now();
+        let verdict = run();
+        let seconds = started.elapsed().as_secs_f64();
+        match verdict {
+            Ok(Verdict::Passed) => {
+                self.passed += 1;
+                println!("{suite}: {name} ok ({seconds:.0} s)");
+            }
+            Ok(Verdict::Skipped(reason)) => {
+                self.skipped += 1;
+                println!("{suite}: {name} skipped: {reason}");
+            }
+            Ok(Verdict::Counted {
+                passed,
+                failed,
+                skipped,
+            }) => {
+                self.passed += passed;
+                self.failed += failed;
+                self.skipped += skipped;
+                let word = if failed == 0 { "ok" } else { "FAILED" };
+                println!(
+                    "{suite}: {name} {word}: {passed} passed, {failed} failed, {skipped} skipped ({seconds:.0} s)"
+                );
+                if failed != 0 {
+                    self.failures
+                        .push(format!("{suite}: {name}: {failed} cases"));
+                }
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("{suite}: {name} FAILED ({seconds:.0} s): {error:#}");
+                self.failures.push(format!("{suite}: {name}: {error:#}"));
+            }
+        }
+    }
+
+    /// A suite failed before or between its cases.
+    pub(super) fn failed_outside(&mut self, error: &anyhow::Error) {
+        self.failed += 1;
+        println!("{}: FAILED: {error:#}", self.suite);
+        self.failures.push(format!("{}: {error:#}", self.suite));
+    }
+
+    /// Prints the closing line. A run without a single case has shown nothing.
+    pub(super) fn finish(self) -> ExitCode {
+        if !self.failures.is_empty() {
+            println!("\nfailed:");
+            for failure in &self.failures {
+                println!("  {failure}");
+            }
+        }
+        if self.passed + self.failed + self.skipped == 0 {
+            println!("no case was run");
+        }
+        println!(
+            "\n{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        );
+        if self.failed == 0 && self.passed > 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn counts_add_up() {
+        let mut report = Report::new(None);
+        report.begin("suite");
+        report.case("a", || Ok(Verdict::Passed));
+        report.case("b", || {
+            Ok(Verdict::Skipped("no such thing here".to_owned()))
+        });
+        report.case("c", || Err(anyhow!("broken")));
+        report.case("d", || {
+            Ok(Verdict::Counted {
+                passed: 3,
+                failed: 1,
+                skipped: 2,
+            })
+        });
+        assert_eq!((report.passed, report.failed, report.skipped), (4, 2, 3));
+        assert_eq!(report.failures.len(), 2);
+    }
+
+    #[test]
+    fn other_cases_are_left_out() {
+        let mut report = Report::new(Some("smp=2".to_owned()));
+        report.case("smp=1", || Err(anyhow!("must not run")));
+        report.case("smp=2", || Ok(Verdict::Passed));
+        assert_eq!((report.passed, report.failed), (1, 0));
+    }
+}
