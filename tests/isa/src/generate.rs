@@ -2,6 +2,7 @@
 
 mod access;
 mod branch;
+mod relate;
 pub mod shape;
 mod values;
 
@@ -27,7 +28,7 @@ pub fn case(encoding: &'static Encoding, seed: u64, index: usize) -> Case {
         window: window(rng),
         access: None,
     };
-    relate(rng, encoding, &operands, &mut case.state);
+    relate::relate(rng, encoding, &operands, &mut case.state);
     match shape::of(encoding) {
         Shape::Registers => case.words.push(encoding.encode(&operands)),
         Shape::Access { addressing, size } => {
@@ -179,42 +180,6 @@ fn elements(name: &str) -> Vec<Element> {
             _ => None,
         })
         .collect()
-}
-
-/// Makes two sources equal, opposite or neighbours now and then, which random
-/// values hardly ever are.
-fn relate(rng: &mut Rng, encoding: &Encoding, operands: &Operands, state: &mut State) {
-    let registers = [operands.rd, operands.rj, operands.rk, operands.ra].map(usize::from);
-    let (from, to) = (rng.below(4) as usize, rng.below(4) as usize);
-    let files = encoding.format.regs;
-    if from == to || files[from] != files[to] || !rng.one_in(3) {
-        return;
-    }
-    let file = files[from];
-    let (from, to) = (registers[from] % 32, registers[to] % 32);
-    match file {
-        RegFile::Gpr => {
-            let value = state.gpr[from];
-            state.gpr[to] = match rng.below(5) {
-                0 => value.wrapping_add(1),
-                1 => value.wrapping_sub(1),
-                2 => value.wrapping_neg(),
-                3 => !value,
-                _ => value,
-            };
-        }
-        RegFile::Fpr | RegFile::Vr => {
-            const SIGNS: [u64; 2] = [0x8000_0000_8000_0000, 0x8000_0000_0000_0000];
-            let change = match rng.below(5) {
-                0 => SIGNS[0],
-                1 => SIGNS[1],
-                2 => rng.pick(&[1, 0x1_0000_0001, 0x0101_0101_0101_0101]),
-                _ => 0,
-            };
-            state.vr[to] = state.vr[from].map(|half| half ^ change);
-        }
-        RegFile::None | RegFile::Cfr => {}
-    }
 }
 
 fn window(rng: &mut Rng) -> [u8; HOT_BYTES] {
