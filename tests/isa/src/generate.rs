@@ -53,9 +53,11 @@ pub fn undefined_case(known: impl Fn(u32) -> bool, seed: u64, index: usize) -> C
         // for it than random ones are.
         let near = crate::subjects::any_encoding(rng.bits() as usize);
         let mut word = near.bits | rng.bits() as u32 & near.format.operand_bits;
-        match rng.below(4) {
-            0 => word = rng.bits() as u32,
-            1 => word ^= rng.bits() as u32 & near.mask() & rng.bits() as u32,
+        match rng.below(5) {
+            // As it is: instructions of later versions of the architecture.
+            0 => {}
+            1 => word = rng.bits() as u32,
+            2 => word ^= rng.bits() as u32 & near.mask() & rng.bits() as u32,
             _ => word ^= 1 << rng.below(32),
         }
         if !known(word) && !crate::errata::unusable(word) {

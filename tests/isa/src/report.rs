@@ -3,6 +3,7 @@
 use crate::compare::Difference;
 use crate::errata::ERRATA;
 use crate::run::{Test, TestResult};
+use crate::subjects;
 use std::collections::BTreeMap;
 
 /// Prints each test and how it is done.
@@ -54,12 +55,16 @@ pub fn finish(results: &[TestResult], seed: u64) -> bool {
     for (name, count) in &corrected {
         println!("QEMU corrected in {count} cases: {name} (--errata says why)");
     }
-    let failed = results.iter().filter(|r| r.failed > 0).count();
+    let missing = subjects::missing();
+    if !missing.is_empty() {
+        println!("lvz-sim lacks {}", missing.join(", "));
+    }
+    let failed = missing.len() + results.iter().filter(|r| r.failed > 0).count();
     let skipped = results
         .iter()
         .filter(|r| r.test.excluded().is_some())
         .count();
-    let passed = results.len() - failed - skipped;
+    let passed = results.iter().filter(|r| r.passed()).count();
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     failed == 0 && passed > 0
 }

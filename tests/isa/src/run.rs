@@ -224,6 +224,11 @@ fn run_qemu(qemu: &Qemu, test: Test, cases: &[Case]) -> Result<(BatchResult, Vec
 }
 
 impl TestResult {
+    /// Whether it was run and nothing differed.
+    pub fn passed(&self) -> bool {
+        self.test.excluded().is_none() && self.failed == 0
+    }
+
     fn add_stray(&mut self, start: usize, stray: Option<Difference>) {
         self.failed += usize::from(stray.is_some());
         self.failures.extend(stray.map(|difference| Failure {
