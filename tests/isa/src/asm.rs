@@ -125,3 +125,26 @@ pub const T2: Reg = 14;
 pub const T3: Reg = 15;
 /// Temporary.
 pub const T4: Reg = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_reach_their_labels() {
+        let mut a = Assembler::default();
+        let forward = a.forward(&integer::BEQZ, 0, T0);
+        a.li(T1, 0x1234_5678_9abc_def0);
+        a.bind(forward);
+        a.backward(&integer::BNE, T1, T0, 0);
+        let bytes = a.finish();
+        let words: Vec<u32> = bytes
+            .chunks_exact(4)
+            .map(|w| u32::from_le_bytes([w[0], w[1], w[2], w[3]]))
+            .collect();
+        assert_eq!(integer::BEQZ.operands(words[0]).imm, 5);
+        assert_eq!(integer::BNE.operands(words[5]).imm, -5);
+        assert_eq!(integer::LU12I_W.operands(words[1]).imm, 0x9abcd - 0x10_0000);
+        assert_eq!(integer::LU52I_D.operands(words[4]).imm, 0x123);
+    }
+}

@@ -177,3 +177,48 @@ pub struct Outcome {
     /// The hot parts of the window after.
     pub window: [u8; HOT_BYTES],
 }
+
+impl Outcome {
+    /// The state that a case starts from, in the form of an outcome.
+    pub fn before(case: &Case) -> Self {
+        Outcome {
+            trap: None,
+            pc: case.pc,
+            state: case.state.clone(),
+            window: case.window,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate;
+    use la_arch::insn::integer;
+
+    #[test]
+    fn context_records_carry_the_state() {
+        for index in 0..50 {
+            let case = generate::case(&integer::ADD_D, 3, index);
+            let (state, pc) = State::from_context(&case.state.to_context(case.pc)).unwrap();
+            assert_eq!((state, pc), (case.state, case.pc));
+        }
+        assert_eq!(State::from_context(&[0; CONTEXT_BYTES]), None);
+    }
+
+    #[test]
+    fn memory_is_the_window_and_the_read_only_page() {
+        let case = generate::case(&integer::LD_D, 3, 0);
+        let [first, last] = crate::layout::HOT;
+        assert_eq!(case.read(first, 8), Some(double(&case.window, 0)));
+        assert_eq!(case.read(last + 248, 8), Some(double(&case.window, 504)));
+        assert_eq!(case.read(last + 249, 8), None);
+        assert_eq!(case.read(READ_ONLY, 1), Some(7));
+        let mut window = case.window;
+        assert!(!case.write(&mut window, READ_ONLY, &[1]));
+        assert!(!case.write(&mut window, last + 255, &[1, 2]));
+        assert_eq!(window, case.window);
+        assert!(case.write(&mut window, last, &[1, 2]));
+        assert_eq!(window[256..258], [1, 2]);
+    }
+}

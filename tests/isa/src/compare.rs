@@ -131,3 +131,43 @@ pub fn inputs(encoding: Option<&Encoding>, case: &Case) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate;
+    use la_arch::insn::integer;
+
+    /// What `change` does to an outcome is found and named so.
+    fn found(change: impl FnOnce(&mut Outcome)) -> Vec<String> {
+        let case = generate::case(&integer::LD_D, 5, 0);
+        let expected = Outcome::before(&case);
+        let mut got = expected.clone();
+        change(&mut got);
+        let list = differences(&case, &expected, &got);
+        list.into_iter().map(|d| d.what).collect()
+    }
+
+    #[test]
+    fn every_difference_is_found() {
+        assert!(found(|_| {}).is_empty());
+        assert_eq!(found(|o| o.state.gpr[31] ^= 1 << 63), ["r31"]);
+        assert_eq!(found(|o| o.state.vr[7][1] ^= 1), ["vr7"]);
+        assert_eq!(found(|o| o.state.fcc ^= 0x80), ["fcc"]);
+        assert_eq!(found(|o| o.state.fcsr ^= 1 << 24), ["fcsr"]);
+        assert_eq!(found(|o| o.pc += 4), ["pc"]);
+        assert_eq!(found(|o| o.window[511] ^= 1), ["[0x2001ffff]"]);
+        assert_eq!(found(|o| o.trap = Some(Trap::Illegal)), ["exception"]);
+    }
+
+    #[test]
+    fn bad_addresses_may_differ_only_inside_the_access() {
+        let mut case = generate::case(&integer::LD_D, 5, 0);
+        case.access = Some((0x1ffc, 8));
+        let same = |a, b| same_trap(&case, Some(a), Some(b));
+        assert!(same(Trap::Unmapped(0x1ffc), Trap::Unmapped(0x2000)));
+        assert!(!same(Trap::Unmapped(0x1ffc), Trap::Unmapped(0x2004)));
+        assert!(!same(Trap::Unmapped(0x1ffc), Trap::ReadOnly(0x1ffc)));
+        assert!(!same(Trap::Alignment(0x1ffc), Trap::Alignment(0x2000)));
+    }
+}

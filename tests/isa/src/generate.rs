@@ -2,6 +2,7 @@
 
 mod access;
 mod branch;
+mod relate;
 pub mod shape;
 mod values;
 
@@ -27,7 +28,7 @@ pub fn case(encoding: &'static Encoding, seed: u64, index: usize) -> Case {
         window: window(rng),
         access: None,
     };
-    relate(rng, encoding, &operands, &mut case.state);
+    relate::relate(rng, encoding, &operands, &mut case.state);
     match shape::of(encoding) {
         Shape::Registers => case.words.push(encoding.encode(&operands)),
         Shape::Access { addressing, size } => {
@@ -52,9 +53,11 @@ pub fn undefined_case(known: impl Fn(u32) -> bool, seed: u64, index: usize) -> C
         // for it than random ones are.
         let near = crate::subjects::any_encoding(rng.bits() as usize);
         let mut word = near.bits | rng.bits() as u32 & near.format.operand_bits;
-        match rng.below(4) {
-            0 => word = rng.bits() as u32,
-            1 => word ^= rng.bits() as u32 & near.mask() & rng.bits() as u32,
+        match rng.below(5) {
+            // As it is: instructions of later versions of the architecture.
+            0 => {}
+            1 => word = rng.bits() as u32,
+            2 => word ^= rng.bits() as u32 & near.mask() & rng.bits() as u32,
             _ => word ^= 1 << rng.below(32),
         }
         if !known(word) && !crate::errata::unusable(word) {
@@ -181,42 +184,6 @@ fn elements(name: &str) -> Vec<Element> {
         .collect()
 }
 
-/// Makes two sources equal, opposite or neighbours now and then, which random
-/// values hardly ever are.
-fn relate(rng: &mut Rng, encoding: &Encoding, operands: &Operands, state: &mut State) {
-    let registers = [operands.rd, operands.rj, operands.rk, operands.ra].map(usize::from);
-    let (from, to) = (rng.below(4) as usize, rng.below(4) as usize);
-    let files = encoding.format.regs;
-    if from == to || files[from] != files[to] || !rng.one_in(3) {
-        return;
-    }
-    let file = files[from];
-    let (from, to) = (registers[from] % 32, registers[to] % 32);
-    match file {
-        RegFile::Gpr => {
-            let value = state.gpr[from];
-            state.gpr[to] = match rng.below(5) {
-                0 => value.wrapping_add(1),
-                1 => value.wrapping_sub(1),
-                2 => value.wrapping_neg(),
-                3 => !value,
-                _ => value,
-            };
-        }
-        RegFile::Fpr | RegFile::Vr => {
-            const SIGNS: [u64; 2] = [0x8000_0000_8000_0000, 0x8000_0000_0000_0000];
-            let change = match rng.below(5) {
-                0 => SIGNS[0],
-                1 => SIGNS[1],
-                2 => rng.pick(&[1, 0x1_0000_0001, 0x0101_0101_0101_0101]),
-                _ => 0,
-            };
-            state.vr[to] = state.vr[from].map(|half| half ^ change);
-        }
-        RegFile::None | RegFile::Cfr => {}
-    }
-}
-
 fn window(rng: &mut Rng) -> [u8; HOT_BYTES] {
     let mut window = [0; HOT_BYTES];
     for part in window.chunks_exact_mut(8) {
@@ -224,4 +191,52 @@ fn window(rng: &mut Rng) -> [u8; HOT_BYTES] {
         part.copy_from_slice(&value.to_le_bytes());
     }
     window
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::{CODE, SLOT};
+    use la_arch::insn::{atomic, fp, integer, lsx};
+
+    #[test]
+    fn seeds_replay_and_differ() {
+        let text = |seed, index| format!("{:?}", case(&fp::FADD_S, seed, index));
+        assert_eq!(text(1, 7), text(1, 7));
+        assert_ne!(text(1, 7), text(2, 7));
+        assert_ne!(text(1, 7), text(1, 8));
+    }
+
+    #[test]
+    fn words_are_the_instruction_and_r0_is_zero() {
+        for encoding in [&integer::ADD_W, &lsx::VADD_B, &integer::JIRL, &atomic::SC_D] {
+            for index in 0..500 {
+                let case = case(encoding, 1, index);
+                assert!(case.words.iter().any(|&w| encoding.matches(w)));
+                assert_eq!(case.state.gpr[0], 0);
+                assert!(case.words.len() * 4 < SLOT as usize);
+            }
+        }
+    }
+
+    #[test]
+    fn branches_never_land_on_a_case() {
+        for encoding in [&integer::B, &integer::BEQ, &integer::BNEZ, &fp::BCEQZ] {
+            for index in 0..500 {
+                let case = case(encoding, 1, index);
+                let offset = i64::from(encoding.operands(case.words[0]).imm) * 4;
+                let target = case.pc.wrapping_add_signed(offset);
+                assert!(target < CODE || !(target - CODE).is_multiple_of(SLOT));
+            }
+        }
+    }
+
+    #[test]
+    fn undefined_words_are_no_instructions() {
+        use crate::subjects::is_instruction;
+        for index in 0..500 {
+            let case = undefined_case(is_instruction, 1, index);
+            assert!(!is_instruction(case.words[0]));
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! What the user sees.
 
+use crate::compare::Difference;
 use crate::errata::ERRATA;
 use crate::run::{Test, TestResult};
+use crate::subjects;
 use std::collections::BTreeMap;
 
 /// Prints each test and how it is done.
@@ -53,14 +55,27 @@ pub fn finish(results: &[TestResult], seed: u64) -> bool {
     for (name, count) in &corrected {
         println!("QEMU corrected in {count} cases: {name} (--errata says why)");
     }
-    let failed = results.iter().filter(|r| r.failed > 0).count();
+    let missing = subjects::missing();
+    if !missing.is_empty() {
+        println!("lvz-sim lacks {}", missing.join(", "));
+    }
+    let failed = missing.len() + results.iter().filter(|r| r.failed > 0).count();
     let skipped = results
         .iter()
         .filter(|r| r.test.excluded().is_some())
         .count();
-    let passed = results.len() - failed - skipped;
+    let passed = results.iter().filter(|r| r.passed()).count();
     println!("{passed} passed, {failed} failed, {skipped} skipped");
     failed == 0 && passed > 0
+}
+
+/// Prints one case that is being looked at: what goes in and what comes out.
+pub fn case(inputs: &str, effects: &[Difference]) {
+    println!("{inputs}");
+    for d in effects {
+        println!("    {:10} before  {}", d.what, d.expected);
+        println!("    {:10} after   {}", "", d.got);
+    }
 }
 
 fn print_failures(result: &TestResult, seed: u64) {
@@ -70,6 +85,9 @@ fn print_failures(result: &TestResult, seed: u64) {
         for d in failure.differences.iter().take(8) {
             println!("    {:10} QEMU    {}", d.what, d.expected);
             println!("    {:10} lvz-sim {}", "", d.got);
+        }
+        if failure.differences.len() > 8 {
+            println!("    and {} more", failure.differences.len() - 8);
         }
         println!(
             "    replay: --seed {seed} --only {name} --case {}",

@@ -1,17 +1,20 @@
 //! Runs the tests: batches of cases through QEMU and the simulator.
 
 use crate::case::{Case, Outcome};
-use crate::compare::{Difference, differences};
+use crate::compare::{Difference, differences, inputs};
 use crate::generate::{self, BATCH, UNDEFINED};
 use crate::layout::{SLOT, WINDOW, hot_index};
 use crate::qemu::{BatchResult, Qemu};
 use crate::sim::Sim;
 use crate::subjects::{self, Subject};
-use crate::{Options, errata};
+use crate::{Options, errata, report};
 use anyhow::{Context, Result, anyhow, ensure};
 use la_arch::insn::Encoding;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// After so many tests it is said how far they are.
+const PROGRESS: usize = 100;
 
 /// One row of work.
 #[derive(Clone, Copy)]
@@ -116,8 +119,13 @@ pub fn run(options: &Options, qemu: &Qemu, tests: &[Test]) -> Result<Vec<TestRes
     let worker = || {
         let mut sim = Sim::new()?;
         let mut results = Vec::new();
-        while let Some(test) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(test) = tests.get(number) else { break };
             results.push(run_test(options, qemu, &mut sim, *test)?);
+            if (number + 1).is_multiple_of(PROGRESS) {
+                println!("{} of {} done", number + 1, tests.len());
+            }
         }
         Ok(results)
     };
@@ -174,6 +182,11 @@ fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result
             for name in errata::correct(&context, &mut expected) {
                 *result.errata.entry(name).or_default() += 1;
             }
+            if options.case.is_some() {
+                let before = Outcome::before(case);
+                let effects = differences(case, &before, &got);
+                report::case(&inputs(test.encoding(), case), &effects);
+            }
             result.cases += 1;
             result.traps += usize::from(got.trap.is_some());
             let found = differences(case, &expected, &got);
@@ -184,7 +197,7 @@ fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result
             if result.failures.len() < options.show {
                 result.failures.push(Failure {
                     index,
-                    inputs: crate::compare::inputs(test.encoding(), case),
+                    inputs: inputs(test.encoding(), case),
                     differences: found,
                 });
             }
@@ -211,6 +224,11 @@ fn run_qemu(qemu: &Qemu, test: Test, cases: &[Case]) -> Result<(BatchResult, Vec
 }
 
 impl TestResult {
+    /// Whether it was run and nothing differed.
+    pub fn passed(&self) -> bool {
+        self.test.excluded().is_none() && self.failed == 0
+    }
+
     fn add_stray(&mut self, start: usize, stray: Option<Difference>) {
         self.failed += usize::from(stray.is_some());
         self.failures.extend(stray.map(|difference| Failure {

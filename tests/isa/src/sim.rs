@@ -142,3 +142,36 @@ fn trap(estat: u64, badv: u64) -> Trap {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::generate;
+    use la_arch::insn::integer;
+
+    #[test]
+    fn a_batch_runs_and_traps_are_seen() {
+        let cases: Vec<Case> = (0..200)
+            .map(|index| generate::case(&integer::LD_BU, 1, index))
+            .collect();
+        let result = Sim::new().unwrap().run(&cases).unwrap();
+        let mut traps = 0;
+        for (case, outcome) in cases.iter().zip(&result.outcomes) {
+            let (address, size) = case.access.unwrap();
+            let rd = (case.words[0] & 31) as usize;
+            match case.read(address, size) {
+                Some(byte) => {
+                    assert_eq!(outcome.trap, None);
+                    assert_eq!(outcome.pc, case.end());
+                    assert_eq!(outcome.state.gpr[rd], if rd == 0 { 0 } else { byte });
+                }
+                None => {
+                    traps += 1;
+                    assert_eq!(outcome.trap, Some(Trap::Unmapped(address)));
+                    assert_eq!(outcome.state, case.state);
+                }
+            }
+        }
+        assert!(traps > 0 && traps < cases.len());
+    }
+}

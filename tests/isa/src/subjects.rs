@@ -28,14 +28,22 @@ pub fn any_encoding(number: usize) -> &'static Encoding {
     &integer::ADD_W
 }
 
-/// Whether `word` is an instruction that the model la464 may have: LoongArch
-/// v1.0, or the vector instructions that come with frecipe and the like only
-/// later are not.
+/// Whether lvz-sim's model la464 has the instruction `word`. Everything else
+/// must be INE in QEMU too, which also finds instructions that are missing.
 pub fn is_instruction(word: u32) -> bool {
+    lvz_sim::isa::all().any(|insn| !insn.encoding.v1_1 && insn.encoding.matches(word))
+}
+
+/// Instructions of LoongArch v1.0 that `la-arch` knows and lvz-sim does not
+/// implement.
+pub fn missing() -> Vec<&'static str> {
+    let implemented = |e: &Encoding| lvz_sim::isa::all().any(|insn| insn.encoding == e);
     ENCODINGS
         .iter()
         .flat_map(|group| group.iter())
-        .any(|encoding| !encoding.v1_1 && encoding.matches(word))
+        .filter(|e| !e.v1_1 && !implemented(e))
+        .map(|e| e.name)
+        .collect()
 }
 
 /// An implemented instruction, and why it is not compared, if it is not.

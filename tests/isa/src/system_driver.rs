@@ -99,7 +99,7 @@ fn next(page: (u64, u64), size: u32) -> Option<(u64, u64)> {
 /// Writes MTLB entry `index`: a pair of pages of 2^`size` bytes, each with its
 /// physical address and attributes.
 fn pair(a: &mut Assembler, index: u64, va: u64, size: u64, pages: [Option<(u64, u64)>; 2]) {
-    write_csr(a, csr::TLBIDX, MTLB + index | size << 24);
+    write_csr(a, csr::TLBIDX, (MTLB + index) | (size << 24));
     write_csr(a, csr::TLBEHI, va);
     for (n, page) in [csr::TLBELO0, csr::TLBELO1].into_iter().zip(pages) {
         write_csr(a, n, page.map_or(PAGE & 0x40, |(pa, bits)| pa | bits));

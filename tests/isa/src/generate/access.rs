@@ -75,15 +75,17 @@ pub(super) fn fill(
         }
     };
     if addressing == Addressing::Bound && rk != rj && rk != 0 {
+        // QEMU adds the bound to the address (erratum float-bound-address): the
+        // sum must not be where it could write and nobody looks.
+        let float = encoding.name.starts_with('f');
         gpr[rk] = match rng.below(6) {
+            _ if float && rj == 0 => rng.pick(&[0, 1 << 63, i64::MAX as u64]),
             0 => target.wrapping_add(1),
             1 => target.wrapping_sub(1),
             2 => rng.bits(),
             3 => target + size,
             4 => target,
-            // QEMU adds the bound to the address (erratum float-bound-address):
-            // small negative ones would have it write where nobody looks.
-            _ if encoding.name.starts_with('f') => rng.pick(&[0, 1 << 63, i64::MAX as u64]),
+            _ if float => rng.pick(&[0, 1 << 63, i64::MAX as u64]),
             _ => rng.pick(&[0, u64::MAX, 1 << 63, i64::MAX as u64]),
         };
     }
