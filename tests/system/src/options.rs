@@ -13,7 +13,7 @@ Runs the programs whose group or name contains one of NAMEs, or all.
                       $KVM_LA_TOOLROOT_RUN, which `cargo xtask test` sets]
   --linker CMD        GNU ld for LoongArch64 [loongarch64-linux-gnu-ld, as above]
   --qemu CMD          QEMU [qemu-system-loongarch64, as above]
-  --simulator CMD     lvz-sim [beside this program]
+  --simulator CMD     lvz-sim [$LVZ_SIM, or the one beside this program]
   --machine NAME      run on `qemu` or `sim` only, comparing nothing
   --cache DIR         built programs [target/system-tests]
   --timeout SECONDS   for one program on one machine [60]
@@ -87,7 +87,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
         assembler: tool("loongarch64-linux-gnu-as"),
         linker: tool("loongarch64-linux-gnu-ld"),
         qemu: tool("qemu-system-loongarch64"),
-        simulator: vec![beside_this_program("lvz-sim")],
+        simulator: vec![simulator()],
         machine: None,
         cache: PathBuf::from("target/system-tests"),
         timeout: Duration::from_secs(60),
@@ -144,9 +144,13 @@ fn number(option: &str, text: &str) -> Result<u64> {
     }
 }
 
-/// The program `name` in the directory of this one, where cargo puts both, or
-/// just its name.
-fn beside_this_program(name: &str) -> String {
+/// The simulator that the environment names (as for xtask), else the one in the
+/// directory of this program, where cargo puts both, else just its name.
+fn simulator() -> String {
+    let name = "lvz-sim";
+    if let Ok(program) = std::env::var("LVZ_SIM") {
+        return program;
+    }
     std::env::current_exe()
         .ok()
         .and_then(|exe| exe.parent().map(|dir| dir.join(name)))
