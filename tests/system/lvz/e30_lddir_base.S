@@ -9,6 +9,10 @@ guest:
     li.d    $a0, DATA_GPA
     ld.d    $a1, $a0, 0
     hvcl    1
+far:
+    li.d    $a0, 0x800000000000 | DATA_GPA
+    ld.d    $a1, $a0, 0
+    hvcl    2
 
     .text
     .globl main
@@ -55,4 +59,18 @@ main:
     csrwr   $zero, TLBRERA
     csrrd   $s1, PGDL
     CHECKR  "pgd", $s0, $s1
+    # Also for a guest-physical address with bit 47 set, which is no upper half
+    # (M-11, Q-6).
+    CSRW    TLBRBADV, 0x0000800000400000
+    CSRW    TLBRERA, 1
+    csrrd   $s0, PGD
+    csrwr   $zero, TLBRERA
+    CHECKR  "pgd.bit47", $s0, $s1
+    # The guest's access there ends in its own tables or in an exit, never in
+    # PGDH's.
+    SET_GREG 4, 0
+    RUN     far
+    CHECK_HVC "far", 2
+    GREG    $s0, 5
+    CHECK   "far.aliases", $s0, 0x1234
     b       finish
