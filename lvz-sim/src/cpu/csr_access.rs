@@ -4,6 +4,7 @@
 
 use super::Cpu;
 use crate::mem::Bus;
+use crate::mmu::PA_MASK;
 use la_arch::csr::{Asid, Crmd, Ecfg, Estat, Pwch, Pwcl, StlbPs, Tcfg, TlbrEra, number as n};
 use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 
@@ -66,6 +67,11 @@ impl Cpu {
             }
             n::TVAL => self.timer_value(guest),
             n::TICLR => 0,
+            // Above VALEN they repeat the top bit of VPPN (7.5.2, 7.5.17).
+            n::TLBEHI | n::TLBREHI => ((csr.raw(number) << 16) as i64 >> 16) as u64,
+            // 32-bit registers read sign-extended (7.2.2); the others of that
+            // size have no bit 31.
+            n::BADI | n::TLBIDX | n::PWCL | n::TID => csr.raw(number) as i32 as u64,
             n::LLBCTL => self.llbctl(bus, guest),
             n::GSTAT if !guest && self.model.has_lvz() => csr.gstat().with_vm(self.vm).0,
             _ => csr.raw(number),
@@ -149,12 +155,15 @@ impl Cpu {
             n::CRMD => Crmd::FIELDS,
             n::PRMD => 0xf,
             n::EUEN => self.model.euen_mask(),
-            n::MISC => 0x7_fffe,
+            // Bits 0, 4 and 8 are reserved.
+            n::MISC => 0x7_feee,
             n::ECFG => Ecfg::FIELDS,
             n::ERA | n::BADV | n::TLBRBADV | n::TLBRSAVE | n::MERRERA | n::MERRSAVE => u64::MAX,
             n::BADI if by_root => 0xffff_ffff,
             n::CPUID if by_root => 0x1ff,
-            n::EENTRY | n::TLBRENTRY | n::MERRENTRY | n::PGDL | n::PGDH => PAGE_ALIGNED,
+            n::EENTRY | n::PGDL | n::PGDH => PAGE_ALIGNED,
+            // Physical addresses.
+            n::TLBRENTRY | n::MERRENTRY => PAGE_ALIGNED & PA_MASK,
             n::TLBIDX => 0xbf00_0fff,
             n::TLBEHI => VPPN,
             n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => ELO,

@@ -162,7 +162,10 @@ impl Ram {
         // SAFETY: the bytes from `offset` to `offset + size_of::<T>()` are
         // inside the mapping (`len` is at least 16 MiB, so the subtraction
         // above cannot wrap); `Value` types have no invalid bit patterns.
-        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one bound covers both")]
+        #[expect(
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "one bound covers both"
+        )]
         unsafe {
             self.base.add(offset).cast::<T>().read_unaligned()
         }
@@ -176,7 +179,10 @@ impl Ram {
         }
         // SAFETY: as in `read`; `&mut self` excludes other CPU accesses, and
         // devices run on the same thread.
-        #[expect(clippy::multiple_unsafe_ops_per_block, reason = "one bound covers both")]
+        #[expect(
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "one bound covers both"
+        )]
         unsafe {
             self.base.add(offset).cast::<T>().write_unaligned(value);
         }

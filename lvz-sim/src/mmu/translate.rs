@@ -72,10 +72,10 @@ fn refusal(page: TlbElo, plv: u8, access: Access) -> Exception {
         page_invalid(access)
     } else if access == Access::Fetch && page.nx() {
         Exception::PNX
-    } else if access == Access::Load && page.nr() {
-        Exception::PNR
     } else if !permissions(page.with_nr(false).with_nx(false), plv, true)[0] {
         Exception::PPI
+    } else if access == Access::Load && page.nr() {
+        Exception::PNR
     } else {
         Exception::PME
     }
@@ -88,6 +88,13 @@ impl Cpu {
     /// The exception is recorded: refill, page fault or address error, of the
     /// guest's stage or of root's.
     pub(crate) fn translate(&mut self, _bus: &Bus, va: u64, access: Access) -> Step<Mapping> {
+        // In 32-bit address mode the upper half is no part of the address, nor
+        // of what is recorded (5.2.2, 7.4.10, 7.5.14).
+        let va = if self.csr().misc().va32l() >> self.plv & 1 != 0 {
+            va & 0xffff_ffff
+        } else {
+            va
+        };
         let first = match self.stage1(va, access) {
             Ok(mapping) => mapping,
             Err(fault) => return Err(self.record(fault, access, va, false)),
@@ -143,12 +150,6 @@ impl Cpu {
         let csr = self.csr();
         let crmd = csr.crmd();
         let plv = self.plv;
-        let misc = csr.misc();
-        let va = if misc.va32l() >> plv & 1 != 0 {
-            va & 0xffff_ffff
-        } else {
-            va
-        };
         let direct = Mapping {
             pa: va & PA_MASK,
             perms: [true; 3],
@@ -157,12 +158,20 @@ impl Cpu {
         if crmd.da() || !crmd.pg() {
             return Ok(direct);
         }
-        let window = (0..4).map(|i| Dmw(csr.raw(number::DMW0 + i)));
-        if window
-            .into_iter()
-            .any(|w| w.plv() >> plv & 1 != 0 && w.vseg() == va >> 60)
-        {
+        let window = |i| {
+            let window = Dmw(csr.raw(number::DMW0 + i));
+            window.plv() >> plv & 1 != 0 && window.vseg() == va >> 60
+        };
+        if window(0) || window(1) {
             return Ok(direct);
+        }
+        // The last two windows are for loads and stores only (5.2.1).
+        let data_window = window(2) || window(3);
+        if data_window && access != Access::Fetch {
+            return Ok(Mapping {
+                perms: [true, true, false],
+                ..direct
+            });
         }
         // Bits 63:47 must be equal (VALEN is 48), in reduced mode up to eight
         // more (RVACFG, 7.5.11).
@@ -179,7 +188,12 @@ impl Cpu {
             },
             asid: csr.asid().asid() as u16,
         };
-        self.look_up(&tag, csr, va, access, plv)
+        let mut mapping = self.look_up(&tag, csr, va, access, plv)?;
+        if data_window {
+            // The fetch went past the window that loads and stores use.
+            mapping.perms = [false, false, true];
+        }
+        Ok(mapping)
     }
 
     fn look_up(

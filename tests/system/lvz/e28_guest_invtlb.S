@@ -104,7 +104,10 @@ main:
     HV_START
     GPA     $t1, missed
     gcsrwr  $t1, TLBRENTRY
+    # The guest takes it in mapped mode: by its window.
     GPA     $t1, handler
+    li.d    $t0, CACHED
+    or      $t1, $t1, $t0
     gcsrwr  $t1, EENTRY
     S2_MAP  tables_a, DATA_GPA, DATA_HPA | S2_RW
     POKE    DATA_HPA, 0xaaaa

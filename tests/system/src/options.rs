@@ -9,9 +9,10 @@ pub(crate) const USAGE: &str = "\
 usage: system-tests [OPTION...] [NAME...]
 Runs the programs whose group or name contains one of NAMEs, or all.
   --list              list the programs and what they need, run nothing
-  --assembler CMD     GNU as for LoongArch64 [loongarch64-linux-gnu-as]
-  --linker CMD        GNU ld for LoongArch64 [loongarch64-linux-gnu-ld]
-  --qemu CMD          QEMU [qemu-system-loongarch64]
+  --assembler CMD     GNU as for LoongArch64 [loongarch64-linux-gnu-as, run by
+                      $KVM_LA_TOOLROOT_RUN, which `cargo xtask test` sets]
+  --linker CMD        GNU ld for LoongArch64 [loongarch64-linux-gnu-ld, as above]
+  --qemu CMD          QEMU [qemu-system-loongarch64, as above]
   --simulator CMD     lvz-sim [beside this program]
   --machine NAME      run on `qemu` or `sim` only, comparing nothing
   --cache DIR         built programs [target/system-tests]
@@ -83,9 +84,9 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
     let mut options = Options {
         names: Vec::new(),
         list: false,
-        assembler: vec!["loongarch64-linux-gnu-as".into()],
-        linker: vec!["loongarch64-linux-gnu-ld".into()],
-        qemu: vec!["qemu-system-loongarch64".into()],
+        assembler: tool("loongarch64-linux-gnu-as"),
+        linker: tool("loongarch64-linux-gnu-ld"),
+        qemu: tool("qemu-system-loongarch64"),
         simulator: vec![beside_this_program("lvz-sim")],
         machine: None,
         cache: PathBuf::from("target/system-tests"),
@@ -120,6 +121,12 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
         }
     }
     Ok(Some(options))
+}
+
+/// A tool of the toolchain root that `cargo xtask setup` made, or of the system.
+fn tool(name: &str) -> Command {
+    let root = std::env::var("KVM_LA_TOOLROOT_RUN").ok();
+    root.into_iter().chain([name.to_owned()]).collect()
 }
 
 fn command(option: &str, text: &str) -> Result<Command> {
