@@ -123,9 +123,15 @@ cpu1:
     .balign 4096
 cpu1_entry:
     IOR     $t2, IPI_STATUS
-    la.pcrel $t3, seen
+    li.d    $t1, IPI_CLEAR
+    iocsrwr.w $t2, $t1
+    # A second wake-up, vector 0, may still be on its way.
+    li.d    $t3, ~1
+    and     $t2, $t2, $t3
+    bnez    $t2, 1f
+    ertn
+1:  la.pcrel $t3, seen
     st.w    $t2, $t3, 0
-    IOW     IPI_CLEAR, 0xffffffff
     # To CPU 0, vector 7.
     IOW     IPI_SEND, (1 << 31) | 7
     SIGNAL  ready, 2
