@@ -4,9 +4,13 @@
 #![no_std]
 
 pub mod csr;
+pub mod eiointc;
 pub mod exception;
 pub mod insn;
+pub mod iocsr;
+pub mod ipi;
 pub mod lvz;
+pub mod pch_pic;
 mod register;
 
 pub use exception::Exception;
