@@ -2,4 +2,9 @@
 //! so that it runs in the kernel module and under test on any computer.
 #![cfg_attr(not(test), no_std)]
 
+pub mod interrupt;
 pub mod mmu;
+pub mod phys_id;
+pub mod steal_time;
+pub mod timer;
+pub mod vpid;
