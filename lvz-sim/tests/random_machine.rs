@@ -29,7 +29,7 @@ impl Random {
     fn address(&mut self) -> u64 {
         match self.next() % 4 {
             0 => self.next(),
-            1 => 0x9000_0000_0000_0000 | self.next() % CODE as u64,
+            1 => 0x9000_0000_0000_0000 | (self.next() % CODE as u64),
             2 => 0x1fe0_01e0 + self.next() % 64,
             _ => self.next() % MEMORY,
         }
@@ -66,7 +66,7 @@ fn machine(random: &mut Random, encodings: &[&Encoding]) -> Machine {
         for vr in &mut cpu.vr {
             vr.0 = [random.next(), random.next()];
         }
-        cpu.pc = random.next() % CODE as u64 & !3;
+        cpu.pc = (random.next() % CODE as u64) & !3;
     }
     for i in 0..machine.cpus.len() {
         for number in 0..0x190u16 {
