@@ -209,7 +209,7 @@ fn naive_send(cores: &mut [Naive], offset: u64, size: u32, value: u64) {
             let whole = (0..4).all(|byte| !kept(byte));
             if at == 0x1040 && whole {
                 naive_send(cores, 0x40, 4, value >> 32);
-            } else if !whole || at % 4 == 0 {
+            } else if !whole || at.is_multiple_of(4) {
                 for byte in (0..4).filter(|&byte| !kept(byte)) {
                     if let Some(at) = (at + byte).checked_sub(0x1000) {
                         cores[usize::from(id)].write_byte(at, data[byte as usize]);
