@@ -44,18 +44,23 @@ impl Fault {
         }
     }
 
-    /// The instruction `badi` accessed guest-physical `gpa`, where it can
-    /// access nothing. BADV gets the guest-virtual address that it names, if
-    /// it can be told: upstream always shows the guest-physical one.
-    pub const fn data_address(badi: u32, gprs: &Gprs, gpa: u64) -> Self {
-        let address = match data_address(badi, gprs) {
-            Some(address) => address,
-            None => gpa,
-        };
+    /// The instruction `badi` accessed guest-virtual `address`, where nothing
+    /// can be accessed.
+    pub const fn data_address(badi: u32, address: u64) -> Self {
         Fault {
             exception: Exception::ADEM,
             badi,
             badv: Some(address),
+        }
+    }
+
+    /// The instruction `badi` accessed guest-physical `gpa`, where it can
+    /// access nothing. BADV gets the guest-virtual address that it names, if
+    /// it can be told: upstream always shows the guest-physical one.
+    pub const fn refused_access(badi: u32, gprs: &Gprs, gpa: u64) -> Self {
+        match data_address(badi, gprs) {
+            Some(address) => Self::data_address(badi, address),
+            None => Self::data_address(badi, gpa),
         }
     }
 }

@@ -83,12 +83,12 @@ fn address_errors_name_the_guest_s_address() {
     let state = ExceptionState::default();
     // amadd.w $a0, $a2, $a1
     let atomic = la_arch::insn::atomic::AMADD_W.bits | 6 << 10 | 5 << 5 | 4;
-    let after = inject(state, &Fault::data_address(atomic, &gprs, 0x1fe0_0000));
+    let after = inject(state, &Fault::refused_access(atomic, &gprs, 0x1fe0_0000));
     assert_eq!(after.badv, gprs[5]);
     assert_eq!(after.estat, 8 << 16 | 1 << 22);
     // Nothing is known of lddir's address but where it fell.
     let walk = la_arch::insn::privileged::LDDIR.bits;
-    let after = inject(state, &Fault::data_address(walk, &gprs, 0x1000));
+    let after = inject(state, &Fault::refused_access(walk, &gprs, 0x1000));
     assert_eq!(after.badv, 0x1000);
     let after = inject(state, &Fault::fetch_address(0, 0x4000));
     assert_eq!((after.badv, after.estat), (0x4000, 8 << 16));
