@@ -105,14 +105,10 @@ impl Cpu {
         };
         let ps = csr.stlbps().ps() as u8;
         let found = self.tlb.find(&self.tag(scope), vppn << 13, ps);
-        let size = found.and_then(|i| self.tlb.get(i)).map(|e| e.ps);
         let csr = self.registers_mut(scope);
         let idx = TlbIdx(csr.raw(n::TLBIDX));
         let idx = match found {
-            Some(i) => idx
-                .with_index(i as u64)
-                .with_ne(false)
-                .with_ps(u64::from(size.unwrap_or(0))),
+            Some(i) => idx.with_index(i as u64).with_ne(false),
             None => idx.with_ne(true),
         };
         csr.set_raw(n::TLBIDX, idx.0);
@@ -160,16 +156,18 @@ impl Cpu {
                 [csr.raw(n::TLBELO0), csr.raw(n::TLBELO1)],
             )
         };
+        // Both pages must be global for the pair to be; the entry has one G,
+        // which reads back in both halves (7.5.3).
+        let g = TlbElo(lo[0]).g() && TlbElo(lo[1]).g();
         Entry {
             e: true,
             kind: scope.kind,
             gid: scope.gid,
             asid: csr.asid().asid() as u16,
-            // Both pages must be global for the pair to be.
-            g: TlbElo(lo[0]).g() && TlbElo(lo[1]).g(),
+            g,
             ps: ps as u8,
             vppn: vppn << 13,
-            lo,
+            lo: lo.map(|half| TlbElo(half).with_g(g).0),
             ..Entry::default()
         }
     }

@@ -4,7 +4,7 @@
 #@ qemu read.asid: QEMU's tlbrd leaves ASID alone for a present entry; "the contents
 #@   of the ASID field read from the TLB table entry [...] are recorded here"
 #@   (7.5.4).
-#@ qemu g.one: QEMU takes G from the even half; the entry's G is 1 "only when the G
+#@ qemu g.one g.one.read0: QEMU takes G from the even half and keeps both bits; the entry's G is 1 "only when the G
 #@   bit in both TLBELO0 and TLBELO1 is 1" (7.5.3).
 
 .include "test.inc"
@@ -59,6 +59,10 @@ main:
     tlbsrch
     CHECK_CSR "search.ne", TLBIDX, TLBIDX_NE, 0
     CHECK_CSR "search.index", TLBIDX, 0xfff, INDEX
+    # It writes Index and NE only (4.2.4.1).
+    CSRW    TLBIDX, 21 << 24
+    tlbsrch
+    CHECK_CSR "search.ps", TLBIDX, 0x3f << 24, 21 << 24
     CSRW    ASID, 6
     tlbsrch
     CHECK_CSR "search.asid", TLBIDX, TLBIDX_NE, TLBIDX_NE
@@ -78,6 +82,11 @@ main:
     CSRW    TLBEHI, VA
     tlbsrch
     CHECK_CSR "g.one", TLBIDX, TLBIDX_NE, TLBIDX_NE
+    # An entry has one G: what is read back is that, in both halves.
+    CSRW    TLBIDX, INDEX
+    tlbrd
+    CHECK_CSR "g.one.read0", TLBELO0, PTE_G, 0
+    CHECK_CSR "g.one.read1", TLBELO1, PTE_G, 0
     CSRW    ASID, 5
     TLBW    INDEX, VA, 12, PA | PTE_RW | PTE_G, PA | PTE_RW | PTE_G
     CSRW    ASID, 6

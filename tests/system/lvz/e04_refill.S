@@ -73,6 +73,20 @@ main:
     CHECK   "again.refills", $s0, 0
     GREG    $s0, 7
     CHECK   "again.value", $s0, 0x2222
+    # A refill of root's own with PGM set returns to root: TLBRPRMD.PGM alone
+    # decides (Q-2).
+    HOOK    TR_RHOOK
+    li.d    $t0, GSTAT_PGM
+    move    $t1, $t0
+    csrxchg $t0, $t1, GSTAT
+    li.d    $s0, 0x70000000
+    TRY     1f
+    ld.d    $s0, $s0, 0
+1:  CHECK_CSR "root_refill.gstat", GSTAT, 3, GSTAT_PGM
+    li.d    $t0, GSTAT_PGM
+    csrxchg $zero, $t0, GSTAT
+    CHECK_TR "root_refill.prmd", TR_RPRMD, 0
+    HOOK    TR_RHOOK, refill_walk
     # The guest's own refill registers are untouched.
     CHECK_GCSR "grera", TLBRERA, 1, 0
     b       finish
