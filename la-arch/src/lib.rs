@@ -3,10 +3,17 @@
 //! instruction encodings, each with its source.
 #![no_std]
 
+pub mod cpucfg;
 pub mod csr;
+pub mod eiointc;
 pub mod exception;
 pub mod insn;
+pub mod iocsr;
+pub mod ipi;
+pub mod kvm;
 pub mod lvz;
+pub mod one_reg;
+pub mod pch_pic;
 mod register;
 
 pub use exception::Exception;

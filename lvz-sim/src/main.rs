@@ -5,7 +5,15 @@ use lvz_sim::cli::{Cli, Command};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Command::Run(args) = Cli::parse().command;
+    let Command::Run(args) = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        // Help and version are not errors.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            eprintln!("lvz-sim: {} (--help lists the options)", one_line(&error));
+            return ExitCode::from(2);
+        }
+    };
     match lvz_sim::run::run(&args) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
@@ -13,4 +21,12 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// What is wrong with the command line, without the usage that clap adds.
+fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let message = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = message.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }

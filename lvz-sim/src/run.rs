@@ -4,8 +4,8 @@ use crate::boot::{self, BootConfig};
 use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
 use crate::mem::Ram;
+use crate::platform::PlatformConfig;
 use crate::platform::terminal::Terminal;
-use crate::platform::{Platform, PlatformConfig};
 use crate::report::Report;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -93,8 +93,7 @@ fn build(args: &RunArgs) -> Result<Machine> {
         share: args.share.clone(),
         ..PlatformConfig::default()
     };
-    let platform = Platform::new(config, ram.map.clone())?;
-    Ok(Machine::new(args.cpu.clone(), cpus, ram, platform))
+    Ok(Machine::with_memory(args.cpu.clone(), cpus, ram, config)?)
 }
 
 /// Puts the kernel into memory and the CPUs at its entry.

@@ -151,6 +151,7 @@ fn sim(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
             ..Guest::default()
         }],
         interactive: false,
+        copy_share: false,
     };
     eprintln!("bench sim: guest mode");
     let mut guest = Phases::new();

@@ -90,6 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         kernel_irqchip: !options.no_kernel_irqchip,
         guests: vec![guest],
         interactive: options.interactive,
+        copy_share: false,
     };
     let run = products.cache.new_run("boot")?;
     let mut machine = nested.machine(&products, &run.join("share"))?;

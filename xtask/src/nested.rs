@@ -82,6 +82,9 @@ pub(crate) struct Nested {
     pub(crate) guests: Vec<Guest>,
     /// Whether the guest's console is the terminal's.
     pub(crate) interactive: bool,
+    /// Whether the machine copies the shared folder into its memory and lets go
+    /// of it: a snapshot cannot hold files that are open on the workstation.
+    pub(crate) copy_share: bool,
 }
 
 /// What a guest said of itself.
@@ -156,7 +159,7 @@ impl Nested {
             bail!("--accel rust: the Rust backend is not part of this version yet, use upstream");
         }
         make_share(share, &self.script())?;
-        link_or_copy(&products.host_kernel.upstream_kvm(), &share.join("kvm.ko"))?;
+        copy(&products.host_kernel.upstream_kvm(), &share.join("kvm.ko"))?;
         for (i, guest) in self.guests.iter().enumerate() {
             let kernel = match &guest.kernel {
                 Some(kernel) => kernel.clone(),
@@ -166,8 +169,8 @@ impl Nested {
                 Some(initrd) => initrd.clone(),
                 None => products.initramfs.guest(),
             };
-            link_or_copy(&kernel, &share.join(format!("guest{i}.kernel")))?;
-            link_or_copy(&initrd, &share.join(format!("guest{i}.initrd")))?;
+            copy(&kernel, &share.join(format!("guest{i}.kernel")))?;
+            copy(&initrd, &share.join(format!("guest{i}.initrd")))?;
         }
         let guest_memory: u32 = self
             .guests
@@ -176,11 +179,15 @@ impl Nested {
         Ok(Machine {
             kernel: products.host_kernel.vmlinux(),
             initrd: Some(products.initramfs.host()),
-            append: if self.interactive {
-                "kvm-la.interactive".to_owned()
-            } else {
-                String::new()
-            },
+            append: [
+                ("kvm-la.interactive", self.interactive),
+                ("kvm-la.copy-share", self.copy_share),
+            ]
+            .iter()
+            .filter(|(_, wanted)| *wanted)
+            .map(|(parameter, _)| *parameter)
+            .collect::<Vec<_>>()
+            .join(" "),
             smp: self.host_smp,
             memory_mib: guest_memory.saturating_add(HOST_MEMORY_MIB),
             drives: vec![products.userland_drive()],
@@ -287,15 +294,12 @@ fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
-/// Puts a file into a share without a second copy where the file system allows.
-pub(crate) fn link_or_copy(source: &Path, target: &Path) -> Result<()> {
-    if target.exists() {
-        fs::remove_file(target)?;
-    }
-    if fs::hard_link(source, target).is_err() {
-        fs::copy(source, target).with_context(|| format!("cannot copy {}", source.display()))?;
-    }
-    Ok(())
+/// Puts a copy of a file into a share. Not a link: the machine sees times and
+/// link counts, and other runs would change them.
+pub(crate) fn copy(source: &Path, target: &Path) -> Result<()> {
+    fs::copy(source, target)
+        .map(drop)
+        .with_context(|| format!("cannot copy {}", source.display()))
 }
 
 #[cfg(test)]

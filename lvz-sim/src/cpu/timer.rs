@@ -118,10 +118,14 @@ impl Cpu {
     /// and in guest mode GCNTC and the guest's CNTC (`docs/lvz.md` T-1, Q-17).
     ///
     /// # Errors
-    /// IPE if MISC.DRDTL forbids it at this privilege level.
+    /// IPE if MISC.DRDTL forbids it at this privilege level; GSPR to root if
+    /// GCFG.TOTI says so.
     pub fn stable_counter(&mut self, op: &Op) -> Step<u64> {
         if self.plv != 0 && self.csr().misc().drdtl() >> self.plv & 1 != 0 {
             return Err(self.raise(Exception::IPE));
+        }
+        if self.vm && self.root.gcfg().toti() {
+            return Err(self.raise_to_root(Exception::GSPR));
         }
         let ticks = self.now().wrapping_add(u64::from(op.idx)) / NS_PER_TICK;
         let mut counter = ticks.wrapping_add(self.root.raw(number::CNTC));

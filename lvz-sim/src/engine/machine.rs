@@ -6,7 +6,7 @@ use crate::cpu::{Cpu, Model};
 use crate::isa::Decoder;
 use crate::mem::ram::page_flag;
 use crate::mem::{Bus, Ram};
-use crate::platform::{Platform, PowerEvent};
+use crate::platform::{Platform, PlatformConfig, PlatformError, PowerEvent};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -56,8 +56,7 @@ impl std::fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// A machine with `cpus` CPUs around `ram` and `platform`, after reset.
-    pub fn new(model: Model, cpus: usize, ram: Ram, platform: Platform) -> Self {
+    fn new(model: Model, cpus: usize, ram: Ram, platform: Platform) -> Self {
         let model = Arc::new(model);
         Machine {
             cpus: (0..cpus)
@@ -71,6 +70,21 @@ impl Machine {
             clock: None,
             model,
         }
+    }
+
+    /// A machine with `cpus` CPUs around `ram` and the devices that `config`
+    /// describes, after reset.
+    ///
+    /// # Errors
+    /// A file of `config` that cannot be used.
+    pub fn with_memory(
+        model: Model,
+        cpus: usize,
+        ram: Ram,
+        config: PlatformConfig,
+    ) -> Result<Self, PlatformError> {
+        let platform = Platform::new(config, ram.map.clone())?;
+        Ok(Self::new(model, cpus, ram, platform))
     }
 
     /// Instructions that ended so far, of all CPUs.

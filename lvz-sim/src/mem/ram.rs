@@ -159,13 +159,13 @@ impl Ram {
         if offset > self.len - size_of::<T>() {
             return T::ZERO;
         }
-        // SAFETY: the bytes from `offset` to `offset + size_of::<T>()` are
-        // inside the mapping (`len` is at least 16 MiB, so the subtraction
-        // above cannot wrap); `Value` types have no invalid bit patterns.
         #[expect(
             clippy::multiple_unsafe_ops_per_block,
             reason = "one bound covers both"
         )]
+        // SAFETY: the bytes from `offset` to `offset + size_of::<T>()` are
+        // inside the mapping (`len` is at least 16 MiB, so the subtraction
+        // above cannot wrap); `Value` types have no invalid bit patterns.
         unsafe {
             self.base.add(offset).cast::<T>().read_unaligned()
         }
@@ -177,12 +177,12 @@ impl Ram {
         if offset > self.len - size_of::<T>() {
             return;
         }
-        // SAFETY: as in `read`; `&mut self` excludes other CPU accesses, and
-        // devices run on the same thread.
         #[expect(
             clippy::multiple_unsafe_ops_per_block,
             reason = "one bound covers both"
         )]
+        // SAFETY: as in `read`; `&mut self` excludes other CPU accesses, and
+        // devices run on the same thread.
         unsafe {
             self.base.add(offset).cast::<T>().write_unaligned(value);
         }

@@ -10,7 +10,7 @@ pub enum PlatformError {
     #[error("{0} CPUs: the machine takes 1 to 16")]
     Cpus(usize),
     /// A file of a drive.
-    #[error("drive {path}: cannot {action}: {source}")]
+    #[error("drive {path}: cannot {action}")]
     Drive {
         /// The file.
         path: PathBuf,
@@ -22,8 +22,8 @@ pub enum PlatformError {
     /// A drive that holds nothing.
     #[error("drive {0}: is empty, give it a size first")]
     EmptyDrive(PathBuf),
-    /// A shared directory.
-    #[error("shared directory {path}: {source}")]
+    /// A shared directory that cannot be used.
+    #[error("shared directory {path}")]
     Share {
         /// The directory.
         path: PathBuf,

@@ -138,7 +138,7 @@ fn configurations_out_of_range_are_refused() {
     };
     let error = Platform::new(config, ram).unwrap_err().to_string();
     assert!(
-        error.starts_with("shared directory /no/such/directory: "),
+        error.starts_with("shared directory /no/such/directory"),
         "{error}"
     );
 }

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, ensure};
 use la_arch::Exception;
 use lvz_sim::cpu::Model;
 use lvz_sim::engine::{Machine, RunEnd};
-use lvz_sim::mem::{GuestRam, Ram};
-use lvz_sim::platform::{Platform, PlatformConfig};
+use lvz_sim::mem::Ram;
+use lvz_sim::platform::PlatformConfig;
 
 /// Instructions of the driver and its case, more than enough for each.
 const INSTRUCTIONS_A_CASE: u64 = 2000;
@@ -28,9 +28,9 @@ impl Sim {
     /// A machine of model la464.
     pub fn new() -> Result<Self> {
         let ram = Ram::new(physical::END)?;
-        let platform = Platform::new(PlatformConfig::default(), GuestRam::new())?;
+        let config = PlatformConfig::default();
         Ok(Sim {
-            machine: Machine::new(Model::default(), 1, ram, platform),
+            machine: Machine::with_memory(Model::default(), 1, ram, config)?,
             driver: system_driver::build(),
         })
     }

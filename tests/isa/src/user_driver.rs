@@ -16,6 +16,7 @@ use la_arch::insn::{Operands, integer, lsx};
 mod number {
     pub(super) const WRITE: u64 = 64;
     pub(super) const EXIT_GROUP: u64 = 94;
+    pub(super) const SETITIMER: u64 = 103;
     pub(super) const SIGALTSTACK: u64 = 132;
     pub(super) const RT_SIGACTION: u64 = 134;
     pub(super) const RT_SIGRETURN: u64 = 139;
@@ -33,6 +34,10 @@ const ALT_STACK: u64 = DATA;
 const ACTION: u64 = DATA + 0x40;
 /// Next result, next case, number of cases left.
 const CURSOR: u64 = DATA + 0x80;
+/// `struct itimerval`.
+const TIMER: u64 = DATA + 0xc0;
+/// Seconds after which a process that does not end is killed (SIGALRM).
+const TIME_LIMIT: u64 = 300;
 /// The signal stack.
 const STACK: u64 = DATA + 0x1_0000;
 const STACK_SIZE: u64 = 0x1_0000;
@@ -55,6 +60,11 @@ pub fn build(count: usize) -> Driver {
     a.li(A0, ALT_STACK);
     a.li(A1, 0);
     a.syscall(number::SIGALTSTACK);
+    // ITIMER_REAL.
+    a.li(A0, 0);
+    a.li(A1, TIMER);
+    a.li(A2, 0);
+    a.syscall(number::SETITIMER);
     for signal in SIGNALS {
         a.li(A0, signal);
         a.li(A1, ACTION);
@@ -79,6 +89,7 @@ pub fn build(count: usize) -> Driver {
     put(ALT_STACK + 16, STACK_SIZE);
     put(ACTION, handler);
     put(ACTION + 8, SA_FLAGS);
+    put(TIMER + 16, TIME_LIMIT);
     put(CURSOR, RESULTS);
     put(CURSOR + 8, CASES);
     put(CURSOR + 16, count as u64);

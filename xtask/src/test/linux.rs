@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
 use crate::machine::{Drive, Machine, Simulator, make_share};
-use crate::nested::link_or_copy;
+use crate::nested::copy;
 use crate::setup::DISTRIBUTION_PARAMETERS;
 use crate::workload;
 
@@ -87,7 +87,7 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
         &format!("exec bash /share/workload-script {}\n", case.smp),
     )?;
     fs::write(share.join("workload-script"), SCRIPT)?;
-    link_or_copy(&products.initramfs.workload(), &share.join("workload"))?;
+    copy(&products.initramfs.workload(), &share.join("workload"))?;
     write_expectations(&share.join("expect"), case.smp)?;
     let disk = run.join("disk.ext4");
     make_disk(context, &disk)?;

@@ -155,6 +155,7 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
         kernel_irqchip: case.kernel_irqchip,
         guests: guests.collect(),
         interactive: false,
+        copy_share: false,
     };
     let run = products
         .cache

@@ -22,8 +22,9 @@ pub const ERRATA: &[Erratum] = &[
     Erratum {
         name: "bound-alignment",
         instructions: "ldgt.*, ldle.*, stgt.*, stle.*",
-        argument: "The manual (2.2.9) requires the addresses of bound-checking accesses to be \
-                   naturally aligned, else ALE, which goes before BCE (6.2.3); QEMU checks the \
+        argument: "The manual (2.2.6) requires the addresses of bound-checking accesses to be \
+                   naturally aligned, else ALE, which goes before BCE (\"Exception \
+                   Priority\"); QEMU checks the \
                    bound only.",
         concerns: |name| {
             ["ldgt", "ldle", "stgt", "stle"]
@@ -56,8 +57,8 @@ pub const ERRATA: &[Erratum] = &[
     Erratum {
         name: "fcsr-reserved",
         instructions: "movgr2fcsr",
-        argument: "The manual (3.1.3) defines bits 4:0, 9:8, 20:16 and 28:24 of FCSR0; the \
-                   others are reserved and read as zero. QEMU stores all 32.",
+        argument: "The manual (3.1.3) gives FCSR0 the fields 4:0, 9:8, 20:16 and 28:24 and \
+                   nothing else to keep. QEMU stores all 32 bits and returns them.",
         concerns: |name| name == "movgr2fcsr",
         correct: reserved_fcsr_bits,
     },
