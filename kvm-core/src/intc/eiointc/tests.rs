@@ -206,6 +206,19 @@ fn reset_by_user_space_lowers_all_lines() {
     assert!(m.sink.high.is_empty());
 }
 
+/// A bit that only user space can have set in a vCPU which the vector is not
+/// routed to.
+#[test]
+fn a_stray_bit_is_acknowledged_alone() {
+    let mut m = Machine::new(0);
+    m.write(0, 0x200, 8, u64::MAX);
+    m.vector(0, true);
+    m.set(REGS, 7 << 16 | 0x400, 1).unwrap();
+    m.write(7, 0x400, 1, 1);
+    assert!(!m.shows(7, 0) && m.shows(0, 0));
+    assert_eq!(m.chip.read(vcpu(0), 0x300, 1), 1);
+}
+
 /// Lines that stay high are told again: the vCPU may have been reset.
 #[test]
 fn load_finished_repeats_high_lines() {
