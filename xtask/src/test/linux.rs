@@ -54,7 +54,7 @@ const CASES: &[Case] = &[
         name: "smp=4",
         smp: 4,
         distribution: false,
-        tier: Tier::Full,
+        tier: Tier::Ci,
     },
     Case {
         name: "distribution-kernel",

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use super::Context;
 use super::report::{Report, Verdict};
-use super::{Context, Tier};
 use crate::nested::{Guest, Nested};
 use crate::setup::DISTRIBUTION_PARAMETERS;
 
@@ -20,7 +20,6 @@ struct Case {
     guests: u32,
     kernel_irqchip: bool,
     distribution: bool,
-    tier: Tier,
 }
 
 /// The plain case, from which the others differ.
@@ -30,14 +29,10 @@ const PLAIN: Case = Case {
     guests: 1,
     kernel_irqchip: true,
     distribution: false,
-    tier: Tier::Full,
 };
 
 const CASES: &[Case] = &[
-    Case {
-        tier: Tier::Ci,
-        ..PLAIN
-    },
+    Case { ..PLAIN },
     Case {
         guest_smp: 2,
         ..PLAIN
@@ -53,7 +48,6 @@ const CASES: &[Case] = &[
     Case {
         host_smp: 2,
         guest_smp: 2,
-        tier: Tier::Ci,
         ..PLAIN
     },
     Case {
@@ -83,12 +77,10 @@ const CASES: &[Case] = &[
         host_smp: 2,
         guest_smp: 2,
         kernel_irqchip: false,
-        tier: Tier::Ci,
         ..PLAIN
     },
     Case {
         distribution: true,
-        tier: Tier::Ci,
         ..PLAIN
     },
     Case {
@@ -102,7 +94,6 @@ const CASES: &[Case] = &[
         host_smp: 2,
         guest_smp: 2,
         guests: 2,
-        tier: Tier::Ci,
         ..PLAIN
     },
 ];
@@ -125,7 +116,7 @@ impl Case {
 
 /// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    for case in CASES.iter().filter(|case| context.runs(case.tier)) {
+    for case in CASES {
         report.case(&case.name(), || boot(context, case));
     }
     Ok(())
