@@ -9,14 +9,15 @@ use la_arch::insn::bound as enc;
 
 /// The address of a bound-checking access of `size` bytes, if it is allowed.
 ///
-/// These accesses must be aligned whatever MISC says. ALE goes before BCE, and
-/// that before the exceptions of the TLB (Volume 1, "Exception Priority").
+/// These accesses must be aligned whatever MISC says. ALE goes before ADE, ADE
+/// before BCE, and that before the exceptions of the TLB (Volume 1, "Exception
+/// Priority").
 #[inline(always)]
 fn checked(cpu: &mut Cpu, va: u64, size: u8, within: bool) -> Step<u64> {
     if va & u64::from(size - 1) != 0 {
         return Err(cpu.raise_at(Exception::ALE, va));
     }
-    if !within {
+    if !within && cpu.is_data_address(va) {
         return Err(cpu.raise_at(Exception::BCE, va));
     }
     Ok(va)
@@ -142,6 +143,21 @@ mod tests {
             let trap = machine.trap(encoding, djk(DATA, VA, bound));
             assert_eq!(trap, (Exception::BCE, Some(VA)), "{}", encoding.name);
             assert_eq!(machine.memory(VA), 0, "{}", encoding.name);
+        }
+    }
+
+    #[test]
+    fn address_errors_come_before_bounds() {
+        let hole = 0x1234_0000_0000_0000;
+        for (encoding, bound) in [(&enc::LDGT_D, u64::MAX), (&enc::STLE_W, 0)] {
+            let mut machine = Machine::new();
+            // Mapped mode without windows: not every number is an address.
+            let crmd = la_arch::csr::Crmd(0).with_pg(true).0;
+            machine
+                .cpu
+                .csr_write(&mut machine.bus, false, 0, crmd, false);
+            let trap = machine.trap(encoding, djk(DATA, hole, bound));
+            assert_eq!(trap, (Exception::ADEM, Some(hole)), "{}", encoding.name);
         }
     }
 

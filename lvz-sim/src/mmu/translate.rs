@@ -122,6 +122,11 @@ impl Cpu {
         mapped.map_err(|fault| self.record(fault, access, gpa, true))
     }
 
+    /// Whether a load or store at `va` would be more than an address error.
+    pub(crate) fn is_data_address(&self, va: u64) -> bool {
+        !matches!(self.stage1(va, Access::Load), Err(Fault::Address))
+    }
+
     fn record(&mut self, fault: Fault, access: Access, address: u64, to_root: bool) -> Stop {
         let (exception, refill) = match fault {
             Fault::Refill => {
