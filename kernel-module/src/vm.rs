@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A VM: its state, creation and end, and the capabilities.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
+
+use kernel::prelude::*;
+use la_arch::lvz::Gcfg;
+
+use crate::bindings as b;
+use crate::bindings::constant as c;
+use crate::cpu::host;
+use crate::csr::{self, num};
+use crate::vcpu::Vcpu;
+
+/// Guest CPU numbers (CSR.CPUID) that a vCPU can have (Linux KVM_MAX_PHYID).
+pub(crate) const MAX_CPUID: usize = 256;
+
+/// A VM, behind `kvm.arch.vm`.
+pub(crate) struct Vm {
+    /// The generic half.
+    pub(crate) kvm: *mut b::kvm,
+    /// The root of the stage-2 tables, in directly mapped memory. The tables
+    /// are protected by `kvm->mmu_lock`.
+    pub(crate) root: *mut u64,
+    /// First guest physical address beyond the VM.
+    pub(crate) gpa_limit: u64,
+    /// KVM_LOONGARCH_VM_FEAT_* that the host offers, by number.
+    pub(crate) features: u64,
+    /// CPUCFG_KVM_FEATURE bits of the guest, and bit 63: user space set them.
+    pub(crate) pv_features: AtomicU64,
+    /// Guest counter minus root counter.
+    time_offset: AtomicI64,
+    /// vCPU by CSR.CPUID; a number is given once, under `lock`.
+    by_cpuid: KVBox<[AtomicPtr<Vcpu>; MAX_CPUID]>,
+    /// Excludes two changes of `by_cpuid` or of `pv_features`.
+    lock: UnsafeCell<b::spinlock_t>,
+}
+
+// SAFETY: Fields are immutable after creation, atomic, or guarded by the locks
+// that their descriptions name.
+unsafe impl Sync for Vm {}
+// SAFETY: As for `Sync`.
+unsafe impl Send for Vm {}
+
+impl Vm {
+    /// The VM of `kvm`.
+    ///
+    /// # Safety
+    ///
+    /// `kvm_arch_init_vm` succeeded for it, and it is not destroyed while the
+    /// result is in use.
+    #[inline]
+    pub(crate) unsafe fn from_c<'a>(kvm: *mut b::kvm) -> &'a Vm {
+        // SAFETY: By this function's contract.
+        unsafe { &*(*kvm).arch.vm.cast::<Vm>() }
+    }
+
+    /// Host physical address of the root table.
+    pub(crate) fn table_address(&self) -> u64 {
+        // SAFETY: Arithmetic on a directly mapped address.
+        unsafe { b::kvm_la_pa(self.root.cast()) as u64 }
+    }
+
+    /// Guest counter minus root counter.
+    pub(crate) fn time_offset(&self) -> i64 {
+        self.time_offset.load(Ordering::Relaxed)
+    }
+
+    /// Sets the guest's counter, for vCPUs loaded from now on.
+    pub(crate) fn set_time_offset(&self, offset: i64) {
+        self.time_offset.store(offset, Ordering::Relaxed);
+    }
+
+    /// Whether the guest has paravirtual feature `bit`.
+    pub(crate) fn has_pv(&self, bit: u32) -> bool {
+        self.pv_features.load(Ordering::Relaxed) & 1 << bit != 0
+    }
+
+    /// Runs `f` with the lock of `by_cpuid` and `pv_features`.
+    pub(crate) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: Initialised in `create`; unlocked below.
+        let flags = unsafe { b::kvm_la_spin_lock_irqsave(self.lock.get()) };
+        let result = f();
+        // SAFETY: Locked above with these flags.
+        unsafe { b::kvm_la_spin_unlock_irqrestore(self.lock.get(), flags) };
+        result
+    }
+
+    /// The vCPU with CSR.CPUID `cpuid`.
+    pub(crate) fn vcpu_by_cpuid(&self, cpuid: u64) -> Option<&Vcpu> {
+        let slot = self.by_cpuid.get(usize::try_from(cpuid).ok()?)?;
+        let vcpu = slot.load(Ordering::Acquire);
+        // SAFETY: A vCPU leaves the table before it is freed, and it is freed
+        // with the VM only.
+        unsafe { vcpu.as_ref() }
+    }
+
+    /// Gives `vcpu` the number `cpuid`: EINVAL if that is too large, another's,
+    /// or if the vCPU has a different one already.
+    pub(crate) fn set_cpuid(&self, vcpu: &Vcpu, cpuid: u64) -> Result {
+        let this: *const Vcpu = vcpu;
+        let slot = usize::try_from(cpuid)
+            .ok()
+            .and_then(|cpuid| self.by_cpuid.get(cpuid))
+            .ok_or(EINVAL)?;
+        self.locked(|| {
+            let old = vcpu.csr.get(num::CPUID);
+            if old < MAX_CPUID as u64 && self.vcpu_by_cpuid(old).is_some() {
+                return if old == cpuid { Ok(()) } else { Err(EINVAL) };
+            }
+            let holder = slot.load(Ordering::Relaxed);
+            if !holder.is_null() && !core::ptr::eq(holder, this) {
+                return Err(EINVAL);
+            }
+            vcpu.csr.set(num::CPUID, cpuid);
+            slot.store(this.cast_mut(), Ordering::Release);
+            Ok(())
+        })
+    }
+
+    /// Takes `vcpu`'s number back.
+    pub(crate) fn drop_cpuid(&self, vcpu: &Vcpu) {
+        let this: *const Vcpu = vcpu;
+        self.locked(|| {
+            for slot in self.by_cpuid.iter() {
+                if core::ptr::eq(slot.load(Ordering::Relaxed), this) {
+                    slot.store(core::ptr::null_mut(), Ordering::Release);
+                }
+            }
+        });
+    }
+
+    /// Whether the host offers KVM_LOONGARCH_VM_FEAT_ number `feature`.
+    pub(crate) fn supports(&self, feature: u64) -> bool {
+        feature < 64 && self.features & 1 << feature != 0
+    }
+}
+
+/// Paravirtual features: CPUCFG_KVM_FEATURE bits.
+pub(crate) mod pv {
+    use crate::bindings as b;
+
+    /// IPIs by hypercall.
+    pub(crate) const IPI: u32 = b::KVM_FEATURE_IPI;
+    /// Steal time.
+    pub(crate) const STEAL_TIME: u32 = b::KVM_FEATURE_STEAL_TIME;
+    /// "Preempted" in the steal-time record.
+    pub(crate) const PREEMPT: u32 = b::KVM_FEATURE_PREEMPT;
+    /// Hypercalls for user space.
+    pub(crate) const USER_HCALL: u32 = b::KVM_FEATURE_USER_HCALL;
+    /// All that exist.
+    pub(crate) const MASK: u64 = 1 << IPI
+        | 1 << STEAL_TIME
+        | 1 << PREEMPT
+        | 1 << b::KVM_FEATURE_VIRT_EXTIOI
+        | 1 << USER_HCALL;
+    /// In [`super::Vm::pv_features`]: user space has set them.
+    pub(crate) const UPDATED: u64 = 1 << 63;
+}
+
+fn features() -> (u64, u64) {
+    let host = host();
+    let mut features = 0u64;
+    for (option, feature) in [
+        (c::CPU_LSX, b::KVM_LOONGARCH_VM_FEAT_LSX),
+        (c::CPU_LASX, b::KVM_LOONGARCH_VM_FEAT_LASX),
+        (c::CPU_LBT_X86, b::KVM_LOONGARCH_VM_FEAT_X86BT),
+        (c::CPU_LBT_ARM, b::KVM_LOONGARCH_VM_FEAT_ARMBT),
+        (c::CPU_LBT_MIPS, b::KVM_LOONGARCH_VM_FEAT_MIPSBT),
+        (c::CPU_PTW, b::KVM_LOONGARCH_VM_FEAT_PTW),
+        (c::CPU_MSGINT, b::KVM_LOONGARCH_VM_FEAT_MSGINT),
+    ] {
+        if host.has(option) {
+            features |= 1 << feature;
+        }
+    }
+    if Gcfg(csr::read::<{ num::GCFG }>()).gpmp() {
+        features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PMU;
+    }
+    let mut pv = 1 << pv::IPI;
+    features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PV_IPI;
+    // SAFETY: Reads a kernel setting.
+    if unsafe { b::kvm_la_sched_info_on() } {
+        pv |= 1 << pv::PREEMPT | 1 << pv::STEAL_TIME;
+        features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PV_PREEMPT;
+        features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PV_STEALTIME;
+    }
+    (features, pv)
+}
+
+/// kvm_arch_init_vm.
+///
+/// # Safety
+///
+/// C calls it once for a new VM.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_init_vm(kvm: *mut b::kvm, _kind: u64) -> i32 {
+    // SAFETY: By this function's contract.
+    match unsafe { create(kvm) } {
+        Ok(()) => 0,
+        Err(error) => error.to_errno(),
+    }
+}
+
+/// # Safety
+///
+/// As for [`kvm_arch_init_vm`].
+unsafe fn create(kvm: *mut b::kvm) -> Result {
+    let by_cpuid = KVBox::<[AtomicPtr<Vcpu>; MAX_CPUID]>::new_uninit(
+        GFP_KERNEL_ACCOUNT | __GFP_ZERO,
+    )?;
+    // SAFETY: All-zero bytes are null pointers.
+    let by_cpuid = unsafe { by_cpuid.assume_init() };
+    let (features, pv_features) = features();
+    // SAFETY: Reads the boot CPU's data.
+    let bits = unsafe { b::kvm_la_cpu_vabits() };
+    let vm = KBox::new(
+        Vm {
+            kvm,
+            root: core::ptr::null_mut(),
+            gpa_limit: 1u64.checked_shl(bits).unwrap_or(1 << 47),
+            features,
+            pv_features: AtomicU64::new(pv_features),
+            time_offset: AtomicI64::new(0),
+            by_cpuid,
+            lock: UnsafeCell::new(b::spinlock_t::default()),
+        },
+        GFP_KERNEL_ACCOUNT,
+    )?;
+    // SAFETY: The lock is at its final address.
+    unsafe { b::kvm_la_spin_lock_init(vm.lock.get()) };
+    // SAFETY: No precondition.
+    let root = unsafe { b::kvm_la_get_zeroed_pages(0) } as *mut u64;
+    if root.is_null() {
+        return Err(ENOMEM);
+    }
+    // SAFETY: One page, as a page directory is.
+    unsafe { b::pgd_init(root.cast()) };
+    let vm = KBox::into_raw(vm);
+    // SAFETY: Nobody else has the pointers yet.
+    unsafe {
+        (*vm).root = root;
+        (*kvm).arch.vm = vm.cast();
+    }
+    Ok(())
+}
+
+/// kvm_arch_destroy_vm.
+///
+/// # Safety
+///
+/// C calls it once, when nobody else uses the VM any more.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_destroy_vm(kvm: *mut b::kvm) {
+    // SAFETY: By this function's contract.
+    unsafe { b::kvm_destroy_vcpus(kvm) };
+    // SAFETY: Came from `KBox::into_raw` in `create`.
+    let vm = unsafe { KBox::from_raw((*kvm).arch.vm.cast::<Vm>()) };
+    // SAFETY: The root table is the VM's own; kvm_arch_flush_shadow_all freed
+    // those below it.
+    unsafe {
+        b::kvm_la_free_pages(vm.root as u64 as _, 0);
+        (*kvm).arch.vm = core::ptr::null_mut();
+    }
+}
+
+/// kvm_vm_ioctl_check_extension: KVM_CHECK_EXTENSION of what is ours; `kvm` is
+/// null on /dev/kvm.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_vm_ioctl_check_extension(_kvm: *mut b::kvm, extension: i64) -> i32 {
+    let Ok(extension) = u32::try_from(extension) else {
+        return 0;
+    };
+    match extension {
+        b::KVM_CAP_IRQCHIP
+        | b::KVM_CAP_ONE_REG
+        | b::KVM_CAP_ENABLE_CAP
+        | b::KVM_CAP_READONLY_MEM
+        | b::KVM_CAP_IMMEDIATE_EXIT
+        | b::KVM_CAP_IOEVENTFD
+        | b::KVM_CAP_MP_STATE
+        | b::KVM_CAP_SET_GUEST_DEBUG => 1,
+        // SAFETY: Reads a cpumask.
+        b::KVM_CAP_NR_VCPUS => unsafe { b::kvm_la_online_cpus() }.min(b::KVM_MAX_VCPUS) as i32,
+        b::KVM_CAP_MAX_VCPUS => b::KVM_MAX_VCPUS as i32,
+        b::KVM_CAP_MAX_VCPU_ID => c::KVM_MAX_VCPU_IDS as i32,
+        b::KVM_CAP_NR_MEMSLOTS => c::KVM_USER_MEM_SLOTS as i32,
+        _ => 0,
+    }
+}
