@@ -1,3 +1,10 @@
 //! KVM for LoongArch without the hardware: what needs no kernel and no CPU,
 //! so that it runs in the kernel module and under test on any computer.
 #![cfg_attr(not(test), no_std)]
+
+pub mod cpucfg;
+pub mod csr;
+pub mod decode;
+pub mod exit;
+pub mod hypercall;
+pub mod one_reg;

@@ -3,10 +3,13 @@
 //! instruction encodings, each with its source.
 #![no_std]
 
+pub mod cpucfg;
 pub mod csr;
 pub mod exception;
 pub mod insn;
+pub mod kvm;
 pub mod lvz;
+pub mod one_reg;
 mod register;
 
 pub use exception::Exception;

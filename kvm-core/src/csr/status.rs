@@ -1,0 +1,67 @@
+//! ESTAT and GINTC. The lines HWI0 to HWI7 of the guest's ESTAT are not
+//! latched there: they are GINTC's injected lines (`docs/lvz.md` 8.1, N-2).
+//! User space, which has no GINTC, sees and sets them in ESTAT (Linux:
+//! kvm/vcpu.c _kvm_getcsr, _kvm_setcsr).
+
+use la_arch::csr::Estat;
+use la_arch::exception::interrupt;
+use la_arch::lvz::Gintc;
+
+/// Distance of a line's bit in ESTAT from its bit in GINTC.
+pub const LINE_SHIFT: u32 = interrupt::HWI0;
+/// GINTC: the injected lines.
+pub const GINTC_LINES: u64 = 0xff;
+/// ESTAT: the lines that GINTC supplies.
+pub const ESTAT_LINES: u64 = GINTC_LINES << LINE_SHIFT;
+/// ESTAT: interrupts that KVM sets and clears there.
+pub const ESTAT_DIRECT: u64 = 1 << interrupt::SWI0
+    | 1 << interrupt::SWI1
+    | 1 << interrupt::PMI
+    | 1 << interrupt::TI
+    | 1 << interrupt::IPI
+    | 1 << interrupt::AVEC;
+
+/// The pair of registers, as the hardware holds them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Status {
+    /// Guest ESTAT, without the lines.
+    pub estat: u64,
+    /// Root GINTC of the vCPU.
+    pub gintc: u64,
+}
+
+/// ESTAT as user space sees it.
+#[inline]
+pub const fn get_estat(status: Status) -> u64 {
+    status.estat & !ESTAT_LINES | (status.gintc & GINTC_LINES) << LINE_SHIFT
+}
+
+/// The registers after user space sets ESTAT to `value`. Bits that no ESTAT
+/// has are dropped, and the message interrupt of a CPU without `msgint`.
+#[inline]
+pub const fn set_estat(status: Status, value: u64, msgint: bool) -> Status {
+    let mut estat = value & !ESTAT_LINES & Estat::FIELDS;
+    if !msgint {
+        estat &= !(1 << interrupt::AVEC);
+    }
+    Status {
+        estat,
+        gintc: status.gintc & !GINTC_LINES | value >> LINE_SHIFT & GINTC_LINES,
+    }
+}
+
+/// GINTC as user space sees it: the injected lines.
+#[inline]
+pub const fn get_gintc(status: Status) -> u64 {
+    Gintc(status.gintc).hwis()
+}
+
+/// The registers after user space sets GINTC to `value`: only the injected
+/// lines are its. Passing physical lines to the guest is not for it to ask.
+#[inline]
+pub const fn set_gintc(status: Status, value: u64) -> Status {
+    Status {
+        estat: status.estat,
+        gintc: Gintc(status.gintc).with_hwis(value & GINTC_LINES).0,
+    }
+}

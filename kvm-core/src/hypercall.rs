@@ -1,0 +1,142 @@
+//! `hvcl` (Linux: kvm/exit.c kvm_handle_hypercall).
+
+use crate::cpucfg::PvFeatures;
+use crate::decode::{Gpr, Gprs};
+use la_arch::insn::lvz::HVCL;
+use la_arch::kvm::{hypercall, para, MAX_PHYID};
+
+/// The `hvcl` that serves as a software breakpoint.
+pub const BREAKPOINT_INSN: u32 = HVCL.bits | hypercall::SWDBG as u32;
+
+/// What a hypercall asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hypercall {
+    /// Send SWI0 to these CPUs; then [`resume`] with success.
+    Ipi(IpiTargets),
+    /// Take note of the steal-time record; then [`resume`] with success.
+    StealTime(StealTime),
+    /// Leave to user space with KVM_EXIT_HYPERCALL; `nr` is the code
+    /// `USER_SERVICE`, the default result `INVALID_CODE`. When user space
+    /// returns, [`resume`] with its result.
+    User {
+        /// a0 to a5.
+        args: [u64; 6],
+    },
+    /// Leave to user space with KVM_EXIT_DEBUG; the pc stays.
+    Breakpoint,
+    /// [`resume`] with this result.
+    Refused(u64),
+    /// Not from kernel mode: inject IPE.
+    Privilege,
+}
+
+/// Physical CPU ids that an inter-processor interrupt goes to: at most 128.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IpiTargets {
+    bitmap: [u64; 2],
+    first: u64,
+}
+
+impl Iterator for IpiTargets {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        loop {
+            let [low, high] = &mut self.bitmap;
+            let (word, base) = if *low != 0 {
+                (low, 0)
+            } else if *high != 0 {
+                (high, 64)
+            } else {
+                return None;
+            };
+            let bit = u64::from(word.trailing_zeros());
+            *word &= word.wrapping_sub(1);
+            // Ids that no vCPU can have are passed over.
+            let id = self.first.saturating_add(base + bit);
+            if id < u64::from(MAX_PHYID) {
+                return Some(id as u16);
+            }
+        }
+    }
+}
+
+/// The address of a vCPU's steal-time record, with its valid bit, as the
+/// guest or user space names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StealTime(u64);
+
+impl StealTime {
+    /// Checks `value`: a multiple of 64 and the valid bit. `None` if other
+    /// bits are set.
+    pub const fn new(value: u64) -> Option<Self> {
+        if value & !(para::STEAL_PHYS_MASK | para::STEAL_PHYS_VALID) == 0 {
+            Some(StealTime(value))
+        } else {
+            None
+        }
+    }
+
+    /// The value as it was given.
+    pub const fn value(self) -> u64 {
+        self.0
+    }
+
+    /// Guest-physical address of the record; `None` if it is switched off.
+    pub const fn record(self) -> Option<u64> {
+        if self.0 & para::STEAL_PHYS_VALID != 0 {
+            Some(self.0 & para::STEAL_PHYS_MASK)
+        } else {
+            None
+        }
+    }
+}
+
+/// Decodes the hypercall `word` of a guest at privilege level `plv` (0 to 3).
+/// `breakpoints`: user space wants software breakpoints
+/// (`la_arch::kvm::guest_debug`); they work at every level, since a debugger
+/// of the VM puts them into its programs too. All else is for kernel mode:
+/// upstream lets a program of the guest send interrupts and move the
+/// steal-time record (`docs/lvz.md` Q-8).
+pub fn decode(word: u32, plv: u8, gprs: &Gprs, pv: PvFeatures, breakpoints: bool) -> Hypercall {
+    let code = (word & HVCL.format.operand_bits) as u16;
+    if code == hypercall::SWDBG && breakpoints {
+        return Hypercall::Breakpoint;
+    }
+    if plv & 3 != 0 {
+        return Hypercall::Privilege;
+    }
+    match code {
+        hypercall::SERVICE => service(gprs, pv),
+        hypercall::USER_SERVICE if pv.has(para::FEATURE_USER_HCALL) => Hypercall::User {
+            args: [4, 5, 6, 7, 8, 9].map(|n| Gpr::new(n).read(gprs)),
+        },
+        _ => Hypercall::Refused(hypercall::INVALID_CODE),
+    }
+}
+
+fn service(gprs: &Gprs, pv: PvFeatures) -> Hypercall {
+    let [function, a1, a2, a3] = [4, 5, 6, 7].map(|n| Gpr::new(n).read(gprs));
+    match function {
+        hypercall::FUNC_IPI if pv.has(para::FEATURE_IPI) => Hypercall::Ipi(IpiTargets {
+            bitmap: [a1, a2],
+            first: a3,
+        }),
+        hypercall::FUNC_NOTIFY if pv.has(para::FEATURE_STEAL_TIME) => {
+            if a1 != 1 << para::FEATURE_STEAL_TIME {
+                return Hypercall::Refused(hypercall::INVALID_CODE);
+            }
+            match StealTime::new(a2) {
+                Some(record) => Hypercall::StealTime(record),
+                None => Hypercall::Refused(hypercall::INVALID_PARAMETER),
+            }
+        }
+        _ => Hypercall::Refused(hypercall::INVALID_CODE),
+    }
+}
+
+/// Puts `result` into a0. The caller moves the pc to the next instruction.
+#[inline]
+pub fn resume(gprs: &mut Gprs, result: u64) {
+    Gpr::A0.write(gprs, result);
+}
