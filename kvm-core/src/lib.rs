@@ -7,4 +7,5 @@ pub mod csr;
 pub mod decode;
 pub mod exit;
 pub mod hypercall;
+pub mod intc;
 pub mod one_reg;

@@ -1,0 +1,39 @@
+//! Why user space's request to an interrupt controller fails.
+
+/// A refused attribute, route or message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntcError {
+    /// The device has no such attribute group.
+    Group,
+    /// The group has no such attribute.
+    Attribute,
+    /// The DMSINTC has no such attribute (the one device that answers -ENXIO).
+    DmsAttribute,
+    /// No vCPU has that number.
+    Vcpu,
+    /// The value is out of range.
+    Value,
+    /// The value was set before and can be set only once.
+    AlreadySet,
+    /// A route's type, chip or pin does not exist.
+    Route,
+    /// The controller that a route leads to was not created.
+    NoDevice,
+}
+
+impl IntcError {
+    /// The positive error number of include/uapi/asm-generic/errno-base.h,
+    /// chosen as Linux intc/*.c and irqfd.c do.
+    pub const fn errno(self) -> i32 {
+        const ENXIO: i32 = 6;
+        const EFAULT: i32 = 14;
+        const ENODEV: i32 = 19;
+        const EINVAL: i32 = 22;
+        match self {
+            Self::DmsAttribute => ENXIO,
+            Self::AlreadySet => EFAULT,
+            Self::NoDevice => ENODEV,
+            Self::Group | Self::Attribute | Self::Vcpu | Self::Value | Self::Route => EINVAL,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the controllers see of the vCPUs, and what they do to them.
+
+/// A vCPU's number as user space chose it with `KVM_CREATE_VCPU`
+/// (`vcpu->vcpu_id`), 0 to 255 (`KVM_MAX_VCPUS` of asm/kvm_host.h). It is not
+/// the guest's CPU number ([`Vcpus::by_cpuid`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct VcpuId(u8);
+
+impl VcpuId {
+    /// How many there can be.
+    pub const COUNT: usize = 256;
+
+    /// The number, if it is below [`VcpuId::COUNT`].
+    pub const fn new(id: u32) -> Option<Self> {
+        if id < Self::COUNT as u32 {
+            Some(Self(id as u8))
+        } else {
+            None
+        }
+    }
+
+    /// The number, total because a byte holds exactly the range.
+    pub const fn from_byte(id: u8) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The number as an index into an array of [`VcpuId::COUNT`].
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// An interrupt line of a vCPU: its bit in ESTAT.IS (Linux
+/// asm/loongarch.h, INT_*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Line(u8);
+
+impl Line {
+    /// Inter-processor interrupt (INT_IPI).
+    pub const IPI: Self = Self(12);
+    /// Message interrupt (INT_AVEC).
+    pub const AVEC: Self = Self(14);
+
+    /// Hardware interrupt `pin` of eight (INT_HWI0 is bit 2). Higher bits of
+    /// `pin` are ignored.
+    pub const fn hwi(pin: u8) -> Self {
+        Self(2 + (pin & 7))
+    }
+
+    /// The bit number in ESTAT, 2 to 14.
+    pub const fn bit(self) -> u8 {
+        self.0
+    }
+}
+
+/// Which vCPUs exist.
+pub trait Vcpus {
+    /// The vCPU whose CSR.CPUID the VMM set to `cpuid` (Linux
+    /// kvm/vcpu.c:`kvm_get_vcpu_by_cpuid`); `None` if no vCPU has it.
+    fn by_cpuid(&self, cpuid: u32) -> Option<VcpuId>;
+
+    /// Whether the vCPU was created (Linux `kvm_get_vcpu_by_id`).
+    fn contains(&self, vcpu: VcpuId) -> bool;
+}
+
+/// Where the controllers send their output.
+pub trait Effects: Vcpus {
+    /// Raises or lowers a line of a vCPU and kicks it. Called under the
+    /// controller's lock, possibly from hard interrupt context; repeating a
+    /// level is allowed and must do no harm.
+    fn set_line(&mut self, vcpu: VcpuId, line: Line, level: bool);
+}
+
+/// Where the PCH-PIC sends its output.
+pub trait Vectors {
+    /// Raises or lowers a vector of the EIOINTC: locks it and calls
+    /// [`Eiointc::set_vector`](super::eiointc::Eiointc::set_vector).
+    fn set_vector(&mut self, vector: u8, level: bool);
+}
