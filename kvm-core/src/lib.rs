@@ -8,4 +8,5 @@ pub mod decode;
 pub mod exit;
 pub mod hypercall;
 pub mod intc;
+pub mod mmu;
 pub mod one_reg;
