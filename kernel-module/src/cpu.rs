@@ -7,6 +7,10 @@ use core::cell::Cell;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kernel::prelude::*;
+use kvm_core::cpucfg;
+use kvm_core::mmu::Geometry;
+use kvm_core::timer::Frequency;
+use kvm_core::vpid::{GidMask, VpidCache};
 use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 
 use crate::bindings as b;
@@ -19,12 +23,16 @@ use crate::vcpu::Vcpu;
 pub(crate) struct Host {
     /// The world switch's page.
     pub(crate) switch: SwitchPage,
-    /// Mask of the GID bits: GIDs are 1 to this value.
-    pub(crate) vpid_mask: u64,
+    /// Which bits of a vpid are the GID.
+    pub(crate) gid_mask: GidMask,
+    /// The processor as far as a vCPU's CPUCFG depends on it.
+    pub(crate) processor: cpucfg::Host,
+    /// Pages and tables.
+    pub(crate) geometry: Geometry,
     /// `LOONGARCH_CPU_*` of the boot CPU.
     pub(crate) options: u64,
-    /// Frequency of the stable counter and the timers in Hz.
-    pub(crate) frequency: u64,
+    /// Of the stable counter and the timers.
+    pub(crate) frequency: Frequency,
     /// Per-CPU [`PerCpu`].
     percpu: *mut kernel::ffi::c_void,
 }
@@ -37,10 +45,9 @@ unsafe impl Send for Host {}
 
 /// State of one physical CPU. Only that CPU touches it, with preemption off,
 /// except for `forget` while a vCPU is destroyed.
-#[derive(Default)]
 pub(crate) struct PerCpu {
-    /// Last vpid given out: generation above, GID below.
-    pub(crate) vpid_cache: Cell<u64>,
+    /// Gives out GIDs.
+    pub(crate) vpids: Cell<VpidCache>,
     /// The vCPU whose state is in the guest CSRs.
     pub(crate) last_vcpu: AtomicPtr<Vcpu>,
     /// The host's performance counters while a guest has them.
@@ -71,12 +78,17 @@ impl Host {
             return Err(ENODEV);
         }
         let bits = Gstat(csr::read::<{ num::GSTAT }>()).gidbit();
-        if bits == 0 || bits > 8 {
-            // GID 0 is the host's: no guest could be told apart.
-            pr_err!("{} GID bits: cannot tell guests apart\n", bits);
+        let Some(gid_mask) = GidMask::new(bits) else {
+            pr_err!("no GID bits: cannot tell guests from the host\n");
             return Err(ENODEV);
-        }
-        let vpid_mask = (1u64 << bits).wrapping_sub(1);
+        };
+        // SAFETY: Computes from CPUCFG.
+        let hz = unsafe { b::kvm_la_const_freq() };
+        let Some(frequency) = Frequency::new(hz) else {
+            pr_err!("no constant timer frequency ({} Hz)\n", hz);
+            return Err(ENODEV);
+        };
+        let geometry = geometry().ok_or(ENODEV)?;
         let switch = SwitchPage::new()?;
         // SAFETY: No precondition.
         let percpu = unsafe {
@@ -91,10 +103,11 @@ impl Host {
         let boxed = KBox::new(
             Host {
                 switch,
-                vpid_mask,
+                gid_mask,
+                processor: processor(options),
+                geometry,
                 options,
-                // SAFETY: Computes from CPUCFG.
-                frequency: unsafe { b::kvm_la_const_freq() },
+                frequency,
                 percpu,
             },
             GFP_KERNEL,
@@ -107,7 +120,7 @@ impl Host {
                 return Err(error.into());
             }
         };
-        host.for_each_cpu(|cpu| cpu.vpid_cache.set(vpid_mask.wrapping_add(1)));
+        host.for_each_cpu(|cpu| cpu.vpids.set(VpidCache::new(gid_mask)));
         HOST.store(KBox::into_raw(host), Ordering::Release);
         Ok(())
     }
@@ -155,6 +168,59 @@ impl Host {
     #[inline]
     pub(crate) fn has(&self, options: u64) -> bool {
         self.options & options == options
+    }
+}
+
+/// The kernel's page-table layout. An empty directory entry holds the address
+/// of the table of invalid entries below.
+fn geometry() -> Option<Geometry> {
+    let mut empty = [0u64; Geometry::MAX_LEVELS];
+    empty[1] = &raw const b::invalid_pte_table as u64;
+    if c::PGTABLE_LEVELS > 2 {
+        empty[2] = invalid_pmd_table();
+    }
+    if c::PGTABLE_LEVELS > 3 {
+        empty[3] = invalid_pud_table();
+    }
+    Geometry::new(c::PAGE_SHIFT as u8, c::PGTABLE_LEVELS as u8, empty)
+}
+
+#[cfg(not(CONFIG_PGTABLE_2LEVEL))]
+fn invalid_pmd_table() -> u64 {
+    &raw const b::invalid_pmd_table as u64
+}
+
+#[cfg(CONFIG_PGTABLE_2LEVEL)]
+fn invalid_pmd_table() -> u64 {
+    0
+}
+
+#[cfg(CONFIG_PGTABLE_4LEVEL)]
+fn invalid_pud_table() -> u64 {
+    &raw const b::invalid_pud_table as u64
+}
+
+#[cfg(not(CONFIG_PGTABLE_4LEVEL))]
+fn invalid_pud_table() -> u64 {
+    0
+}
+
+fn processor(options: u64) -> cpucfg::Host {
+    let mut words = [0; la_arch::kvm::CPUCFG_WORDS];
+    for (index, word) in words.iter_mut().enumerate() {
+        *word = csr::cpucfg(index as u32);
+    }
+    let has = |option: u64| options & option != 0;
+    cpucfg::Host {
+        words,
+        lsx: has(c::CPU_LSX),
+        lasx: has(c::CPU_LASX),
+        lbt_x86: has(c::CPU_LBT_X86),
+        lbt_arm: has(c::CPU_LBT_ARM),
+        lbt_mips: has(c::CPU_LBT_MIPS),
+        ptw: has(c::CPU_PTW),
+        msgint: has(c::CPU_MSGINT),
+        pmp: has(c::CPU_PMP),
     }
 }
 

@@ -9,16 +9,22 @@
 //!   KVM_INTERRUPT, and the whole of KVM_RUN). The scheduler's notifiers
 //!   ([`kvm_arch_vcpu_load`], [`kvm_arch_vcpu_put`]) run on that thread too,
 //!   between any two of its instructions while preemption is on. So what the
-//!   notifiers change (`csr`, `flags`, `timer_expiry`, `last_cpu`) is only read
+//!   notifiers change (`csr`, `flags`, `timer`, `last_cpu`) is only read
 //!   and modified with preemption off, or while the vCPU is not loaded.
 //! * `irq_pending`, `irq_clear`: anybody, atomically.
-//! * `steal_gpa`: the mutex's holder writes; the notifier reads.
 
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{fence, AtomicI32, AtomicU64, Ordering};
 
 use kernel::prelude::*;
-use la_arch::csr::{Crmd, Llbctl};
+use kvm_core::cpucfg::GuestCpucfg;
+use kvm_core::csr::CsrFile;
+use kvm_core::decode::{IocsrAccess, MmioTransfer};
+use kvm_core::exit::ExceptionQueue;
+use kvm_core::steal_time::StealTime;
+use kvm_core::timer::Timer;
+use kvm_core::vpid::Vpid;
+use la_arch::csr::Llbctl;
 
 use crate::bindings as b;
 use crate::cpu::host;
@@ -62,35 +68,23 @@ pub(crate) mod flag {
     pub(crate) const CSR_LOADED: u32 = 1 << 4;
 }
 
-/// How many CSR numbers can be named by KVM_GET_ONE_REG (Linux CSR_MAX_NUMS).
-pub(crate) const CSR_COUNT: usize = 0x800;
-
-/// Values of all CSRs by number: the home of those that the CPU does not keep
-/// for a guest, and of the others while the vCPU is off a CPU.
-pub(crate) struct CsrFile([Cell<u64>; CSR_COUNT]);
-
-impl CsrFile {
-    /// Value of CSR `number`, 0 if there is none.
-    #[inline]
-    pub(crate) fn get(&self, number: u16) -> u64 {
-        self.0.get(usize::from(number)).map_or(0, Cell::get)
-    }
-
-    /// Sets CSR `number`, if there is one.
-    #[inline]
-    pub(crate) fn set(&self, number: u16, value: u64) {
-        if let Some(cell) = self.0.get(usize::from(number)) {
-            cell.set(value);
-        }
-    }
-}
-
 /// Floating-point, vector and binary translation registers as vmlinux lays
 /// them out.
 #[repr(C)]
 pub(crate) struct Units {
     pub(crate) fpu: UnsafeCell<b::loongarch_fpu>,
     pub(crate) lbt: UnsafeCell<b::loongarch_lbt>,
+}
+
+/// What waits for user space.
+#[derive(Clone, Copy)]
+pub(crate) enum PendingIo {
+    /// A load or store; its next piece is in `kvm_run.mmio`.
+    Mmio(MmioTransfer),
+    /// An `iocsrrd`; the data comes in `kvm_run.iocsr_io`.
+    IocsrRead(IocsrAccess),
+    /// A hypercall; the result comes in `kvm_run.hypercall`.
+    Hypercall,
 }
 
 /// A vCPU, behind `kvm_vcpu.arch.vcpu`.
@@ -107,42 +101,36 @@ pub(crate) struct Vcpu {
     pub(crate) irq_pending: AtomicU64,
     /// Interrupts to lower.
     pub(crate) irq_clear: AtomicU64,
-    /// The exception to raise, as ESTAT.Ecode and EsubCode; 0 is none.
-    pub(crate) exception: Cell<u32>,
+    /// The exception to raise at the next entry.
+    pub(crate) exception: Cell<ExceptionQueue>,
     /// [`flag`]s.
     pub(crate) flags: Cell<u32>,
     /// The physical CPU of the GID, or -1.
     pub(crate) cpu: Cell<i32>,
     /// Where the vCPU was last loaded, or -1.
     pub(crate) last_cpu: Cell<i32>,
-    /// Generation and GID; 0 is none.
-    pub(crate) vpid: Cell<u64>,
+    /// The GID.
+    pub(crate) vpid: Cell<Vpid>,
     /// Of [`request::TLB_FLUSH_GPA`].
     pub(crate) flush_gpa: Cell<u64>,
-    /// When the guest's timer expires, as ktime in nanoseconds.
-    pub(crate) timer_expiry: Cell<i64>,
-    /// The timer while the vCPU waits.
-    pub(crate) timer: UnsafeCell<b::hrtimer>,
-    /// What the guest's `cpucfg` reads.
-    pub(crate) cpucfg: [Cell<u32>; 21],
-    /// Register that a device read goes to.
-    pub(crate) io_register: Cell<u32>,
+    /// The guest's timer while the vCPU is off a CPU.
+    pub(crate) timer: Cell<Timer>,
+    /// Wakes the vCPU for its timer.
+    pub(crate) hrtimer: UnsafeCell<b::hrtimer>,
+    /// What waits for user space.
+    pub(crate) pending_io: Cell<Option<PendingIo>>,
     /// KVM_MP_STATE_*.
     pub(crate) mp_state: Cell<u32>,
     /// Pages for stage-2 tables.
     pub(crate) table_cache: UnsafeCell<b::kvm_mmu_memory_cache>,
-    /// Address of the steal-time record and its valid bit.
-    pub(crate) steal_gpa: Cell<u64>,
-    /// `sched_info.run_delay` when it was last written.
-    pub(crate) steal_last: Cell<u64>,
-    /// The record says "preempted".
-    pub(crate) steal_preempted: Cell<bool>,
-    /// Where the record is in the VMM's memory.
+    /// Steal time.
+    pub(crate) steal: Cell<StealTime>,
+    /// Where the steal-time record is in the VMM's memory.
     pub(crate) steal_cache: UnsafeCell<b::gfn_to_hva_cache>,
-    /// CSRs.
-    pub(crate) csr: KBox<CsrFile>,
+    cpucfg: UnsafeCell<GuestCpucfg>,
+    csr: UnsafeCell<CsrFile>,
     /// Floating point and more.
-    pub(crate) units: KBox<Units>,
+    pub(crate) units: Units,
 }
 
 impl Vcpu {
@@ -269,10 +257,31 @@ impl Vcpu {
         self.flags.set(self.flags.get() & !flag);
     }
 
-    /// Whether the guest has message interrupts (CPUCFG.1.MSGINT).
+    /// What the guest's `cpucfg` reads.
     #[inline]
-    pub(crate) fn has_msgint(&self) -> bool {
-        self.cpucfg[1].get() & 1 << 26 != 0
+    pub(crate) fn cpucfg(&self) -> &GuestCpucfg {
+        // SAFETY: Changed by KVM_SET_ONE_REG only, which holds the mutex, as
+        // whoever reads it does; no reference outlives an ioctl's step.
+        unsafe { &*self.cpucfg.get() }
+    }
+
+    /// Changes it; for KVM_SET_ONE_REG.
+    pub(crate) fn set_cpucfg(&self, cpucfg: GuestCpucfg) {
+        // SAFETY: As for `cpucfg`.
+        unsafe { *self.cpucfg.get() = cpucfg };
+    }
+
+    /// The values of the CSRs: the home of those that the CPU does not keep
+    /// for a guest, and of the others while the vCPU is off a CPU.
+    ///
+    /// Called with preemption off, or when the vCPU is not loaded; the
+    /// reference lasts no longer than that, and there is one at a time.
+    #[inline]
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) fn csr(&self) -> &mut CsrFile {
+        // SAFETY: Only the mutex's holder and the notifiers on its thread use
+        // the file, and the rule above keeps the two apart.
+        unsafe { &mut *self.csr.get() }
     }
 }
 
@@ -300,7 +309,7 @@ fn load_csrs(file: &CsrFile) {
     plain_csrs!(load);
 }
 
-fn save_csrs(file: &CsrFile) {
+fn save_csrs(file: &mut CsrFile) {
     macro_rules! save {
         ($($name:ident),*; $($first:ident $($n:literal)*),*) => {
             $(file.set(num::$name, csr::guest_read::<{ num::$name }>());)*
@@ -322,7 +331,7 @@ fn load_msgint(file: &CsrFile) {
     csr::guest_write::<{ num::MSGIS0 + 3 }>(file.get(num::MSGIS0 + 3));
 }
 
-fn save_msgint(file: &CsrFile) {
+fn save_msgint(file: &mut CsrFile) {
     file.set(num::MSGIE, csr::guest_read::<{ num::MSGIE }>());
     file.set(num::MSGIS0, csr::guest_read::<{ num::MSGIS0 }>());
     file.set(num::MSGIS0 + 1, csr::guest_read::<{ num::MSGIS0 + 1 }>());
@@ -349,12 +358,12 @@ impl Vcpu {
             return;
         }
         csr::write::<{ num::GCNTC }>(self.vm().time_offset() as u64);
-        load_csrs(&self.csr);
-        if self.has_msgint() {
-            load_msgint(&self.csr);
+        load_csrs(self.csr());
+        if self.cpucfg().msgint() {
+            load_msgint(self.csr());
         }
-        csr::write::<{ num::GINTC }>(self.csr.get(num::GINTC));
-        csr::write::<{ num::GSTAT }>(self.csr.get(num::GSTAT));
+        csr::write::<{ num::GINTC }>(self.csr().get(num::GINTC));
+        csr::write::<{ num::GSTAT }>(self.csr().get(num::GSTAT));
         // An SC must not succeed on the LL of another vCPU.
         let wcllb = Llbctl(0).with_wcllb(true).0;
         csr::guest_exchange::<{ num::LLBCTL }>(wcllb, wcllb);
@@ -365,15 +374,15 @@ impl Vcpu {
     fn put(&self) {
         fpu::lose(self);
         if !self.flag(flag::CSR_SAVED) {
-            save_csrs(&self.csr);
-            if self.has_msgint() {
-                save_msgint(&self.csr);
+            save_csrs(self.csr());
+            if self.cpucfg().msgint() {
+                save_msgint(self.csr());
             }
-            self.csr.set(num::GSTAT, csr::read::<{ num::GSTAT }>());
+            self.csr().set(num::GSTAT, csr::read::<{ num::GSTAT }>());
             self.set_flag(flag::CSR_SAVED);
         }
         timer::save(self);
-        self.csr.set(num::GINTC, csr::read::<{ num::GINTC }>());
+        self.csr().set(num::GINTC, csr::read::<{ num::GINTC }>());
     }
 }
 
@@ -434,23 +443,24 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
     let (kvm, id) = unsafe { ((*kvm_vcpu).kvm, (*kvm_vcpu).vcpu_id) };
     // SAFETY: The VM is alive.
     let vm = unsafe { Vm::from_c(kvm) };
-    // SAFETY: All-zero bytes are valid for cells of integers.
-    let csr: KBox<CsrFile> = unsafe { zeroed_box() }?;
-    // SAFETY: All-zero bytes are valid for both structures.
-    let units: KBox<Units> = unsafe { zeroed_box() }?;
-    let mut vcpu: KBox<core::mem::MaybeUninit<Vcpu>> =
-        KBox::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-    let place = vcpu.as_mut_ptr();
-    // SAFETY: The allocation is zeroed, which is valid for every field but the
-    // two boxes, and those are written here without dropping what was there.
+    let space = KBox::<Vcpu>::new_uninit(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
+    let place = KBox::into_raw(space).cast::<Vcpu>();
+    // SAFETY: The allocation is zeroed, which is valid for integers, pointers
+    // and C's structures; the fields of types that promise no such thing are
+    // written. Then it is a `Vcpu`.
     let vcpu = unsafe {
-        (&raw mut (*place).csr).write(csr);
-        (&raw mut (*place).units).write(units);
         (&raw mut (*place).kvm_vcpu).write(kvm_vcpu);
         (&raw mut (*place).vm).write(vm);
         (&raw mut (*place).id).write(id as u32);
-        vcpu.assume_init()
+        (&raw mut (*place).exception).write(Cell::new(ExceptionQueue::new()));
+        (&raw mut (*place).vpid).write(Cell::new(Vpid::default()));
+        (&raw mut (*place).timer).write(Cell::new(Timer::new()));
+        (&raw mut (*place).pending_io).write(Cell::new(None));
+        (&raw mut (*place).steal).write(Cell::new(StealTime::new()));
+        (&raw mut (*place).cpucfg).write(UnsafeCell::new(GuestCpucfg::default()));
+        KBox::from_raw(place)
     };
+    vcpu.csr().initialise(id as u32);
     let host = host();
     vcpu.cpu.set(-1);
     vcpu.last_cpu.set(-1);
@@ -465,24 +475,9 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
     switch.host_pgd.set(unsafe { b::kvm_la_mm_pgd(kvm) } as u64);
     switch.host_ecfg.set(csr::read::<{ num::ECFG }>() & 7 << 16);
 
-    // Reset state: direct address mode, no number yet (Linux KVM_MAX_PHYID).
-    vcpu.csr.set(num::CRMD, Crmd(0).with_da(true).0);
-    vcpu.csr.set(num::TID, id as u64);
-    vcpu.csr.set(num::CPUID, 256);
     // SAFETY: C keeps the pointer and hands it back to `kvm_arch_vcpu_destroy`.
     unsafe { (*kvm_vcpu).arch.vcpu = KBox::into_raw(vcpu).cast() };
     Ok(())
-}
-
-/// A zeroed allocation.
-///
-/// # Safety
-///
-/// All-zero bytes are a valid `T`.
-unsafe fn zeroed_box<T>() -> Result<KBox<T>> {
-    let space = KBox::<T>::new_uninit(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
-    // SAFETY: Zeroed, and by this function's contract.
-    Ok(unsafe { space.assume_init() })
 }
 
 /// kvm_arch_vcpu_destroy.

@@ -3,9 +3,11 @@
 //! A VM: its state, creation and end, and the capabilities.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 
 use kernel::prelude::*;
+use kvm_core::cpucfg::{vm_features, CpucfgError, PvFeatures};
+use kvm_core::csr::{CpuidChange, PhysIdOwner};
 use la_arch::lvz::Gcfg;
 
 use crate::bindings as b;
@@ -28,8 +30,8 @@ pub(crate) struct Vm {
     pub(crate) gpa_limit: u64,
     /// KVM_LOONGARCH_VM_FEAT_* that the host offers, by number.
     pub(crate) features: u64,
-    /// CPUCFG_KVM_FEATURE bits of the guest, and bit 63: user space set them.
-    pub(crate) pv_features: AtomicU64,
+    /// Paravirtual features; changed under `lock`.
+    pv: UnsafeCell<PvFeatures>,
     /// Guest counter minus root counter.
     time_offset: AtomicI64,
     /// vCPU by CSR.CPUID; a number is given once, under `lock`.
@@ -73,9 +75,22 @@ impl Vm {
         self.time_offset.store(offset, Ordering::Relaxed);
     }
 
-    /// Whether the guest has paravirtual feature `bit`.
-    pub(crate) fn has_pv(&self, bit: u32) -> bool {
-        self.pv_features.load(Ordering::Relaxed) & 1 << bit != 0
+    /// The paravirtual features of the guest.
+    #[inline]
+    pub(crate) fn pv(&self) -> PvFeatures {
+        // SAFETY: A small value of plain bits: a reader that races with
+        // KVM_SET_DEVICE_ATTR sees old or new bits, each of them valid.
+        unsafe { core::ptr::read_volatile(self.pv.get()) }
+    }
+
+    /// Sets them, if they agree with what an other vCPU has set.
+    pub(crate) fn set_pv(&self, value: u64) -> core::result::Result<(), CpucfgError> {
+        self.locked(|| {
+            let new = self.pv().set(value)?;
+            // SAFETY: The lock excludes other writers.
+            unsafe { core::ptr::write_volatile(self.pv.get(), new) };
+            Ok(())
+        })
     }
 
     /// Runs `f` with the lock of `by_cpuid` and `pv_features`.
@@ -90,8 +105,7 @@ impl Vm {
 
     /// The vCPU with CSR.CPUID `cpuid`.
     pub(crate) fn vcpu_by_cpuid(&self, cpuid: u64) -> Option<&Vcpu> {
-        let slot = self.by_cpuid.get(usize::try_from(cpuid).ok()?)?;
-        let vcpu = slot.load(Ordering::Acquire);
+        let vcpu = self.slot(cpuid)?.load(Ordering::Acquire);
         // SAFETY: A vCPU leaves the table before it is freed, and it is freed
         // with the VM only.
         unsafe { vcpu.as_ref() }
@@ -101,23 +115,40 @@ impl Vm {
     /// or if the vCPU has a different one already.
     pub(crate) fn set_cpuid(&self, vcpu: &Vcpu, cpuid: u64) -> Result {
         let this: *const Vcpu = vcpu;
-        let slot = usize::try_from(cpuid)
-            .ok()
-            .and_then(|cpuid| self.by_cpuid.get(cpuid))
-            .ok_or(EINVAL)?;
         self.locked(|| {
-            let old = vcpu.csr.get(num::CPUID);
-            if old < MAX_CPUID as u64 && self.vcpu_by_cpuid(old).is_some() {
-                return if old == cpuid { Ok(()) } else { Err(EINVAL) };
+            let current = self.cpuid_of(this);
+            let change = kvm_core::csr::set_cpuid(current, cpuid, |id| {
+                let owner = self.slot(u64::from(id)).map(|s| s.load(Ordering::Relaxed));
+                match owner {
+                    Some(owner) if core::ptr::eq(owner, this) => PhysIdOwner::This,
+                    Some(owner) if !owner.is_null() => PhysIdOwner::Other,
+                    _ => PhysIdOwner::Nobody,
+                }
+            });
+            match change {
+                Ok(CpuidChange::Unchanged) => Ok(()),
+                Ok(CpuidChange::Assign(id)) => {
+                    vcpu.csr().set(num::CPUID, u64::from(id));
+                    if let Some(slot) = self.slot(u64::from(id)) {
+                        slot.store(this.cast_mut(), Ordering::Release);
+                    }
+                    Ok(())
+                }
+                Err(error) => Err(Error::from_errno(-error.errno())),
             }
-            let holder = slot.load(Ordering::Relaxed);
-            if !holder.is_null() && !core::ptr::eq(holder, this) {
-                return Err(EINVAL);
-            }
-            vcpu.csr.set(num::CPUID, cpuid);
-            slot.store(this.cast_mut(), Ordering::Release);
-            Ok(())
         })
+    }
+
+    fn slot(&self, cpuid: u64) -> Option<&AtomicPtr<Vcpu>> {
+        self.by_cpuid.get(usize::try_from(cpuid).ok()?)
+    }
+
+    fn cpuid_of(&self, vcpu: *const Vcpu) -> Option<u16> {
+        let position = self
+            .by_cpuid
+            .iter()
+            .position(|slot| core::ptr::eq(slot.load(Ordering::Relaxed), vcpu))?;
+        u16::try_from(position).ok()
     }
 
     /// Takes `vcpu`'s number back.
@@ -136,58 +167,6 @@ impl Vm {
     pub(crate) fn supports(&self, feature: u64) -> bool {
         feature < 64 && self.features & 1 << feature != 0
     }
-}
-
-/// Paravirtual features: CPUCFG_KVM_FEATURE bits.
-pub(crate) mod pv {
-    use crate::bindings as b;
-
-    /// IPIs by hypercall.
-    pub(crate) const IPI: u32 = b::KVM_FEATURE_IPI;
-    /// Steal time.
-    pub(crate) const STEAL_TIME: u32 = b::KVM_FEATURE_STEAL_TIME;
-    /// "Preempted" in the steal-time record.
-    pub(crate) const PREEMPT: u32 = b::KVM_FEATURE_PREEMPT;
-    /// Hypercalls for user space.
-    pub(crate) const USER_HCALL: u32 = b::KVM_FEATURE_USER_HCALL;
-    /// All that exist.
-    pub(crate) const MASK: u64 = 1 << IPI
-        | 1 << STEAL_TIME
-        | 1 << PREEMPT
-        | 1 << b::KVM_FEATURE_VIRT_EXTIOI
-        | 1 << USER_HCALL;
-    /// In [`super::Vm::pv_features`]: user space has set them.
-    pub(crate) const UPDATED: u64 = 1 << 63;
-}
-
-fn features() -> (u64, u64) {
-    let host = host();
-    let mut features = 0u64;
-    for (option, feature) in [
-        (c::CPU_LSX, b::KVM_LOONGARCH_VM_FEAT_LSX),
-        (c::CPU_LASX, b::KVM_LOONGARCH_VM_FEAT_LASX),
-        (c::CPU_LBT_X86, b::KVM_LOONGARCH_VM_FEAT_X86BT),
-        (c::CPU_LBT_ARM, b::KVM_LOONGARCH_VM_FEAT_ARMBT),
-        (c::CPU_LBT_MIPS, b::KVM_LOONGARCH_VM_FEAT_MIPSBT),
-        (c::CPU_PTW, b::KVM_LOONGARCH_VM_FEAT_PTW),
-        (c::CPU_MSGINT, b::KVM_LOONGARCH_VM_FEAT_MSGINT),
-    ] {
-        if host.has(option) {
-            features |= 1 << feature;
-        }
-    }
-    if Gcfg(csr::read::<{ num::GCFG }>()).gpmp() {
-        features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PMU;
-    }
-    let mut pv = 1 << pv::IPI;
-    features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PV_IPI;
-    // SAFETY: Reads a kernel setting.
-    if unsafe { b::kvm_la_sched_info_on() } {
-        pv |= 1 << pv::PREEMPT | 1 << pv::STEAL_TIME;
-        features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PV_PREEMPT;
-        features |= 1 << b::KVM_LOONGARCH_VM_FEAT_PV_STEALTIME;
-    }
-    (features, pv)
 }
 
 /// kvm_arch_init_vm.
@@ -213,7 +192,10 @@ unsafe fn create(kvm: *mut b::kvm) -> Result {
     )?;
     // SAFETY: All-zero bytes are null pointers.
     let by_cpuid = unsafe { by_cpuid.assume_init() };
-    let (features, pv_features) = features();
+    // SAFETY: Reads a kernel setting.
+    let steal_time = unsafe { b::kvm_la_sched_info_on() };
+    let counters = Gcfg(csr::read::<{ num::GCFG }>()).gpmp();
+    let features = vm_features(&host().processor, counters, steal_time);
     // SAFETY: Reads the boot CPU's data.
     let bits = unsafe { b::kvm_la_cpu_vabits() };
     let vm = KBox::new(
@@ -222,7 +204,7 @@ unsafe fn create(kvm: *mut b::kvm) -> Result {
             root: core::ptr::null_mut(),
             gpa_limit: 1u64.checked_shl(bits).unwrap_or(1 << 47),
             features,
-            pv_features: AtomicU64::new(pv_features),
+            pv: UnsafeCell::new(PvFeatures::new(steal_time)),
             time_offset: AtomicI64::new(0),
             by_cpuid,
             lock: UnsafeCell::new(b::spinlock_t::default()),

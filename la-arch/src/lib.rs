@@ -8,16 +8,12 @@ pub mod csr;
 pub mod eiointc;
 pub mod exception;
 pub mod insn;
-<<<<<<< HEAD
+pub mod iocsr;
+pub mod ipi;
 pub mod kvm;
 pub mod lvz;
 pub mod one_reg;
-=======
-pub mod iocsr;
-pub mod ipi;
-pub mod lvz;
 pub mod pch_pic;
->>>>>>> kirq
 mod register;
 
 pub use exception::Exception;
