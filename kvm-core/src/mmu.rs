@@ -30,6 +30,9 @@ mod range;
 mod tables;
 mod walk;
 
+#[cfg(test)]
+mod model;
+
 pub use geometry::Geometry;
 pub use map::{collapse, fault_fast, map, split, FastFault, Mapped, Mapping};
 pub use policy::{

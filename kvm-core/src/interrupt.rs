@@ -1,0 +1,273 @@
+//! Interrupts on their way into a guest.
+//!
+//! User space and the interrupt controllers queue them in memory ([`Pending`]);
+//! the vCPU takes them just before it enters the guest and writes them to
+//! GCSR.ESTAT and GINTC ([`Delivery`]). No other CPU touches those registers
+//! (`docs/lvz.md` 8.2, N-7, N-9; Linux arch/loongarch/kvm/interrupt.c).
+//!
+//! Interrupt numbers are bits of ESTAT.IS: 0, 1 software, 2 to 9 HWI0 to HWI7,
+//! 10 performance counter, 11 timer, 12 IPI, 13 NMI, 14 message (AVEC).
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use la_arch::csr::Estat;
+use la_arch::lvz::Gintc;
+
+/// Interrupt numbers are below this (Linux EXCCODE_INT_NUM).
+pub const INT_COUNT: u32 = 15;
+/// Software interrupt 0, the paravirtual IPI.
+pub const INT_SWI0: u32 = 0;
+/// The first hardware line; HWI0 to HWI7 follow each other.
+pub const INT_HWI0: u32 = 2;
+/// The inter-processor interrupt.
+pub const INT_IPI: u32 = 12;
+/// The message interrupt.
+pub const INT_AVEC: u32 = 14;
+pub use crate::timer::INT_TI;
+
+/// Bits of ESTAT.IS that root injects by writing GCSR.ESTAT: software, PMI,
+/// timer, IPI, AVEC (Linux KVM_ESTAT_INTI_MASK). NMI is not injected.
+pub const INTERNAL: u64 = 0x5c03;
+/// Bits of ESTAT.IS that root injects through GINTC.VIP: the hardware lines
+/// (Linux KVM_ESTAT_EXTI_MASK).
+pub const EXTERNAL: u64 = 0x3fc;
+
+/// From GINTC.VIP bit n to ESTAT.IS bit n + 2 (Linux VIP_DELTA).
+const VIP_DELTA: u32 = 2;
+const VIP: u64 = 0xff;
+
+/// An interrupt number that does not exist, or that this guest does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadInterrupt;
+
+impl BadInterrupt {
+    /// EINVAL.
+    pub fn errno(self) -> i32 {
+        22
+    }
+}
+
+/// A change of one interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Becomes pending.
+    Raise(u32),
+    /// No longer pending.
+    Lower(u32),
+}
+
+impl Request {
+    /// Decodes KVM_INTERRUPT's argument: a positive number raises, a negative
+    /// one lowers; software interrupt 0 cannot be named (Linux
+    /// kvm_vcpu_ioctl_interrupt).
+    ///
+    /// # Errors
+    ///
+    /// [`BadInterrupt`] for 0, numbers out of range (the least i32 included),
+    /// and AVEC for a guest without message interrupts.
+    pub fn from_ioctl(irq: i32, has_msgint: bool) -> Result<Self, BadInterrupt> {
+        let number = irq.unsigned_abs();
+        if number == 0 || number >= INT_COUNT || (number == INT_AVEC && !has_msgint) {
+            return Err(BadInterrupt);
+        }
+        Ok(if irq > 0 {
+            Self::Raise(number)
+        } else {
+            Self::Lower(number)
+        })
+    }
+}
+
+/// Queued changes of one vCPU's interrupts. Any CPU may change it at any time,
+/// from interrupt context too, without a lock.
+///
+/// Bits 31:0 are to be raised, bits 63:32 lowered, never both for one
+/// interrupt: the last request wins. Linux has two words, which two racing
+/// requests can leave both set or both clear.
+#[derive(Debug, Default)]
+pub struct Pending(AtomicU64);
+
+/// Changes taken from a [`Pending`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken(u64);
+
+impl Pending {
+    /// Nothing queued.
+    pub const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Queues a request, then the caller kicks the vCPU. Numbers out of range
+    /// are ignored.
+    pub fn queue(&self, request: Request) {
+        match request {
+            Request::Raise(number) => self.raise(number),
+            Request::Lower(number) => self.lower(number),
+        }
+    }
+
+    /// Queues interrupt `number` as pending (Linux kvm_queue_irq).
+    pub fn raise(&self, number: u32) {
+        self.change(number, 0, 32);
+    }
+
+    /// Queues interrupt `number` as no longer pending (Linux kvm_dequeue_irq).
+    pub fn lower(&self, number: u32) {
+        self.change(number, 32, 0);
+    }
+
+    fn change(&self, number: u32, set: u32, clear: u32) {
+        if number >= INT_COUNT {
+            return;
+        }
+        let (set, clear) = (1 << (number + set), 1 << (number + clear));
+        let mut old = self.0.load(Ordering::Relaxed);
+        loop {
+            let new = old & !clear | set;
+            match self
+                .0
+                .compare_exchange_weak(old, new, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Takes everything; the vCPU's thread, interrupts off, after it has
+    /// published that it is in guest mode. Costs a load when nothing is queued.
+    pub fn take(&self) -> Taken {
+        if self.0.load(Ordering::Relaxed) == 0 {
+            return Taken::default();
+        }
+        Taken(self.0.swap(0, Ordering::AcqRel))
+    }
+
+    /// What is queued, left in place.
+    pub fn peek(&self) -> Taken {
+        Taken(self.0.load(Ordering::Acquire))
+    }
+
+    /// Drops everything (KVM_REG_LOONGARCH_VCPU_RESET).
+    pub fn reset(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+impl Taken {
+    /// Interrupts to be raised, as bits of ESTAT.IS.
+    pub const fn raised(self) -> u64 {
+        self.0 & 0xffff_ffff
+    }
+
+    /// Interrupts to be lowered.
+    pub const fn lowered(self) -> u64 {
+        self.0 >> 32
+    }
+
+    /// Nothing is to be done.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// How to write the changes to the registers.
+    pub const fn delivery(self) -> Delivery {
+        let raise = self.raised();
+        let lower = self.lowered();
+        Delivery {
+            estat_mask: (raise | lower) & INTERNAL,
+            estat_value: raise & INTERNAL,
+            gintc_mask: ((raise | lower) & EXTERNAL) >> VIP_DELTA,
+            gintc_value: (raise & EXTERNAL) >> VIP_DELTA,
+        }
+    }
+}
+
+/// Register changes that inject interrupts. A mask of 0 means that the register
+/// need not be touched.
+///
+/// Exchanging GCSR.ESTAT is not atomic against the guest's timer on silicon: an
+/// expiry in between is overwritten (`docs/lvz.md` N-8, anchor B16). Where
+/// `estat_mask` is not 0 read GCSR.TVAL before and after the exchange and, if
+/// [`timer_raced`] says so, set TI by a second one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
+    /// Bits of GCSR.ESTAT to replace (`gcsrxchg`).
+    pub estat_mask: u64,
+    /// By these.
+    pub estat_value: u64,
+    /// Bits of GINTC to replace.
+    pub gintc_mask: u64,
+    /// By these.
+    pub gintc_value: u64,
+}
+
+impl Delivery {
+    /// AVEC is raised: OR the pending vectors into GCSR.ISR0 to ISR3 first.
+    pub const fn raises_avec(&self) -> bool {
+        self.estat_value >> INT_AVEC & 1 != 0
+    }
+
+    /// ESTAT after the change.
+    pub const fn estat(&self, old: u64) -> u64 {
+        old & !self.estat_mask | self.estat_value
+    }
+
+    /// GINTC after the change; PIP and HC are kept.
+    pub const fn gintc(&self, old: u64) -> u64 {
+        old & !self.gintc_mask | self.gintc_value
+    }
+}
+
+/// The guest's timer expired between two readings of TVAL: it counts down, so
+/// it only grows by a reload or by the wrap of a one-shot expiry.
+pub const fn timer_raced(before: u64, after: u64) -> bool {
+    after > before
+}
+
+/// The guest's ESTAT as user space reads it, from the saved ESTAT and GINTC:
+/// hardware lines come from VIP, whatever the saved ESTAT shows of them. Apply
+/// what is queued to both first ([`Taken::delivery`]), or a migration loses it
+/// (anchor B14; Linux _kvm_getcsr).
+pub const fn estat_to_user(estat: u64, gintc: u64) -> u64 {
+    estat & !EXTERNAL | (gintc & VIP) << VIP_DELTA
+}
+
+/// ESTAT and GINTC to be saved when user space writes `value` to ESTAT. Keeps
+/// only the fields that exist, and AVEC only for guests with message interrupts
+/// (Linux _kvm_setcsr).
+pub const fn estat_from_user(value: u64, gintc: u64, has_msgint: bool) -> (u64, u64) {
+    let mut estat = value & !EXTERNAL & Estat::FIELDS;
+    if !has_msgint {
+        estat &= !(1 << INT_AVEC);
+    }
+    (estat, gintc & !VIP | value >> VIP_DELTA & VIP)
+}
+
+/// Interrupts the guest would see in ESTAT.IS after the next entry.
+pub const fn pending_view(estat: u64, gintc: u64, queued: Taken) -> u64 {
+    let delivery = queued.delivery();
+    let estat = delivery.estat(Estat(estat).is());
+    estat_to_user(estat, Gintc(delivery.gintc(gintc)).hwis())
+}
+
+/// A halted vCPU must go on: an interrupt that ECFG.LIE enables is pending, in
+/// the registers or queued. CRMD.IE does not matter to `idle`. Check it before
+/// blocking: what is in the registers already is not queued any more, and an
+/// interrupt that came with it would be slept over (`docs/lvz.md` Q-30). The
+/// registers are the hardware's while the vCPU is loaded, else the saved ones.
+pub const fn wakes(estat: u64, gintc: u64, queued: Taken, ecfg: u64) -> bool {
+    pending_view(estat, gintc, queued) & ecfg & (INTERNAL | EXTERNAL | 1 << 13) != 0
+}
+
+/// The interrupt that is delivered first: the highest number among those both
+/// pending and enabled (`docs/lvz.md` N-4).
+pub const fn highest(pending: u64, ecfg: u64) -> Option<u32> {
+    let enabled = pending & ecfg & ((1 << INT_COUNT) - 1);
+    if enabled == 0 {
+        return None;
+    }
+    Some(63 - enabled.leading_zeros())
+}
+
+#[cfg(test)]
+mod tests;

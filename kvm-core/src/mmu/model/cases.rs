@@ -1,0 +1,106 @@
+//! Single cases.
+
+use super::sequences::geometry;
+use super::*;
+
+fn page(gpa: u64) -> Mapping {
+    Mapping {
+        gpa,
+        address: 0x4000_0000 + gpa,
+        memory_type: MemoryType::Coherent,
+        writable: true,
+        dirty: true,
+        huge: false,
+    }
+}
+
+#[test]
+fn entries_have_the_bits_that_the_refill_handler_expects() {
+    let g = geometry(14, 3);
+    let mut memory = Memory::new(g);
+    memory.cache = 2;
+    let mapped = map(&mut memory, &g, &page(0x8123)).unwrap();
+    // V, D, MAT=CC, PRESENT, WRITE, MODIFIED; PLV 0, no G.
+    assert_eq!(mapped.pte, Pte(0x4000_8000 | 0x393));
+    assert_eq!(mapped.flush, Flush::Gpa(0x8123));
+    let mapping = Mapping {
+        huge: true,
+        dirty: false,
+        memory_type: MemoryType::WeaklyOrdered,
+        ..page(g.huge_size() + 0x4000)
+    };
+    let mapped = map(&mut memory, &g, &mapping).unwrap();
+    assert_eq!(mapped.pte, Pte((0x4000_0000 + g.huge_size()) | 0x2e1));
+    assert_eq!((mapped.level, mapped.flush), (1, Flush::Vcpu));
+}
+
+#[test]
+fn a_huge_page_of_another_alignment_becomes_a_page() {
+    let g = geometry(14, 3);
+    let mut memory = Memory::new(g);
+    memory.cache = 2;
+    let mapping = Mapping {
+        address: 0x4000_4000,
+        huge: true,
+        ..page(0)
+    };
+    assert_eq!(map(&mut memory, &g, &mapping).unwrap().level, 0);
+}
+
+#[test]
+fn freeing_empty_tables_asks_for_a_flush() {
+    let g = geometry(14, 3);
+    let mut memory = Memory::new(g);
+    memory.cache = 2;
+    map(&mut memory, &g, &page(0)).unwrap();
+    let outcome = unmap_range(&mut memory, &g, 0, g.limit(), Reclaim::Keep);
+    assert_eq!((outcome.stats.pages, outcome.flush), (-1, Flush::All));
+    assert!(memory.retired.is_empty());
+    // Nothing is mapped any more, but a refill may still be in the tables.
+    let outcome = unmap_all(&mut memory, &g);
+    assert_eq!((outcome.changed, outcome.flush), (false, Flush::All));
+    assert_eq!(memory.retired.len(), 2);
+    assert_eq!(unmap_all(&mut memory, &g), Outcome::default());
+}
+
+#[test]
+fn long_ranges_offer_to_reschedule() {
+    let g = geometry(12, 3);
+    let mut memory = Memory::new(g);
+    for n in 0..20 {
+        memory.cache = 2;
+        map(&mut memory, &g, &page(n * g.huge_size())).unwrap();
+    }
+    let outcome = write_protect_range(&mut memory, &g, 0, g.limit());
+    assert!(outcome.changed);
+    assert!(memory.rescheds >= 20, "{}", memory.rescheds);
+    memory.rescheds = 0;
+    let _ = age_range(&mut memory, &g, 0, 0);
+    let _ = age_range(&mut memory, &g, g.limit(), u64::MAX);
+    assert_eq!(memory.rescheds, 0);
+}
+
+#[test]
+fn addresses_beyond_the_tables_are_refused() {
+    let g = geometry(14, 3);
+    let mut memory = Memory::new(g);
+    for gpa in [g.limit(), u64::MAX] {
+        assert_eq!(lookup(&memory, &g, gpa), None);
+        assert_eq!(
+            map(&mut memory, &g, &page(gpa % (1 << 60)))
+                .unwrap_err()
+                .errno(),
+            12
+        );
+        assert_eq!(
+            fault_fast(&mut memory, &g, gpa, true, false),
+            FastFault::Slow
+        );
+        assert_eq!(split(&mut memory, &g, gpa), Err(MmuError::OutOfRange));
+        assert_eq!(collapse(&mut memory, &g, gpa), Err(MmuError::OutOfRange));
+    }
+    assert_eq!(
+        write_protect_mask(&mut memory, &g, u64::MAX - 5, u64::MAX),
+        Outcome::default()
+    );
+}
