@@ -108,6 +108,7 @@ void kvm_la_guest_exit_irqoff(void)
 	guest_state_exit_irqoff();
 }
 void kvm_la_vcpu_kick(struct kvm_vcpu *vcpu) { kvm_vcpu_kick(vcpu); }
+void kvm_la_wake(struct kvm_vcpu *vcpu) { rcuwait_wake_up(&vcpu->wait); }
 bool kvm_la_vcpu_is_blocking(struct kvm_vcpu *vcpu) { return kvm_vcpu_is_blocking(vcpu); }
 struct kvm_vcpu *kvm_la_get_vcpu(struct kvm *kvm, int index) { return kvm_get_vcpu(kvm, index); }
 struct kvm_vcpu *kvm_la_get_vcpu_by_id(struct kvm *kvm, int id)

@@ -55,6 +55,7 @@ bool kvm_la_xfer_to_guest_mode_work_pending(void);
 void kvm_la_guest_enter_irqoff(void);
 void kvm_la_guest_exit_irqoff(void);
 void kvm_la_vcpu_kick(struct kvm_vcpu *vcpu);
+void kvm_la_wake(struct kvm_vcpu *vcpu);
 bool kvm_la_vcpu_is_blocking(struct kvm_vcpu *vcpu);
 struct kvm_vcpu *kvm_la_get_vcpu(struct kvm *kvm, int index);
 struct kvm_vcpu *kvm_la_get_vcpu_by_id(struct kvm *kvm, int id);
@@ -93,8 +94,18 @@ int kvm_la_put_user_u8(u8 value, unsigned long address);
 int kvm_la_put_user_u32(u32 value, unsigned long address);
 int kvm_la_put_user_u64(u64 value, unsigned long address);
 void kvm_la_smp_wmb(void);
+void kvm_la_cond_resched(void);
+void kvm_la_tables_init(struct list_head *list);
+void kvm_la_table_retire(struct list_head *list, void *table);
+void kvm_la_tables_free(struct list_head *list);
 
-/* Other files of glue/ */
-extern const struct kvm_stats_desc kvm_vm_stats_desc[];
+/* vmlinux, in arch/loongarch/kvm/switch.S */
+struct loongarch_fpu;
+void kvm_save_fpu(struct loongarch_fpu *fpu);
+void kvm_restore_fpu(struct loongarch_fpu *fpu);
+void kvm_save_lsx(struct loongarch_fpu *fpu);
+void kvm_restore_lsx(struct loongarch_fpu *fpu);
+void kvm_save_lasx(struct loongarch_fpu *fpu);
+void kvm_restore_lasx(struct loongarch_fpu *fpu);
 
 #endif /* KVM_LA_GLUE_H */

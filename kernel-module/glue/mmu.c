@@ -124,3 +124,20 @@ PUT_USER(kvm_la_put_user_u8, u8)
 PUT_USER(kvm_la_put_user_u32, u32)
 PUT_USER(kvm_la_put_user_u64, u64)
 void kvm_la_smp_wmb(void) { smp_wmb(); }
+void kvm_la_cond_resched(void) { cond_resched(); }
+
+/* Stage-2 tables that are linked nowhere any more, by their struct page. */
+void kvm_la_tables_init(struct list_head *list) { INIT_LIST_HEAD(list); }
+void kvm_la_table_retire(struct list_head *list, void *table)
+{
+	list_add_tail(&virt_to_page(table)->lru, list);
+}
+void kvm_la_tables_free(struct list_head *list)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, list, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+}

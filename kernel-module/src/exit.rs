@@ -2,6 +2,7 @@
 
 //! What to do about an exit. Interrupts and preemption are on.
 
+use kernel::pr_warn_once;
 use kernel::prelude::*;
 use kvm_core::csr::{emulate, Emulated};
 use kvm_core::decode::{next_pc, sensitive, Sensitive};

@@ -6,78 +6,48 @@
 //! own thread puts the changes into the guest's registers before it enters,
 //! with interrupts off ([`deliver`]).
 
-use core::sync::atomic::Ordering;
-
-use kvm_core::csr::{ESTAT_DIRECT, ESTAT_LINES, GINTC_LINES, LINE_SHIFT};
 use kvm_core::exit::{inject, ExceptionState, Fault};
+use kvm_core::interrupt::{timer_raced, wakes, Taken};
 use la_arch::exception::interrupt as line;
 
 use crate::csr::{self, num};
 use crate::vcpu::Vcpu;
 
-/// Lines that a guest can have.
-pub(crate) const LINES: u64 = ESTAT_DIRECT | ESTAT_LINES;
-
-/// Asks for line `line` (a bit of ESTAT.IS) to be raised or lowered.
-pub(crate) fn queue(vcpu: &Vcpu, line: u32, level: bool) {
-    let bit = 1u64.checked_shl(line).unwrap_or(0) & LINES;
-    let (set, clear) = if level {
-        (&vcpu.irq_pending, &vcpu.irq_clear)
-    } else {
-        (&vcpu.irq_clear, &vcpu.irq_pending)
-    };
-    // The later request wins: first take back the opposite one.
-    clear.fetch_and(!bit, Ordering::Relaxed);
-    set.fetch_or(bit, Ordering::Release);
-}
-
-/// Changes latched bits of the guest's ESTAT. The exchange is no atomic step
-/// for the guest's timer (docs/lvz.md N-8): if the timer wrapped meanwhile, its
-/// bit is set again.
-fn change_estat(bits: u64, value: u64) {
-    let before = csr::guest_read::<{ num::TVAL }>();
-    csr::guest_exchange::<{ num::ESTAT }>(value, bits);
-    if csr::guest_read::<{ num::TVAL }>() > before {
-        let timer = 1 << line::TI;
-        csr::guest_exchange::<{ num::ESTAT }>(timer, timer);
-    }
-}
-
 /// Puts what was asked for into the guest's registers.
 #[inline]
 pub(crate) fn deliver(vcpu: &Vcpu) {
-    if vcpu.irq_clear.load(Ordering::Relaxed) != 0 {
-        let lines = vcpu.irq_clear.swap(0, Ordering::Acquire);
-        if lines & ESTAT_DIRECT != 0 {
-            change_estat(lines & ESTAT_DIRECT, 0);
-        }
-        let external = lines >> LINE_SHIFT & GINTC_LINES;
-        if external != 0 {
-            csr::exchange::<{ num::GINTC }>(0, external);
+    let taken = vcpu.interrupts.take();
+    if !taken.is_empty() {
+        write(taken);
+    }
+}
+
+fn write(taken: Taken) {
+    let delivery = taken.delivery();
+    if delivery.estat_mask != 0 {
+        // No atomic step for the guest's timer: if that expired meanwhile, its
+        // bit may have been overwritten.
+        let before = csr::guest_read::<{ num::TVAL }>();
+        csr::guest_exchange::<{ num::ESTAT }>(delivery.estat_value, delivery.estat_mask);
+        if timer_raced(before, csr::guest_read::<{ num::TVAL }>()) {
+            let timer = 1 << line::TI;
+            csr::guest_exchange::<{ num::ESTAT }>(timer, timer);
         }
     }
-    if vcpu.irq_pending.load(Ordering::Relaxed) != 0 {
-        let lines = vcpu.irq_pending.swap(0, Ordering::Acquire);
-        if lines & ESTAT_DIRECT != 0 {
-            let direct = lines & ESTAT_DIRECT;
-            change_estat(direct, direct);
-        }
-        let external = lines >> LINE_SHIFT & GINTC_LINES;
-        if external != 0 {
-            csr::exchange::<{ num::GINTC }>(external, external);
-        }
+    if delivery.gintc_mask != 0 {
+        csr::exchange::<{ num::GINTC }>(delivery.gintc_value, delivery.gintc_mask);
     }
 }
 
 /// Whether an interrupt that the guest has enabled is pending, be it in its
 /// registers or on the way there. The vCPU is loaded and preemption is off.
 pub(crate) fn is_pending(vcpu: &Vcpu) -> bool {
-    if vcpu.irq_pending.load(Ordering::Acquire) != 0 {
-        return true;
-    }
-    let lines = (csr::read::<{ num::GINTC }>() & GINTC_LINES) << LINE_SHIFT;
-    let pending = csr::guest_read::<{ num::ESTAT }>() & ESTAT_DIRECT | lines;
-    pending & csr::guest_read::<{ num::ECFG }>() != 0
+    wakes(
+        csr::guest_read::<{ num::ESTAT }>(),
+        csr::read::<{ num::GINTC }>(),
+        vcpu.interrupts.peek(),
+        csr::guest_read::<{ num::ECFG }>(),
+    )
 }
 
 /// Asks for an exception at the next entry; a second one is dropped, as the

@@ -11,7 +11,7 @@
 //!   between any two of its instructions while preemption is on. So what the
 //!   notifiers change (`csr`, `flags`, `timer`, `last_cpu`) is only read
 //!   and modified with preemption off, or while the vCPU is not loaded.
-//! * `irq_pending`, `irq_clear`: anybody, atomically.
+//! * `interrupts`: anybody, atomically.
 
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{fence, AtomicI32, AtomicU64, Ordering};
@@ -21,6 +21,7 @@ use kvm_core::cpucfg::GuestCpucfg;
 use kvm_core::csr::CsrFile;
 use kvm_core::decode::{IocsrAccess, MmioTransfer};
 use kvm_core::exit::ExceptionQueue;
+use kvm_core::interrupt::Pending;
 use kvm_core::steal_time::StealTime;
 use kvm_core::timer::Timer;
 use kvm_core::vpid::Vpid;
@@ -30,7 +31,6 @@ use crate::bindings as b;
 use crate::cpu::host;
 use crate::csr::{self, num};
 use crate::fpu;
-use crate::interrupt;
 use crate::run;
 use crate::switch::Switch;
 use crate::timer;
@@ -97,10 +97,8 @@ pub(crate) struct Vcpu {
     vm: *const Vm,
     /// The vCPU's number, as user space chose it.
     pub(crate) id: u32,
-    /// Interrupts to raise in the guest at the next entry, as ESTAT.IS bits.
-    pub(crate) irq_pending: AtomicU64,
-    /// Interrupts to lower.
-    pub(crate) irq_clear: AtomicU64,
+    /// Changes of interrupt lines that wait for the next entry.
+    pub(crate) interrupts: Pending,
     /// The exception to raise at the next entry.
     pub(crate) exception: Cell<ExceptionQueue>,
     /// [`flag`]s.
@@ -452,6 +450,7 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
         (&raw mut (*place).kvm_vcpu).write(kvm_vcpu);
         (&raw mut (*place).vm).write(vm);
         (&raw mut (*place).id).write(id as u32);
+        (&raw mut (*place).interrupts).write(Pending::new());
         (&raw mut (*place).exception).write(Cell::new(ExceptionQueue::new()));
         (&raw mut (*place).vpid).write(Cell::new(Vpid::default()));
         (&raw mut (*place).timer).write(Cell::new(Timer::new()));
@@ -503,11 +502,11 @@ impl Vcpu {
     /// Raises interrupt line `line` (a bit number of ESTAT.IS) at the next
     /// entry. The caller kicks.
     pub(crate) fn raise(&self, line: u32) {
-        interrupt::queue(self, line, true);
+        self.interrupts.raise(line);
     }
 
     /// Lowers it.
     pub(crate) fn lower(&self, line: u32) {
-        interrupt::queue(self, line, false);
+        self.interrupts.lower(line);
     }
 }
