@@ -1,9 +1,11 @@
 //! CPUCFG: the words a vCPU may have, and what `cpucfg` answers it. Every
 //! `cpucfg` of a guest exits (`docs/lvz.md` X-7), so its words are memory.
 
+mod attr;
 mod host;
 mod pv;
 
+pub use attr::{get_attr, has_attr, set_attr};
 pub use host::{check, mask, Host};
 pub use pv::{vm_features, PvFeatures};
 
@@ -122,3 +124,6 @@ impl GuestCpucfg {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

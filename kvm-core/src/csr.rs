@@ -34,3 +34,6 @@ impl CsrError {
         crate::cpucfg::EINVAL
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,3 +45,6 @@ pub const fn extend(data: u64, width: u8, signed: bool) -> u64 {
         _ => data,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,3 +80,6 @@ impl Exit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -140,3 +140,6 @@ fn service(gprs: &Gprs, pv: PvFeatures) -> Hypercall {
 pub fn resume(gprs: &mut Gprs, result: u64) {
     Gpr::A0.write(gprs, result);
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,8 @@ mod error;
 pub mod ipi;
 pub mod pch_pic;
 pub mod routing;
+#[cfg(test)]
+mod testing;
 pub mod uapi;
 mod vcpu;
 

@@ -167,3 +167,6 @@ pub fn list(cpucfg: &GuestCpucfg) -> impl Iterator<Item = u64> {
         .chain(scratch.filter(move |_| lbt).map(OneReg::Lbt))
         .map(OneReg::id)
 }
+
+#[cfg(test)]
+mod tests;

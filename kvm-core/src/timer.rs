@@ -232,7 +232,8 @@ impl Timer {
 
     /// The timer has expired since it was saved, or TI was pending in the saved
     /// `estat` already (Linux kvm_cpu_has_pending_timer, for a vCPU that is not
-    /// loaded).
+    /// loaded). Whether that wakes a halted guest depends on ECFG too: give
+    /// `estat | TI` to [`wakes`](crate::interrupt::wakes).
     pub fn is_pending(&self, now: u64, estat: u64) -> bool {
         Estat(estat).is() & TI != 0 || matches!(self.expiry, Expiry::At(at) if at <= now)
     }

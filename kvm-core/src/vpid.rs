@@ -75,8 +75,9 @@ pub enum VpidCheck {
 }
 
 impl VpidCache {
-    /// At initialisation and after the CPU was off. The first generation is 1,
-    /// so that no vCPU's 0 belongs to it.
+    /// At initialisation, once: the count must go on over a time when the CPU
+    /// was off, or a number that a vCPU kept from before could be given again.
+    /// The first generation is 1, so that no vCPU's 0 belongs to it.
     pub const fn new(mask: GidMask) -> Self {
         Self {
             last: mask.0 + 1,

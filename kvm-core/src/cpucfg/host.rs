@@ -48,7 +48,7 @@ impl Host {
 }
 
 const fn low(bits: u32) -> u32 {
-    u32::MAX >> (32 - bits)
+    u32::MAX.wrapping_shr(32u32.wrapping_sub(bits))
 }
 
 const fn when(condition: bool, bits: u32) -> u32 {

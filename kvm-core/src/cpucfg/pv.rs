@@ -64,7 +64,7 @@ impl PvFeatures {
 /// GCFG.GPMP, the CPU can lend its performance counters.
 pub const fn vm_features(host: &Host, counters: bool, steal_time: bool) -> u64 {
     const fn when(condition: bool, attribute: u64) -> u64 {
-        (condition as u64) << attribute
+        (condition as u64).wrapping_shl(attribute as u32)
     }
     when(host.lsx, vm_feature::LSX)
         | when(host.lasx, vm_feature::LASX)

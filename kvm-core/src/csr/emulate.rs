@@ -40,9 +40,7 @@ pub fn emulate(
         CsrOp::Exchange { mask } => Some((mask.read(gprs), access.rd.read(gprs))),
     };
     if let Some((mask, value)) = written {
-        let rule = write_rule(number);
-        let kept = old & !(mask & rule.write);
-        let new = (kept | value & mask & rule.write) & !(value & mask & rule.clear);
+        let new = write_rule(number).apply(old, value, mask);
         file.set(number, new);
     }
     access.rd.write(gprs, old);

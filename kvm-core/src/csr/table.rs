@@ -96,10 +96,12 @@ impl WriteRule {
         WriteRule { write, clear: 0 }
     }
 
-    /// The register after `value` is written to it where it held `old`.
+    /// The register after those bits of `value` that `mask` selects are
+    /// written to it where it held `old`.
     #[inline]
-    pub const fn apply(self, old: u64, value: u64) -> u64 {
-        (old & !self.write | value & self.write) & !(value & self.clear)
+    pub const fn apply(self, old: u64, value: u64, mask: u64) -> u64 {
+        let write = self.write & mask;
+        (old & !write | value & write) & !(value & self.clear & mask)
     }
 }
 

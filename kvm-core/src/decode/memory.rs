@@ -165,7 +165,8 @@ const LDDIR: u32 = privileged::LDDIR.bits >> 18;
 const LDPTE: u32 = privileged::LDPTE.bits >> 18;
 
 const fn signed(value: u32, bits: u32) -> i32 {
-    ((value << (32 - bits)) as i32) >> (32 - bits)
+    let spare = 32u32.wrapping_sub(bits);
+    (value.wrapping_shl(spare) as i32).wrapping_shr(spare)
 }
 
 /// `width` bytes between memory and a general register.
@@ -224,7 +225,7 @@ const fn element(word: u32, direction: Direction, bytes: u8) -> Option<Access> {
         Direction::Read => (Shape::Replicated { bytes }, 12 - log2),
         Direction::Write => {
             let elements = bytes as u32 >> log2;
-            let index = (word >> 18 & (elements - 1)) as u8;
+            let index = (word >> 18 & elements.wrapping_sub(1)) as u8;
             (Shape::Element { index }, 8)
         }
     };

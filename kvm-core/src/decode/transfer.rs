@@ -115,7 +115,7 @@ impl MmioTransfer {
                 *lane = value;
             }
         }
-        self.done += 1;
+        self.done = self.done.wrapping_add(1);
     }
 
     /// What to put into which register, once all pieces of a load are done.

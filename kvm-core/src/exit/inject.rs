@@ -1,6 +1,7 @@
 //! Giving the guest an exception, as its CPU would (Volume 1, 6.2.4; Linux:
 //! kvm/interrupt.c _kvm_deliver_exception).
 
+use crate::decode::{data_address, Gprs};
 use la_arch::csr::{Crmd, Ecfg, Estat, Prmd};
 use la_arch::Exception;
 
@@ -44,12 +45,22 @@ impl Fault {
     }
 
     /// The instruction `badi` accessed guest-virtual `address`, where nothing
-    /// can be accessed; see [`crate::decode::data_address`].
+    /// can be accessed.
     pub const fn data_address(badi: u32, address: u64) -> Self {
         Fault {
             exception: Exception::ADEM,
             badi,
             badv: Some(address),
+        }
+    }
+
+    /// The instruction `badi` accessed guest-physical `gpa`, where it can
+    /// access nothing. BADV gets the guest-virtual address that it names, if
+    /// it can be told: upstream always shows the guest-physical one.
+    pub const fn refused_access(badi: u32, gprs: &Gprs, gpa: u64) -> Self {
+        match data_address(badi, gprs) {
+            Some(address) => Self::data_address(badi, address),
+            None => Self::data_address(badi, gpa),
         }
     }
 }

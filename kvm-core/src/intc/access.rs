@@ -45,7 +45,12 @@ impl Access {
 
     /// The bits of a value that belong to the access.
     const fn field(self) -> u64 {
-        u64::MAX >> (64 - 8 * self.size)
+        match self.size {
+            1 => 0xff,
+            2 => 0xffff,
+            4 => 0xffff_ffff,
+            _ => u64::MAX,
+        }
     }
 
     /// What a read returns, given the register; zero-extended.

@@ -39,9 +39,9 @@ impl Dmsintc {
     /// Where the message to `address` goes; `None` if the address is outside
     /// the window. From any context.
     pub fn target(&self, address: u64) -> Option<Target> {
-        // The subtraction wraps below the window, where it exceeds any size
-        // that the window can have without wrapping itself.
-        if address < self.base || address.wrapping_sub(self.base) >= self.size {
+        // A base of zero is none: it was not set.
+        let offset = address.checked_sub(self.base).filter(|_| self.base != 0)?;
+        if offset >= self.size {
             return None;
         }
         Some(Target {

@@ -196,7 +196,7 @@ impl Eiointc {
                 let word = core.word((group >> 1) as usize);
                 (word >> (32 * (group & 1))) as u32 != 0
             })
-            .fold(0, |lines, group| lines | 1 << self.line_of(group))
+            .fold(0, |lines, group| lines | 1 << (self.line_of(group) & 7))
     }
 
     /// Tells the sink which lines of a vCPU changed; of one that does not
@@ -226,8 +226,8 @@ impl Eiointc {
     /// Calls `act` for each vector of word `index` whose bit is set.
     fn for_each(&mut self, index: usize, mut set: u64, mut act: impl FnMut(&mut Self, u8)) {
         while set != 0 {
-            act(self, (index * 64) as u8 | set.trailing_zeros() as u8);
-            set &= set - 1;
+            act(self, (index << 6) as u8 | set.trailing_zeros() as u8);
+            set &= set.wrapping_sub(1);
         }
     }
 
@@ -338,7 +338,7 @@ impl Eiointc {
                     *word = access.merge(*word, value);
                 }
                 for byte in 0..8 {
-                    self.reroute((i * 8) as u8 | byte, fx);
+                    self.reroute((i << 3) as u8 | byte, fx);
                 }
             }
             Some(Register::Isr(_)) | None => {}

@@ -86,11 +86,13 @@ impl AnySend {
             value: u64::from(self.data),
         });
         let bytes = (0u8..4)
-            .filter(move |byte| self.keep != 0 && self.keep & (1 << byte) == 0)
-            .map(move |byte| IocsrWrite {
-                address: u64::from(self.address) + u64::from(byte),
+            .zip(self.data.to_le_bytes())
+            .zip([0b0001, 0b0010, 0b0100, 0b1000])
+            .filter(move |(_, bit)| self.keep != 0 && self.keep & bit == 0)
+            .map(move |((index, byte), _)| IocsrWrite {
+                address: u64::from(self.address).wrapping_add(index.into()),
                 size: 1,
-                value: u64::from((self.data >> (8 * byte)) & 0xff),
+                value: byte.into(),
             });
         whole.into_iter().chain(bytes)
     }

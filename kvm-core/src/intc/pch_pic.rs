@@ -78,7 +78,7 @@ impl PchPic {
 
     /// Changes the level of a pin. From any context.
     pub fn set_pin(&mut self, pin: Pin, level: bool, fx: &mut impl Vectors) {
-        let pin = 1 << (pin.get() & 63);
+        let pin = bit(pin.get().into());
         if level {
             self.irr |= pin;
         } else if self.edge & pin == 0 {
@@ -94,7 +94,7 @@ impl PchPic {
     fn send(&mut self, pins: u64, again: bool, fx: &mut impl Vectors) {
         let wanted = self.irr & !self.mask;
         for pin in bits(pins & self.isr & !wanted) {
-            self.isr &= !(1 << pin);
+            self.isr &= !bit(pin);
             self.drop_vector(self.vector_of(pin), fx);
         }
         let raised = pins & wanted & if again { u64::MAX } else { !self.isr };
@@ -122,13 +122,12 @@ impl PchPic {
         let Some(old) = self.vector.get(word).copied() else {
             return;
         };
-        let first = word as u32 * 8;
         let moved = (0..8u32)
             .filter(|byte| ((old ^ vectors) >> (8 * byte)) & 0xff != 0)
-            .fold(0u64, |pins, byte| pins | 1 << ((first + byte) & 63))
+            .fold(0u64, |pins, byte| pins | bit((word as u32) << 3 | byte))
             & self.isr;
         for pin in bits(moved) {
-            self.isr &= !(1 << pin);
+            self.isr &= !bit(pin);
             self.drop_vector(self.vector_of(pin), fx);
         }
         if let Some(slot) = self.vector.get_mut(word) {
@@ -299,12 +298,17 @@ fn set_byte(words: &mut [u64; 8], pin: u32, byte: u8) {
     }
 }
 
+/// The bit of pin 0 to 63.
+const fn bit(pin: u32) -> u64 {
+    1 << (pin & 63)
+}
+
 /// The numbers of the set bits, lowest first.
 fn bits(mut set: u64) -> impl Iterator<Item = u32> {
     core::iter::from_fn(move || {
-        let bit = (set != 0).then(|| set.trailing_zeros())?;
-        set &= set - 1;
-        Some(bit)
+        let lowest = (set != 0).then(|| set.trailing_zeros())?;
+        set &= set.wrapping_sub(1);
+        Some(lowest)
     })
 }
 
