@@ -3,7 +3,6 @@
 //! What to do about an exit. Interrupts and preemption are on.
 
 use kernel::pr_warn_once;
-use kernel::prelude::*;
 use kvm_core::csr::{emulate, Emulated};
 use kvm_core::decode::{next_pc, sensitive, Sensitive};
 use kvm_core::exit::{classify, Exit, Fault};

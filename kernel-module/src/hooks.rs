@@ -4,7 +4,6 @@
 //! their C prototypes.
 
 use kernel::prelude::*;
-use kvm_core::csr::CsrFile;
 
 use crate::bindings as b;
 use crate::csr::{self, num};
@@ -295,49 +294,3 @@ pub(crate) extern "C" fn kvm_arch_sync_dirty_log(
     _slot: *mut b::kvm_memory_slot,
 ) {
 }
-
-/// kvm_arch_irqchip_in_kernel.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_arch_irqchip_in_kernel(_kvm: *mut b::kvm) -> bool {
-    false
-}
-
-/// kvm_arch_intc_initialized.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_arch_intc_initialized(_kvm: *mut b::kvm) -> bool {
-    false
-}
-
-/// kvm_vm_ioctl_irq_line.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_vm_ioctl_irq_line(
-    _kvm: *mut b::kvm,
-    _level: *mut b::kvm_irq_level,
-    _status: bool,
-) -> i32 {
-    -(b::ENXIO as i32)
-}
-
-/// kvm_set_msi.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_set_msi(
-    _entry: *mut b::kvm_kernel_irq_routing_entry,
-    _kvm: *mut b::kvm,
-    _source: i32,
-    _level: i32,
-    _status: bool,
-) -> i32 {
-    -1
-}
-
-/// kvm_set_routing_entry.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_set_routing_entry(
-    _kvm: *mut b::kvm,
-    _entry: *mut b::kvm_kernel_irq_routing_entry,
-    _user: *const b::kvm_irq_routing_entry,
-) -> i32 {
-    INVALID
-}
-
-const _: usize = CsrFile::SLOTS;

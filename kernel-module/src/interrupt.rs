@@ -18,12 +18,19 @@ use crate::vcpu::Vcpu;
 pub(crate) fn deliver(vcpu: &Vcpu) {
     let taken = vcpu.interrupts.take();
     if !taken.is_empty() {
-        write(taken);
+        write(vcpu, taken);
     }
 }
 
-fn write(taken: Taken) {
+fn write(vcpu: &Vcpu, taken: Taken) {
     let delivery = taken.delivery();
+    if delivery.raises_avec() {
+        let [m0, m1, m2, m3] = vcpu.messages.take();
+        csr::guest_exchange::<{ num::MSGIS0 }>(m0, m0);
+        csr::guest_exchange::<{ num::MSGIS0 + 1 }>(m1, m1);
+        csr::guest_exchange::<{ num::MSGIS0 + 2 }>(m2, m2);
+        csr::guest_exchange::<{ num::MSGIS0 + 3 }>(m3, m3);
+    }
     if delivery.estat_mask != 0 {
         // No atomic step for the guest's timer: if that expired meanwhile, its
         // bit may have been overwritten.

@@ -7,6 +7,7 @@ use kernel::prelude::*;
 
 use crate::bindings as b;
 use crate::cpu::{self, Host};
+use crate::irqchip;
 use crate::vcpu::Vcpu;
 
 /// The loaded module.
@@ -26,6 +27,7 @@ impl kernel::Module for KvmModule {
 
 impl KvmModule {
     fn register(module: &'static ThisModule) -> Result {
+        irqchip::register()?;
         // SAFETY: Balanced by `unregister` below and in `drop`.
         unsafe { b::kvm_la_register_perf_callbacks() };
         // SAFETY: `Host` is set up, which the hooks that this calls (enabling
@@ -47,6 +49,7 @@ impl KvmModule {
     fn unregister() {
         // SAFETY: Was registered.
         unsafe { b::kvm_la_unregister_perf_callbacks() };
+        irqchip::unregister();
     }
 }
 

@@ -21,6 +21,7 @@ use kvm_core::cpucfg::GuestCpucfg;
 use kvm_core::csr::CsrFile;
 use kvm_core::decode::{IocsrAccess, MmioTransfer};
 use kvm_core::exit::ExceptionQueue;
+use kvm_core::intc::{dmsintc, ipi};
 use kvm_core::interrupt::Pending;
 use kvm_core::steal_time::StealTime;
 use kvm_core::timer::Timer;
@@ -33,6 +34,7 @@ use crate::csr::{self, num};
 use crate::fpu;
 use crate::run;
 use crate::switch::Switch;
+use crate::sync::Lock;
 use crate::timer;
 use crate::vm::Vm;
 
@@ -99,6 +101,10 @@ pub(crate) struct Vcpu {
     pub(crate) id: u32,
     /// Changes of interrupt lines that wait for the next entry.
     pub(crate) interrupts: Pending,
+    /// Message interrupts that wait for the next entry.
+    pub(crate) messages: dmsintc::Pending,
+    /// The vCPU's inter-processor interrupt registers.
+    pub(crate) ipi: Lock<ipi::Core>,
     /// The exception to raise at the next entry.
     pub(crate) exception: Cell<ExceptionQueue>,
     /// [`flag`]s.
@@ -451,6 +457,9 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
         (&raw mut (*place).vm).write(vm);
         (&raw mut (*place).id).write(id as u32);
         (&raw mut (*place).interrupts).write(Pending::new());
+        (&raw mut (*place).messages).write(dmsintc::Pending::new());
+        Lock::place(&raw const (*place).ipi).write(ipi::Core::new());
+        (*place).ipi.init();
         (&raw mut (*place).exception).write(Cell::new(ExceptionQueue::new()));
         (&raw mut (*place).vpid).write(Cell::new(Vpid::default()));
         (&raw mut (*place).timer).write(Cell::new(Timer::new()));

@@ -14,6 +14,7 @@ use crate::bindings as b;
 use crate::bindings::constant as c;
 use crate::cpu::host;
 use crate::csr::{self, num};
+use crate::irqchip::Chips;
 use crate::vcpu::Vcpu;
 
 /// Guest CPU numbers (CSR.CPUID) that a vCPU can have (Linux KVM_MAX_PHYID).
@@ -36,6 +37,8 @@ pub(crate) struct Vm {
     time_offset: AtomicI64,
     /// vCPU by CSR.CPUID; a number is given once, under `lock`.
     by_cpuid: KVBox<[AtomicPtr<Vcpu>; MAX_CPUID]>,
+    /// The interrupt controllers.
+    pub(crate) chips: Chips,
     /// Excludes two changes of `by_cpuid` or of `pv_features`.
     lock: UnsafeCell<b::spinlock_t>,
 }
@@ -109,6 +112,16 @@ impl Vm {
         // SAFETY: A vCPU leaves the table before it is freed, and it is freed
         // with the VM only.
         unsafe { vcpu.as_ref() }
+    }
+
+    /// The vCPU that user space created as number `id`.
+    pub(crate) fn vcpu_by_id(&self, id: u32) -> Option<&Vcpu> {
+        // SAFETY: The VM is alive; a vCPU that is found is fully created, and
+        // lives as long as the VM.
+        unsafe {
+            let vcpu = b::kvm_la_get_vcpu_by_id(self.kvm, id as i32);
+            (!vcpu.is_null()).then(|| Vcpu::from_c(vcpu))
+        }
     }
 
     /// Gives `vcpu` the number `cpuid`: EINVAL if that is too large, another's,
@@ -207,6 +220,7 @@ unsafe fn create(kvm: *mut b::kvm) -> Result {
             pv: UnsafeCell::new(PvFeatures::new(steal_time)),
             time_offset: AtomicI64::new(0),
             by_cpuid,
+            chips: Chips::new(),
             lock: UnsafeCell::new(b::spinlock_t::default()),
         },
         GFP_KERNEL_ACCOUNT,
