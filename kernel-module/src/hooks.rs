@@ -175,12 +175,17 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_mpstate(
 ) -> i32 {
     // SAFETY: By this function's contract.
     let (vcpu, state) = unsafe { (Vcpu::from_c(vcpu), (*state).mp_state) };
-    if state != b::KVM_MP_STATE_RUNNABLE {
+    if state != b::KVM_MP_STATE_RUNNABLE && state != b::KVM_MP_STATE_STOPPED {
         return INVALID;
     }
     vcpu.mp_state.set(state);
     0
 }
+
+/// What KVM_SET_GUEST_DEBUG can do: software breakpoints. The CPU offers
+/// nothing to step a guest with, so stepping is refused rather than accepted
+/// and not done.
+pub(crate) const GUEST_DEBUG: u32 = b::KVM_GUESTDBG_ENABLE | b::KVM_GUESTDBG_USE_SW_BP;
 
 /// KVM_SET_GUEST_DEBUG.
 ///
@@ -192,11 +197,10 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_guest_debug(
     vcpu: *mut b::kvm_vcpu,
     debug: *mut b::kvm_guest_debug,
 ) -> i32 {
-    let valid = b::KVM_GUESTDBG_ENABLE | b::KVM_GUESTDBG_USE_SW_BP | b::KVM_GUESTDBG_SINGLESTEP;
     // SAFETY: By this function's contract.
     unsafe {
         let control = (*debug).control;
-        if control & !valid != 0 {
+        if control & !GUEST_DEBUG != 0 {
             return INVALID;
         }
         (*vcpu).guest_debug = if control & b::KVM_GUESTDBG_ENABLE != 0 {
@@ -217,7 +221,8 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_guest_debug(
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_runnable(vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(vcpu) };
-    i32::from(vcpu.interrupts.peek().raised() != 0)
+    let running = vcpu.mp_state.get() == b::KVM_MP_STATE_RUNNABLE;
+    i32::from(running && vcpu.interrupts.peek().raised() != 0)
 }
 
 /// kvm_cpu_has_pending_timer: the vCPU's own thread asks before it sleeps.
@@ -229,6 +234,9 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_runnable(vcpu: *mut b::kvm_vcpu) -
 pub(crate) unsafe extern "C" fn kvm_cpu_has_pending_timer(vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(vcpu) };
+    if vcpu.mp_state.get() != b::KVM_MP_STATE_RUNNABLE {
+        return 0;
+    }
     // SAFETY: Balanced below.
     unsafe { b::kvm_la_preempt_disable() };
     let pending = interrupt::is_pending(vcpu);

@@ -107,12 +107,32 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl(
             .and_then(|reg| write(reg.addr as usize, one_reg::get(vcpu, reg.id)?)),
         c::KVM_SET_ONE_REG => read::<b::kvm_one_reg>(argument)
             .and_then(|reg| one_reg::set(vcpu, reg.id, read(reg.addr as usize)?)),
+        c::KVM_GET_REG_LIST => reg_list(vcpu, argument),
         c::KVM_ENABLE_CAP => read::<b::kvm_enable_cap>(argument).and(Err(EINVAL)),
         c::KVM_HAS_DEVICE_ATTR => read(argument).and_then(|attr| has_attr(vcpu, &attr)),
         c::KVM_GET_DEVICE_ATTR => read(argument).and_then(|attr| get_attr(vcpu, &attr)),
         c::KVM_SET_DEVICE_ATTR => read(argument).and_then(|attr| set_attr(vcpu, &attr)),
         _ => return -(b::ENOIOCTLCMD as isize),
     })
+}
+
+/// KVM_GET_REG_LIST: the ids of the vCPU's registers, or E2BIG and their
+/// number.
+fn reg_list(vcpu: &Vcpu, argument: usize) -> Result {
+    let room: u64 = read(argument)?;
+    let cpucfg = vcpu.cpucfg();
+    let count = kvm_core::one_reg::list(cpucfg).count();
+    write(argument, count as u64)?;
+    if room < count as u64 {
+        return Err(E2BIG);
+    }
+    let bytes = count.wrapping_mul(size_of::<u64>());
+    let ids = UserPtr::from_addr(argument.wrapping_add(size_of::<u64>()));
+    let mut writer = UserSlice::new(ids, bytes).writer();
+    for id in kvm_core::one_reg::list(cpucfg) {
+        writer.write_slice(&id.to_ne_bytes())?;
+    }
+    Ok(())
 }
 
 fn is_steal_time(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> bool {

@@ -28,6 +28,7 @@ mod run;
 mod steal;
 mod switch;
 mod sync;
+mod sync_regs;
 mod timer;
 mod trace;
 mod vcpu;

@@ -10,7 +10,6 @@ use kvm_core::csr::{self as model, user_access, Status, UserCsr};
 use kvm_core::one_reg::{debug_inst, Intent, Lbt, OneReg};
 use la_arch::csr::number as num;
 
-use crate::bindings as b;
 use crate::cpu::host;
 use crate::csr;
 use crate::steal;
@@ -35,15 +34,7 @@ pub(crate) fn get(vcpu: &Vcpu, id: u64) -> Result<u64> {
     let register =
         OneReg::open(id, Intent::Get, vcpu.cpucfg()).map_err(|error| failure(error.errno()))?;
     Ok(match register {
-        OneReg::Csr(number) => {
-            match user_access(number, host_features()).map_err(|error| failure(error.errno()))? {
-                UserCsr::Plain(number) | UserCsr::Counter(number) => vcpu.csr().get(number),
-                UserCsr::Cpuid => vcpu.csr().get(num::CPUID),
-                UserCsr::Estat => model::get_estat(status(vcpu)),
-                UserCsr::Gintc => model::get_gintc(status(vcpu)),
-                UserCsr::Ignored => 0,
-            }
-        }
+        OneReg::Csr(number) => get_csr(vcpu, number)?,
         OneReg::Cpucfg(index) => u64::from(vcpu.cpucfg().get(index).unwrap_or(0)),
         OneReg::Counter => csr::counter().wrapping_add(vcpu.vm().time_offset() as u64),
         OneReg::DebugInst => debug_inst(),
@@ -62,6 +53,19 @@ pub(crate) fn get(vcpu: &Vcpu, id: u64) -> Result<u64> {
                 }
             }
         }
+    })
+}
+
+/// Value of CSR `number` as user space sees it.
+pub(crate) fn get_csr(vcpu: &Vcpu, number: u16) -> Result<u64> {
+    let access =
+        user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
+    Ok(match access {
+        UserCsr::Plain(number) | UserCsr::Counter(number) => vcpu.csr().get(number),
+        UserCsr::Cpuid => vcpu.csr().get(num::CPUID),
+        UserCsr::Estat => model::get_estat(status(vcpu)),
+        UserCsr::Gintc => model::get_gintc(status(vcpu)),
+        UserCsr::Ignored => 0,
     })
 }
 
@@ -108,13 +112,14 @@ pub(crate) fn set(vcpu: &Vcpu, id: u64, value: u64) -> Result {
             }
         }
     }
-    vcpu.clear_flag(flag::CSR_LOADED);
     Ok(())
 }
 
-fn set_csr(vcpu: &Vcpu, number: u16, value: u64) -> Result {
+/// Sets CSR `number` as user space may.
+pub(crate) fn set_csr(vcpu: &Vcpu, number: u16, value: u64) -> Result {
     let access =
         user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
+    vcpu.clear_flag(flag::CSR_LOADED);
     match access {
         UserCsr::Plain(number) => {
             vcpu.csr().set(number, value);
@@ -159,5 +164,5 @@ fn reset(vcpu: &Vcpu) {
     vcpu.timer.set(timer);
     vcpu.pending_io.set(None);
     vcpu.exception.set(kvm_core::exit::ExceptionQueue::new());
-    let _ = b::KVM_MP_STATE_RUNNABLE;
+    vcpu.clear_flag(flag::CSR_LOADED);
 }

@@ -15,6 +15,7 @@ use crate::mmio;
 use crate::pmu;
 use crate::steal;
 use crate::switch::Switch;
+use crate::sync_regs;
 use crate::trace;
 use crate::vcpu::{flag, request, Vcpu};
 use crate::vpid;
@@ -32,6 +33,9 @@ fn check(vcpu: &Vcpu) -> i32 {
     if work < 0 {
         return work;
     }
+    if vcpu.mp_state.get() == b::KVM_MP_STATE_STOPPED {
+        return stopped(vcpu);
+    }
     if !vcpu.request_pending() {
         return GUEST;
     }
@@ -48,6 +52,22 @@ fn check(vcpu: &Vcpu) -> i32 {
         steal::update(vcpu);
     }
     GUEST
+}
+
+/// A stopped vCPU sleeps until a signal or a kick, and goes back to user space,
+/// which alone can start it.
+fn stopped(vcpu: &Vcpu) -> i32 {
+    // SAFETY: On the vCPU's thread, which may sleep.
+    unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
+    // SAFETY: As in `check`.
+    let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
+    if work < 0 {
+        work
+    } else {
+        // SAFETY: The shared page is the vCPU's.
+        unsafe { (*vcpu.run()).exit_reason = b::KVM_EXIT_INTR };
+        EINTR
+    }
 }
 
 /// Prepares entry. [`GUEST`], with interrupts off and everything loaded; or
@@ -146,17 +166,18 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
     let mut next = GUEST;
     // What user space did for the guest since the last exit.
     if let Some(pending) = vcpu.pending_io.take() {
-        // SAFETY: On the vCPU's thread; balanced below.
-        unsafe { b::vcpu_load(kvm_vcpu) };
         next = mmio::resume(vcpu, pending, wants_to_run);
-        // SAFETY: Loaded above.
-        unsafe { b::vcpu_put(kvm_vcpu) };
     }
     if !wants_to_run {
-        return -EINTR_NUMBER;
+        sync_regs::store(vcpu);
+        return EINTR;
     }
     if next != GUEST {
+        sync_regs::store(vcpu);
         return next;
+    }
+    if let Err(error) = sync_regs::load(vcpu) {
+        return error.to_errno();
     }
     // SAFETY: The shared page is the vCPU's.
     unsafe { (*run).exit_reason = b::KVM_EXIT_UNKNOWN };
@@ -185,7 +206,8 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         b::kvm_sigset_deactivate(kvm_vcpu);
         b::vcpu_put(kvm_vcpu);
     }
+    sync_regs::store(vcpu);
     next
 }
 
-const EINTR_NUMBER: i32 = b::EINTR as i32;
+const EINTR: i32 = -(b::EINTR as i32);

@@ -3,6 +3,8 @@
 //! Steal time: the record in guest memory that says how long the vCPU was
 //! ready but did not run, and whether it was preempted.
 
+use core::cell::UnsafeCell;
+
 use kvm_core::steal_time::{PREEMPTED, RECORD_SIZE, STEAL, VCPU_PREEMPTED, VERSION};
 use la_arch::kvm::para;
 
@@ -30,12 +32,16 @@ pub(crate) fn set(vcpu: &Vcpu, address: Option<u64>) {
 
 /// Runs `f` with the address of the record in the VMM's memory, under srcu; the
 /// page is dirty afterwards.
-fn with_record(vcpu: &Vcpu, f: impl FnOnce(usize)) {
+fn with_record(
+    vcpu: &Vcpu,
+    cache: &UnsafeCell<b::gfn_to_hva_cache>,
+    f: impl FnOnce(usize),
+) {
     let Some(gpa) = vcpu.steal.get().address() else {
         return;
     };
     let kvm = vcpu.vm().kvm;
-    let cache = vcpu.steal_cache.get();
+    let cache = cache.get();
     // SAFETY: The VM is alive; the cache is the vCPU's own, and its slot is
     // valid under srcu while the generation agrees.
     unsafe {
@@ -60,7 +66,7 @@ fn with_record(vcpu: &Vcpu, f: impl FnOnce(usize)) {
 
 /// Writes the record, before the guest is entered; may sleep.
 pub(crate) fn update(vcpu: &Vcpu) {
-    with_record(vcpu, |record| {
+    with_record(vcpu, &vcpu.steal_cache, |record| {
         let mut steal = vcpu.steal.get();
         let (mut version, mut total) = (0, 0);
         // SAFETY: Addresses in a memory slot of the VMM; a page that cannot be
@@ -107,7 +113,8 @@ pub(crate) fn preempted(vcpu: &Vcpu) {
     if !unsafe { b::kvm_la_current_mm_is(vcpu.vm().kvm) } {
         return;
     }
-    with_record(vcpu, |record| {
+    // A cache of its own: the notifier may have interrupted `update`.
+    with_record(vcpu, &vcpu.preempted_cache, |record| {
         // SAFETY: As in `update`.
         let failed = unsafe {
             b::kvm_la_put_user_u8_atomic(VCPU_PREEMPTED, record.wrapping_add(PREEMPTED))

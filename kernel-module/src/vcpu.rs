@@ -132,6 +132,8 @@ pub(crate) struct Vcpu {
     pub(crate) steal: Cell<StealTime>,
     /// Where the steal-time record is in the VMM's memory.
     pub(crate) steal_cache: UnsafeCell<b::gfn_to_hva_cache>,
+    /// The same for the scheduler's notifier.
+    pub(crate) preempted_cache: UnsafeCell<b::gfn_to_hva_cache>,
     cpucfg: UnsafeCell<GuestCpucfg>,
     csr: UnsafeCell<CsrFile>,
     /// Floating point and more.

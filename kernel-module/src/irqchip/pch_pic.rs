@@ -74,10 +74,31 @@ impl Registers for Bus {
         };
         // SAFETY: As above.
         let chip = unsafe { &*self.0 };
-        chip.state.with(|state| {
+        let again = chip.state.with(|state| {
+            let masked = pins(state, reg::MASK);
             let base = state.base().unwrap_or(address);
             state.write(address.wrapping_sub(base), size, value, &mut cascade);
+            let asserted = pins(state, reg::IRR) & !pins(state, reg::EDGE);
+            masked & !pins(state, reg::MASK) & asserted
         });
+        if again != 0 {
+            handled(vcpu.vm(), again);
+        }
+    }
+}
+
+fn pins(state: &Model, register: u64) -> u64 {
+    state.read(register, 8)
+}
+
+/// The guest unmasks level pins that it has handled: whoever holds one up by a
+/// resampling irqfd lets go, and is told to look again. Without locks, as that
+/// sets the pin.
+fn handled(vm: &Vm, mut pins: u64) {
+    while pins != 0 {
+        // SAFETY: The VM is alive; may take KVM's locks here.
+        unsafe { b::kvm_notify_acked_irq(vm.kvm, 0, pins.trailing_zeros()) };
+        pins &= pins.wrapping_sub(1);
     }
 }
 
