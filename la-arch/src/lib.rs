@@ -15,5 +15,6 @@ pub mod lvz;
 pub mod one_reg;
 pub mod pch_pic;
 mod register;
+pub mod sync_regs;
 
 pub use exception::Exception;
