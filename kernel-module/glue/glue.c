@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Kernel macros and inline functions as functions; see glue.h. */
+
+#include <linux/kvm_host.h>
+#include <linux/delay.h>
+#include <linux/entry-virt.h>
+#include <linux/mod_devicetable.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/sched/stat.h>
+#include <linux/uaccess.h>
+
+#include <asm/cpu-features.h>
+#include <asm/cpufeature.h>
+#include <asm/fpu.h>
+#include <asm/time.h>
+
+#include "glue.h"
+
+/* Loads the module on a CPU with the virtualization extension. */
+static const struct cpu_feature kvm_feature[] = {
+	{ .feature = cpu_feature(LOONGARCH_LVZ) },
+	{},
+};
+MODULE_DEVICE_TABLE(cpu, kvm_feature);
+
+u64 kvm_la_cpu_options(void) { return cpu_data[0].options; }
+unsigned int kvm_la_cpu_vabits(void) { return cpu_vabits; }
+u64 kvm_la_const_freq(void) { return calc_const_freq(); }
+void kvm_la_lose_fpu(void) { lose_fpu(1); }
+
+void kvm_la_preempt_disable(void) { preempt_disable(); }
+void kvm_la_preempt_enable(void) { preempt_enable(); }
+void kvm_la_irq_disable(void) { local_irq_disable(); }
+void kvm_la_irq_enable(void) { local_irq_enable(); }
+unsigned long kvm_la_irq_save(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	return flags;
+}
+void kvm_la_irq_restore(unsigned long flags) { local_irq_restore(flags); }
+unsigned int kvm_la_cpu(void) { return raw_smp_processor_id(); }
+unsigned int kvm_la_online_cpus(void) { return num_online_cpus(); }
+void *kvm_la_alloc_percpu(size_t size, size_t align)
+{
+	return (void __force *)__alloc_percpu(size, align);
+}
+void kvm_la_free_percpu(void *area) { free_percpu((void __percpu __force *)area); }
+void *kvm_la_percpu_ptr(void *area, unsigned int cpu)
+{
+	return per_cpu_ptr((void __percpu __force *)area, cpu);
+}
+unsigned int kvm_la_next_possible_cpu(int cpu) { return cpumask_next(cpu, cpu_possible_mask); }
+unsigned int kvm_la_cpu_limit(void) { return nr_cpu_ids; }
+void kvm_la_delay(unsigned long cycles) { __delay(cycles); }
+
+void kvm_la_spin_lock_init(spinlock_t *lock) { spin_lock_init(lock); }
+unsigned long kvm_la_spin_lock_irqsave(spinlock_t *lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(lock, flags);
+	return flags;
+}
+void kvm_la_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
+{
+	spin_unlock_irqrestore(lock, flags);
+}
+void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock) { raw_spin_lock_init(lock); }
+unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(lock, flags);
+	return flags;
+}
+void kvm_la_raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags)
+{
+	raw_spin_unlock_irqrestore(lock, flags);
+}
+void kvm_la_mmu_lock(struct kvm *kvm) { spin_lock(&kvm->mmu_lock); }
+void kvm_la_mmu_unlock(struct kvm *kvm) { spin_unlock(&kvm->mmu_lock); }
+int kvm_la_srcu_read_lock(struct kvm *kvm) { return srcu_read_lock(&kvm->srcu); }
+void kvm_la_srcu_read_unlock(struct kvm *kvm, int idx) { srcu_read_unlock(&kvm->srcu, idx); }
+void kvm_la_slots_lock(struct kvm *kvm) { mutex_lock(&kvm->slots_lock); }
+void kvm_la_slots_unlock(struct kvm *kvm) { mutex_unlock(&kvm->slots_lock); }
+
+bool kvm_la_dirty_ring_check_request(struct kvm_vcpu *vcpu)
+{
+	return kvm_dirty_ring_check_request(vcpu);
+}
+int kvm_la_exiting_guest_mode(struct kvm_vcpu *vcpu) { return kvm_vcpu_exiting_guest_mode(vcpu); }
+int kvm_la_xfer_to_guest_mode_handle_work(struct kvm_vcpu *vcpu)
+{
+	return kvm_xfer_to_guest_mode_handle_work(vcpu);
+}
+bool kvm_la_xfer_to_guest_mode_work_pending(void) { return xfer_to_guest_mode_work_pending(); }
+void kvm_la_guest_enter_irqoff(void)
+{
+	guest_timing_enter_irqoff();
+	guest_state_enter_irqoff();
+}
+void kvm_la_guest_exit_irqoff(void)
+{
+	guest_timing_exit_irqoff();
+	guest_state_exit_irqoff();
+}
+void kvm_la_vcpu_kick(struct kvm_vcpu *vcpu) { kvm_vcpu_kick(vcpu); }
+void kvm_la_wake(struct kvm_vcpu *vcpu) { rcuwait_wake_up(&vcpu->wait); }
+bool kvm_la_vcpu_is_blocking(struct kvm_vcpu *vcpu) { return kvm_vcpu_is_blocking(vcpu); }
+struct kvm_vcpu *kvm_la_get_vcpu(struct kvm *kvm, int index) { return kvm_get_vcpu(kvm, index); }
+struct kvm_vcpu *kvm_la_get_vcpu_by_id(struct kvm *kvm, int id)
+{
+	return kvm_get_vcpu_by_id(kvm, id);
+}
+void kvm_la_register_perf_callbacks(void) { kvm_register_perf_callbacks(); }
+void kvm_la_unregister_perf_callbacks(void) { kvm_unregister_perf_callbacks(); }
+
+#ifdef CONFIG_SCHED_INFO
+u64 kvm_la_run_delay(void) { return current->sched_info.run_delay; }
+#else
+u64 kvm_la_run_delay(void) { return 0; }
+#endif
+bool kvm_la_sched_info_on(void) { return sched_info_on(); }

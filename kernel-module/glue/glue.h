@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Kernel interfaces that are macros or inline functions, as functions that
+ * Rust can call. No logic here: one line each, or a macro's fixed pattern.
+ */
+
+#ifndef KVM_LA_GLUE_H
+#define KVM_LA_GLUE_H
+
+#include <linux/kvm_host.h>
+
+struct module;
+
+/* The processor */
+u64 kvm_la_cpu_options(void);
+unsigned int kvm_la_cpu_vabits(void);
+u64 kvm_la_const_freq(void);
+void kvm_la_lose_fpu(void);
+
+/* Preemption, interrupts, CPUs */
+void kvm_la_preempt_disable(void);
+void kvm_la_preempt_enable(void);
+void kvm_la_irq_disable(void);
+void kvm_la_irq_enable(void);
+unsigned long kvm_la_irq_save(void);
+void kvm_la_irq_restore(unsigned long flags);
+unsigned int kvm_la_cpu(void);
+unsigned int kvm_la_online_cpus(void);
+void *kvm_la_alloc_percpu(size_t size, size_t align);
+void kvm_la_free_percpu(void *area);
+void *kvm_la_percpu_ptr(void *area, unsigned int cpu);
+unsigned int kvm_la_next_possible_cpu(int cpu);
+unsigned int kvm_la_cpu_limit(void);
+void kvm_la_delay(unsigned long cycles);
+
+/* Locks */
+void kvm_la_spin_lock_init(spinlock_t *lock);
+unsigned long kvm_la_spin_lock_irqsave(spinlock_t *lock);
+void kvm_la_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock);
+unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock);
+void kvm_la_raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags);
+void kvm_la_mmu_lock(struct kvm *kvm);
+void kvm_la_mmu_unlock(struct kvm *kvm);
+int kvm_la_srcu_read_lock(struct kvm *kvm);
+void kvm_la_srcu_read_unlock(struct kvm *kvm, int idx);
+void kvm_la_slots_lock(struct kvm *kvm);
+void kvm_la_slots_unlock(struct kvm *kvm);
+
+/* Requests and the way into the guest */
+bool kvm_la_dirty_ring_check_request(struct kvm_vcpu *vcpu);
+int kvm_la_exiting_guest_mode(struct kvm_vcpu *vcpu);
+int kvm_la_xfer_to_guest_mode_handle_work(struct kvm_vcpu *vcpu);
+bool kvm_la_xfer_to_guest_mode_work_pending(void);
+void kvm_la_guest_enter_irqoff(void);
+void kvm_la_guest_exit_irqoff(void);
+void kvm_la_vcpu_kick(struct kvm_vcpu *vcpu);
+void kvm_la_wake(struct kvm_vcpu *vcpu);
+bool kvm_la_vcpu_is_blocking(struct kvm_vcpu *vcpu);
+struct kvm_vcpu *kvm_la_get_vcpu(struct kvm *kvm, int index);
+struct kvm_vcpu *kvm_la_get_vcpu_by_id(struct kvm *kvm, int id);
+void kvm_la_register_perf_callbacks(void);
+void kvm_la_unregister_perf_callbacks(void);
+
+/* The time */
+u64 kvm_la_run_delay(void);
+bool kvm_la_sched_info_on(void);
+
+/* Memory */
+unsigned long kvm_la_pa(void *va);
+void *kvm_la_va(unsigned long pa);
+unsigned long kvm_la_mm_pgd(struct kvm *kvm);
+bool kvm_la_current_mm_is(struct kvm *kvm);
+bool kvm_la_pfn_valid(unsigned long pfn);
+unsigned long kvm_la_get_zeroed_pages(unsigned int order);
+void kvm_la_free_pages(unsigned long address, unsigned int order);
+void *kvm_la_mmu_cache_alloc(struct kvm_mmu_memory_cache *cache);
+kvm_pfn_t kvm_la_faultin_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, bool write,
+			     bool *writable, struct page **page);
+void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty);
+void kvm_la_release_page_unused(struct page *page);
+unsigned long kvm_la_mmu_seq(struct kvm *kvm);
+bool kvm_la_mmu_invalidate_retry_gfn(struct kvm *kvm, unsigned long seq, gfn_t gfn);
+bool kvm_la_slot_dirty_track_enabled(const struct kvm_memory_slot *slot);
+unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_t gfn);
+bool kvm_la_dirty_log_init_set(struct kvm *kvm);
+bool kvm_la_is_error_hva(unsigned long hva);
+bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn);
+int kvm_la_host_mapping_is_huge(struct kvm *kvm, unsigned long hva);
+u64 kvm_la_memslots_generation(struct kvm *kvm);
+int kvm_la_get_user_u32(u32 *value, unsigned long address);
+int kvm_la_get_user_u64(u64 *value, unsigned long address);
+int kvm_la_put_user_u8(u8 value, unsigned long address);
+int kvm_la_put_user_u32(u32 value, unsigned long address);
+int kvm_la_put_user_u64(u64 value, unsigned long address);
+void kvm_la_smp_wmb(void);
+void kvm_la_cond_resched(void);
+void kvm_la_tables_init(struct list_head *list);
+void kvm_la_table_retire(struct list_head *list, void *table);
+void kvm_la_tables_free(struct list_head *list);
+
+/* vmlinux, in arch/loongarch/kvm/switch.S */
+struct loongarch_fpu;
+void kvm_save_fpu(struct loongarch_fpu *fpu);
+void kvm_restore_fpu(struct loongarch_fpu *fpu);
+void kvm_save_lsx(struct loongarch_fpu *fpu);
+void kvm_restore_lsx(struct loongarch_fpu *fpu);
+void kvm_save_lasx(struct loongarch_fpu *fpu);
+void kvm_restore_lasx(struct loongarch_fpu *fpu);
+
+#endif /* KVM_LA_GLUE_H */

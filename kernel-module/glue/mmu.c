@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Memory: kernel macros and inline functions as functions; see glue.h. */
+
+#include <linux/gfp.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/uaccess.h>
+
+#include "glue.h"
+
+unsigned long kvm_la_pa(void *va) { return __pa(va); }
+void *kvm_la_va(unsigned long pa) { return __va(pa); }
+unsigned long kvm_la_mm_pgd(struct kvm *kvm) { return (unsigned long)kvm->mm->pgd; }
+bool kvm_la_current_mm_is(struct kvm *kvm) { return current->mm == kvm->mm; }
+bool kvm_la_pfn_valid(unsigned long pfn) { return pfn_valid(pfn); }
+unsigned long kvm_la_get_zeroed_pages(unsigned int order)
+{
+	return __get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, order);
+}
+void kvm_la_free_pages(unsigned long address, unsigned int order) { free_pages(address, order); }
+
+/* kvm_mmu_memory_cache_alloc() that fails instead of BUG() on an empty cache. */
+void *kvm_la_mmu_cache_alloc(struct kvm_mmu_memory_cache *cache)
+{
+	return cache->nobjs ? kvm_mmu_memory_cache_alloc(cache) : NULL;
+}
+
+kvm_pfn_t kvm_la_faultin_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, bool write,
+			     bool *writable, struct page **page)
+{
+	return kvm_faultin_pfn(vcpu, gfn, write, writable, page);
+}
+void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty)
+{
+	kvm_release_faultin_page(kvm, page, false, dirty);
+}
+void kvm_la_release_page_unused(struct page *page) { kvm_release_page_unused(page); }
+
+/* The barrier orders this read before those of the host's page tables. */
+unsigned long kvm_la_mmu_seq(struct kvm *kvm)
+{
+	unsigned long seq = kvm->mmu_invalidate_seq;
+
+	smp_rmb();
+	return seq;
+}
+bool kvm_la_mmu_invalidate_retry_gfn(struct kvm *kvm, unsigned long seq, gfn_t gfn)
+{
+	return mmu_invalidate_retry_gfn(kvm, seq, gfn);
+}
+bool kvm_la_slot_dirty_track_enabled(const struct kvm_memory_slot *slot)
+{
+	return kvm_slot_dirty_track_enabled(slot);
+}
+unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_t gfn)
+{
+	return __gfn_to_hva_memslot(slot, gfn);
+}
+bool kvm_la_dirty_log_init_set(struct kvm *kvm)
+{
+	return kvm_dirty_log_manual_protect_and_init_set(kvm);
+}
+bool kvm_la_is_error_hva(unsigned long hva) { return kvm_is_error_hva(hva); }
+bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn) { return is_error_noslot_pfn(pfn); }
+u64 kvm_la_memslots_generation(struct kvm *kvm) { return kvm_memslots(kvm)->generation; }
+
+/*
+ * Whether the process maps @hva with a huge page. Interrupts are off so that
+ * the tables are not freed during the walk; each entry is read once.
+ */
+int kvm_la_host_mapping_is_huge(struct kvm *kvm, unsigned long hva)
+{
+	unsigned long flags;
+	int huge = 0;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = pgdp_get(pgd_offset(kvm->mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = p4dp_get(p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = pudp_get(pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	pmd = pmdp_get(pmd_offset(&pud, hva));
+	if (pmd_none(pmd) || !pmd_present(pmd))
+		goto out;
+	huge = !!(pmd_val(pmd) & _PAGE_HUGE);
+out:
+	local_irq_restore(flags);
+	return huge;
+}
+
+/* These do not sleep: the callers may be in the preemption notifier. */
+#define GET_USER(name, type)						\
+int name(type *value, unsigned long address)				\
+{									\
+	int ret;							\
+									\
+	pagefault_disable();						\
+	ret = __get_user(*value, (type __user *)address);		\
+	pagefault_enable();						\
+	return ret;							\
+}
+#define PUT_USER(name, type)						\
+int name(type value, unsigned long address)				\
+{									\
+	int ret;							\
+									\
+	pagefault_disable();						\
+	ret = __put_user(value, (type __user *)address);		\
+	pagefault_enable();						\
+	return ret;							\
+}
+GET_USER(kvm_la_get_user_u32, u32)
+GET_USER(kvm_la_get_user_u64, u64)
+PUT_USER(kvm_la_put_user_u8, u8)
+PUT_USER(kvm_la_put_user_u32, u32)
+PUT_USER(kvm_la_put_user_u64, u64)
+void kvm_la_smp_wmb(void) { smp_wmb(); }
+void kvm_la_cond_resched(void) { cond_resched(); }
+
+/* Stage-2 tables that are linked nowhere any more, by their struct page. */
+void kvm_la_tables_init(struct list_head *list) { INIT_LIST_HEAD(list); }
+void kvm_la_table_retire(struct list_head *list, void *table)
+{
+	list_add_tail(&virt_to_page(table)->lru, list);
+}
+void kvm_la_tables_free(struct list_head *list)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, list, lru) {
+		list_del(&page->lru);
+		__free_page(page);
+	}
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Access to control and status registers: the root's (`csr*`) and the
+//! guest's (`gcsr*`, docs/lvz.md 3.2), with the number as a const parameter.
+//!
+//! The functions are safe to call in the sense of memory: what a register
+//! write does to the machine is for the callers to get right, and each says
+//! which lock or CPU pinning it relies on. All of them need preemption off
+//! when the value belongs to a vCPU.
+
+use core::arch::asm;
+
+pub(crate) use la_arch::csr::number as num;
+
+/// Reads root CSR `N`.
+#[inline(always)]
+pub(crate) fn read<const N: u16>() -> u64 {
+    let value: u64;
+    // SAFETY: Reading a CSR at PLV0 has no effect on memory.
+    unsafe { asm!("csrrd {v}, {n}", v = out(reg) value, n = const N, options(nostack)) };
+    value
+}
+
+/// Writes root CSR `N` and returns the old value.
+#[inline(always)]
+pub(crate) fn write<const N: u16>(value: u64) -> u64 {
+    let mut v = value;
+    // SAFETY: The registers written through this function (LVZ's own, EUEN and
+    // performance counters) do not affect the kernel's own memory accesses.
+    unsafe { asm!("csrwr {v}, {n}", v = inout(reg) v, n = const N, options(nostack)) };
+    v
+}
+
+/// Replaces the bits of root CSR `N` that are set in `mask`; returns the old
+/// value.
+#[inline(always)]
+pub(crate) fn exchange<const N: u16>(value: u64, mask: u64) -> u64 {
+    let mut v = value;
+    // SAFETY: As for `write`.
+    unsafe {
+        asm!("csrxchg {v}, {m}, {n}", v = inout(reg) v, m = in(reg) mask, n = const N,
+            options(nostack))
+    };
+    v
+}
+
+/// Reads guest CSR `N`.
+#[inline(always)]
+pub(crate) fn guest_read<const N: u16>() -> u64 {
+    let value: u64;
+    // SAFETY: Reading a guest CSR has no effect on memory and never traps in
+    // root mode (docs/lvz.md G-3).
+    unsafe { asm!("gcsrrd {v}, {n}", v = out(reg) value, n = const N, options(nostack)) };
+    value
+}
+
+/// Writes guest CSR `N` and returns the old value.
+#[inline(always)]
+pub(crate) fn guest_write<const N: u16>(value: u64) -> u64 {
+    let mut v = value;
+    // SAFETY: Guest CSRs only affect execution in guest mode.
+    unsafe { asm!("gcsrwr {v}, {n}", v = inout(reg) v, n = const N, options(nostack)) };
+    v
+}
+
+/// Replaces the bits of guest CSR `N` that are set in `mask`; returns the old
+/// value.
+#[inline(always)]
+pub(crate) fn guest_exchange<const N: u16>(value: u64, mask: u64) -> u64 {
+    let mut v = value;
+    // SAFETY: As for `guest_write`.
+    unsafe {
+        asm!("gcsrxchg {v}, {m}, {n}", v = inout(reg) v, m = in(reg) mask, n = const N,
+            options(nostack))
+    };
+    v
+}
+
+/// Word `index` of the CPU's configuration.
+#[inline(always)]
+pub(crate) fn cpucfg(index: u32) -> u32 {
+    let value: u64;
+    // SAFETY: `cpucfg` has no side effects.
+    unsafe {
+        asm!("cpucfg {v}, {i}", v = out(reg) value, i = in(reg) u64::from(index),
+            options(nostack, nomem, pure))
+    };
+    value as u32
+}
+
+/// The stable counter as the root sees it.
+#[inline(always)]
+pub(crate) fn counter() -> u64 {
+    let value: u64;
+    // SAFETY: `rdtime.d` has no side effects.
+    unsafe { asm!("rdtime.d {v}, $zero", v = out(reg) value, options(nostack, nomem)) };
+    value
+}
+
+/// Drops every guest TLB entry of both stages and all GIDs on this CPU
+/// (`invtlb` operation 0x12, docs/lvz.md I-5).
+#[inline(always)]
+pub(crate) fn flush_all_guests() {
+    // SAFETY: Dropping TLB entries never changes what an access reads.
+    unsafe { asm!("invtlb 0x12, $zero, $zero", options(nostack)) };
+}
+
+/// Drops the stage-2 entry of guest `gid` for the page pair that holds `gpa`
+/// (`invtlb` operation 0x16, docs/lvz.md I-6). `gid` is in GSTAT's position.
+#[inline(always)]
+pub(crate) fn flush_stage2(gid: u64, gpa: u64) {
+    // SAFETY: As for `flush_all_guests`.
+    unsafe {
+        asm!("invtlb 0x16, {g}, {a}", g = in(reg) gid, a = in(reg) gpa, options(nostack))
+    };
+}

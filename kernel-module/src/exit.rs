@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What to do about an exit. Interrupts and preemption are on.
+
+use kernel::pr_warn_once;
+use kvm_core::csr::{emulate, Emulated};
+use kvm_core::decode::{next_pc, sensitive, Sensitive};
+use kvm_core::exit::{classify, Exit, Fault};
+use kvm_core::hypercall::{self, Hypercall};
+use la_arch::csr::{Crmd, Estat};
+use la_arch::exception::interrupt as line;
+use la_arch::kvm::{guest_debug, hypercall as code};
+
+use crate::bindings as b;
+use crate::csr::{self, num};
+use crate::interrupt::{self, queue_exception};
+use crate::mmio;
+use crate::mmu::{self, Answer};
+use crate::run::{GUEST, USER};
+use crate::steal;
+use crate::vcpu::{request, PendingIo, Vcpu};
+
+/// Handles the exit that `vcpu.switch` describes.
+pub(crate) fn handle(vcpu: &Vcpu) -> i32 {
+    match classify(vcpu.switch.estat.get()) {
+        Exit::Interrupt => {
+            let stat = vcpu.stat();
+            stat.int_exits = stat.int_exits.wrapping_add(1);
+            GUEST
+        }
+        Exit::Sensitive => gspr(vcpu),
+        exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => fault(vcpu, exit),
+        Exit::Hypercall => hvcl(vcpu),
+        Exit::FpDisabled => unit(vcpu, vcpu.cpucfg().fpu(), request::FPU_LOAD),
+        Exit::LsxDisabled => unit(vcpu, vcpu.cpucfg().lsx(), request::FPU_LOAD),
+        Exit::LasxDisabled => unit(vcpu, vcpu.cpucfg().lasx(), request::FPU_LOAD),
+        Exit::LbtDisabled => unit(vcpu, vcpu.cpucfg().lbt(), request::LBT_LOAD),
+        Exit::Unexpected(code) => {
+            pr_warn_once!("kvm: unexpected exit code {} of a guest\n", code);
+            not_an_instruction(vcpu);
+            GUEST
+        }
+    }
+}
+
+fn not_an_instruction(vcpu: &Vcpu) {
+    let word = vcpu.switch.badi.get() as u32;
+    queue_exception(vcpu, Fault::instruction_non_existent(word));
+}
+
+/// First use of a unit since the vCPU came to this CPU.
+fn unit(vcpu: &Vcpu, present: bool, request: u64) -> i32 {
+    if present {
+        vcpu.make_request(request);
+    } else {
+        not_an_instruction(vcpu);
+    }
+    GUEST
+}
+
+fn advance(vcpu: &Vcpu) {
+    vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
+}
+
+/// A sensitive instruction.
+fn gspr(vcpu: &Vcpu) -> i32 {
+    match sensitive(vcpu.switch.badi.get() as u32) {
+        Some(Sensitive::Cpucfg { rd, rj }) => {
+            let stat = vcpu.stat();
+            stat.cpucfg_exits = stat.cpucfg_exits.wrapping_add(1);
+            let index = rj.read(vcpu.gprs());
+            let value = vcpu.cpucfg().answer(index, vcpu.vm().pv());
+            rd.write(vcpu.gprs(), value);
+            advance(vcpu);
+            GUEST
+        }
+        Some(Sensitive::Csr(access)) => {
+            let features = vcpu.cpucfg().csr_features();
+            // SAFETY: Balanced below; the notifiers use the file too.
+            unsafe { b::kvm_la_preempt_disable() };
+            let done = emulate(vcpu.csr(), access, vcpu.gprs(), features);
+            // SAFETY: Disabled above.
+            unsafe { b::kvm_la_preempt_enable() };
+            match done {
+                Emulated::Done => advance(vcpu),
+                Emulated::LendCounters => vcpu.make_request(request::PMU),
+            }
+            GUEST
+        }
+        Some(Sensitive::Iocsr(access)) => {
+            advance(vcpu);
+            mmio::iocsr(vcpu, access)
+        }
+        Some(Sensitive::Idle) => {
+            advance(vcpu);
+            idle(vcpu);
+            GUEST
+        }
+        Some(Sensitive::Cacop) => {
+            advance(vcpu);
+            GUEST
+        }
+        None => {
+            not_an_instruction(vcpu);
+            GUEST
+        }
+    }
+}
+
+/// Waits until an interrupt is pending.
+fn idle(vcpu: &Vcpu) {
+    let stat = vcpu.stat();
+    stat.idle_exits = stat.idle_exits.wrapping_add(1);
+    // SAFETY: Balanced below; the guest's registers are read.
+    unsafe { b::kvm_la_preempt_disable() };
+    let pending = interrupt::is_pending(vcpu);
+    // SAFETY: Disabled above.
+    unsafe { b::kvm_la_preempt_enable() };
+    if !pending {
+        // SAFETY: On the vCPU's thread, which may sleep.
+        unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
+    }
+}
+
+/// A fault in stage-2 translation.
+fn fault(vcpu: &Vcpu, exit: Exit) -> i32 {
+    let gpa = vcpu.switch.badv.get();
+    let word = vcpu.switch.badi.get() as u32;
+    let write = exit.is_write() == Some(true);
+    if gpa >= vcpu.vm().gpa_limit {
+        let address = kvm_core::decode::data_address(word, vcpu.gprs()).unwrap_or(gpa);
+        queue_exception(vcpu, Fault::data_address(word, address));
+        return GUEST;
+    }
+    match mmu::fault(vcpu, gpa, write, exit == Exit::Modify) {
+        Answer::Mapped => GUEST,
+        Answer::NoMemory => {
+            let pc = vcpu.switch.pc.get();
+            // A fetch that hardware reports as a load shows by its address.
+            if exit == Exit::Fetch || (exit == Exit::Load && pc == gpa) {
+                queue_exception(vcpu, Fault::fetch_address(word, pc));
+                return GUEST;
+            }
+            mmio::access(vcpu, gpa)
+        }
+        Answer::Failed(error) => error.to_errno(),
+    }
+}
+
+/// A hypercall.
+fn hvcl(vcpu: &Vcpu) -> i32 {
+    let word = vcpu.switch.badi.get() as u32;
+    // SAFETY: Balanced below.
+    unsafe { b::kvm_la_preempt_disable() };
+    let plv = Crmd(csr::guest_read::<{ num::CRMD }>()).plv() as u8;
+    // SAFETY: Disabled above.
+    unsafe { b::kvm_la_preempt_enable() };
+    // SAFETY: A word of a live vCPU, changed under its mutex.
+    let debug = unsafe { (*vcpu.kvm_vcpu).guest_debug } as u32;
+    let wanted = guest_debug::ENABLE | guest_debug::USE_SW_BP;
+    let breakpoints = debug & wanted == wanted;
+    let call = hypercall::decode(word, plv, vcpu.gprs(), vcpu.vm().pv(), breakpoints);
+    let stat = vcpu.stat();
+    match call {
+        Hypercall::Ipi(targets) => {
+            stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
+            for target in targets {
+                if let Some(target) = vcpu.vm().vcpu_by_cpuid(u64::from(target)) {
+                    target.raise(line::SWI0);
+                    target.kick();
+                }
+            }
+            hypercall::resume(vcpu.gprs(), code::SUCCESS);
+        }
+        Hypercall::StealTime(record) => {
+            stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
+            steal::set(vcpu, record.record());
+            hypercall::resume(vcpu.gprs(), code::SUCCESS);
+        }
+        Hypercall::User { args } => {
+            stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
+            let run = vcpu.run();
+            // SAFETY: The shared page is the vCPU's.
+            unsafe {
+                (*run).exit_reason = b::KVM_EXIT_HYPERCALL;
+                let call = &raw mut (*run).__bindgen_anon_1.hypercall;
+                (*call).nr = u64::from(code::USER_SERVICE);
+                (*call).args = args;
+                (*call).ret = code::INVALID_CODE;
+                (*call).__bindgen_anon_1.flags = 0;
+            }
+            vcpu.pending_io.set(Some(PendingIo::Hypercall));
+            return USER;
+        }
+        Hypercall::Breakpoint => {
+            // SAFETY: The shared page is the vCPU's.
+            unsafe { (*vcpu.run()).exit_reason = b::KVM_EXIT_DEBUG };
+            return USER;
+        }
+        Hypercall::Refused(result) => hypercall::resume(vcpu.gprs(), result),
+        Hypercall::Privilege => {
+            queue_exception(vcpu, Fault::instruction_privilege(word));
+            return GUEST;
+        }
+    }
+    advance(vcpu);
+    GUEST
+}
+
+/// Exception code of the last exit.
+#[allow(dead_code)]
+pub(crate) fn code(vcpu: &Vcpu) -> u32 {
+    Estat(vcpu.switch.estat.get()).ecode() as u32
+}

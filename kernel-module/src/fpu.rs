@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Floating-point, vector and binary translation registers.
+//!
+//! The registers are shared with the host. Root EUEN stays 0 while a guest runs
+//! until the guest uses a unit; that exits, and the vCPU's values are loaded
+//! before the next entry. They stay until the vCPU leaves the CPU
+//! (docs/lvz.md 10.2). Preemption is off in all functions.
+
+use la_arch::csr::Euen;
+
+use crate::bindings as b;
+use crate::csr::{self, num};
+use crate::vcpu::{flag, Vcpu};
+
+/// FCSR.TM: the x87 register stack is in use, saving it takes LBT's state.
+const FCSR_TM: u32 = 1 << 6;
+
+fn enable(euen: Euen) {
+    csr::exchange::<{ num::EUEN }>(euen.0, euen.0);
+}
+
+fn disable(euen: Euen) {
+    csr::exchange::<{ num::EUEN }>(0, euen.0);
+}
+
+/// The widest unit that the vCPU has, as root EUEN bits.
+fn units(vcpu: &Vcpu) -> Euen {
+    let cpucfg = vcpu.cpucfg();
+    Euen(0)
+        .with_fpe(true)
+        .with_sxe(cpucfg.lsx())
+        .with_asxe(cpucfg.lasx())
+}
+
+/// Loads the vCPU's registers of the widest unit that it has.
+pub(crate) fn own(vcpu: &Vcpu) {
+    if vcpu.flag(flag::FPU) {
+        return;
+    }
+    let fpu = vcpu.units.fpu.get();
+    // SAFETY: The structure is the vCPU's own.
+    if unsafe { (*fpu).fcsr } & FCSR_TM != 0 {
+        own_lbt(vcpu);
+    }
+    let euen = units(vcpu);
+    enable(euen);
+    // SAFETY: The unit is enabled; the host's values were saved by lose_fpu.
+    unsafe {
+        if euen.asxe() {
+            b::kvm_restore_lasx(fpu);
+        } else if euen.sxe() {
+            b::kvm_restore_lsx(fpu);
+        } else {
+            b::kvm_restore_fpu(fpu);
+        }
+    }
+    vcpu.set_flag(flag::FPU);
+}
+
+/// Saves the vCPU's registers and disables the units.
+pub(crate) fn lose(vcpu: &Vcpu) {
+    if vcpu.flag(flag::FPU) {
+        let fpu = vcpu.units.fpu.get();
+        let euen = units(vcpu);
+        // SAFETY: The unit is enabled and holds the vCPU's values.
+        unsafe {
+            if euen.asxe() {
+                b::kvm_save_lasx(fpu);
+            } else if euen.sxe() {
+                b::kvm_save_lsx(fpu);
+            } else {
+                b::kvm_save_fpu(fpu);
+            }
+        }
+        disable(euen);
+        vcpu.clear_flag(flag::FPU);
+    }
+    if vcpu.flag(flag::LBT) {
+        lose_lbt(vcpu);
+    }
+}
+
+#[cfg(CONFIG_CPU_HAS_LBT)]
+pub(crate) fn own_lbt(vcpu: &Vcpu) {
+    if vcpu.flag(flag::LBT) {
+        return;
+    }
+    enable(Euen(0).with_bte(true));
+    // SAFETY: The unit is enabled.
+    unsafe { b::_restore_lbt(vcpu.units.lbt.get()) };
+    vcpu.set_flag(flag::LBT);
+}
+
+#[cfg(CONFIG_CPU_HAS_LBT)]
+fn lose_lbt(vcpu: &Vcpu) {
+    // SAFETY: The unit is enabled and holds the vCPU's values.
+    unsafe { b::_save_lbt(vcpu.units.lbt.get()) };
+    disable(Euen(0).with_bte(true));
+    vcpu.clear_flag(flag::LBT);
+}
+
+#[cfg(not(CONFIG_CPU_HAS_LBT))]
+pub(crate) fn own_lbt(_vcpu: &Vcpu) {}
+
+#[cfg(not(CONFIG_CPU_HAS_LBT))]
+fn lose_lbt(_vcpu: &Vcpu) {}
+
+/// The lanes of a floating-point or vector register, lowest first.
+pub(crate) fn read(vcpu: &Vcpu, register: kvm_core::decode::Fpr) -> [u64; 4] {
+    // SAFETY: Balanced below.
+    unsafe { b::kvm_la_preempt_disable() };
+    lose(vcpu);
+    // SAFETY: The structure holds the vCPU's values now; a union of integers.
+    let lanes = unsafe { (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 };
+    // SAFETY: Disabled above.
+    unsafe { b::kvm_la_preempt_enable() };
+    lanes
+}
+
+/// Sets the low `count` lanes of a register.
+pub(crate) fn write(
+    vcpu: &Vcpu,
+    register: kvm_core::decode::Fpr,
+    lanes: [u64; 4],
+    count: u8,
+) {
+    // SAFETY: Balanced below.
+    unsafe { b::kvm_la_preempt_disable() };
+    lose(vcpu);
+    // SAFETY: As in `read`.
+    let values =
+        unsafe { &mut (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 };
+    for (value, lane) in values.iter_mut().zip(lanes).take(usize::from(count)) {
+        *value = lane;
+    }
+    // SAFETY: Disabled above.
+    unsafe { b::kvm_la_preempt_enable() };
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The small hooks that generic KVM calls, and a check of all hooks against
+//! their C prototypes.
+
+use kernel::prelude::*;
+
+use crate::bindings as b;
+use crate::csr::{self, num};
+use crate::interrupt;
+use crate::vcpu::Vcpu;
+
+const NO_SUCH_IOCTL: i32 = -(b::ENOIOCTLCMD as i32);
+const INVALID: i32 = -(b::EINVAL as i32);
+
+/// kvm_arch_dev_ioctl: /dev/kvm has none of ours.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_dev_ioctl(_file: *mut b::file, _ioctl: u32, _arg: u64) -> i64 {
+    i64::from(NO_SUCH_IOCTL)
+}
+
+/// kvm_arch_vcpu_precreate.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_precreate(_kvm: *mut b::kvm, _id: u32) -> i32 {
+    0
+}
+
+/// kvm_arch_vcpu_postcreate.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_postcreate(_vcpu: *mut b::kvm_vcpu) {}
+
+/// kvm_arch_vcpu_fault: nothing to map beyond the generic pages.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_fault(
+    _vcpu: *mut b::kvm_vcpu,
+    _fault: *mut b::vm_fault,
+) -> b::vm_fault_t {
+    b::vm_fault_reason_VM_FAULT_SIGBUS
+}
+
+/// kvm_arch_vcpu_ioctl_translate.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_ioctl_translate(
+    _vcpu: *mut b::kvm_vcpu,
+    _translation: *mut b::kvm_translation,
+) -> i32 {
+    INVALID
+}
+
+/// KVM_GET_SREGS does not exist here.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_ioctl_get_sregs(
+    _vcpu: *mut b::kvm_vcpu,
+    _sregs: *mut b::kvm_sregs,
+) -> i32 {
+    NO_SUCH_IOCTL
+}
+
+/// KVM_SET_SREGS does not exist here.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_ioctl_set_sregs(
+    _vcpu: *mut b::kvm_vcpu,
+    _sregs: *mut b::kvm_sregs,
+) -> i32 {
+    NO_SUCH_IOCTL
+}
+
+/// KVM_GET_REGS.
+///
+/// # Safety
+///
+/// C calls it with the vCPU's mutex held and a kernel copy of the structure.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_get_regs(
+    vcpu: *mut b::kvm_vcpu,
+    regs: *mut b::kvm_regs,
+) -> i32 {
+    // SAFETY: By this function's contract.
+    let (vcpu, regs) = unsafe { (Vcpu::from_c(vcpu), &mut *regs) };
+    regs.gpr = *vcpu.gprs();
+    regs.pc = vcpu.switch.pc.get();
+    0
+}
+
+/// KVM_SET_REGS.
+///
+/// # Safety
+///
+/// As for [`kvm_arch_vcpu_ioctl_get_regs`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_regs(
+    vcpu: *mut b::kvm_vcpu,
+    regs: *mut b::kvm_regs,
+) -> i32 {
+    // SAFETY: By this function's contract.
+    let (vcpu, regs) = unsafe { (Vcpu::from_c(vcpu), &*regs) };
+    let gprs = vcpu.gprs();
+    *gprs = regs.gpr;
+    gprs[0] = 0;
+    vcpu.switch.pc.set(regs.pc);
+    0
+}
+
+/// KVM_GET_FPU.
+///
+/// # Safety
+///
+/// As for [`kvm_arch_vcpu_ioctl_get_regs`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_get_fpu(
+    vcpu: *mut b::kvm_vcpu,
+    out: *mut b::kvm_fpu,
+) -> i32 {
+    // SAFETY: By this function's contract; the vCPU is not loaded, so that its
+    // registers are in memory.
+    unsafe {
+        let fpu = &*Vcpu::from_c(vcpu).units.fpu.get();
+        (*out).fcsr = fpu.fcsr;
+        (*out).fcc = fpu.fcc;
+        for (out, register) in (*out).fpr.iter_mut().zip(&fpu.fpr) {
+            out.val64 = register.val64;
+        }
+    }
+    0
+}
+
+/// KVM_SET_FPU.
+///
+/// # Safety
+///
+/// As for [`kvm_arch_vcpu_ioctl_get_regs`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_fpu(
+    vcpu: *mut b::kvm_vcpu,
+    new: *mut b::kvm_fpu,
+) -> i32 {
+    // SAFETY: As for `kvm_arch_vcpu_ioctl_get_fpu`.
+    unsafe {
+        let fpu = &mut *Vcpu::from_c(vcpu).units.fpu.get();
+        fpu.fcsr = (*new).fcsr;
+        fpu.fcc = (*new).fcc;
+        for (new, register) in (*new).fpr.iter().zip(&mut fpu.fpr) {
+            register.val64 = new.val64;
+        }
+    }
+    0
+}
+
+/// KVM_GET_MP_STATE.
+///
+/// # Safety
+///
+/// As for [`kvm_arch_vcpu_ioctl_get_regs`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_get_mpstate(
+    vcpu: *mut b::kvm_vcpu,
+    state: *mut b::kvm_mp_state,
+) -> i32 {
+    // SAFETY: By this function's contract.
+    unsafe { (*state).mp_state = Vcpu::from_c(vcpu).mp_state.get() };
+    0
+}
+
+/// KVM_SET_MP_STATE.
+///
+/// # Safety
+///
+/// As for [`kvm_arch_vcpu_ioctl_get_regs`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_mpstate(
+    vcpu: *mut b::kvm_vcpu,
+    state: *mut b::kvm_mp_state,
+) -> i32 {
+    // SAFETY: By this function's contract.
+    let (vcpu, state) = unsafe { (Vcpu::from_c(vcpu), (*state).mp_state) };
+    if state != b::KVM_MP_STATE_RUNNABLE {
+        return INVALID;
+    }
+    vcpu.mp_state.set(state);
+    0
+}
+
+/// KVM_SET_GUEST_DEBUG.
+///
+/// # Safety
+///
+/// As for [`kvm_arch_vcpu_ioctl_get_regs`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_guest_debug(
+    vcpu: *mut b::kvm_vcpu,
+    debug: *mut b::kvm_guest_debug,
+) -> i32 {
+    let valid = b::KVM_GUESTDBG_ENABLE | b::KVM_GUESTDBG_USE_SW_BP | b::KVM_GUESTDBG_SINGLESTEP;
+    // SAFETY: By this function's contract.
+    unsafe {
+        let control = (*debug).control;
+        if control & !valid != 0 {
+            return INVALID;
+        }
+        (*vcpu).guest_debug = if control & b::KVM_GUESTDBG_ENABLE != 0 {
+            control as _
+        } else {
+            0
+        };
+    }
+    0
+}
+
+/// kvm_arch_vcpu_runnable: a sleeping vCPU has a reason to wake.
+///
+/// # Safety
+///
+/// C calls it for a live vCPU, from any thread.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_runnable(vcpu: *mut b::kvm_vcpu) -> i32 {
+    // SAFETY: By this function's contract.
+    let vcpu = unsafe { Vcpu::from_c(vcpu) };
+    i32::from(vcpu.interrupts.peek().raised() != 0)
+}
+
+/// kvm_cpu_has_pending_timer: the vCPU's own thread asks before it sleeps.
+///
+/// # Safety
+///
+/// C calls it for the loaded vCPU.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_cpu_has_pending_timer(vcpu: *mut b::kvm_vcpu) -> i32 {
+    // SAFETY: By this function's contract.
+    let vcpu = unsafe { Vcpu::from_c(vcpu) };
+    // SAFETY: Balanced below.
+    unsafe { b::kvm_la_preempt_disable() };
+    let pending = interrupt::is_pending(vcpu);
+    // SAFETY: Disabled above.
+    unsafe { b::kvm_la_preempt_enable() };
+    i32::from(pending)
+}
+
+/// kvm_arch_vcpu_should_kick: whether a kick must interrupt the guest.
+///
+/// # Safety
+///
+/// C calls it for a live vCPU.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_should_kick(vcpu: *mut b::kvm_vcpu) -> i32 {
+    // SAFETY: By this function's contract.
+    let mode = unsafe { b::kvm_la_exiting_guest_mode(vcpu) };
+    i32::from(mode == b::IN_GUEST_MODE as i32)
+}
+
+/// kvm_arch_vcpu_in_kernel: the loaded vCPU's guest is in its kernel.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_in_kernel(_vcpu: *mut b::kvm_vcpu) -> bool {
+    // SAFETY: Balanced below.
+    unsafe { b::kvm_la_preempt_disable() };
+    let crmd = la_arch::csr::Crmd(csr::guest_read::<{ num::CRMD }>());
+    // SAFETY: Disabled above.
+    unsafe { b::kvm_la_preempt_enable() };
+    crmd.plv() == 0
+}
+
+/// kvm_arch_vcpu_preempted_in_kernel: not known of a vCPU that is off the CPU.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_vcpu_preempted_in_kernel(_vcpu: *mut b::kvm_vcpu) -> bool {
+    false
+}
+
+/// kvm_arch_vcpu_get_ip: for perf.
+///
+/// # Safety
+///
+/// C calls it for the running vCPU.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> u64 {
+    // SAFETY: By this function's contract.
+    unsafe { Vcpu::from_c(vcpu) }.switch.pc.get()
+}
+
+/// kvm_arch_pmi_in_guest: a counter's interrupt while a vCPU is loaded belongs
+/// to the guest, unless the guest has the counters.
+///
+/// # Safety
+///
+/// C calls it with the loaded vCPU or null.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_pmi_in_guest(vcpu: *mut b::kvm_vcpu) -> bool {
+    // SAFETY: By this function's contract.
+    !vcpu.is_null() && !unsafe { Vcpu::from_c(vcpu) }.flag(crate::vcpu::flag::PMU)
+}
+
+/// kvm_arch_sync_dirty_log: nothing is kept back.
+#[no_mangle]
+pub(crate) extern "C" fn kvm_arch_sync_dirty_log(
+    _kvm: *mut b::kvm,
+    _slot: *mut b::kvm_memory_slot,
+) {
+}

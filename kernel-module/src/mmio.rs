@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Device accesses: by the in-kernel devices on KVM's buses, or by user space.
+//!
+//! What user space must do before the guest can go on is kept in
+//! `Vcpu::pending_io`; [`resume`] completes it at the next KVM_RUN.
+
+use kvm_core::decode::{
+    memory, next_pc, Direction, IocsrAccess, Loaded, Memory, MmioTransfer, Operand,
+};
+use kvm_core::exit::Fault;
+use kvm_core::hypercall;
+
+use crate::bindings as b;
+use crate::fpu;
+use crate::interrupt::queue_exception;
+use crate::run::{GUEST, USER};
+use crate::vcpu::{PendingIo, Vcpu};
+
+/// Reads or writes an in-kernel device; true if one answered.
+fn bus(
+    vcpu: &Vcpu,
+    bus: b::kvm_bus,
+    direction: Direction,
+    address: u64,
+    len: u8,
+    data: &mut [u8; 8],
+) -> bool {
+    let kvm = vcpu.vm().kvm;
+    let pointer = data.as_mut_ptr().cast();
+    // SAFETY: The VM is alive; the bus is read under srcu; `data` has eight
+    // bytes and `len` is at most eight.
+    unsafe {
+        let index = b::kvm_la_srcu_read_lock(kvm);
+        let result = match direction {
+            Direction::Read => {
+                b::kvm_io_bus_read(vcpu.kvm_vcpu, bus, address, i32::from(len), pointer)
+            }
+            Direction::Write => {
+                b::kvm_io_bus_write(vcpu.kvm_vcpu, bus, address, i32::from(len), pointer)
+            }
+        };
+        b::kvm_la_srcu_read_unlock(kvm, index);
+        result == 0
+    }
+}
+
+fn finish_instruction(vcpu: &Vcpu) {
+    vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
+}
+
+/// A load or store of the guest at `gpa`, where there is no memory.
+pub(crate) fn access(vcpu: &Vcpu, gpa: u64) -> i32 {
+    let word = vcpu.switch.badi.get() as u32;
+    let access = match memory(word) {
+        Ok(Memory::Access(access)) if access.begins_at(vcpu.gprs(), gpa) => access,
+        Ok(Memory::Skip) => {
+            finish_instruction(vcpu);
+            return GUEST;
+        }
+        _ => {
+            refuse(vcpu, word, gpa);
+            return GUEST;
+        }
+    };
+    let register = match access.operand {
+        _ if access.direction == Direction::Read => [0; 4],
+        Operand::Gpr(register) => [register.read(vcpu.gprs()), 0, 0, 0],
+        Operand::Fpr(register) => fpu::read(vcpu, register),
+    };
+    proceed(vcpu, MmioTransfer::new(access, gpa, register))
+}
+
+fn refuse(vcpu: &Vcpu, word: u32, gpa: u64) {
+    let address = kvm_core::decode::data_address(word, vcpu.gprs()).unwrap_or(gpa);
+    queue_exception(vcpu, Fault::data_address(word, address));
+}
+
+/// Carries a transfer on until it is done or user space is needed.
+fn proceed(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
+    while let Some(request) = transfer.request() {
+        let mut data = request.data;
+        if bus(
+            vcpu,
+            b::kvm_bus_KVM_MMIO_BUS,
+            request.direction,
+            request.gpa,
+            request.len,
+            &mut data,
+        ) {
+            transfer.complete(data);
+            continue;
+        }
+        let run = vcpu.run();
+        // SAFETY: The shared page is the vCPU's; user space may change it at
+        // any time and is believed nothing but the data of a read.
+        unsafe {
+            (*run).exit_reason = b::KVM_EXIT_MMIO;
+            let mmio = &raw mut (*run).__bindgen_anon_1.mmio;
+            (*mmio).phys_addr = request.gpa;
+            (*mmio).len = u32::from(request.len);
+            (*mmio).is_write = u8::from(request.direction == Direction::Write);
+            (*mmio).data = data;
+        }
+        if request.direction == Direction::Write {
+            transfer.complete(data);
+            if transfer.request().is_none() {
+                // The last piece: user space sees the instruction as done.
+                finish_instruction(vcpu);
+                return USER;
+            }
+        }
+        vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));
+        return USER;
+    }
+    match transfer.loaded() {
+        Some(Loaded::Gpr { register, value }) => register.write(vcpu.gprs(), value),
+        Some(Loaded::Fpr {
+            register,
+            lanes,
+            count,
+        }) => fpu::write(vcpu, register, lanes, count),
+        None => {}
+    }
+    finish_instruction(vcpu);
+    GUEST
+}
+
+/// An iocsr* of the guest.
+pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
+    let address = access.rj.read(vcpu.gprs()) as u32;
+    let mut data = match access.direction {
+        Direction::Read => [0; 8],
+        Direction::Write => access.rd.read(vcpu.gprs()).to_le_bytes(),
+    };
+    if bus(
+        vcpu,
+        b::kvm_bus_KVM_IOCSR_BUS,
+        access.direction,
+        u64::from(address),
+        access.width,
+        &mut data,
+    ) {
+        if access.direction == Direction::Read {
+            let value = access.completed(u64::from_le_bytes(data));
+            access.rd.write(vcpu.gprs(), value);
+        }
+        return GUEST;
+    }
+    let run = vcpu.run();
+    // SAFETY: As in `proceed`.
+    unsafe {
+        (*run).exit_reason = b::KVM_EXIT_LOONGARCH_IOCSR;
+        let io = &raw mut (*run).__bindgen_anon_1.iocsr_io;
+        (*io).phys_addr = u64::from(address);
+        (*io).len = u32::from(access.width);
+        (*io).is_write = u8::from(access.direction == Direction::Write);
+        (*io).data = data;
+    }
+    if access.direction == Direction::Read {
+        vcpu.pending_io.set(Some(PendingIo::IocsrRead(access)));
+    }
+    USER
+}
+
+/// Completes what user space did; [`GUEST`], or [`USER`] if the access has a
+/// further piece for it. Unless the vCPU is to run, user space is asked for no
+/// more: the rest waits.
+pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32 {
+    let run = vcpu.run();
+    match pending {
+        PendingIo::Mmio(mut transfer) => {
+            let reading = transfer
+                .request()
+                .is_some_and(|request| request.direction == Direction::Read);
+            if reading {
+                // SAFETY: As in `proceed`.
+                transfer.complete(unsafe { (*run).__bindgen_anon_1.mmio.data });
+            }
+            if transfer.request().is_some() && !wants_to_run {
+                vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));
+                return GUEST;
+            }
+            proceed(vcpu, transfer)
+        }
+        PendingIo::IocsrRead(access) => {
+            // SAFETY: As in `proceed`.
+            let data = unsafe { (*run).__bindgen_anon_1.iocsr_io.data };
+            let value = access.completed(u64::from_le_bytes(data));
+            access.rd.write(vcpu.gprs(), value);
+            GUEST
+        }
+        PendingIo::Hypercall => {
+            // SAFETY: As in `proceed`.
+            let result = unsafe { (*run).__bindgen_anon_1.hypercall.ret };
+            hypercall::resume(vcpu.gprs(), result);
+            finish_instruction(vcpu);
+            GUEST
+        }
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loading and unloading.
+
+use kernel::error::to_result;
+use kernel::prelude::*;
+
+use crate::bindings as b;
+use crate::cpu::{self, Host};
+use crate::irqchip;
+use crate::vcpu::Vcpu;
+
+/// The loaded module.
+pub(crate) struct KvmModule;
+
+impl kernel::Module for KvmModule {
+    fn init(module: &'static ThisModule) -> Result<Self> {
+        Host::detect()?;
+        // From here on a failure must release the host's resources again.
+        let registered = Self::register(module);
+        if registered.is_err() {
+            cpu::release();
+        }
+        registered.map(|()| KvmModule)
+    }
+}
+
+impl KvmModule {
+    fn register(module: &'static ThisModule) -> Result {
+        irqchip::register()?;
+        // SAFETY: Balanced by `unregister` below and in `drop`.
+        unsafe { b::kvm_la_register_perf_callbacks() };
+        // SAFETY: `Host` is set up, which the hooks that this calls (enabling
+        // the extension on each CPU) rely on. The vCPU's size and alignment
+        // are those of the C structure.
+        let result = to_result(unsafe {
+            b::kvm_init(
+                core::mem::size_of::<b::kvm_vcpu>() as u32,
+                core::mem::align_of::<b::kvm_vcpu>() as u32,
+                module.as_ptr(),
+            )
+        });
+        if result.is_err() {
+            Self::unregister();
+        }
+        result
+    }
+
+    fn unregister() {
+        // SAFETY: Was registered.
+        unsafe { b::kvm_la_unregister_perf_callbacks() };
+        irqchip::unregister();
+    }
+}
+
+impl Drop for KvmModule {
+    fn drop(&mut self) {
+        // SAFETY: `init` succeeded; the kernel unloads only when no file of
+        // KVM is open.
+        unsafe { b::kvm_exit() };
+        Self::unregister();
+        cpu::release();
+    }
+}
+
+// A vCPU's switch state must be at its start: the exit stub gets the address
+// of the one from a CSR and the handler that of the other.
+const _: () = assert!(core::mem::offset_of!(Vcpu, switch) == 0);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KVM_GET_ONE_REG and KVM_SET_ONE_REG.
+//!
+//! The vCPU is not loaded during these ioctls, so its registers are in memory.
+//! What is set makes the next load write them all.
+
+use kernel::prelude::*;
+use kvm_core::csr::{self as model, user_access, Status, UserCsr};
+use kvm_core::one_reg::{debug_inst, Intent, Lbt, OneReg};
+use la_arch::csr::number as num;
+
+use crate::bindings as b;
+use crate::cpu::host;
+use crate::csr;
+use crate::steal;
+use crate::vcpu::{flag, request, Vcpu};
+
+fn failure(errno: i32) -> Error {
+    Error::from_errno(-errno)
+}
+
+/// ESTAT and GINTC as saved, with what was asked for since.
+fn status(vcpu: &Vcpu) -> Status {
+    let file = vcpu.csr();
+    let delivery = vcpu.interrupts.peek().delivery();
+    Status {
+        estat: delivery.estat(file.get(num::ESTAT)),
+        gintc: delivery.gintc(file.get(num::GINTC)),
+    }
+}
+
+/// Value of register `id`.
+pub(crate) fn get(vcpu: &Vcpu, id: u64) -> Result<u64> {
+    let register =
+        OneReg::open(id, Intent::Get, vcpu.cpucfg()).map_err(|error| failure(error.errno()))?;
+    Ok(match register {
+        OneReg::Csr(number) => {
+            match user_access(number, host_features()).map_err(|error| failure(error.errno()))? {
+                UserCsr::Plain(number) | UserCsr::Counter(number) => vcpu.csr().get(number),
+                UserCsr::Cpuid => vcpu.csr().get(num::CPUID),
+                UserCsr::Estat => model::get_estat(status(vcpu)),
+                UserCsr::Gintc => model::get_gintc(status(vcpu)),
+                UserCsr::Ignored => 0,
+            }
+        }
+        OneReg::Cpucfg(index) => u64::from(vcpu.cpucfg().get(index).unwrap_or(0)),
+        OneReg::Counter => csr::counter().wrapping_add(vcpu.vm().time_offset() as u64),
+        OneReg::DebugInst => debug_inst(),
+        OneReg::VcpuReset => return Err(EINVAL),
+        OneReg::Lbt(register) => {
+            let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
+            // SAFETY: The structures are the vCPU's own.
+            unsafe {
+                match register {
+                    Lbt::Scr(0) => (*lbt).scr0 as u64,
+                    Lbt::Scr(1) => (*lbt).scr1 as u64,
+                    Lbt::Scr(2) => (*lbt).scr2 as u64,
+                    Lbt::Scr(_) => (*lbt).scr3 as u64,
+                    Lbt::Eflags => (*lbt).eflags as u64,
+                    Lbt::Ftop => u64::from((*fpu).ftop),
+                }
+            }
+        }
+    })
+}
+
+/// What the host decides about CSR numbers.
+fn host_features() -> model::CsrFeatures {
+    model::CsrFeatures {
+        msgint: host().processor.msgint,
+        counters: 4,
+    }
+}
+
+/// Sets register `id`.
+pub(crate) fn set(vcpu: &Vcpu, id: u64, value: u64) -> Result {
+    let register =
+        OneReg::open(id, Intent::Set, vcpu.cpucfg()).map_err(|error| failure(error.errno()))?;
+    match register {
+        OneReg::Csr(number) => set_csr(vcpu, number, value)?,
+        OneReg::Cpucfg(index) => {
+            let mut cpucfg = *vcpu.cpucfg();
+            cpucfg
+                .set(&host().processor, index, value)
+                .map_err(|error| failure(error.errno()))?;
+            vcpu.set_cpucfg(cpucfg);
+        }
+        // The counter is the board's; the first vCPU sets it for all.
+        OneReg::Counter if vcpu.id == 0 => vcpu
+            .vm()
+            .set_time_offset(value.wrapping_sub(csr::counter()) as i64),
+        OneReg::Counter => {}
+        OneReg::VcpuReset => reset(vcpu),
+        OneReg::DebugInst => return Err(EINVAL),
+        OneReg::Lbt(register) => {
+            let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
+            // SAFETY: The structures are the vCPU's own.
+            unsafe {
+                match register {
+                    Lbt::Scr(0) => (*lbt).scr0 = value as _,
+                    Lbt::Scr(1) => (*lbt).scr1 = value as _,
+                    Lbt::Scr(2) => (*lbt).scr2 = value as _,
+                    Lbt::Scr(_) => (*lbt).scr3 = value as _,
+                    Lbt::Eflags => (*lbt).eflags = value as _,
+                    Lbt::Ftop => (*fpu).ftop = value as u32,
+                }
+            }
+        }
+    }
+    vcpu.clear_flag(flag::CSR_LOADED);
+    Ok(())
+}
+
+fn set_csr(vcpu: &Vcpu, number: u16, value: u64) -> Result {
+    let access =
+        user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
+    match access {
+        UserCsr::Plain(number) => {
+            vcpu.csr().set(number, value);
+            let mut timer = vcpu.timer.get();
+            match number {
+                num::TCFG => timer.set_tcfg(value),
+                num::TVAL => timer.set_tval(value),
+                _ => return Ok(()),
+            }
+            vcpu.timer.set(timer);
+        }
+        UserCsr::Counter(number) => {
+            vcpu.csr().set(number, value);
+            vcpu.make_request(request::PMU);
+        }
+        UserCsr::Cpuid => vcpu.vm().set_cpuid(vcpu, value)?,
+        UserCsr::Estat => {
+            let new = model::set_estat(status(vcpu), value, vcpu.cpucfg().msgint());
+            store(vcpu, new);
+        }
+        UserCsr::Gintc => store(vcpu, model::set_gintc(status(vcpu), value)),
+        UserCsr::Ignored => {}
+    }
+    Ok(())
+}
+
+/// ESTAT and GINTC are what user space says; what waited is part of it.
+fn store(vcpu: &Vcpu, status: Status) {
+    vcpu.interrupts.reset();
+    vcpu.csr().set(num::ESTAT, status.estat);
+    vcpu.csr().set(num::GINTC, status.gintc);
+}
+
+/// KVM_REG_LOONGARCH_VCPU_RESET.
+fn reset(vcpu: &Vcpu) {
+    vcpu.interrupts.reset();
+    steal::set(vcpu, None);
+    vcpu.csr().reset(vcpu.id);
+    let mut timer = vcpu.timer.get();
+    timer.set_tcfg(0);
+    timer.set_tval(0);
+    vcpu.timer.set(timer);
+    vcpu.pending_io.set(None);
+    vcpu.exception.set(kvm_core::exit::ExceptionQueue::new());
+    let _ = b::KVM_MP_STATE_RUNNABLE;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KVM_RUN: into the guest and out again.
+//!
+//! [`kvm_arch_vcpu_ioctl_run`] loads the vCPU and calls the world switch; that
+//! calls [`handle_exit`] after each exit, which answers with 1 (enter again), 0
+//! (to user space, with `kvm_run` filled) or a negative error number.
+
+use kernel::prelude::*;
+
+use crate::bindings as b;
+use crate::cpu::host;
+use crate::exit;
+use crate::fpu;
+use crate::interrupt;
+use crate::mmio;
+use crate::steal;
+use crate::switch::Switch;
+use crate::vcpu::{flag, request, Vcpu};
+use crate::vpid;
+
+/// Enter the guest again.
+pub(crate) const GUEST: i32 = 1;
+/// Return to user space.
+pub(crate) const USER: i32 = 0;
+
+/// Interrupts on: handles signals, rescheduling and requests. [`GUEST`] if the
+/// way is free.
+fn check(vcpu: &Vcpu) -> i32 {
+    // SAFETY: On the vCPU's thread with interrupts on.
+    let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
+    if work < 0 {
+        return work;
+    }
+    if !vcpu.request_pending() {
+        return GUEST;
+    }
+    if vcpu.check_request(request::TLB_FLUSH) {
+        let mut vpid = vcpu.vpid.get();
+        vpid.drop_entries();
+        vcpu.vpid.set(vpid);
+    }
+    // SAFETY: On the vCPU's thread.
+    if unsafe { b::kvm_la_dirty_ring_check_request(vcpu.kvm_vcpu) } {
+        return USER;
+    }
+    if vcpu.check_request(request::STEAL_UPDATE) {
+        steal::update(vcpu);
+    }
+    GUEST
+}
+
+/// Prepares entry. [`GUEST`], with interrupts off and everything loaded; or
+/// another value, with interrupts on.
+fn prepare(vcpu: &Vcpu) -> i32 {
+    loop {
+        let next = check(vcpu);
+        if next != GUEST {
+            return next;
+        }
+        // SAFETY: Enabled again below or by the guest's exit.
+        unsafe { b::kvm_la_irq_disable() };
+        interrupt::deliver_exception(vcpu);
+        vpid::check(vcpu);
+        // From here on a kick sends an interrupt; what was asked for before is
+        // seen below.
+        vcpu.set_mode(b::IN_GUEST_MODE);
+        interrupt::deliver(vcpu);
+        if vcpu.request_pending() {
+            late_requests(vcpu);
+        }
+        vcpu.clear_flag(flag::CSR_SAVED);
+        // SAFETY: Reads the thread's flags.
+        if !vcpu.request_pending() && !unsafe { b::kvm_la_xfer_to_guest_mode_work_pending() } {
+            return GUEST;
+        }
+        vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
+        // SAFETY: Disabled above.
+        unsafe { b::kvm_la_irq_enable() };
+    }
+}
+
+/// Requests that touch the CPU. Interrupts are off; the GID is current.
+fn late_requests(vcpu: &Vcpu) {
+    if vcpu.check_request(request::TLB_FLUSH_GPA) {
+        vpid::flush_gpa(vcpu.flush_gpa.get());
+    }
+    if vcpu.check_request(request::FPU_LOAD) {
+        fpu::own(vcpu);
+    }
+    if vcpu.check_request(request::LBT_LOAD) {
+        fpu::own_lbt(vcpu);
+    }
+}
+
+/// Called by the world switch after each exit, interrupts off.
+///
+/// # Safety
+///
+/// `switch` is the first field of a vCPU that this thread runs.
+pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
+    // SAFETY: By this function's contract.
+    let vcpu = unsafe { &*switch.cast::<Vcpu>() };
+    vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
+    // SAFETY: Paired with the entry, interrupts off.
+    unsafe { b::kvm_la_guest_exit_irqoff() };
+    // SAFETY: The interrupt that ended the guest's run, if any, is taken now.
+    unsafe { b::kvm_la_irq_enable() };
+
+    let mut next = exit::handle(vcpu);
+    if next == GUEST {
+        next = prepare(vcpu);
+    }
+    if next != GUEST {
+        // SAFETY: As the world switch expects.
+        unsafe { b::kvm_la_irq_disable() };
+        return next;
+    }
+    // SAFETY: Interrupts are off.
+    unsafe { b::kvm_la_guest_enter_irqoff() };
+    GUEST
+}
+
+/// kvm_arch_vcpu_ioctl_run.
+///
+/// # Safety
+///
+/// C calls it with the vCPU's mutex held, in the VMM's thread.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vcpu) -> i32 {
+    // SAFETY: By this function's contract.
+    let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
+    let run = vcpu.run();
+    // SAFETY: Both are alive.
+    let wants_to_run = unsafe { (*kvm_vcpu).wants_to_run };
+    let mut next = GUEST;
+    // What user space did for the guest since the last exit.
+    if let Some(pending) = vcpu.pending_io.take() {
+        // SAFETY: On the vCPU's thread; balanced below.
+        unsafe { b::vcpu_load(kvm_vcpu) };
+        next = mmio::resume(vcpu, pending, wants_to_run);
+        // SAFETY: Loaded above.
+        unsafe { b::vcpu_put(kvm_vcpu) };
+    }
+    if !wants_to_run {
+        return -EINTR_NUMBER;
+    }
+    if next != GUEST {
+        return next;
+    }
+    // SAFETY: The shared page is the vCPU's.
+    unsafe { (*run).exit_reason = b::KVM_EXIT_UNKNOWN };
+    // SAFETY: The host's registers are saved, so that the guest's may be loaded.
+    unsafe { b::kvm_la_lose_fpu() };
+    // SAFETY: Balanced below.
+    unsafe {
+        b::vcpu_load(kvm_vcpu);
+        b::kvm_sigset_activate(kvm_vcpu);
+    }
+    next = prepare(vcpu);
+    if next == GUEST {
+        // SAFETY: Interrupts are off and the vCPU is loaded; `vcpu_load` and
+        // `prepare` filled the rest of the switch state.
+        next = unsafe {
+            b::kvm_la_guest_enter_irqoff();
+            host().switch.enter(&vcpu.switch)
+        };
+        // SAFETY: The world switch returns with interrupts off.
+        unsafe { b::kvm_la_irq_enable() };
+    }
+    // SAFETY: Balances the above.
+    unsafe {
+        b::kvm_sigset_deactivate(kvm_vcpu);
+        b::vcpu_put(kvm_vcpu);
+    }
+    next
+}
+
+const EINTR_NUMBER: i32 = b::EINTR as i32;
+
+/// The error number of `error`, for C.
+pub(crate) fn errno(error: Error) -> i32 {
+    error.to_errno()
+}

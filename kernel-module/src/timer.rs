@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The guest's timer when the vCPU comes to a CPU, leaves it, or sleeps.
+//!
+//! While loaded, the hardware counts; off the CPU it is a deadline
+//! (`kvm_core::timer`), and for a vCPU that sleeps an hrtimer.
+
+use kvm_core::timer::TI;
+
+use crate::bindings as b;
+use crate::cpu::host;
+use crate::csr::{self, num};
+use crate::vcpu::Vcpu;
+
+const MODE: b::hrtimer_mode = b::hrtimer_mode_HRTIMER_MODE_ABS_PINNED_HARD;
+
+fn now() -> u64 {
+    // SAFETY: No precondition.
+    unsafe { b::ktime_get() as u64 }
+}
+
+/// Sets up the hrtimer of a new vCPU, which is at its final address.
+pub(crate) fn init(vcpu: &Vcpu) {
+    // SAFETY: The memory is the vCPU's own and lives until `destroy`.
+    unsafe {
+        b::hrtimer_setup(vcpu.hrtimer.get(), Some(expired), b::CLOCK_MONOTONIC as i32, MODE)
+    };
+}
+
+/// Stops it for good.
+pub(crate) fn destroy(vcpu: &Vcpu) {
+    // SAFETY: Was set up; waits for a callback that runs.
+    unsafe { b::hrtimer_cancel(vcpu.hrtimer.get()) };
+}
+
+/// The deadline of a sleeping vCPU: loading it will find the timer expired.
+///
+/// # Safety
+///
+/// The kernel calls it with the timer of a vCPU, in hard interrupt context.
+unsafe extern "C" fn expired(timer: *mut b::hrtimer) -> b::hrtimer_restart {
+    // SAFETY: By this function's contract `timer` is in a `Vcpu`, which is
+    // alive: `destroy` waits.
+    unsafe {
+        let vcpu = timer
+            .byte_sub(core::mem::offset_of!(Vcpu, hrtimer))
+            .cast::<Vcpu>();
+        b::kvm_la_wake((*vcpu).kvm_vcpu);
+    }
+    b::hrtimer_restart_HRTIMER_NORESTART
+}
+
+/// Brings the timer and ESTAT back into the guest's registers. Interrupts are
+/// off.
+pub(crate) fn load(vcpu: &Vcpu) {
+    let file = vcpu.csr();
+    // SAFETY: As for `destroy`; the thread does not hold the timer's lock.
+    unsafe { b::hrtimer_cancel(vcpu.hrtimer.get()) };
+    let restore = vcpu
+        .timer
+        .get()
+        .restore(host().frequency, now(), file.get(num::ESTAT));
+    file.set(num::ESTAT, restore.estat);
+    // Stopped first: no expiry of what was there may get into ESTAT (T-12).
+    csr::guest_write::<{ num::TCFG }>(0);
+    csr::guest_write::<{ num::ESTAT }>(restore.estat);
+    csr::guest_write::<{ num::TCFG }>(restore.tcfg);
+    csr::guest_write::<{ num::TVAL }>(restore.tval);
+    if restore.clear_ti {
+        csr::guest_write::<{ num::TICLR }>(1);
+    }
+}
+
+/// Takes the timer and ESTAT out of the guest's registers and, if the vCPU is
+/// about to sleep, sets the alarm. Interrupts are off.
+pub(crate) fn save(vcpu: &Vcpu) {
+    let file = vcpu.csr();
+    let tcfg = csr::guest_read::<{ num::TCFG }>();
+    // TVAL before ESTAT: an expiry between the two is seen at least once.
+    let tval = csr::guest_read::<{ num::TVAL }>();
+    let now = now();
+    let mut timer = vcpu.timer.get();
+    timer.save(host().frequency, now, tcfg, tval);
+    vcpu.timer.set(timer);
+    file.set(num::TCFG, tcfg);
+    file.set(num::TVAL, tval);
+    let estat = csr::guest_read::<{ num::ESTAT }>();
+    file.set(num::ESTAT, estat);
+    // SAFETY: Reads a field of a live vCPU.
+    if !unsafe { b::kvm_la_vcpu_is_blocking(vcpu.kvm_vcpu) } {
+        return;
+    }
+    let ecfg = csr::guest_read::<{ num::ECFG }>();
+    // An expiry since the vCPU was last found idle must wake it at once.
+    let alarm = if estat & ecfg & TI != 0 {
+        Some(now)
+    } else {
+        timer.deadline(ecfg)
+    };
+    if let Some(at) = alarm {
+        // SAFETY: Set up in `init`.
+        unsafe { b::hrtimer_start_range_ns(vcpu.hrtimer.get(), at as i64, 0, MODE) };
+    }
+}
