@@ -11,3 +11,4 @@
 #include <asm/pgalloc.h>
 
 #include "glue.h"
+#include "kvm_la_trace.h"

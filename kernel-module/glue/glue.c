@@ -10,6 +10,8 @@
 #include <linux/sched/stat.h>
 #include <linux/uaccess.h>
 
+#include <trace/events/kvm.h>
+
 #include <asm/cpu-features.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu.h>
@@ -124,3 +126,8 @@ u64 kvm_la_run_delay(void) { return current->sched_info.run_delay; }
 u64 kvm_la_run_delay(void) { return 0; }
 #endif
 bool kvm_la_sched_info_on(void) { return sched_info_on(); }
+
+void kvm_la_trace_mmio(int type, int len, u64 gpa, u64 value)
+{
+	trace_kvm_mmio(type, len, gpa, &value);
+}

@@ -91,6 +91,7 @@ u64 kvm_la_memslots_generation(struct kvm *kvm);
 int kvm_la_get_user_u32(u32 *value, unsigned long address);
 int kvm_la_get_user_u64(u64 *value, unsigned long address);
 int kvm_la_put_user_u8(u8 value, unsigned long address);
+int kvm_la_put_user_u8_atomic(u8 value, unsigned long address);
 int kvm_la_put_user_u32(u32 value, unsigned long address);
 int kvm_la_put_user_u64(u64 value, unsigned long address);
 void kvm_la_smp_wmb(void);
@@ -98,6 +99,9 @@ void kvm_la_cond_resched(void);
 void kvm_la_tables_init(struct list_head *list);
 void kvm_la_table_retire(struct list_head *list, void *table);
 void kvm_la_tables_free(struct list_head *list);
+
+/* Tracing */
+void kvm_la_trace_mmio(int type, int len, u64 gpa, u64 value);
 
 /* vmlinux, in arch/loongarch/kvm/switch.S */
 struct loongarch_fpu;

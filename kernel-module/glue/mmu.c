@@ -97,32 +97,36 @@ out:
 	return huge;
 }
 
-/* These do not sleep: the callers may be in the preemption notifier. */
-#define GET_USER(name, type)						\
-int name(type *value, unsigned long address)				\
-{									\
-	int ret;							\
-									\
-	pagefault_disable();						\
-	ret = __get_user(*value, (type __user *)address);		\
-	pagefault_enable();						\
-	return ret;							\
+int kvm_la_get_user_u32(u32 *value, unsigned long address)
+{
+	return __get_user(*value, (u32 __user *)address);
 }
-#define PUT_USER(name, type)						\
-int name(type value, unsigned long address)				\
-{									\
-	int ret;							\
-									\
-	pagefault_disable();						\
-	ret = __put_user(value, (type __user *)address);		\
-	pagefault_enable();						\
-	return ret;							\
+int kvm_la_get_user_u64(u64 *value, unsigned long address)
+{
+	return __get_user(*value, (u64 __user *)address);
 }
-GET_USER(kvm_la_get_user_u32, u32)
-GET_USER(kvm_la_get_user_u64, u64)
-PUT_USER(kvm_la_put_user_u8, u8)
-PUT_USER(kvm_la_put_user_u32, u32)
-PUT_USER(kvm_la_put_user_u64, u64)
+int kvm_la_put_user_u8(u8 value, unsigned long address)
+{
+	return __put_user(value, (u8 __user *)address);
+}
+int kvm_la_put_user_u32(u32 value, unsigned long address)
+{
+	return __put_user(value, (u32 __user *)address);
+}
+int kvm_la_put_user_u64(u64 value, unsigned long address)
+{
+	return __put_user(value, (u64 __user *)address);
+}
+/* For the scheduler's notifier: fails rather than sleep. */
+int kvm_la_put_user_u8_atomic(u8 value, unsigned long address)
+{
+	int ret;
+
+	pagefault_disable();
+	ret = __put_user(value, (u8 __user *)address);
+	pagefault_enable();
+	return ret;
+}
 void kvm_la_smp_wmb(void) { smp_wmb(); }
 void kvm_la_cond_resched(void) { cond_resched(); }
 

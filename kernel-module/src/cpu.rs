@@ -29,8 +29,6 @@ pub(crate) struct Host {
     pub(crate) processor: cpucfg::Host,
     /// Pages and tables.
     pub(crate) geometry: Geometry,
-    /// `LOONGARCH_CPU_*` of the boot CPU.
-    pub(crate) options: u64,
     /// Of the stable counter and the timers.
     pub(crate) frequency: Frequency,
     /// Per-CPU [`PerCpu`].
@@ -106,7 +104,6 @@ impl Host {
                 gid_mask,
                 processor: processor(options),
                 geometry,
-                options,
                 frequency,
                 percpu,
             },
@@ -162,12 +159,6 @@ impl Host {
                 Ordering::Relaxed,
             );
         });
-    }
-
-    /// Whether all the given `LOONGARCH_CPU_*` bits are set.
-    #[inline]
-    pub(crate) fn has(&self, options: u64) -> bool {
-        self.options & options == options
     }
 }
 

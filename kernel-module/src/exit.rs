@@ -18,6 +18,7 @@ use crate::mmio;
 use crate::mmu::{self, Answer};
 use crate::run::{GUEST, USER};
 use crate::steal;
+use crate::trace::{self, reason};
 use crate::vcpu::{request, PendingIo, Vcpu};
 
 /// Handles the exit that `vcpu.switch` describes.
@@ -64,8 +65,12 @@ fn advance(vcpu: &Vcpu) {
 
 /// A sensitive instruction.
 fn gspr(vcpu: &Vcpu) -> i32 {
-    match sensitive(vcpu.switch.badi.get() as u32) {
+    let word = vcpu.switch.badi.get() as u32;
+    let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
+    trace::exit_gspr(vcpu.id, word);
+    match sensitive(word) {
         Some(Sensitive::Cpucfg { rd, rj }) => {
+            event(trace::exit_cpucfg, reason::CPUCFG);
             let stat = vcpu.stat();
             stat.cpucfg_exits = stat.cpucfg_exits.wrapping_add(1);
             let index = rj.read(vcpu.gprs());
@@ -75,6 +80,7 @@ fn gspr(vcpu: &Vcpu) -> i32 {
             GUEST
         }
         Some(Sensitive::Csr(access)) => {
+            event(trace::exit_csr, reason::CSR);
             let features = vcpu.cpucfg().csr_features();
             // SAFETY: Balanced below; the notifiers use the file too.
             unsafe { b::kvm_la_preempt_disable() };
@@ -92,11 +98,13 @@ fn gspr(vcpu: &Vcpu) -> i32 {
             mmio::iocsr(vcpu, access)
         }
         Some(Sensitive::Idle) => {
+            event(trace::exit_idle, reason::IDLE);
             advance(vcpu);
             idle(vcpu);
             GUEST
         }
         Some(Sensitive::Cacop) => {
+            event(trace::exit_cache, reason::CACHE);
             advance(vcpu);
             GUEST
         }
@@ -208,7 +216,7 @@ fn hvcl(vcpu: &Vcpu) -> i32 {
 }
 
 /// Exception code of the last exit.
-#[allow(dead_code)]
+#[inline]
 pub(crate) fn code(vcpu: &Vcpu) -> u32 {
     Estat(vcpu.switch.estat.get()).ecode() as u32
 }

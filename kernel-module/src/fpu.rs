@@ -11,6 +11,7 @@ use la_arch::csr::Euen;
 
 use crate::bindings as b;
 use crate::csr::{self, num};
+use crate::trace;
 use crate::vcpu::{flag, Vcpu};
 
 /// FCSR.TM: the x87 register stack is in use, saving it takes LBT's state.
@@ -31,6 +32,15 @@ fn units(vcpu: &Vcpu) -> Euen {
         .with_fpe(true)
         .with_sxe(cpucfg.lsx())
         .with_asxe(cpucfg.lasx())
+}
+
+/// How the event kvm_aux names the unit.
+fn state(euen: Euen) -> u32 {
+    match (euen.sxe(), euen.asxe()) {
+        (_, true) => 3,
+        (true, _) => 2,
+        _ => 1,
+    }
 }
 
 /// Loads the vCPU's registers of the widest unit that it has.
@@ -56,6 +66,7 @@ pub(crate) fn own(vcpu: &Vcpu) {
         }
     }
     vcpu.set_flag(flag::FPU);
+    trace::aux(vcpu.switch.pc.get(), 1, state(euen));
 }
 
 /// Saves the vCPU's registers and disables the units.
@@ -73,6 +84,7 @@ pub(crate) fn lose(vcpu: &Vcpu) {
                 b::kvm_save_fpu(fpu);
             }
         }
+        trace::aux(vcpu.switch.pc.get(), 0, state(euen));
         disable(euen);
         vcpu.clear_flag(flag::FPU);
     }

@@ -3,8 +3,6 @@
 //! The small hooks that generic KVM calls, and a check of all hooks against
 //! their C prototypes.
 
-use kernel::prelude::*;
-
 use crate::bindings as b;
 use crate::csr::{self, num};
 use crate::interrupt;
@@ -15,8 +13,12 @@ const INVALID: i32 = -(b::EINVAL as i32);
 
 /// kvm_arch_dev_ioctl: /dev/kvm has none of ours.
 #[no_mangle]
-pub(crate) extern "C" fn kvm_arch_dev_ioctl(_file: *mut b::file, _ioctl: u32, _arg: u64) -> i64 {
-    i64::from(NO_SUCH_IOCTL)
+pub(crate) extern "C" fn kvm_arch_dev_ioctl(
+    _file: *mut b::file,
+    _ioctl: u32,
+    _argument: usize,
+) -> isize {
+    NO_SUCH_IOCTL as isize
 }
 
 /// kvm_arch_vcpu_precreate.
@@ -269,10 +271,11 @@ pub(crate) extern "C" fn kvm_arch_vcpu_preempted_in_kernel(_vcpu: *mut b::kvm_vc
 /// # Safety
 ///
 /// C calls it for the running vCPU.
+#[cfg(CONFIG_GUEST_PERF_EVENTS)]
 #[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> u64 {
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> usize {
     // SAFETY: By this function's contract.
-    unsafe { Vcpu::from_c(vcpu) }.switch.pc.get()
+    unsafe { Vcpu::from_c(vcpu) }.switch.pc.get() as usize
 }
 
 /// kvm_arch_pmi_in_guest: a counter's interrupt while a vCPU is loaded belongs
@@ -294,3 +297,74 @@ pub(crate) extern "C" fn kvm_arch_sync_dirty_log(
     _slot: *mut b::kvm_memory_slot,
 ) {
 }
+
+/// Compares each hook with the C prototype that bindgen found.
+macro_rules! check {
+    ($($module:path: $($hook:ident)*;)*) => {
+        const _: () = {
+            $($(let _ = if true { b::$hook } else { { use $module as m; m::$hook } };)*)*
+        };
+    };
+}
+
+check! {
+    crate::cpu:
+        kvm_arch_enable_virtualization_cpu
+        kvm_arch_disable_virtualization_cpu;
+    crate::hooks:
+        kvm_arch_dev_ioctl
+        kvm_arch_vcpu_precreate
+        kvm_arch_vcpu_postcreate
+        kvm_arch_vcpu_fault
+        kvm_arch_vcpu_ioctl_translate
+        kvm_arch_vcpu_ioctl_get_sregs
+        kvm_arch_vcpu_ioctl_set_sregs
+        kvm_arch_vcpu_ioctl_get_regs
+        kvm_arch_vcpu_ioctl_set_regs
+        kvm_arch_vcpu_ioctl_get_fpu
+        kvm_arch_vcpu_ioctl_set_fpu
+        kvm_arch_vcpu_ioctl_get_mpstate
+        kvm_arch_vcpu_ioctl_set_mpstate
+        kvm_arch_vcpu_ioctl_set_guest_debug
+        kvm_arch_vcpu_runnable
+        kvm_cpu_has_pending_timer
+        kvm_arch_vcpu_should_kick
+        kvm_arch_vcpu_in_kernel
+        kvm_arch_vcpu_preempted_in_kernel
+        kvm_arch_pmi_in_guest
+        kvm_arch_sync_dirty_log;
+    crate::ioctl:
+        kvm_arch_vm_ioctl
+        kvm_arch_vcpu_ioctl
+        kvm_arch_vcpu_unlocked_ioctl;
+    crate::irqchip::routing:
+        kvm_set_msi
+        kvm_set_routing_entry
+        kvm_arch_set_irq_inatomic
+        kvm_vm_ioctl_irq_line
+        kvm_arch_irqchip_in_kernel
+        kvm_arch_intc_initialized;
+    crate::mmu:
+        kvm_arch_prepare_memory_region
+        kvm_arch_commit_memory_region
+        kvm_arch_mmu_enable_log_dirty_pt_masked
+        kvm_arch_flush_shadow_all
+        kvm_arch_flush_shadow_memslot
+        kvm_unmap_gfn_range
+        kvm_age_gfn
+        kvm_test_age_gfn;
+    crate::run:
+        kvm_arch_vcpu_ioctl_run;
+    crate::vcpu:
+        kvm_arch_vcpu_load
+        kvm_arch_vcpu_put
+        kvm_arch_vcpu_create
+        kvm_arch_vcpu_destroy;
+    crate::vm:
+        kvm_arch_init_vm
+        kvm_arch_destroy_vm
+        kvm_vm_ioctl_check_extension;
+}
+
+#[cfg(CONFIG_GUEST_PERF_EVENTS)]
+check! { crate::hooks: kvm_arch_vcpu_get_ip; }

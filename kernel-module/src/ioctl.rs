@@ -27,7 +27,7 @@ impl Plain for b::kvm_interrupt {}
 impl Plain for u64 {}
 
 /// Copies a `T` from user space.
-fn read<T: Plain>(address: u64) -> Result<T> {
+fn read<T: Plain>(address: usize) -> Result<T> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: `MaybeUninit<u8>` bytes may be anything.
     let bytes = unsafe {
@@ -36,7 +36,7 @@ fn read<T: Plain>(address: u64) -> Result<T> {
             size_of::<T>(),
         )
     };
-    UserSlice::new(UserPtr::from_addr(address as usize), size_of::<T>())
+    UserSlice::new(UserPtr::from_addr(address), size_of::<T>())
         .reader()
         .read_raw(bytes)?;
     // SAFETY: All bytes were written, and any are valid by `Plain`.
@@ -44,8 +44,8 @@ fn read<T: Plain>(address: u64) -> Result<T> {
 }
 
 /// Copies a number to user space.
-fn write(address: u64, value: u64) -> Result {
-    UserSlice::new(UserPtr::from_addr(address as usize), 8)
+fn write(address: usize, value: u64) -> Result {
+    UserSlice::new(UserPtr::from_addr(address), 8)
         .writer()
         .write_slice(&value.to_ne_bytes())
 }
@@ -54,10 +54,10 @@ fn failure(errno: i32) -> Error {
     Error::from_errno(-errno)
 }
 
-fn to_long(result: Result) -> i64 {
+fn to_long(result: Result) -> isize {
     match result {
         Ok(()) => 0,
-        Err(error) => i64::from(error.to_errno()),
+        Err(error) => error.to_errno() as isize,
     }
 }
 
@@ -70,7 +70,7 @@ fn to_long(result: Result) -> i64 {
 pub(crate) unsafe extern "C" fn kvm_arch_vm_ioctl(
     file: *mut b::file,
     ioctl: u32,
-    argument: u64,
+    argument: usize,
 ) -> i32 {
     // SAFETY: By this function's contract.
     let vm = unsafe { Vm::from_c((*file).private_data.cast()) };
@@ -98,20 +98,20 @@ pub(crate) unsafe extern "C" fn kvm_arch_vm_ioctl(
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl(
     file: *mut b::file,
     ioctl: u32,
-    argument: u64,
-) -> i64 {
+    argument: usize,
+) -> isize {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c((*file).private_data.cast()) };
     to_long(match u64::from(ioctl) {
         c::KVM_GET_ONE_REG => read::<b::kvm_one_reg>(argument)
-            .and_then(|reg| write(reg.addr, one_reg::get(vcpu, reg.id)?)),
+            .and_then(|reg| write(reg.addr as usize, one_reg::get(vcpu, reg.id)?)),
         c::KVM_SET_ONE_REG => read::<b::kvm_one_reg>(argument)
-            .and_then(|reg| one_reg::set(vcpu, reg.id, read(reg.addr)?)),
+            .and_then(|reg| one_reg::set(vcpu, reg.id, read(reg.addr as usize)?)),
         c::KVM_ENABLE_CAP => read::<b::kvm_enable_cap>(argument).and(Err(EINVAL)),
         c::KVM_HAS_DEVICE_ATTR => read(argument).and_then(|attr| has_attr(vcpu, &attr)),
         c::KVM_GET_DEVICE_ATTR => read(argument).and_then(|attr| get_attr(vcpu, &attr)),
         c::KVM_SET_DEVICE_ATTR => read(argument).and_then(|attr| set_attr(vcpu, &attr)),
-        _ => return -i64::from(b::ENOIOCTLCMD),
+        _ => return -(b::ENOIOCTLCMD as isize),
     })
 }
 
@@ -147,20 +147,20 @@ fn get_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
         _ if is_steal_time(vcpu, attr) => vcpu.steal.get().guest_addr(),
         _ => return Err(ENXIO),
     };
-    write(attr.addr, value)
+    write(attr.addr as usize, value)
 }
 
 fn set_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
     if attr.group == vcpu_attr::CPUCFG && attr.attr == u64::from(para::CPUCFG_FEATURE) {
         return vcpu
             .vm()
-            .set_pv(read(attr.addr)?)
+            .set_pv(read(attr.addr as usize)?)
             .map_err(|error| failure(error.errno()));
     }
     if !is_steal_time(vcpu, attr) {
         return Err(ENXIO);
     }
-    let record = StealTime::parse(read(attr.addr)?).map_err(|error| failure(error.errno()))?;
+    let record = StealTime::parse(read(attr.addr as usize)?).map_err(|error| failure(error.errno()))?;
     if let Some(address) = record {
         let kvm = vcpu.vm().kvm;
         // SAFETY: The VM is alive; balanced.
@@ -187,10 +187,10 @@ fn set_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_unlocked_ioctl(
     file: *mut b::file,
     ioctl: u32,
-    argument: u64,
-) -> i64 {
+    argument: usize,
+) -> isize {
     if u64::from(ioctl) != c::KVM_INTERRUPT {
-        return -i64::from(b::ENOIOCTLCMD);
+        return -(b::ENOIOCTLCMD as isize);
     }
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c((*file).private_data.cast()) };

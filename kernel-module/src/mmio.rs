@@ -15,6 +15,7 @@ use crate::bindings as b;
 use crate::fpu;
 use crate::interrupt::queue_exception;
 use crate::run::{GUEST, USER};
+use crate::trace;
 use crate::vcpu::{PendingIo, Vcpu};
 
 /// Reads or writes an in-kernel device; true if one answered.
@@ -76,6 +77,18 @@ fn refuse(vcpu: &Vcpu, word: u32, gpa: u64) {
     queue_exception(vcpu, Fault::data_address(word, address));
 }
 
+/// How the events name a read that a device answered.
+const READ: i32 = 1;
+/// A write.
+const WRITE: i32 = 2;
+
+fn kind(direction: Direction) -> i32 {
+    match direction {
+        Direction::Read => READ,
+        Direction::Write => WRITE,
+    }
+}
+
 /// Carries a transfer on until it is done or user space is needed.
 fn proceed(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
     while let Some(request) = transfer.request() {
@@ -88,6 +101,7 @@ fn proceed(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
             request.len,
             &mut data,
         ) {
+            trace::mmio(kind(request.direction), request.len, request.gpa, data);
             transfer.complete(data);
             continue;
         }
@@ -103,6 +117,7 @@ fn proceed(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
             (*mmio).data = data;
         }
         if request.direction == Direction::Write {
+            trace::mmio(WRITE, request.len, request.gpa, data);
             transfer.complete(data);
             if transfer.request().is_none() {
                 // The last piece: user space sees the instruction as done.
@@ -145,8 +160,20 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
             let value = access.completed(u64::from_le_bytes(data));
             access.rd.write(vcpu.gprs(), value);
         }
+        trace::iocsr(
+            kind(access.direction),
+            i32::from(access.width),
+            u64::from(address),
+            u64::from_le_bytes(data),
+        );
         return GUEST;
     }
+    trace::iocsr(
+        if access.direction == Direction::Write { WRITE } else { 0 },
+        i32::from(access.width),
+        u64::from(address),
+        u64::from_le_bytes(data),
+    );
     let run = vcpu.run();
     // SAFETY: As in `proceed`.
     unsafe {
@@ -175,7 +202,11 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
                 .is_some_and(|request| request.direction == Direction::Read);
             if reading {
                 // SAFETY: As in `proceed`.
-                transfer.complete(unsafe { (*run).__bindgen_anon_1.mmio.data });
+                let data = unsafe { (*run).__bindgen_anon_1.mmio.data };
+                if let Some(request) = transfer.request() {
+                    trace::mmio(READ, request.len, request.gpa, data);
+                }
+                transfer.complete(data);
             }
             if transfer.request().is_some() && !wants_to_run {
                 vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));

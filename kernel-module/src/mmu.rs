@@ -414,7 +414,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_mmu_enable_log_dirty_pt_masked(
     kvm: *mut b::kvm,
     slot: *mut b::kvm_memory_slot,
     offset: u64,
-    mask: u64,
+    mask: usize,
 ) {
     let geometry = &host().geometry;
     // SAFETY: The VM is alive.
@@ -423,7 +423,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_mmu_enable_log_dirty_pt_masked(
         .gpa
         .wrapping_add(offset << geometry.page_shift());
     StageTwo::held(vm, null_mut(), |tables| {
-        let outcome = mmu::write_protect_mask(tables, geometry, base, mask);
+        let outcome = mmu::write_protect_mask(tables, geometry, base, mask as u64);
         tables.count(outcome.stats);
     });
 }

@@ -6,16 +6,16 @@
 //! calls [`handle_exit`] after each exit, which answers with 1 (enter again), 0
 //! (to user space, with `kvm_run` filled) or a negative error number.
 
-use kernel::prelude::*;
-
 use crate::bindings as b;
 use crate::cpu::host;
 use crate::exit;
 use crate::fpu;
 use crate::interrupt;
 use crate::mmio;
+use crate::pmu;
 use crate::steal;
 use crate::switch::Switch;
+use crate::trace;
 use crate::vcpu::{flag, request, Vcpu};
 use crate::vpid;
 
@@ -74,6 +74,10 @@ fn prepare(vcpu: &Vcpu) -> i32 {
         if !vcpu.request_pending() && !unsafe { b::kvm_la_xfer_to_guest_mode_work_pending() } {
             return GUEST;
         }
+        if vcpu.flag(flag::PMU) {
+            pmu::lose(vcpu);
+            vcpu.make_request(request::PMU);
+        }
         vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
         // SAFETY: Disabled above.
         unsafe { b::kvm_la_irq_enable() };
@@ -82,6 +86,9 @@ fn prepare(vcpu: &Vcpu) -> i32 {
 
 /// Requests that touch the CPU. Interrupts are off; the GID is current.
 fn late_requests(vcpu: &Vcpu) {
+    if vcpu.check_request(request::PMU) {
+        pmu::own(vcpu);
+    }
     if vcpu.check_request(request::TLB_FLUSH_GPA) {
         vpid::flush_gpa(vcpu.flush_gpa.get());
     }
@@ -102,11 +109,13 @@ pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { &*switch.cast::<Vcpu>() };
     vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
+    pmu::lose(vcpu);
     // SAFETY: Paired with the entry, interrupts off.
     unsafe { b::kvm_la_guest_exit_irqoff() };
     // SAFETY: The interrupt that ended the guest's run, if any, is taken now.
     unsafe { b::kvm_la_irq_enable() };
 
+    trace::exit(vcpu.id, vcpu.switch.pc.get(), exit::code(vcpu));
     let mut next = exit::handle(vcpu);
     if next == GUEST {
         next = prepare(vcpu);
@@ -118,6 +127,7 @@ pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     }
     // SAFETY: Interrupts are off.
     unsafe { b::kvm_la_guest_enter_irqoff() };
+    trace::reenter(vcpu.id, vcpu.switch.pc.get());
     GUEST
 }
 
@@ -163,8 +173,10 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         // `prepare` filled the rest of the switch state.
         next = unsafe {
             b::kvm_la_guest_enter_irqoff();
+            trace::enter(vcpu.id, vcpu.switch.pc.get());
             host().switch.enter(&vcpu.switch)
         };
+        trace::out(vcpu.id, vcpu.switch.pc.get());
         // SAFETY: The world switch returns with interrupts off.
         unsafe { b::kvm_la_irq_enable() };
     }
@@ -177,8 +189,3 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
 }
 
 const EINTR_NUMBER: i32 = b::EINTR as i32;
-
-/// The error number of `error`, for C.
-pub(crate) fn errno(error: Error) -> i32 {
-    error.to_errno()
-}

@@ -3,6 +3,9 @@
 //! Steal time: the record in guest memory that says how long the vCPU was
 //! ready but did not run, and whether it was preempted.
 
+use kvm_core::steal_time::{PREEMPTED, RECORD_SIZE, STEAL, VCPU_PREEMPTED, VERSION};
+use la_arch::kvm::para;
+
 use crate::bindings as b;
 use crate::vcpu::{request, Vcpu};
 
@@ -25,5 +28,94 @@ pub(crate) fn set(vcpu: &Vcpu, address: Option<u64>) {
     vcpu.steal.set(steal);
 }
 
-/// Writes the record.
-pub(crate) fn update(_vcpu: &Vcpu) {}
+/// Runs `f` with the address of the record in the VMM's memory, under srcu; the
+/// page is dirty afterwards.
+fn with_record(vcpu: &Vcpu, f: impl FnOnce(usize)) {
+    let Some(gpa) = vcpu.steal.get().address() else {
+        return;
+    };
+    let kvm = vcpu.vm().kvm;
+    let cache = vcpu.steal_cache.get();
+    // SAFETY: The VM is alive; the cache is the vCPU's own, and its slot is
+    // valid under srcu while the generation agrees.
+    unsafe {
+        let index = b::kvm_la_srcu_read_lock(kvm);
+        let generation = b::kvm_la_memslots_generation(kvm);
+        let current = (*cache).generation == generation && (*cache).gpa == gpa;
+        if current || b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, RECORD_SIZE as _) == 0 {
+            if !(*cache).memslot.is_null() {
+                f((*cache).hva);
+                b::mark_page_dirty_in_slot(
+                    kvm,
+                    (*cache).memslot,
+                    gpa >> b::constant::PAGE_SHIFT,
+                );
+            }
+        } else {
+            (*cache).gpa = u64::MAX;
+        }
+        b::kvm_la_srcu_read_unlock(kvm, index);
+    }
+}
+
+/// Writes the record, before the guest is entered; may sleep.
+pub(crate) fn update(vcpu: &Vcpu) {
+    with_record(vcpu, |record| {
+        let mut steal = vcpu.steal.get();
+        let (mut version, mut total) = (0, 0);
+        // SAFETY: Addresses in a memory slot of the VMM; a page that cannot be
+        // had makes the access fail.
+        unsafe {
+            if vcpu.vm().pv().has(para::FEATURE_PREEMPT) {
+                if b::kvm_la_put_user_u8(0, record.wrapping_add(PREEMPTED)) != 0 {
+                    return;
+                }
+                steal.preempted_written(false);
+                vcpu.steal.set(steal);
+            }
+            if b::kvm_la_get_user_u32(&raw mut version, record.wrapping_add(VERSION)) != 0
+                || b::kvm_la_get_user_u64(&raw mut total, record.wrapping_add(STEAL)) != 0
+            {
+                return;
+            }
+            let update = steal.update(version, total, run_delay());
+            if b::kvm_la_put_user_u32(update.version_begin, record.wrapping_add(VERSION)) != 0 {
+                return;
+            }
+            b::kvm_la_smp_wmb();
+            if b::kvm_la_put_user_u64(update.steal, record.wrapping_add(STEAL)) != 0 {
+                return;
+            }
+            b::kvm_la_smp_wmb();
+            if b::kvm_la_put_user_u32(update.version_end, record.wrapping_add(VERSION)) == 0 {
+                steal.commit(&update);
+                vcpu.steal.set(steal);
+            }
+        }
+    });
+}
+
+/// The vCPU is scheduled out while it could run: tells the guest. Preemption is
+/// off, so a page that is not there is let be.
+pub(crate) fn preempted(vcpu: &Vcpu) {
+    let steal = vcpu.steal.get();
+    if !steal.needs_preempted() || !vcpu.vm().pv().has(para::FEATURE_PREEMPT) {
+        return;
+    }
+    // SAFETY: Compares the current task's memory with the VM's; they differ
+    // when the process is going.
+    if !unsafe { b::kvm_la_current_mm_is(vcpu.vm().kvm) } {
+        return;
+    }
+    with_record(vcpu, |record| {
+        // SAFETY: As in `update`.
+        let failed = unsafe {
+            b::kvm_la_put_user_u8_atomic(VCPU_PREEMPTED, record.wrapping_add(PREEMPTED))
+        };
+        if failed == 0 {
+            let mut steal = vcpu.steal.get();
+            steal.preempted_written(true);
+            vcpu.steal.set(steal);
+        }
+    });
+}

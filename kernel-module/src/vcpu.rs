@@ -33,6 +33,7 @@ use crate::cpu::host;
 use crate::csr::{self, num};
 use crate::fpu;
 use crate::run;
+use crate::steal;
 use crate::switch::Switch;
 use crate::sync::Lock;
 use crate::timer;
@@ -415,6 +416,10 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_load(kvm_vcpu: *mut b::kvm_vcpu, c
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_put(kvm_vcpu: *mut b::kvm_vcpu) {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
+    // SAFETY: As above: scheduled out, not by its own wish.
+    if unsafe { (*kvm_vcpu).preempted } {
+        steal::preempted(vcpu);
+    }
     // SAFETY: Paired below.
     let flags = unsafe { b::kvm_la_irq_save() };
     // SAFETY: Reads the CPU's number.

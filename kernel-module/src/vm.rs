@@ -188,7 +188,7 @@ impl Vm {
 ///
 /// C calls it once for a new VM.
 #[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_init_vm(kvm: *mut b::kvm, _kind: u64) -> i32 {
+pub(crate) unsafe extern "C" fn kvm_arch_init_vm(kvm: *mut b::kvm, _kind: usize) -> i32 {
     // SAFETY: By this function's contract.
     match unsafe { create(kvm) } {
         Ok(()) => 0,
@@ -265,7 +265,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_destroy_vm(kvm: *mut b::kvm) {
 /// kvm_vm_ioctl_check_extension: KVM_CHECK_EXTENSION of what is ours; `kvm` is
 /// null on /dev/kvm.
 #[no_mangle]
-pub(crate) extern "C" fn kvm_vm_ioctl_check_extension(_kvm: *mut b::kvm, extension: i64) -> i32 {
+pub(crate) extern "C" fn kvm_vm_ioctl_check_extension(_kvm: *mut b::kvm, extension: isize) -> i32 {
     let Ok(extension) = u32::try_from(extension) else {
         return 0;
     };

@@ -14,6 +14,7 @@ use crate::bindings as b;
 use crate::bindings::constant as c;
 use crate::cpu::host;
 use crate::csr::{self, num};
+use crate::trace;
 use crate::vcpu::{request, Vcpu};
 
 /// Position of GID in GSTAT.
@@ -38,6 +39,7 @@ pub(crate) fn check(vcpu: &Vcpu) {
     if flush_all {
         csr::flush_all_guests();
     }
+    trace::vpid_change(vpid.raw());
     vcpu.clear_request(request::TLB_FLUSH_GPA);
 
     // What the guest's LL saw may no longer be what its SC would store to.

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Performance counters, lent to a guest that uses them
+//! (docs/lvz.md 10.3). Interrupts are off in both functions.
+//!
+//! A guest's first access to a counter exits; the counters are lent before the
+//! next entry and taken back at every exit, as the host counts too. While one
+//! of the guest's is enabled they are lent again at each entry.
+
+use la_arch::lvz::Gcfg;
+
+use crate::cpu::host;
+use crate::csr::{self, num};
+use crate::vcpu::{flag, request, Vcpu};
+
+/// PERFCTRL: counts at some privilege level.
+const ENABLED: u64 = 0xf << 16;
+
+/// The four pairs, control and count.
+macro_rules! each_counter {
+    ($n:ident => $body:expr) => {{
+        {
+            const $n: u16 = 0;
+            $body
+        }
+        {
+            const $n: u16 = 1;
+            $body
+        }
+        {
+            const $n: u16 = 2;
+            $body
+        }
+        {
+            const $n: u16 = 3;
+            $body
+        }
+    }};
+}
+
+fn set_lent(count: u8) {
+    let mask = Gcfg(0).with_gpmnum(7).0;
+    let value = Gcfg(0).with_gpmnum(u64::from(count)).0;
+    csr::exchange::<{ num::GCFG }>(value, mask);
+}
+
+/// Lends the counters.
+pub(crate) fn own(vcpu: &Vcpu) {
+    let count = vcpu.cpucfg().counters();
+    if count == 0 || vcpu.flag(flag::PMU) {
+        return;
+    }
+    let percpu = host().this_cpu();
+    each_counter!(N => {
+        percpu.perf_count[N as usize].set(csr::read::<{ num::PERFCNTR0 + 2 * N }>());
+        percpu.perf_control[N as usize].set(csr::write::<{ num::PERFCTRL0 + 2 * N }>(0));
+    });
+    set_lent(count);
+    let file = vcpu.csr();
+    each_counter!(N => {
+        csr::guest_write::<{ num::PERFCNTR0 + 2 * N }>(file.get(num::PERFCNTR0 + 2 * N));
+    });
+    each_counter!(N => {
+        csr::guest_write::<{ num::PERFCTRL0 + 2 * N }>(file.get(num::PERFCTRL0 + 2 * N));
+    });
+    vcpu.set_flag(flag::PMU);
+}
+
+/// Takes them back, and asks for them again if the guest counts.
+pub(crate) fn lose(vcpu: &Vcpu) {
+    if !vcpu.flag(flag::PMU) {
+        return;
+    }
+    let file = vcpu.csr();
+    let mut controls = 0;
+    each_counter!(N => {
+        let control = csr::guest_write::<{ num::PERFCTRL0 + 2 * N }>(0);
+        controls |= control;
+        file.set(num::PERFCTRL0 + 2 * N, control);
+    });
+    each_counter!(N => {
+        let count = csr::guest_read::<{ num::PERFCNTR0 + 2 * N }>();
+        file.set(num::PERFCNTR0 + 2 * N, count);
+    });
+    set_lent(0);
+    vcpu.clear_flag(flag::PMU);
+    if controls & ENABLED != 0 {
+        vcpu.make_request(request::PMU);
+    }
+    let percpu = host().this_cpu();
+    each_counter!(N => {
+        csr::write::<{ num::PERFCNTR0 + 2 * N }>(percpu.perf_count[N as usize].get());
+    });
+    each_counter!(N => {
+        csr::write::<{ num::PERFCTRL0 + 2 * N }>(percpu.perf_control[N as usize].get());
+    });
+}
