@@ -5,6 +5,7 @@ mod bench;
 mod boot;
 mod cache;
 mod initramfs;
+mod kernel_module;
 mod machine;
 mod nested;
 mod progress;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use crate::kernel_module;
 use crate::machine::{Machine, Outcome, Simulator, make_share};
 use crate::setup::Products;
 use crate::workload;
@@ -33,6 +34,14 @@ impl Stack {
         match self {
             Self::Rust => "rust",
             Self::Upstream => "upstream",
+        }
+    }
+
+    /// The KVM module for the host's kernel, built if it is ours and not there.
+    pub(crate) fn kvm_ko(self, products: &Products) -> Result<PathBuf> {
+        match self {
+            Self::Rust => kernel_module::kvm_ko(products),
+            Self::Upstream => Ok(products.host_kernel.upstream_kvm()),
         }
     }
 }
@@ -152,14 +161,11 @@ impl GuestReport {
 impl Nested {
     /// The host, with everything its guests need in the folder `share`.
     pub(crate) fn machine(&self, products: &Products, share: &Path) -> Result<Machine> {
-        if self.kvm == Stack::Rust {
-            bail!("--kvm rust: the Rust module is not part of this version yet, use upstream");
-        }
         if self.accel == Stack::Rust {
             bail!("--accel rust: the Rust backend is not part of this version yet, use upstream");
         }
         make_share(share, &self.script())?;
-        copy(&products.host_kernel.upstream_kvm(), &share.join("kvm.ko"))?;
+        copy(&self.kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
         for (i, guest) in self.guests.iter().enumerate() {
             let kernel = match &guest.kernel {
                 Some(kernel) => kernel.clone(),

@@ -77,8 +77,35 @@ impl Step {
         eprintln!("{}: done in {seconds:.0} s", self.text);
     }
 
-    /// Runs a command to its end, its output into `log`.
-    pub(crate) fn run(&mut self, mut command: Command, log: &Path) -> Result<()> {
+    /// Runs a command to its end, its output into `log`. If it fails, its last
+    /// lines are shown.
+    pub(crate) fn run(&mut self, command: Command, log: &Path) -> Result<()> {
+        self.execute(command, log, |shown, line| {
+            if shown.len() == LINES_IN_ERROR {
+                shown.pop_front();
+            }
+            shown.push_back(line);
+        })
+    }
+
+    /// Runs Kbuild to its end, its output into `log`. If it fails, all that the
+    /// compilers said is shown, with `prefix` taken off the names of files.
+    pub(crate) fn compile(&mut self, command: Command, log: &Path, prefix: &str) -> Result<()> {
+        self.execute(command, log, |shown, line| {
+            if !is_kbuild_progress(&line) {
+                shown.push_back(line.replace(prefix, ""));
+            }
+        })
+    }
+
+    /// Runs a command to its end, its output into `log`. `keep` puts those lines
+    /// that an error is to show into a list.
+    fn execute(
+        &mut self,
+        mut command: Command,
+        log: &Path,
+        keep: impl Fn(&mut VecDeque<String>, String),
+    ) -> Result<()> {
         let mut file = File::options()
             .create(true)
             .append(true)
@@ -96,17 +123,14 @@ impl Step {
         // The command holds copies of the pipe's writing end: without this the
         // reading below would never see the end.
         drop(command);
-        let mut last = VecDeque::new();
+        let mut shown = VecDeque::new();
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? != 0 {
             file.write_all(&line)?;
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             self.message(&text);
-            if last.len() == LINES_IN_ERROR {
-                last.pop_front();
-            }
-            last.push_back(text);
+            keep(&mut shown, text);
             line.clear();
         }
         let status = child.wait()?;
@@ -114,7 +138,7 @@ impl Step {
             if let Some(bar) = &self.bar {
                 bar.finish_and_clear();
             }
-            for line in last {
+            for line in shown {
                 eprintln!("    {line}");
             }
             bail!(
@@ -124,5 +148,39 @@ impl Step {
             );
         }
         Ok(())
+    }
+}
+
+/// Whether a line is one of those by which Kbuild tells what it does: two spaces,
+/// the tool in capitals, the file.
+fn is_kbuild_progress(line: &str) -> bool {
+    let Some(rest) = line.strip_prefix("  ") else {
+        return line.trim().is_empty() || line.starts_with("make: Entering directory");
+    };
+    let tool = rest.split(' ').next().unwrap_or_default();
+    tool.len() > 1
+        && tool.bytes().all(|byte| byte.is_ascii_uppercase())
+        && rest.get(tool.len()..).is_some_and(|rest| rest.starts_with(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_compilers_say_is_told_from_progress() {
+        for line in ["  CC [M]  glue/glue.o", "  RUSTC   kvm_core.o", "  GEN     x", ""] {
+            assert!(is_kbuild_progress(line), "{line}");
+        }
+        for line in [
+            "error[E0308]: mismatched types",
+            "  --> src/run.rs:3:5",
+            "   |",
+            "glue/glue.c:7:1: error: unknown type name 'u65'",
+            "    7 | u65 x;",
+            "ERROR: modpost: \"missing\" [kvm.ko] undefined!",
+        ] {
+            assert!(!is_kbuild_progress(line), "{line}");
+        }
     }
 }

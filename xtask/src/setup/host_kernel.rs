@@ -25,6 +25,14 @@ impl HostKernel {
         &self.source
     }
 
+    /// The product's name in the cache, which differs for every other kernel.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.dir
+            .file_name()
+            .unwrap_or_default()
+            .as_encoded_bytes()
+    }
+
     /// The build tree, against which external modules are built.
     pub(crate) fn build(&self) -> PathBuf {
         self.dir.join("build")

@@ -18,7 +18,7 @@ use crate::machine::Drive;
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
-pub(crate) use host_kernel::HostKernel;
+pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
 pub(crate) use userland::Userland;
 
 /// Everything that `setup` makes.
