@@ -81,9 +81,7 @@ fn build(products: &Products, files: &[(PathBuf, Vec<u8>)], dir: &Path) -> Resul
     let log = products.cache.logs()?.join("kvm-module.log");
     // One build's lines, not those of all builds before it.
     fs::write(&log, b"").with_context(|| format!("cannot write {}", log.display()))?;
-    let tools = products
-        .kernel_tools()
-        .with_bind(&tree, Path::new(INSIDE));
+    let tools = products.kernel_tools().with_bind(&tree, Path::new(INSIDE));
     let mut make = tools.command_in(Path::new(INSIDE), "make");
     make.args(MAKE_VARIABLES);
     make.args(["-C", KERNEL_BUILD]);

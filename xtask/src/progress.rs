@@ -160,7 +160,9 @@ fn is_kbuild_progress(line: &str) -> bool {
     let tool = rest.split(' ').next().unwrap_or_default();
     tool.len() > 1
         && tool.bytes().all(|byte| byte.is_ascii_uppercase())
-        && rest.get(tool.len()..).is_some_and(|rest| rest.starts_with(' '))
+        && rest
+            .get(tool.len()..)
+            .is_some_and(|rest| rest.starts_with(' '))
 }
 
 #[cfg(test)]
@@ -169,7 +171,12 @@ mod tests {
 
     #[test]
     fn what_compilers_say_is_told_from_progress() {
-        for line in ["  CC [M]  glue/glue.o", "  RUSTC   kvm_core.o", "  GEN     x", ""] {
+        for line in [
+            "  CC [M]  glue/glue.o",
+            "  RUSTC   kvm_core.o",
+            "  GEN     x",
+            "",
+        ] {
             assert!(is_kbuild_progress(line), "{line}");
         }
         for line in [

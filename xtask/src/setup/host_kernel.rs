@@ -27,10 +27,7 @@ impl HostKernel {
 
     /// The product's name in the cache, which differs for every other kernel.
     pub(crate) fn name(&self) -> &[u8] {
-        self.dir
-            .file_name()
-            .unwrap_or_default()
-            .as_encoded_bytes()
+        self.dir.file_name().unwrap_or_default().as_encoded_bytes()
     }
 
     /// The build tree, against which external modules are built.

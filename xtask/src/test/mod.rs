@@ -3,6 +3,7 @@
 mod determinism;
 mod host;
 mod linux;
+mod module;
 mod nested;
 mod programs;
 mod report;
@@ -81,6 +82,11 @@ const SUITES: &[Suite] = &[
         name: "linux",
         shows: "Linux boots to a Debian userland, runs a checked workload, powers off",
         run: linux::run,
+    },
+    Suite {
+        name: "module",
+        shows: "kvm.ko loads, runs virtual machines and unloads, and leaves nothing behind",
+        run: module::run,
     },
     Suite {
         name: "nested",
