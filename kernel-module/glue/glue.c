@@ -84,6 +84,10 @@ void kvm_la_raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags
 }
 void kvm_la_mmu_lock(struct kvm *kvm) { spin_lock(&kvm->mmu_lock); }
 void kvm_la_mmu_unlock(struct kvm *kvm) { spin_unlock(&kvm->mmu_lock); }
+bool kvm_la_mmu_lock_needbreak(struct kvm *kvm)
+{
+	return need_resched() || spin_needbreak(&kvm->mmu_lock);
+}
 int kvm_la_srcu_read_lock(struct kvm *kvm) { return srcu_read_lock(&kvm->srcu); }
 void kvm_la_srcu_read_unlock(struct kvm *kvm, int idx) { srcu_read_unlock(&kvm->srcu, idx); }
 void kvm_la_slots_lock(struct kvm *kvm) { mutex_lock(&kvm->slots_lock); }
@@ -99,24 +103,22 @@ int kvm_la_xfer_to_guest_mode_handle_work(struct kvm_vcpu *vcpu)
 	return kvm_xfer_to_guest_mode_handle_work(vcpu);
 }
 bool kvm_la_xfer_to_guest_mode_work_pending(void) { return xfer_to_guest_mode_work_pending(); }
-void kvm_la_guest_enter_irqoff(void)
+void kvm_la_guest_state_enter(void) { guest_state_enter_irqoff(); }
+void kvm_la_guest_state_exit(void) { guest_state_exit_irqoff(); }
+/*
+ * Whether running kernel code in guest state, interrupts off, would be noticed:
+ * RCU does not watch under full context tracking, and lockdep takes interrupts
+ * to be on. Otherwise the state is but a note to RCU.
+ */
+bool kvm_la_guest_state_matters(void)
 {
-	guest_timing_enter_irqoff();
-	guest_state_enter_irqoff();
+	return IS_ENABLED(CONFIG_TRACE_IRQFLAGS) || context_tracking_enabled();
 }
-void kvm_la_guest_exit_irqoff(void)
-{
-	guest_timing_exit_irqoff();
-	guest_state_exit_irqoff();
-}
+void kvm_la_guest_timing_enter(void) { guest_timing_enter_irqoff(); }
+void kvm_la_guest_timing_exit(void) { guest_timing_exit_irqoff(); }
 void kvm_la_vcpu_kick(struct kvm_vcpu *vcpu) { kvm_vcpu_kick(vcpu); }
 void kvm_la_wake(struct kvm_vcpu *vcpu) { rcuwait_wake_up(&vcpu->wait); }
 bool kvm_la_vcpu_is_blocking(struct kvm_vcpu *vcpu) { return kvm_vcpu_is_blocking(vcpu); }
-struct kvm_vcpu *kvm_la_get_vcpu(struct kvm *kvm, int index) { return kvm_get_vcpu(kvm, index); }
-struct kvm_vcpu *kvm_la_get_vcpu_by_id(struct kvm *kvm, int id)
-{
-	return kvm_get_vcpu_by_id(kvm, id);
-}
 void kvm_la_register_perf_callbacks(void) { kvm_register_perf_callbacks(); }
 void kvm_la_unregister_perf_callbacks(void) { kvm_unregister_perf_callbacks(); }
 

@@ -29,6 +29,8 @@ pub(crate) struct Host {
     pub(crate) processor: cpucfg::Host,
     /// Pages and tables.
     pub(crate) geometry: Geometry,
+    /// Kernel code must not run in guest state, not even for a moment.
+    pub(crate) guest_state_matters: bool,
     /// Of the stable counter and the timers.
     pub(crate) frequency: Frequency,
     /// Per-CPU [`PerCpu`].
@@ -104,6 +106,8 @@ impl Host {
                 gid_mask,
                 processor: processor(options),
                 geometry,
+                // SAFETY: Reads a setting that is fixed at boot.
+                guest_state_matters: unsafe { b::kvm_la_guest_state_matters() },
                 frequency,
                 percpu,
             },

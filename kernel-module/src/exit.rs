@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What to do about an exit. Interrupts and preemption are on.
+//! What to do about an exit: [`quick`] with interrupts off, [`handle`] with
+//! interrupts on for what may sleep or takes locks that are held with
+//! interrupts on.
 
 use kernel::pr_warn_once;
 use kvm_core::csr::{emulate, Emulated};
@@ -13,6 +15,7 @@ use la_arch::kvm::{guest_debug, hypercall as code};
 
 use crate::bindings as b;
 use crate::csr::{self, num};
+use crate::fpu;
 use crate::interrupt::{self, queue_exception};
 use crate::mmio;
 use crate::mmu::{self, Answer};
@@ -21,7 +24,31 @@ use crate::steal;
 use crate::trace::{self, reason};
 use crate::vcpu::{request, PendingIo, Vcpu};
 
-/// Handles the exit that `vcpu.switch` describes.
+/// Handles an exit with interrupts off: sensitive instructions, accesses to
+/// devices, hypercalls, first uses of a unit. None, with nothing done, for the
+/// others.
+#[inline]
+pub(crate) fn quick(vcpu: &Vcpu) -> Option<i32> {
+    match classify(vcpu.switch.estat.get()) {
+        Exit::Sensitive => gspr(vcpu),
+        Exit::Load | Exit::Store => device(vcpu),
+        Exit::Hypercall => Some(hvcl(vcpu)),
+        Exit::FpDisabled => Some(unit(vcpu, vcpu.cpucfg().fpu())),
+        Exit::LsxDisabled => Some(unit(vcpu, vcpu.cpucfg().lsx())),
+        Exit::LasxDisabled => Some(unit(vcpu, vcpu.cpucfg().lasx())),
+        Exit::LbtDisabled => {
+            if vcpu.cpucfg().lbt() {
+                fpu::own_lbt(vcpu);
+            } else {
+                not_an_instruction(vcpu);
+            }
+            Some(GUEST)
+        }
+        _ => None,
+    }
+}
+
+/// Handles the exit that `vcpu.switch` describes and [`quick`] left.
 pub(crate) fn handle(vcpu: &Vcpu) -> i32 {
     match classify(vcpu.switch.estat.get()) {
         Exit::Interrupt => {
@@ -29,18 +56,20 @@ pub(crate) fn handle(vcpu: &Vcpu) -> i32 {
             stat.int_exits = stat.int_exits.wrapping_add(1);
             GUEST
         }
-        Exit::Sensitive => gspr(vcpu),
         exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => fault(vcpu, exit),
-        Exit::Hypercall => hvcl(vcpu),
-        Exit::FpDisabled => unit(vcpu, vcpu.cpucfg().fpu(), request::FPU_LOAD),
-        Exit::LsxDisabled => unit(vcpu, vcpu.cpucfg().lsx(), request::FPU_LOAD),
-        Exit::LasxDisabled => unit(vcpu, vcpu.cpucfg().lasx(), request::FPU_LOAD),
-        Exit::LbtDisabled => unit(vcpu, vcpu.cpucfg().lbt(), request::LBT_LOAD),
+        // `quick` leaves `idle` alone of these.
+        Exit::Sensitive => {
+            advance(vcpu);
+            idle(vcpu);
+            GUEST
+        }
         Exit::Unexpected(code) => {
             pr_warn_once!("kvm: unexpected exit code {} of a guest\n", code);
             not_an_instruction(vcpu);
             GUEST
         }
+        // All done by `quick`.
+        _ => GUEST,
     }
 }
 
@@ -49,10 +78,10 @@ fn not_an_instruction(vcpu: &Vcpu) {
     queue_exception(vcpu, Fault::instruction_non_existent(word));
 }
 
-/// First use of a unit since the vCPU came to this CPU.
-fn unit(vcpu: &Vcpu, present: bool, request: u64) -> i32 {
+/// First use of floating point or vectors since the vCPU came to this CPU.
+fn unit(vcpu: &Vcpu, present: bool) -> i32 {
     if present {
-        vcpu.make_request(request);
+        fpu::own(vcpu);
     } else {
         not_an_instruction(vcpu);
     }
@@ -63,8 +92,8 @@ fn advance(vcpu: &Vcpu) {
     vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
 }
 
-/// A sensitive instruction.
-fn gspr(vcpu: &Vcpu) -> i32 {
+/// A sensitive instruction; None for `idle`, which sleeps.
+fn gspr(vcpu: &Vcpu) -> Option<i32> {
     let word = vcpu.switch.badi.get() as u32;
     let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
     trace::exit_gspr(vcpu.id, word);
@@ -77,42 +106,30 @@ fn gspr(vcpu: &Vcpu) -> i32 {
             let value = vcpu.cpucfg().answer(index, vcpu.vm().pv());
             rd.write(vcpu.gprs(), value);
             advance(vcpu);
-            GUEST
         }
         Some(Sensitive::Csr(access)) => {
             event(trace::exit_csr, reason::CSR);
             let features = vcpu.cpucfg().csr_features();
-            // SAFETY: Balanced below; the notifiers use the file too.
-            unsafe { b::kvm_la_preempt_disable() };
-            let done = emulate(vcpu.csr(), access, vcpu.gprs(), features);
-            // SAFETY: Disabled above.
-            unsafe { b::kvm_la_preempt_enable() };
-            match done {
+            match emulate(vcpu.csr(), access, vcpu.gprs(), features) {
                 Emulated::Done => advance(vcpu),
                 Emulated::LendCounters => vcpu.make_request(request::PMU),
             }
-            GUEST
         }
         Some(Sensitive::Iocsr(access)) => {
             advance(vcpu);
-            mmio::iocsr(vcpu, access)
+            return Some(mmio::iocsr(vcpu, access));
         }
         Some(Sensitive::Idle) => {
             event(trace::exit_idle, reason::IDLE);
-            advance(vcpu);
-            idle(vcpu);
-            GUEST
+            return None;
         }
         Some(Sensitive::Cacop) => {
             event(trace::exit_cache, reason::CACHE);
             advance(vcpu);
-            GUEST
         }
-        None => {
-            not_an_instruction(vcpu);
-            GUEST
-        }
+        None => not_an_instruction(vcpu),
     }
+    Some(GUEST)
 }
 
 /// Waits until an interrupt is pending.
@@ -128,6 +145,16 @@ fn idle(vcpu: &Vcpu) {
         // SAFETY: On the vCPU's thread, which may sleep.
         unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
     }
+}
+
+/// A load or store where no memory slot is; None if there is one.
+fn device(vcpu: &Vcpu) -> Option<i32> {
+    let gpa = vcpu.switch.badv.get();
+    // A fetch that hardware reports as a load shows by its address.
+    if gpa >= vcpu.vm().gpa_limit || vcpu.switch.pc.get() == gpa {
+        return None;
+    }
+    mmio::quick(vcpu, gpa)
 }
 
 /// A fault in stage-2 translation.
@@ -158,11 +185,7 @@ fn fault(vcpu: &Vcpu, exit: Exit) -> i32 {
 /// A hypercall.
 fn hvcl(vcpu: &Vcpu) -> i32 {
     let word = vcpu.switch.badi.get() as u32;
-    // SAFETY: Balanced below.
-    unsafe { b::kvm_la_preempt_disable() };
     let plv = Crmd(csr::guest_read::<{ num::CRMD }>()).plv() as u8;
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
     // SAFETY: A word of a live vCPU, changed under its mutex.
     let debug = unsafe { (*vcpu.kvm_vcpu).guest_debug } as u32;
     let wanted = guest_debug::ENABLE | guest_debug::USE_SW_BP;

@@ -27,10 +27,6 @@ pub(crate) extern "C" fn kvm_arch_vcpu_precreate(_kvm: *mut b::kvm, _id: u32) ->
     0
 }
 
-/// kvm_arch_vcpu_postcreate.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_arch_vcpu_postcreate(_vcpu: *mut b::kvm_vcpu) {}
-
 /// kvm_arch_vcpu_fault: nothing to map beyond the generic pages.
 #[no_mangle]
 pub(crate) extern "C" fn kvm_arch_vcpu_fault(
@@ -322,7 +318,6 @@ check! {
     crate::hooks:
         kvm_arch_dev_ioctl
         kvm_arch_vcpu_precreate
-        kvm_arch_vcpu_postcreate
         kvm_arch_vcpu_fault
         kvm_arch_vcpu_ioctl_translate
         kvm_arch_vcpu_ioctl_get_sregs
@@ -364,6 +359,7 @@ check! {
     crate::run:
         kvm_arch_vcpu_ioctl_run;
     crate::vcpu:
+        kvm_arch_vcpu_postcreate
         kvm_arch_vcpu_load
         kvm_arch_vcpu_put
         kvm_arch_vcpu_create

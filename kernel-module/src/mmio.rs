@@ -6,7 +6,7 @@
 //! `Vcpu::pending_io`; [`resume`] completes it at the next KVM_RUN.
 
 use kvm_core::decode::{
-    memory, next_pc, Direction, IocsrAccess, Loaded, Memory, MmioTransfer, Operand,
+    extend, memory, next_pc, Direction, IocsrAccess, Loaded, Memory, MmioTransfer, Operand, Shape,
 };
 use kvm_core::exit::Fault;
 use kvm_core::hypercall;
@@ -18,31 +18,56 @@ use crate::run::{GUEST, USER};
 use crate::trace;
 use crate::vcpu::{PendingIo, Vcpu};
 
-/// Reads or writes an in-kernel device; true if one answered.
-fn bus(
-    vcpu: &Vcpu,
-    bus: b::kvm_bus,
-    direction: Direction,
-    address: u64,
-    len: u8,
-    data: &mut [u8; 8],
-) -> bool {
-    let kvm = vcpu.vm().kvm;
-    let pointer = data.as_mut_ptr().cast();
-    // SAFETY: The VM is alive; the bus is read under srcu; `data` has eight
-    // bytes and `len` is at most eight.
-    unsafe {
-        let index = b::kvm_la_srcu_read_lock(kvm);
-        let result = match direction {
-            Direction::Read => {
-                b::kvm_io_bus_read(vcpu.kvm_vcpu, bus, address, i32::from(len), pointer)
-            }
-            Direction::Write => {
-                b::kvm_io_bus_write(vcpu.kvm_vcpu, bus, address, i32::from(len), pointer)
+/// Holds the VM's srcu: slots and buses stay as they are.
+struct Srcu<'a> {
+    vcpu: &'a Vcpu,
+    index: i32,
+}
+
+impl<'a> Srcu<'a> {
+    #[inline]
+    fn lock(vcpu: &'a Vcpu) -> Self {
+        // SAFETY: The VM is alive; unlocked by `drop`.
+        let index = unsafe { b::kvm_la_srcu_read_lock(vcpu.vm().kvm) };
+        Self { vcpu, index }
+    }
+
+    /// Reads or writes an in-kernel device; true if one answered.
+    #[inline]
+    fn bus(
+        &self,
+        bus: b::kvm_bus,
+        direction: Direction,
+        address: u64,
+        len: u8,
+        data: &mut [u8; 8],
+    ) -> bool {
+        let pointer = data.as_mut_ptr().cast();
+        let (vcpu, len) = (self.vcpu.kvm_vcpu, i32::from(len));
+        // SAFETY: Under srcu; `data` has eight bytes and `len` is at most eight.
+        let result = unsafe {
+            match direction {
+                Direction::Read => b::kvm_io_bus_read(vcpu, bus, address, len, pointer),
+                Direction::Write => b::kvm_io_bus_write(vcpu, bus, address, len, pointer),
             }
         };
-        b::kvm_la_srcu_read_unlock(kvm, index);
         result == 0
+    }
+
+    /// Whether a memory slot holds `gpa`.
+    #[inline]
+    fn has_slot(&self, gpa: u64) -> bool {
+        let gfn = gpa >> b::constant::PAGE_SHIFT;
+        // SAFETY: Under srcu, on the vCPU's thread.
+        !unsafe { b::kvm_vcpu_gfn_to_memslot(self.vcpu.kvm_vcpu, gfn) }.is_null()
+    }
+}
+
+impl Drop for Srcu<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Locked in `lock`.
+        unsafe { b::kvm_la_srcu_read_unlock(self.vcpu.vm().kvm, self.index) };
     }
 }
 
@@ -50,8 +75,21 @@ fn finish_instruction(vcpu: &Vcpu) {
     vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
 }
 
+/// A load or store of the guest at `gpa`, unless a memory slot is there: then
+/// None.
+pub(crate) fn quick(vcpu: &Vcpu, gpa: u64) -> Option<i32> {
+    let srcu = Srcu::lock(vcpu);
+    (!srcu.has_slot(gpa)).then(|| access_under(&srcu, gpa))
+}
+
 /// A load or store of the guest at `gpa`, where there is no memory.
 pub(crate) fn access(vcpu: &Vcpu, gpa: u64) -> i32 {
+    access_under(&Srcu::lock(vcpu), gpa)
+}
+
+#[inline]
+fn access_under(srcu: &Srcu<'_>, gpa: u64) -> i32 {
+    let vcpu = srcu.vcpu;
     let word = vcpu.switch.badi.get() as u32;
     let access = match memory(word) {
         Ok(Memory::Access(access)) if access.begins_at(vcpu.gprs(), gpa) => access,
@@ -64,13 +102,38 @@ pub(crate) fn access(vcpu: &Vcpu, gpa: u64) -> i32 {
             return GUEST;
         }
     };
-    let register = match access.operand {
-        _ if access.direction == Direction::Read => [0; 4],
-        Operand::Gpr(register) => [register.read(vcpu.gprs()), 0, 0, 0],
-        Operand::Fpr(register) => fpu::read(vcpu, register),
-    };
-    proceed(vcpu, MmioTransfer::new(access, gpa, register))
+    let direction = access.direction;
+    match access.operand {
+        // By far the most: one access of a general register.
+        Operand::Gpr(register) => {
+            let value = match direction {
+                Direction::Read => 0,
+                Direction::Write => register.read(vcpu.gprs()),
+            };
+            let mut data = value.to_le_bytes();
+            if srcu.bus(MMIO, direction, gpa, access.width, &mut data) {
+                trace::mmio(kind(direction), access.width, gpa, data);
+                if direction == Direction::Read {
+                    let data = u64::from_le_bytes(data);
+                    let signed = access.shape == Shape::Signed;
+                    register.write(vcpu.gprs(), extend(data, access.width, signed));
+                }
+                finish_instruction(vcpu);
+                return GUEST;
+            }
+            to_user(vcpu, MmioTransfer::new(access, gpa, [value, 0, 0, 0]))
+        }
+        Operand::Fpr(register) => {
+            let lanes = match direction {
+                Direction::Read => [0; 4],
+                Direction::Write => fpu::read(vcpu, register),
+            };
+            proceed(srcu, MmioTransfer::new(access, gpa, lanes))
+        }
+    }
 }
+
+const MMIO: b::kvm_bus = b::kvm_bus_KVM_MMIO_BUS;
 
 fn refuse(vcpu: &Vcpu, word: u32, gpa: u64) {
     let address = kvm_core::decode::data_address(word, vcpu.gprs()).unwrap_or(gpa);
@@ -89,44 +152,45 @@ fn kind(direction: Direction) -> i32 {
     }
 }
 
+/// Asks user space for the next piece of a transfer.
+fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
+    let Some(request) = transfer.request() else {
+        return GUEST;
+    };
+    let run = vcpu.run();
+    // SAFETY: The shared page is the vCPU's; user space may change it at any
+    // time and is believed nothing but the data of a read.
+    unsafe {
+        (*run).exit_reason = b::KVM_EXIT_MMIO;
+        let mmio = &raw mut (*run).__bindgen_anon_1.mmio;
+        (*mmio).phys_addr = request.gpa;
+        (*mmio).len = u32::from(request.len);
+        (*mmio).is_write = u8::from(request.direction == Direction::Write);
+        (*mmio).data = request.data;
+    }
+    if request.direction == Direction::Write {
+        trace::mmio(WRITE, request.len, request.gpa, request.data);
+        transfer.complete(request.data);
+        if transfer.request().is_none() {
+            // The last piece: user space sees the instruction as done.
+            finish_instruction(vcpu);
+            return USER;
+        }
+    }
+    vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));
+    USER
+}
+
 /// Carries a transfer on until it is done or user space is needed.
-fn proceed(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
+fn proceed(srcu: &Srcu<'_>, mut transfer: MmioTransfer) -> i32 {
+    let vcpu = srcu.vcpu;
     while let Some(request) = transfer.request() {
         let mut data = request.data;
-        if bus(
-            vcpu,
-            b::kvm_bus_KVM_MMIO_BUS,
-            request.direction,
-            request.gpa,
-            request.len,
-            &mut data,
-        ) {
-            trace::mmio(kind(request.direction), request.len, request.gpa, data);
-            transfer.complete(data);
-            continue;
+        if !srcu.bus(MMIO, request.direction, request.gpa, request.len, &mut data) {
+            return to_user(vcpu, transfer);
         }
-        let run = vcpu.run();
-        // SAFETY: The shared page is the vCPU's; user space may change it at
-        // any time and is believed nothing but the data of a read.
-        unsafe {
-            (*run).exit_reason = b::KVM_EXIT_MMIO;
-            let mmio = &raw mut (*run).__bindgen_anon_1.mmio;
-            (*mmio).phys_addr = request.gpa;
-            (*mmio).len = u32::from(request.len);
-            (*mmio).is_write = u8::from(request.direction == Direction::Write);
-            (*mmio).data = data;
-        }
-        if request.direction == Direction::Write {
-            trace::mmio(WRITE, request.len, request.gpa, data);
-            transfer.complete(data);
-            if transfer.request().is_none() {
-                // The last piece: user space sees the instruction as done.
-                finish_instruction(vcpu);
-                return USER;
-            }
-        }
-        vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));
-        return USER;
+        trace::mmio(kind(request.direction), request.len, request.gpa, data);
+        transfer.complete(data);
     }
     match transfer.loaded() {
         Some(Loaded::Gpr { register, value }) => register.write(vcpu.gprs(), value),
@@ -148,14 +212,14 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
         Direction::Read => [0; 8],
         Direction::Write => access.rd.read(vcpu.gprs()).to_le_bytes(),
     };
-    if bus(
-        vcpu,
+    let answered = Srcu::lock(vcpu).bus(
         b::kvm_bus_KVM_IOCSR_BUS,
         access.direction,
         u64::from(address),
         access.width,
         &mut data,
-    ) {
+    );
+    if answered {
         if access.direction == Direction::Read {
             let value = access.completed(u64::from_le_bytes(data));
             access.rd.write(vcpu.gprs(), value);
@@ -175,7 +239,7 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
         u64::from_le_bytes(data),
     );
     let run = vcpu.run();
-    // SAFETY: As in `proceed`.
+    // SAFETY: As in `to_user`.
     unsafe {
         (*run).exit_reason = b::KVM_EXIT_LOONGARCH_IOCSR;
         let io = &raw mut (*run).__bindgen_anon_1.iocsr_io;
@@ -201,7 +265,7 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
                 .request()
                 .is_some_and(|request| request.direction == Direction::Read);
             if reading {
-                // SAFETY: As in `proceed`.
+                // SAFETY: As in `to_user`.
                 let data = unsafe { (*run).__bindgen_anon_1.mmio.data };
                 if let Some(request) = transfer.request() {
                     trace::mmio(READ, request.len, request.gpa, data);
@@ -212,17 +276,17 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
                 vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));
                 return GUEST;
             }
-            proceed(vcpu, transfer)
+            proceed(&Srcu::lock(vcpu), transfer)
         }
         PendingIo::IocsrRead(access) => {
-            // SAFETY: As in `proceed`.
+            // SAFETY: As in `to_user`.
             let data = unsafe { (*run).__bindgen_anon_1.iocsr_io.data };
             let value = access.completed(u64::from_le_bytes(data));
             access.rd.write(vcpu.gprs(), value);
             GUEST
         }
         PendingIo::Hypercall => {
-            // SAFETY: As in `proceed`.
+            // SAFETY: As in `to_user`.
             let result = unsafe { (*run).__bindgen_anon_1.hypercall.ret };
             hypercall::resume(vcpu.gprs(), result);
             finish_instruction(vcpu);

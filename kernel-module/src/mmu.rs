@@ -11,8 +11,8 @@ use core::ptr::null_mut;
 
 use kernel::prelude::*;
 use kvm_core::mmu::{
-    self, FastFault, Flush, HugeRequest, Mapping, MemoryType, MmuError, Outcome, Pte, Reclaim,
-    Slot, SlotHuge, StatsDelta, Tables,
+    self, FastFault, Flush, FlagsChange, HugeRequest, Mapping, MemoryType, MmuError, Outcome, Pte,
+    Reclaim, Resched, Slot, SlotHuge, StatsDelta, Tables,
 };
 
 use crate::bindings as b;
@@ -28,6 +28,8 @@ struct StageTwo<'a> {
     cache: *mut b::kvm_mmu_memory_cache,
     /// Tables to be freed after the flush.
     retired: b::list_head,
+    /// The lock may be dropped between two tables' worth of work.
+    may_yield: bool,
 }
 
 impl<'a> StageTwo<'a> {
@@ -55,6 +57,7 @@ impl<'a> StageTwo<'a> {
             vm,
             cache,
             retired: b::list_head::default(),
+            may_yield: false,
         };
         // SAFETY: The list is at its final address until it is emptied.
         unsafe { b::kvm_la_tables_init(&raw mut tables.retired) };
@@ -131,6 +134,26 @@ impl Tables for StageTwo<'_> {
     fn write_barrier(&self) {
         // SAFETY: A barrier.
         unsafe { b::kvm_la_smp_wmb() };
+    }
+
+    fn resched(&mut self, pending: Flush) -> Resched {
+        // SAFETY: The lock is held.
+        if !self.may_yield || !unsafe { b::kvm_la_mmu_lock_needbreak(self.vm.kvm) } {
+            return Resched::Continue;
+        }
+        if pending.is_needed() {
+            // SAFETY: The VM is alive.
+            unsafe { b::kvm_flush_remote_tlbs(self.vm.kvm) };
+        }
+        // SAFETY: What was retired is reachable no more after the flush. The
+        // callers that set `may_yield` may sleep and hold no other spin lock.
+        unsafe {
+            b::kvm_la_tables_free(&raw mut self.retired);
+            b::kvm_la_mmu_unlock(self.vm.kvm);
+            b::kvm_la_cond_resched();
+            b::kvm_la_mmu_lock(self.vm.kvm);
+        }
+        Resched::Flushed
     }
 }
 
@@ -382,24 +405,64 @@ pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
         b::kvm_mr_change_KVM_MR_FLAGS_ONLY => {
             // SAFETY: Reads the VM's settings.
             let initially_set = unsafe { b::kvm_la_dirty_log_init_set(kvm) };
-            if mmu::flags_change(slot_flags(old), slot_flags(new), initially_set)
-                == mmu::FlagsChange::WriteProtect
-            {
-                // SAFETY: The VM is alive.
-                let vm = unsafe { Vm::from_c(kvm) };
-                let slot = place(new);
-                StageTwo::locked(vm, null_mut(), |tables| {
-                    let outcome = mmu::write_protect_range(
-                        tables,
-                        &host().geometry,
-                        slot.gpa,
-                        slot.gpa.wrapping_add(slot.size),
-                    );
-                    tables.settle(outcome);
-                });
+            // SAFETY: The VM is alive.
+            let vm = unsafe { Vm::from_c(kvm) };
+            match mmu::flags_change(slot_flags(old), slot_flags(new), initially_set) {
+                FlagsChange::Nothing => {}
+                FlagsChange::WriteProtect => {
+                    let slot = place(new);
+                    StageTwo::locked(vm, null_mut(), |tables| {
+                        tables.may_yield = true;
+                        let end = slot.gpa.wrapping_add(slot.size);
+                        let geometry = &host().geometry;
+                        let outcome = mmu::write_protect_range(tables, geometry, slot.gpa, end);
+                        tables.settle(outcome);
+                    });
+                }
+                FlagsChange::Collapse => collapse(vm, new),
             }
         }
         _ => {}
+    }
+}
+
+/// Dirty logging of a slot has ended: makes huge pages of what it split, where
+/// the host still has one.
+fn collapse(vm: &Vm, slot: *const b::kvm_memory_slot) {
+    let geometry = &host().geometry;
+    let (place, class) = (place(slot), class_of(slot));
+    let step = geometry.huge_size();
+    let mut gpa = place.gpa;
+    while gpa.wrapping_sub(place.gpa) < place.size {
+        let hva = place.hva.wrapping_add(gpa.wrapping_sub(place.gpa));
+        let request = HugeRequest {
+            slot: place,
+            class,
+            hva,
+            write: false,
+            dirty_logging: false,
+        };
+        if request.slot_allows(geometry) {
+            // SAFETY: The VM is alive.
+            let sequence = unsafe { b::kvm_la_mmu_seq(vm.kvm) };
+            StageTwo::locked(vm, null_mut(), |tables| {
+                let gfn = gpa >> geometry.page_shift();
+                // SAFETY: The lock is held; while nothing is being taken back,
+                // the host's mapping stands.
+                let stands = unsafe {
+                    !b::kvm_la_mmu_invalidate_retry_gfn(vm.kvm, sequence, gfn)
+                        && b::kvm_la_host_mapping_is_huge(vm.kvm, hva as _) != 0
+                };
+                if stands {
+                    if let Ok(outcome) = mmu::collapse(tables, geometry, gpa) {
+                        tables.settle(outcome);
+                    }
+                }
+            });
+            // SAFETY: May sleep; `slots_lock` is a mutex.
+            unsafe { b::kvm_la_cond_resched() };
+        }
+        gpa = geometry.base(gpa, 1).wrapping_add(step);
     }
 }
 
@@ -438,6 +501,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_all(kvm: *mut b::kvm) {
     // SAFETY: By this function's contract.
     let vm = unsafe { Vm::from_c(kvm) };
     StageTwo::locked(vm, null_mut(), |tables| {
+        tables.may_yield = true;
         let outcome = mmu::unmap_all(tables, &host().geometry);
         tables.settle(outcome);
     });
@@ -457,6 +521,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_memslot(
     let vm = unsafe { Vm::from_c(kvm) };
     let slot = place(slot);
     StageTwo::locked(vm, null_mut(), |tables| {
+        tables.may_yield = true;
         let outcome = mmu::unmap_range(
             tables,
             &host().geometry,
@@ -491,8 +556,12 @@ pub(crate) unsafe extern "C" fn kvm_unmap_gfn_range(
     range: *mut b::kvm_gfn_range,
 ) -> bool {
     // SAFETY: By this function's contract.
-    let (vm, (start, end)) = unsafe { (Vm::from_c(kvm), bounds(range)) };
+    let (vm, (start, end), may_block) =
+        unsafe { (Vm::from_c(kvm), bounds(range), (*range).may_block) };
     StageTwo::held(vm, null_mut(), |tables| {
+        // Faults in the range retry until the notifier is done, so the lock
+        // may be dropped.
+        tables.may_yield = may_block;
         let outcome = mmu::unmap_range(tables, &host().geometry, start, end, Reclaim::Keep);
         tables.count(outcome.stats);
         outcome.flush.is_needed()

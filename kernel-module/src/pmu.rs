@@ -67,10 +67,15 @@ pub(crate) fn own(vcpu: &Vcpu) {
 }
 
 /// Takes them back, and asks for them again if the guest counts.
+#[inline]
 pub(crate) fn lose(vcpu: &Vcpu) {
-    if !vcpu.flag(flag::PMU) {
-        return;
+    if vcpu.flag(flag::PMU) {
+        take_back(vcpu);
     }
+}
+
+#[cold]
+fn take_back(vcpu: &Vcpu) {
     let file = vcpu.csr();
     let mut controls = 0;
     each_counter!(N => {

@@ -128,15 +128,47 @@ fn late_requests(vcpu: &Vcpu) {
 pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { &*switch.cast::<Vcpu>() };
-    vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
+    let state_matters = host().guest_state_matters;
+    if state_matters {
+        // SAFETY: Paired with the entry, interrupts off.
+        unsafe { b::kvm_la_guest_state_exit() };
+    }
+    trace::exit(vcpu.id, vcpu.switch.pc.get(), exit::code(vcpu));
+
+    // Most exits are over without turning interrupts on. The mode stays
+    // IN_GUEST_MODE meanwhile: a kick interrupts this CPU, which shows as soon
+    // as the guest is entered.
     pmu::lose(vcpu);
+    let quick = exit::quick(vcpu);
+    if quick == Some(GUEST) && may_reenter(vcpu) {
+        interrupt::deliver_exception(vcpu);
+        interrupt::deliver(vcpu);
+        if state_matters {
+            // SAFETY: Interrupts are off.
+            unsafe { b::kvm_la_guest_state_enter() };
+        }
+        trace::reenter(vcpu.id, vcpu.switch.pc.get());
+        return GUEST;
+    }
+
+    vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
     // SAFETY: Paired with the entry, interrupts off.
-    unsafe { b::kvm_la_guest_exit_irqoff() };
+    unsafe {
+        if !state_matters {
+            b::kvm_la_guest_state_exit();
+        }
+        b::kvm_la_guest_timing_exit();
+    }
+    if quick == Some(USER) {
+        return USER;
+    }
     // SAFETY: The interrupt that ended the guest's run, if any, is taken now.
     unsafe { b::kvm_la_irq_enable() };
 
-    trace::exit(vcpu.id, vcpu.switch.pc.get(), exit::code(vcpu));
-    let mut next = exit::handle(vcpu);
+    let mut next = match quick {
+        Some(next) => next,
+        None => exit::handle(vcpu),
+    };
     if next == GUEST {
         next = prepare(vcpu);
     }
@@ -146,9 +178,21 @@ pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
         return next;
     }
     // SAFETY: Interrupts are off.
-    unsafe { b::kvm_la_guest_enter_irqoff() };
+    unsafe {
+        b::kvm_la_guest_timing_enter();
+        b::kvm_la_guest_state_enter();
+    }
     trace::reenter(vcpu.id, vcpu.switch.pc.get());
     GUEST
+}
+
+/// Nothing that needs interrupts on waits for the vCPU. Interrupts are off.
+#[inline]
+fn may_reenter(vcpu: &Vcpu) -> bool {
+    !vcpu.request_pending()
+        && vcpu.mode() == b::IN_GUEST_MODE
+        // SAFETY: Reads the thread's flags.
+        && !unsafe { b::kvm_la_xfer_to_guest_mode_work_pending() }
 }
 
 /// kvm_arch_vcpu_ioctl_run.
@@ -193,7 +237,8 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         // SAFETY: Interrupts are off and the vCPU is loaded; `vcpu_load` and
         // `prepare` filled the rest of the switch state.
         next = unsafe {
-            b::kvm_la_guest_enter_irqoff();
+            b::kvm_la_guest_timing_enter();
+            b::kvm_la_guest_state_enter();
             trace::enter(vcpu.id, vcpu.switch.pc.get());
             host().switch.enter(&vcpu.switch)
         };

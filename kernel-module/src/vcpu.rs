@@ -224,6 +224,14 @@ impl Vcpu {
         fence(Ordering::SeqCst);
     }
 
+    /// Whether the vCPU is in the guest, or was kicked.
+    #[inline]
+    pub(crate) fn mode(&self) -> u32 {
+        // SAFETY: As for `requests`.
+        let word = unsafe { AtomicI32::from_ptr(&raw mut (*self.kvm_vcpu).mode) };
+        word.load(Ordering::Relaxed) as u32
+    }
+
     /// Tells the generic half where a kick must go.
     pub(crate) fn set_host_cpu(&self, cpu: i32) {
         // SAFETY: As for `requests`.
@@ -495,6 +503,18 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
     Ok(())
 }
 
+/// kvm_arch_vcpu_postcreate: the vCPU is in the VM's list.
+///
+/// # Safety
+///
+/// C calls it once for a created vCPU.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn kvm_arch_vcpu_postcreate(kvm_vcpu: *mut b::kvm_vcpu) {
+    // SAFETY: By this function's contract.
+    let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
+    vcpu.vm().publish(vcpu);
+}
+
 /// kvm_arch_vcpu_destroy.
 ///
 /// # Safety
@@ -508,7 +528,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_destroy(kvm_vcpu: *mut b::kvm_vcpu
     timer::destroy(&vcpu);
     // SAFETY: The cache belongs to the vCPU, which no longer runs.
     unsafe { b::kvm_mmu_free_memory_cache(vcpu.table_cache.get()) };
-    vcpu.vm().drop_cpuid(&vcpu);
+    vcpu.vm().withdraw(&vcpu);
     host().forget(&*vcpu);
     // SAFETY: As above.
     unsafe { (*kvm_vcpu).arch.vcpu = core::ptr::null_mut() };

@@ -21,6 +21,9 @@ use crate::vcpu::Vcpu;
 /// Guest CPU numbers (CSR.CPUID) that a vCPU can have (Linux KVM_MAX_PHYID).
 pub(crate) const MAX_CPUID: usize = 256;
 
+/// vCPUs by a number.
+type VcpuTable = KVBox<[AtomicPtr<Vcpu>; MAX_CPUID]>;
+
 /// A VM, behind `kvm.arch.vm`.
 pub(crate) struct Vm {
     /// The generic half.
@@ -36,8 +39,10 @@ pub(crate) struct Vm {
     pv: UnsafeCell<PvFeatures>,
     /// Guest counter minus root counter.
     time_offset: AtomicI64,
+    /// vCPU by id, from its completion to its end.
+    by_id: VcpuTable,
     /// vCPU by CSR.CPUID; a number is given once, under `lock`.
-    by_cpuid: KVBox<[AtomicPtr<Vcpu>; MAX_CPUID]>,
+    by_cpuid: VcpuTable,
     /// The interrupt controllers.
     pub(crate) chips: Chips,
     /// Excludes two changes of `by_cpuid` or of `pv_features`.
@@ -116,13 +121,33 @@ impl Vm {
     }
 
     /// The vCPU that user space created as number `id`.
+    #[inline]
     pub(crate) fn vcpu_by_id(&self, id: u32) -> Option<&Vcpu> {
-        // SAFETY: The VM is alive; a vCPU that is found is fully created, and
-        // lives as long as the VM.
-        unsafe {
-            let vcpu = b::kvm_la_get_vcpu_by_id(self.kvm, id as i32);
-            (!vcpu.is_null()).then(|| Vcpu::from_c(vcpu))
+        let vcpu = self.by_id.get(id as usize)?.load(Ordering::Acquire);
+        // SAFETY: As for `vcpu_by_cpuid`.
+        unsafe { vcpu.as_ref() }
+    }
+
+    /// `vcpu` is complete: others may find it by its id.
+    pub(crate) fn publish(&self, vcpu: &Vcpu) {
+        if let Some(slot) = self.by_id.get(vcpu.id as usize) {
+            let pointer: *const Vcpu = vcpu;
+            slot.store(pointer.cast_mut(), Ordering::Release);
         }
+    }
+
+    /// `vcpu` is being destroyed: nobody finds it any more.
+    pub(crate) fn withdraw(&self, vcpu: &Vcpu) {
+        if let Some(slot) = self.by_id.get(vcpu.id as usize) {
+            let pointer: *const Vcpu = vcpu;
+            let _ = slot.compare_exchange(
+                pointer.cast_mut(),
+                core::ptr::null_mut(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+        }
+        self.drop_cpuid(vcpu);
     }
 
     /// Gives `vcpu` the number `cpuid`: EINVAL if that is too large, another's,
@@ -166,7 +191,7 @@ impl Vm {
     }
 
     /// Takes `vcpu`'s number back.
-    pub(crate) fn drop_cpuid(&self, vcpu: &Vcpu) {
+    fn drop_cpuid(&self, vcpu: &Vcpu) {
         let this: *const Vcpu = vcpu;
         self.locked(|| {
             for slot in self.by_cpuid.iter() {
@@ -181,6 +206,12 @@ impl Vm {
     pub(crate) fn supports(&self, feature: u64) -> bool {
         feature < 64 && self.features & 1 << feature != 0
     }
+}
+
+fn empty_table() -> Result<VcpuTable> {
+    let table = VcpuTable::new_uninit(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
+    // SAFETY: All-zero bytes are null pointers.
+    Ok(unsafe { table.assume_init() })
 }
 
 /// kvm_arch_init_vm.
@@ -201,11 +232,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_init_vm(kvm: *mut b::kvm, _kind: usize)
 ///
 /// As for [`kvm_arch_init_vm`].
 unsafe fn create(kvm: *mut b::kvm) -> Result {
-    let by_cpuid = KVBox::<[AtomicPtr<Vcpu>; MAX_CPUID]>::new_uninit(
-        GFP_KERNEL_ACCOUNT | __GFP_ZERO,
-    )?;
-    // SAFETY: All-zero bytes are null pointers.
-    let by_cpuid = unsafe { by_cpuid.assume_init() };
+    let (by_id, by_cpuid) = (empty_table()?, empty_table()?);
     // SAFETY: Reads a kernel setting.
     let steal_time = unsafe { b::kvm_la_sched_info_on() };
     let counters = Gcfg(csr::read::<{ num::GCFG }>()).gpmp();
@@ -220,6 +247,7 @@ unsafe fn create(kvm: *mut b::kvm) -> Result {
             features,
             pv: UnsafeCell::new(PvFeatures::new(steal_time)),
             time_offset: AtomicI64::new(0),
+            by_id,
             by_cpuid,
             chips: Chips::new(),
             lock: UnsafeCell::new(b::spinlock_t::default()),

@@ -237,9 +237,18 @@ unsafe extern "C" fn bus_read<R: Registers>(
         .registers
         .read(vcpu, address, len as u32)
         .to_le_bytes();
-    let len = (len.max(0) as usize).min(data.len());
-    // SAFETY: By this function's contract.
-    unsafe { core::ptr::copy_nonoverlapping(data.as_ptr(), value.cast(), len) };
+    // SAFETY: By this function's contract; constant lengths spare a call.
+    unsafe {
+        match len {
+            1 => value.cast::<[u8; 1]>().write([data[0]]),
+            2 => value.cast::<[u8; 2]>().write([data[0], data[1]]),
+            4 => value
+                .cast::<[u8; 4]>()
+                .write([data[0], data[1], data[2], data[3]]),
+            8 => value.cast::<[u8; 8]>().write(data),
+            _ => return -(b::EOPNOTSUPP as i32),
+        }
+    }
     0
 }
 
@@ -255,13 +264,17 @@ unsafe extern "C" fn bus_write<R: Registers>(
 ) -> i32 {
     // SAFETY: As for `bus_read`.
     let (vcpu, block) = unsafe { (Vcpu::from_c(vcpu), &*device.cast::<Block<R>>()) };
-    let mut data = [0; 8];
-    let count = (len.max(0) as usize).min(data.len());
     // SAFETY: By this function's contract.
-    unsafe { core::ptr::copy_nonoverlapping(value.cast(), data.as_mut_ptr(), count) };
-    block
-        .registers
-        .write(vcpu, address, len as u32, u64::from_le_bytes(data));
+    let value = unsafe {
+        match len {
+            1 => u64::from(value.cast::<u8>().read()),
+            2 => u64::from(value.cast::<u16>().read_unaligned()),
+            4 => u64::from(value.cast::<u32>().read_unaligned()),
+            8 => value.cast::<u64>().read_unaligned(),
+            _ => return -(b::EOPNOTSUPP as i32),
+        }
+    };
+    block.registers.write(vcpu, address, len as u32, value);
     0
 }
 
