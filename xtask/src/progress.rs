@@ -155,7 +155,7 @@ impl Step {
 /// the tool in capitals, the file.
 fn is_kbuild_progress(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("  ") else {
-        return line.trim().is_empty() || line.starts_with("make: Entering directory");
+        return line.is_empty() || line.starts_with("make") && line.contains("ing directory ");
     };
     let tool = rest.split(' ').next().unwrap_or_default();
     tool.len() > 1
@@ -172,6 +172,7 @@ mod tests {
     #[test]
     fn what_compilers_say_is_told_from_progress() {
         for line in [
+            "make[1]: Leaving directory '/kvm-la/build'",
             "  CC [M]  glue/glue.o",
             "  RUSTC   kvm_core.o",
             "  GEN     x",
