@@ -16,7 +16,7 @@ use crate::fpu;
 use crate::interrupt::queue_exception;
 use crate::run::{GUEST, USER};
 use crate::trace;
-use crate::vcpu::{PendingIo, Vcpu};
+use crate::vcpu::{Load, PendingIo, Vcpu};
 
 /// Holds the VM's srcu: slots and buses stay as they are.
 struct Srcu<'a> {
@@ -111,17 +111,26 @@ fn access_under(srcu: &Srcu<'_>, gpa: u64) -> i32 {
                 Direction::Write => register.read(vcpu.gprs()),
             };
             let mut data = value.to_le_bytes();
-            if srcu.bus(MMIO, direction, gpa, access.width, &mut data) {
-                trace::mmio(kind(direction), access.width, gpa, data);
-                if direction == Direction::Read {
-                    let data = u64::from_le_bytes(data);
-                    let signed = access.shape == Shape::Signed;
-                    register.write(vcpu.gprs(), extend(data, access.width, signed));
+            let load = Load {
+                register,
+                width: access.width,
+                signed: access.shape == Shape::Signed,
+            };
+            if !srcu.bus(MMIO, direction, gpa, access.width, &mut data) {
+                ask(vcpu, direction, gpa, access.width, data);
+                match direction {
+                    Direction::Read => vcpu.pending_io.set(Some(PendingIo::Load(load))),
+                    // User space sees the instruction as done.
+                    Direction::Write => finish_instruction(vcpu),
                 }
-                finish_instruction(vcpu);
-                return GUEST;
+                return USER;
             }
-            to_user(vcpu, MmioTransfer::new(access, gpa, [value, 0, 0, 0]))
+            trace::mmio(kind(direction), access.width, gpa, data);
+            if direction == Direction::Read {
+                load_register(vcpu, load, data);
+            }
+            finish_instruction(vcpu);
+            GUEST
         }
         Operand::Fpr(register) => {
             let lanes = match direction {
@@ -152,24 +161,38 @@ fn kind(direction: Direction) -> i32 {
     }
 }
 
-/// Asks user space for the next piece of a transfer.
-fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
-    let Some(request) = transfer.request() else {
-        return GUEST;
-    };
+#[inline]
+fn load_register(vcpu: &Vcpu, load: Load, data: [u8; 8]) {
+    let value = extend(u64::from_le_bytes(data), load.width, load.signed);
+    load.register.write(vcpu.gprs(), value);
+}
+
+/// Asks user space for an access.
+#[inline]
+fn ask(vcpu: &Vcpu, direction: Direction, gpa: u64, len: u8, data: [u8; 8]) {
     let run = vcpu.run();
     // SAFETY: The shared page is the vCPU's; user space may change it at any
     // time and is believed nothing but the data of a read.
     unsafe {
         (*run).exit_reason = b::KVM_EXIT_MMIO;
         let mmio = &raw mut (*run).__bindgen_anon_1.mmio;
-        (*mmio).phys_addr = request.gpa;
-        (*mmio).len = u32::from(request.len);
-        (*mmio).is_write = u8::from(request.direction == Direction::Write);
-        (*mmio).data = request.data;
+        (*mmio).phys_addr = gpa;
+        (*mmio).len = u32::from(len);
+        (*mmio).is_write = u8::from(direction == Direction::Write);
+        (*mmio).data = data;
     }
+    if direction == Direction::Write {
+        trace::mmio(WRITE, len, gpa, data);
+    }
+}
+
+/// Asks user space for the next piece of a transfer.
+fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
+    let Some(request) = transfer.request() else {
+        return GUEST;
+    };
+    ask(vcpu, request.direction, request.gpa, request.len, request.data);
     if request.direction == Direction::Write {
-        trace::mmio(WRITE, request.len, request.gpa, request.data);
         transfer.complete(request.data);
         if transfer.request().is_none() {
             // The last piece: user space sees the instruction as done.
@@ -177,7 +200,7 @@ fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
             return USER;
         }
     }
-    vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));
+    vcpu.pending_io.set(Some(PendingIo::Transfer(transfer)));
     USER
 }
 
@@ -239,7 +262,7 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
         u64::from_le_bytes(data),
     );
     let run = vcpu.run();
-    // SAFETY: As in `to_user`.
+    // SAFETY: As in `ask`.
     unsafe {
         (*run).exit_reason = b::KVM_EXIT_LOONGARCH_IOCSR;
         let io = &raw mut (*run).__bindgen_anon_1.iocsr_io;
@@ -260,33 +283,41 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
 pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32 {
     let run = vcpu.run();
     match pending {
-        PendingIo::Mmio(mut transfer) => {
-            let reading = transfer
-                .request()
-                .is_some_and(|request| request.direction == Direction::Read);
-            if reading {
-                // SAFETY: As in `to_user`.
-                let data = unsafe { (*run).__bindgen_anon_1.mmio.data };
-                if let Some(request) = transfer.request() {
+        PendingIo::Load(load) => {
+            // SAFETY: As in `ask`.
+            let (data, gpa) = unsafe {
+                let mmio = &raw const (*run).__bindgen_anon_1.mmio;
+                ((*mmio).data, (*mmio).phys_addr)
+            };
+            trace::mmio(READ, load.width, gpa, data);
+            load_register(vcpu, load, data);
+            finish_instruction(vcpu);
+            GUEST
+        }
+        PendingIo::Transfer(mut transfer) => {
+            if let Some(request) = transfer.request() {
+                if request.direction == Direction::Read {
+                    // SAFETY: As in `ask`.
+                    let data = unsafe { (*run).__bindgen_anon_1.mmio.data };
                     trace::mmio(READ, request.len, request.gpa, data);
+                    transfer.complete(data);
                 }
-                transfer.complete(data);
             }
             if transfer.request().is_some() && !wants_to_run {
-                vcpu.pending_io.set(Some(PendingIo::Mmio(transfer)));
+                vcpu.pending_io.set(Some(PendingIo::Transfer(transfer)));
                 return GUEST;
             }
             proceed(&Srcu::lock(vcpu), transfer)
         }
         PendingIo::IocsrRead(access) => {
-            // SAFETY: As in `to_user`.
+            // SAFETY: As in `ask`.
             let data = unsafe { (*run).__bindgen_anon_1.iocsr_io.data };
             let value = access.completed(u64::from_le_bytes(data));
             access.rd.write(vcpu.gprs(), value);
             GUEST
         }
         PendingIo::Hypercall => {
-            // SAFETY: As in `to_user`.
+            // SAFETY: As in `ask`.
             let result = unsafe { (*run).__bindgen_anon_1.hypercall.ret };
             hypercall::resume(vcpu.gprs(), result);
             finish_instruction(vcpu);

@@ -19,7 +19,7 @@ use core::sync::atomic::{fence, AtomicI32, AtomicU64, Ordering};
 use kernel::prelude::*;
 use kvm_core::cpucfg::GuestCpucfg;
 use kvm_core::csr::CsrFile;
-use kvm_core::decode::{IocsrAccess, MmioTransfer};
+use kvm_core::decode::{Gpr, IocsrAccess, MmioTransfer};
 use kvm_core::exit::ExceptionQueue;
 use kvm_core::intc::{dmsintc, ipi};
 use kvm_core::interrupt::Pending;
@@ -82,12 +82,26 @@ pub(crate) struct Units {
 /// What waits for user space.
 #[derive(Clone, Copy)]
 pub(crate) enum PendingIo {
-    /// A load or store; its next piece is in `kvm_run.mmio`.
-    Mmio(MmioTransfer),
+    /// A load of a general register; the data comes in `kvm_run.mmio`.
+    Load(Load),
+    /// A floating-point or vector load or store; its next piece is in
+    /// `kvm_run.mmio`.
+    Transfer(MmioTransfer),
     /// An `iocsrrd`; the data comes in `kvm_run.iocsr_io`.
     IocsrRead(IocsrAccess),
     /// A hypercall; the result comes in `kvm_run.hypercall`.
     Hypercall,
+}
+
+/// A load of a general register from a device.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    /// Where the data goes.
+    pub(crate) register: Gpr,
+    /// Bytes: 1, 2, 4 or 8.
+    pub(crate) width: u8,
+    /// The sign is extended.
+    pub(crate) signed: bool,
 }
 
 /// A vCPU, behind `kvm_vcpu.arch.vcpu`.
