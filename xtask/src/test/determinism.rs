@@ -34,9 +34,9 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         report.case("linux-smp=4-twice", || {
             twice(context, "linux", &linux(context, 4))
         });
+        report.case("nested-twice", || with_guests(context, twice));
+        report.case("nested-snapshot", || with_guests(context, snapshot));
     }
-    report.case("nested-twice", || with_guests(context, twice));
-    report.case("nested-snapshot", || with_guests(context, snapshot));
     Ok(())
 }
 
