@@ -88,6 +88,7 @@ unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_
 bool kvm_la_dirty_log_init_set(struct kvm *kvm);
 bool kvm_la_is_error_hva(unsigned long hva);
 bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn);
+bool kvm_la_pfn_is_device(kvm_pfn_t pfn);
 int kvm_la_host_mapping_is_huge(struct kvm *kvm, unsigned long hva);
 u64 kvm_la_memslots_generation(struct kvm *kvm);
 int kvm_la_get_user_u32(u32 *value, unsigned long address);

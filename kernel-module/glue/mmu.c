@@ -63,6 +63,10 @@ bool kvm_la_dirty_log_init_set(struct kvm *kvm)
 }
 bool kvm_la_is_error_hva(unsigned long hva) { return kvm_is_error_hva(hva); }
 bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn) { return is_error_noslot_pfn(pfn); }
+bool kvm_la_pfn_is_device(kvm_pfn_t pfn)
+{
+	return is_noslot_pfn(pfn) || pfn == KVM_PFN_ERR_RO_FAULT;
+}
 u64 kvm_la_memslots_generation(struct kvm *kvm) { return kvm_memslots(kvm)->generation; }
 
 /*

@@ -252,9 +252,15 @@ fn map(vcpu: &Vcpu, gpa: u64, write: bool) -> Result<Option<Flush>> {
         let pfn = unsafe {
             b::kvm_la_faultin_pfn(vcpu.kvm_vcpu, gfn, write, &raw mut writable, &raw mut page)
         };
-        // SAFETY: A test of a value.
+        // SAFETY: Tests of a value.
         if unsafe { b::kvm_la_is_error_noslot_pfn(pfn) } {
-            return Err(EFAULT);
+            // The slot has gone or become read-only meanwhile: a device.
+            // SAFETY: As above.
+            return if unsafe { b::kvm_la_pfn_is_device(pfn) } {
+                Ok(None)
+            } else {
+                Err(EFAULT)
+            };
         }
         let mapped = StageTwo::locked(vcpu.vm(), cache, |tables| {
             // SAFETY: The lock is held.

@@ -17,6 +17,7 @@
 //!   expiry long ago.
 //! - No hrtimer is armed for a timer whose interrupt could not wake the guest.
 
+use core::num::NonZeroU64;
 use la_arch::csr::{Estat, Tcfg};
 
 /// Width of TVAL: 48 bits (PRCFG1.TimerBits, `docs/lvz.md` Q-16).
@@ -32,47 +33,51 @@ pub const TI: u64 = 1 << INT_TI;
 /// and that of TVAL (10 microseconds at 100 MHz).
 const SHORT: u64 = 1000;
 
-const NSEC_PER_SEC: u64 = 1_000_000_000;
+const NSEC_PER_SEC: NonZeroU64 = match NonZeroU64::new(1_000_000_000) {
+    Some(number) => number,
+    None => NonZeroU64::MIN,
+};
 
 /// Frequency of the constant timer, which guest and host share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frequency(u64);
+pub struct Frequency(NonZeroU64);
 
 impl Frequency {
     /// The highest frequency: above it a second in ticks times 1e9 would not
     /// fit 64 bits.
-    pub const MAX_HZ: u64 = u64::MAX / NSEC_PER_SEC;
+    pub const MAX_HZ: u64 = u64::MAX / NSEC_PER_SEC.get();
 
     /// A frequency in hertz, 1 to [`MAX_HZ`](Self::MAX_HZ); else None.
     pub const fn new(hz: u64) -> Option<Self> {
-        if hz == 0 || hz > Self::MAX_HZ {
-            return None;
+        match NonZeroU64::new(hz) {
+            Some(nonzero) if hz <= Self::MAX_HZ => Some(Self(nonzero)),
+            _ => None,
         }
-        Some(Self(hz))
     }
 
     /// In hertz.
     pub const fn hz(self) -> u64 {
-        self.0
+        self.0.get()
     }
 
     /// Nanoseconds that `ticks` take, rounded up, so that a deadline is never
     /// early; saturates after 584 years. No 128-bit division, which the kernel
     /// lacks, and no scaling by powers of two, which costs Linux accuracy
     /// (`timer_hz >> 20`).
-    pub const fn ticks_to_ns(self, ticks: u64) -> u64 {
-        scale(ticks, self.0, NSEC_PER_SEC)
+    pub fn ticks_to_ns(self, ticks: u64) -> u64 {
+        scale(ticks, self.0, NSEC_PER_SEC.get())
     }
 
     /// Ticks in `ns` nanoseconds, rounded up; saturates.
-    pub const fn ns_to_ticks(self, ns: u64) -> u64 {
-        scale(ns, NSEC_PER_SEC, self.0)
+    pub fn ns_to_ticks(self, ns: u64) -> u64 {
+        scale(ns, NSEC_PER_SEC, self.0.get())
     }
 }
 
 /// `value * to / from`, rounded up, where `from * to` fits 64 bits.
-const fn scale(value: u64, from: u64, to: u64) -> u64 {
-    let rest = (value % from * to).div_ceil(from);
+fn scale(value: u64, from: NonZeroU64, to: u64) -> u64 {
+    let product = (value % from).wrapping_mul(to);
+    let rest = product / from + u64::from(product % from != 0);
     (value / from).saturating_mul(to).saturating_add(rest)
 }
 
