@@ -54,13 +54,13 @@ const CASES: &[Case] = &[
         name: "smp=4",
         smp: 4,
         distribution: false,
-        tier: Tier::Ci,
+        tier: Tier::Full,
     },
     Case {
         name: "distribution-kernel",
         smp: 2,
         distribution: true,
-        tier: Tier::Ci,
+        tier: Tier::Full,
     },
 ];
 
