@@ -177,8 +177,8 @@ proptest! {
             let exact = (u128::from(value) * u128::from(to)).div_ceil(u128::from(from));
             u64::try_from(exact).unwrap_or(u64::MAX)
         };
-        prop_assert_eq!(f.ticks_to_ns(value), wide(hz, NSEC_PER_SEC));
-        prop_assert_eq!(f.ns_to_ticks(value), wide(NSEC_PER_SEC, hz));
+        prop_assert_eq!(f.ticks_to_ns(value), wide(hz, NSEC_PER_SEC.get()));
+        prop_assert_eq!(f.ns_to_ticks(value), wide(NSEC_PER_SEC.get(), hz));
     }
 
     /// A guest whose vCPU is put and loaded at any time gets the interrupts of
