@@ -25,15 +25,9 @@
 use kernel::ffi;
 use pin_init::MaybeZeroable;
 
-include!(concat!(
-    env!("KVM_LA_OBJDIR"),
-    "/bindings/generated.rs"
-));
+include!(concat!(env!("KVM_LA_OBJDIR"), "/bindings/generated.rs"));
 
 /// Constants that the C compiler evaluated.
 pub(crate) mod constant {
-    include!(concat!(
-        env!("KVM_LA_OBJDIR"),
-        "/bindings/constants.rs"
-    ));
+    include!(concat!(env!("KVM_LA_OBJDIR"), "/bindings/constants.rs"));
 }

@@ -110,7 +110,5 @@ pub(crate) fn flush_all_guests() {
 #[inline(always)]
 pub(crate) fn flush_stage2(gid: u64, gpa: u64) {
     // SAFETY: As for `flush_all_guests`.
-    unsafe {
-        asm!("invtlb 0x16, {g}, {a}", g = in(reg) gid, a = in(reg) gpa, options(nostack))
-    };
+    unsafe { asm!("invtlb 0x16, {g}, {a}", g = in(reg) gid, a = in(reg) gpa, options(nostack)) };
 }

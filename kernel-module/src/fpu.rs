@@ -34,6 +34,49 @@ fn units(vcpu: &Vcpu) -> Euen {
         .with_asxe(cpucfg.lasx())
 }
 
+/// Loads the registers of the widest unit in `euen`. A vCPU has a unit only if
+/// the kernel was built for it (`kvm_core::cpucfg::mask`).
+///
+/// # Safety
+///
+/// The unit is enabled, `fpu` valid and preemption off.
+unsafe fn restore(euen: Euen, fpu: *mut b::loongarch_fpu) {
+    // SAFETY: By this function's contract.
+    unsafe {
+        #[cfg(CONFIG_CPU_HAS_LASX)]
+        if euen.asxe() {
+            return b::kvm_restore_lasx(fpu);
+        }
+        #[cfg(CONFIG_CPU_HAS_LSX)]
+        if euen.sxe() {
+            return b::kvm_restore_lsx(fpu);
+        }
+        let _ = euen;
+        b::kvm_restore_fpu(fpu)
+    }
+}
+
+/// Saves them.
+///
+/// # Safety
+///
+/// As for [`restore`].
+unsafe fn save(euen: Euen, fpu: *mut b::loongarch_fpu) {
+    // SAFETY: By this function's contract.
+    unsafe {
+        #[cfg(CONFIG_CPU_HAS_LASX)]
+        if euen.asxe() {
+            return b::kvm_save_lasx(fpu);
+        }
+        #[cfg(CONFIG_CPU_HAS_LSX)]
+        if euen.sxe() {
+            return b::kvm_save_lsx(fpu);
+        }
+        let _ = euen;
+        b::kvm_save_fpu(fpu)
+    }
+}
+
 /// How the event kvm_aux names the unit.
 fn state(euen: Euen) -> u32 {
     match (euen.sxe(), euen.asxe()) {
@@ -56,15 +99,7 @@ pub(crate) fn own(vcpu: &Vcpu) {
     let euen = units(vcpu);
     enable(euen);
     // SAFETY: The unit is enabled; the host's values were saved by lose_fpu.
-    unsafe {
-        if euen.asxe() {
-            b::kvm_restore_lasx(fpu);
-        } else if euen.sxe() {
-            b::kvm_restore_lsx(fpu);
-        } else {
-            b::kvm_restore_fpu(fpu);
-        }
-    }
+    unsafe { restore(euen, fpu) };
     vcpu.set_flag(flag::FPU);
     trace::aux(vcpu.switch.pc.get(), 1, state(euen));
 }
@@ -75,15 +110,7 @@ pub(crate) fn lose(vcpu: &Vcpu) {
         let fpu = vcpu.units.fpu.get();
         let euen = units(vcpu);
         // SAFETY: The unit is enabled and holds the vCPU's values.
-        unsafe {
-            if euen.asxe() {
-                b::kvm_save_lasx(fpu);
-            } else if euen.sxe() {
-                b::kvm_save_lsx(fpu);
-            } else {
-                b::kvm_save_fpu(fpu);
-            }
-        }
+        unsafe { save(euen, fpu) };
         trace::aux(vcpu.switch.pc.get(), 0, state(euen));
         disable(euen);
         vcpu.clear_flag(flag::FPU);
@@ -131,18 +158,12 @@ pub(crate) fn read(vcpu: &Vcpu, register: kvm_core::decode::Fpr) -> [u64; 4] {
 }
 
 /// Sets the low `count` lanes of a register.
-pub(crate) fn write(
-    vcpu: &Vcpu,
-    register: kvm_core::decode::Fpr,
-    lanes: [u64; 4],
-    count: u8,
-) {
+pub(crate) fn write(vcpu: &Vcpu, register: kvm_core::decode::Fpr, lanes: [u64; 4], count: u8) {
     // SAFETY: Balanced below.
     unsafe { b::kvm_la_preempt_disable() };
     lose(vcpu);
     // SAFETY: As in `read`.
-    let values =
-        unsafe { &mut (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 };
+    let values = unsafe { &mut (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 };
     for (value, lane) in values.iter_mut().zip(lanes).take(usize::from(count)) {
         *value = lane;
     }

@@ -88,7 +88,10 @@ pub(crate) fn deliver_exception(vcpu: &Vcpu) {
         csr::guest_write::<{ num::CRMD }>(after.crmd);
         csr::guest_write::<{ num::PRMD }>(after.prmd);
         // The code alone: interrupts may have come since it was read.
-        let code = la_arch::csr::Estat(0).with_ecode(0x3f).with_esubcode(0x1ff).0;
+        let code = la_arch::csr::Estat(0)
+            .with_ecode(0x3f)
+            .with_esubcode(0x1ff)
+            .0;
         csr::guest_exchange::<{ num::ESTAT }>(after.estat, code);
         csr::guest_write::<{ num::ERA }>(after.era);
         csr::guest_write::<{ num::BADV }>(after.badv);

@@ -180,7 +180,8 @@ fn set_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
     if !is_steal_time(vcpu, attr) {
         return Err(ENXIO);
     }
-    let record = StealTime::parse(read(attr.addr as usize)?).map_err(|error| failure(error.errno()))?;
+    let record =
+        StealTime::parse(read(attr.addr as usize)?).map_err(|error| failure(error.errno()))?;
     if let Some(address) = record {
         let kvm = vcpu.vm().kvm;
         // SAFETY: The VM is alive; balanced.

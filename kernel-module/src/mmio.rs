@@ -191,7 +191,13 @@ fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
     let Some(request) = transfer.request() else {
         return GUEST;
     };
-    ask(vcpu, request.direction, request.gpa, request.len, request.data);
+    ask(
+        vcpu,
+        request.direction,
+        request.gpa,
+        request.len,
+        request.data,
+    );
     if request.direction == Direction::Write {
         transfer.complete(request.data);
         if transfer.request().is_none() {
@@ -256,7 +262,11 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
         return GUEST;
     }
     trace::iocsr(
-        if access.direction == Direction::Write { WRITE } else { 0 },
+        if access.direction == Direction::Write {
+            WRITE
+        } else {
+            0
+        },
         i32::from(access.width),
         u64::from(address),
         u64::from_le_bytes(data),

@@ -11,7 +11,7 @@ use core::ptr::null_mut;
 
 use kernel::prelude::*;
 use kvm_core::mmu::{
-    self, FastFault, Flush, FlagsChange, HugeRequest, Mapping, MemoryType, MmuError, Outcome, Pte,
+    self, FastFault, FlagsChange, Flush, HugeRequest, Mapping, MemoryType, MmuError, Outcome, Pte,
     Reclaim, Resched, Slot, SlotHuge, StatsDelta, Tables,
 };
 

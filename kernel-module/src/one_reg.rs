@@ -58,8 +58,7 @@ pub(crate) fn get(vcpu: &Vcpu, id: u64) -> Result<u64> {
 
 /// Value of CSR `number` as user space sees it.
 pub(crate) fn get_csr(vcpu: &Vcpu, number: u16) -> Result<u64> {
-    let access =
-        user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
+    let access = user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
     Ok(match access {
         UserCsr::Plain(number) | UserCsr::Counter(number) => vcpu.csr().get(number),
         UserCsr::Cpuid => vcpu.csr().get(num::CPUID),
@@ -117,8 +116,7 @@ pub(crate) fn set(vcpu: &Vcpu, id: u64, value: u64) -> Result {
 
 /// Sets CSR `number` as user space may.
 pub(crate) fn set_csr(vcpu: &Vcpu, number: u16, value: u64) -> Result {
-    let access =
-        user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
+    let access = user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
     vcpu.clear_flag(flag::CSR_LOADED);
     match access {
         UserCsr::Plain(number) => {

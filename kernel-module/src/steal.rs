@@ -32,11 +32,7 @@ pub(crate) fn set(vcpu: &Vcpu, address: Option<u64>) {
 
 /// Runs `f` with the address of the record in the VMM's memory, under srcu; the
 /// page is dirty afterwards.
-fn with_record(
-    vcpu: &Vcpu,
-    cache: &UnsafeCell<b::gfn_to_hva_cache>,
-    f: impl FnOnce(usize),
-) {
+fn with_record(vcpu: &Vcpu, cache: &UnsafeCell<b::gfn_to_hva_cache>, f: impl FnOnce(usize)) {
     let Some(gpa) = vcpu.steal.get().address() else {
         return;
     };
@@ -51,11 +47,7 @@ fn with_record(
         if current || b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, RECORD_SIZE as _) == 0 {
             if !(*cache).memslot.is_null() {
                 f((*cache).hva);
-                b::mark_page_dirty_in_slot(
-                    kvm,
-                    (*cache).memslot,
-                    gpa >> b::constant::PAGE_SHIFT,
-                );
+                b::mark_page_dirty_in_slot(kvm, (*cache).memslot, gpa >> b::constant::PAGE_SHIFT);
             }
         } else {
             (*cache).gpa = u64::MAX;
@@ -116,9 +108,8 @@ pub(crate) fn preempted(vcpu: &Vcpu) {
     // A cache of its own: the notifier may have interrupted `update`.
     with_record(vcpu, &vcpu.preempted_cache, |record| {
         // SAFETY: As in `update`.
-        let failed = unsafe {
-            b::kvm_la_put_user_u8_atomic(VCPU_PREEMPTED, record.wrapping_add(PREEMPTED))
-        };
+        let failed =
+            unsafe { b::kvm_la_put_user_u8_atomic(VCPU_PREEMPTED, record.wrapping_add(PREEMPTED)) };
         if failed == 0 {
             let mut steal = vcpu.steal.get();
             steal.preempted_written(true);

@@ -23,7 +23,12 @@ fn now() -> u64 {
 pub(crate) fn init(vcpu: &Vcpu) {
     // SAFETY: The memory is the vCPU's own and lives until `destroy`.
     unsafe {
-        b::hrtimer_setup(vcpu.hrtimer.get(), Some(expired), b::CLOCK_MONOTONIC as i32, MODE)
+        b::hrtimer_setup(
+            vcpu.hrtimer.get(),
+            Some(expired),
+            b::CLOCK_MONOTONIC as i32,
+            MODE,
+        )
     };
 }
 

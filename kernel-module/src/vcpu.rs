@@ -211,7 +211,8 @@ impl Vcpu {
         if self.requests().load(Ordering::Relaxed) & 1 << request == 0 {
             return false;
         }
-        self.requests().fetch_and(!(1 << request), Ordering::Relaxed);
+        self.requests()
+            .fetch_and(!(1 << request), Ordering::Relaxed);
         fence(Ordering::SeqCst);
         true
     }
@@ -219,7 +220,8 @@ impl Vcpu {
     /// Takes a request back unseen.
     pub(crate) fn clear_request(&self, request: u64) {
         if self.requests().load(Ordering::Relaxed) & 1 << request != 0 {
-            self.requests().fetch_and(!(1 << request), Ordering::Relaxed);
+            self.requests()
+                .fetch_and(!(1 << request), Ordering::Relaxed);
         }
     }
 

@@ -198,8 +198,7 @@ impl<R: Registers> Block<R> {
             };
             (*this).device.ops = &raw const (*this).ops;
             b::kvm_la_slots_lock(kvm);
-            let result =
-                b::kvm_io_bus_register_dev(kvm, bus, address, size as i32, this.cast());
+            let result = b::kvm_io_bus_register_dev(kvm, bus, address, size as i32, this.cast());
             b::kvm_la_slots_unlock(kvm);
             kernel::error::to_result(result)
         }

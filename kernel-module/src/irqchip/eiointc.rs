@@ -34,14 +34,7 @@ pub(crate) struct Chip {
 
 impl Chip {
     /// A write at `offset` by `vcpu`, on the thread of `current`.
-    pub(crate) fn write(
-        &self,
-        vcpu: &Vcpu,
-        current: &Vcpu,
-        offset: u64,
-        size: u32,
-        value: u64,
-    ) {
+    pub(crate) fn write(&self, vcpu: &Vcpu, current: &Vcpu, offset: u64, size: u32, value: u64) {
         let mut sink = Sink::new(vcpu.vm(), Some(current));
         if let Some(id) = VcpuId::new(vcpu.id) {
             self.state
@@ -83,7 +76,13 @@ impl Registers for Main {
         count_write(vcpu);
         // SAFETY: As above.
         let chip = unsafe { &*self.0 };
-        chip.write(vcpu, vcpu, address.wrapping_sub(reg::EIOINTC_BASE), size, value);
+        chip.write(
+            vcpu,
+            vcpu,
+            address.wrapping_sub(reg::EIOINTC_BASE),
+            size,
+            value,
+        );
     }
 }
 
@@ -128,10 +127,17 @@ impl Device for Eiointc {
             (*chip).main.registers = Main(chip);
             (*chip).virt.registers = Virtual(chip);
             let main = &raw mut (*chip).main;
-            let mut result = Block::register(main, vm.kvm, bus, reg::EIOINTC_BASE, reg::EIOINTC_SIZE);
+            let mut result =
+                Block::register(main, vm.kvm, bus, reg::EIOINTC_BASE, reg::EIOINTC_SIZE);
             if result.is_ok() {
                 let virt = &raw mut (*chip).virt;
-                result = Block::register(virt, vm.kvm, bus, reg::EIOINTC_VIRT_BASE, reg::EIOINTC_VIRT_SIZE);
+                result = Block::register(
+                    virt,
+                    vm.kvm,
+                    bus,
+                    reg::EIOINTC_VIRT_BASE,
+                    reg::EIOINTC_VIRT_SIZE,
+                );
                 if result.is_err() {
                     Block::unregister(main, vm.kvm, bus);
                 }

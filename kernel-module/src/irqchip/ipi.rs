@@ -89,7 +89,13 @@ fn write_other(target: &Vcpu, current: &Vcpu, address: u64, size: u32, value: u6
         write(target, current, address, size, value);
     } else if (reg::EIOINTC_BASE..reg::EIOINTC_BASE + reg::EIOINTC_SIZE).contains(&address) {
         if let Some(chip) = get(&target.vm().chips.eiointc) {
-            chip.write(target, current, address.wrapping_sub(reg::EIOINTC_BASE), size, value);
+            chip.write(
+                target,
+                current,
+                address.wrapping_sub(reg::EIOINTC_BASE),
+                size,
+                value,
+            );
         }
     }
 }

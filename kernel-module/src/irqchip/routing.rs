@@ -145,8 +145,7 @@ pub(crate) unsafe extern "C" fn kvm_set_routing_entry(
     user: *const b::kvm_irq_routing_entry,
 ) -> i32 {
     // SAFETY: The union holds integers only, whichever member was set.
-    let (kind, chip, msi) =
-        unsafe { ((*user).type_, (*user).u.irqchip, (*user).u.msi) };
+    let (kind, chip, msi) = unsafe { ((*user).type_, (*user).u.irqchip, (*user).u.msi) };
     let message = Msi::new(msi.address_lo, msi.address_hi, msi.data);
     match Route::from_user(kind, chip.irqchip, chip.pin, message) {
         // SAFETY: `entry` is valid and not yet in a table.
