@@ -9,6 +9,7 @@ mod kernel_module;
 mod machine;
 mod nested;
 mod progress;
+mod resident;
 mod setup;
 mod sim;
 mod test;
