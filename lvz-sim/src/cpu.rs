@@ -9,12 +9,14 @@ mod guest_mode;
 mod interrupt;
 mod llsc;
 mod model;
+mod readings;
 mod timer;
 mod trap;
 
 pub use csr_access::CsrClass;
 pub use csr_file::CsrFile;
 pub use model::{Model, ModelError};
+pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 
@@ -151,8 +153,18 @@ impl Cpu {
             model,
         };
         cpu.root.reset_lvz(&cpu.model);
+        if cpu.reads(Reading::ResetOnes) {
+            cpu.reset_to_ones();
+        }
         cpu.mode_changed();
         cpu
+    }
+
+    /// Whether the machine follows the other reading of an open question about
+    /// LVZ (`docs/lvz.md` section 12).
+    #[inline(always)]
+    pub(crate) fn reads(&self, reading: Reading) -> bool {
+        self.model.readings().other(reading)
     }
 
     /// General register `r`.

@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM01";
+const MAGIC: &[u8; 8] = b"LVZSIM02";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -57,6 +57,8 @@ struct CpuState {
     timers: [Timer; 2],
     tlb: Vec<(u16, Entry)>,
     random: u64,
+    /// Interrupt inputs as the CPU last saw them.
+    hwi: u8,
     idle: bool,
     icount: u64,
     time_offset: u64,
@@ -89,6 +91,7 @@ impl CpuState {
             timers: cpu.timers,
             tlb,
             random,
+            hwi: cpu.lines.hwi,
             idle: cpu.idle,
             icount: cpu.icount,
             time_offset: cpu.time_offset,
@@ -110,6 +113,7 @@ impl CpuState {
         cpu.guest = self.guest;
         cpu.timers = self.timers;
         cpu.tlb.restore(self.tlb, self.random);
+        cpu.lines.hwi = self.hwi;
         cpu.idle = self.idle;
         cpu.icount = self.icount;
         cpu.time_offset = self.time_offset;
@@ -163,6 +167,9 @@ impl Machine {
         let mismatch = |what| SnapshotError::Mismatch(path.to_owned(), what);
         let mut input = GzDecoder::new(BufReader::new(file));
         let state = read_state(&mut input).map_err(|e| format(&e))?;
+        if state.model.readings() != self.model().readings() {
+            return Err(mismatch("what --lvz says"));
+        }
         if state.model != *self.model() {
             return Err(mismatch("the CPU model"));
         }
