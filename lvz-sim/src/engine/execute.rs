@@ -103,7 +103,7 @@ fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, block: Block) {
     }
     cpu.icount += ops.len() as u64;
     cpu.inside = 0;
-    cpu.pc = cpu.pc.wrapping_add(4 * ops.len() as u64);
+    cpu.pc = cpu.pc.wrapping_add(4 * ops.len() as u64) & cpu.pc_mask;
 }
 
 /// What is due between blocks; says when the CPU has to pause.

@@ -90,7 +90,7 @@ impl Cpu {
     pub(crate) fn translate(&mut self, _bus: &Bus, va: u64, access: Access) -> Step<Mapping> {
         // In 32-bit address mode the upper half is no part of the address, nor
         // of what is recorded (5.2.2, 7.4.10, 7.5.14).
-        let va = if self.csr().misc().va32l() >> self.plv & 1 != 0 {
+        let va = if self.narrow_addresses() {
             va & 0xffff_ffff
         } else {
             va
