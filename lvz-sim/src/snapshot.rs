@@ -259,3 +259,31 @@ fn read_memory(input: &mut impl Read, memory: &mut [u8]) -> io::Result<()> {
         input.read_exact(chunk)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{LvzReadings, Reading};
+    use crate::mem::Ram;
+    use crate::platform::PlatformConfig;
+
+    fn machine(readings: LvzReadings) -> Machine {
+        let model = Model::default().with_readings(readings);
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        Machine::with_memory(model, 1, ram, PlatformConfig::default())
+            .expect("a machine without files")
+    }
+
+    #[test]
+    fn readings_are_part_of_a_machine() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let other = LvzReadings::default().with_other(Reading::EntryPgm);
+        machine(other).save(&path).expect("a snapshot");
+        assert!(machine(other).load(&path).is_ok());
+        let refused = machine(LvzReadings::default()).load(&path);
+        assert!(matches!(refused, Err(SnapshotError::Mismatch(..))));
+        let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains("--lvz"), "{text}");
+    }
+}
