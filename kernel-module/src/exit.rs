@@ -205,7 +205,7 @@ fn hvcl(vcpu: &Vcpu) -> i32 {
         }
         Hypercall::StealTime(record) => {
             stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
-            steal::set(vcpu, record.record());
+            steal::set(vcpu, record);
             hypercall::resume(vcpu.gprs(), code::SUCCESS);
         }
         Hypercall::User { args } => {

@@ -2,6 +2,7 @@
 
 use crate::cpucfg::PvFeatures;
 use crate::decode::{Gpr, Gprs};
+use crate::steal_time::StealTime;
 use la_arch::insn::lvz::HVCL;
 use la_arch::kvm::{hypercall, para, MAX_PHYID};
 
@@ -13,8 +14,9 @@ pub const BREAKPOINT_INSN: u32 = HVCL.bits | hypercall::SWDBG as u32;
 pub enum Hypercall {
     /// Send SWI0 to these CPUs; then [`resume`] with success.
     Ipi(IpiTargets),
-    /// Take note of the steal-time record; then [`resume`] with success.
-    StealTime(StealTime),
+    /// Account for steal time in the record at this address, or (`None`) no
+    /// longer; then [`resume`] with success.
+    StealTime(Option<u64>),
     /// Leave to user space with KVM_EXIT_HYPERCALL; `nr` is the code
     /// `USER_SERVICE`, the default result `INVALID_CODE`. When user space
     /// returns, [`resume`] with its result.
@@ -61,37 +63,6 @@ impl Iterator for IpiTargets {
     }
 }
 
-/// The address of a vCPU's steal-time record, with its valid bit, as the
-/// guest or user space names it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StealTime(u64);
-
-impl StealTime {
-    /// Checks `value`: a multiple of 64 and the valid bit. `None` if other
-    /// bits are set.
-    pub const fn new(value: u64) -> Option<Self> {
-        if value & !(para::STEAL_PHYS_MASK | para::STEAL_PHYS_VALID) == 0 {
-            Some(StealTime(value))
-        } else {
-            None
-        }
-    }
-
-    /// The value as it was given.
-    pub const fn value(self) -> u64 {
-        self.0
-    }
-
-    /// Guest-physical address of the record; `None` if it is switched off.
-    pub const fn record(self) -> Option<u64> {
-        if self.0 & para::STEAL_PHYS_VALID != 0 {
-            Some(self.0 & para::STEAL_PHYS_MASK)
-        } else {
-            None
-        }
-    }
-}
-
 /// Decodes the hypercall `word` of a guest at privilege level `plv` (0 to 3).
 /// `breakpoints`: user space wants software breakpoints
 /// (`la_arch::kvm::guest_debug`); they work at every level, since a debugger
@@ -126,9 +97,9 @@ fn service(gprs: &Gprs, pv: PvFeatures) -> Hypercall {
             if a1 != 1 << para::FEATURE_STEAL_TIME {
                 return Hypercall::Refused(hypercall::INVALID_CODE);
             }
-            match StealTime::new(a2) {
-                Some(record) => Hypercall::StealTime(record),
-                None => Hypercall::Refused(hypercall::INVALID_PARAMETER),
+            match StealTime::parse(a2) {
+                Ok(record) => Hypercall::StealTime(record),
+                Err(_) => Hypercall::Refused(hypercall::INVALID_PARAMETER),
             }
         }
         _ => Hypercall::Refused(hypercall::INVALID_CODE),

@@ -11,7 +11,6 @@ pub mod intc;
 pub mod interrupt;
 pub mod mmu;
 pub mod one_reg;
-pub mod phys_id;
 pub mod steal_time;
 pub mod timer;
 pub mod vpid;

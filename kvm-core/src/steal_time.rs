@@ -2,6 +2,8 @@
 //! memory (Linux arch/loongarch/include/asm/kvm_para.h `struct
 //! kvm_steal_time`; kvm/vcpu.c kvm_update_stolen_time).
 
+use la_arch::kvm::para::{STEAL_PHYS_MASK as ADDRESS, STEAL_PHYS_VALID as VALID};
+
 /// Bytes of the record, which is aligned to as much and so never crosses a page.
 pub const RECORD_SIZE: usize = 64;
 /// Offset of `steal`, u64, nanoseconds.
@@ -15,11 +17,6 @@ pub const PREEMPTED: usize = 16;
 
 /// `preempted`: the vCPU was scheduled out while runnable (KVM_VCPU_PREEMPTED).
 pub const VCPU_PREEMPTED: u8 = 1;
-
-/// The address given is valid (KVM_STEAL_PHYS_VALID).
-const VALID: u64 = 1;
-/// Address bits (KVM_STEAL_PHYS_MASK).
-const ADDRESS: u64 = !0x3f;
 
 /// An address with bits set that have no meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

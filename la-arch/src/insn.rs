@@ -22,8 +22,9 @@ pub struct Operands {
     pub ra: u8,
     /// First immediate, sign-extended if the format says so. Not scaled.
     pub imm: i32,
-    /// Second immediate (`bstrpick`'s msb, `vstelm`'s element), else 0.
-    pub imm2: u8,
+    /// Second immediate (`bstrpick`'s msb, `vstelm`'s element, the offset of
+    /// `preld` and `cacop`), sign-extended if the format says so; else 0.
+    pub imm2: i16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,7 +231,7 @@ impl Encoding {
             rk: (word >> 10 & 31) as u8,
             ra: (word >> 15 & 31) as u8,
             imm: self.format.immediate(0, word),
-            imm2: self.format.immediate(1, word) as u8,
+            imm2: self.format.immediate(1, word) as i16,
         }
     }
 }
@@ -282,6 +283,10 @@ mod tests {
         let pick = integer::BSTRPICK_D.operands(integer::BSTRPICK_D.bits | 63 << 16 | 5 << 10);
         assert_eq!((pick.imm, pick.imm2), (5, 63));
         assert_eq!(integer::ADDI_W.operands(0x02bf_fc84).imm, -1);
+        let cacop = privileged::CACOP.operands(privileged::CACOP.bits | 0x800 << 10 | 0x13);
+        assert_eq!((cacop.imm, cacop.imm2), (0x13, -2048));
+        let preld = integer::PRELD.operands(integer::PRELD.bits | 0x7ff << 10 | 8);
+        assert_eq!((preld.imm, preld.imm2), (8, 2047));
     }
 
     const GROUPS: [&[Encoding]; 7] = [
@@ -296,13 +301,19 @@ mod tests {
 
     #[test]
     fn encode_inverts_operands() {
-        // `Operands::imm2` does not hold the address offset of preld and cacop.
-        let whole = |insn: &&Encoding| insn.format.immediate_widths()[1] <= 8;
-        for insn in GROUPS.iter().flat_map(|g| g.iter()).filter(whole) {
+        for insn in GROUPS.iter().flat_map(|g| g.iter()) {
             for seed in 0..64u32 {
                 let word = insn.bits | seed.wrapping_mul(0x9e37_79b9) & insn.format.operand_bits;
                 assert_eq!(insn.encode(&insn.operands(word)), word, "{}", insn.name);
             }
+        }
+    }
+
+    #[test]
+    fn second_immediates_fit() {
+        for insn in GROUPS.iter().flat_map(|g| g.iter()) {
+            // With its sign, or a bit more than the unsigned ones need.
+            assert!(insn.format.immediate_widths()[1] <= 15, "{}", insn.name);
         }
     }
 

@@ -3,6 +3,35 @@
 //! "Extended I/O interrupts"; Linux arch/loongarch/include/asm/loongarch.h,
 //! LOONGARCH_IOCSR_*; asm/kvm_ipi.h, asm/kvm_eiointc.h).
 
+/// Chip version, 32 bits.
+pub const VERSION: u64 = 0x0;
+/// Chip features, 32 bits.
+pub const FEATURES: u64 = 0x8;
+/// Vendor name, eight characters.
+pub const VENDOR: u64 = 0x10;
+/// CPU name, eight characters.
+pub const CPU_NAME: u64 = 0x20;
+/// Function switches of the chip, 64 bits.
+pub const MISC_FUNC: u64 = 0x420;
+
+/// FEATURES: message-signalled interrupts.
+pub const FEATURE_MSI: u32 = 1 << 2;
+/// FEATURES: extended I/O interrupts.
+pub const FEATURE_EXT_IOI: u32 = 1 << 3;
+/// FEATURES: inter-processor interrupts through IOCSR.
+pub const FEATURE_CSR_IPI: u32 = 1 << 4;
+/// FEATURES: this is a virtual machine.
+pub const FEATURE_VM: u32 = 1 << 11;
+
+/// MISC_FUNC: soft interrupt.
+pub const SOFT_INT: u64 = 1 << 10;
+/// MISC_FUNC: resets the timer.
+pub const TIMER_RESET: u64 = 1 << 21;
+/// MISC_FUNC: enables the extended I/O interrupt controller.
+pub const EXT_IOI_EN: u64 = 1 << 48;
+/// MISC_FUNC: the EIOINTC's IPMAP bytes hold pin numbers instead of bitmaps.
+pub const INT_ENCODE: u64 = 1 << 49;
+
 /// First address of the inter-processor interrupt block.
 pub const IPI_BASE: u64 = 0x1000;
 /// Length in bytes of the block that KVM answers for; it ends behind the

@@ -1,6 +1,6 @@
 //! The command line of `lvz-sim`.
 
-use crate::cpu::Model;
+use crate::cpu::{LvzReadings, Model, readings_help};
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::trace::Trace;
 use clap::{Args, Parser, Subcommand};
@@ -56,6 +56,10 @@ pub struct RunArgs {
     /// CPU model with features, for example la464,lsx=off
     #[arg(long, value_name = "MODEL", default_value = "la464")]
     pub cpu: Model,
+
+    /// Other readings of open questions about LVZ (--help lists them)
+    #[arg(long, value_name = "NAME=VALUE,...", long_help = readings_help(), default_value = "", hide_default_value = true, value_parser = parse_readings)]
+    pub lvz: LvzReadings,
 
     /// Write figures of the run to FILE as JSON
     #[arg(long, value_name = "FILE")]
@@ -144,6 +148,11 @@ fn parse_trace(s: &str) -> Result<Trace, String> {
     }
     s.parse()
         .map_err(|e: crate::trace::TraceError| e.to_string())
+}
+
+fn parse_readings(s: &str) -> Result<LvzReadings, String> {
+    s.parse()
+        .map_err(|e: crate::cpu::ReadingError| e.to_string())
 }
 
 #[cfg(test)]

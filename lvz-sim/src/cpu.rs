@@ -9,12 +9,14 @@ mod guest_mode;
 mod interrupt;
 mod llsc;
 mod model;
+mod readings;
 mod timer;
 mod trap;
 
 pub use csr_access::CsrClass;
 pub use csr_file::CsrFile;
 pub use model::{Model, ModelError};
+pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 
@@ -113,6 +115,8 @@ pub struct Cpu {
     pub(crate) trap: Trap,
     /// Privilege level in force.
     pub(crate) plv: u8,
+    /// Bits of the program counter: in 32-bit address mode the low half.
+    pub(crate) pc_mask: u64,
     gates: gates::Gates,
     /// What is written to standard error.
     pub trace: Trace,
@@ -145,14 +149,25 @@ impl Cpu {
             attention: true,
             trap: Trap::default(),
             plv: 0,
+            pc_mask: u64::MAX,
             gates: gates::Gates::default(),
             trace: Trace::default(),
             stats: CpuStats::default(),
             model,
         };
         cpu.root.reset_lvz(&cpu.model);
+        if cpu.reads(Reading::ResetOnes) {
+            cpu.reset_to_ones();
+        }
         cpu.mode_changed();
         cpu
+    }
+
+    /// Whether the machine follows the other reading of an open question about
+    /// LVZ (`docs/lvz.md` section 12).
+    #[inline(always)]
+    pub(crate) fn reads(&self, reading: Reading) -> bool {
+        self.model.readings().other(reading)
     }
 
     /// General register `r`.
@@ -175,10 +190,21 @@ impl Cpu {
         self.pc.wrapping_add(u64::from(op.idx) * 4)
     }
 
+    /// What an instruction that computes with the program counter writes to a
+    /// register: in 32-bit address mode the low half, sign-extended.
+    #[inline(always)]
+    pub fn pc_result(&self, value: u64) -> u64 {
+        if self.pc_mask == u64::MAX {
+            value
+        } else {
+            value as i32 as u64
+        }
+    }
+
     /// Ends the block and continues at `target`: `return cpu.jump(target);`
     #[inline(always)]
     pub fn jump(&mut self, target: u64) -> Step {
-        self.pc = target;
+        self.pc = target & self.pc_mask;
         Err(Stop::Jump)
     }
 
@@ -214,12 +240,24 @@ impl Cpu {
         self.inside = u64::from(op.idx) + 1;
     }
 
+    /// In 32-bit address mode (MISC.VA32L of the privilege level in force).
+    #[inline(always)]
+    pub(crate) fn narrow_addresses(&self) -> bool {
+        self.csr().misc().va32l() >> self.plv & 1 != 0
+    }
+
     /// To be called after CRMD, EUEN, ASID, DMW, MISC, GSTAT or GTLBC changed
     /// and after switches between root and guest: recomputes what is derived
     /// from them and has pending interrupts looked at.
     pub(crate) fn mode_changed(&mut self) {
         let crmd = self.csr().crmd();
         self.plv = crmd.plv() as u8;
+        self.pc_mask = match self.narrow_addresses() {
+            true => u64::from(u32::MAX),
+            false => u64::MAX,
+        };
+        // Where a return goes; PLV0, where the mode is changed, is never narrow.
+        self.pc &= self.pc_mask;
         self.gates = gates::Gates::of(self);
         self.select_context();
         self.attention = true;

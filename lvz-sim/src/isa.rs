@@ -58,7 +58,7 @@ pub struct Op {
     /// Bits 19:15.
     pub ra: u8,
     /// Second immediate.
-    pub imm2: u8,
+    pub imm2: i16,
 }
 
 /// Why an instruction does not simply go on to the next one.

@@ -93,7 +93,8 @@ fn build(args: &RunArgs) -> Result<Machine> {
         share: args.share.clone(),
         ..PlatformConfig::default()
     };
-    Ok(Machine::with_memory(args.cpu.clone(), cpus, ram, config)?)
+    let model = args.cpu.clone().with_readings(args.lvz);
+    Ok(Machine::with_memory(model, cpus, ram, config)?)
 }
 
 /// Puts the kernel into memory and the CPUs at its entry.

@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM01";
+const MAGIC: &[u8; 8] = b"LVZSIM02";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -57,6 +57,8 @@ struct CpuState {
     timers: [Timer; 2],
     tlb: Vec<(u16, Entry)>,
     random: u64,
+    /// Interrupt inputs as the CPU last saw them.
+    hwi: u8,
     idle: bool,
     icount: u64,
     time_offset: u64,
@@ -89,6 +91,7 @@ impl CpuState {
             timers: cpu.timers,
             tlb,
             random,
+            hwi: cpu.lines.hwi,
             idle: cpu.idle,
             icount: cpu.icount,
             time_offset: cpu.time_offset,
@@ -110,6 +113,7 @@ impl CpuState {
         cpu.guest = self.guest;
         cpu.timers = self.timers;
         cpu.tlb.restore(self.tlb, self.random);
+        cpu.lines.hwi = self.hwi;
         cpu.idle = self.idle;
         cpu.icount = self.icount;
         cpu.time_offset = self.time_offset;
@@ -163,6 +167,9 @@ impl Machine {
         let mismatch = |what| SnapshotError::Mismatch(path.to_owned(), what);
         let mut input = GzDecoder::new(BufReader::new(file));
         let state = read_state(&mut input).map_err(|e| format(&e))?;
+        if state.model.readings() != self.model().readings() {
+            return Err(mismatch("what --lvz says"));
+        }
         if state.model != *self.model() {
             return Err(mismatch("the CPU model"));
         }
@@ -250,5 +257,33 @@ fn read_memory(input: &mut impl Read, memory: &mut [u8]) -> io::Result<()> {
             .and_then(|n| memory.chunks_mut(CHUNK).nth(n));
         let chunk = chunk.ok_or_else(|| io::Error::other("a chunk beyond the memory"))?;
         input.read_exact(chunk)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::{LvzReadings, Reading};
+    use crate::mem::Ram;
+    use crate::platform::PlatformConfig;
+
+    fn machine(readings: LvzReadings) -> Machine {
+        let model = Model::default().with_readings(readings);
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        Machine::with_memory(model, 1, ram, PlatformConfig::default())
+            .expect("a machine without files")
+    }
+
+    #[test]
+    fn readings_are_part_of_a_machine() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let other = LvzReadings::default().with_other(Reading::EntryPgm);
+        machine(other).save(&path).expect("a snapshot");
+        assert!(machine(other).load(&path).is_ok());
+        let refused = machine(LvzReadings::default()).load(&path);
+        assert!(matches!(refused, Err(SnapshotError::Mismatch(..))));
+        let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains("--lvz"), "{text}");
     }
 }

@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// Further kernel parameters of the guest
     #[arg(long, value_name = "WORDS", default_value = "")]
     guest_append: String,
+    /// Readings of open questions about LVZ (`cargo xtask sim -- run --help`)
+    #[arg(long, value_name = "NAME=VALUE,...")]
+    lvz: Option<String>,
     /// The guest's console on this terminal, with a shell
     #[arg(long)]
     interactive: bool,
@@ -96,6 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut machine = nested.machine(&products, &run.join("share"))?;
     let stats = run.join("stats.json");
     machine.stats = Some(stats.clone());
+    machine.lvz = options.lvz.clone();
     if options.interactive {
         let status = machine.run_interactively(&simulator)?;
         if status.success() {

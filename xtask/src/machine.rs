@@ -88,6 +88,8 @@ pub(crate) struct Machine {
     pub(crate) share: Option<PathBuf>,
     /// CPU model and features, if not the default.
     pub(crate) cpu: Option<String>,
+    /// Readings of open questions about LVZ, as `lvz-sim run --lvz` has them.
+    pub(crate) lvz: Option<String>,
     /// Where lvz-sim writes its figures.
     pub(crate) stats: Option<PathBuf>,
     /// Where lvz-sim writes a snapshot when it stops.
@@ -199,6 +201,9 @@ impl Machine {
         }
         if let Some(share) = &self.share {
             command.arg("--share").arg(share);
+        }
+        if let Some(lvz) = &self.lvz {
+            command.arg("--lvz").arg(lvz);
         }
         if let Some(cpu) = &self.cpu {
             command.arg("--cpu").arg(cpu);

@@ -69,7 +69,12 @@ fn expected(name: &str, o: &Operands) -> Result<Memory, Refusal> {
         "ptr" => (Offset::Immediate(o.imm * 4), None),
         "gt" | "le" => (Offset::Immediate(0), None),
         "repl" => (scaled, Some(Shape::Replicated { bytes: file })),
-        "elm" => (scaled, Some(Shape::Element { index: o.imm2 })),
+        "elm" => (
+            scaled,
+            Some(Shape::Element {
+                index: o.imm2 as u8,
+            }),
+        ),
         _ => return Err(Refusal::Unknown),
     };
     let general = file == 0;

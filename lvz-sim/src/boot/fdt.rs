@@ -3,6 +3,7 @@
 use super::{FIRMWARE_END, Span};
 use crate::platform::virtio::splitmix64;
 use crate::platform::{Platform, map, power};
+use la_arch::iocsr::EIOINTC_BASE;
 use vm_fdt::{Error, FdtReserveEntry, FdtWriter};
 
 /// Interrupt type "level, active high" of the device tree binding.
@@ -137,7 +138,7 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     // Its registers are in IOCSR space; the binding wants an address still.
     let node = fdt.begin_node("eiointc@1400")?;
     fdt.property_string("compatible", "loongson,ls2k2000-eiointc")?;
-    fdt.property_array_u64("reg", &[0x1400, 0x800])?;
+    fdt.property_array_u64("reg", &[EIOINTC_BASE, 0x800])?;
     fdt.property_null("interrupt-controller")?;
     fdt.property_u32("#interrupt-cells", 1)?;
     fdt.property_u32("interrupt-parent", phandle::CPU_INTC)?;

@@ -22,6 +22,8 @@ enum Gate {
 pub(super) struct Gates {
     fp: Gate,
     lsx: Gate,
+    /// Privileged instructions.
+    privileged: Gate,
 }
 
 impl Gates {
@@ -36,6 +38,8 @@ impl Gates {
         Gates {
             fp: gate(own.fpe(), root.fpe()),
             lsx: gate(own.sxe(), root.sxe()),
+            // GCFG.TOPI has a guest's privileged instructions exit.
+            privileged: gate(cpu.plv == 0, !cpu.root.gcfg().topi()),
         }
     }
 }
@@ -60,13 +64,15 @@ impl Cpu {
         Err(self.refuse(self.gates.lsx, Exception::SXD))
     }
 
-    /// Checks that the CPU is at PLV0, else raises IPE.
+    /// Checks that the CPU is at PLV0, else raises IPE; where root wants to see
+    /// a guest's privileged instructions (GCFG.TOPI), raises GSPR.
     #[inline(always)]
     pub fn require_plv0(&mut self) -> Step {
-        if self.plv == 0 {
-            return Ok(());
+        match self.gates.privileged {
+            Gate::Open => Ok(()),
+            Gate::Disabled => Err(self.raise(Exception::IPE)),
+            Gate::DisabledByRoot => Err(self.raise_to_root(Exception::GSPR)),
         }
-        Err(self.raise(Exception::IPE))
     }
 
     #[cold]

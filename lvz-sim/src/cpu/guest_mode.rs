@@ -1,27 +1,37 @@
 //! Entering and leaving guest mode (`docs/lvz.md` chapter 5).
 
-use super::{Cpu, Trap};
+use super::{Cpu, Reading, Trap};
 use crate::isa::{Step, Stop};
+use crate::mem::Bus;
 use crate::stats::ExitCause;
 use la_arch::Exception;
 use la_arch::csr::number;
 
 impl Cpu {
-    /// The part of `ertn` that switches to guest mode. PGM stays as it is
-    /// (`docs/lvz.md` Q-3).
+    /// The part of `ertn` that switches to guest mode. PGM stays as it is,
+    /// unless Q-3 is read otherwise.
     pub(super) fn enter_guest(&mut self) {
         self.vm = true;
+        if self.reads(Reading::EntryPgm) {
+            let gstat = self.root.gstat().with_pgm(false);
+            self.root.put(gstat);
+        }
         let at = self.ended();
         self.stats.enter_guest(at);
         self.trace_entry();
     }
 
     /// The part of exception delivery that switches to root. PGM is set for
-    /// refills too (`docs/lvz.md` Q-2).
-    pub(super) fn leave_guest(&mut self, trap: &Trap, insn: Option<u32>) {
+    /// refills too, unless Q-2 is read otherwise.
+    pub(super) fn leave_guest(&mut self, bus: &mut Bus, trap: &Trap, insn: Option<u32>) {
         self.vm = false;
-        let gstat = self.root.gstat().with_pgm(true);
-        self.root.put(gstat);
+        if !(trap.refill && self.reads(Reading::RefillPgm)) {
+            let gstat = self.root.gstat().with_pgm(true);
+            self.root.put(gstat);
+        }
+        if self.reads(Reading::ExitLl) {
+            bus.take_reservation(self.id, true);
+        }
         let at = self.ended();
         self.stats.leave_guest(at, ExitCause::of(trap, insn));
     }
@@ -50,11 +60,14 @@ impl Cpu {
     }
 
     /// `hvcl`: HVC from guest PLV0; IPE from other guest levels; INE in
-    /// root.
+    /// root. The other readings are an exit from all levels, and IPE from
+    /// root's user levels.
     pub(crate) fn hypervisor_call(&mut self) -> Stop {
         match (self.vm, self.plv) {
             (true, 0) => self.raise_to_root(Exception::HVC),
+            (true, _) if self.reads(Reading::HvclUser) => self.raise_to_root(Exception::HVC),
             (true, _) => self.raise(Exception::IPE),
+            (false, 1..) if self.reads(Reading::HvclRoot) => self.raise(Exception::IPE),
             (false, _) => self.raise(Exception::INE),
         }
     }

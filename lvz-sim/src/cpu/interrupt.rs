@@ -1,6 +1,8 @@
 //! Pending interrupts of root and guest (Volume 1, 6.1; `docs/lvz.md` 8).
 
-use super::{Cpu, Trap};
+use super::{Cpu, Reading, Trap};
+use crate::mem::Bus;
+use crate::platform::CpuLines;
 use la_arch::Exception;
 use la_arch::exception::interrupt::{HWI0, IPI, TI};
 
@@ -17,8 +19,33 @@ impl Cpu {
             let injected = gintc.hwis() | hwi & gintc.hwip();
             self.guest.estat().is() & !(0xff << HWI0) | injected << HWI0
         } else {
+            let hwi = hwi & !self.hidden_lines();
             self.root.estat().is() & !LINE_BITS | hwi << HWI0 | u64::from(self.lines.ipi) << IPI
         }
+    }
+
+    /// HWI lines that root does not see, because the guest has them.
+    fn hidden_lines(&self) -> u64 {
+        let gintc = self.root.gintc();
+        let passed = match self.reads(Reading::PipRoot) {
+            true => gintc.hwip(),
+            false => 0,
+        };
+        match self.reads(Reading::HwicRoot) {
+            true => passed | gintc.hwic() & gintc.hwis(),
+            false => passed,
+        }
+    }
+
+    /// The interrupt controllers' outputs to this CPU may have changed.
+    pub(crate) fn set_lines(&mut self, lines: CpuLines) {
+        if self.reads(Reading::HwicLine) {
+            let fallen = u64::from(self.lines.hwi & !lines.hwi);
+            let gintc = self.root.gintc();
+            let left = gintc.hwis() & !(fallen & gintc.hwic());
+            self.root.put(gintc.with_hwis(left));
+        }
+        self.lines = lines;
     }
 
     fn deliverable(&self, guest: bool) -> bool {
@@ -35,7 +62,7 @@ impl Cpu {
 
     /// Delivers the interrupt that is due, if one is; root before guest
     /// (`docs/lvz.md` N-5, W-13).
-    pub(crate) fn take_interrupt(&mut self) {
+    pub(crate) fn take_interrupt(&mut self, bus: &mut Bus) {
         let to_root = self.deliverable(false);
         let to_guest = self.vm && self.deliverable(true);
         if !to_root && !to_guest {
@@ -46,7 +73,7 @@ impl Cpu {
             to_root,
             ..Trap::default()
         };
-        self.deliver(self.pc, None);
+        self.deliver(bus, self.pc, None);
     }
 
     /// Latches the timer interrupt of root or guest.

@@ -2,6 +2,7 @@
 //! configuration CSRs say (Volume 1, 2.2.10.5 and 7.4.12 to 7.4.14; values of
 //! the 3A5000 as its Linux port and QEMU's `la464` know it).
 
+use super::{LvzReadings, Reading};
 use crate::isa::{Group, Insn};
 use la_arch::lvz::Gcfg;
 use std::str::FromStr;
@@ -25,6 +26,7 @@ pub struct Model {
     crc: bool,
     ual: bool,
     gidbits: u8,
+    readings: LvzReadings,
 }
 
 impl Default for Model {
@@ -35,6 +37,7 @@ impl Default for Model {
             crc: true,
             ual: true,
             gidbits: 8,
+            readings: LvzReadings::default(),
         }
     }
 }
@@ -78,6 +81,18 @@ impl FromStr for Model {
 }
 
 impl Model {
+    /// The same model with other readings of what is open about LVZ.
+    #[must_use]
+    pub fn with_readings(self, readings: LvzReadings) -> Self {
+        Model { readings, ..self }
+    }
+
+    /// The readings of what is open about LVZ.
+    #[inline(always)]
+    pub fn readings(&self) -> LvzReadings {
+        self.readings
+    }
+
     /// Whether the model has the instruction.
     pub fn implements(&self, insn: &Insn) -> bool {
         !insn.encoding.v1_1
@@ -165,12 +180,20 @@ impl Model {
     }
 
     /// GCFG's read-only fields: every MATC and TOCI value; no optional trap
-    /// (`docs/lvz.md` ); no performance counters for guests.
+    /// unless the reading of Q-21 has those whose rules are known (`docs/lvz.md`
+    /// R-13); no performance counters for guests.
     pub fn gcfg_capabilities(&self) -> u64 {
         if !self.lvz {
             return 0;
         }
-        Gcfg::default().with_matp(0b111).with_tocip(0b111).0
+        let traps = self.readings.other(Reading::GcfgTraps);
+        Gcfg::default()
+            .with_matp(0b111)
+            .with_tocip(0b111)
+            .with_topip(traps)
+            .with_totip(traps)
+            .with_tohup(traps)
+            .0
     }
 
     /// EUEN bits that exist.

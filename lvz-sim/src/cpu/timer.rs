@@ -1,7 +1,7 @@
 //! The countdown timers and the stable counter (Volume 1, 7.6; for the
 //! guest's `docs/lvz.md` 9).
 
-use super::Cpu;
+use super::{Cpu, Reading};
 use crate::isa::{Op, Step};
 use la_arch::Exception;
 use la_arch::csr::{Tcfg, number};
@@ -37,15 +37,15 @@ impl Timer {
     }
 
     /// TVAL at `tick`. After a one-shot expired, root's timer stands at -1
-    /// (7.6.2) and the guest's counts on below it (`docs/lvz.md` T-6, Q-16).
-    fn remaining(&self, tick: u64, guest: bool) -> u64 {
+    /// (7.6.2); one that `counts_on`, as the guest's, goes below it.
+    fn remaining(&self, tick: u64, counts_on: bool) -> u64 {
         if !self.running {
             return self.value;
         }
         let elapsed = tick.saturating_sub(self.since);
         match self.value.checked_sub(elapsed) {
             Some(left) if !(self.fired && left == 0) => left,
-            _ if guest => self.value.wrapping_sub(elapsed).wrapping_sub(1) & TVAL_MASK,
+            _ if counts_on => self.value.wrapping_sub(elapsed).wrapping_sub(1) & TVAL_MASK,
             _ => TVAL_MASK,
         }
     }
@@ -60,12 +60,13 @@ impl Cpu {
     /// stops it (`docs/lvz.md` T-4).
     pub(super) fn timer_configured(&mut self, guest: bool, cfg: Tcfg) {
         let tick = self.tick();
+        let counts_on = self.counts_on(guest);
         let timer = &mut self.timers[usize::from(guest)];
         if cfg.en() {
             timer.running = true;
             timer.load(tick, cfg.initval() << 2);
         } else {
-            timer.value = timer.remaining(tick, guest);
+            timer.value = timer.remaining(tick, counts_on);
             timer.running = false;
         }
         self.attention = true;
@@ -73,7 +74,21 @@ impl Cpu {
 
     /// TVAL.
     pub(super) fn timer_value(&self, guest: bool) -> u64 {
-        self.timers[usize::from(guest)].remaining(self.tick(), guest)
+        self.timers[usize::from(guest)].remaining(self.tick(), self.counts_on(guest))
+    }
+
+    /// Whether TVAL counts on after a one-shot (`docs/lvz.md` T-6, Q-16).
+    fn counts_on(&self, guest: bool) -> bool {
+        guest && !self.reads(Reading::ShotTval)
+    }
+
+    /// In the reading of Q-15 that has a race: a timer that expires between the
+    /// two halves of an exchange of the guest's ESTAT does so now, so that what
+    /// is written then does not have its TI.
+    pub(crate) fn race_estat_exchange(&mut self) {
+        if self.reads(Reading::EstatExchange) {
+            self.expire_timers();
+        }
     }
 
     /// `gcsrwr TVAL`: the ticks that are left (`docs/lvz.md` T-8, T-10).
@@ -128,7 +143,11 @@ impl Cpu {
             return Err(self.raise_to_root(Exception::GSPR));
         }
         let ticks = self.now().wrapping_add(u64::from(op.idx)) / NS_PER_TICK;
-        let mut counter = ticks.wrapping_add(self.root.raw(number::CNTC));
+        let root = match self.vm && self.reads(Reading::RdtimeBase) {
+            true => 0,
+            false => self.root.raw(number::CNTC),
+        };
+        let mut counter = ticks.wrapping_add(root);
         if self.vm {
             counter = counter
                 .wrapping_add(self.root.raw(number::GCNTC))

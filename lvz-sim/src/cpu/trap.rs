@@ -1,7 +1,7 @@
 //! Exceptions: raising, delivery and return (Volume 1, 6.2 to 6.4; for guest
 //! mode `docs/lvz.md` 5.3 to 5.5 and 7.2).
 
-use super::Cpu;
+use super::{Cpu, Reading};
 use crate::isa::Stop;
 use crate::mem::Bus;
 use crate::trace::Trace;
@@ -68,14 +68,17 @@ impl Cpu {
 
     /// Delivers the recorded exception, which the instruction `insn` at `pc`
     /// caused (`None`: it could not be fetched, or an interrupt).
-    pub(crate) fn deliver(&mut self, pc: u64, insn: Option<u32>) {
+    pub(crate) fn deliver(&mut self, bus: &mut Bus, pc: u64, insn: Option<u32>) {
         let trap = self.trap;
         if self.trace != Trace::default() {
             self.trace_exception(pc, insn, &trap);
         }
         let exit = self.vm && trap.to_root;
         if exit {
-            self.leave_guest(&trap, insn);
+            self.leave_guest(bus, &trap, insn);
+        } else if !self.vm && !trap.refill && self.reads(Reading::RootExceptionPgm) {
+            let gstat = self.root.gstat().with_pgm(false);
+            self.root.put(gstat);
         }
         if trap.refill {
             self.deliver_refill(pc, trap.badv.unwrap_or(0), exit);

@@ -66,7 +66,7 @@ pub(super) fn run(
             Ok(block) => block,
             Err(_) => {
                 cpu.icount += 1;
-                cpu.deliver(cpu.pc, None);
+                cpu.deliver(bus, cpu.pc, None);
                 continue;
             }
         };
@@ -96,14 +96,14 @@ fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, block: Block) {
             cpu.icount += u64::from(op.idx) + 1;
             cpu.inside = 0;
             if stop == Stop::Trap {
-                cpu.deliver(cpu.pc_of(op), Some(op.insn));
+                cpu.deliver(bus, cpu.pc_of(op), Some(op.insn));
             }
             return;
         }
     }
     cpu.icount += ops.len() as u64;
     cpu.inside = 0;
-    cpu.pc = cpu.pc.wrapping_add(4 * ops.len() as u64);
+    cpu.pc = cpu.pc.wrapping_add(4 * ops.len() as u64) & cpu.pc_mask;
 }
 
 /// What is due between blocks; says when the CPU has to pause.
@@ -123,7 +123,7 @@ fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Opt
         while let Some(offset) = bus.written_code.pop() {
             code.drop_page(offset);
         }
-        cpu.lines = bus.platform.lines(cpu.id);
+        cpu.set_lines(bus.platform.lines(cpu.id));
         cpu.expire_timers();
         if cpu.idle {
             if !cpu.wakes() {
@@ -137,7 +137,7 @@ fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Opt
             }
             cpu.idle = false;
         }
-        cpu.take_interrupt();
+        cpu.take_interrupt(bus);
         cpu.attention = false;
         return (cpu.now() >= until).then_some(Pause::Time);
     }

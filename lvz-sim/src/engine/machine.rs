@@ -237,7 +237,7 @@ impl Machine {
     /// With every CPU idle, time jumps to the next event.
     fn skip_idle(&mut self) -> Option<RunEnd> {
         let lines_wake = self.cpus.iter_mut().any(|cpu| {
-            cpu.lines = self.bus.platform.lines(cpu.id);
+            cpu.set_lines(self.bus.platform.lines(cpu.id));
             cpu.wakes()
         });
         if lines_wake {

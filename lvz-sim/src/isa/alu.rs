@@ -16,6 +16,17 @@ fn splice(high: u64, low: u64, len: u32) -> u64 {
     high << len | low & ((1 << len) - 1)
 }
 
+/// A handler that writes to rd what it computes from the program counter.
+macro_rules! pc_relative {
+    (|$pc:ident, $imm:ident| $value:expr) => {
+        |cpu, _bus, op| {
+            let ($pc, $imm) = (cpu.pc_of(op), i64::from(op.imm) as u64);
+            cpu.set(op.rd, cpu.pc_result($value));
+            Ok(())
+        }
+    };
+}
+
 crate::insn_table! { Group::Integer;
     ADD_W => rd!(|rj, rk| word(rj.wrapping_add(rk) as u32));
     ADD_D => rd!(|rj, rk| rj.wrapping_add(rk));
@@ -35,10 +46,10 @@ crate::insn_table! { Group::Integer;
     SLTI => rd!(|rj, imm| ((rj as i64) < imm as i64).into());
     // The immediate is sign-extended for the unsigned comparison too.
     SLTUI => rd!(|rj, imm| (rj < imm).into());
-    PCADDI => rd!(|pc, imm| pc.wrapping_add(imm << 2));
-    PCADDU12I => rd!(|pc, imm| pc.wrapping_add(imm << 12));
-    PCADDU18I => rd!(|pc, imm| pc.wrapping_add(imm << 18));
-    PCALAU12I => rd!(|pc, imm| pc.wrapping_add(imm << 12) & !0xfff);
+    PCADDI => pc_relative!(|pc, imm| pc.wrapping_add(imm << 2));
+    PCADDU12I => pc_relative!(|pc, imm| pc.wrapping_add(imm << 12));
+    PCADDU18I => pc_relative!(|pc, imm| pc.wrapping_add(imm << 18));
+    PCALAU12I => pc_relative!(|pc, imm| pc.wrapping_add(imm << 12) & !0xfff);
     AND => rd!(|rj, rk| rj & rk);
     OR => rd!(|rj, rk| rj | rk);
     NOR => rd!(|rj, rk| !(rj | rk));

@@ -43,8 +43,8 @@ fn bytepick_d(rj: u64, rk: u64, bytes: u64) -> u64 {
 
 /// The `msb - lsb + 1` low bits; `None` if `msb < lsb`.
 #[inline(always)]
-fn field(msb: u8, lsb: i32) -> Option<u64> {
-    let top = u32::from(msb).checked_sub(lsb as u32)?;
+fn field(msb: i16, lsb: i32) -> Option<u64> {
+    let top = (msb as u32).checked_sub(lsb as u32)?;
     // The two are at most 63, and `!top & 63` is `63 - top`.
     Some(u64::MAX >> (!top & 63))
 }
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    fn bit_field(msb: u8, lsb: i32) -> In {
+    fn bit_field(msb: i16, lsb: i32) -> In {
         In {
             rd: 0x1111_1111_1111_1111,
             imm: lsb,

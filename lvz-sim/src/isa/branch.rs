@@ -19,7 +19,7 @@ fn jump(cpu: &mut Cpu, op: &Op) -> Step {
 /// The return address.
 #[inline(always)]
 fn link(cpu: &Cpu, op: &Op) -> u64 {
-    cpu.pc_of(op).wrapping_add(4)
+    cpu.pc_result(cpu.pc_of(op).wrapping_add(4))
 }
 
 /// A handler that jumps if a condition on the operands named is true.

@@ -2,7 +2,7 @@
 //! what guest mode makes of them (`docs/lvz.md` 3.3 and 7.4).
 
 use super::{Group, Op, Step, Stop};
-use crate::cpu::{Cpu, CsrClass};
+use crate::cpu::{Cpu, CsrClass, Reading};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::number;
@@ -75,6 +75,9 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, guest: bool, by_ro
         1 => cpu.csr_write(bus, guest, number, cpu.get(op.rd), by_root),
         rj => {
             let mask = cpu.get(rj);
+            if by_root && number == number::ESTAT {
+                cpu.race_estat_exchange();
+            }
             // The merge is with the stored value where lines are shown.
             let value = old & !mask | cpu.get(op.rd) & mask;
             if !(number == number::TICLR && mask & 1 == 0) {
@@ -93,7 +96,9 @@ fn cacop(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
         let allowed = match cpu.root.gcfg().toci() {
             0 => false,
             1 => operation == 2,
-            // Index-Invalidate-Writeback is operation 1.
+            // Index-Invalidate-Writeback is operation 1. There are caches 0 to
+            // 3 (CPUCFG.16); whether others are let through, Q-22 leaves open.
+            _ if op.rd & 7 > 3 && cpu.reads(Reading::Toci2Cache) => false,
             _ => operation == 1 || operation == 2,
         };
         if !allowed {
@@ -201,9 +206,14 @@ fn ertn(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     Err(Stop::Jump)
 }
 
-/// In a guest `idle` does not stop the core, it exits (`docs/lvz.md` W-15).
+/// In a guest `idle` does not stop the core, it exits (`docs/lvz.md` W-15; by
+/// another reading of Q-30 it has nothing to wait for when one is pending).
 fn idle(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
+    if cpu.vm && cpu.reads(Reading::GuestIdle) && cpu.wakes() {
+        cpu.attention = true;
+        return cpu.jump(cpu.pc_of(op).wrapping_add(4));
+    }
     cpu.require_root()?;
     cpu.idle = true;
     cpu.attention = true;

@@ -22,7 +22,7 @@ pub(super) struct In {
     pub(super) rj: u64,
     pub(super) rk: u64,
     pub(super) imm: i32,
-    pub(super) imm2: u8,
+    pub(super) imm2: i16,
 }
 
 /// rj and rk.

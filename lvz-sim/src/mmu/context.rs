@@ -1,7 +1,7 @@
 //! Contexts: everything besides the TLB that a translation depends on, as a
 //! small number that the software TLB's tags hold.
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Reading};
 use la_arch::csr::number;
 use rustc_hash::FxHashMap;
 
@@ -55,6 +55,11 @@ impl Cpu {
             let stage2 = self.root.crmd();
             key |=
                 self.root.gstat().gid() << 14 | self.root.gtlbc().tgid() << 22 | stage2.plv() << 30;
+            if self.reads(Reading::Stage2Asid) {
+                key |= self.root.asid().asid() << 48;
+            }
+        } else if mapped {
+            key |= u64::from(self.root_lookup_gid()) << 22;
         }
         key |= self.soft.contexts.window_ids[usize::from(self.vm)] << 32;
         // Zero is the empty mark of `recent`.

@@ -1,7 +1,7 @@
 //! `invtlb` (Volume 1, 4.2.5.7; LVZ's operations from `docs/lvz.md` 4.5).
 
 use super::tlb::{Entry, Kind};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Reading};
 use crate::isa::Step;
 use la_arch::Exception;
 
@@ -10,8 +10,8 @@ impl Cpu {
     /// GID at 23:16.
     ///
     /// # Errors
-    /// INE for operations that do not exist; in guest mode all above 6
-    /// (`docs/lvz.md` I-7, Q-24).
+    /// INE for operations that do not exist; in guest mode all above 6, which by
+    /// another reading raise IPE there (`docs/lvz.md` I-7, Q-24).
     pub(crate) fn invalidate_tlb(&mut self, op: u8, info: u64, address: u64) -> Step {
         let asid = (info & 0x3ff) as u16;
         let gid = (info >> 16) as u8;
@@ -55,6 +55,9 @@ impl Cpu {
             0x14 if lvz => self.tlb.matching(|e| stage2(e) && guests(e)),
             0x15 if lvz => self.tlb.matching(|e| e.kind != Kind::Host && guests(e)),
             0x16 if lvz => self.tlb.matching(|e| stage2(e) && guests(e) && at(e)),
+            _ if guest && self.reads(Reading::GuestInvtlb) => {
+                return Err(self.raise(Exception::IPE));
+            }
             _ => return Err(self.raise(Exception::INE)),
         };
         for index in doomed {

@@ -40,8 +40,10 @@ pub struct Tag {
     pub kind: Kind,
     /// Guest identifier, 0 for the host.
     pub gid: u8,
-    /// Address space identifier; not looked at in stage 2 (`docs/lvz.md` M-4).
+    /// Address space identifier.
     pub asid: u16,
+    /// The ASID does not count: stage 2 (`docs/lvz.md` M-4, Q-4).
+    pub any_asid: bool,
 }
 
 /// One entry: a pair of pages.
@@ -80,7 +82,7 @@ impl Entry {
         self.e
             && self.kind == tag.kind
             && self.gid == tag.gid
-            && (self.kind == Kind::Stage2 || self.g || self.asid == tag.asid)
+            && (tag.any_asid || self.g || self.asid == tag.asid)
     }
 
     /// The page of the pair that holds `va`.

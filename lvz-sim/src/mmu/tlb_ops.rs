@@ -2,7 +2,7 @@
 //! `gtlb` forms (Volume 1, 4.2.5; `docs/lvz.md` 4.3 and 4.4).
 
 use super::tlb::{Entry, Kind, STLB_SIZE, TLB_SIZE, Tag};
-use crate::cpu::{Cpu, CsrFile};
+use crate::cpu::{Cpu, CsrFile, Reading};
 use la_arch::csr::{Asid, TlbEhi, TlbElo, TlbIdx, TlbrEhi, number as n};
 use la_arch::lvz::Trgp;
 
@@ -70,7 +70,14 @@ impl Cpu {
             kind: scope.kind,
             gid: scope.gid,
             asid,
+            any_asid: self.any_asid(scope.kind),
         }
+    }
+
+    /// Whether entries of a kind are looked up whatever their ASID: those of
+    /// stage 2, unless Q-4 is read otherwise.
+    pub(super) fn any_asid(&self, kind: Kind) -> bool {
+        kind == Kind::Stage2 && !self.reads(Reading::Stage2Asid)
     }
 
     /// Removes entry `index` and what was cached from it.
@@ -207,6 +214,7 @@ impl Cpu {
             kind: entry.kind,
             gid: entry.gid,
             asid: entry.asid,
+            any_asid: self.any_asid(entry.kind),
         };
         while let Some(old) = self.tlb.find(&tag, entry.vppn, stlb_ps) {
             self.drop_entry(old);

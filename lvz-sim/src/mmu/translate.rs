@@ -4,7 +4,7 @@
 
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, CsrFile, Trap};
+use crate::cpu::{Cpu, CsrFile, Reading, Trap};
 use crate::isa::{Step, Stop};
 use crate::mem::Bus;
 use la_arch::Exception;
@@ -90,7 +90,7 @@ impl Cpu {
     pub(crate) fn translate(&mut self, _bus: &Bus, va: u64, access: Access) -> Step<Mapping> {
         // In 32-bit address mode the upper half is no part of the address, nor
         // of what is recorded (5.2.2, 7.4.10, 7.5.14).
-        let va = if self.csr().misc().va32l() >> self.plv & 1 != 0 {
+        let va = if self.narrow_addresses() {
             va & 0xffff_ffff
         } else {
             va
@@ -114,7 +114,8 @@ impl Cpu {
         let tag = Tag {
             kind: Kind::Stage2,
             gid: self.root.gtlbc().tgid() as u8,
-            asid: 0,
+            asid: self.root.asid().asid() as u16,
+            any_asid: self.any_asid(Kind::Stage2),
         };
         // Root's background privilege level counts, not the guest's (M-5).
         let plv = self.root.crmd().plv() as u8;
@@ -184,14 +185,16 @@ impl Cpu {
         if (va as i64) << unused >> unused != va as i64 {
             return Err(Fault::Address);
         }
+        let (kind, gid) = match (self.vm, self.root_lookup_gid()) {
+            (true, _) => (Kind::Stage1, self.root.gstat().gid() as u8),
+            (false, 0) => (Kind::Host, 0),
+            (false, gid) => (Kind::Stage2, gid),
+        };
         let tag = Tag {
-            kind: if self.vm { Kind::Stage1 } else { Kind::Host },
-            gid: if self.vm {
-                self.root.gstat().gid() as u8
-            } else {
-                0
-            },
+            kind,
+            gid,
             asid: csr.asid().asid() as u16,
+            any_asid: self.any_asid(kind),
         };
         let mut mapping = self.look_up(&tag, csr, va, access, plv)?;
         if data_window {
@@ -199,6 +202,15 @@ impl Cpu {
             mapping.perms = [false, false, true];
         }
         Ok(mapping)
+    }
+
+    /// GID whose stage-2 entries root's own mapped accesses use: 0, none,
+    /// unless Q-5 is read otherwise.
+    pub(super) fn root_lookup_gid(&self) -> u8 {
+        match self.reads(Reading::RootLookup) {
+            true => self.root_tlb_gid(),
+            false => 0,
+        }
     }
 
     fn look_up(

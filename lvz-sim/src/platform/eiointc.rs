@@ -7,36 +7,30 @@
 //! The core status registers are derived: a vector that is latched shows in
 //! the one core that its route leads to, or in none while it is disabled.
 
+use la_arch::eiointc::{
+    BITMAP_SIZE, BOUNCE, COREISR, COREMAP, COREMAP_SIZE, ENABLE, IPMAP, IPMAP_SIZE, ISR, NODETYPE,
+    NODETYPE_SIZE, VECTORS,
+};
 use serde::{Deserialize, Serialize};
 
 /// Cores that one controller serves.
 pub const CORES_PER_NODE: usize = 4;
-/// Interrupt vectors.
-pub const VECTORS: usize = 256;
 const GROUPS: usize = VECTORS / 32;
 
-/// Node bitmaps that a route's node field selects, 16 bits each.
-pub const NODEMAP: u32 = 0x14a0;
-/// Interrupt pin of each group of 32 vectors, a byte each.
-pub const IPMAP: u32 = 0x14c0;
-/// Enable bits.
-pub const ENABLE: u32 = 0x1600;
-/// Bounce (round-robin) bits. They are stored; nothing is bounced.
-pub const BOUNCE: u32 = 0x1680;
-/// Latched vectors.
-pub const ISR: u32 = 0x1700;
-/// Vectors latched for the reading core; writing one clears.
-pub const CORE_ISR: u32 = 0x1800;
-/// Route of each vector, a byte each: node select in 7:4, cores in 3:0.
-pub const ROUTE: u32 = 0x1c00;
-/// End of the register block.
-pub const END: u32 = 0x1d00;
+const NODETYPE_END: u64 = NODETYPE + NODETYPE_SIZE;
+const IPMAP_END: u64 = IPMAP + IPMAP_SIZE;
+const ENABLE_END: u64 = ENABLE + BITMAP_SIZE;
+const BOUNCE_END: u64 = BOUNCE + BITMAP_SIZE;
+const ISR_END: u64 = ISR + BITMAP_SIZE;
+const COREISR_END: u64 = COREISR + BITMAP_SIZE;
+const COREMAP_END: u64 = COREMAP + COREMAP_SIZE;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Node {
     nodemap: [u32; 8],
     ipmap: [u32; 2],
     enable: [u32; GROUPS],
+    /// Stored; nothing is bounced.
     bounce: [u32; GROUPS],
     /// Four routes a word.
     route: Vec<u32>,
@@ -80,13 +74,14 @@ impl Node {
         }
     }
 
-    fn register(&mut self, addr: u32) -> Option<&mut u32> {
-        match addr {
-            NODEMAP..IPMAP => self.nodemap.get_mut(((addr - NODEMAP) / 4) as usize),
-            IPMAP..0x14c8 => self.ipmap.get_mut(((addr - IPMAP) / 4) as usize),
-            ENABLE..0x1620 => self.enable.get_mut(((addr - ENABLE) / 4) as usize),
-            BOUNCE..0x16a0 => self.bounce.get_mut(((addr - BOUNCE) / 4) as usize),
-            ROUTE..END => self.route.get_mut(((addr - ROUTE) / 4) as usize),
+    fn register(&mut self, offset: u64) -> Option<&mut u32> {
+        let word = |start| ((offset - start) / 4) as usize;
+        match offset {
+            NODETYPE..NODETYPE_END => self.nodemap.get_mut(word(NODETYPE)),
+            IPMAP..IPMAP_END => self.ipmap.get_mut(word(IPMAP)),
+            ENABLE..ENABLE_END => self.enable.get_mut(word(ENABLE)),
+            BOUNCE..BOUNCE_END => self.bounce.get_mut(word(BOUNCE)),
+            COREMAP..COREMAP_END => self.route.get_mut(word(COREMAP)),
             _ => None,
         }
     }
@@ -186,33 +181,33 @@ impl Eiointc {
         }
     }
 
-    /// Reads a 32-bit register as core `cpu`.
-    pub(crate) fn read(&mut self, cpu: usize, addr: u32) -> u32 {
-        match addr {
-            ISR..0x1720 => self.latched[((addr - ISR) / 4) as usize],
-            CORE_ISR..0x1820 => self
+    /// Reads the 32-bit register at `offset` in the block as core `cpu`.
+    pub(crate) fn read(&mut self, cpu: usize, offset: u64) -> u32 {
+        match offset {
+            ISR..ISR_END => self.latched[((offset - ISR) / 4) as usize],
+            COREISR..COREISR_END => self
                 .core_isr
                 .get(cpu)
-                .map_or(0, |isr| isr[((addr - CORE_ISR) / 4) as usize]),
+                .map_or(0, |isr| isr[((offset - COREISR) / 4) as usize]),
             _ => self
                 .nodes
                 .get_mut(cpu / CORES_PER_NODE)
-                .and_then(|node| node.register(addr))
+                .and_then(|node| node.register(offset))
                 .map_or(0, |word| *word),
         }
     }
 
-    /// Writes the bits `mask` of a 32-bit register as core `cpu`.
-    pub(crate) fn write(&mut self, cpu: usize, addr: u32, value: u32, mask: u32) {
-        if let CORE_ISR..0x1820 = addr {
-            let group = ((addr - CORE_ISR) / 4) as usize;
+    /// Writes the bits `mask` of the 32-bit register at `offset` as core `cpu`.
+    pub(crate) fn write(&mut self, cpu: usize, offset: u64, value: u32, mask: u32) {
+        if let COREISR..COREISR_END = offset {
+            let group = ((offset - COREISR) / 4) as usize;
             let pending = self.core_isr.get(cpu).map_or(0, |isr| isr[group]);
             self.latched[group] &= !(pending & value & mask);
             self.update_group(group);
             return;
         }
         let node = self.nodes.get_mut(cpu / CORES_PER_NODE);
-        if let Some(word) = node.and_then(|node| node.register(addr)) {
+        if let Some(word) = node.and_then(|node| node.register(offset)) {
             *word = *word & !mask | value & mask;
             self.update();
         }

@@ -2,31 +2,32 @@
 //! routing to the IPI and extended interrupt controllers (Loongson 3A5000
 //! manual; Linux arch/loongarch/include/asm/loongarch.h).
 
-use super::eiointc::{self, CORES_PER_NODE, Eiointc};
+use super::eiointc::{CORES_PER_NODE, Eiointc};
 use super::field;
-use super::ipi::{self, Ipi, Send};
+use super::ipi::{Ipi, Send, decode_ipi_send};
+use la_arch::iocsr::{
+    CPU_NAME, EIOINTC_BASE, EIOINTC_SIZE, EXT_IOI_EN, FEATURE_CSR_IPI, FEATURE_EXT_IOI,
+    FEATURE_MSI, FEATURES, INT_ENCODE, IPI_BASE, IPI_SIZE, MISC_FUNC, SOFT_INT, TIMER_RESET,
+    VENDOR, VERSION,
+};
+use la_arch::ipi;
 use serde::{Deserialize, Serialize};
 
-/// Chip version.
-pub const VERSION: u32 = 0x0;
-/// Chip features.
-pub const FEATURES: u32 = 0x8;
-/// Vendor name, eight characters.
-pub const VENDOR: u32 = 0x10;
-/// CPU name, eight characters.
-pub const CPU_NAME: u32 = 0x20;
-/// Function switches of the chip.
-pub const MISC_FUNC: u32 = 0x420;
+/// What the chip has. FEATURE_VM stays zero: this machine is hardware.
+const FEATURES_VALUE: u32 = FEATURE_MSI | FEATURE_EXT_IOI | FEATURE_CSR_IPI;
+/// Bits of MISC_FUNC that can be written.
+const MISC_WRITABLE: u64 = SOFT_INT | TIMER_RESET | EXT_IOI_EN | INT_ENCODE;
 
-/// FEATURES: message-signalled interrupts, extended interrupts, IPI through
-/// IOCSR. VM (bit 11) stays zero: this machine is hardware.
-const FEATURES_VALUE: u32 = 1 << 2 | 1 << 3 | 1 << 4;
-/// MISC_FUNC: enables the extended interrupt controller.
-pub const EXT_IOI_EN: u64 = 1 << 48;
-/// MISC_FUNC: IPMAP holds pin numbers.
-pub const INT_ENCODE: u64 = 1 << 49;
-/// Bits of MISC_FUNC that can be written: SOFT_INT, TIMER_RESET and the above.
-const MISC_WRITABLE: u64 = 1 << 10 | 1 << 21 | EXT_IOI_EN | INT_ENCODE;
+/// Upper halves of registers of 64 bits.
+const VENDOR_HIGH: u64 = VENDOR + 4;
+const CPU_NAME_HIGH: u64 = CPU_NAME + 4;
+const MISC_FUNC_HIGH: u64 = MISC_FUNC + 4;
+
+const IPI_END: u64 = IPI_BASE + IPI_SIZE;
+const IPI_SEND: u64 = IPI_BASE + ipi::IPI_SEND;
+const MAIL_SEND: u64 = IPI_BASE + ipi::MAIL_SEND;
+const ANY_SEND: u64 = IPI_BASE + ipi::ANY_SEND;
+const EIOINTC_END: u64 = EIOINTC_BASE + EIOINTC_SIZE;
 
 /// IOCSR space of all CPUs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,23 +61,28 @@ impl Iocsr {
         (self.eiointc.pins(cpu), ipi)
     }
 
-    fn read_word(&mut self, cpu: usize, addr: u32) -> u32 {
+    fn read_word(&mut self, cpu: usize, addr: u64) -> u32 {
         let half = |value: u64| (value >> (8 * (addr & 4))) as u32;
         match addr {
             VERSION => 0x11,
             FEATURES => FEATURES_VALUE,
-            VENDOR | 0x14 => half(u64::from_le_bytes(*b"Loongson")),
-            CPU_NAME | 0x24 => half(u64::from_le_bytes(*b"3A5000\0\0")),
-            MISC_FUNC | 0x424 => half(self.misc.get(cpu / CORES_PER_NODE).copied().unwrap_or(0)),
-            ipi::STATUS..0x1400 => self.ipi.get(cpu).map_or(0, |core| core.read(addr)),
-            0x1400..eiointc::END => self.eiointc.read(cpu, addr),
+            VENDOR | VENDOR_HIGH => half(u64::from_le_bytes(*b"Loongson")),
+            CPU_NAME | CPU_NAME_HIGH => half(u64::from_le_bytes(*b"3A5000\0\0")),
+            MISC_FUNC | MISC_FUNC_HIGH => {
+                half(self.misc.get(cpu / CORES_PER_NODE).copied().unwrap_or(0))
+            }
+            IPI_BASE..IPI_END => self
+                .ipi
+                .get(cpu)
+                .map_or(0, |core| core.read(addr - IPI_BASE)),
+            EIOINTC_BASE..EIOINTC_END => self.eiointc.read(cpu, addr - EIOINTC_BASE),
             _ => 0,
         }
     }
 
-    fn write_word(&mut self, cpu: usize, addr: u32, value: u32, mask: u32) {
+    fn write_word(&mut self, cpu: usize, addr: u64, value: u32, mask: u32) {
         match addr {
-            MISC_FUNC | 0x424 => {
+            MISC_FUNC | MISC_FUNC_HIGH => {
                 let shift = 8 * (addr & 4);
                 let mask = u64::from(mask) << shift & MISC_WRITABLE;
                 let value = u64::from(value) << shift & mask;
@@ -86,18 +92,20 @@ impl Iocsr {
                     self.eiointc.set_mode(cpu, on, encode);
                 }
             }
-            ipi::IPI_SEND => {
-                let value = value & mask;
-                if let Some(core) = self.ipi.get_mut((value >> 16) as usize & 0x3ff) {
-                    core.write(ipi::SET, 1 << (value & 0x1f), u32::MAX);
+            IPI_SEND => {
+                let (target, bit) = decode_ipi_send(value & mask);
+                if let Some(core) = self.ipi.get_mut(target) {
+                    core.write(ipi::SET, bit, u32::MAX);
                 }
             }
-            ipi::STATUS..ipi::IPI_SEND => {
+            IPI_BASE..IPI_END => {
                 if let Some(core) = self.ipi.get_mut(cpu) {
-                    core.write(addr, value, mask);
+                    core.write(addr - IPI_BASE, value, mask);
                 }
             }
-            0x1400..eiointc::END => self.eiointc.write(cpu, addr, value, mask),
+            EIOINTC_BASE..EIOINTC_END => {
+                self.eiointc.write(cpu, addr - EIOINTC_BASE, value, mask);
+            }
             _ => {}
         }
     }
@@ -105,10 +113,10 @@ impl Iocsr {
     /// Reads `size` bytes as CPU `cpu`.
     pub(crate) fn read(&mut self, cpu: usize, addr: u32, size: u8) -> u64 {
         let word = addr & !3;
-        let low = u64::from(self.read_word(cpu, word));
+        let low = u64::from(self.read_word(cpu, word.into()));
         // Only what reaches into the next register reads it.
         let high = if (addr & 3) + u32::from(size) > 4 {
-            u64::from(self.read_word(cpu, word.wrapping_add(4)))
+            u64::from(self.read_word(cpu, word.wrapping_add(4).into()))
         } else {
             0
         };
@@ -119,26 +127,25 @@ impl Iocsr {
     pub(crate) fn write(&mut self, cpu: usize, addr: u32, size: u8, value: u64) {
         // The send commands are one register of 64 bits, which takes effect
         // as a whole.
-        match addr {
-            ipi::MAIL_SEND if size == 8 => {
+        match u64::from(addr) {
+            MAIL_SEND if size == 8 => {
                 let send = Send::decode(value);
-                let register = ipi::MAILBOX + (send.low & 0x1c);
-                return self.write_word(send.cpu, register, send.data, send.mask);
+                return self.write_word(send.cpu, IPI_BASE + send.mailbox, send.data, send.mask);
             }
-            ipi::ANY_SEND if size == 8 => {
+            ANY_SEND if size == 8 => {
                 let send = Send::decode(value);
-                return self.write_word(send.cpu, send.low & !3, send.data, send.mask);
+                return self.write_word(send.cpu, send.address, send.data, send.mask);
             }
             _ => {}
         }
         let word = addr & !3;
         let (value, mask) = field::place(value, u64::from(addr & 3), size);
         if mask as u32 != 0 {
-            self.write_word(cpu, word, value as u32, mask as u32);
+            self.write_word(cpu, word.into(), value as u32, mask as u32);
         }
         if mask >> 32 != 0 {
             let (value, mask) = ((value >> 32) as u32, (mask >> 32) as u32);
-            self.write_word(cpu, word.wrapping_add(4), value, mask);
+            self.write_word(cpu, word.wrapping_add(4).into(), value, mask);
         }
     }
 }

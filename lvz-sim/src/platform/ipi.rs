@@ -2,26 +2,15 @@
 //! 0x1000 (Loongson 3A5000 manual, "Inter-processor interrupts and
 //! communication"; Linux arch/loongarch/include/asm/loongarch.h, LOONGARCH_IOCSR_IPI_*).
 
+use la_arch::ipi::{
+    CLEAR, ENABLE, MAILBOX, MAILBOXES, SEND_ADDRESS_MASK, SEND_CPU_MASK, SEND_CPU_SHIFT,
+    SEND_DATA_SHIFT, SEND_KEEP_SHIFT, SEND_MAILBOX_MASK, SEND_MAILBOX_SHIFT, SEND_VECTOR_MASK, SET,
+    STATUS,
+};
 use serde::{Deserialize, Serialize};
 
-/// Interrupt status, one bit a message.
-pub const STATUS: u32 = 0x1000;
-/// Enables status bits to interrupt.
-pub const ENABLE: u32 = 0x1004;
-/// Sets status bits.
-pub const SET: u32 = 0x1008;
-/// Clears status bits.
-pub const CLEAR: u32 = 0x100c;
-/// Mailbox 0; four of 64 bits.
-pub const MAILBOX: u32 = 0x1020;
 /// End of the mailboxes.
-pub const MAILBOX_END: u32 = 0x1040;
-/// Sets a status bit of another core.
-pub const IPI_SEND: u32 = 0x1040;
-/// Writes into a mailbox of another core.
-pub const MAIL_SEND: u32 = 0x1048;
-/// Writes any IOCSR register of another core.
-pub const ANY_SEND: u32 = 0x1158;
+const MAILBOX_END: u64 = MAILBOX + 8 * MAILBOXES as u64;
 
 /// Decoded value of MAIL_SEND and ANY_SEND.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,24 +21,38 @@ pub(crate) struct Send {
     pub(crate) data: u32,
     /// Bits of the register that are written.
     pub(crate) mask: u32,
-    /// Low 16 bits of the command: mailbox or register address.
-    pub(crate) low: u32,
+    /// MAIL_SEND: the mailbox half, as offset into the block.
+    pub(crate) mailbox: u64,
+    /// ANY_SEND: the IOCSR address of a 32-bit register.
+    pub(crate) address: u64,
+}
+
+/// The core number in a send command.
+fn target(command: u32) -> usize {
+    (command >> SEND_CPU_SHIFT & SEND_CPU_MASK) as usize
 }
 
 impl Send {
-    /// Splits a 64-bit send command. Bits 30:27 protect a byte each.
+    /// Splits a 64-bit send command. Its keep bits protect a byte each.
     pub(crate) fn decode(value: u64) -> Self {
-        let keep = (value >> 27) as u32 & 0xf;
+        let command = value as u32;
         let mask = (0..4)
-            .filter(|byte| keep & (1 << byte) == 0)
+            .filter(|byte| command >> (SEND_KEEP_SHIFT + byte) & 1 == 0)
             .fold(0, |mask, byte| mask | 0xff << (8 * byte));
+        let half = command >> SEND_MAILBOX_SHIFT & SEND_MAILBOX_MASK;
         Self {
-            cpu: (value >> 16) as usize & 0x3ff,
-            data: (value >> 32) as u32,
+            cpu: target(command),
+            data: (value >> SEND_DATA_SHIFT) as u32,
             mask,
-            low: value as u32 & 0xffff,
+            mailbox: MAILBOX + 4 * u64::from(half),
+            address: u64::from(command & SEND_ADDRESS_MASK & !3),
         }
     }
+}
+
+/// Splits an IPI_SEND command into core and status bit.
+pub(crate) fn decode_ipi_send(command: u32) -> (usize, u32) {
+    (target(command), 1 << (command & SEND_VECTOR_MASK))
 }
 
 /// Registers of one core.
@@ -61,24 +64,25 @@ pub(crate) struct Ipi {
 }
 
 impl Ipi {
-    /// Reads the 32-bit register at IOCSR address `addr`.
-    pub(crate) fn read(&self, addr: u32) -> u32 {
-        match addr {
+    /// Reads the 32-bit register at `offset` in the block.
+    pub(crate) fn read(&self, offset: u64) -> u32 {
+        match offset {
             STATUS => self.status,
             ENABLE => self.enable,
-            MAILBOX..MAILBOX_END => self.mailbox[((addr - MAILBOX) / 4) as usize & 7],
+            MAILBOX..MAILBOX_END => self.mailbox[((offset - MAILBOX) / 4) as usize & 7],
             _ => 0,
         }
     }
 
-    /// Writes the bits `mask` of a 32-bit register of this core.
-    pub(crate) fn write(&mut self, addr: u32, value: u32, mask: u32) {
-        match addr {
+    /// Writes the bits `mask` of the 32-bit register at `offset`. The send
+    /// registers are not the core's own.
+    pub(crate) fn write(&mut self, offset: u64, value: u32, mask: u32) {
+        match offset {
             ENABLE => self.enable = self.enable & !mask | value & mask,
             SET => self.status |= value & mask,
             CLEAR => self.status &= !(value & mask),
             MAILBOX..MAILBOX_END => {
-                let word = &mut self.mailbox[((addr - MAILBOX) / 4) as usize & 7];
+                let word = &mut self.mailbox[((offset - MAILBOX) / 4) as usize & 7];
                 *word = *word & !mask | value & mask;
             }
             _ => {}

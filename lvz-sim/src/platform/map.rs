@@ -51,8 +51,6 @@ pub const PCH_MSI_BASE: u64 = 0x2ff0_0000;
 /// Size of the message window.
 pub const PCH_MSI_SIZE: u64 = 8;
 
-/// Pins of the PCH-PIC.
-pub const PCH_PIC_PINS: u32 = 64;
 /// PCH-PIC pin of the UART.
 pub const UART_PIN: u32 = 2;
 /// PCH-PIC pin of the RTC.

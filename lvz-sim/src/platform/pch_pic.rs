@@ -4,24 +4,17 @@
 //! registers are stored, but every pin goes to the EIOINTC: the machine has no
 //! legacy interrupt controller that they could select.
 
-use super::map::PCH_PIC_PINS;
+use la_arch::pch_pic::{
+    AUTO_CTRL0, AUTO_CTRL1, BYTES_SIZE, CLEAR, EDGE, HTMSI_EN, HTMSI_VECTOR, ID, ID_PINS_SHIFT,
+    ID_TYPE, ID_TYPE_SHIFT, ID_VERSION, ID_VERSION_SHIFT, IRR, ISR, MASK, PINS, POLARITY, ROUTE,
+};
 use serde::{Deserialize, Serialize};
 
-const ID: u64 = 0x00;
-const MASK: u64 = 0x20;
-const HTMSI_EN: u64 = 0x40;
-const EDGE: u64 = 0x60;
-const CLEAR: u64 = 0x80;
-const AUTO0: u64 = 0xc0;
-const AUTO1: u64 = 0xe0;
-const ROUTE: u64 = 0x100;
-const HTMSI_VECTOR: u64 = 0x200;
-const REQUEST: u64 = 0x380;
-const STATUS: u64 = 0x3a0;
-const POLARITY: u64 = 0x3e0;
+const ID_VALUE: u64 =
+    ID_TYPE << ID_TYPE_SHIFT | ID_VERSION << ID_VERSION_SHIFT | (PINS as u64 - 1) << ID_PINS_SHIFT;
 
-/// Identification: type 7, version 1, number of pins less one.
-const ID_VALUE: u64 = 7 << 24 | 1 << 32 | (PCH_PIC_PINS as u64 - 1) << 48;
+const ROUTE_END: u64 = ROUTE + BYTES_SIZE;
+const HTMSI_VECTOR_END: u64 = HTMSI_VECTOR + BYTES_SIZE;
 
 /// A vector that the controller raises or drops.
 pub(crate) type Change = (u8, bool);
@@ -110,12 +103,12 @@ impl PchPic {
             MASK => self.mask,
             HTMSI_EN => self.htmsi_en,
             EDGE => self.edge,
-            AUTO0 => self.auto[0],
-            AUTO1 => self.auto[1],
-            ROUTE..0x140 => self.route[((offset - ROUTE) / 8) as usize],
-            HTMSI_VECTOR..0x240 => self.vector[((offset - HTMSI_VECTOR) / 8) as usize],
-            REQUEST => self.request,
-            STATUS => self.sent & !self.mask,
+            AUTO_CTRL0 => self.auto[0],
+            AUTO_CTRL1 => self.auto[1],
+            ROUTE..ROUTE_END => self.route[((offset - ROUTE) / 8) as usize],
+            HTMSI_VECTOR..HTMSI_VECTOR_END => self.vector[((offset - HTMSI_VECTOR) / 8) as usize],
+            IRR => self.request,
+            ISR => self.sent & !self.mask,
             POLARITY => self.polarity,
             _ => 0,
         }
@@ -146,13 +139,13 @@ impl PchPic {
                 self.request &= !(value & self.edge);
                 self.forward(0, changes);
             }
-            AUTO0 => self.auto[0] = merge(self.auto[0]),
-            AUTO1 => self.auto[1] = merge(self.auto[1]),
-            at @ ROUTE..0x140 => {
+            AUTO_CTRL0 => self.auto[0] = merge(self.auto[0]),
+            AUTO_CTRL1 => self.auto[1] = merge(self.auto[1]),
+            at @ ROUTE..ROUTE_END => {
                 let word = &mut self.route[((at - ROUTE) / 8) as usize];
                 *word = merge(*word);
             }
-            at @ HTMSI_VECTOR..0x240 => {
+            at @ HTMSI_VECTOR..HTMSI_VECTOR_END => {
                 let word = &mut self.vector[((at - HTMSI_VECTOR) / 8) as usize];
                 *word = merge(*word);
             }

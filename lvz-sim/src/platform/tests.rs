@@ -10,7 +10,10 @@ mod snapshot;
 mod virtio;
 
 use super::console::BufferConsole;
+use super::eiointc::CORES_PER_NODE;
 use super::*;
+use la_arch::iocsr::{EIOINTC_BASE as EIOINTC, IPI_BASE as IPI};
+use la_arch::{eiointc, iocsr, ipi, pch_pic};
 use vm_memory::GuestAddress;
 
 /// A machine to test, with 64 MiB of memory.
@@ -51,37 +54,37 @@ impl Rig {
         assert!(self.platform.mmio_write(0, 0, pa, size, value));
     }
 
-    fn iocsr(&mut self, cpu: usize, addr: u32, size: u8) -> u64 {
-        self.platform.iocsr_read(0, cpu, addr, size)
+    fn iocsr(&mut self, cpu: usize, addr: u64, size: u8) -> u64 {
+        self.platform.iocsr_read(0, cpu, addr as u32, size)
     }
 
-    fn set_iocsr(&mut self, cpu: usize, addr: u32, size: u8, value: u64) {
-        self.platform.iocsr_write(0, cpu, addr, size, value);
+    fn set_iocsr(&mut self, cpu: usize, addr: u64, size: u8, value: u64) {
+        self.platform.iocsr_write(0, cpu, addr as u32, size, value);
     }
 
     /// Sets the interrupt controllers up as Linux does: vectors of the
     /// PCH-PIC are its pins, all of them enabled and sent to HWI1 of CPU 0.
     fn set_up_interrupts(&mut self) {
-        for cpu in (0..self.platform.cpus()).step_by(eiointc::CORES_PER_NODE) {
+        for cpu in (0..self.platform.cpus()).step_by(CORES_PER_NODE) {
             self.set_iocsr(cpu, iocsr::MISC_FUNC, 8, iocsr::EXT_IOI_EN);
             for i in 0..8 {
                 let map = 1 << (i * 2 + 1) << 16 | 1 << (i * 2);
-                self.set_iocsr(cpu, eiointc::NODEMAP + 4 * i, 4, map);
-                self.set_iocsr(cpu, eiointc::ENABLE + 4 * i, 4, 0xffff_ffff);
-                self.set_iocsr(cpu, eiointc::BOUNCE + 4 * i, 4, 0xffff_ffff);
+                self.set_iocsr(cpu, EIOINTC + eiointc::NODETYPE + 4 * i, 4, map);
+                self.set_iocsr(cpu, EIOINTC + eiointc::ENABLE + 4 * i, 4, 0xffff_ffff);
+                self.set_iocsr(cpu, EIOINTC + eiointc::BOUNCE + 4 * i, 4, 0xffff_ffff);
             }
             for i in 0..2 {
-                self.set_iocsr(cpu, eiointc::IPMAP + 4 * i, 4, 0x0202_0202);
+                self.set_iocsr(cpu, EIOINTC + eiointc::IPMAP + 4 * i, 4, 0x0202_0202);
             }
             for i in 0..64 {
-                self.set_iocsr(cpu, eiointc::ROUTE + 4 * i, 4, 0x0101_0101);
+                self.set_iocsr(cpu, EIOINTC + eiointc::COREMAP + 4 * i, 4, 0x0101_0101);
             }
         }
         for pin in 0..64 {
-            self.write(PCH_PIC_BASE + 0x200 + pin, 1, pin);
+            self.write(PCH_PIC_BASE + pch_pic::HTMSI_VECTOR + pin, 1, pin);
         }
-        self.write(PCH_PIC_BASE + 0x40, 8, u64::MAX);
-        self.write(PCH_PIC_BASE + 0x20, 8, 0);
+        self.write(PCH_PIC_BASE + pch_pic::HTMSI_EN, 8, u64::MAX);
+        self.write(PCH_PIC_BASE + pch_pic::MASK, 8, 0);
     }
 }
 

@@ -101,7 +101,7 @@ fn operands(rng: &mut Rng, encoding: &Encoding) -> Operands {
         rk,
         ra,
         imm: immediate(rng, width) as i32,
-        imm2: immediate(rng, width2) as u8,
+        imm2: immediate(rng, width2) as i16,
     };
     match encoding.name {
         // Only FCSR0 to FCSR3 exist.

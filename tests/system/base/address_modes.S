@@ -72,6 +72,43 @@ main:
     USER32  0xffffffff50000008
     TR      $s2, TR_RBADV
     CHECK   "va32.badv", $s2, 0x50000008
+    # The program counter is 32 bits wide too: a jump drops the upper half, and
+    # what bl, jirl and pcadd* write is sign-extended from the lower. The code is
+    # at 0x80000000 minus 16, so that it goes on in the upper 2 GiB:
+    #   bl +8; nop; pcaddi $s2, 0; jirl $s3, $s0, 0
+    #   0x80000000: pcaddi $s4, 0; bl +8; nop; pcalau12i $s5, 0; syscall 0
+    TLBW    2049, 0x7fffe000, 12, PA | PTE_RW | PTE_PLV3, PA | PTE_RW | PTE_PLV3
+    TLBW    2050, 0x80000000, 12, PA | PTE_RW | PTE_PLV3, PA | PTE_RW | PTE_PLV3
+    li.d    $s6, CACHED | (PA + 0xff0)
+    li.d    $s7, CACHED | PA
+    .macro PUT reg:req, offset:req, word:req
+    li.d    $t0, \word
+    st.w    $t0, \reg, \offset
+    .endm
+    PUT     $s6, 0, 0x54000800
+    PUT     $s6, 4, 0x03400000
+    PUT     $s6, 8, 0x18000019
+    PUT     $s6, 12, 0x4c0002fa
+    PUT     $s7, 0, 0x1800001b
+    PUT     $s7, 4, 0x54000800
+    PUT     $s7, 8, 0x03400000
+    PUT     $s7, 12, 0x1a00001c
+    PUT     $s7, 16, 0x002b0000
+    ibar    0
+    move    $s1, $zero
+    TRY     1f
+    # The target's upper half is dropped.
+    li.d    $s0, 0x1234567880000000
+    CSRW    PRMD, 3
+    CSRW    ERA, 0xabcd00007ffffff0
+    ertn
+1:  move    $s1, $ra
+    CHECK   "va32.pcaddi_low", $s2, 0x7ffffff8
+    CHECK   "va32.jirl_link", $s3, 0xffffffff80000000
+    CHECK   "va32.pcaddi_high", $s4, 0xffffffff80000000
+    CHECK   "va32.pcalau12i", $s5, 0xffffffff80000000
+    CHECK   "va32.bl_link", $s1, 0xffffffff80000008
+    CHECK_TR "va32.syscall_era", TR_ERA, 0x80000010
     # PLV0 has the whole address.
     LOAD    "va32.plv0", 0x1234567840000000, 0
     csrwr   $zero, MISC

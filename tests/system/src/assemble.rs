@@ -48,17 +48,20 @@ impl<'a> Toolchain<'a> {
         let mut hasher = DefaultHasher::new();
         self.common.hash(&mut hasher);
         read(&program.path)?.hash(&mut hasher);
+        let symbols = program.symbols();
+        symbols.hash(&mut hasher);
         let base = format!("{}-{}", program.group, program.name);
         let cache = &self.options.cache;
-        let elf = cache.join(format!("{base}-{:016x}.elf", hasher.finish()));
+        let base = format!("{base}-{:016x}", hasher.finish());
+        let elf = cache.join(format!("{base}.elf"));
         if elf.exists() {
             return Ok(elf);
         }
         let object = cache.join(format!("{base}.o"));
         let runtime = cache.join(format!("{base}-rt.o"));
         let linked = cache.join(format!("{base}.elf.new"));
-        self.assemble(&include_dir().join("rt.S"), &runtime)?;
-        self.assemble(&program.path, &object)?;
+        self.assemble(&include_dir().join("rt.S"), &[], &runtime)?;
+        self.assemble(&program.path, &symbols, &object)?;
         let mut ld = command(&self.options.linker)?;
         ld.args(LINKER_FLAGS)
             .arg("-T")
@@ -72,10 +75,11 @@ impl<'a> Toolchain<'a> {
         Ok(elf)
     }
 
-    fn assemble(&self, source: &Path, object: &Path) -> Result<()> {
+    fn assemble(&self, source: &Path, symbols: &[String], object: &Path) -> Result<()> {
         let mut assembler = command(&self.options.assembler)?;
         assembler
             .args(FLAGS)
+            .args(symbols.iter().map(|symbol| format!("--defsym={symbol}=1")))
             .arg("-I")
             .arg(include_dir())
             .arg("-o")

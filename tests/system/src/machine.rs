@@ -72,6 +72,12 @@ fn simulator(options: &Options, program: &Program, elf: &Path) -> Result<Command
         .args(["run", "--memory", MEMORY, "--smp"])
         .arg(program.directives.cpus.to_string())
         .args(&program.directives.sim_args)
+        .args(
+            program
+                .reading
+                .iter()
+                .flat_map(|reading| ["--lvz", reading]),
+        )
         .arg("--kernel")
         .arg(elf);
     Ok(simulator)

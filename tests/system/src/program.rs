@@ -14,7 +14,7 @@ pub(crate) fn root() -> &'static Path {
 const GROUPS: [&str; 2] = ["base", "lvz"];
 
 /// One program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Program {
     /// `base` or `lvz`.
     pub(crate) group: &'static str,
@@ -22,6 +22,8 @@ pub(crate) struct Program {
     pub(crate) name: String,
     /// Its source.
     pub(crate) path: PathBuf,
+    /// Readings that it runs with, as `--lvz` has them; none are the safe ones.
+    pub(crate) reading: Option<String>,
     /// What the comment at its top says, up to the first full stop.
     pub(crate) summary: String,
     /// From the directives.
@@ -29,9 +31,32 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// `GROUP/NAME`.
+    /// `GROUP/NAME`, and the readings that are not the safe ones.
     pub(crate) fn title(&self) -> String {
-        format!("{}/{}", self.group, self.name)
+        match &self.reading {
+            None => format!("{}/{}", self.group, self.name),
+            Some(reading) => format!("{}/{} {reading}", self.group, self.name),
+        }
+    }
+
+    /// The symbols that tell the source which readings it runs with: for
+    /// `entry-pgm=clear` it is `OTHER_entry_pgm`.
+    pub(crate) fn symbols(&self) -> Vec<String> {
+        self.reading
+            .iter()
+            .flat_map(|reading| reading.split(','))
+            .filter_map(|part| part.split_once('='))
+            .map(|(name, _)| format!("OTHER_{}", name.replace('-', "_")))
+            .collect()
+    }
+
+    /// The same program once for each of its other readings.
+    fn variants(&self) -> Vec<Program> {
+        let variant = |reading: &String| Program {
+            reading: Some(reading.clone()),
+            ..self.clone()
+        };
+        self.directives.readings.iter().map(variant).collect()
     }
 
     /// Whether it is to run on `machine`, else why not.
@@ -47,7 +72,7 @@ impl Program {
 }
 
 /// The comments that start with `#@`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Directives {
     /// `#@ cpus N`.
     pub(crate) cpus: u32,
@@ -57,6 +82,8 @@ pub(crate) struct Directives {
     pub(crate) qemu: Vec<Exception>,
     /// `#@ sim ARGUMENT...`: more arguments for the simulator.
     pub(crate) sim_args: Vec<String>,
+    /// `#@ reading NAME=VALUE[,...]`: a further run, with other readings of LVZ.
+    pub(crate) readings: Vec<String>,
 }
 
 impl Default for Directives {
@@ -66,6 +93,7 @@ impl Default for Directives {
             only: None,
             qemu: Vec::new(),
             sim_args: Vec::new(),
+            readings: Vec::new(),
         }
     }
 }
@@ -90,11 +118,13 @@ pub(crate) fn discover(names: &[String]) -> Result<Vec<Program>> {
         for entry in entries {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "S") {
-                programs.push(read(group, path)?);
+                let program = read(group, path)?;
+                programs.extend(program.variants());
+                programs.push(program);
             }
         }
     }
-    programs.sort_by(|a, b| (a.group, &a.name).cmp(&(b.group, &b.name)));
+    programs.sort_by(|a, b| (a.group, &a.name, &a.reading).cmp(&(b.group, &b.name, &b.reading)));
     if names.is_empty() {
         return Ok(programs);
     }
@@ -122,6 +152,7 @@ fn read(group: &'static str, path: PathBuf) -> Result<Program> {
     Ok(Program {
         group,
         name,
+        reading: None,
         summary: summary(&source),
         path,
         directives,
@@ -188,6 +219,13 @@ fn directive(found: &mut Directives, text: &str) -> Result<()> {
                     reason: reason.clone(),
                 }));
         }
+        "reading" => {
+            let readings = rest.trim();
+            if readings.split(',').any(|part| !part.contains('=')) {
+                bail!("directive `{text}`: NAME=VALUE[,NAME=VALUE...]");
+            }
+            found.readings.push(readings.to_owned());
+        }
         "sim" => found
             .sim_args
             .extend(rest.split_whitespace().map(str::to_owned)),
@@ -245,6 +283,7 @@ mod tests {
         assert!(directives("#@ only sim\n").is_err());
         assert!(directives("#@ cpus 17\n").is_err());
         assert!(directives("#@ frob\n").is_err());
+        assert!(directives("#@ reading entry-pgm\n").is_err());
     }
 
     #[test]
@@ -258,6 +297,24 @@ mod tests {
         assert_eq!(found.qemu.len(), 2);
         assert_eq!(found.qemu[1].pattern, "x");
         assert_eq!(found.qemu[0].reason, "it has no WE");
+    }
+
+    #[test]
+    fn readings_make_further_programs() {
+        let found = directives("#@ reading a-b=c\n#@ reading a-b=c,d=e\n").unwrap();
+        let program = Program {
+            group: "lvz",
+            name: "x".to_owned(),
+            path: PathBuf::new(),
+            reading: None,
+            summary: String::new(),
+            directives: found,
+        };
+        assert!(program.symbols().is_empty());
+        let variants = program.variants();
+        assert_eq!(variants.len(), 2);
+        assert_eq!(variants[1].title(), "lvz/x a-b=c,d=e");
+        assert_eq!(variants[1].symbols(), ["OTHER_a_b", "OTHER_d"]);
     }
 
     #[test]

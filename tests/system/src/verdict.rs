@@ -136,6 +136,7 @@ mod tests {
         Program {
             group: "base",
             name: "x".into(),
+            reading: None,
             path: "x.S".into(),
             summary: String::new(),
             directives: Directives {

@@ -1,5 +1,6 @@
 //! `test`: the suites, one table.
 
+mod coverage;
 mod determinism;
 mod host;
 mod linux;
@@ -67,6 +68,11 @@ const SUITES: &[Suite] = &[
         name: "host",
         shows: "unit and integration tests of the workspace on the workstation",
         run: host::run,
+    },
+    Suite {
+        name: "coverage",
+        shows: "the tests of kvm-core execute at least 90% of its lines",
+        run: coverage::run,
     },
     Suite {
         name: "isa",

@@ -34,7 +34,7 @@ impl Machine {
         self
     }
 
-    fn run(&mut self, encoding: &Encoding, imm: i32, imm2: u8) -> Step {
+    fn run(&mut self, encoding: &Encoding, imm: i32, imm2: i16) -> Step {
         let op = Op {
             run: entry(encoding).run,
             insn: encoding.bits,

@@ -73,6 +73,6 @@ fn vldrepl<T: Lane + Value>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
 fn vstelm<T: Lane + Value>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_lsx()?;
     let d = read::<T>(cpu, op.rd);
-    let value = d.as_ref()[usize::from(op.imm2) & (d.as_ref().len() - 1)];
+    let value = d.as_ref()[op.imm2 as usize & (d.as_ref().len() - 1)];
     cpu.store(bus, displaced(cpu, op, T::SIZE), value)
 }

@@ -13,7 +13,11 @@ fn chip_identification() {
     let mut rig = Rig::new(1);
     assert_eq!(rig.iocsr(0, iocsr::VERSION, 4), 0x11);
     let features = rig.iocsr(0, iocsr::FEATURES, 4);
-    assert_eq!(features & 1 << 11, 0, "this is no virtual machine");
+    assert_eq!(
+        features & u64::from(iocsr::FEATURE_VM),
+        0,
+        "this is no virtual machine"
+    );
     assert_eq!(features & 0x1c, 0x1c);
     let name = rig.iocsr(0, iocsr::VENDOR, 8).to_le_bytes();
     assert_eq!(&name, b"Loongson");
@@ -33,81 +37,87 @@ fn mailbox_boot() {
     let mut rig = Rig::new(16);
     for cpu in 1..16 {
         let entry = 0x0000_0012_3456_7890u64 + cpu;
-        rig.set_iocsr(cpu as usize, ipi::ENABLE, 4, 0xffff_ffff);
+        rig.set_iocsr(cpu as usize, IPI + ipi::ENABLE, 4, 0xffff_ffff);
         rig.set_iocsr(
             0,
-            ipi::MAIL_SEND,
+            IPI + ipi::MAIL_SEND,
             8,
             send(cpu, 1 << 2, (entry >> 32) as u32),
         );
-        rig.set_iocsr(0, ipi::MAIL_SEND, 8, send(cpu, 0, entry as u32));
+        rig.set_iocsr(0, IPI + ipi::MAIL_SEND, 8, send(cpu, 0, entry as u32));
         assert!(!rig.platform.lines(cpu as usize).ipi);
         rig.platform.take_lines_changed();
-        rig.set_iocsr(0, ipi::IPI_SEND, 4, 1 << 31 | cpu << 16);
+        rig.set_iocsr(0, IPI + ipi::IPI_SEND, 4, 1 << 31 | cpu << 16);
         assert!(rig.platform.take_lines_changed());
         assert!(rig.platform.lines(cpu as usize).ipi);
         let cpu = cpu as usize;
-        assert_eq!(rig.iocsr(cpu, ipi::MAILBOX, 8), entry);
-        let status = rig.iocsr(cpu, ipi::STATUS, 4);
+        assert_eq!(rig.iocsr(cpu, IPI + ipi::MAILBOX, 8), entry);
+        let status = rig.iocsr(cpu, IPI + ipi::STATUS, 4);
         assert_eq!(status, 1);
-        rig.set_iocsr(cpu, ipi::CLEAR, 4, status);
+        rig.set_iocsr(cpu, IPI + ipi::CLEAR, 4, status);
         assert!(!rig.platform.lines(cpu).ipi);
     }
     assert!(!rig.platform.lines(0).ipi);
     // There is no CPU 16, nor 1023.
-    rig.set_iocsr(0, ipi::IPI_SEND, 4, 16 << 16);
-    rig.set_iocsr(0, ipi::MAIL_SEND, 8, send(1023, 0, 1));
-    rig.set_iocsr(0, ipi::ANY_SEND, 8, send(1023, 0x1008, 1));
+    rig.set_iocsr(0, IPI + ipi::IPI_SEND, 4, 16 << 16);
+    rig.set_iocsr(0, IPI + ipi::MAIL_SEND, 8, send(1023, 0, 1));
+    rig.set_iocsr(0, IPI + ipi::ANY_SEND, 8, send(1023, 0x1008, 1));
 }
 
 #[test]
 fn ipi_follows_status_and_enable() {
     let mut rig = Rig::new(2);
-    rig.set_iocsr(0, ipi::IPI_SEND, 4, 1 << 16 | 5);
-    assert_eq!(rig.iocsr(1, ipi::STATUS, 4), 1 << 5);
+    rig.set_iocsr(0, IPI + ipi::IPI_SEND, 4, 1 << 16 | 5);
+    assert_eq!(rig.iocsr(1, IPI + ipi::STATUS, 4), 1 << 5);
     assert!(!rig.platform.lines(1).ipi);
-    rig.set_iocsr(1, ipi::ENABLE, 4, 1 << 5);
+    rig.set_iocsr(1, IPI + ipi::ENABLE, 4, 1 << 5);
     assert!(rig.platform.lines(1).ipi);
-    rig.set_iocsr(1, ipi::ENABLE, 4, 0);
+    rig.set_iocsr(1, IPI + ipi::ENABLE, 4, 0);
     assert!(!rig.platform.lines(1).ipi);
-    rig.set_iocsr(1, ipi::ENABLE, 4, u64::MAX);
-    rig.set_iocsr(1, ipi::SET, 4, 0x8000_0000);
-    assert_eq!(rig.iocsr(1, ipi::STATUS, 4), 0x8000_0020);
-    rig.set_iocsr(1, ipi::CLEAR, 4, 0x20);
+    rig.set_iocsr(1, IPI + ipi::ENABLE, 4, u64::MAX);
+    rig.set_iocsr(1, IPI + ipi::SET, 4, 0x8000_0000);
+    assert_eq!(rig.iocsr(1, IPI + ipi::STATUS, 4), 0x8000_0020);
+    rig.set_iocsr(1, IPI + ipi::CLEAR, 4, 0x20);
     assert!(rig.platform.lines(1).ipi);
-    rig.set_iocsr(1, ipi::CLEAR, 4, 0x8000_0000);
+    rig.set_iocsr(1, IPI + ipi::CLEAR, 4, 0x8000_0000);
     assert!(!rig.platform.lines(1).ipi);
     // SET and CLEAR read as zero.
-    assert_eq!(rig.iocsr(1, ipi::SET, 4), 0);
-    assert_eq!(rig.iocsr(1, ipi::CLEAR, 4), 0);
+    assert_eq!(rig.iocsr(1, IPI + ipi::SET, 4), 0);
+    assert_eq!(rig.iocsr(1, IPI + ipi::CLEAR, 4), 0);
 }
 
 #[test]
 fn sends_protect_masked_bytes() {
     let mut rig = Rig::new(2);
-    rig.set_iocsr(1, ipi::MAILBOX + 8, 8, 0x1111_2222_3333_4444);
+    rig.set_iocsr(1, IPI + ipi::MAILBOX + 8, 8, 0x1111_2222_3333_4444);
     // Bytes 0 and 3 of the low half of mailbox 1 stay.
     let command = send(1, 2 << 2, 0xaabb_ccdd) | 0b1001 << 27;
-    rig.set_iocsr(0, ipi::MAIL_SEND, 8, command);
-    assert_eq!(rig.iocsr(1, ipi::MAILBOX + 8, 8), 0x1111_2222_33bb_cc44);
-    let command = send(1, u64::from(ipi::MAILBOX) + 12, 0xaabb_ccdd) | 0b0111 << 27;
-    rig.set_iocsr(0, ipi::ANY_SEND, 8, command);
-    assert_eq!(rig.iocsr(1, ipi::MAILBOX + 8, 8), 0xaa11_2222_33bb_cc44);
+    rig.set_iocsr(0, IPI + ipi::MAIL_SEND, 8, command);
+    assert_eq!(
+        rig.iocsr(1, IPI + ipi::MAILBOX + 8, 8),
+        0x1111_2222_33bb_cc44
+    );
+    let command = send(1, IPI + ipi::MAILBOX + 12, 0xaabb_ccdd) | 0b0111 << 27;
+    rig.set_iocsr(0, IPI + ipi::ANY_SEND, 8, command);
+    assert_eq!(
+        rig.iocsr(1, IPI + ipi::MAILBOX + 8, 8),
+        0xaa11_2222_33bb_cc44
+    );
     // A send to a send register goes nowhere.
-    let command = send(1, u64::from(ipi::ANY_SEND), 0xffff_ffff);
-    rig.set_iocsr(0, ipi::ANY_SEND, 8, command);
+    let command = send(1, IPI + ipi::ANY_SEND, 0xffff_ffff);
+    rig.set_iocsr(0, IPI + ipi::ANY_SEND, 8, command);
 }
 
 #[test]
 fn accesses_narrower_than_the_register() {
     let mut rig = Rig::new(1);
-    rig.set_iocsr(0, ipi::MAILBOX, 8, 0x8877_6655_4433_2211);
-    assert_eq!(rig.iocsr(0, ipi::MAILBOX + 3, 1), 0x44);
-    assert_eq!(rig.iocsr(0, ipi::MAILBOX + 2, 2), 0x4433);
-    assert_eq!(rig.iocsr(0, ipi::MAILBOX + 2, 4), 0x6655_4433);
-    assert_eq!(rig.iocsr(0, ipi::MAILBOX + 4, 4), 0x8877_6655);
-    rig.set_iocsr(0, eiointc::ROUTE + 5, 1, 0x1234);
-    assert_eq!(rig.iocsr(0, eiointc::ROUTE + 4, 4), 0x3400);
+    rig.set_iocsr(0, IPI + ipi::MAILBOX, 8, 0x8877_6655_4433_2211);
+    assert_eq!(rig.iocsr(0, IPI + ipi::MAILBOX + 3, 1), 0x44);
+    assert_eq!(rig.iocsr(0, IPI + ipi::MAILBOX + 2, 2), 0x4433);
+    assert_eq!(rig.iocsr(0, IPI + ipi::MAILBOX + 2, 4), 0x6655_4433);
+    assert_eq!(rig.iocsr(0, IPI + ipi::MAILBOX + 4, 4), 0x8877_6655);
+    rig.set_iocsr(0, EIOINTC + eiointc::COREMAP + 5, 1, 0x1234);
+    assert_eq!(rig.iocsr(0, EIOINTC + eiointc::COREMAP + 4, 4), 0x3400);
 }
 
 /// Every CPU of a large machine can get a device's interrupt, routed as
@@ -123,9 +133,9 @@ fn eiointc_routes_to_each_cpu() {
         for node in 0..4 {
             let target = if node == 0 { cpu / 4 } else { node };
             let route = (1 << (cpu % 4) | target << 4) as u32;
-            let register = u64::from(eiointc::ROUTE + (vector & !3));
+            let register = EIOINTC + eiointc::COREMAP + u64::from(vector & !3);
             let command = send(4 * node as u64, register, route << (8 * byte)) | keep << 27;
-            rig.set_iocsr(0, ipi::ANY_SEND, 8, command);
+            rig.set_iocsr(0, IPI + ipi::ANY_SEND, 8, command);
         }
         rig.write(PCH_MSI_BASE, 4, vector.into());
         for other in 0..16 {
@@ -136,12 +146,15 @@ fn eiointc_routes_to_each_cpu() {
             };
             assert_eq!(rig.platform.lines(other), expected, "{other} for {cpu}");
         }
-        let register = eiointc::CORE_ISR + vector / 64 * 8;
+        let register = EIOINTC + eiointc::COREISR + u64::from(vector / 64 * 8);
         let pending = rig.iocsr(cpu, register, 8);
         assert_eq!(pending, 1 << (vector % 64));
         rig.set_iocsr(cpu, register, 8, pending);
         assert_eq!(rig.platform.lines(cpu), CpuLines::default());
-        assert_eq!(rig.iocsr(cpu, eiointc::ISR + vector / 32 * 4, 4), 0);
+        assert_eq!(
+            rig.iocsr(cpu, EIOINTC + eiointc::ISR + u64::from(vector / 32 * 4), 4),
+            0
+        );
     }
 }
 
@@ -151,13 +164,13 @@ fn eiointc_pins_from_bitmap_or_number() {
     rig.set_up_interrupts();
     rig.write(PCH_MSI_BASE, 4, 64);
     for (value, pin) in [(1, 0), (2, 1), (4, 2), (8, 3), (0, 0)] {
-        rig.set_iocsr(0, eiointc::IPMAP + 2, 1, value);
+        rig.set_iocsr(0, EIOINTC + eiointc::IPMAP + 2, 1, value);
         assert_eq!(rig.platform.lines(0).hwi, 1 << pin);
     }
     let misc = iocsr::EXT_IOI_EN | iocsr::INT_ENCODE;
     rig.set_iocsr(0, iocsr::MISC_FUNC, 8, misc);
     for pin in 0..8 {
-        rig.set_iocsr(0, eiointc::IPMAP + 2, 1, pin);
+        rig.set_iocsr(0, EIOINTC + eiointc::IPMAP + 2, 1, pin);
         assert_eq!(rig.platform.lines(0).hwi, 1 << pin);
     }
 }
@@ -166,21 +179,21 @@ fn eiointc_pins_from_bitmap_or_number() {
 fn eiointc_latches_while_disabled() {
     let mut rig = Rig::new(2);
     rig.set_up_interrupts();
-    let enable = eiointc::ENABLE + 4 * 2;
+    let enable = EIOINTC + eiointc::ENABLE + 4 * 2;
     rig.set_iocsr(0, enable, 4, 0);
     rig.write(PCH_MSI_BASE, 4, 70);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
-    assert_eq!(rig.iocsr(0, eiointc::ISR + 8, 4), 1 << 6);
+    assert_eq!(rig.iocsr(0, EIOINTC + eiointc::ISR + 8, 4), 1 << 6);
     rig.set_iocsr(0, enable, 4, 1 << 6);
     assert_eq!(rig.platform.lines(0), LINE);
     // A new route takes a pending vector along.
-    rig.set_iocsr(0, eiointc::ROUTE + 70, 1, 2);
+    rig.set_iocsr(0, EIOINTC + eiointc::COREMAP + 70, 1, 2);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
     assert_eq!(rig.platform.lines(1), LINE);
     // Only the core that has it can clear it.
-    rig.set_iocsr(0, eiointc::CORE_ISR + 8, 4, u64::MAX);
+    rig.set_iocsr(0, EIOINTC + eiointc::COREISR + 8, 4, u64::MAX);
     assert_eq!(rig.platform.lines(1), LINE);
-    rig.set_iocsr(1, eiointc::CORE_ISR + 8, 4, u64::MAX);
+    rig.set_iocsr(1, EIOINTC + eiointc::COREISR + 8, 4, u64::MAX);
     assert_eq!(rig.platform.lines(1), CpuLines::default());
     // Nothing passes while the controller is off.
     rig.set_iocsr(0, iocsr::MISC_FUNC, 8, 0);
@@ -199,33 +212,33 @@ fn pch_pic_identifies_itself() {
     assert_eq!(rig.read(PCH_PIC_BASE, 4), 7 << 24);
     // Linux: vec_count = (readl(base + 4) >> 16 & 0xff) + 1.
     assert_eq!(rig.read(PCH_PIC_BASE + 4, 4) >> 16 & 0xff, 63);
-    assert_eq!(rig.read(PCH_PIC_BASE + 0x20, 8), u64::MAX);
+    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::MASK, 8), u64::MAX);
 }
 
 #[test]
 fn pch_pic_level() {
     let mut rig = Rig::new(1);
     rig.set_up_interrupts();
-    let core_isr = eiointc::CORE_ISR;
+    let core_isr = EIOINTC + eiointc::COREISR;
     uart_level(&mut rig, true);
     assert_eq!(rig.platform.lines(0), LINE);
     assert_eq!(rig.iocsr(0, core_isr, 8), 1 << UART_PIN);
-    assert_eq!(rig.read(PCH_PIC_BASE + 0x3a0, 8), 1 << UART_PIN);
+    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::ISR, 8), 1 << UART_PIN);
     // Acknowledged at the EIOINTC, it waits for the mask to open again.
     rig.set_iocsr(0, core_isr, 8, 1 << UART_PIN);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
-    rig.write(PCH_PIC_BASE + 0x20, 4, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + 0x20, 4, 0);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 0);
     assert_eq!(rig.platform.lines(0), LINE);
     // The level's end takes the vector back.
     uart_level(&mut rig, false);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
     // A masked pin is requested but not sent.
-    rig.write(PCH_PIC_BASE + 0x20, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 1 << UART_PIN);
     uart_level(&mut rig, true);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
-    assert_eq!(rig.read(PCH_PIC_BASE + 0x380, 8), 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + 0x20, 4, 0);
+    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::IRR, 8), 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 0);
     assert_eq!(rig.platform.lines(0), LINE);
 }
 
@@ -233,23 +246,23 @@ fn pch_pic_level() {
 fn pch_pic_edge() {
     let mut rig = Rig::new(1);
     rig.set_up_interrupts();
-    let core_isr = eiointc::CORE_ISR;
-    rig.write(PCH_PIC_BASE + 0x60, 4, 1 << UART_PIN);
+    let core_isr = EIOINTC + eiointc::COREISR;
+    rig.write(PCH_PIC_BASE + pch_pic::EDGE, 4, 1 << UART_PIN);
     uart_level(&mut rig, true);
     uart_level(&mut rig, false);
     // The edge is kept.
     assert_eq!(rig.platform.lines(0), LINE);
     rig.set_iocsr(0, core_isr, 8, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + 0x80, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::CLEAR, 4, 1 << UART_PIN);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
-    assert_eq!(rig.read(PCH_PIC_BASE + 0x380, 8), 0);
+    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::IRR, 8), 0);
     // The next edge counts again, its level does not.
     uart_level(&mut rig, true);
     assert_eq!(rig.platform.lines(0), LINE);
     rig.set_iocsr(0, core_isr, 8, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + 0x80, 4, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + 0x20, 4, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + 0x20, 4, 0);
+    rig.write(PCH_PIC_BASE + pch_pic::CLEAR, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 0);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
 }
 
@@ -258,10 +271,17 @@ fn pch_pic_polarity_and_vectors() {
     let mut rig = Rig::new(1);
     rig.set_up_interrupts();
     // All lines are low: an inverted pin is active.
-    rig.write(PCH_PIC_BASE + 0x200 + u64::from(RTC_PIN), 1, 200);
-    rig.write(PCH_PIC_BASE + 0x3e0, 4, 1 << RTC_PIN);
+    rig.write(
+        PCH_PIC_BASE + pch_pic::HTMSI_VECTOR + u64::from(RTC_PIN),
+        1,
+        200,
+    );
+    rig.write(PCH_PIC_BASE + pch_pic::POLARITY, 4, 1 << RTC_PIN);
     assert_eq!(rig.platform.lines(0), LINE);
-    assert_eq!(rig.iocsr(0, eiointc::CORE_ISR + 24, 8), 1 << (200 - 192));
-    rig.write(PCH_PIC_BASE + 0x3e0, 4, 0);
+    assert_eq!(
+        rig.iocsr(0, EIOINTC + eiointc::COREISR + 24, 8),
+        1 << (200 - 192)
+    );
+    rig.write(PCH_PIC_BASE + pch_pic::POLARITY, 4, 0);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
 }

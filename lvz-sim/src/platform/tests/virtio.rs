@@ -69,7 +69,7 @@ fn block_reads_and_writes_the_file() {
     // The interrupt goes up to the CPU and falls at its acknowledgement.
     driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
     assert_eq!(rig.platform.lines(0).hwi, 2);
-    let pending = rig.iocsr(0, eiointc::CORE_ISR, 8);
+    let pending = rig.iocsr(0, EIOINTC + eiointc::COREISR, 8);
     assert_eq!(pending, 1 << (VIRTIO_PIN + 1));
     driver.set(&mut rig, 0x64, 1);
     assert_eq!(rig.platform.lines(0).hwi, 0);

@@ -1,0 +1,4 @@
+//! Fuzz target `registers`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| kvm_core_fuzz::registers(data));
