@@ -61,6 +61,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub stats: Option<PathBuf>,
 
+    /// Count guest exits by the guest's program counter too
+    #[arg(long, requires = "stats")]
+    pub stats_sites: bool,
+
     /// Trace to standard error: exceptions, guest, insn, lint (comma-separated)
     #[arg(long, value_name = "WHAT", default_value = "", hide_default_value = true, value_parser = parse_trace)]
     pub trace: Trace,

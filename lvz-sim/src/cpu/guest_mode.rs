@@ -18,12 +18,12 @@ impl Cpu {
 
     /// The part of exception delivery that switches to root. PGM is set for
     /// refills too (`docs/lvz.md` Q-2).
-    pub(super) fn leave_guest(&mut self, trap: &Trap, insn: Option<u32>) {
+    pub(super) fn leave_guest(&mut self, pc: u64, trap: &Trap, insn: Option<u32>) {
         self.vm = false;
         let gstat = self.root.gstat().with_pgm(true);
         self.root.put(gstat);
         let at = self.ended();
-        self.stats.leave_guest(at, ExitCause::of(trap, insn));
+        self.stats.leave_guest(at, ExitCause::of(trap, insn), pc);
     }
 
     /// For instructions that are sensitive in guest mode: raises GSPR there.

@@ -75,7 +75,7 @@ impl Cpu {
         }
         let exit = self.vm && trap.to_root;
         if exit {
-            self.leave_guest(&trap, insn);
+            self.leave_guest(pc, &trap, insn);
         }
         if trap.refill {
             self.deliver_refill(pc, trap.badv.unwrap_or(0), exit);
