@@ -53,6 +53,14 @@ pub(crate) fn check(vcpu: &Vcpu) {
     vcpu.switch.guest_gtlbc.set(gtlbc.with_tgid(gid).0);
 }
 
+/// The vCPU gets a new GID by the next [`check`]: its translations are gone.
+#[inline]
+pub(crate) fn drop_entries(vcpu: &Vcpu) {
+    let mut vpid = vcpu.vpid.get();
+    vpid.drop_entries();
+    vcpu.vpid.set(vpid);
+}
+
 /// Drops the stage-2 entry of `gpa`'s page pair for the vCPU's GID.
 pub(crate) fn flush_gpa(gpa: u64) {
     let gid = Gstat(csr::read::<{ num::GSTAT }>()).gid() << GID_SHIFT;

@@ -182,6 +182,12 @@ impl CpuStats {
         self.window.is_some()
     }
 
+    /// The guest program counter of the exit that is being handled, if that is
+    /// counted.
+    pub(crate) fn site(&self) -> Option<u64> {
+        self.window.as_ref()?.site
+    }
+
     /// The guest was entered when `at` instructions had ended.
     pub(crate) fn enter_guest(&mut self, at: u64) {
         self.entries += 1;

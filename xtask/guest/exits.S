@@ -246,14 +246,25 @@ site_busy:
 	add.d	$t1, $t1, $t2
 	bltu	$t1, $s0, 5b
 
-	/* Memory of the display: mapped clean by loads, then dirtied. */
+	/*
+	 * Memory of the display, which the host does not have yet. Loads map its
+	 * page of zeros; stores need pages of their own.
+	 */
 	li.d	$t0, DISPLAY
+	li.d	$t3, 2
 	li.d	$t1, PCI_MEMORY
 	st.w	$t1, $t0, 0x10
-	li.d	$t1, 2
-	st.h	$t1, $t0, 4
-	pages	logged_load, DISPLAY_PAGES, PCI_MEMORY, PAGE, ld.d $t0, $t1, 0
-	pages	dirty_log, DISPLAY_PAGES, PCI_MEMORY, PAGE, st.d $t0, $t1, 0
+	st.h	$t3, $t0, 4
+	pages	zero_page, DISPLAY_PAGES, PCI_MEMORY, PAGE, ld.d $t0, $t1, 0
+	pages	dirty_log_copy, DISPLAY_PAGES, PCI_MEMORY, PAGE, st.d $t0, $t1, 0
+	/* The same memory elsewhere: loads map it clean, stores make it dirty. */
+	li.d	$t0, DISPLAY
+	st.h	$zero, $t0, 4
+	li.d	$t1, PCI_MEMORY + 0x8000000
+	st.w	$t1, $t0, 0x10
+	st.h	$t3, $t0, 4
+	pages	logged_load, DISPLAY_PAGES, PCI_MEMORY + 0x8000000, PAGE, ld.d $t0, $t1, 0
+	pages	dirty_log, DISPLAY_PAGES, PCI_MEMORY + 0x8000000, PAGE, st.d $t0, $t1, 0
 
 	/* The second CPU waits in QEMU's boot code for an address. */
 	li.d	$t1, MAIL_SEND

@@ -87,6 +87,7 @@ const CLASSES: &[Class] = &[
     class("fault-huge-load", "load-fault", "huge", "site_fault_huge_load", 6),
     class("fault-huge-store", "store-fault", "huge", "site_fault_huge_store", 6),
     class("fault-dirty-log", "modify-fault", "small", "site_dirty_log", 512),
+    class("fault-copy-on-write", "modify-fault", "small", "site_dirty_log_copy", 512),
     class("fpu-first-use", "fpu", "small", "site_fpu", 256),
     class("lsx-first-use", "lsx", "small", "site_lsx", 256),
 ];
