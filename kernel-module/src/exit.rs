@@ -26,8 +26,8 @@ use crate::trace::{self, reason};
 use crate::vcpu::{request, PendingIo, Vcpu};
 
 /// Handles an exit with interrupts off: sensitive instructions, accesses to
-/// devices, hypercalls, first uses of a unit. None, with nothing done, for the
-/// others.
+/// devices, memory that is at hand, hypercalls, first uses of a unit. None for
+/// the others, which [`handle`] must finish.
 #[inline]
 pub(crate) fn quick(vcpu: &Vcpu) -> Option<i32> {
     match classify(vcpu.switch.estat.get()) {
@@ -58,9 +58,8 @@ pub(crate) fn handle(vcpu: &Vcpu) -> i32 {
             GUEST
         }
         exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => fault(vcpu, exit),
-        // `quick` leaves `idle` alone of these.
+        // `quick` leaves `idle` alone of these, its pc moved on.
         Exit::Sensitive => {
-            advance(vcpu);
             idle(vcpu);
             GUEST
         }
@@ -93,7 +92,7 @@ fn advance(vcpu: &Vcpu) {
     vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
 }
 
-/// A sensitive instruction; None for `idle`, which sleeps.
+/// A sensitive instruction; None for an `idle` that must sleep.
 fn gspr(vcpu: &Vcpu) -> Option<i32> {
     let word = vcpu.switch.badi.get() as u32;
     let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
@@ -122,7 +121,12 @@ fn gspr(vcpu: &Vcpu) -> Option<i32> {
         }
         Some(Sensitive::Idle) => {
             event(trace::exit_idle, reason::IDLE);
-            return None;
+            let stat = vcpu.stat();
+            stat.idle_exits = stat.idle_exits.wrapping_add(1);
+            advance(vcpu);
+            if !interrupt::is_pending(vcpu) {
+                return None;
+            }
         }
         Some(Sensitive::Cacop) => {
             event(trace::exit_cache, reason::CACHE);
@@ -133,19 +137,10 @@ fn gspr(vcpu: &Vcpu) -> Option<i32> {
     Some(GUEST)
 }
 
-/// Waits until an interrupt is pending.
+/// Waits until an interrupt is pending. None was when the guest was left.
 fn idle(vcpu: &Vcpu) {
-    let stat = vcpu.stat();
-    stat.idle_exits = stat.idle_exits.wrapping_add(1);
-    // SAFETY: Balanced below; the guest's registers are read.
-    unsafe { b::kvm_la_preempt_disable() };
-    let pending = interrupt::is_pending(vcpu);
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
-    if !pending {
-        // SAFETY: On the vCPU's thread, which may sleep.
-        unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
-    }
+    // SAFETY: On the vCPU's thread, which may sleep. It checks again.
+    unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
 }
 
 /// Whether a fault was of a fetch. One that hardware reports as a load shows by
@@ -221,7 +216,10 @@ fn hvcl(vcpu: &Vcpu) -> i32 {
             for target in targets {
                 if let Some(target) = vcpu.vm().vcpu_by_cpuid(u64::from(target)) {
                     target.raise(line::SWI0);
-                    target.kick();
+                    // This thread sees it before it enters the guest again.
+                    if !core::ptr::eq(target, vcpu) {
+                        target.kick();
+                    }
                 }
             }
             hypercall::resume(vcpu.gprs(), code::SUCCESS);

@@ -14,6 +14,7 @@ use kvm_core::hypercall;
 use crate::bindings as b;
 use crate::fpu;
 use crate::interrupt::queue_exception;
+use crate::irqchip;
 use crate::run::{GUEST, USER};
 use crate::slots::Srcu;
 use crate::trace;
@@ -178,13 +179,16 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
         Direction::Read => [0; 8],
         Direction::Write => access.rd.read(vcpu.gprs()).to_le_bytes(),
     };
-    let answered = Srcu::lock(vcpu).bus(
-        b::kvm_bus_KVM_IOCSR_BUS,
-        access.direction,
-        u64::from(address),
-        access.width,
-        &mut data,
-    );
+    let register = u64::from(address);
+    let (direction, width) = (access.direction, access.width);
+    let answered = irqchip::iocsr(vcpu, direction, register, width, &mut data)
+        || Srcu::lock(vcpu).bus(
+            b::kvm_bus_KVM_IOCSR_BUS,
+            direction,
+            register,
+            width,
+            &mut data,
+        );
     if answered {
         if access.direction == Direction::Read {
             let value = access.completed(u64::from_le_bytes(data));
