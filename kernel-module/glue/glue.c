@@ -83,6 +83,7 @@ void kvm_la_raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags
 	raw_spin_unlock_irqrestore(lock, flags);
 }
 void kvm_la_mmu_lock(struct kvm *kvm) { spin_lock(&kvm->mmu_lock); }
+bool kvm_la_mmu_trylock(struct kvm *kvm) { return spin_trylock(&kvm->mmu_lock); }
 void kvm_la_mmu_unlock(struct kvm *kvm) { spin_unlock(&kvm->mmu_lock); }
 bool kvm_la_mmu_lock_needbreak(struct kvm *kvm)
 {

@@ -41,6 +41,7 @@ void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock);
 unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock);
 void kvm_la_raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags);
 void kvm_la_mmu_lock(struct kvm *kvm);
+bool kvm_la_mmu_trylock(struct kvm *kvm);
 void kvm_la_mmu_unlock(struct kvm *kvm);
 bool kvm_la_mmu_lock_needbreak(struct kvm *kvm);
 int kvm_la_srcu_read_lock(struct kvm *kvm);
@@ -83,7 +84,8 @@ void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty)
 void kvm_la_release_page_unused(struct page *page);
 unsigned long kvm_la_mmu_seq(struct kvm *kvm);
 bool kvm_la_mmu_invalidate_retry_gfn(struct kvm *kvm, unsigned long seq, gfn_t gfn);
-bool kvm_la_slot_dirty_track_enabled(const struct kvm_memory_slot *slot);
+bool kvm_la_mmu_invalidating_gfn(struct kvm *kvm, gfn_t gfn);
+unsigned long kvm_la_page_to_pfn(struct page *page);
 unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_t gfn);
 bool kvm_la_dirty_log_init_set(struct kvm *kvm);
 bool kvm_la_is_error_hva(unsigned long hva);

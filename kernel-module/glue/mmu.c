@@ -49,10 +49,11 @@ bool kvm_la_mmu_invalidate_retry_gfn(struct kvm *kvm, unsigned long seq, gfn_t g
 {
 	return mmu_invalidate_retry_gfn(kvm, seq, gfn);
 }
-bool kvm_la_slot_dirty_track_enabled(const struct kvm_memory_slot *slot)
+bool kvm_la_mmu_invalidating_gfn(struct kvm *kvm, gfn_t gfn)
 {
-	return kvm_slot_dirty_track_enabled(slot);
+	return mmu_invalidate_retry_gfn(kvm, kvm->mmu_invalidate_seq, gfn);
 }
+unsigned long kvm_la_page_to_pfn(struct page *page) { return page_to_pfn(page); }
 unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
 	return __gfn_to_hva_memslot(slot, gfn);

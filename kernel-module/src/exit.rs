@@ -15,23 +15,24 @@ use la_arch::kvm::{guest_debug, hypercall as code};
 
 use crate::bindings as b;
 use crate::csr::{self, num};
+use crate::fault::{self, Answer};
 use crate::fpu;
 use crate::interrupt::{self, queue_exception};
 use crate::mmio;
-use crate::mmu::{self, Answer};
 use crate::run::{GUEST, USER};
+use crate::slots::Srcu;
 use crate::steal;
 use crate::trace::{self, reason};
 use crate::vcpu::{request, PendingIo, Vcpu};
 
 /// Handles an exit with interrupts off: sensitive instructions, accesses to
-/// devices, hypercalls, first uses of a unit. None, with nothing done, for the
-/// others.
+/// devices, memory that is at hand, hypercalls, first uses of a unit. None for
+/// the others, which [`handle`] must finish.
 #[inline]
 pub(crate) fn quick(vcpu: &Vcpu) -> Option<i32> {
     match classify(vcpu.switch.estat.get()) {
         Exit::Sensitive => gspr(vcpu),
-        Exit::Load | Exit::Store => device(vcpu),
+        exit @ (Exit::Load | Exit::Store | Exit::Fetch | Exit::Modify) => memory(vcpu, exit),
         Exit::Hypercall => Some(hvcl(vcpu)),
         Exit::FpDisabled => Some(unit(vcpu, vcpu.cpucfg().fpu())),
         Exit::LsxDisabled => Some(unit(vcpu, vcpu.cpucfg().lsx())),
@@ -57,9 +58,8 @@ pub(crate) fn handle(vcpu: &Vcpu) -> i32 {
             GUEST
         }
         exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => fault(vcpu, exit),
-        // `quick` leaves `idle` alone of these.
+        // `quick` leaves `idle` alone of these, its pc moved on.
         Exit::Sensitive => {
-            advance(vcpu);
             idle(vcpu);
             GUEST
         }
@@ -92,7 +92,7 @@ fn advance(vcpu: &Vcpu) {
     vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
 }
 
-/// A sensitive instruction; None for `idle`, which sleeps.
+/// A sensitive instruction; None for an `idle` that must sleep.
 fn gspr(vcpu: &Vcpu) -> Option<i32> {
     let word = vcpu.switch.badi.get() as u32;
     let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
@@ -121,7 +121,12 @@ fn gspr(vcpu: &Vcpu) -> Option<i32> {
         }
         Some(Sensitive::Idle) => {
             event(trace::exit_idle, reason::IDLE);
-            return None;
+            let stat = vcpu.stat();
+            stat.idle_exits = stat.idle_exits.wrapping_add(1);
+            advance(vcpu);
+            if !interrupt::is_pending(vcpu) {
+                return None;
+            }
         }
         Some(Sensitive::Cacop) => {
             event(trace::exit_cache, reason::CACHE);
@@ -132,52 +137,65 @@ fn gspr(vcpu: &Vcpu) -> Option<i32> {
     Some(GUEST)
 }
 
-/// Waits until an interrupt is pending.
+/// Waits until an interrupt is pending. None was when the guest was left.
 fn idle(vcpu: &Vcpu) {
-    let stat = vcpu.stat();
-    stat.idle_exits = stat.idle_exits.wrapping_add(1);
-    // SAFETY: Balanced below; the guest's registers are read.
-    unsafe { b::kvm_la_preempt_disable() };
-    let pending = interrupt::is_pending(vcpu);
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
-    if !pending {
-        // SAFETY: On the vCPU's thread, which may sleep.
-        unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
-    }
+    // SAFETY: On the vCPU's thread, which may sleep. It checks again.
+    unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
 }
 
-/// A load or store where no memory slot is; None if there is one.
-fn device(vcpu: &Vcpu) -> Option<i32> {
-    let gpa = vcpu.switch.badv.get();
-    // A fetch that hardware reports as a load shows by its address.
-    if gpa >= vcpu.vm().gpa_limit || vcpu.switch.pc.get() == gpa {
-        return None;
-    }
-    mmio::quick(vcpu, gpa)
+/// Whether a fault was of a fetch. One that hardware reports as a load shows by
+/// its address.
+fn is_fetch(vcpu: &Vcpu, exit: Exit, gpa: u64) -> bool {
+    exit == Exit::Fetch || (exit == Exit::Load && vcpu.switch.pc.get() == gpa)
 }
 
-/// A fault in stage-2 translation.
-fn fault(vcpu: &Vcpu, exit: Exit) -> i32 {
-    let gpa = vcpu.switch.badv.get();
+/// An access beyond what the VM can address, or a fetch where no memory is.
+#[cold]
+fn address_error(vcpu: &Vcpu, exit: Exit, gpa: u64) {
     let word = vcpu.switch.badi.get() as u32;
-    let write = exit.is_write() == Some(true);
-    if gpa >= vcpu.vm().gpa_limit {
+    let fault = if is_fetch(vcpu, exit, gpa) {
+        Fault::fetch_address(word, vcpu.switch.pc.get())
+    } else {
         let address = kvm_core::decode::data_address(word, vcpu.gprs()).unwrap_or(gpa);
-        queue_exception(vcpu, Fault::data_address(word, address));
+        Fault::data_address(word, address)
+    };
+    queue_exception(vcpu, fault);
+}
+
+/// A fault in stage-2 translation: a device, or memory that is at hand. None
+/// for memory that the host must be asked for.
+#[inline]
+fn memory(vcpu: &Vcpu, exit: Exit) -> Option<i32> {
+    let gpa = vcpu.switch.badv.get();
+    if gpa >= vcpu.vm().gpa_limit {
+        address_error(vcpu, exit, gpa);
+        return Some(GUEST);
+    }
+    let srcu = Srcu::lock(vcpu);
+    let Some(slot) = srcu.slot(gpa) else {
+        return Some(no_memory(&srcu, exit, gpa));
+    };
+    let write = exit.is_write() == Some(true);
+    fault::quick(vcpu, &slot, gpa, write, exit == Exit::Modify).then_some(GUEST)
+}
+
+/// An access where there is no memory: of a device, unless it is a fetch.
+#[inline]
+fn no_memory(srcu: &Srcu<'_>, exit: Exit, gpa: u64) -> i32 {
+    if is_fetch(srcu.vcpu(), exit, gpa) {
+        address_error(srcu.vcpu(), exit, gpa);
         return GUEST;
     }
-    match mmu::fault(vcpu, gpa, write, exit == Exit::Modify) {
+    mmio::access(srcu, gpa)
+}
+
+/// What [`memory`] left.
+fn fault(vcpu: &Vcpu, exit: Exit) -> i32 {
+    let gpa = vcpu.switch.badv.get();
+    let write = exit.is_write() == Some(true);
+    match fault::fault(vcpu, gpa, write, exit == Exit::Modify) {
         Answer::Mapped => GUEST,
-        Answer::NoMemory => {
-            let pc = vcpu.switch.pc.get();
-            // A fetch that hardware reports as a load shows by its address.
-            if exit == Exit::Fetch || (exit == Exit::Load && pc == gpa) {
-                queue_exception(vcpu, Fault::fetch_address(word, pc));
-                return GUEST;
-            }
-            mmio::access(vcpu, gpa)
-        }
+        Answer::NoMemory => no_memory(&Srcu::lock(vcpu), exit, gpa),
         Answer::Failed(error) => error.to_errno(),
     }
 }
@@ -198,7 +216,10 @@ fn hvcl(vcpu: &Vcpu) -> i32 {
             for target in targets {
                 if let Some(target) = vcpu.vm().vcpu_by_cpuid(u64::from(target)) {
                     target.raise(line::SWI0);
-                    target.kick();
+                    // This thread sees it before it enters the guest again.
+                    if !core::ptr::eq(target, vcpu) {
+                        target.kick();
+                    }
                 }
             }
             hypercall::resume(vcpu.gprs(), code::SUCCESS);

@@ -26,8 +26,12 @@ pub(crate) mod routing;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kernel::prelude::*;
+use kvm_core::decode::Direction;
 use kvm_core::intc::{Effects, IntcError, Line, VcpuId, Vcpus};
 
+use la_arch::iocsr as reg;
+
+use self::device::Registers;
 use crate::bindings as b;
 use crate::cpu::host;
 use crate::vcpu::Vcpu;
@@ -127,6 +131,49 @@ impl Effects for Sink<'_> {
             target.kick();
         }
     }
+}
+
+/// An iocsr* of the guest, if an in-kernel controller has the register. These two
+/// take nearly all; finding them on the bus would cost as much as the access.
+#[inline]
+pub(crate) fn iocsr(
+    vcpu: &Vcpu,
+    direction: Direction,
+    address: u64,
+    size: u8,
+    data: &mut [u8; 8],
+) -> bool {
+    let end = address.wrapping_add(u64::from(size));
+    let chips = &vcpu.vm().chips;
+    if address >= reg::IPI_BASE && end <= reg::IPI_BASE + reg::IPI_SIZE {
+        get(&chips.ipi).is_some_and(|_| access(&ipi::Bus, vcpu, direction, address, size, data))
+    } else if address >= reg::EIOINTC_BASE && end <= reg::EIOINTC_BASE + reg::EIOINTC_SIZE {
+        get(&chips.eiointc)
+            .is_some_and(|chip| access(chip.registers(), vcpu, direction, address, size, data))
+    } else {
+        false
+    }
+}
+
+#[inline]
+fn access<R: Registers>(
+    registers: &R,
+    vcpu: &Vcpu,
+    direction: Direction,
+    address: u64,
+    size: u8,
+    data: &mut [u8; 8],
+) -> bool {
+    let size = u32::from(size);
+    match direction {
+        Direction::Read => *data = registers.read(vcpu, address, size).to_le_bytes(),
+        Direction::Write => {
+            let unused = 64u32.saturating_sub(size * 8) & 63;
+            let value = u64::from_le_bytes(*data) << unused >> unused;
+            registers.write(vcpu, address, size, value);
+        }
+    }
+    true
 }
 
 /// The error number of a controller.

@@ -14,82 +14,20 @@ use kvm_core::hypercall;
 use crate::bindings as b;
 use crate::fpu;
 use crate::interrupt::queue_exception;
+use crate::irqchip;
 use crate::run::{GUEST, USER};
+use crate::slots::Srcu;
 use crate::trace;
 use crate::vcpu::{Load, PendingIo, Vcpu};
-
-/// Holds the VM's srcu: slots and buses stay as they are.
-struct Srcu<'a> {
-    vcpu: &'a Vcpu,
-    index: i32,
-}
-
-impl<'a> Srcu<'a> {
-    #[inline]
-    fn lock(vcpu: &'a Vcpu) -> Self {
-        // SAFETY: The VM is alive; unlocked by `drop`.
-        let index = unsafe { b::kvm_la_srcu_read_lock(vcpu.vm().kvm) };
-        Self { vcpu, index }
-    }
-
-    /// Reads or writes an in-kernel device; true if one answered.
-    #[inline]
-    fn bus(
-        &self,
-        bus: b::kvm_bus,
-        direction: Direction,
-        address: u64,
-        len: u8,
-        data: &mut [u8; 8],
-    ) -> bool {
-        let pointer = data.as_mut_ptr().cast();
-        let (vcpu, len) = (self.vcpu.kvm_vcpu, i32::from(len));
-        // SAFETY: Under srcu; `data` has eight bytes and `len` is at most eight.
-        let result = unsafe {
-            match direction {
-                Direction::Read => b::kvm_io_bus_read(vcpu, bus, address, len, pointer),
-                Direction::Write => b::kvm_io_bus_write(vcpu, bus, address, len, pointer),
-            }
-        };
-        result == 0
-    }
-
-    /// Whether a memory slot holds `gpa`.
-    #[inline]
-    fn has_slot(&self, gpa: u64) -> bool {
-        let gfn = gpa >> b::constant::PAGE_SHIFT;
-        // SAFETY: Under srcu, on the vCPU's thread.
-        !unsafe { b::kvm_vcpu_gfn_to_memslot(self.vcpu.kvm_vcpu, gfn) }.is_null()
-    }
-}
-
-impl Drop for Srcu<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: Locked in `lock`.
-        unsafe { b::kvm_la_srcu_read_unlock(self.vcpu.vm().kvm, self.index) };
-    }
-}
 
 fn finish_instruction(vcpu: &Vcpu) {
     vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
 }
 
-/// A load or store of the guest at `gpa`, unless a memory slot is there: then
-/// None.
-pub(crate) fn quick(vcpu: &Vcpu, gpa: u64) -> Option<i32> {
-    let srcu = Srcu::lock(vcpu);
-    (!srcu.has_slot(gpa)).then(|| access_under(&srcu, gpa))
-}
-
 /// A load or store of the guest at `gpa`, where there is no memory.
-pub(crate) fn access(vcpu: &Vcpu, gpa: u64) -> i32 {
-    access_under(&Srcu::lock(vcpu), gpa)
-}
-
 #[inline]
-fn access_under(srcu: &Srcu<'_>, gpa: u64) -> i32 {
-    let vcpu = srcu.vcpu;
+pub(crate) fn access(srcu: &Srcu<'_>, gpa: u64) -> i32 {
+    let vcpu = srcu.vcpu();
     let word = vcpu.switch.badi.get() as u32;
     let access = match memory(word) {
         Ok(Memory::Access(access)) if access.begins_at(vcpu.gprs(), gpa) => access,
@@ -212,7 +150,7 @@ fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
 
 /// Carries a transfer on until it is done or user space is needed.
 fn proceed(srcu: &Srcu<'_>, mut transfer: MmioTransfer) -> i32 {
-    let vcpu = srcu.vcpu;
+    let vcpu = srcu.vcpu();
     while let Some(request) = transfer.request() {
         let mut data = request.data;
         if !srcu.bus(MMIO, request.direction, request.gpa, request.len, &mut data) {
@@ -241,13 +179,16 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
         Direction::Read => [0; 8],
         Direction::Write => access.rd.read(vcpu.gprs()).to_le_bytes(),
     };
-    let answered = Srcu::lock(vcpu).bus(
-        b::kvm_bus_KVM_IOCSR_BUS,
-        access.direction,
-        u64::from(address),
-        access.width,
-        &mut data,
-    );
+    let register = u64::from(address);
+    let (direction, width) = (access.direction, access.width);
+    let answered = irqchip::iocsr(vcpu, direction, register, width, &mut data)
+        || Srcu::lock(vcpu).bus(
+            b::kvm_bus_KVM_IOCSR_BUS,
+            direction,
+            register,
+            width,
+            &mut data,
+        );
     if answered {
         if access.direction == Direction::Read {
             let value = access.completed(u64::from_le_bytes(data));

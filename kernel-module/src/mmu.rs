@@ -1,32 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stage-2 translation: `kvm_core::mmu` on page frames.
+//! Stage-2 tables: `kvm_core::mmu` on page frames, and what KVM asks of them
+//! other than to answer faults (`fault`).
 //!
-//! `kvm->mmu_lock` protects the tables of a VM. Faults look the slot up under
-//! `kvm->srcu`, ask the host for the page without the lock, and then check,
-//! with the lock, that the host has not taken the page back meanwhile
-//! (`mmu_invalidate_seq`).
+//! `kvm->mmu_lock` protects the tables of a VM.
 
 use core::ptr::null_mut;
 
-use kernel::prelude::*;
 use kvm_core::mmu::{
-    self, FastFault, FlagsChange, Flush, HugeRequest, Mapping, MemoryType, MmuError, Outcome, Pte,
-    Reclaim, Resched, Slot, SlotHuge, StatsDelta, Tables,
+    self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, Slot,
+    SlotHuge, StatsDelta, Tables,
 };
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
 use crate::cpu::host;
-use crate::vcpu::{request, Vcpu};
 use crate::vm::Vm;
 
+/// The layout of the tables, as constants where that helps.
+#[inline(always)]
+pub(crate) fn geometry() -> Geometry {
+    host()
+        .geometry
+        .with_layout::<{ c::PAGE_SHIFT as u8 }, { c::PGTABLE_LEVELS as u8 }>()
+}
+
 /// The tables of one VM, for the time that `mmu_lock` is held.
-struct StageTwo<'a> {
+pub(crate) struct StageTwo<'a> {
     vm: &'a Vm,
     /// Where new tables come from; null where none may be needed.
     cache: *mut b::kvm_mmu_memory_cache,
-    /// Tables to be freed after the flush.
+    /// Tables to be freed after the flush; zeros as long as there is none.
     retired: b::list_head,
     /// The lock may be dropped between two tables' worth of work.
     may_yield: bool,
@@ -34,7 +38,8 @@ struct StageTwo<'a> {
 
 impl<'a> StageTwo<'a> {
     /// Takes the lock of `vm`'s tables and runs `f`.
-    fn locked<R>(
+    #[inline]
+    pub(crate) fn locked<R>(
         vm: &'a Vm,
         cache: *mut b::kvm_mmu_memory_cache,
         f: impl FnOnce(&mut Self) -> R,
@@ -47,7 +52,25 @@ impl<'a> StageTwo<'a> {
         result
     }
 
+    /// As [`Self::locked`] if the lock is free; else None.
+    #[inline]
+    pub(crate) fn try_locked<R>(
+        vm: &'a Vm,
+        cache: *mut b::kvm_mmu_memory_cache,
+        f: impl FnOnce(&mut Self) -> R,
+    ) -> Option<R> {
+        // SAFETY: The VM is alive; unlocked below.
+        if !unsafe { b::kvm_la_mmu_trylock(vm.kvm) } {
+            return None;
+        }
+        let result = Self::held(vm, cache, f);
+        // SAFETY: Locked above.
+        unsafe { b::kvm_la_mmu_unlock(vm.kvm) };
+        Some(result)
+    }
+
     /// As [`Self::locked`], for callers that hold the lock.
+    #[inline]
     fn held<R>(
         vm: &'a Vm,
         cache: *mut b::kvm_mmu_memory_cache,
@@ -59,16 +82,23 @@ impl<'a> StageTwo<'a> {
             retired: b::list_head::default(),
             may_yield: false,
         };
-        // SAFETY: The list is at its final address until it is emptied.
-        unsafe { b::kvm_la_tables_init(&raw mut tables.retired) };
         let result = f(&mut tables);
-        // SAFETY: As above. What was retired and not freed by `f` is freed
-        // here; `f` flushed before if it retired anything.
-        unsafe { b::kvm_la_tables_free(&raw mut tables.retired) };
+        tables.free_retired();
         result
     }
 
-    fn count(&self, delta: StatsDelta) {
+    /// Frees what was retired, after the flush.
+    #[inline]
+    fn free_retired(&mut self) {
+        if !self.retired.next.is_null() {
+            // SAFETY: `retire` made it a list, at its final address.
+            unsafe { b::kvm_la_tables_free(&raw mut self.retired) };
+        }
+    }
+
+    /// Adds to the VM's statistics.
+    #[inline]
+    pub(crate) fn count(&self, delta: StatsDelta) {
         // SAFETY: The VM is alive; its statistics are counted under the lock.
         unsafe {
             let stat = &raw mut (*self.vm.kvm).stat;
@@ -117,18 +147,25 @@ impl Tables for StageTwo<'_> {
     }
 
     fn retire(&mut self, table: *mut u64) {
-        // SAFETY: `table` is a page that is linked nowhere any more.
-        unsafe { b::kvm_la_table_retire(&raw mut self.retired, table.cast()) };
+        // SAFETY: The list is at its final address until it is emptied: `self`
+        // is not moved any more once it has tables. `table` is a page that is
+        // linked nowhere any more.
+        unsafe {
+            if self.retired.next.is_null() {
+                b::kvm_la_tables_init(&raw mut self.retired);
+            }
+            b::kvm_la_table_retire(&raw mut self.retired, table.cast());
+        }
     }
 
+    #[inline]
     fn address_of(&self, table: *mut u64) -> u64 {
-        // SAFETY: Arithmetic.
-        unsafe { b::kvm_la_pa(table.cast()) as u64 }
+        (table as u64).wrapping_sub(c::DIRECT_MAP)
     }
 
+    #[inline]
     fn table_at(&self, address: u64) -> *mut u64 {
-        // SAFETY: Arithmetic.
-        unsafe { b::kvm_la_va(address as _) }.cast()
+        address.wrapping_add(c::DIRECT_MAP) as *mut u64
     }
 
     fn write_barrier(&self) {
@@ -145,10 +182,11 @@ impl Tables for StageTwo<'_> {
             // SAFETY: The VM is alive.
             unsafe { b::kvm_flush_remote_tlbs(self.vm.kvm) };
         }
-        // SAFETY: What was retired is reachable no more after the flush. The
-        // callers that set `may_yield` may sleep and hold no other spin lock.
+        // What was retired is reachable no more after the flush.
+        self.free_retired();
+        // SAFETY: The callers that set `may_yield` may sleep and hold no other
+        // spin lock.
         unsafe {
-            b::kvm_la_tables_free(&raw mut self.retired);
             b::kvm_la_mmu_unlock(self.vm.kvm);
             b::kvm_la_cond_resched();
             b::kvm_la_mmu_lock(self.vm.kvm);
@@ -157,166 +195,8 @@ impl Tables for StageTwo<'_> {
     }
 }
 
-/// Result of [`fault`].
-pub(crate) enum Answer {
-    /// The guest can go on.
-    Mapped,
-    /// There is no memory, or it may not be written: a device.
-    NoMemory,
-    /// KVM_RUN fails.
-    Failed(Error),
-}
-
-/// Makes guest physical address `gpa` accessible. `modify`: the exit was PME.
-pub(crate) fn fault(vcpu: &Vcpu, gpa: u64, write: bool, modify: bool) -> Answer {
-    let kvm = vcpu.vm().kvm;
-    // SAFETY: The VM is alive; balanced below.
-    let index = unsafe { b::kvm_la_srcu_read_lock(kvm) };
-    let answer = match map(vcpu, gpa, write) {
-        Ok(Some(flush)) => {
-            flush_for(vcpu, flush, modify);
-            Answer::Mapped
-        }
-        Ok(None) => Answer::NoMemory,
-        Err(error) => Answer::Failed(error),
-    };
-    // SAFETY: Locked above.
-    unsafe { b::kvm_la_srcu_read_unlock(kvm, index) };
-    answer
-}
-
-/// Arranges for `flush` before the next entry.
-fn flush_for(vcpu: &Vcpu, flush: Flush, modify: bool) {
-    match flush {
-        Flush::None => {}
-        Flush::Gpa(gpa) => {
-            if mmu::flush_after_fault(host().processor.ptw, modify) {
-                vcpu.flush_gpa.set(gpa);
-                vcpu.make_request(request::TLB_FLUSH_GPA);
-            }
-        }
-        Flush::Vcpu => vcpu.make_request(request::TLB_FLUSH),
-        // SAFETY: The VM is alive.
-        Flush::All => unsafe { b::kvm_flush_remote_tlbs(vcpu.vm().kvm) },
-    }
-}
-
-/// Maps the page of `gpa`; None if there is no memory. Under srcu.
-fn map(vcpu: &Vcpu, gpa: u64, write: bool) -> Result<Option<Flush>> {
-    let kvm = vcpu.vm().kvm;
-    let geometry = &host().geometry;
-    let gfn = gpa >> geometry.page_shift();
-    // SAFETY: Under srcu, on the vCPU's thread.
-    let slot = unsafe { b::kvm_vcpu_gfn_to_memslot(vcpu.kvm_vcpu, gfn) };
-    if slot.is_null() {
-        return Ok(None);
-    }
-    // SAFETY: The slot is valid under srcu.
-    let logging = unsafe { b::kvm_la_slot_dirty_track_enabled(slot) };
-    let fast = StageTwo::locked(vcpu.vm(), null_mut(), |tables| {
-        mmu::fault_fast(tables, geometry, gpa, write, logging)
-    });
-    if let FastFault::Done { dirtied, flush } = fast {
-        if dirtied {
-            // SAFETY: As above.
-            unsafe { b::mark_page_dirty_in_slot(kvm, slot, gfn) };
-        }
-        return Ok(Some(flush));
-    }
-
-    let mut writable = false;
-    // SAFETY: As above.
-    let hva = unsafe { b::gfn_to_hva_memslot_prot(slot, gfn, &raw mut writable) };
-    // SAFETY: A test of a value.
-    if unsafe { b::kvm_la_is_error_hva(hva) } || (write && !writable) {
-        return Ok(None);
-    }
-    let cache = vcpu.table_cache.get();
-    kernel::error::to_result(
-        // SAFETY: The cache belongs to this thread's vCPU.
-        unsafe { b::kvm_mmu_topup_memory_cache(cache, geometry.cache_min() as i32) },
-    )?;
-    let request = HugeRequest {
-        slot: place(slot),
-        class: class_of(slot),
-        hva: hva as u64,
-        write,
-        dirty_logging: logging,
-    };
-    loop {
-        // SAFETY: The VM is alive. The sequence is read before the host's
-        // tables.
-        let sequence = unsafe { b::kvm_la_mmu_seq(kvm) };
-        let mut page: *mut b::page = null_mut();
-        // SAFETY: On the vCPU's thread, which may sleep.
-        let pfn = unsafe {
-            b::kvm_la_faultin_pfn(vcpu.kvm_vcpu, gfn, write, &raw mut writable, &raw mut page)
-        };
-        // SAFETY: Tests of a value.
-        if unsafe { b::kvm_la_is_error_noslot_pfn(pfn) } {
-            // The slot has gone or become read-only meanwhile: a device.
-            // SAFETY: As above.
-            return if unsafe { b::kvm_la_pfn_is_device(pfn) } {
-                Ok(None)
-            } else {
-                Err(EFAULT)
-            };
-        }
-        let mapped = StageTwo::locked(vcpu.vm(), cache, |tables| {
-            // SAFETY: The lock is held.
-            if unsafe { b::kvm_la_mmu_invalidate_retry_gfn(kvm, sequence, gfn) } {
-                return None;
-            }
-            let huge = request.slot_allows(geometry)
-                // SAFETY: The lock is held and no invalidation is under way.
-                && unsafe { b::kvm_la_host_mapping_is_huge(kvm, hva) } != 0;
-            // SAFETY: A test of a value.
-            let memory = unsafe { b::kvm_la_pfn_valid(pfn as _) };
-            let mapping = Mapping {
-                gpa,
-                address: pfn << geometry.page_shift(),
-                memory_type: if memory {
-                    MemoryType::Coherent
-                } else {
-                    MemoryType::StronglyOrdered
-                },
-                writable,
-                dirty: writable && (write || !logging),
-                huge,
-            };
-            let mapped = mmu::map(tables, geometry, &mapping);
-            if let Ok(mapped) = &mapped {
-                tables.count(mapped.stats);
-            }
-            // SAFETY: The page is the one that faultin gave; the lock is held.
-            unsafe { b::kvm_la_release_faultin_page(kvm, page, writable) };
-            Some(mapped)
-        });
-        match mapped {
-            None => {
-                // SAFETY: The page is the one that faultin gave.
-                unsafe { b::kvm_la_release_page_unused(page) };
-                // SAFETY: May sleep here.
-                unsafe { b::kvm_la_cond_resched() };
-            }
-            Some(Ok(mapped)) => {
-                if mapped.pte.is_dirty() {
-                    // SAFETY: Under srcu.
-                    unsafe { b::mark_page_dirty_in_slot(kvm, slot, gfn) };
-                }
-                return Ok(Some(mapped.flush));
-            }
-            Some(Err(error)) => return Err(errno(error)),
-        }
-    }
-}
-
-fn errno(error: MmuError) -> Error {
-    Error::from_errno(-error.errno())
-}
-
 /// Where a slot is. The slot is valid.
-fn place(slot: *const b::kvm_memory_slot) -> Slot {
+pub(crate) fn place(slot: *const b::kvm_memory_slot) -> Slot {
     let shift = host().geometry.page_shift();
     // SAFETY: By this function's contract.
     unsafe {
@@ -333,7 +213,7 @@ const HUGE_CAPABLE: u64 = 1;
 /// As above.
 const HUGE_INCAPABLE: u64 = 2;
 
-fn class_of(slot: *const b::kvm_memory_slot) -> SlotHuge {
+pub(crate) fn class_of(slot: *const b::kvm_memory_slot) -> SlotHuge {
     // SAFETY: The slot is valid.
     match unsafe { (*slot).arch.flags } as u64 {
         HUGE_CAPABLE => SlotHuge::Capable,
@@ -365,7 +245,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_prepare_memory_region(
             // SAFETY: The VM is alive and `new` is valid.
             let (vm, base, pages) =
                 unsafe { (Vm::from_c(kvm), (*new).base_gfn, (*new).npages as u64) };
-            let geometry = &host().geometry;
+            let geometry = &geometry();
             if let Err(error) = mmu::check_slot(geometry, vm.gpa_limit, base, pages) {
                 return -error.errno();
             }
@@ -420,7 +300,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
                     StageTwo::locked(vm, null_mut(), |tables| {
                         tables.may_yield = true;
                         let end = slot.gpa.wrapping_add(slot.size);
-                        let geometry = &host().geometry;
+                        let geometry = &geometry();
                         let outcome = mmu::write_protect_range(tables, geometry, slot.gpa, end);
                         tables.settle(outcome);
                     });
@@ -435,7 +315,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
 /// Dirty logging of a slot has ended: makes huge pages of what it split, where
 /// the host still has one.
 fn collapse(vm: &Vm, slot: *const b::kvm_memory_slot) {
-    let geometry = &host().geometry;
+    let geometry = &geometry();
     let (place, class) = (place(slot), class_of(slot));
     let step = geometry.huge_size();
     let mut gpa = place.gpa;
@@ -485,7 +365,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_mmu_enable_log_dirty_pt_masked(
     offset: u64,
     mask: usize,
 ) {
-    let geometry = &host().geometry;
+    let geometry = &geometry();
     // SAFETY: The VM is alive.
     let vm = unsafe { Vm::from_c(kvm) };
     let base = place(slot)
@@ -508,7 +388,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_all(kvm: *mut b::kvm) {
     let vm = unsafe { Vm::from_c(kvm) };
     StageTwo::locked(vm, null_mut(), |tables| {
         tables.may_yield = true;
-        let outcome = mmu::unmap_all(tables, &host().geometry);
+        let outcome = mmu::unmap_all(tables, &geometry());
         tables.settle(outcome);
     });
 }
@@ -530,7 +410,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_memslot(
         tables.may_yield = true;
         let outcome = mmu::unmap_range(
             tables,
-            &host().geometry,
+            &geometry(),
             slot.gpa,
             slot.gpa.wrapping_add(slot.size),
             Reclaim::Tables,
@@ -568,7 +448,7 @@ pub(crate) unsafe extern "C" fn kvm_unmap_gfn_range(
         // Faults in the range retry until the notifier is done, so the lock
         // may be dropped.
         tables.may_yield = may_block;
-        let outcome = mmu::unmap_range(tables, &host().geometry, start, end, Reclaim::Keep);
+        let outcome = mmu::unmap_range(tables, &geometry(), start, end, Reclaim::Keep);
         tables.count(outcome.stats);
         outcome.flush.is_needed()
     })
@@ -587,7 +467,7 @@ pub(crate) unsafe extern "C" fn kvm_age_gfn(
     // SAFETY: By this function's contract.
     let (vm, (start, end)) = unsafe { (Vm::from_c(kvm), bounds(range)) };
     StageTwo::held(vm, null_mut(), |tables| {
-        mmu::age_range(tables, &host().geometry, start, end).changed
+        mmu::age_range(tables, &geometry(), start, end).changed
     })
 }
 
@@ -604,6 +484,6 @@ pub(crate) unsafe extern "C" fn kvm_test_age_gfn(
     // SAFETY: By this function's contract.
     let (vm, (start, end)) = unsafe { (Vm::from_c(kvm), bounds(range)) };
     StageTwo::held(vm, null_mut(), |tables| {
-        mmu::test_age_range(tables, &host().geometry, start, end, 1 << 16)
+        mmu::test_age_range(tables, &geometry(), start, end, 1 << 16)
     })
 }

@@ -40,9 +40,7 @@ fn check(vcpu: &Vcpu) -> i32 {
         return GUEST;
     }
     if vcpu.check_request(request::TLB_FLUSH) {
-        let mut vpid = vcpu.vpid.get();
-        vpid.drop_entries();
-        vcpu.vpid.set(vpid);
+        vpid::drop_entries(vcpu);
     }
     // SAFETY: On the vCPU's thread.
     if unsafe { b::kvm_la_dirty_ring_check_request(vcpu.kvm_vcpu) } {

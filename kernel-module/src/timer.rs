@@ -3,21 +3,17 @@
 //! The guest's timer when the vCPU comes to a CPU, leaves it, or sleeps.
 //!
 //! While loaded, the hardware counts; off the CPU it is a deadline
-//! (`kvm_core::timer`), and for a vCPU that sleeps an hrtimer.
+//! (`kvm_core::timer`) in ticks of the constant timer, which host and guest
+//! share, and for a vCPU that sleeps an hrtimer.
 
-use kvm_core::timer::TI;
+use kvm_core::timer::{Frequency, TI};
 
 use crate::bindings as b;
 use crate::cpu::host;
 use crate::csr::{self, num};
-use crate::vcpu::Vcpu;
+use crate::vcpu::{flag, Vcpu};
 
 const MODE: b::hrtimer_mode = b::hrtimer_mode_HRTIMER_MODE_ABS_PINNED_HARD;
-
-fn now() -> u64 {
-    // SAFETY: No precondition.
-    unsafe { b::ktime_get() as u64 }
-}
 
 /// Sets up the hrtimer of a new vCPU, which is at its final address.
 pub(crate) fn init(vcpu: &Vcpu) {
@@ -59,12 +55,15 @@ unsafe extern "C" fn expired(timer: *mut b::hrtimer) -> b::hrtimer_restart {
 /// off.
 pub(crate) fn load(vcpu: &Vcpu) {
     let file = vcpu.csr();
-    // SAFETY: As for `destroy`; the thread does not hold the timer's lock.
-    unsafe { b::hrtimer_cancel(vcpu.hrtimer.get()) };
+    if vcpu.flag(flag::ALARM) {
+        // SAFETY: As for `destroy`; the thread does not hold the timer's lock.
+        unsafe { b::hrtimer_cancel(vcpu.hrtimer.get()) };
+        vcpu.clear_flag(flag::ALARM);
+    }
     let restore = vcpu
         .timer
         .get()
-        .restore(host().frequency, now(), file.get(num::ESTAT));
+        .restore(Frequency::TICKS, csr::counter(), file.get(num::ESTAT));
     file.set(num::ESTAT, restore.estat);
     // Stopped first: no expiry of what was there may get into ESTAT (T-12).
     csr::guest_write::<{ num::TCFG }>(0);
@@ -83,9 +82,9 @@ pub(crate) fn save(vcpu: &Vcpu) {
     let tcfg = csr::guest_read::<{ num::TCFG }>();
     // TVAL before ESTAT: an expiry between the two is seen at least once.
     let tval = csr::guest_read::<{ num::TVAL }>();
-    let now = now();
+    let now = csr::counter();
     let mut timer = vcpu.timer.get();
-    timer.save(host().frequency, now, tcfg, tval);
+    timer.save(Frequency::TICKS, now, tcfg, tval);
     vcpu.timer.set(timer);
     file.set(num::TCFG, tcfg);
     file.set(num::TVAL, tval);
@@ -103,7 +102,12 @@ pub(crate) fn save(vcpu: &Vcpu) {
         timer.deadline(ecfg)
     };
     if let Some(at) = alarm {
+        let delay = host().frequency.ticks_to_ns(at.saturating_sub(now));
         // SAFETY: Set up in `init`.
-        unsafe { b::hrtimer_start_range_ns(vcpu.hrtimer.get(), at as i64, 0, MODE) };
+        unsafe {
+            let at = (b::ktime_get() as u64).saturating_add(delay);
+            b::hrtimer_start_range_ns(vcpu.hrtimer.get(), i64::try_from(at).unwrap_or(i64::MAX), 0, MODE);
+        }
+        vcpu.set_flag(flag::ALARM);
     }
 }

@@ -29,7 +29,7 @@ use kvm_core::vpid::Vpid;
 use la_arch::csr::Llbctl;
 
 use crate::bindings as b;
-use crate::cpu::host;
+use crate::cpu::{host, PerCpu};
 use crate::csr::{self, num};
 use crate::fpu;
 use crate::run;
@@ -69,6 +69,8 @@ pub(crate) mod flag {
     pub(crate) const CSR_SAVED: u32 = 1 << 3;
     /// The guest CSRs of `last_cpu` hold what `csr` holds: nothing to load.
     pub(crate) const CSR_LOADED: u32 = 1 << 4;
+    /// The hrtimer was started.
+    pub(crate) const ALARM: u32 = 1 << 5;
 }
 
 /// Floating-point, vector and binary translation registers as vmlinux lays
@@ -126,6 +128,9 @@ pub(crate) struct Vcpu {
     pub(crate) flags: Cell<u32>,
     /// The physical CPU of the GID, or -1.
     pub(crate) cpu: Cell<i32>,
+    /// Where the vCPU is loaded: the CPU and its data. Meaningful with
+    /// preemption off.
+    pub(crate) here: Cell<(i32, *const PerCpu)>,
     /// Where the vCPU was last loaded, or -1.
     pub(crate) last_cpu: Cell<i32>,
     /// The GID.
@@ -165,6 +170,17 @@ impl Vcpu {
     pub(crate) unsafe fn from_c<'a>(kvm_vcpu: *mut b::kvm_vcpu) -> &'a Vcpu {
         // SAFETY: By this function's contract; shared access only.
         unsafe { &*(*kvm_vcpu).arch.vcpu.cast::<Vcpu>() }
+    }
+
+    /// The data of the CPU that the vCPU is loaded on, and its number.
+    /// Preemption is off.
+    #[inline]
+    pub(crate) fn this_cpu(&self) -> (i32, &PerCpu) {
+        let (cpu, percpu) = self.here.get();
+        // SAFETY: Set by `load`, before any caller runs, to memory that lives as
+        // long as the host; the scheduler's notifiers call `load` again on
+        // another CPU.
+        (cpu, unsafe { &*percpu })
     }
 
     /// The VM, which outlives its vCPUs.
@@ -377,6 +393,7 @@ impl Vcpu {
         use core::sync::atomic::Ordering::Relaxed;
 
         let percpu = host().this_cpu();
+        self.here.set((cpu, percpu));
         let this: *const Vcpu = self;
         if self.last_cpu.get() != cpu || !core::ptr::eq(percpu.last_vcpu.load(Relaxed), this) {
             percpu.last_vcpu.store(this.cast_mut(), Relaxed);
@@ -384,7 +401,9 @@ impl Vcpu {
             self.switch.host_eentry.set(csr::read::<{ num::EENTRY }>());
         }
         timer::load(self);
-        self.make_request(request::STEAL_UPDATE);
+        if self.steal.get().address().is_some() {
+            self.make_request(request::STEAL_UPDATE);
+        }
         if self.flag(flag::CSR_LOADED) {
             return;
         }

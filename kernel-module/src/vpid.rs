@@ -10,7 +10,6 @@ use kvm_core::vpid::VpidCheck;
 use la_arch::csr::Llbctl;
 use la_arch::lvz::{Gstat, Gtlbc};
 
-use crate::bindings as b;
 use crate::bindings::constant as c;
 use crate::cpu::host;
 use crate::csr::{self, num};
@@ -24,9 +23,7 @@ const GID_SHIFT: u32 = 16;
 /// in the GTLBC value for the world switch.
 pub(crate) fn check(vcpu: &Vcpu) {
     let host = host();
-    let percpu = host.this_cpu();
-    // SAFETY: Reads the CPU's number.
-    let cpu = unsafe { b::kvm_la_cpu() } as i32;
+    let (cpu, percpu) = vcpu.this_cpu();
     let mut vpids = percpu.vpids.get();
     let mut vpid = vcpu.vpid.get();
     let VpidCheck::New { flush_all } = vpids.check(&mut vpid, vcpu.cpu.get() != cpu) else {
@@ -51,6 +48,14 @@ pub(crate) fn check(vcpu: &Vcpu) {
     let gtlbc = Gtlbc(csr::read::<{ num::GTLBC }>()).with_tgid(0);
     vcpu.switch.host_gtlbc.set(gtlbc.0);
     vcpu.switch.guest_gtlbc.set(gtlbc.with_tgid(gid).0);
+}
+
+/// The vCPU gets a new GID by the next [`check`]: its translations are gone.
+#[inline]
+pub(crate) fn drop_entries(vcpu: &Vcpu) {
+    let mut vpid = vcpu.vpid.get();
+    vpid.drop_entries();
+    vcpu.vpid.set(vpid);
 }
 
 /// Drops the stage-2 entry of `gpa`'s page pair for the vCPU's GID.

@@ -55,6 +55,10 @@ impl Frequency {
         }
     }
 
+    /// The frequency for whoever keeps host time in ticks of the constant timer
+    /// itself: then nothing is converted.
+    pub const TICKS: Self = Self(NSEC_PER_SEC);
+
     /// In hertz.
     pub const fn hz(self) -> u64 {
         self.0.get()
@@ -64,18 +68,24 @@ impl Frequency {
     /// early; saturates after 584 years. No 128-bit division, which the kernel
     /// lacks, and no scaling by powers of two, which costs Linux accuracy
     /// (`timer_hz >> 20`).
+    #[inline]
     pub fn ticks_to_ns(self, ticks: u64) -> u64 {
         scale(ticks, self.0, NSEC_PER_SEC.get())
     }
 
     /// Ticks in `ns` nanoseconds, rounded up; saturates.
+    #[inline]
     pub fn ns_to_ticks(self, ns: u64) -> u64 {
         scale(ns, NSEC_PER_SEC, self.0.get())
     }
 }
 
 /// `value * to / from`, rounded up, where `from * to` fits 64 bits.
+#[inline]
 fn scale(value: u64, from: NonZeroU64, to: u64) -> u64 {
+    if from.get() == to {
+        return value;
+    }
     let product = (value % from).wrapping_mul(to);
     let rest = product / from + u64::from(product % from != 0);
     (value / from).saturating_mul(to).saturating_add(rest)
@@ -166,6 +176,7 @@ impl Timer {
     /// Takes over the hardware's TCFG and TVAL at host time `now` (`vcpu_put`).
     /// Read TVAL before ESTAT: an expiry in between is then seen twice, as a
     /// short rest and as TI, which is harmless, and not missed.
+    #[inline]
     pub fn save(&mut self, frequency: Frequency, now: u64, tcfg: u64, tval: u64) {
         self.tcfg = tcfg;
         self.tval = tval & TVAL_MASK;
@@ -178,6 +189,7 @@ impl Timer {
 
     /// The registers to write at host time `now` (`vcpu_load`). `estat` is the
     /// saved ESTAT.
+    #[inline]
     pub fn restore(&self, frequency: Frequency, now: u64, estat: u64) -> Restore {
         let tcfg = Tcfg(self.tcfg);
         let (tval, expired) = match self.expiry {

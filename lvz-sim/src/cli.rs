@@ -65,9 +65,18 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub stats: Option<PathBuf>,
 
+    /// Count guest exits by the guest's program counter too
+    #[arg(long, requires = "stats")]
+    pub stats_sites: bool,
+
     /// Trace to standard error: exceptions, guest, insn, lint (comma-separated)
     #[arg(long, value_name = "WHAT", default_value = "", hide_default_value = true, value_parser = parse_trace)]
     pub trace: Trace,
+
+    /// Trace instructions, but only those of the host between guest exits at this
+    /// program counter (hexadecimal) and the next entry
+    #[arg(long, value_name = "PC", requires = "stats_sites", value_parser = parse_address)]
+    pub trace_site: Option<u64>,
 
     /// Write a snapshot when the run ends at --max-instructions
     #[arg(long, value_name = "FILE", requires = "max_instructions")]
@@ -128,6 +137,12 @@ fn parse_count(s: &str) -> Result<u64, String> {
     number
         .checked_mul(factor)
         .ok_or_else(|| "too large".to_owned())
+}
+
+/// Parses a hexadecimal address, with or without 0x.
+fn parse_address(s: &str) -> Result<u64, String> {
+    u64::from_str_radix(s.strip_prefix("0x").unwrap_or(s), 16)
+        .map_err(|_| "not a hexadecimal address".to_owned())
 }
 
 fn parse_drive(s: &str) -> Result<DriveConfig, String> {

@@ -72,6 +72,10 @@ pub struct Report {
     pub entries: u64,
     /// Exits by cause.
     pub exits: BTreeMap<ExitCause, ExitFigures>,
+    /// Exits of each cause by the guest's program counter, in hexadecimal, if
+    /// asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<BTreeMap<ExitCause, BTreeMap<String, ExitFigures>>>,
     /// TLB figures.
     pub tlb: TlbReport,
     /// Hash of memory and registers, in hexadecimal, if asked for.
@@ -82,6 +86,7 @@ impl Report {
     /// Closes the machine's books and reads them.
     pub fn of(machine: &mut Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
         let mut records: BTreeMap<ExitCause, ExitRecord> = BTreeMap::new();
+        let mut sites: Option<BTreeMap<(ExitCause, u64), ExitRecord>> = None;
         let mut shares = Shares {
             guest: 0,
             exits: 0,
@@ -99,6 +104,10 @@ impl Report {
                 shares.exits += record.total();
                 records.entry(*cause).or_default().merge(record);
             }
+            for (site, record) in stats.sites.iter().flatten() {
+                let sites = sites.get_or_insert_default();
+                sites.entry(*site).or_default().merge(record);
+            }
             let counts = cpu.tlb.counts;
             for (i, figures) in [&mut tlb.host, &mut tlb.stage1, &mut tlb.stage2]
                 .into_iter()
@@ -113,6 +122,14 @@ impl Report {
             .into_iter()
             .map(|(cause, r)| (cause, ExitFigures::of(&r)))
             .collect();
+        let sites = sites.map(|sites| {
+            let mut by_cause: BTreeMap<ExitCause, BTreeMap<String, ExitFigures>> = BTreeMap::new();
+            for ((cause, pc), record) in &sites {
+                let figures = by_cause.entry(*cause).or_default();
+                figures.insert(format!("{pc:#x}"), ExitFigures::of(record));
+            }
+            by_cause
+        });
         Report {
             instructions: machine.instructions(),
             instructions_here: machine.instructions() - before,
@@ -121,6 +138,7 @@ impl Report {
             shares,
             entries,
             exits,
+            sites,
             tlb,
             state_hash: hash.map(|h| format!("{h:016x}")),
         }

@@ -30,6 +30,13 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     for cpu in &mut machine.cpus {
         cpu.trace = args.trace;
+        if args.trace_site.is_some() {
+            cpu.trace.instructions = true;
+            cpu.trace.site = args.trace_site;
+        }
+        if args.stats_sites {
+            cpu.stats.sites.get_or_insert_default();
+        }
     }
     if args.wall_clock {
         machine.use_wall_clock();

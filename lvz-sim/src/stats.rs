@@ -111,12 +111,16 @@ impl ExitRecord {
     /// Adds another CPU's exits.
     pub fn merge(&mut self, other: &ExitRecord) {
         self.count += other.count;
-        self.host.kernel += other.host.kernel;
-        self.host.user += other.host.user;
-        self.host.interrupts += other.host.interrupts;
+        self.add(other.host);
         for (length, times) in &other.lengths {
             *self.lengths.entry(*length).or_default() += times;
         }
+    }
+
+    fn add(&mut self, split: Split) {
+        self.host.kernel += split.kernel;
+        self.host.user += split.user;
+        self.host.interrupts += split.interrupts;
     }
 
     /// Host instructions of all exits.
@@ -142,6 +146,8 @@ impl ExitRecord {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Window {
     cause: ExitCause,
+    /// Where in the guest, if that is counted.
+    site: Option<u64>,
     start: u64,
     /// Up to here `split` has counted.
     marked: u64,
@@ -165,6 +171,8 @@ pub struct CpuStats {
     window: Option<Window>,
     /// Exits by cause.
     pub exits: BTreeMap<ExitCause, ExitRecord>,
+    /// Exits by cause and guest program counter, if wanted.
+    pub sites: Option<BTreeMap<(ExitCause, u64), ExitRecord>>,
 }
 
 impl CpuStats {
@@ -174,6 +182,12 @@ impl CpuStats {
         self.window.is_some()
     }
 
+    /// The guest program counter of the exit that is being handled, if that is
+    /// counted.
+    pub(crate) fn site(&self) -> Option<u64> {
+        self.window.as_ref()?.site
+    }
+
     /// The guest was entered when `at` instructions had ended.
     pub(crate) fn enter_guest(&mut self, at: u64) {
         self.entries += 1;
@@ -181,29 +195,41 @@ impl CpuStats {
         match self.window.take() {
             Some(mut window) => {
                 window.mark(at);
-                let record = self.exits.entry(window.cause).or_default();
-                record.host.kernel += window.split.kernel;
-                record.host.user += window.split.user;
-                record.host.interrupts += window.split.interrupts;
-                *record.lengths.entry(at - window.start).or_default() += 1;
+                for record in self.records(&window) {
+                    record.add(window.split);
+                    *record.lengths.entry(at - window.start).or_default() += 1;
+                }
             }
             None => self.outside += at - self.left,
         }
     }
 
-    /// The guest was left.
-    pub(crate) fn leave_guest(&mut self, at: u64, cause: ExitCause) {
+    /// The guest was left at program counter `pc`.
+    pub(crate) fn leave_guest(&mut self, at: u64, cause: ExitCause, pc: u64) {
         self.guest += at - self.entered;
         self.left = at;
-        self.exits.entry(cause).or_default().count += 1;
-        self.window = Some(Window {
+        let window = Window {
             cause,
+            site: self.sites.is_some().then_some(pc),
             start: at,
             marked: at,
             plv: 0,
             split: Split::default(),
             interrupt: None,
+        };
+        for record in self.records(&window) {
+            record.count += 1;
+        }
+        self.window = Some(window);
+    }
+
+    /// The records that an exit counts in.
+    fn records(&mut self, window: &Window) -> impl Iterator<Item = &mut ExitRecord> {
+        let site = window.site.and_then(|pc| {
+            let sites = self.sites.as_mut()?;
+            Some(sites.entry((window.cause, pc)).or_default())
         });
+        std::iter::once(self.exits.entry(window.cause).or_default()).chain(site)
     }
 
     /// Root took an exception at level `from`; for an interrupt `era` is where
@@ -238,10 +264,9 @@ impl CpuStats {
             self.left = at;
         } else if let Some(mut window) = self.window.take() {
             window.mark(at);
-            let record = self.exits.entry(window.cause).or_default();
-            record.host.kernel += window.split.kernel;
-            record.host.user += window.split.user;
-            record.host.interrupts += window.split.interrupts;
+            for record in self.records(&window) {
+                record.add(window.split);
+            }
             self.left = at;
         } else {
             self.outside += at - self.left;
@@ -261,5 +286,40 @@ impl Window {
         } else {
             self.split.user += n;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sites_tell_exits_of_one_cause_apart() {
+        let mut stats = CpuStats {
+            sites: Some(BTreeMap::new()),
+            ..CpuStats::default()
+        };
+        stats.enter_guest(0);
+        for (pc, length) in [(0x100, 7), (0x200, 20), (0x100, 9)] {
+            let at = stats.entered + 5;
+            stats.leave_guest(at, ExitCause::Iocsr, pc);
+            stats.enter_guest(at + length);
+        }
+        assert_eq!(stats.exits[&ExitCause::Iocsr].total(), 36);
+        let sites = stats.sites.take().unwrap_or_default();
+        let of = |pc| &sites[&(ExitCause::Iocsr, pc)];
+        assert_eq!((of(0x100).count, of(0x100).total()), (2, 16));
+        assert_eq!((of(0x200).count, of(0x200).total()), (1, 20));
+        assert_eq!(of(0x100).percentile(50), 7);
+    }
+
+    #[test]
+    fn sites_are_counted_only_if_wanted() {
+        let mut stats = CpuStats::default();
+        stats.enter_guest(0);
+        stats.leave_guest(1, ExitCause::Idle, 0x100);
+        stats.enter_guest(2);
+        assert!(stats.sites.is_none());
+        assert_eq!(stats.exits[&ExitCause::Idle].count, 1);
     }
 }

@@ -15,6 +15,9 @@ pub struct Trace {
     pub instructions: bool,
     /// What software does that real hardware might not forgive.
     pub lint: bool,
+    /// Instructions only of the host, between guest exits at this program
+    /// counter and the next entry.
+    pub site: Option<u64>,
 }
 
 /// A `--trace` argument that is not known.
@@ -84,6 +87,9 @@ impl Cpu {
     }
 
     pub(crate) fn trace_instruction(&self, op: &Op, name: &str) {
+        if self.trace.site.is_some() && self.trace.site != self.stats.site() {
+            return;
+        }
         eprintln!(
             "[{}] cpu{} {} {:#x}: {:08x} {name} rd{}={:x} rj{}={:x} rk{}={:x}",
             self.icount + u64::from(op.idx),

@@ -92,6 +92,8 @@ pub(crate) struct Machine {
     pub(crate) lvz: Option<String>,
     /// Where lvz-sim writes its figures.
     pub(crate) stats: Option<PathBuf>,
+    /// Whether exits are counted by the guest's program counter too.
+    pub(crate) stats_sites: bool,
     /// Where lvz-sim writes a snapshot when it stops.
     pub(crate) snapshot_out: Option<PathBuf>,
     /// The snapshot that lvz-sim goes on from.
@@ -210,6 +212,9 @@ impl Machine {
         }
         if let Some(stats) = &self.stats {
             command.arg("--stats").arg(stats);
+            if self.stats_sites {
+                command.arg("--stats-sites");
+            }
         }
         if let Some(snapshot) = &self.snapshot_out {
             command.arg("--snapshot-out").arg(snapshot);

@@ -20,7 +20,7 @@ use crate::vm::Vm;
 pub(crate) struct Eiointc;
 
 /// The registers, by the chip that they belong to.
-struct Main(*const Chip);
+pub(crate) struct Main(*const Chip);
 
 /// Those of the paravirtual extension.
 struct Virtual(*const Chip);
@@ -33,6 +33,12 @@ pub(crate) struct Chip {
 }
 
 impl Chip {
+    /// The registers.
+    #[inline]
+    pub(crate) fn registers(&self) -> &Main {
+        &self.main.registers
+    }
+
     /// A write at `offset` by `vcpu`, on the thread of `current`.
     pub(crate) fn write(&self, vcpu: &Vcpu, current: &Vcpu, offset: u64, size: u32, value: u64) {
         let mut sink = Sink::new(vcpu.vm(), Some(current));

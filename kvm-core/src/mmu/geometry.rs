@@ -49,6 +49,19 @@ impl Geometry {
         Some(geometry)
     }
 
+    /// The same layout, told the compiler: arithmetic on it is done at compile
+    /// time where this is inlined. `PAGE_SHIFT` and `LEVELS` must be what
+    /// [`new`](Self::new) was given.
+    #[inline(always)]
+    pub const fn with_layout<const PAGE_SHIFT: u8, const LEVELS: u8>(&self) -> Self {
+        debug_assert!(self.page_shift == PAGE_SHIFT && self.levels == LEVELS);
+        Self {
+            page_shift: PAGE_SHIFT,
+            levels: LEVELS,
+            empty: self.empty,
+        }
+    }
+
     /// Log2 of the page size in bytes.
     #[inline]
     pub const fn page_shift(&self) -> u8 {
@@ -136,6 +149,7 @@ impl Geometry {
         self.base(gpa, level).wrapping_add(self.size(level))
     }
 
+    #[inline]
     const fn shift(&self, level: u8) -> u8 {
         self.page_shift + level * (self.page_shift - 3)
     }

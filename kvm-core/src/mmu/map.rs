@@ -79,41 +79,57 @@ pub fn map<T: Tables>(
     if gpa >= geometry.limit() {
         return Err(MmuError::OutOfRange);
     }
+    let (place, old) = descend(tables, geometry, gpa, 0);
+    map_from(tables, geometry, mapping, place, old)
+}
+
+/// [`map`] from `place`, where the walk to the address ended with `old`.
+fn map_from<T: Tables>(
+    tables: &mut T,
+    geometry: &Geometry,
+    mapping: &Mapping,
+    mut place: Place<T::Table>,
+    mut old: Pte,
+) -> Result<Mapped, MmuError> {
+    let gpa = mapping.gpa;
     let offset = (geometry.huge_size() - 1) & !(geometry.page_size() - 1);
     let huge = mapping.huge && (gpa ^ mapping.address) & offset == 0;
     let mut stats = StatsDelta::default();
     loop {
-        let (place, old) = descend(tables, geometry, gpa, 0);
         let flush = match (Entry::of(geometry, old, place.level), place.level) {
             // Empty or a huge page at a directory of the right level.
             (Entry::Empty, 1) if huge => {
                 stats.count(1, 1);
                 // Invalid small entries of this vCPU may overlap the huge one.
-                Flush::Vcpu
+                Some(Flush::Vcpu)
             }
-            (Entry::Page, 1) if huge => replacement_flush(mapping, geometry, 1, old),
+            (Entry::Page, 1) if huge => Some(replacement_flush(mapping, geometry, 1, old)),
             (Entry::Empty, 0) => {
                 stats.count(0, 1);
-                Flush::Gpa(gpa)
+                Some(Flush::Gpa(gpa))
             }
-            (Entry::Page, 0) => replacement_flush(mapping, geometry, 0, old),
+            (Entry::Page, 0) => Some(replacement_flush(mapping, geometry, 0, old)),
             (Entry::Page, 1) => {
                 split_at(tables, geometry, place, old, &mut stats)?;
-                continue;
+                None
             }
             _ => {
                 link_empty(tables, geometry, place)?;
-                continue;
+                None
             }
         };
-        let pte = mapping.pte(geometry, place.level);
-        tables.write(place.table, place.index, pte);
-        return Ok(Mapped {
-            level: place.level,
-            pte,
-            flush,
-            stats,
-        });
+        if let Some(flush) = flush {
+            let pte = mapping.pte(geometry, place.level);
+            tables.write(place.table, place.index, pte);
+            return Ok(Mapped {
+                level: place.level,
+                pte,
+                flush,
+                stats,
+            });
+        }
+        // There is a table now.
+        (place, old) = descend(tables, geometry, gpa, 0);
     }
 }
 
@@ -282,19 +298,86 @@ pub fn fault_fast<T: Tables>(
     if !matches!(Entry::of(geometry, old, place.level), Entry::Page) {
         return FastFault::Slow;
     }
+    match touch(tables, place, old, write, dirty_logging) {
+        Some(dirtied) => FastFault::Done {
+            dirtied,
+            flush: Flush::Gpa(gpa),
+        },
+        None => FastFault::Slow,
+    }
+}
+
+/// Makes the page `old` at `place` young and, for a store, dirty. Whether it
+/// became dirty; None, with nothing changed, if [`map`] must do it.
+#[inline]
+fn touch<T: Tables>(
+    tables: &mut T,
+    place: Place<T::Table>,
+    old: Pte,
+    write: bool,
+    dirty_logging: bool,
+) -> Option<bool> {
     let mut new = old.young();
     let dirtied = write && !old.is_dirty();
     if dirtied {
         if !old.is_writable() || (place.level > 0 && dirty_logging) {
-            return FastFault::Slow;
+            return None;
         }
         new = new.dirty();
     }
     if new != old {
         tables.write(place.table, place.index, new);
     }
-    FastFault::Done {
-        dirtied,
-        flush: Flush::Gpa(gpa),
+    Some(dirtied)
+}
+
+/// What [`fault_quick`] did; the guest can go on after the flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quick {
+    /// The page of the fault became dirty: mark it so.
+    pub dirtied: bool,
+    /// As in [`Mapped::flush`], never [`Flush::All`].
+    pub flush: Flush,
+    /// To be added to the statistics.
+    pub stats: StatsDelta,
+}
+
+/// Handles a fault in one walk, if nobody has to be waited for: a page that is
+/// mapped as [`fault_fast`] does, and where nothing is mapped the page that
+/// `host` has at hand. `host` is told whether a huge page could be mapped.
+///
+/// None if that is not enough: `host` had no page, an entry must be replaced or
+/// split, or tables ran out. Then nothing is mapped that was not before.
+pub fn fault_quick<T: Tables>(
+    tables: &mut T,
+    geometry: &Geometry,
+    gpa: u64,
+    write: bool,
+    dirty_logging: bool,
+    host: impl FnOnce(bool) -> Option<Mapping>,
+) -> Option<Quick> {
+    if gpa >= geometry.limit() {
+        return None;
+    }
+    let (place, old) = descend(tables, geometry, gpa, 0);
+    match Entry::of(geometry, old, place.level) {
+        Entry::Page => {
+            let dirtied = touch(tables, place, old, write, dirty_logging)?;
+            Some(Quick {
+                dirtied,
+                flush: Flush::Gpa(gpa),
+                stats: StatsDelta::default(),
+            })
+        }
+        Entry::Empty => {
+            let mapping = host(place.level > 0)?;
+            let mapped = map_from(tables, geometry, &mapping, place, old).ok()?;
+            Some(Quick {
+                dirtied: mapped.pte.is_dirty(),
+                flush: mapped.flush,
+                stats: mapped.stats,
+            })
+        }
+        Entry::Table => None,
     }
 }

@@ -239,3 +239,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn host_time_in_ticks_is_not_converted() {
+    for value in [0, 1, 999, u64::MAX] {
+        assert_eq!(Frequency::TICKS.ticks_to_ns(value), value);
+        assert_eq!(Frequency::TICKS.ns_to_ticks(value), value);
+    }
+}

@@ -23,7 +23,13 @@ impl Cpu {
 
     /// The part of exception delivery that switches to root. PGM is set for
     /// refills too, unless Q-2 is read otherwise.
-    pub(super) fn leave_guest(&mut self, bus: &mut Bus, trap: &Trap, insn: Option<u32>) {
+    pub(super) fn leave_guest(
+        &mut self,
+        bus: &mut Bus,
+        pc: u64,
+        trap: &Trap,
+        insn: Option<u32>,
+    ) {
         self.vm = false;
         if !(trap.refill && self.reads(Reading::RefillPgm)) {
             let gstat = self.root.gstat().with_pgm(true);
@@ -33,7 +39,7 @@ impl Cpu {
             bus.take_reservation(self.id, true);
         }
         let at = self.ended();
-        self.stats.leave_guest(at, ExitCause::of(trap, insn));
+        self.stats.leave_guest(at, ExitCause::of(trap, insn), pc);
     }
 
     /// For instructions that are sensitive in guest mode: raises GSPR there.

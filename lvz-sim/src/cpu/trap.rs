@@ -75,7 +75,7 @@ impl Cpu {
         }
         let exit = self.vm && trap.to_root;
         if exit {
-            self.leave_guest(bus, &trap, insn);
+            self.leave_guest(bus, pc, &trap, insn);
         } else if !self.vm && !trap.refill && self.reads(Reading::RootExceptionPgm) {
             let gstat = self.root.gstat().with_pgm(false);
             self.root.put(gstat);
