@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::boot::read_stats;
-use crate::machine::{Machine, Simulator};
+use crate::machine::{Machine, Outcome, Simulator};
 use crate::nested::{Guest, Nested, Stack};
 use crate::setup::{self, Products};
 
@@ -130,13 +130,15 @@ fn sim(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
     let tcg = Simulator::Tcg(products.tools.clone());
     let (mut here, mut there) = (Phases::new(), Phases::new());
     let mut speed: f64 = 0.0;
+    let mut memory = None;
     for round in 1..=REPEATS {
         eprintln!("bench sim: round {round} of {REPEATS}");
-        let seconds = measure(&ours, simulator, &run, "", &mut here)?;
+        let outcome = measure(&ours, simulator, &run, "", &mut here)?;
+        memory = memory.max(outcome.beside_ram_kib);
         let total = read_stats(&stats)?["instructions"]
             .as_f64()
             .ok_or_else(|| anyhow!("{} has no instructions", stats.display()))?;
-        speed = speed.max(total / seconds / 1e6);
+        speed = speed.max(total / outcome.elapsed.as_secs_f64() / 1e6);
         measure(&machine, &tcg, &run, "", &mut there)?;
     }
     println!("lvz-sim: {speed:.0} million instructions a second in host mode");
@@ -153,10 +155,13 @@ fn sim(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
         interactive: false,
         copy_share: false,
     };
-    eprintln!("bench sim: guest mode");
     let mut guest = Phases::new();
     let host = nested.machine(products, &run.join("share"))?;
-    measure(&host, simulator, &run, "guest0: ", &mut guest)?;
+    for round in 1..=REPEATS {
+        eprintln!("bench sim: guest mode, round {round} of {REPEATS}");
+        let outcome = measure(&host, simulator, &run, "guest0: ", &mut guest)?;
+        memory = memory.max(outcome.beside_ram_kib);
+    }
     for (name, seconds) in &guest {
         if let Some(host) = here.get(name).filter(|_| name != BOOT) {
             println!(
@@ -165,6 +170,12 @@ fn sim(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
             );
         }
     }
+
+    let memory = memory.ok_or_else(|| anyhow!("the simulator's memory could not be read"))?;
+    println!(
+        "memory: at most {} MiB beside the machine's RAM",
+        memory.div_ceil(1024)
+    );
 
     fs::remove_dir_all(&run)?;
     here.into_iter()
@@ -186,14 +197,14 @@ fn sim(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
 const BOOT: &str = "linux-boot";
 
 /// Runs a machine that measures and keeps the shortest time of each phase; the
-/// lines that count begin with `prefix`. Returns the time of the whole run.
+/// lines that count begin with `prefix`.
 fn measure(
     machine: &Machine,
     simulator: &Simulator,
     run: &Path,
     prefix: &str,
     shortest: &mut Phases,
-) -> Result<f64> {
+) -> Result<Outcome> {
     let log = run.join("console.log");
     let started = Instant::now();
     let mut begun = started;
@@ -228,5 +239,5 @@ fn measure(
         let known = shortest.entry(name).or_insert(seconds);
         *known = known.min(seconds);
     }
-    Ok(outcome.elapsed.as_secs_f64())
+    Ok(outcome)
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
+use crate::resident;
 use crate::setup::workspace;
 use crate::toolroot::ToolRoot;
 
@@ -108,6 +109,9 @@ pub(crate) struct Outcome {
     pub(crate) console: String,
     /// Wall-clock time.
     pub(crate) elapsed: Duration,
+    /// The most memory that the process had beside the machine's RAM, in KiB,
+    /// seen when the machine printed a line of our own.
+    pub(crate) beside_ram_kib: Option<u64>,
 }
 
 impl Outcome {
@@ -297,6 +301,7 @@ impl Machine {
         });
         let mut console = Vec::new();
         let mut line_start = 0;
+        let mut beside_ram_kib = None;
         // A kernel that panicked prints its reasons and then does nothing.
         let mut panicked_at: Option<Instant> = None;
         let timed_out = loop {
@@ -321,6 +326,10 @@ impl Machine {
                         if is_panic(&line) {
                             panicked_at.get_or_insert_with(Instant::now);
                         }
+                        if line.contains("KVM-LA-") {
+                            beside_ram_kib =
+                                beside_ram_kib.max(resident::beside_ram_kib(child.id()));
+                        }
                         observe(line.trim_end());
                         line_start += length + 1;
                     }
@@ -344,6 +353,7 @@ impl Machine {
             timed_out,
             console: String::from_utf8_lossy(&console).replace('\r', ""),
             elapsed: started.elapsed(),
+            beside_ram_kib,
         })
     }
 
@@ -387,6 +397,7 @@ mod tests {
             timed_out: false,
             console: console.to_owned(),
             elapsed: Duration::ZERO,
+            beside_ram_kib: None,
         }
     }
 

@@ -10,6 +10,7 @@ mod kvm_programs;
 mod machine;
 mod nested;
 mod progress;
+mod resident;
 mod setup;
 mod sim;
 mod sources;

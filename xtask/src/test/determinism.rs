@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::Context;
 use super::report::{Report, Verdict};
-use super::{Context, Tier};
 use crate::boot::read_stats;
 use crate::machine::Machine;
 use crate::nested::{Guest, Nested};
@@ -30,13 +30,11 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("linux-smp=2-snapshot", || {
         snapshot(context, "linux", &linux(context, 2))
     });
-    if context.runs(Tier::Full) {
-        report.case("linux-smp=4-twice", || {
-            twice(context, "linux", &linux(context, 4))
-        });
-        report.case("nested-twice", || with_guests(context, twice));
-        report.case("nested-snapshot", || with_guests(context, snapshot));
-    }
+    report.case("linux-smp=4-twice", || {
+        twice(context, "linux", &linux(context, 4))
+    });
+    report.case("nested-twice", || with_guests(context, twice));
+    report.case("nested-snapshot", || with_guests(context, snapshot));
     Ok(())
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
+use super::Context;
 use super::report::{Report, Verdict};
-use super::{Context, Tier};
 use crate::machine::{Drive, Machine, Simulator, make_share};
 use crate::nested::copy;
 use crate::setup::DISTRIBUTION_PARAMETERS;
@@ -34,7 +34,6 @@ struct Case {
     name: &'static str,
     smp: u32,
     distribution: bool,
-    tier: Tier,
 }
 
 const CASES: &[Case] = &[
@@ -42,31 +41,27 @@ const CASES: &[Case] = &[
         name: "smp=1",
         smp: 1,
         distribution: false,
-        tier: Tier::Full,
     },
     Case {
         name: "smp=2",
         smp: 2,
         distribution: false,
-        tier: Tier::Ci,
     },
     Case {
         name: "smp=4",
         smp: 4,
         distribution: false,
-        tier: Tier::Full,
     },
     Case {
         name: "distribution-kernel",
         smp: 2,
         distribution: true,
-        tier: Tier::Full,
     },
 ];
 
 /// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    for case in CASES.iter().filter(|case| context.runs(case.tier)) {
+    for case in CASES {
         report.case(case.name, || boot(context, case));
     }
     Ok(())
