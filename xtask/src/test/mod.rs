@@ -7,6 +7,7 @@ mod module;
 mod nested;
 mod programs;
 mod report;
+mod selftests;
 
 use std::process::ExitCode;
 
@@ -87,6 +88,11 @@ const SUITES: &[Suite] = &[
         name: "module",
         shows: "kvm.ko loads, runs virtual machines and unloads, and leaves nothing behind",
         run: module::run,
+    },
+    Suite {
+        name: "selftests",
+        shows: "KVM by its own interface: Linux's selftests, and programs of ours",
+        run: selftests::run,
     },
     Suite {
         name: "nested",
