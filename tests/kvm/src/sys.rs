@@ -37,6 +37,56 @@ unsafe extern "C" {
     fn madvise(at: *mut c_void, length: usize, advice: c_int) -> c_int;
     fn eventfd(value: c_uint, flags: c_int) -> c_int;
     fn sysconf(name: c_int) -> c_long;
+    fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
+    fn syscall(number: c_long, ...) -> c_long;
+}
+
+/// The signal that interrupts a thread (SIGUSR1).
+const ALARM_SIGNAL: c_int = 10;
+/// System calls (asm-generic/unistd.h).
+const SYS_TGKILL: c_long = 131;
+/// The calling thread's number.
+const SYS_GETTID: c_long = 178;
+
+/// Does nothing: what matters is that a system call was interrupted.
+extern "C" fn on_alarm(_: c_int) {}
+
+/// Makes the alarm signal interrupt and not kill.
+pub(crate) fn ignore_alarm_signal() -> Result<()> {
+    // SAFETY: the handler does nothing, which is safe at any moment.
+    match unsafe { signal(ALARM_SIGNAL, on_alarm) } {
+        usize::MAX => Err(last_error("signal")),
+        _ => Ok(()),
+    }
+}
+
+/// A thread of this process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ThreadId(c_long);
+
+impl ThreadId {
+    /// The calling one.
+    pub(crate) fn current() -> Self {
+        // SAFETY: takes nothing.
+        Self(unsafe { syscall(SYS_GETTID) })
+    }
+
+    /// Sends it the alarm signal.
+    pub(crate) fn signal(self) -> Result<()> {
+        // SAFETY: takes numbers; a thread that is gone is an error.
+        let result = unsafe {
+            syscall(
+                SYS_TGKILL,
+                std::process::id() as c_long,
+                self.0,
+                ALARM_SIGNAL,
+            )
+        };
+        match result {
+            -1 => Err(last_error("tgkill")),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The failure that errno describes.

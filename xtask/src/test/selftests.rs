@@ -5,7 +5,7 @@
 mod kernel;
 mod programs;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::path::Path;
 use std::sync::mpsc;
@@ -47,21 +47,40 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     };
     let linux = chosen(LINUX, report);
     if !linux.is_empty() {
-        run_on_host(context, report, &linux, &kernel::build(products)?)?;
+        run_on_hosts(context, report, &linux, &kernel::build(products)?)?;
     }
     let ours = chosen(OURS, report);
     if !ours.is_empty() {
-        run_on_host(context, report, &ours, &kvm_programs::build(products)?)?;
+        run_on_hosts(context, report, &ours, &kvm_programs::build(products)?)?;
     }
     Ok(())
 }
 
-/// One host that runs these programs, which are files in `dir`.
+/// One host for each number of CPUs that these programs, files in `dir`, want.
+fn run_on_hosts(
+    context: &Context,
+    report: &mut Report,
+    programs: &[&'static Program],
+    dir: &Path,
+) -> Result<()> {
+    let mut by_smp = BTreeMap::<u32, Vec<&'static Program>>::new();
+    for program in programs {
+        by_smp.entry(program.host_smp).or_default().push(program);
+    }
+    // Most programs want the largest host: theirs are the first results.
+    for (smp, programs) in by_smp.into_iter().rev() {
+        run_on_host(context, report, &programs, dir, smp)?;
+    }
+    Ok(())
+}
+
+/// A host that runs these programs one after the other.
 fn run_on_host(
     context: &Context,
     report: &mut Report,
     programs: &[&'static Program],
     dir: &Path,
+    smp: u32,
 ) -> Result<()> {
     let products = &context.products;
     let run = products.cache.new_run("selftests")?;
@@ -86,7 +105,7 @@ fn run_on_host(
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
         initrd: Some(products.initramfs.host()),
-        smp: 4,
+        smp,
         memory_mib: 3072,
         drives: vec![products.userland_drive()],
         share: Some(share),
@@ -110,7 +129,7 @@ fn run_on_host(
             .join()
             .map_err(|_| anyhow!("the thread that runs the machine died"))?
     })?;
-    report.case("kernel-log", || {
+    report.case(&format!("kernel-log,host-smp={smp}"), || {
         check_script(&outcome.console)
             .and_then(|()| outcome.check(LIMIT))
             .with_context(|| format!("see {}", log.display()))?;
@@ -187,12 +206,28 @@ fn show(output: &VecDeque<String>) {
 }
 
 /// Why a program of the kernel skipped: the reason that its TAP output gives, or
+/// what it says to be skipping the test for (`print_skip` of its library), or
 /// else its last line.
 fn skip_reason(output: &VecDeque<String>) -> String {
-    output
-        .iter()
-        .rev()
-        .find_map(|line| line.split_once("# SKIP").map(|(_, reason)| reason))
+    let tap = || {
+        output
+            .iter()
+            .find_map(|line| line.split_once("# SKIP").map(|(_, reason)| reason))
+    };
+    let printed = || {
+        let at = output
+            .iter()
+            .position(|line| line.contains("skipping test"))?;
+        let (before, _) = output.get(at)?.split_once(", skipping test")?;
+        // A reason that ends in a line feed stands before.
+        if before.is_empty() {
+            output.get(at.checked_sub(1)?).map(String::as_str)
+        } else {
+            Some(before)
+        }
+    };
+    tap()
+        .or_else(printed)
         .or_else(|| output.back().map(String::as_str))
         .unwrap_or("it gives no reason")
         .trim_matches([' ', '-'])
@@ -263,6 +298,7 @@ mod tests {
         command: "p",
         limit: Duration::from_secs(5),
         tier: crate::test::Tier::Ci,
+        host_smp: 1,
     };
 
     fn judged(text: &str) -> Result<Verdict> {
@@ -285,10 +321,23 @@ mod tests {
         let skipped = with(&format!(
             "| 1..0 # SKIP - no such thing\n{MARKER}p ended 4\n"
         ));
-        let Ok(Verdict::Skipped(reason)) = judged(&skipped) else {
-            panic!("not skipped");
-        };
-        assert_eq!(reason, "no such thing");
+        assert!(
+            matches!(judged(&skipped), Ok(Verdict::Skipped(reason)) if reason == "no such thing")
+        );
+    }
+
+    #[test]
+    fn reasons_to_skip() {
+        let reason =
+            |lines: &[&str]| skip_reason(&lines.iter().map(|line| (*line).to_owned()).collect());
+        assert_eq!(reason(&["1..0 # SKIP - no such thing"]), "no such thing");
+        assert_eq!(
+            reason(&["seed", "no PMU", ", skipping test", "counters: 0"]),
+            "no PMU"
+        );
+        assert_eq!(reason(&["no PMU, skipping test", "counters: 0"]), "no PMU");
+        assert_eq!(reason(&["a", "b"]), "b");
+        assert_eq!(reason(&[]), "it gives no reason");
     }
 
     #[test]
