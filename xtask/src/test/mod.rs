@@ -8,6 +8,7 @@ mod module;
 mod nested;
 mod programs;
 mod report;
+mod selftests;
 
 use std::process::ExitCode;
 
@@ -93,6 +94,11 @@ const SUITES: &[Suite] = &[
         name: "module",
         shows: "kvm.ko loads, runs virtual machines and unloads, and leaves nothing behind",
         run: module::run,
+    },
+    Suite {
+        name: "selftests",
+        shows: "KVM by its own interface: Linux's selftests, and programs of ours",
+        run: selftests::run,
     },
     Suite {
         name: "nested",

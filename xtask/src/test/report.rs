@@ -52,13 +52,21 @@ impl Report {
         println!("== {suite}");
     }
 
+    /// Whether a case of this name is part of the run.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.only
+            .as_ref()
+            .is_none_or(|only| name.contains(only.as_str()))
+    }
+
+    /// How many failed so far.
+    pub(super) fn failures(&self) -> u64 {
+        self.failed
+    }
+
     /// Runs one case.
     pub(super) fn case(&mut self, name: &str, run: impl FnOnce() -> Result<Verdict>) {
-        if self
-            .only
-            .as_ref()
-            .is_some_and(|only| !name.contains(only.as_str()))
-        {
+        if !self.wants(name) {
             return;
         }
         let suite = self.suite;
