@@ -64,10 +64,10 @@ pub fn registers(data: &[u8]) {
                 assert_eq!(found.id(), id);
                 assert_eq!(OneReg::from_id(id), Ok(found));
                 match found {
-                    OneReg::Cpucfg(index) if intent == Intent::Set => {
-                        if cpucfg.set(&host, index, value).is_ok() {
-                            assert_eq!(cpucfg.get(index).map(u64::from), Some(value));
-                        }
+                    OneReg::Cpucfg(index)
+                        if intent == Intent::Set && cpucfg.set(&host, index, value).is_ok() =>
+                    {
+                        assert_eq!(cpucfg.get(index).map(u64::from), Some(value));
                     }
                     OneReg::Csr(number) => {
                         let Ok(access) = user_access(number, cpucfg.csr_features()) else {
