@@ -71,7 +71,6 @@ bool kvm_la_sched_info_on(void);
 
 /* Memory */
 unsigned long kvm_la_pa(void *va);
-void *kvm_la_va(unsigned long pa);
 unsigned long kvm_la_mm_pgd(struct kvm *kvm);
 bool kvm_la_current_mm_is(struct kvm *kvm);
 bool kvm_la_pfn_valid(unsigned long pfn);

@@ -10,7 +10,6 @@
 #include "glue.h"
 
 unsigned long kvm_la_pa(void *va) { return __pa(va); }
-void *kvm_la_va(unsigned long pa) { return __va(pa); }
 unsigned long kvm_la_mm_pgd(struct kvm *kvm) { return (unsigned long)kvm->mm->pgd; }
 bool kvm_la_current_mm_is(struct kvm *kvm) { return current->mm == kvm->mm; }
 bool kvm_la_pfn_valid(unsigned long pfn) { return pfn_valid(pfn); }

@@ -37,7 +37,13 @@ fn is_logged(slot: *const b::kvm_memory_slot) -> bool {
 /// so what the host's tables say stands until it is given back.
 #[cfg(not(CONFIG_PREEMPT_RT))]
 #[inline]
-pub(crate) fn quick(vcpu: &Vcpu, slot: &SlotPointer<'_>, gpa: u64, write: bool, modify: bool) -> bool {
+pub(crate) fn quick(
+    vcpu: &Vcpu,
+    slot: &SlotPointer<'_>,
+    gpa: u64,
+    write: bool,
+    modify: bool,
+) -> bool {
     let kvm = vcpu.vm().kvm;
     let slot = slot.get();
     let geometry = &geometry();

@@ -106,7 +106,12 @@ pub(crate) fn save(vcpu: &Vcpu) {
         // SAFETY: Set up in `init`.
         unsafe {
             let at = (b::ktime_get() as u64).saturating_add(delay);
-            b::hrtimer_start_range_ns(vcpu.hrtimer.get(), i64::try_from(at).unwrap_or(i64::MAX), 0, MODE);
+            b::hrtimer_start_range_ns(
+                vcpu.hrtimer.get(),
+                i64::try_from(at).unwrap_or(i64::MAX),
+                0,
+                MODE,
+            );
         }
         vcpu.set_flag(flag::ALARM);
     }

@@ -9,7 +9,8 @@
  * registers: Loongson 7A1000 and 3A5000 user manuals.
  *
  * Build with -DHUGE for the variant whose RAM is made of huge pages, which causes
- * stage-2 faults only, and with -DIDLE for one that sleeps for ever.
+ * stage-2 faults only, with -DLOG for stores to memory whose dirty pages are
+ * logged, and with -DIDLE for one that sleeps for ever.
  */
 
 #define UART		0x1fe001e0
@@ -91,6 +92,29 @@ _start:
 	pages	fault_huge_store, 6, 0x80000000 + 6 * HUGE_PAGE, HUGE_PAGE, st.d $t0, $t1, 0
 	/* No exits here, or the pages are not huge. */
 	pages	fault_huge_again, 12, 0x80100000, HUGE_PAGE, ld.d $t0, $t1, 0
+	b	done
+#endif
+
+#ifdef LOG
+	/*
+	 * Memory of the display, which the host does not have yet. Loads map its
+	 * page of zeros; stores need pages of their own.
+	 */
+	li.d	$t0, DISPLAY
+	li.d	$t3, 2
+	li.d	$t1, PCI_MEMORY
+	st.w	$t1, $t0, 0x10
+	st.h	$t3, $t0, 4
+	pages	zero_page, DISPLAY_PAGES, PCI_MEMORY, PAGE, ld.d $t0, $t1, 0
+	pages	dirty_log_copy, DISPLAY_PAGES, PCI_MEMORY, PAGE, st.d $t0, $t1, 0
+	/* The same memory elsewhere: loads map it clean, stores make it dirty. */
+	li.d	$t0, DISPLAY
+	st.h	$zero, $t0, 4
+	li.d	$t1, PCI_MEMORY + 0x8000000
+	st.w	$t1, $t0, 0x10
+	st.h	$t3, $t0, 4
+	pages	logged_load, DISPLAY_PAGES, PCI_MEMORY + 0x8000000, PAGE, ld.d $t0, $t1, 0
+	pages	dirty_log, DISPLAY_PAGES, PCI_MEMORY + 0x8000000, PAGE, st.d $t0, $t1, 0
 	b	done
 #endif
 
@@ -245,26 +269,6 @@ site_busy:
 	jirl	$ra, $t1, 0
 	add.d	$t1, $t1, $t2
 	bltu	$t1, $s0, 5b
-
-	/*
-	 * Memory of the display, which the host does not have yet. Loads map its
-	 * page of zeros; stores need pages of their own.
-	 */
-	li.d	$t0, DISPLAY
-	li.d	$t3, 2
-	li.d	$t1, PCI_MEMORY
-	st.w	$t1, $t0, 0x10
-	st.h	$t3, $t0, 4
-	pages	zero_page, DISPLAY_PAGES, PCI_MEMORY, PAGE, ld.d $t0, $t1, 0
-	pages	dirty_log_copy, DISPLAY_PAGES, PCI_MEMORY, PAGE, st.d $t0, $t1, 0
-	/* The same memory elsewhere: loads map it clean, stores make it dirty. */
-	li.d	$t0, DISPLAY
-	st.h	$zero, $t0, 4
-	li.d	$t1, PCI_MEMORY + 0x8000000
-	st.w	$t1, $t0, 0x10
-	st.h	$t3, $t0, 4
-	pages	logged_load, DISPLAY_PAGES, PCI_MEMORY + 0x8000000, PAGE, ld.d $t0, $t1, 0
-	pages	dirty_log, DISPLAY_PAGES, PCI_MEMORY + 0x8000000, PAGE, st.d $t0, $t1, 0
 
 	/* The second CPU waits in QEMU's boot code for an address. */
 	li.d	$t1, MAIL_SEND

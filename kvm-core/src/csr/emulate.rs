@@ -1,6 +1,6 @@
 //! csrrd, csrwr and csrxchg that exited (Linux: kvm/exit.c kvm_handle_csr).
 
-use super::table::{classify, write_rule, Class, CsrFeatures, COUNTERS};
+use super::table::{is_software, write_rule, CsrFeatures, COUNTERS};
 use super::CsrFile;
 use crate::decode::{CsrAccess, CsrOp, Gprs};
 use la_arch::csr::number::PERFCTRL0;
@@ -29,7 +29,7 @@ pub fn emulate(
     if number.wrapping_sub(PERFCTRL0) < lendable {
         return Emulated::LendCounters;
     }
-    if classify(number, features) != Class::Software {
+    if !is_software(number) {
         access.rd.write(gprs, 0);
         return Emulated::Done;
     }

@@ -79,6 +79,31 @@ pub const fn classify(number: u16, features: CsrFeatures) -> Class {
     }
 }
 
+/// The numbers of [`Class::Software`], a bit each; no feature changes them.
+static SOFTWARE: [u64; CSR_NUMBERS as usize / 64 + 1] = {
+    let mut words = [0; CSR_NUMBERS as usize / 64 + 1];
+    let none = CsrFeatures {
+        msgint: false,
+        counters: 0,
+    };
+    let mut number = 0;
+    while number < CSR_NUMBERS {
+        if matches!(classify(number, none), Class::Software) {
+            words[number as usize / 64] |= 1 << (number % 64);
+        }
+        number += 1;
+    }
+    words
+};
+
+/// Whether CSR `number` lives in memory: [`classify`] in short, for exits.
+#[inline]
+pub(crate) fn is_software(number: u16) -> bool {
+    SOFTWARE
+        .get(usize::from(number / 64))
+        .is_some_and(|word| word >> (number % 64) & 1 != 0)
+}
+
 /// What a guest write does to a register in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteRule {

@@ -232,3 +232,19 @@ fn cpuid_is_unique_and_set_once() {
         assert_eq!(set(None, wanted, Nobody), Err(CsrError::Cpuid));
     }
 }
+
+#[test]
+fn the_short_test_for_software_csrs_agrees() {
+    for features in [
+        PLAIN,
+        CsrFeatures {
+            msgint: true,
+            counters: 4,
+        },
+    ] {
+        for number in 0..=u16::MAX {
+            let software = classify(number, features) == Class::Software;
+            assert_eq!(super::table::is_software(number), software, "{number:#x}");
+        }
+    }
+}

@@ -21,7 +21,8 @@ const INSIDE: &str = "/kvm-la/exits";
 const PROGRAMS: &[(&str, &str, &str)] = &[
     ("small", "-DSMALL", "0x1000000"),
     ("huge", "-DHUGE", "0x1800000"),
-    ("idle", "-DIDLE", "0x2000000"),
+    ("log", "-DLOG", "0x2000000"),
+    ("idle", "-DIDLE", "0x2800000"),
 ];
 
 /// The programs.

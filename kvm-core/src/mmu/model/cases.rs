@@ -104,3 +104,83 @@ fn addresses_beyond_the_tables_are_refused() {
         Outcome::default()
     );
 }
+
+#[test]
+fn a_quick_fault_maps_what_the_host_has() {
+    let g = geometry(14, 3);
+    let mut memory = Memory::new(g);
+    memory.cache = 2;
+    let mut directory = None;
+    let done = fault_quick(&mut memory, &g, 0x8123, true, false, |at| {
+        directory = Some(at);
+        Some(page(0x8123))
+    })
+    .unwrap();
+    assert_eq!(directory, Some(true));
+    assert_eq!((done.dirtied, done.flush), (true, Flush::Gpa(0x8123)));
+    assert_eq!((done.stats.pages, done.stats.hugepages), (1, 0));
+    // The table below is there now: no huge page can be made.
+    let mut directory = None;
+    let done = fault_quick(&mut memory, &g, 0xc000, false, true, |at| {
+        directory = Some(at);
+        Some(Mapping {
+            dirty: false,
+            ..page(0xc000)
+        })
+    })
+    .unwrap();
+    assert_eq!((directory, done.dirtied), (Some(false), false));
+    // It is mapped clean; a store makes it dirty and asks the host for nothing.
+    let done = fault_quick(&mut memory, &g, 0xc000, true, true, |_| unreachable!()).unwrap();
+    assert_eq!((done.dirtied, done.stats.pages), (true, 0));
+    assert!(lookup(&memory, &g, 0xc000).unwrap().pte.is_dirty());
+
+    let base = g.huge_size();
+    let huge = Mapping {
+        huge: true,
+        dirty: false,
+        ..page(base)
+    };
+    let done = fault_quick(&mut memory, &g, base, false, true, |_| Some(huge)).unwrap();
+    assert_eq!((done.flush, done.stats.hugepages), (Flush::Vcpu, 1));
+}
+
+#[test]
+fn a_quick_fault_leaves_the_rest_alone() {
+    let g = geometry(14, 3);
+    let mut memory = Memory::new(g);
+    memory.cache = 2;
+    for gpa in [g.limit(), u64::MAX] {
+        let quick = fault_quick(&mut memory, &g, gpa, false, false, |_| unreachable!());
+        assert_eq!(quick, None);
+    }
+    // The host has no page at hand.
+    assert_eq!(fault_quick(&mut memory, &g, 0, true, false, |_| None), None);
+    assert_eq!(lookup(&memory, &g, 0), None);
+    // A huge page whose writes are logged must be split.
+    let base = g.huge_size();
+    let huge = Mapping {
+        huge: true,
+        dirty: false,
+        ..page(base)
+    };
+    map(&mut memory, &g, &huge).unwrap();
+    let quick = fault_quick(&mut memory, &g, base, true, true, |_| unreachable!());
+    assert_eq!(quick, None);
+    // The host's page may not be written to.
+    let readonly = Mapping {
+        writable: false,
+        dirty: false,
+        ..page(0)
+    };
+    memory.cache = 2;
+    map(&mut memory, &g, &readonly).unwrap();
+    let quick = fault_quick(&mut memory, &g, 0, true, false, |_| unreachable!());
+    assert_eq!(quick, None);
+    // No tables left.
+    memory.cache = 0;
+    let far = 4 * g.size(g.root_level());
+    let quick = fault_quick(&mut memory, &g, far, true, false, |_| Some(page(far)));
+    assert_eq!(quick, None);
+    assert_eq!(lookup(&memory, &g, far), None);
+}
