@@ -1,0 +1,29 @@
+//! Typed access to /dev/kvm on LoongArch, and what test programs share.
+//!
+//! Layouts and numbers: Linux include/uapi/linux/kvm.h and
+//! arch/loongarch/include/uapi/asm/kvm.h; meaning: Linux
+//! Documentation/virt/kvm/api.rst. Every call can fail with the request's name
+//! and the errno, so that a test can ask for the one that it expects.
+
+pub mod device;
+pub mod error;
+pub mod event;
+pub mod guest;
+pub mod harness;
+pub mod memory;
+pub mod request;
+pub mod run;
+mod sys;
+pub mod system;
+pub mod uapi;
+pub mod vcpu;
+pub mod vm;
+
+pub use device::Device;
+pub use error::{Error, Result};
+pub use event::Event;
+pub use memory::Memory;
+pub use run::Exit;
+pub use system::Kvm;
+pub use vcpu::Vcpu;
+pub use vm::Vm;

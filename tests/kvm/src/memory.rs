@@ -1,0 +1,74 @@
+//! RAM of guests.
+
+use crate::error::Result;
+use crate::sys::{self, Mapping};
+
+/// Memory of this process that guests can have as RAM. Guests and threads
+/// change it at any time.
+#[derive(Debug)]
+pub struct Memory(Mapping);
+
+impl Memory {
+    /// Zeros. Nothing is set aside: a page comes with its first use.
+    pub fn new(length: usize) -> Result<Self> {
+        Mapping::new(length, None).map(Self)
+    }
+
+    /// The size of the host's pages.
+    pub fn page_size() -> usize {
+        sys::page_size()
+    }
+
+    /// Its length in bytes.
+    pub fn length(&self) -> usize {
+        self.0.length()
+    }
+
+    /// Its address in this process.
+    pub fn address(&self) -> u64 {
+        self.0.address()
+    }
+
+    /// Copies bytes in.
+    ///
+    /// # Panics
+    ///
+    /// If it has no room for them there; so do the others.
+    pub fn write(&self, offset: usize, bytes: &[u8]) {
+        self.0.write(offset, bytes);
+    }
+
+    /// Copies bytes out.
+    pub fn read(&self, offset: usize, bytes: &mut [u8]) {
+        self.0.read(offset, bytes);
+    }
+
+    /// Writes instruction words.
+    pub fn write_code(&self, offset: usize, code: &[u32]) {
+        for (i, word) in code.iter().enumerate() {
+            self.0.write(offset + 4 * i, &word.to_le_bytes());
+        }
+    }
+
+    /// Writes an aligned number at once.
+    pub fn write_u64(&self, offset: usize, value: u64) {
+        self.0.write_u64(offset, value);
+    }
+
+    /// Reads an aligned number at once.
+    pub fn read_u64(&self, offset: usize) -> u64 {
+        self.0.read_u64(offset)
+    }
+
+    /// Takes pages away: they read zero from now on (MADV_DONTNEED). The host
+    /// tells KVM of it.
+    pub fn discard(&self, offset: usize, length: usize) -> Result<()> {
+        self.0.advise(offset, length, 4)
+    }
+
+    /// Asks for huge pages (MADV_HUGEPAGE), or for none (MADV_NOHUGEPAGE).
+    pub fn advise_huge(&self, huge: bool) -> Result<()> {
+        self.0
+            .advise(0, self.0.length(), if huge { 14 } else { 15 })
+    }
+}

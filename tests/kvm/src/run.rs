@@ -1,0 +1,167 @@
+//! `struct kvm_run`: what KVM_RUN and user space tell each other.
+
+use la_arch::sync_regs::{CSRS, SyncRegs};
+
+use crate::error::Result;
+use crate::sys::Mapping;
+
+/// Offsets in struct kvm_run.
+mod at {
+    pub(super) const IMMEDIATE_EXIT: usize = 1;
+    pub(super) const EXIT_REASON: usize = 8;
+    /// The union of what the exits say.
+    pub(super) const EXIT: usize = 32;
+    pub(super) const VALID_REGS: usize = 288;
+    pub(super) const DIRTY_REGS: usize = 296;
+    pub(super) const REGS: usize = 304;
+}
+
+/// Why KVM_RUN came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// KVM_EXIT_DEBUG: a software breakpoint.
+    Debug,
+    /// KVM_EXIT_HYPERCALL: the guest wants a service of user space.
+    Hypercall {
+        /// The code of `hvcl`.
+        number: u64,
+        /// a0 to a5.
+        arguments: [u64; 6],
+    },
+    /// KVM_EXIT_MMIO: the guest reads or writes where it has no RAM.
+    Mmio(Access),
+    /// KVM_EXIT_LOONGARCH_IOCSR: the guest reads or writes an IOCSR.
+    Iocsr(Access),
+    /// KVM_EXIT_INTR: a signal.
+    Interrupted,
+    /// KVM_EXIT_INTERNAL_ERROR.
+    InternalError(u32),
+    /// Any other.
+    Other(u32),
+}
+
+/// A guest's access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Address.
+    pub address: u64,
+    /// Length in bytes.
+    pub length: u32,
+    /// What it wrote, if it wrote.
+    pub written: Option<u64>,
+}
+
+/// A vCPU's shared page.
+#[derive(Debug)]
+pub struct RunPage(Mapping);
+
+impl RunPage {
+    pub(crate) fn new(mapping: Mapping) -> Self {
+        Self(mapping)
+    }
+
+    /// What the last KVM_RUN came back for.
+    pub fn exit(&self) -> Exit {
+        match self.u32(at::EXIT_REASON) {
+            3 => Exit::Hypercall {
+                number: self.0.read_u64(at::EXIT),
+                arguments: std::array::from_fn(|i| self.0.read_u64(at::EXIT + 8 + 8 * i)),
+            },
+            4 => Exit::Debug,
+            6 => Exit::Mmio(self.access()),
+            10 => Exit::Interrupted,
+            17 => Exit::InternalError(self.u32(at::EXIT)),
+            38 => Exit::Iocsr(self.access()),
+            reason => Exit::Other(reason),
+        }
+    }
+
+    fn access(&self) -> Access {
+        let length = self.u32(at::EXIT + 16);
+        let mut written = [0];
+        self.0.read(at::EXIT + 20, &mut written);
+        let data = self.0.read_u64(at::EXIT + 8);
+        // Bytes behind the length are whatever was there.
+        let unused = 64 - 8 * length.min(8);
+        let data = data
+            .checked_shl(unused)
+            .unwrap_or(0)
+            .checked_shr(unused)
+            .unwrap_or(0);
+        Access {
+            address: self.0.read_u64(at::EXIT),
+            length,
+            written: (written != [0]).then_some(data),
+        }
+    }
+
+    /// What the guest's read gives.
+    pub fn answer_read(&self, data: u64) {
+        self.0.write_u64(at::EXIT + 8, data);
+    }
+
+    /// What the guest's hypercall returns.
+    pub fn answer_hypercall(&self, result: u64) {
+        self.0.write_u64(at::EXIT + 56, result);
+    }
+
+    /// Whether the next KVM_RUN only finishes what is pending.
+    pub fn set_immediate_exit(&self, on: bool) {
+        self.0.write(at::IMMEDIATE_EXIT, &[on.into()]);
+    }
+
+    /// Which register sets KVM_RUN shows here (KVM_CAP_SYNC_REGS).
+    pub fn set_valid_regs(&self, sets: u64) {
+        self.0.write_u64(at::VALID_REGS, sets);
+    }
+
+    /// Which register sets KVM_RUN takes from here.
+    pub fn set_dirty_regs(&self, sets: u64) {
+        self.0.write_u64(at::DIRTY_REGS, sets);
+    }
+
+    /// Which register sets KVM_RUN has still to take.
+    pub fn dirty_regs(&self) -> u64 {
+        self.0.read_u64(at::DIRTY_REGS)
+    }
+
+    /// The registers that are here.
+    pub fn regs(&self) -> SyncRegs {
+        let word = |i: usize| self.0.read_u64(at::REGS + 8 * i);
+        SyncRegs {
+            gpr: std::array::from_fn(word),
+            pc: word(32),
+            csr: std::array::from_fn(|i| word(33 + i)),
+        }
+    }
+
+    /// Puts registers here.
+    pub fn set_regs(&self, regs: &SyncRegs) {
+        let words = regs.gpr.iter().chain([&regs.pc]).chain(&regs.csr);
+        for (i, word) in words.enumerate() {
+            self.0.write_u64(at::REGS + 8 * i, *word);
+        }
+        const { assert!(size_of::<SyncRegs>() == 8 * (33 + CSRS.len())) };
+    }
+
+    fn u32(&self, offset: usize) -> u32 {
+        let mut bytes = [0; 4];
+        self.0.read(offset, &mut bytes);
+        u32::from_le_bytes(bytes)
+    }
+}
+
+/// An exit that a program does not expect.
+#[derive(Debug)]
+pub struct Unexpected(pub Exit);
+
+impl std::fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KVM_RUN came back with {:x?}", self.0)
+    }
+}
+
+impl std::error::Error for Unexpected {}
+
+/// What can be run until it says something.
+pub type RunResult = Result<Exit>;

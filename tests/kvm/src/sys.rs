@@ -1,0 +1,222 @@
+//! The calls of the C library that need `unsafe`.
+
+use std::ffi::{c_int, c_long, c_uint, c_ulong, c_void};
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
+use crate::error::{Error, Result};
+
+/// Memory may be read (linux/mman.h).
+const PROT_READ: c_int = 1;
+/// Memory may be written.
+const PROT_WRITE: c_int = 2;
+/// A mapping shared with other mappings of the same thing.
+const MAP_SHARED: c_int = 1;
+/// A mapping of one's own.
+const MAP_PRIVATE: c_int = 2;
+/// A mapping of zeros.
+const MAP_ANONYMOUS: c_int = 0x20;
+/// Nothing is set aside for it.
+const MAP_NORESERVE: c_int = 0x4000;
+/// Closed by exec (linux/eventfd.h).
+const EFD_CLOEXEC: c_int = 0o2000000;
+/// Reading does not wait.
+const EFD_NONBLOCK: c_int = 0o4000;
+
+unsafe extern "C" {
+    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    fn mmap(
+        at: *mut c_void,
+        length: usize,
+        protection: c_int,
+        flags: c_int,
+        fd: c_int,
+        offset: i64,
+    ) -> *mut c_void;
+    fn munmap(at: *mut c_void, length: usize) -> c_int;
+    fn madvise(at: *mut c_void, length: usize, advice: c_int) -> c_int;
+    fn eventfd(value: c_uint, flags: c_int) -> c_int;
+    fn sysconf(name: c_int) -> c_long;
+}
+
+/// The failure that errno describes.
+fn last_error(call: &'static str) -> Error {
+    let errno = std::io::Error::last_os_error().raw_os_error();
+    Error {
+        call,
+        errno: errno.unwrap_or(0),
+    }
+}
+
+/// An ioctl.
+///
+/// # Safety
+///
+/// `argument` is what the request wants: a number, or the address of a live
+/// object of the size that the request reads and writes.
+pub(crate) unsafe fn call_ioctl(
+    fd: BorrowedFd<'_>,
+    call: &'static str,
+    request: u64,
+    argument: u64,
+) -> Result<i32> {
+    // SAFETY: by this function's contract.
+    match unsafe { ioctl(fd.as_raw_fd(), request as c_ulong, argument) } {
+        -1 => Err(last_error(call)),
+        result => Ok(result),
+    }
+}
+
+/// Takes over a descriptor that the kernel has just made for us.
+///
+/// # Safety
+///
+/// Nothing else owns it.
+pub(crate) unsafe fn new_file(fd: i32) -> File {
+    // SAFETY: by this function's contract.
+    File::from(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A new eventfd that does not wait.
+pub(crate) fn new_eventfd() -> Result<File> {
+    // SAFETY: takes two numbers.
+    match unsafe { eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) } {
+        -1 => Err(last_error("eventfd")),
+        // SAFETY: the call made it.
+        fd => Ok(unsafe { new_file(fd) }),
+    }
+}
+
+/// The size of a page.
+pub(crate) fn page_size() -> usize {
+    /// `_SC_PAGESIZE` of the C library (bits/confname.h).
+    const PAGESIZE: c_int = 30;
+    // SAFETY: takes a number.
+    usize::try_from(unsafe { sysconf(PAGESIZE) }).unwrap_or(4096)
+}
+
+/// A mapping that goes with its value. Others (a guest, the kernel) change what
+/// is in it at any time: it is only read and written as volatile, never borrowed.
+#[derive(Debug)]
+pub(crate) struct Mapping {
+    at: *mut u8,
+    length: usize,
+}
+
+// SAFETY: the mapping is owned by this value alone, and accesses are volatile
+// copies, which may race with others but hand out no reference.
+unsafe impl Send for Mapping {}
+// SAFETY: as for Send.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// A mapping of zeros, or of a file from its beginning.
+    pub(crate) fn new(length: usize, file: Option<BorrowedFd<'_>>) -> Result<Self> {
+        let (fd, flags) = match file {
+            Some(file) => (file.as_raw_fd(), MAP_SHARED),
+            None => (-1, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE),
+        };
+        // SAFETY: a new mapping where the kernel likes.
+        let at = unsafe {
+            mmap(
+                std::ptr::null_mut(),
+                length,
+                PROT_READ | PROT_WRITE,
+                flags,
+                fd,
+                0,
+            )
+        };
+        if at as usize == usize::MAX {
+            return Err(last_error("mmap"));
+        }
+        Ok(Self {
+            at: at.cast(),
+            length,
+        })
+    }
+
+    /// The address at which it begins.
+    pub(crate) fn address(&self) -> u64 {
+        self.at as u64
+    }
+
+    /// Its length in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Gives the kernel advice about a part of it (linux/mman.h, MADV_*).
+    pub(crate) fn advise(&self, offset: usize, length: usize, advice: c_int) -> Result<()> {
+        self.check(offset, length);
+        // SAFETY: inside the mapping (checked).
+        let at = unsafe { self.at.add(offset) };
+        // SAFETY: as above; nothing borrows what the advice may clear.
+        match unsafe { madvise(at.cast(), length, advice) } {
+            0 => Ok(()),
+            _ => Err(last_error("madvise")),
+        }
+    }
+
+    /// Copies bytes out.
+    pub(crate) fn read(&self, offset: usize, bytes: &mut [u8]) {
+        self.check(offset, bytes.len());
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            // SAFETY: inside the mapping (checked).
+            let at = unsafe { self.at.add(offset + i) };
+            // SAFETY: as above.
+            *byte = unsafe { at.read_volatile() };
+        }
+    }
+
+    /// Copies bytes in.
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
+        self.check(offset, bytes.len());
+        for (i, byte) in bytes.iter().enumerate() {
+            // SAFETY: inside the mapping (checked).
+            let at = unsafe { self.at.add(offset + i) };
+            // SAFETY: as above.
+            unsafe { at.write_volatile(*byte) };
+        }
+    }
+
+    /// Reads an aligned number at once.
+    pub(crate) fn read_u64(&self, offset: usize) -> u64 {
+        self.check_aligned(offset, 8);
+        // SAFETY: inside the mapping (checked).
+        let at = unsafe { self.at.add(offset) };
+        // SAFETY: as above, and aligned (checked).
+        unsafe { at.cast::<u64>().read_volatile() }
+    }
+
+    /// Writes an aligned number at once.
+    pub(crate) fn write_u64(&self, offset: usize, value: u64) {
+        self.check_aligned(offset, 8);
+        // SAFETY: inside the mapping (checked).
+        let at = unsafe { self.at.add(offset) };
+        // SAFETY: as above, and aligned (checked).
+        unsafe { at.cast::<u64>().write_volatile(value) }
+    }
+
+    /// A mistake of the program that uses this, not of what it tests.
+    fn check(&self, offset: usize, length: usize) {
+        let end = offset.checked_add(length);
+        assert!(
+            end.is_some_and(|end| end <= self.length),
+            "{length} bytes at {offset:#x} of a mapping of {:#x}",
+            self.length
+        );
+    }
+
+    fn check_aligned(&self, offset: usize, length: usize) {
+        self.check(offset, length);
+        assert!(offset.is_multiple_of(length), "{offset:#x} is not aligned");
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: made by mmap with this length, and no longer used.
+        unsafe { munmap(self.at.cast(), self.length) };
+    }
+}
