@@ -117,7 +117,7 @@ fn conditions() -> Vec<Condition> {
             name: "vcpus-move,host-smp=4",
             host_smp: 4,
             beside: "\
-                for pid in $(pidof qemu-system-loongarch64); do\n\
+                for pid in $(pgrep qemu-system-loo); do\n\
                 for task in /proc/$pid/task/*; do\n\
                 cpu=$(((count * 7 + ${task##*/}) % 4))\n\
                 taskset -p -c $cpu ${task##*/} >/dev/null 2>&1 && count=$((count + 1))\n\
@@ -150,7 +150,7 @@ fn conditions() -> Vec<Condition> {
             beside: "\
                 stress-ng --quiet --vm 1 --vm-bytes 320M --vm-method inc-nybble --timeout 2 \
                 >/dev/null 2>&1\n\
-                for pid in $(pidof qemu-system-loongarch64); do\n\
+                for pid in $(pgrep qemu-system-loo); do\n\
                 now=$(awk '/^VmSwap:/ { print $2 }' /proc/$pid/status 2>/dev/null)\n\
                 [ \"${now:-0}\" -le $count ] || count=$now\n\
                 done",
@@ -233,9 +233,9 @@ fn change_script(condition: &Condition, path: &Path) -> Result<()> {
         // It starts before the guests do, so that the script waits for both.
         changed.push_str(&format!(
             "(\n\
-             until pidof qemu-system-loongarch64 >/dev/null; do sleep 0.2; done\n\
+             until pgrep qemu-system-loo >/dev/null; do sleep 0.2; done\n\
              count=0\n\
-             while pidof qemu-system-loongarch64 >/dev/null; do\n{}\ndone\n\
+             while pgrep qemu-system-loo >/dev/null; do\n{}\ndone\n\
              echo \"{MARKER}$count\"\n\
              ) &\n",
             condition.beside
