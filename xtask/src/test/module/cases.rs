@@ -131,10 +131,10 @@ fn kill(scale: Scale) -> Case {
         name: format!("kill,vmms={rounds}"),
         host_smp: 2,
         script: around(
-            &format!("must kill 10 1{SEED}"),
-            &format!("must kill {rounds} {SEED}"),
+            &format!("must kill-vmm 10 1{SEED}"),
+            &format!("must kill-vmm {rounds} {SEED}"),
         ),
-        programs: &["kill"],
+        programs: &["kill-vmm"],
         guest: false,
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn judge(console: &str, scale: Scale) -> Result<()> {
 /// What lines of programs begin with.
 const PROGRAMS: &[&str] = &[
     "churn: ",
-    "kill: ",
+    "kill-vmm: ",
     "fuzz: ",
     "hostile: ",
     "compute: ",
@@ -81,8 +81,11 @@ mod tests {
         assert!(judge(quiet).is_err());
         assert!(judge(&format!("KVM-LA-MODULE memory 700000 690000\n{quiet}")).is_err());
         let failed =
-            format!("{memory}kill: round 7: no\nKVM-LA-MODULE failed: kill 100 1\n{quiet}");
+            format!("{memory}kill-vmm: round 7: no\nKVM-LA-MODULE failed: kill-vmm 100 1\n{quiet}");
         let error = judge(&failed).map_err(|error| error.to_string());
-        assert_eq!(error, Err("kill 100 1: kill: round 7: no".to_owned()));
+        assert_eq!(
+            error,
+            Err("kill-vmm 100 1: kill-vmm: round 7: no".to_owned())
+        );
     }
 }

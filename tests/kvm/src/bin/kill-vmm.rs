@@ -1,4 +1,4 @@
-//! A VMM that is killed: `kill ROUNDS SEED`.
+//! A VMM that is killed: `kill-vmm ROUNDS SEED`.
 //!
 //! Each round starts this program again as a VMM whose guest makes every kind of
 //! exit while other threads change its memory and devices, and ends it with
@@ -173,7 +173,7 @@ fn run(rounds: u64, seed: u64) -> Outcome {
         let moment = round(&mut random).map_err(|error| format!("round {number}: {error}"))?;
         in_guest += u32::from(moment > LATEST / 2);
     }
-    println!("kill: {rounds} VMMs killed, {in_guest} of them in the later half of the time");
+    println!("kill-vmm: {rounds} VMMs killed, {in_guest} of them in the later half of the time");
     // KVM still works.
     let kvm = Kvm::open()?;
     let vm = kvm.create_vm()?;
@@ -187,17 +187,17 @@ fn main() -> ExitCode {
         [word] if word == "victim" => victim(),
         [rounds, seed] => match (rounds.parse(), seed.parse()) {
             (Ok(rounds), Ok(seed)) => {
-                println!("kill: {rounds} rounds, seed {seed}");
+                println!("kill-vmm: {rounds} rounds, seed {seed}");
                 run(rounds, seed)
             }
             _ => Err("ROUNDS and SEED are numbers".into()),
         },
-        _ => Err("usage: kill ROUNDS SEED".into()),
+        _ => Err("usage: kill-vmm ROUNDS SEED".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kill: {error}");
+            eprintln!("kill-vmm: {error}");
             ExitCode::FAILURE
         }
     }
