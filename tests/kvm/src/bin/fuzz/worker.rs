@@ -72,9 +72,12 @@ pub(super) fn run(seed: u64, number: u64, failures: bool) -> Outcome {
                     random: Random::new(seed, number << 8 | id),
                     shared: &shared,
                     tally: Tally::default(),
+                    calls: 0,
                 };
-                let result = (0..CALLS_EACH / THREADS).try_for_each(|_| worker.step());
-                result.map(|()| worker.tally)
+                while worker.calls < CALLS_EACH / THREADS {
+                    worker.step()?;
+                }
+                Ok(worker.tally)
             })
         })
         .collect();
@@ -104,6 +107,7 @@ struct Thread<'a> {
     random: Random,
     shared: &'a Shared,
     tally: Tally,
+    calls: u64,
 }
 
 impl Thread<'_> {
@@ -276,6 +280,7 @@ impl Thread<'_> {
 
     /// Makes the call; an answer that no client should see is an error.
     fn call(&mut self, target: &Target, number: u64, argument: u64) -> Outcome<kvm::Result<i32>> {
+        self.calls += 1;
         if self.shared.failures && self.random.one_in(3) {
             // The how-manyth thing from now on that can fail fails.
             let nth = 1 + self.random.below(24);
