@@ -88,14 +88,14 @@ const COUNT_HUGE: &str = "\
 
 fn conditions() -> Vec<Condition> {
     let scalar = Guest {
-        append: "kvm-la.repeat=40 kvm-la.scalar".to_owned(),
+        append: "kvm-la.repeat=12 kvm-la.scalar".to_owned(),
         ..guest(202, 2, 0)
     };
     vec![
         // One of them uses vector registers all the time, the other does not.
         Condition {
             name: "two-guests,billion-instructions,vectors-beside-none",
-            guests: vec![guest(201, 2, 40), scalar],
+            guests: vec![guest(201, 2, 12), scalar],
             instructions: 1_000_000_000,
             ..Condition::default()
         },
@@ -130,6 +130,7 @@ fn conditions() -> Vec<Condition> {
         Condition {
             name: "cpu-hotplug,host-smp=4",
             host_smp: 4,
+            guests: vec![guest(205, 4, 20)],
             beside: "\
                 cpu=/sys/devices/system/cpu/cpu$((count % 3 + 1))/online\n\
                 echo 0 >$cpu || exit\n\

@@ -25,7 +25,7 @@ pub(super) const CALLS_EACH: u64 = 5_000;
 const THREADS: u64 = 2;
 
 /// How long a guest may run at most twice over before its thread is called back.
-const SLICE: Duration = Duration::from_micros(400);
+const SLICE: Duration = Duration::from_micros(150);
 
 /// The highest errno that user space knows (EHWPOISON).
 const HIGHEST_ERRNO: i32 = 133;
