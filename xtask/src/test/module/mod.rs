@@ -58,7 +58,7 @@ fn run_on(context: &Context, products: &Products, scale: Scale, report: &mut Rep
 fn known(kvm: Stack) -> &'static str {
     match kvm {
         Stack::Rust => "",
-        // A guest's access to an IPI register that does not exist; see
+        // A guest's unaligned access to an IOCSR of the IPI; see
         // docs/module-tests.md.
         Stack::Upstream => "arch/loongarch/kvm/intc/ipi.c:[0-9]+ at kvm_ipi_(read|write)\n",
     }
