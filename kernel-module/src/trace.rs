@@ -18,8 +18,9 @@ macro_rules! events {
                     kernel::jump_label::static_branch_unlikely!(b::$point, b::tracepoint, key)
                 };
                 if wanted {
-                    // SAFETY: Takes plain values.
-                    unsafe { b::$call($($arg),*) };
+                    // SAFETY: Takes plain values. An `unsigned long` is a usize in the
+                    // bindings, which is as wide as a register.
+                    unsafe { b::$call($($arg as _),*) };
                 }
             }
             #[cfg(not(CONFIG_TRACEPOINTS))]

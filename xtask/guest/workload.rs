@@ -83,9 +83,10 @@ fn main() -> ExitCode {
         return bench(rounds);
     }
     let Some(seed) = words.get(1).and_then(|word| word.parse().ok()) else {
-        eprintln!("usage: workload SEED");
+        eprintln!("usage: workload SEED [scalar]");
         return ExitCode::from(2);
     };
+    let vectors_wanted = words.get(2).is_none_or(|word| word != "scalar");
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
     let stop = AtomicBool::new(false);
     let mut errors = Vec::new();
@@ -93,7 +94,7 @@ fn main() -> ExitCode {
     std::thread::scope(|scope| {
         let vectors = scope.spawn(|| {
             let mut rounds = 0u64;
-            while has_lsx() && !stop.load(Ordering::Relaxed) {
+            while vectors_wanted && has_lsx() && !stop.load(Ordering::Relaxed) {
                 rounds += 1;
                 if !vector_round(seed ^ rounds) {
                     return Err(format!("vector registers changed in round {rounds}"));

@@ -73,6 +73,14 @@ impl Cache {
         &self.dir
     }
 
+    /// A cache inside this one with a lock of its own, for products that take so
+    /// long that nobody else should wait for them.
+    pub(crate) fn apart(&self, name: &str) -> Result<Self> {
+        let dir = self.dir.join(name);
+        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Ok(Self { dir })
+    }
+
     /// A directory for logs, which are kept from run to run.
     pub(crate) fn logs(&self) -> Result<PathBuf> {
         let dir = self.dir.join("logs");

@@ -1,6 +1,7 @@
 //! The programs of tests/kvm, which test KVM through /dev/kvm on a KVM host:
 //! statically linked for LoongArch by the toolchain root's rustc.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,7 +15,7 @@ use crate::sources::Sources;
 /// The directories of the checkout that the programs are made of.
 const SOURCES: &[&str] = &["la-arch", "tests/kvm"];
 
-/// The directory of the programs, one a file.
+/// The directory of the programs, one a file or a folder with a main.rs.
 const PROGRAMS: &str = "tests/kvm/src/bin";
 
 /// Where the sources are bound inside the root.
@@ -66,20 +67,43 @@ fn compile(products: &Products, sources: &Sources, dir: &Path) -> Result<()> {
         &["--edition", "2024", "--extern", "la_arch"],
     )?;
     for source in sources.names() {
-        if source.parent() != Some(Path::new(PROGRAMS)) {
+        let Some(program) = program(source) else {
             continue;
-        }
+        };
         let mut command = rustc(source, &["--extern", "kvm", "--extern", "la_arch"]);
         command.args(["--edition", "2024"]);
         // About functions of the C library that no program of ours calls.
         command.args(["-A", "linker_messages"]);
         command.args(["-C", "linker=loongarch64-linux-gnu-gcc"]);
         command.args(["-C", "target-feature=+crt-static", "-C", "strip=symbols"]);
-        command
-            .arg("-o")
-            .arg(source.file_stem().unwrap_or_default());
+        command.arg("-o").arg(program);
         step.compile(command, &log, &prefix)?;
     }
     step.done();
     Ok(())
+}
+
+/// The name of the program whose source this is, if it is one.
+fn program(source: &Path) -> Option<&OsStr> {
+    let inside = source.strip_prefix(PROGRAMS).ok()?;
+    let mut parts = inside.iter();
+    match (parts.next()?, parts.next(), parts.next()) {
+        (_, None, _) => inside.file_stem(),
+        (folder, Some(file), None) if file == "main.rs" => Some(folder),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_files_or_folders() {
+        let name = |source: &str| program(&Path::new(PROGRAMS).join(source)).map(OsStr::to_owned);
+        assert_eq!(name("churn.rs"), Some("churn".into()));
+        assert_eq!(name("fuzz/main.rs"), Some("fuzz".into()));
+        assert_eq!(name("fuzz/calls.rs"), None);
+        assert_eq!(program(Path::new("tests/kvm/src/vm.rs")), None);
+    }
 }

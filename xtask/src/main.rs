@@ -34,7 +34,11 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Bring up toolchain, userland and kernels, and do nothing else.
-    Setup,
+    Setup {
+        /// The debug kernel too, which `test module --debug-kernel` runs on
+        #[arg(long)]
+        debug_kernel: bool,
+    },
     /// Simulator, KVM host, QEMU and a guest to its shell; then what its exits cost.
     Boot(boot::Options),
     /// Run test suites.
@@ -69,8 +73,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Setup => {
+        Command::Setup { debug_kernel } => {
             let products = setup::products()?;
+            if debug_kernel {
+                products.with_debug_kernel()?;
+            }
             eprintln!("set up in {}", products.cache.dir().display());
             Ok(ExitCode::SUCCESS)
         }

@@ -23,13 +23,7 @@ impl Cpu {
 
     /// The part of exception delivery that switches to root. PGM is set for
     /// refills too, unless Q-2 is read otherwise.
-    pub(super) fn leave_guest(
-        &mut self,
-        bus: &mut Bus,
-        pc: u64,
-        trap: &Trap,
-        insn: Option<u32>,
-    ) {
+    pub(super) fn leave_guest(&mut self, bus: &mut Bus, pc: u64, trap: &Trap, insn: Option<u32>) {
         self.vm = false;
         if !(trap.refill && self.reads(Reading::RefillPgm)) {
             let gstat = self.root.gstat().with_pgm(true);

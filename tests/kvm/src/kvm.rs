@@ -5,13 +5,16 @@
 //! Documentation/virt/kvm/api.rst. Every call can fail with the request's name
 //! and the errno, so that a test can ask for the one that it expects.
 
+pub mod checksum;
 pub mod device;
 pub mod error;
 pub mod event;
 pub mod fixture;
 pub mod guest;
 pub mod harness;
+pub mod hostile;
 pub mod memory;
+pub mod random;
 pub mod request;
 pub mod run;
 pub mod signal;

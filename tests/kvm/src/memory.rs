@@ -1,5 +1,7 @@
 //! RAM of guests.
 
+use std::os::fd::BorrowedFd;
+
 use crate::error::Result;
 use crate::sys::{self, Mapping};
 
@@ -12,6 +14,12 @@ impl Memory {
     /// Zeros. Nothing is set aside: a page comes with its first use.
     pub fn new(length: usize) -> Result<Self> {
         Mapping::new(length, None).map(Self)
+    }
+
+    /// A file's beginning, or what a descriptor of KVM shares. What the file does
+    /// not have is a bad address.
+    pub fn of(file: BorrowedFd<'_>, length: usize) -> Result<Self> {
+        Mapping::new(length, Some(file)).map(Self)
     }
 
     /// The size of the host's pages.

@@ -1,19 +1,31 @@
-//! Interrupting a thread in KVM_RUN from another one.
+//! Interrupting a thread in KVM_RUN from another one: a signal that does nothing
+//! else.
 
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::error::Result;
 use crate::sys;
 
+/// From now on a kick makes calls of the kernel fail with EINTR.
+pub fn prepare() -> Result<()> {
+    sys::ignore_alarm_signal()
+}
+
+/// Interrupts what a thread waits for. Nothing happens if it has ended.
+pub fn kick<T>(thread: &JoinHandle<T>) {
+    sys::signal_thread(thread);
+}
+
 /// Interrupts the thread that made it, once, when its time has come: KVM_RUN then
 /// fails with EINTR. Dropping it waits for that.
 #[derive(Debug)]
-pub struct Alarm(Option<std::thread::JoinHandle<Result<()>>>);
+pub struct Alarm(Option<JoinHandle<Result<()>>>);
 
 impl Alarm {
     /// Interrupts the current thread after this long.
     pub fn after(delay: Duration) -> Result<Self> {
-        sys::ignore_alarm_signal()?;
+        prepare()?;
         let thread = sys::ThreadId::current();
         Ok(Self(Some(std::thread::spawn(move || {
             std::thread::sleep(delay);

@@ -3,6 +3,8 @@
 use std::ffi::{c_int, c_long, c_uint, c_ulong, c_void};
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+use std::os::unix::thread::{JoinHandleExt as _, RawPthread};
+use std::thread::JoinHandle;
 
 use crate::error::{Error, Result};
 
@@ -38,6 +40,8 @@ unsafe extern "C" {
     fn eventfd(value: c_uint, flags: c_int) -> c_int;
     fn sysconf(name: c_int) -> c_long;
     fn signal(number: c_int, handler: extern "C" fn(c_int)) -> usize;
+    fn siginterrupt(number: c_int, interrupt: c_int) -> c_int;
+    fn pthread_kill(thread: RawPthread, number: c_int) -> c_int;
     fn syscall(number: c_long, ...) -> c_long;
 }
 
@@ -51,13 +55,24 @@ const SYS_GETTID: c_long = 178;
 /// Does nothing: what matters is that a system call was interrupted.
 extern "C" fn on_alarm(_: c_int) {}
 
-/// Makes the alarm signal interrupt and not kill.
+/// Makes the alarm signal interrupt system calls, and do nothing else.
 pub(crate) fn ignore_alarm_signal() -> Result<()> {
     // SAFETY: the handler does nothing, which is safe at any moment.
-    match unsafe { signal(ALARM_SIGNAL, on_alarm) } {
-        usize::MAX => Err(last_error("signal")),
+    if unsafe { signal(ALARM_SIGNAL, on_alarm) } == usize::MAX {
+        return Err(last_error("signal"));
+    }
+    // SAFETY: takes numbers.
+    match unsafe { siginterrupt(ALARM_SIGNAL, 1) } {
+        -1 => Err(last_error("siginterrupt")),
         _ => Ok(()),
     }
+}
+
+/// Sends the alarm signal to a thread that is not joined yet. Nothing happens if
+/// it has ended.
+pub(crate) fn signal_thread<T>(thread: &JoinHandle<T>) {
+    // SAFETY: the handle is not joined, so the thread's id is still its own.
+    unsafe { pthread_kill(thread.as_pthread_t(), ALARM_SIGNAL) };
 }
 
 /// A thread of this process.

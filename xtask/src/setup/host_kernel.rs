@@ -9,8 +9,27 @@ use crate::cache::{Cache, Key};
 use crate::progress::Step;
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
-/// The configuration: allnoconfig plus this.
-const FRAGMENT: &str = include_str!("../../../configs/kvm-host.config");
+/// A configuration: allnoconfig plus these fragments, the later ones winning.
+pub(super) struct Config {
+    /// What progress messages call the kernel.
+    pub(super) title: &'static str,
+    /// The product's name in the cache.
+    pub(super) product: &'static str,
+    /// Files of configs/ and what is in them.
+    pub(super) fragments: &'static [(&'static str, &'static str)],
+}
+
+/// The file of configs/ that every host kernel has.
+pub(super) const FRAGMENT: (&str, &str) = (
+    "kvm-host.config",
+    include_str!("../../../configs/kvm-host.config"),
+);
+
+const HOST: Config = Config {
+    title: "KVM host kernel",
+    product: "host-kernel",
+    fragments: &[FRAGMENT],
+};
 
 /// The host kernel's products.
 #[derive(Clone)]
@@ -91,18 +110,40 @@ pub(crate) fn make(
             Ok(())
         })?,
     };
-    let key = source_key.with("recipe", "1").with("fragment", FRAGMENT);
-    let dir = match cache.get("host-kernel", &key) {
-        Some(dir) => dir,
-        None => cache.make("host-kernel", &key, |dir| build(root, &source, dir, log))?,
-    };
-    Ok(HostKernel { dir, source })
+    make_with(&HOST, cache, root, (&source, source_key), log)
 }
 
-fn build(root: &ToolRoot, source: &Path, dir: &Path, log: &Path) -> Result<()> {
+/// Builds the kernel of a configuration if it is not there yet, from the source
+/// in a directory, whose key comes with it.
+pub(super) fn make_with(
+    config: &Config,
+    cache: &Cache,
+    root: &ToolRoot,
+    source: (&Path, Key),
+    log: &Path,
+) -> Result<HostKernel> {
+    let (source, source_key) = source;
+    let mut key = source_key.with("recipe", "1");
+    for (_, fragment) in config.fragments {
+        key = key.with("fragment", fragment);
+    }
+    let dir = match cache.get(config.product, &key) {
+        Some(dir) => dir,
+        None => cache.make(config.product, &key, |dir| {
+            build(config, root, source, dir, log)
+        })?,
+    };
+    Ok(HostKernel {
+        dir,
+        source: source.to_owned(),
+    })
+}
+
+fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path) -> Result<()> {
     let tree = dir.join("build");
     fs::create_dir(&tree)?;
-    fs::write(tree.join("fragment.config"), FRAGMENT)?;
+    let texts: Vec<&str> = config.fragments.iter().map(|(_, text)| *text).collect();
+    fs::write(tree.join("fragment.config"), texts.concat())?;
     let bound = root
         .clone()
         .with_bind(source, Path::new(KERNEL_SOURCE))
@@ -114,12 +155,12 @@ fn build(root: &ToolRoot, source: &Path, dir: &Path, log: &Path) -> Result<()> {
         command.args(targets);
         command
     };
-    let mut step = Step::start("KVM host kernel: configuring");
+    let mut step = Step::start(format!("{}: configuring", config.title));
     let fragment = format!("KCONFIG_ALLCONFIG={KERNEL_BUILD}/fragment.config");
     step.run(make(&[&fragment, "allnoconfig"]), log)?;
-    check_config(&fs::read_to_string(tree.join(".config"))?)?;
+    check_config(config, &fs::read_to_string(tree.join(".config"))?)?;
     step.done();
-    let mut step = Step::start("KVM host kernel: building (some minutes)");
+    let mut step = Step::start(format!("{}: building (some minutes)", config.title));
     let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
     step.run(make(&[&format!("-j{jobs}"), "vmlinux", "modules"]), log)?;
     step.done();
@@ -139,18 +180,20 @@ pub(crate) const MAKE_VARIABLES: &[&str] = &[
 
 /// Kconfig drops an option whose dependencies are not met without a word: a
 /// kernel without it would fail much later, and less plainly.
-fn check_config(config: &str) -> Result<()> {
-    let dropped: Vec<&str> = FRAGMENT
-        .lines()
-        .map(str::trim)
-        .filter(|line| line.starts_with("CONFIG_"))
-        .filter(|wanted| !config.lines().any(|line| line == *wanted))
-        .collect();
-    if !dropped.is_empty() {
-        bail!(
-            "this kernel version does not take these options of configs/kvm-host.config: {}",
-            dropped.join(" ")
-        );
+fn check_config(config: &Config, made: &str) -> Result<()> {
+    for (name, fragment) in config.fragments {
+        let dropped: Vec<&str> = fragment
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("CONFIG_"))
+            .filter(|wanted| !made.lines().any(|line| line == *wanted))
+            .collect();
+        if !dropped.is_empty() {
+            bail!(
+                "this kernel version does not take these options of configs/{name}: {}",
+                dropped.join(" ")
+            );
+        }
     }
     Ok(())
 }

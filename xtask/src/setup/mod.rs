@@ -1,6 +1,7 @@
 //! `setup`: brings up everything that the other commands need.
 
 mod debian;
+mod debug_kernel;
 mod distribution_kernel;
 mod host_kernel;
 mod toolchain;

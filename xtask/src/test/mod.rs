@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// of the tests from one of the simulator
     #[arg(long)]
     tcg: bool,
+    /// Run the suite `module` on a kernel that checks locks, memory and objects
+    #[arg(long, conflicts_with = "all")]
+    debug_kernel: bool,
 }
 
 /// When a suite or a case runs without being asked for by name.
@@ -120,6 +123,10 @@ struct Context {
     accel: Stack,
     /// Cases of this tier and below run.
     tier: Tier,
+    /// Every suite runs with every case.
+    everything: bool,
+    /// The suite `module` runs on the debug kernel.
+    debug_kernel: bool,
 }
 
 impl Context {
@@ -156,6 +163,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if chosen.is_empty() {
         chosen.extend(SUITES);
     }
+    if options.debug_kernel && chosen.iter().any(|suite| suite.name != "module") {
+        bail!("--debug-kernel is for the suite module: cargo xtask test module --debug-kernel");
+    }
     let products = setup::products()?;
     let simulator = if options.tcg {
         if chosen.iter().any(|suite| suite.name != "linux") {
@@ -171,6 +181,8 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         kvm: options.kvm,
         accel: options.accel,
         tier,
+        everything: options.all,
+        debug_kernel: options.debug_kernel,
     };
     let mut report = Report::new(options.only.clone());
     for suite in chosen {

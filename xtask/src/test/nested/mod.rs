@@ -1,12 +1,14 @@
 //! Suite `nested`: guests on KVM hosts in the simulator.
 
+mod conditions;
+
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::Context;
 use super::report::{Report, Verdict};
+use super::{Context, Tier};
 use crate::nested::{Guest, Nested};
 use crate::setup::DISTRIBUTION_PARAMETERS;
 
@@ -101,6 +103,9 @@ const CASES: &[Case] = &[
 impl Case {
     fn name(&self) -> String {
         let mut name = format!("host-smp={},guest-smp={}", self.host_smp, self.guest_smp);
+        if self.guest_smp >= 4 * self.host_smp {
+            name.push_str(",overcommit");
+        }
         if self.guests > 1 {
             name.push_str(&format!(",guests={}", self.guests));
         }
@@ -118,6 +123,9 @@ impl Case {
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     for case in CASES {
         report.case(&case.name(), || boot(context, case));
+    }
+    if context.runs(Tier::Full) {
+        conditions::run(context, report);
     }
     Ok(())
 }
