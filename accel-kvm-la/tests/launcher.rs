@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The launcher, with a script in QEMU's place that tells what it was given.
 
 use std::fs;
@@ -44,7 +46,10 @@ impl Place {
 
     fn command(&self) -> Command {
         let mut command = Command::new(self.launcher());
-        command.env("PATH", format!("{}:/usr/bin:/bin", self.dir.join("path").display()));
+        command.env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", self.dir.join("path").display()),
+        );
         for name in ["KVM_LA_QEMU", "KVM_LA_LIBRARY", "LD_PRELOAD"] {
             command.env_remove(name);
         }
@@ -88,7 +93,11 @@ fn preload(file: &Path) -> String {
 fn arguments_pass_untouched_and_the_library_beside_is_found() {
     let place = Place::new("beside");
     let library = place.library("bin/libaccel_kvm_la.so");
-    let lines = shown(place.command().args(["-accel", "kvm", "-append", "a b  c", ""]));
+    let lines = shown(
+        place
+            .command()
+            .args(["-accel", "kvm", "-append", "a b  c", ""]),
+    );
     assert_eq!(
         lines,
         [
@@ -107,12 +116,7 @@ fn the_library_of_a_prefix_is_found_and_other_preloads_stay() {
     let place = Place::new("prefix");
     let library = place.library("lib/libaccel_kvm_la.so");
     let other = place.library("lib/other.so");
-    let lines = shown(
-        place
-            .command()
-            .env("LD_PRELOAD", &other)
-            .arg("--version"),
-    );
+    let lines = shown(place.command().env("LD_PRELOAD", &other).arg("--version"));
     let expected = format!("{}:{}", preload(&library), other.display());
     assert_eq!(lines.first(), Some(&expected));
 }
@@ -157,7 +161,10 @@ fn what_is_missing_is_said_in_one_line() {
     assert!(error.contains("libaccel_kvm_la.so"), "{error}");
     place.library("bin/libaccel_kvm_la.so");
     let error = refused(place.command().env("PATH", "/nowhere"));
-    assert!(error.contains("no qemu-system-loongarch64 in PATH"), "{error}");
+    assert!(
+        error.contains("no qemu-system-loongarch64 in PATH"),
+        "{error}"
+    );
     let error = refused(place.command().env("KVM_LA_QEMU", "/nowhere/qemu"));
     assert!(error.contains("/nowhere/qemu"), "{error}");
     let odd = place.dir.join("with space");

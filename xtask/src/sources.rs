@@ -46,10 +46,7 @@ mod tests {
             fs::write(dir.join(source).join("lib.rs"), source)?;
         }
         fs::write(dir.join("Cargo.lock"), "")?;
-        fs::write(
-            dir.join("module/.gitignore"),
-            "*.o\n*.cmd\n/generated.rs\n",
-        )?;
+        fs::write(dir.join("module/.gitignore"), "*.o\n*.cmd\n/generated.rs\n")?;
         let before = list(&dir, &paths)?;
         for product in ["kvm.o", ".kvm.o.cmd", "generated.rs"] {
             fs::write(dir.join("module").join(product), "made")?;

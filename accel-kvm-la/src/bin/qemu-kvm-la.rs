@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! `qemu-kvm-la`: the distribution's `qemu-system-loongarch64` with the Rust KVM
 //! backend in it. Every argument is QEMU's; libvirt can have this program as a
 //! domain's `<emulator>`.
@@ -151,8 +153,7 @@ fn preload(library: &Path, others: Option<OsString>) -> Result<OsString> {
 }
 
 fn is_executable(file: &Path) -> bool {
-    fs::metadata(file)
-        .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {

@@ -4,5 +4,6 @@
 
 pub mod cpu;
 pub mod layout;
+pub mod log;
 pub mod opaque;
 pub mod services;

@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The accelerator's operations: slots of the class `kvm-accel-ops`, found by
 //! the exported functions that the C backend put beside them.
 
 use std::ffi::c_void;
 
 use super::discover::address;
-use super::image::{Image, symbol};
+use super::image::{Image, function};
 use super::refusal::Refusal;
 
 /// The class (accel/kvm/kvm-accel-ops.c).
@@ -26,6 +28,23 @@ pub(crate) struct Slots {
     pub(crate) synchronize_state: usize,
     pub(crate) synchronize_pre_loadvm: usize,
     pub(crate) update_guest_debug: usize,
+}
+
+impl Slots {
+    /// The slot of a member of AccelOpsClass that the backend fills.
+    pub(crate) fn by_name(&self, name: &str) -> Option<usize> {
+        match name {
+            "create_vcpu_thread" => Some(self.create_vcpu_thread),
+            "kick_vcpu_thread" => Some(self.kick_vcpu_thread),
+            "cpu_thread_is_idle" => Some(self.cpu_thread_is_idle),
+            "synchronize_post_reset" => Some(self.synchronize_post_reset),
+            "synchronize_post_init" => Some(self.synchronize_post_init),
+            "synchronize_state" => Some(self.synchronize_state),
+            "synchronize_pre_loadvm" => Some(self.synchronize_pre_loadvm),
+            "update_guest_debug" => Some(self.update_guest_debug),
+            _ => None,
+        }
+    }
 }
 
 /// Addresses that are looked for.
@@ -70,12 +89,10 @@ pub(crate) struct Class {
 impl Class {
     /// Finds the class, which every QEMU with KVM registers.
     pub(crate) fn find(image: &Image) -> Result<Self, Refusal> {
-        let by_name = symbol(c"object_class_by_name")
-            .map(std::ptr::with_exposed_provenance::<c_void>)
-            .ok_or_else(|| Refusal::Symbols(vec!["object_class_by_name"]))?;
+        let by_name = address("object_class_by_name")?;
         // SAFETY: the exported function of this name has this type
         // (include/qom/object.h).
-        let by_name = unsafe { std::mem::transmute::<*const c_void, ClassByName>(by_name) };
+        let by_name = unsafe { function::<ClassByName>(by_name) };
         // SAFETY: types are registered by now; a string that ends.
         let class = unsafe { by_name(c"kvm-accel-ops".as_ptr()) };
         if class.is_null() {
@@ -89,7 +106,7 @@ impl Class {
             .map(|i| {
                 // SAFETY: within the allocation; classes change only under the
                 // BQL, which this thread holds.
-                unsafe { words.add(i).read() }
+                unsafe { words.wrapping_add(i).read() }
             })
             .collect();
         let slots = find(&values, &Anchors::find()?, |address| image.is_code(address))
@@ -106,7 +123,7 @@ impl Class {
     pub(crate) unsafe fn set(&self, slot: usize, function: usize) {
         // SAFETY: inside the class, which lives as long as the process; QEMU
         // reads it after this, in this thread or in threads that it creates.
-        unsafe { self.words.add(slot).write(function) };
+        unsafe { self.words.wrapping_add(slot).write(function) };
     }
 }
 

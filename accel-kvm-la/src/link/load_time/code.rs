@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! What small functions of QEMU access, read from their instructions: a check
 //! of offsets that cannot be tried.
 
+use la_arch::insn::Encoding;
 use la_arch::insn::integer::{
     JIRL, LD_B, LD_BU, LD_D, LD_W, LD_WU, LDPTR_D, LDPTR_W, ST_B, ST_D, ST_W, STPTR_D, STPTR_W,
 };
-use la_arch::insn::Encoding;
 
 use super::image::Image;
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The layout of QEMU's CPU object, each field by a table, a trial or its
 //! neighbours, and where there are two ways both must end in the same place.
 
@@ -36,12 +38,12 @@ pub(crate) fn layout(image: &Image, services: &Services) -> Result<Layout, Refus
     )?;
     let discovered = Discovered::find(image, services, &members)?;
     let mut failed = None;
-    let layout = Layout::build(|field| {
-        discovered
-            .field(field, &members)
-            .map_err(|refusal| failed.get_or_insert(refusal).to_string())
-            .ok()
-            .flatten()
+    let layout = Layout::build(|field| match discovered.field(field, &members) {
+        Ok(offset) => offset,
+        Err(refusal) => {
+            failed.get_or_insert(refusal);
+            None
+        }
     });
     match (failed, layout) {
         (Some(refusal), _) => Err(refusal),
@@ -80,8 +82,7 @@ impl Discovered {
     ) -> Result<(), Refusal> {
         let halted = members.get("cpu_common", "halted", 4, 1)?;
         let interrupt_request = members.get("cpu_common", "interrupt_request", 4, 1)?;
-        let exception_index =
-            members.get("cpu_common/exception_index", "exception_index", 4, 1)?;
+        let exception_index = members.get("cpu_common/exception_index", "exception_index", 4, 1)?;
         let crash_occurred = members.get("cpu_common/crash_occurred", "crash_occurred", 1, 1)?;
 
         let cpu_index = probes::cpu_index(address("kvm_arch_vcpu_id")?)?;

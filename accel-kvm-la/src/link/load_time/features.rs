@@ -1,10 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The members behind a CPU's feature properties: a CPU object is made as model
 //! expansion over QMP makes one, its properties are set both ways, and what
 //! changed in it tells where they are.
 
 use std::ffi::{CStr, c_char, c_void};
 
-use super::image::symbol;
+use super::discover::address;
+use super::image::function;
 use super::refusal::Refusal;
 
 /// A CPU model that every QEMU for this architecture has (target/loongarch/cpu.c).
@@ -37,23 +40,13 @@ struct Trial {
 
 impl Trial {
     fn new() -> Result<Self, Refusal> {
-        let address = |name: &'static CStr, text: &'static str| {
-            symbol(name)
-                .map(std::ptr::with_exposed_provenance::<c_void>)
-                .ok_or_else(|| Refusal::Symbols(vec![text]))
-        };
-        let new = address(c"object_new", "object_new")?;
-        let unref = address(c"object_unref", "object_unref")?;
-        let set_bool = address(c"object_property_set_bool", "object_property_set_bool")?;
-        // SAFETY: the exported functions of these names have these types
+        // SAFETY: the exported function of this name has this type
         // (include/qom/object.h).
-        let (new, unref, set_bool) = unsafe {
-            (
-                std::mem::transmute::<*const c_void, New>(new),
-                std::mem::transmute::<*const c_void, Unref>(unref),
-                std::mem::transmute::<*const c_void, SetBool>(set_bool),
-            )
-        };
+        let new = unsafe { function::<New>(address("object_new")?) };
+        // SAFETY: as above.
+        let unref = unsafe { function::<Unref>(address("object_unref")?) };
+        // SAFETY: as above.
+        let set_bool = unsafe { function::<SetBool>(address("object_property_set_bool")?) };
         // SAFETY: the type is registered by now; making one has no effect on
         // anything else until it is realized.
         let object = unsafe { new(MODEL.as_ptr()) };
@@ -75,19 +68,12 @@ impl Trial {
     fn set(&self, property: &CStr, value: bool) -> Vec<u32> {
         // SAFETY: a live object; an error that is not asked for is dropped by
         // QEMU (include/qapi/error.h).
-        unsafe {
-            (self.set_bool)(
-                self.object,
-                property.as_ptr(),
-                value,
-                std::ptr::null_mut(),
-            )
-        };
+        unsafe { (self.set_bool)(self.object, property.as_ptr(), value, std::ptr::null_mut()) };
         let start = self.object.cast::<u32>();
         (0..self.words)
             .map(|i| {
                 // SAFETY: within the allocation, which no other thread uses.
-                unsafe { start.add(i).read() }
+                unsafe { start.wrapping_add(i).read() }
             })
             .collect()
     }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The main program in memory: where its segments are, what build it is, and
 //! reading its tables without leaving them.
 
@@ -116,6 +118,7 @@ impl Image {
     }
 
     /// All addresses from the first to the last segment.
+    #[cfg(test)]
     pub(crate) fn span(&self) -> Range<usize> {
         let start = self.segments.iter().map(|s| s.addresses.start).min();
         let end = self.segments.iter().map(|s| s.addresses.end).max();
@@ -199,6 +202,18 @@ pub(crate) fn symbol(name: &CStr) -> Option<usize> {
     (!pointer.is_null()).then(|| pointer.expose_provenance())
 }
 
+/// The function at an address.
+///
+/// # Safety
+///
+/// `F` is a function pointer type, and that of the function at the address.
+pub(crate) unsafe fn function<F: Copy>(address: usize) -> F {
+    const { assert!(size_of::<F>() == size_of::<*const c_void>()) };
+    let pointer = std::ptr::with_exposed_provenance::<c_void>(address);
+    // SAFETY: same size; by this function's contract a valid `F`.
+    unsafe { std::mem::transmute_copy(&pointer) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,7 +257,10 @@ mod tests {
             .map(|c| u64::from_ne_bytes(c.try_into().expect("eight bytes")))
             .collect();
         let image = Image::of_memory(&words);
-        assert_eq!(build_id(&image, image.span()).as_deref(), Some("abababababababab"));
+        assert_eq!(
+            build_id(&image, image.span()).as_deref(),
+            Some("abababababababab")
+        );
         // Sizes that lead out of the image end the search.
         let mad = [u64::MAX; 4];
         let image = Image::of_memory(&mad);

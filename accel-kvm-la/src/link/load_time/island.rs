@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! A page near QEMU's code with a jump to each of our functions: the library
 //! itself is usually too far away for a single branch.
 //!
@@ -93,12 +95,10 @@ impl Island {
             .ok_or(nix::Error::EINVAL)?;
         let memory = map_near(&code, bytes)?;
         for (i, function) in functions.iter().enumerate() {
+            let place = memory.as_ptr().cast::<[u8; STUB]>().wrapping_add(i);
             // SAFETY: the mapping is ours, writable and has room for all stubs.
             unsafe {
-                memory
-                    .cast::<[u8; STUB]>()
-                    .add(i)
-                    .write(stub(*function));
+                place.write(stub(*function));
             }
         }
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_EXEC;
@@ -125,10 +125,7 @@ impl Island {
 /// below it first, since the heap begins above.
 fn map_near(code: &Range<usize>, bytes: NonZeroUsize) -> nix::Result<NonNull<c_void>> {
     let lowest = code.end.saturating_sub(REACH);
-    let highest = code
-        .start
-        .saturating_add(REACH)
-        .saturating_sub(bytes.get());
+    let highest = code.start.saturating_add(REACH).saturating_sub(bytes.get());
     let first = code.start.saturating_sub(bytes.get()) / STEP * STEP;
     let below = (0..REACH / STEP).map(|i| first.saturating_sub(i * STEP));
     let above = (0..REACH / STEP).map(|i| code.end.next_multiple_of(STEP) + i * STEP);
@@ -167,12 +164,21 @@ mod tests {
     fn branches_reach_128_mib() {
         let at = 0x10_0000_0000;
         assert_eq!(branch(at, at), Some(0x5000_0000));
-        assert_eq!(B.operands(branch(at, at + 0x1000).expect("near")).imm, 0x400);
-        assert_eq!(B.operands(branch(at, at - REACH).expect("near")).imm, -(1 << 25));
+        assert_eq!(
+            B.operands(branch(at, at + 0x1000).expect("near")).imm,
+            0x400
+        );
+        assert_eq!(
+            B.operands(branch(at, at - REACH).expect("near")).imm,
+            -(1 << 25)
+        );
         assert_eq!(branch(at, at + REACH), None);
         assert_eq!(branch(at, at - REACH - 4), None);
         assert_eq!(branch(at, at + 2), None);
-        assert_eq!(branch(0, usize::MAX - 7).map(|b| B.operands(b).imm), Some(-2));
+        assert_eq!(
+            branch(0, usize::MAX - 7).map(|b| B.operands(b).imm),
+            Some(-2)
+        );
     }
 
     #[test]

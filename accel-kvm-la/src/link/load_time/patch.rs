@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Replacing functions of QEMU: the first instruction of each becomes a branch
 //! to a stub. All of them or none.
 

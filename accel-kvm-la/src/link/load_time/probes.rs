@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Fields that no table names, found by calling QEMU's exported functions on
 //! scratch memory. Nothing of QEMU's own state is changed by these calls.
 //!
@@ -6,6 +8,7 @@
 use std::ffi::{c_int, c_ulong, c_void};
 use std::os::fd::AsRawFd as _;
 
+use super::image::function;
 use super::refusal::Refusal;
 use super::scratch::{Scratch, bisect};
 use crate::qemu::opaque::CPUState;
@@ -25,10 +28,9 @@ type Thread = [u64; 8];
 /// The offset of the 32-bit word in which a subsection's `needed` looks for
 /// these bits.
 pub(crate) fn needed_word(address: usize, bits: u32, what: &'static str) -> Result<usize, Refusal> {
-    let pointer = std::ptr::with_exposed_provenance::<c_void>(address);
     // SAFETY: the walk of the tables took the address from the member `needed`
     // of a description and checked that it is in QEMU's code.
-    let needed = unsafe { std::mem::transmute::<*const c_void, Needed>(pointer) };
+    let needed = unsafe { function::<Needed>(address) };
     let mut scratch = Scratch::new();
     bisect(scratch.len32(), |set| {
         scratch.fill32(|i| if set.contains(&i) { bits } else { 0 });
@@ -43,9 +45,8 @@ pub(crate) fn needed_word(address: usize, bits: u32, what: &'static str) -> Resu
 
 /// `cpu_index`, which `kvm_arch_vcpu_id` returns.
 pub(crate) fn cpu_index(address: usize) -> Result<usize, Refusal> {
-    let pointer = std::ptr::with_exposed_provenance::<c_void>(address);
     // SAFETY: the address is that of the exported function of this name.
-    let vcpu_id = unsafe { std::mem::transmute::<*const c_void, VcpuId>(pointer) };
+    let vcpu_id = unsafe { function::<VcpuId>(address) };
     let mut scratch = Scratch::new();
     let count = scratch.len32();
     scratch.fill32(|i| u32::try_from(i).unwrap_or(0));
@@ -99,9 +100,8 @@ pub(crate) fn vcpu_dirty(
     address: usize,
     thread: usize,
 ) -> Result<usize, Refusal> {
-    let pointer = std::ptr::with_exposed_provenance::<c_void>(address);
     // SAFETY: the address is that of the exported function of this name.
-    let pre_loadvm = unsafe { std::mem::transmute::<*const c_void, Synchronize>(pointer) };
+    let pre_loadvm = unsafe { function::<Synchronize>(address) };
     let own = own_thread(services);
     let own_address = address_of(&own);
     let expected = |i| if i == thread / 8 { own_address } else { 0 };
@@ -135,9 +135,8 @@ pub(crate) fn kvm_fd(services: &Services) -> Result<usize, Refusal> {
         let mut unread: c_int = 0;
         // SAFETY: with the BQL held the function does the ioctl on a member of
         // the object and nothing else; FIONREAD stores an int where it is told.
-        let result = unsafe {
-            (services.kvm_vcpu_ioctl)(scratch.object(), libc::FIONREAD, &raw mut unread)
-        };
+        let result =
+            unsafe { (services.kvm_vcpu_ioctl)(scratch.object(), libc::FIONREAD, &raw mut unread) };
         result == 0
     })
     .map(|word| word * 4)

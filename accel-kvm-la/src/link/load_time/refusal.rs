@@ -1,10 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Why the backend does not go into a QEMU, and how that is told: when KVM is
 //! really used, before the guest runs, and not otherwise.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::OnceLock;
 
-use super::image::{Image, symbol};
+use super::image::{Image, function, symbol};
+use super::patch::PatchError;
 
 /// What was not as it must be.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +63,9 @@ pub(crate) enum Refusal {
     /// The members of a class are not recognised.
     #[error("the operations in its class {0} are not recognised")]
     Slots(&'static str),
+    /// Its code stays as it is.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
 }
 
 /// What identifies a QEMU to its maintainers.
@@ -105,16 +111,11 @@ impl std::fmt::Display for Identity {
 
 /// What `query-version` answers.
 fn version() -> Option<String> {
-    let query = std::ptr::with_exposed_provenance::<c_void>(symbol(c"qmp_query_version")?);
-    let free = std::ptr::with_exposed_provenance::<c_void>(symbol(c"qapi_free_VersionInfo")?);
-    // SAFETY: the exported functions of these names have these types
-    // (generated from qapi/control.json).
-    let (query, free) = unsafe {
-        (
-            std::mem::transmute::<*const c_void, QmpQueryVersion>(query),
-            std::mem::transmute::<*const c_void, FreeVersionInfo>(free),
-        )
-    };
+    // SAFETY: the exported function of this name has this type (generated from
+    // qapi/control.json).
+    let query = unsafe { function::<QmpQueryVersion>(symbol(c"qmp_query_version")?) };
+    // SAFETY: as above.
+    let free = unsafe { function::<FreeVersionInfo>(symbol(c"qapi_free_VersionInfo")?) };
     // SAFETY: the command has no arguments and needs nothing but an allocator.
     let info = unsafe { query(std::ptr::null_mut()) };
     // SAFETY: null or a valid object that is ours until it is freed below.
@@ -143,6 +144,7 @@ struct Notifier {
     next: *mut c_void,
     previous: *mut c_void,
 }
+type GetCpu = unsafe extern "C" fn(c_int) -> *mut c_void;
 type AddNotifier = unsafe extern "C" fn(*mut Notifier);
 
 static MESSAGE: OnceLock<CString> = OnceLock::new();
@@ -170,10 +172,9 @@ pub(crate) fn refuse(identity: &Identity, refusal: &Refusal) {
         next: std::ptr::null_mut(),
         previous: std::ptr::null_mut(),
     }));
-    let add = std::ptr::with_exposed_provenance::<c_void>(add);
     // SAFETY: the exported function of this name has this type
     // (include/system/system.h).
-    let add = unsafe { std::mem::transmute::<*const c_void, AddNotifier>(add) };
+    let add = unsafe { function::<AddNotifier>(add) };
     // SAFETY: the notifier lives for ever; this is the main thread before any
     // machine exists.
     unsafe { add(notifier) };
@@ -188,12 +189,9 @@ unsafe extern "C" fn machine_done(_: *mut Notifier, _: *mut c_void) {
         unsafe { allowed.read() }
     });
     let has_cpu = symbol(c"qemu_get_cpu").is_some_and(|get| {
-        let get = std::ptr::with_exposed_provenance::<c_void>(get);
         // SAFETY: the exported function of this name has this type
         // (include/hw/core/cpu.h).
-        let get = unsafe {
-            std::mem::transmute::<*const c_void, unsafe extern "C" fn(i32) -> *mut c_void>(get)
-        };
+        let get = unsafe { function::<GetCpu>(get) };
         // SAFETY: it looks for an index in the list of CPUs.
         !unsafe { get(0) }.is_null()
     });

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Memory in the place of a CPU object, on which exported functions of QEMU are
 //! tried: what they read and write tells where a field is.
 
@@ -105,9 +107,15 @@ mod tests {
         assert_eq!(bisect(1000, |_| true), None);
         assert_eq!(bisect(1000, |_| false), None);
         // Two elements decide, each alone.
-        assert_eq!(bisect(1000, |set| set.contains(&3) || set.contains(&700)), None);
+        assert_eq!(
+            bisect(1000, |set| set.contains(&3) || set.contains(&700)),
+            None
+        );
         // Two elements decide only together.
-        assert_eq!(bisect(1000, |set| set.contains(&3) && set.contains(&700)), None);
+        assert_eq!(
+            bisect(1000, |set| set.contains(&3) && set.contains(&700)),
+            None
+        );
     }
 
     #[test]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Offsets from QEMU's migration tables: `VMStateDescription` and its fields are
 //! exported data that name every member they save and say where it is.
 //!
@@ -127,11 +129,6 @@ impl Members {
                 count: member.count,
             })
         }
-    }
-
-    /// How many members there are.
-    pub(crate) fn len(&self) -> usize {
-        self.members.len()
     }
 
     /// Reads one description. None if something in it is not what it should be.
@@ -286,7 +283,11 @@ mod tests {
             self.words[base + byte / 8] = value;
         }
 
-        fn fields(&mut self, shape: &FieldShape, fields: &[(&str, u64, u64, u64, u64, u64)]) -> u64 {
+        fn fields(
+            &mut self,
+            shape: &FieldShape,
+            fields: &[(&str, u64, u64, u64, u64, u64)],
+        ) -> u64 {
             let at = self.take(shape.stride * (fields.len() + 1));
             for (i, (name, offset, size, num, info, vmsd)) in fields.iter().enumerate() {
                 let name = self.text(name);
