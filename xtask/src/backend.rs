@@ -51,11 +51,6 @@ impl Backend {
     pub(crate) fn launcher(&self) -> PathBuf {
         self.dir.join("qemu-kvm-la")
     }
-
-    /// The library for linking into QEMU's own build.
-    pub(crate) fn archive(&self) -> PathBuf {
-        self.dir.join("libaccel_kvm_la.a")
-    }
 }
 
 /// The backend; built if its sources, or the toolchain, are not those of an
@@ -109,7 +104,7 @@ fn build(products: &Products, workspace: &Path, dir: &Path) -> Result<()> {
     );
     step.run(build, &log)?;
     let made = workspace.join(TARGET).join(TRIPLE).join(PROFILE);
-    for name in ["libaccel_kvm_la.so", "libaccel_kvm_la.a", "qemu-kvm-la"] {
+    for name in ["libaccel_kvm_la.so", "qemu-kvm-la"] {
         fs::copy(made.join(name), dir.join(name))
             .with_context(|| format!("the build of accel-kvm-la made no {name}"))?;
     }

@@ -124,7 +124,7 @@ mod tests {
         scratch.fill32(|i| if i == 3 { 7 } else { 0 });
         let object: *mut u8 = scratch.object();
         // SAFETY: well inside the object, which is not otherwise in use.
-        unsafe { object.add(193).write(1) };
+        unsafe { object.wrapping_add(193).write(1) };
         let expected = |i| if i == 1 { 7 << 32 } else { 0 };
         assert_eq!(scratch.changed(expected), [193]);
         assert_eq!(scratch.len32(), 2 * scratch.len64());
