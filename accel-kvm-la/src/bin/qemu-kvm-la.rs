@@ -8,7 +8,7 @@
 //! | --- | --- |
 //! | `KVM_LA_QEMU` | QEMU's executable; else the first `qemu-system-loongarch64` of `PATH` |
 //! | `KVM_LA_LIBRARY` | `libaccel_kvm_la.so`; else beside this program, or in `../lib` |
-//! | `KVM_LA_LOG` | what the backend says: `error`, `warn` (usual), `info`, `debug` |
+//! | `KVM_LA_LOG` | how much the backend tells: `error`, `warn`, `info`, `debug` or `trace` |
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
