@@ -6,7 +6,7 @@ use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::layout::layout;
 
-use crate::fake::{Exit, Fake, exit};
+use crate::fake::{Fake, exit};
 
 const INTERRUPT: i32 = 0x1_0000;
 const HALTED: i32 = 0x1_0001;

@@ -208,7 +208,9 @@ impl Fake {
     /// A CPU object that `kvm_arch_init_vcpu` has accepted.
     pub fn vcpu(&mut self, index: i32) -> Cpu {
         let cpu = self.cpu(index);
-        with(|state| state.vcpus.entry(index).or_default());
+        with(|state| {
+            state.vcpus.entry(index).or_default();
+        });
         // SAFETY: A CPU object under the BQL, whose run page is there.
         assert_eq!(unsafe { hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) }, 0);
         cpu

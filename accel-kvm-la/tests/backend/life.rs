@@ -11,7 +11,9 @@ use la_arch::one_reg;
 use crate::fake::{Fake, change_run_state, exit};
 
 fn init(fake: &Fake, cpu: accel_kvm_la::qemu::cpu::Cpu) -> i32 {
-    fake.state(|state| state.vcpus.entry(cpu.index()).or_default());
+    fake.state(|state| {
+        state.vcpus.entry(cpu.index()).or_default();
+    });
     // SAFETY: A CPU object under the BQL.
     unsafe { hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) }
 }

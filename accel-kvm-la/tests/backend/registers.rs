@@ -318,7 +318,9 @@ fn groups_come_with_their_features() {
     fake.state(|state| state.vm_attributes.extend([2, 3, 4, 5, 9]));
     let cpu = fake.cpu(0);
     cpu.set_cpucfg(1, cpu.cpucfg(1) | 1 << 26);
-    fake.state(|state| state.vcpus.entry(0).or_default());
+    fake.state(|state| {
+        state.vcpus.entry(0).or_default();
+    });
     // SAFETY: A CPU object under the BQL.
     let result = unsafe { accel_kvm_la::hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) };
     assert_eq!(result, 0);
