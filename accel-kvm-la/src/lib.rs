@@ -12,6 +12,7 @@
 pub mod error;
 pub mod hooks;
 pub mod kvm;
+pub mod link;
 pub mod qemu;
 pub mod regs;
 pub mod vcpu;

@@ -354,7 +354,8 @@ fn address(name: &'static str) -> *mut c_void {
         qemu_system_guest_panicked vm_stop qemu_add_vm_change_state_handler
         qemu_del_vm_change_state_handler cpu_dump_state cpu_handle_guest_debug error_report
         warn_report error_setg_internal error_report_err object_resolve_path
-        object_property_add_bool exit_fake object_dynamic_cast object_property_get_enum
+        object_property_add_bool exit_fake object_dynamic_cast object_property_get_str
+        g_free
         kvm_kernel_irqchip_split
     }
     // SAFETY: Addresses only.
@@ -868,9 +869,11 @@ unsafe extern "C" fn object_dynamic_cast(_object: usize, _name: *const c_char) -
     0x4000
 }
 
-unsafe extern "C" fn object_property_get_enum() -> c_int {
-    0
+unsafe extern "C" fn object_property_get_str() -> *const c_char {
+    c"auto".as_ptr()
 }
+
+unsafe extern "C" fn g_free(_memory: *mut c_void) {}
 
 unsafe extern "C" fn object_property_add_bool(_object: usize, name: *const c_char) -> usize {
     // SAFETY: A string that ends.

@@ -1,5 +1,6 @@
 //! `test`: the suites, one table.
 
+mod backend;
 mod coverage;
 mod determinism;
 mod host;
@@ -102,6 +103,11 @@ const SUITES: &[Suite] = &[
         name: "selftests",
         shows: "KVM by its own interface: Linux's selftests, and programs of ours",
         run: selftests::run,
+    },
+    Suite {
+        name: "backend",
+        shows: "the Rust backend goes into the distribution's QEMU, and only where it belongs",
+        run: backend::run,
     },
     Suite {
         name: "nested",
