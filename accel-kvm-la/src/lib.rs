@@ -9,4 +9,5 @@
 //! registers and KVM's the same, [`kvm`] is the kernel's interface and [`qemu`]
 //! QEMU's. How the hooks get into QEMU is the business of `link`.
 
+pub mod link;
 pub mod qemu;

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! How the backend gets into QEMU.
+
+pub mod in_tree;
