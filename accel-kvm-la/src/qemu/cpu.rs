@@ -78,7 +78,7 @@ macro_rules! atomics {
             fn $method(&self, offset: usize) -> &$atomic {
                 // SAFETY: The object is alive (`from_raw`) and the layout names
                 // an aligned field of this size in it.
-                unsafe { <$atomic>::from_ptr(self.0.as_ptr().byte_add(offset).cast::<$plain>()) }
+                unsafe { <$atomic>::from_ptr(self.0.as_ptr().wrapping_byte_add(offset).cast::<$plain>()) }
             }
         )*
     };
@@ -129,7 +129,8 @@ impl Cpu {
 
     fn pointer_at<T>(&self, offset: usize) -> *mut T {
         // SAFETY: As in `atomics`; the field is a pointer.
-        let field = unsafe { AtomicPtr::<T>::from_ptr(self.0.as_ptr().byte_add(offset).cast()) };
+        let field =
+            unsafe { AtomicPtr::<T>::from_ptr(self.0.as_ptr().wrapping_byte_add(offset).cast()) };
         field.load(Ordering::Relaxed)
     }
 

@@ -122,8 +122,8 @@ pub struct LinkServices {
     /// Collects the dirty rings: of this vCPU, or of all if it is null. The BQL
     /// is held. Without it `memory_global_dirty_log_sync` serves.
     pub dirty_ring_reap: Option<unsafe extern "C" fn(cpu: *mut CPUState)>,
-    /// `container_of` for nothing else: the IOCSR address space of a vCPU, if
-    /// the link layer knows it. Else one is made over `/machine/iocsr[0]`.
+    /// The IOCSR address space of a vCPU, if the link layer knows it. Else one is
+    /// made over `/machine/iocsr[0]`.
     pub iocsr_address_space: Option<unsafe extern "C" fn(cpu: *mut CPUState) -> *mut AddressSpace>,
 }
 
@@ -285,7 +285,7 @@ services! {
         object_property_get_enum: unsafe extern "C" fn(
             object: *mut Object, name: *const c_char, typename: *const c_char,
             errp: *mut *mut QEMUError) -> c_int;
-        /// Frees an error.
+        /// Frees an error; null is nothing.
         error_free: unsafe extern "C" fn(error: *mut QEMUError);
         /// End of the process with QEMU's exit handlers (libc).
         exit: unsafe extern "C" fn(status: c_int) -> !;
@@ -309,12 +309,8 @@ services! {
         stderr: *mut *mut c_void;
     }
     optional {
-        /// Adds to QEMU's log.
-        qemu_log: unsafe extern "C" fn(format: *const c_char, ...);
-        /// Which parts of QEMU's log are on.
-        qemu_loglevel: *mut c_int;
-        /// The same without a version: changes run states on a dirty ring's limit.
-        kvm_dirty_ring_enabled: unsafe extern "C" fn() -> bool;
+        /// Whether `kernel-irqchip=on` was asked for.
+        kvm_kernel_irqchip_required: unsafe extern "C" fn() -> bool;
     }
 }
 

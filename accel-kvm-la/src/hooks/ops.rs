@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The accelerator's operations (QEMU: include/accel/accel-cpu-ops.h) and what
+//! of kvm-all.c belongs to them.
+
+use std::ffi::c_int;
+
+use crate::qemu::bql::Bql;
+use crate::qemu::cpu::Cpu;
+use crate::qemu::opaque::CPUState;
+use crate::qemu::services::services;
+use crate::vcpu::record::Vcpu;
+use crate::vcpu::{kick, run_loop, synchronise, thread};
+
+/// The BQL, which QEMU holds around all operations.
+///
+/// # Safety
+///
+/// As [`Bql::assume_held`].
+unsafe fn held() -> Bql {
+    // SAFETY: By this function's contract.
+    unsafe { Bql::assume_held() }
+}
+
+/// AccelOpsClass::create_vcpu_thread.
+///
+/// # Safety
+///
+/// QEMU calls it from `qemu_init_vcpu`, under the BQL, for a CPU object that it
+/// keeps until it has joined the thread.
+pub unsafe extern "C" fn kvm_la_create_vcpu_thread(cpu: *mut CPUState) {
+    // SAFETY: By this function's contract.
+    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
+        // SAFETY: By this function's contract.
+        thread::start(&unsafe { held() }, cpu);
+    }
+}
+
+/// AccelOpsClass::cpu_thread_is_idle.
+pub extern "C" fn kvm_la_cpu_thread_is_idle(_cpu: *mut CPUState) -> bool {
+    kick::thread_waits_outside_kernel()
+}
+
+/// AccelOpsClass::cpus_are_resettable: always, since no guest's state is
+/// protected.
+pub extern "C" fn kvm_la_cpus_are_resettable() -> bool {
+    true
+}
+
+/// AccelOpsClass::synchronize_state and kvm_cpu_synchronize_state.
+///
+/// # Safety
+///
+/// QEMU calls it for a CPU object that is alive, under the BQL or in the vCPU's
+/// thread.
+pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_state(cpu: *mut CPUState) {
+    // SAFETY: By this function's contract.
+    let Some(cpu) = (unsafe { Cpu::from_raw(cpu) }) else {
+        return;
+    };
+    if cpu.is_self() {
+        if let Some(vcpu) = Vcpu::of(cpu) {
+            synchronise::own_state(&vcpu);
+        }
+    } else {
+        // SAFETY: In another thread than the vCPU's the BQL is held.
+        synchronise::state(&unsafe { held() }, cpu);
+    }
+}
+
+/// AccelOpsClass::synchronize_post_reset.
+///
+/// # Safety
+///
+/// QEMU calls it for a CPU object that is alive, under the BQL.
+pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_reset(cpu: *mut CPUState) {
+    // SAFETY: By this function's contract.
+    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
+        // SAFETY: By this function's contract.
+        synchronise::post_reset(&unsafe { held() }, cpu);
+    }
+}
+
+/// AccelOpsClass::synchronize_post_init.
+///
+/// # Safety
+///
+/// QEMU calls it for a CPU object that is alive, under the BQL.
+pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_init(cpu: *mut CPUState) {
+    // SAFETY: By this function's contract.
+    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
+        // SAFETY: By this function's contract.
+        synchronise::post_init(&unsafe { held() }, cpu);
+    }
+}
+
+/// AccelOpsClass::synchronize_pre_loadvm.
+///
+/// # Safety
+///
+/// QEMU calls it for a CPU object that is alive, under the BQL.
+pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_pre_loadvm(cpu: *mut CPUState) {
+    // SAFETY: By this function's contract.
+    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
+        // SAFETY: By this function's contract.
+        synchronise::pre_loadvm(&unsafe { held() }, cpu);
+    }
+}
+
+/// AccelOpsClass::update_guest_debug.
+///
+/// # Safety
+///
+/// QEMU calls it for a CPU object that is alive, under the BQL.
+pub unsafe extern "C" fn kvm_la_update_guest_debug(cpu: *mut CPUState) -> c_int {
+    // SAFETY: By this function's contract.
+    unsafe { (services().kvm_update_guest_debug)(cpu, 0) }
+}
+
+/// kvm_cpu_exec.
+///
+/// # Safety
+///
+/// QEMU calls it in the vCPU's thread, under the BQL.
+pub unsafe extern "C" fn kvm_la_kvm_cpu_exec(cpu: *mut CPUState) -> c_int {
+    // SAFETY: By this function's contract.
+    let vcpu = unsafe { Cpu::from_raw(cpu) }.and_then(Vcpu::of);
+    let Some(vcpu) = vcpu else {
+        return run_loop::Outcome::Failed.raw();
+    };
+    // SAFETY: By this function's contract.
+    let (_bql, outcome) = run_loop::exec(unsafe { held() }, &vcpu);
+    outcome.raw()
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The machine's properties and the accelerator's globals.
+
+use std::ptr;
+
+use super::bql::Bql;
+use super::cpu::OnOffAuto;
+use super::opaque::{Object, QEMUError};
+use super::services::services;
+
+/// TYPE_LOONGARCH_VIRT_MACHINE.
+const VIRT_MACHINE: &std::ffi::CStr = c"virt-machine";
+
+/// Whether the machine's extended I/O interrupt controller has its virtual
+/// extension: so on a virt machine, unless its property is off (QEMU:
+/// virt_is_veiointc_enabled).
+pub fn has_virtual_eiointc(_bql: &Bql) -> bool {
+    let services = services();
+    // SAFETY: The BQL is held and the machine exists, since it has a vCPU.
+    let machine = unsafe { (services.qdev_get_machine)() };
+    // SAFETY: An object or null; the string ends.
+    let machine: *mut Object =
+        unsafe { (services.object_dynamic_cast)(machine, VIRT_MACHINE.as_ptr()) };
+    if machine.is_null() {
+        return false;
+    }
+    let mut error: *mut QEMUError = ptr::null_mut();
+    // SAFETY: An object; strings that end; a pointer to null.
+    let value = unsafe {
+        (services.object_property_get_enum)(
+            machine,
+            c"v-eiointc".as_ptr(),
+            c"OnOffAuto".as_ptr(),
+            &raw mut error,
+        )
+    };
+    if !error.is_null() {
+        // SAFETY: An error that nobody else has.
+        unsafe { (services.error_free)(error) };
+        return true;
+    }
+    OnOffAuto::from_raw(value as u32).is_not_off()
+}
+
+/// A flag of the accelerator's that is a global of QEMU's.
+macro_rules! flags {
+    ($( $(#[$doc:meta])* $get:ident, $set:ident: $global:ident; )*) => {
+        $(
+            $(#[$doc])*
+            pub fn $get() -> bool {
+                // SAFETY: QEMU's global. It is written under the BQL while the
+                // machine is made.
+                unsafe { services().$global.read_volatile() }
+            }
+
+            #[doc = concat!("Sets `", stringify!($global), "`.")]
+            pub fn $set(_bql: &Bql, value: bool) {
+                // SAFETY: QEMU's global, under the BQL.
+                unsafe { services().$global.write_volatile(value) };
+            }
+        )*
+    };
+}
+
+flags! {
+    /// Whether the kernel has the interrupt controllers.
+    kernel_irqchip, set_kernel_irqchip: kvm_kernel_irqchip;
+    /// Whether a halted vCPU waits in the kernel.
+    halt_in_kernel, set_halt_in_kernel: kvm_halt_in_kernel_allowed;
+    /// Whether interrupts come at any time.
+    async_interrupts, set_async_interrupts: kvm_async_interrupts_allowed;
+    /// Whether irqfd can deliver messages.
+    msi_via_irqfd, set_msi_via_irqfd: kvm_msi_via_irqfd_allowed;
+    /// Whether routes can be used.
+    gsi_routing, set_gsi_routing: kvm_gsi_routing_allowed;
+}

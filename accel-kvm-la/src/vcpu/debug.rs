@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Debugging the guest: software breakpoints and single steps. Hardware
+//! breakpoints are not in KVM's interface for LoongArch.
+
+use la_arch::kvm::guest_debug;
+
+use super::record::Vcpu;
+use crate::error::BackendError;
+use crate::qemu::bql::Bql;
+use crate::qemu::cpu::Cpu;
+use crate::qemu::memory::{read_debug_word, write_debug_word};
+use crate::qemu::report;
+use crate::qemu::services::services;
+
+/// Whether a debug exit is the debugger's. Only the program counter is needed
+/// to know, and QEMU has it afterwards; the rest is read if somebody looks.
+pub fn is_ours(vcpu: &Vcpu) -> Result<bool, BackendError> {
+    if !vcpu.is_dirty() {
+        let regs = vcpu.fd.regs()?;
+        vcpu.cpu.set_pc(regs.pc);
+    }
+    // SAFETY: The CPU is alive; as in QEMU, which looks at the list without
+    // the BQL here.
+    let breakpoint =
+        unsafe { (services().kvm_find_sw_breakpoint)(vcpu.cpu.as_ptr(), vcpu.cpu.pc()) };
+    Ok(vcpu.cpu.singlestep() || !breakpoint.is_null())
+}
+
+/// Flags that KVM_SET_GUEST_DEBUG needs besides QEMU's own.
+pub fn control_flags(_bql: &Bql, cpu: Cpu) -> u32 {
+    // SAFETY: The CPU is alive and the BQL held.
+    if unsafe { (services().kvm_sw_breakpoints_active)(cpu.as_ptr()) } != 0 {
+        guest_debug::ENABLE | guest_debug::USE_SW_BP
+    } else {
+        0
+    }
+}
+
+fn instruction(cpu: Cpu) -> Option<u32> {
+    let vcpu = Vcpu::of(cpu)?;
+    vcpu.vm.breakpoint(vcpu.fd)
+}
+
+/// Puts a breakpoint at `pc` and returns what was there.
+pub fn insert(bql: &Bql, cpu: Cpu, pc: u64) -> Option<u32> {
+    let Some(breakpoint) = instruction(cpu) else {
+        report::error(
+            "no software breakpoints: the kernel does not know KVM_REG_LOONGARCH_DEBUG_INST; \
+             Linux 6.10 or later is needed",
+        );
+        return None;
+    };
+    let saved = read_debug_word(bql, cpu, pc);
+    match saved {
+        Some(saved) if write_debug_word(bql, cpu, pc, breakpoint) => Some(saved),
+        _ => {
+            report::error(&format!(
+                "cannot put a breakpoint at {pc:#x}: no memory there"
+            ));
+            None
+        }
+    }
+}
+
+/// Puts back what was at `pc`, if a breakpoint is there.
+pub fn remove(bql: &Bql, cpu: Cpu, pc: u64, saved: u32) -> bool {
+    let present = read_debug_word(bql, cpu, pc);
+    if present.is_none() || present != instruction(cpu) {
+        report::error(&format!("no breakpoint at {pc:#x} to remove"));
+        return false;
+    }
+    if !write_debug_word(bql, cpu, pc, saved) {
+        report::error(&format!(
+            "cannot remove the breakpoint at {pc:#x}: no memory there"
+        ));
+        return false;
+    }
+    true
+}

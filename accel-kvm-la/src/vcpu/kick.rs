@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! How a vCPU's thread leaves the kernel.
+//!
+//! Who wants something of a vCPU sets `exit_request` and sends SIG_IPI, whose
+//! handler (QEMU: kvm_ipi_signal) sets `immediate_exit` in the run page of
+//! `current_cpu`. A signal that comes between the look at `exit_request` and
+//! KVM_RUN makes KVM_RUN return at once; no moment is left in which a kick
+//! could be lost. KVM_CAP_IMMEDIATE_EXIT is there in every LoongArch kernel.
+
+use crate::kvm::run_page::RunPage;
+use crate::qemu::cpu::Cpu;
+
+/// Before KVM_RUN: with an exit request the kernel only completes what is
+/// pending (the data of a load that QEMU has just answered) and returns.
+#[inline]
+pub fn honour_exit_request(cpu: Cpu, page: RunPage) {
+    if cpu.exit_request() {
+        page.set_immediate_exit(true);
+    }
+}
+
+/// After an interrupted KVM_RUN: the kick has had its effect.
+pub fn eat(page: RunPage) {
+    page.set_immediate_exit(false);
+}
+
+/// The idle slot: a vCPU waits in its thread only if it cannot wait in the
+/// kernel (QEMU: kvm_vcpu_thread_is_idle).
+pub fn thread_waits_outside_kernel() -> bool {
+    !crate::qemu::machine::halt_in_kernel()
+}

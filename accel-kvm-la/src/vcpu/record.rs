@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Our own record of each vCPU, by its CPU object: what QEMU's object has no
+//! place for, or where we do not know the place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::vm::Vm;
+use crate::error::BackendError;
+use crate::kvm::abi::MP_STATE_RUNNABLE;
+use crate::kvm::run_page::RunPage;
+use crate::kvm::vcpu::VcpuFd;
+use crate::qemu::cpu::Cpu;
+use crate::qemu::opaque::VMChangeStateEntry;
+use crate::regs::{Cache, Level, Synchroniser};
+
+/// A vCPU.
+#[derive(Debug)]
+pub struct Vcpu {
+    /// QEMU's object.
+    pub cpu: Cpu,
+    /// KVM's file descriptor.
+    pub fd: VcpuFd,
+    /// Its VM.
+    pub vm: Arc<Vm>,
+    /// QEMU's copy of the registers counts, not KVM's.
+    dirty: AtomicBool,
+    /// The guest may have run since the cache was last right.
+    ran: AtomicBool,
+    /// The thread is in the run loop, where an access may be half done.
+    in_run_loop: AtomicBool,
+    mp_state: AtomicU32,
+    /// Paravirtual features of the guest.
+    pub pv_features: u32,
+    /// Registration for stops and starts of the VM.
+    pub run_state_entry: AtomicPtr<VMChangeStateEntry>,
+    cache: Mutex<Cache>,
+}
+
+static VCPUS: RwLock<Option<HashMap<usize, Arc<Vcpu>>>> = RwLock::new(None);
+
+impl Vcpu {
+    /// Makes and keeps the record of a vCPU. QEMU's copy of the registers is
+    /// the one that counts (QEMU: kvm_create_vcpu_internal).
+    pub fn create(cpu: Cpu, vm: Arc<Vm>, pv_features: u32) -> Arc<Vcpu> {
+        let cache = if vm.is_new(cpu.index()) {
+            Cache::fresh()
+        } else {
+            Cache::unknown()
+        };
+        let vcpu = Arc::new(Vcpu {
+            cpu,
+            fd: VcpuFd::new(cpu),
+            vm,
+            dirty: AtomicBool::new(true),
+            ran: AtomicBool::new(false),
+            in_run_loop: AtomicBool::new(false),
+            mp_state: AtomicU32::new(MP_STATE_RUNNABLE),
+            pv_features,
+            run_state_entry: AtomicPtr::default(),
+            cache: Mutex::new(cache),
+        });
+        cpu.set_vcpu_dirty(true);
+        VCPUS
+            .write()
+            .get_or_insert_default()
+            .insert(cpu.key(), vcpu.clone());
+        vcpu
+    }
+
+    /// The record of a vCPU that was initialised.
+    pub fn of(cpu: Cpu) -> Option<Arc<Vcpu>> {
+        VCPUS.read().as_ref()?.get(&cpu.key()).cloned()
+    }
+
+    /// The same, or why not.
+    pub fn find(cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
+        Vcpu::of(cpu).ok_or_else(|| BackendError::UnknownVcpu(cpu.index()))
+    }
+
+    /// Forgets a vCPU that goes.
+    pub fn remove(cpu: Cpu) -> Option<Arc<Vcpu>> {
+        VCPUS.write().as_mut()?.remove(&cpu.key())
+    }
+
+    /// Whether QEMU's copy of the registers counts.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty.load(Ordering::Relaxed)
+    }
+
+    /// Says whose copy counts.
+    pub fn set_dirty(&self, dirty: bool) {
+        self.dirty.store(dirty, Ordering::Relaxed);
+        self.cpu.set_vcpu_dirty(dirty);
+    }
+
+    /// The guest is about to run: KVM's registers will change.
+    #[inline]
+    pub fn note_run(&self) {
+        self.ran.store(true, Ordering::Relaxed);
+    }
+
+    /// The thread enters or leaves the run loop.
+    pub fn set_in_run_loop(&self, inside: bool) {
+        self.in_run_loop.store(inside, Ordering::Relaxed);
+    }
+
+    /// QEMU's idea of the run state.
+    pub fn set_mp_state(&self, mp_state: u32) {
+        self.mp_state.store(mp_state, Ordering::Relaxed);
+    }
+
+    /// The run page.
+    pub fn page(&self) -> Result<RunPage, BackendError> {
+        // SAFETY: QEMU maps the page before the first use of the record and
+        // unmaps it when the vCPU is destroyed, which ends its thread's use.
+        unsafe { RunPage::from_raw(self.cpu.kvm_run()) }
+            .ok_or_else(|| BackendError::NoRunPage(self.cpu.index()))
+    }
+
+    fn with_cache<T>(
+        &self,
+        work: impl FnOnce(&Synchroniser<'_>, &mut Cache) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let mut cache = self.cache.lock();
+        if self.ran.swap(false, Ordering::Relaxed) {
+            cache.forget_what_guest_changes();
+        }
+        // KVM_RUN belongs to the vCPU's thread.
+        let may_run = !self.in_run_loop.load(Ordering::Relaxed) && self.cpu.is_self();
+        let synchroniser = Synchroniser {
+            cpu: self.cpu,
+            fd: self.fd,
+            page: self.page().ok().filter(|_| may_run),
+            kernel: self.vm.kernel(self.fd),
+            pv_features: self.pv_features,
+            mp_state: self.mp_state.load(Ordering::Relaxed),
+        };
+        work(&synchroniser, &mut cache)
+    }
+
+    /// Gives QEMU KVM's registers.
+    pub fn read_registers(&self) -> Result<(), BackendError> {
+        let mp_state = self.with_cache(|synchroniser, cache| synchroniser.read(cache))?;
+        self.set_mp_state(mp_state);
+        Ok(())
+    }
+
+    /// Gives KVM QEMU's registers.
+    pub fn write_registers(&self, level: Level) -> Result<(), BackendError> {
+        self.with_cache(|synchroniser, cache| synchroniser.write(cache, level))
+    }
+
+    /// KVM's part of the vCPU was reset.
+    pub fn forget_what_reset_changes(&self) {
+        self.cache.lock().forget_what_reset_changes();
+    }
+}

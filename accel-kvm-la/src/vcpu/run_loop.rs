@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The run loop (QEMU: accel/kvm/kvm-all.c, kvm_cpu_exec): into the guest until
+//! something needs the rest of QEMU.
+
+use nix::errno::Errno;
+
+use super::exit::{self, Next};
+use super::kick;
+use super::record::Vcpu;
+use super::synchronise;
+use crate::kvm::abi::exit_reason;
+use crate::qemu::bql::Bql;
+use crate::qemu::thread::Running;
+use crate::qemu::{report, runstate};
+use crate::regs::Level;
+
+/// Why the run loop ended, in QEMU's numbers (include/exec/cpu-common.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// EXCP_INTERRUPT: somebody wants something of the vCPU.
+    Interrupt,
+    /// EXCP_HLT: the vCPU is halted.
+    Halted,
+    /// EXCP_DEBUG: a breakpoint or a step.
+    Debug,
+    /// An error; the VM was stopped.
+    Failed,
+}
+
+impl Outcome {
+    /// QEMU's number.
+    pub fn raw(self) -> i32 {
+        match self {
+            Outcome::Interrupt => 0x1_0000,
+            Outcome::Halted => 0x1_0001,
+            Outcome::Debug => 0x1_0002,
+            Outcome::Failed => -1,
+        }
+    }
+}
+
+/// Runs the vCPU. The BQL is given up for the time in between.
+pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
+    if vcpu.cpu.halted() != 0 {
+        return (bql, Outcome::Halted);
+    }
+    let page = match vcpu.page() {
+        Ok(page) => page,
+        Err(error) => {
+            report::error(&error.to_string());
+            runstate::internal_error(&bql, vcpu.cpu);
+            return (bql, Outcome::Failed);
+        }
+    };
+    let without = bql.unlock();
+    let mut running = Running::start(&without, vcpu.cpu);
+    vcpu.set_in_run_loop(true);
+
+    let outcome = loop {
+        if vcpu.is_dirty() && !synchronise::put(vcpu, Level::Runtime, "at runtime") {
+            break Outcome::Failed;
+        }
+        kick::honour_exit_request(vcpu.cpu, page);
+        vcpu.note_run();
+        let result = vcpu.fd.run();
+        if result < 0 {
+            match result.wrapping_neg() {
+                libc::EINTR | libc::EAGAIN => {
+                    kick::eat(page);
+                    break Outcome::Interrupt;
+                }
+                libc::EFAULT if page.exit_reason() == exit_reason::MEMORY_FAULT => {}
+                errno => {
+                    report::error(&format!(
+                        "kvm run failed: vCPU {}: KVM_RUN: {}",
+                        vcpu.cpu.index(),
+                        Errno::from_raw(errno).desc()
+                    ));
+                    break Outcome::Failed;
+                }
+            }
+        }
+        match exit::handle(vcpu, page, &without) {
+            Next::Enter => {}
+            Next::Leave(outcome) => break outcome,
+            Next::ReapDirtyRings => {
+                // Who waits for all vCPUs to stop must not wait for this one
+                // while this one waits for theirs.
+                drop(running);
+                exit::dirty_ring_full(vcpu, &without);
+                running = Running::start(&without, vcpu.cpu);
+            }
+        }
+    };
+
+    vcpu.set_in_run_loop(false);
+    drop(running);
+    let bql = without.lock();
+    if outcome == Outcome::Failed {
+        runstate::internal_error(&bql, vcpu.cpu);
+    }
+    (bql, outcome)
+}
