@@ -17,6 +17,7 @@ use crate::vcpu::vm::Vm;
 use crate::vcpu::{features, interrupt, irqchip, reset, thread};
 
 /// The type of VM to create: there is one.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_get_default_type(_machine: *mut MachineState) -> c_int {
     0
 }
@@ -27,6 +28,7 @@ pub extern "C" fn kvm_la_kvm_arch_get_default_type(_machine: *mut MachineState) 
 ///
 /// QEMU calls it under the BQL with its accelerator, which lives as long as the
 /// process.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_init(
     _machine: *mut MachineState,
     state: *mut KVMState,
@@ -41,6 +43,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_init(
 /// # Safety
 ///
 /// As [`kvm_la_kvm_arch_init`].
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_irqchip_create(state: *mut KVMState) -> c_int {
     // SAFETY: By this function's contract.
     let bql = unsafe { Bql::assume_held() };
@@ -49,6 +52,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_irqchip_create(state: *mut KVMState) ->
 }
 
 /// Nothing: the board's own function has the routes.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_init_irq_routing(_state: *mut KVMState) {}
 
 /// The board's interrupt controllers exist.
@@ -56,6 +60,7 @@ pub extern "C" fn kvm_la_kvm_arch_init_irq_routing(_state: *mut KVMState) {}
 /// # Safety
 ///
 /// QEMU calls it under the BQL.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_loongarch_init_irq_routing() {
     // SAFETY: By this function's contract.
     irqchip::init_routing(&unsafe { Bql::assume_held() });
@@ -66,6 +71,7 @@ pub unsafe extern "C" fn kvm_la_kvm_loongarch_init_irq_routing() {
 /// # Safety
 ///
 /// QEMU calls it under the BQL with a LoongArchCPU.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_loongarch_cpu_post_init(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
     if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
@@ -82,6 +88,7 @@ pub unsafe extern "C" fn kvm_la_kvm_loongarch_cpu_post_init(cpu: *mut CPUState) 
 /// # Safety
 ///
 /// QEMU calls it with a LoongArchCPU that is alive.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_loongarch_set_interrupt(
     cpu: *mut CPUState,
     irq: c_int,
@@ -101,6 +108,7 @@ pub unsafe extern "C" fn kvm_la_kvm_loongarch_set_interrupt(
 }
 
 /// Nothing to change in a message's route.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_fixup_msi_route(
     _route: *mut c_void,
     _address: u64,
@@ -111,6 +119,7 @@ pub extern "C" fn kvm_la_kvm_arch_fixup_msi_route(
 }
 
 /// Nothing to do after a message's route was added.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_add_msi_route_post(
     _route: *mut c_void,
     _vector: c_int,
@@ -120,6 +129,7 @@ pub extern "C" fn kvm_la_kvm_arch_add_msi_route_post(
 }
 
 /// Nothing to do after a route was given back.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_release_virq_post(_virq: c_int) -> c_int {
     0
 }
@@ -129,12 +139,14 @@ pub extern "C" fn kvm_la_kvm_arch_release_virq_post(_virq: c_int) -> c_int {
 /// # Safety
 ///
 /// QEMU calls it with a CPU object that is alive.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_vcpu_id(cpu: *mut CPUState) -> c_ulong {
     // SAFETY: By this function's contract.
     unsafe { Cpu::from_raw(cpu) }.map_or(0, |cpu| cpu.index() as c_ulong)
 }
 
 /// Nothing to do before the kernel makes a vCPU.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_pre_create_vcpu(
     _cpu: *mut CPUState,
     _errp: *mut *mut QEMUError,
@@ -148,6 +160,7 @@ pub extern "C" fn kvm_la_kvm_arch_pre_create_vcpu(
 ///
 /// QEMU calls it under the BQL in the vCPU's thread, with a CPU object whose
 /// file descriptor and run page are there.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_init_vcpu(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
     let Some(cpu) = (unsafe { Cpu::from_raw(cpu) }) else {
@@ -168,6 +181,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_init_vcpu(cpu: *mut CPUState) -> c_int 
 /// # Safety
 ///
 /// QEMU calls it under the BQL with a CPU object that is alive.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_destroy_vcpu(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
     if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
@@ -182,6 +196,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_destroy_vcpu(cpu: *mut CPUState) -> c_i
 /// # Safety
 ///
 /// QEMU calls it under the BQL with a CPU object that is alive.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_reset_vcpu(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
     let Some(cpu) = (unsafe { Cpu::from_raw(cpu) }) else {
@@ -222,6 +237,7 @@ unsafe fn fail(error: &BackendError, errp: *mut *mut QEMUError) -> c_int {
 ///
 /// QEMU calls it in the vCPU's thread with a CPU object that is alive; `errp`
 /// is null or points to null.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_get_registers(
     cpu: *mut CPUState,
     errp: *mut *mut QEMUError,
@@ -238,6 +254,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_get_registers(
 /// # Safety
 ///
 /// As [`kvm_la_kvm_arch_get_registers`].
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_put_registers(
     cpu: *mut CPUState,
     level: c_int,
@@ -255,12 +272,14 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_put_registers(
 /// # Safety
 ///
 /// QEMU calls it with a CPU object that is alive.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_process_async_events(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
     unsafe { Cpu::from_raw(cpu) }.map_or(0, |cpu| cpu.halted() as c_int)
 }
 
 /// An instruction that KVM cannot emulate always stops the VM.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_stop_on_emulation_error(_cpu: *mut CPUState) -> bool {
     true
 }

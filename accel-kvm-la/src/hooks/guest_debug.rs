@@ -31,6 +31,7 @@ pub struct KvmSwBreakpoint {
 ///
 /// QEMU calls it under the BQL with a CPU object that is alive and a structure
 /// of its own.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_update_guest_debug(
     cpu: *mut CPUState,
     debug: *mut KvmGuestDebug,
@@ -50,6 +51,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_update_guest_debug(
 /// # Safety
 ///
 /// As [`kvm_la_kvm_arch_update_guest_debug`].
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_insert_sw_breakpoint(
     cpu: *mut CPUState,
     breakpoint: *mut KvmSwBreakpoint,
@@ -76,6 +78,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_insert_sw_breakpoint(
 /// # Safety
 ///
 /// As [`kvm_la_kvm_arch_update_guest_debug`].
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_remove_sw_breakpoint(
     cpu: *mut CPUState,
     breakpoint: *mut KvmSwBreakpoint,
@@ -97,6 +100,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_remove_sw_breakpoint(
 }
 
 /// KVM has no hardware breakpoints for LoongArch.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_hw_breakpoint(
     _address: u64,
     _length: u64,
@@ -106,4 +110,5 @@ pub extern "C" fn kvm_la_kvm_arch_hw_breakpoint(
 }
 
 /// There are none to remove.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_kvm_arch_remove_all_hw_breakpoints() {}

@@ -28,6 +28,7 @@ unsafe fn held() -> Bql {
 ///
 /// QEMU calls it from `qemu_init_vcpu`, under the BQL, for a CPU object that it
 /// keeps until it has joined the thread.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_create_vcpu_thread(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
     if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
@@ -37,12 +38,14 @@ pub unsafe extern "C" fn kvm_la_create_vcpu_thread(cpu: *mut CPUState) {
 }
 
 /// AccelOpsClass::cpu_thread_is_idle.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_cpu_thread_is_idle(_cpu: *mut CPUState) -> bool {
     kick::thread_waits_outside_kernel()
 }
 
 /// AccelOpsClass::cpus_are_resettable: always, since no guest's state is
 /// protected.
+#[unsafe(no_mangle)]
 pub extern "C" fn kvm_la_cpus_are_resettable() -> bool {
     true
 }
@@ -53,6 +56,7 @@ pub extern "C" fn kvm_la_cpus_are_resettable() -> bool {
 ///
 /// QEMU calls it for a CPU object that is alive, under the BQL or in the vCPU's
 /// thread.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_state(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
     let Some(cpu) = (unsafe { Cpu::from_raw(cpu) }) else {
@@ -73,6 +77,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_state(cpu: *mut CPUState) {
 /// # Safety
 ///
 /// QEMU calls it for a CPU object that is alive, under the BQL.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_reset(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
     if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
@@ -86,6 +91,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_reset(cpu: *mut CPUStat
 /// # Safety
 ///
 /// QEMU calls it for a CPU object that is alive, under the BQL.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_init(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
     if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
@@ -99,6 +105,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_init(cpu: *mut CPUState
 /// # Safety
 ///
 /// QEMU calls it for a CPU object that is alive, under the BQL.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_pre_loadvm(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
     if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
@@ -112,6 +119,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_pre_loadvm(cpu: *mut CPUStat
 /// # Safety
 ///
 /// QEMU calls it for a CPU object that is alive, under the BQL.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_update_guest_debug(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
     unsafe { (services().kvm_update_guest_debug)(cpu, 0) }
@@ -122,6 +130,7 @@ pub unsafe extern "C" fn kvm_la_update_guest_debug(cpu: *mut CPUState) -> c_int 
 /// # Safety
 ///
 /// QEMU calls it in the vCPU's thread, under the BQL.
+#[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_exec(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Cpu::from_raw(cpu) }.and_then(Vcpu::of);
