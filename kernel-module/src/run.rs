@@ -212,16 +212,18 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
     if let Some(pending) = vcpu.pending_io.take() {
         next = mmio::resume(vcpu, pending, wants_to_run);
     }
-    if !wants_to_run {
-        sync_regs::store(vcpu);
-        return EINTR;
-    }
-    if next != GUEST {
+    if next != GUEST && wants_to_run {
         sync_regs::store(vcpu);
         return next;
     }
+    // Also when the guest is not to run: so user space can write registers
+    // with one call, without running it.
     if let Err(error) = sync_regs::load(vcpu) {
         return error.to_errno();
+    }
+    if !wants_to_run {
+        sync_regs::store(vcpu);
+        return EINTR;
     }
     // SAFETY: The shared page is the vCPU's.
     unsafe { (*run).exit_reason = b::KVM_EXIT_UNKNOWN };
