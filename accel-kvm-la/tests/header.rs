@@ -82,7 +82,10 @@ fn exported(directory: &Path, names: &mut Vec<String>) {
                 continue;
             }
             let function = lines.find(|line| line.contains("fn ")).expect("a function");
-            let name = function.split("fn ").nth(1).and_then(|rest| rest.split('(').next());
+            let name = function
+                .split("fn ")
+                .nth(1)
+                .and_then(|rest| rest.split('(').next());
             names.push(name.expect("a name").to_owned());
         }
     }

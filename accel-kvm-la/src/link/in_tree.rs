@@ -13,7 +13,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use crate::qemu::layout::{self, Layout, Source};
 use crate::qemu::opaque::{AddressSpace, CPUState};
-use crate::qemu::services::{self, LinkServices, Need, Services};
+use crate::qemu::services::{self, LinkServices, Services};
 
 /// Version of [`KvmLaQemu`] and of how its entries are understood. QEMU's side
 /// passes the one it was compiled with.
@@ -371,6 +371,7 @@ mod tests {
     use std::ffi::CString;
 
     use super::*;
+    use crate::qemu::services::Need;
 
     /// Tables as QEMU's C file makes them, with made-up addresses.
     struct Fake {
@@ -493,7 +494,11 @@ mod tests {
             .map(|(name, _)| *name)
             .collect();
         let Fake { names, symbols, .. } = &mut fake;
-        symbols.retain(|(name, _)| !optional.iter().any(|o| names[*name].as_bytes() == o.as_bytes()));
+        symbols.retain(|(name, _)| {
+            !optional
+                .iter()
+                .any(|o| names[*name].as_bytes() == o.as_bytes())
+        });
         fake.read(
             |_| (),
             |tables| {
@@ -544,7 +549,11 @@ mod tests {
     #[test]
     fn missing_entries_are_named() {
         let mut fake = Fake::whole();
-        let Fake { names, symbols, fields } = &mut fake;
+        let Fake {
+            names,
+            symbols,
+            fields,
+        } = &mut fake;
         symbols.retain(|(name, _)| names[*name].as_bytes() != b"run_on_cpu");
         fields.retain(|(name, ..)| names[*name].as_bytes() != b"pc");
         assert_eq!(fake.error(|_| ()), LinkError::Missing(vec!["pc"]));
