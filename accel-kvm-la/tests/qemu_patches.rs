@@ -19,7 +19,10 @@ fn kvm_rust_c() -> String {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root().join("qemu-patches")).expect("qemu-patches/") {
         let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|extension| extension == "patch") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "patch")
+        {
             let text = std::fs::read_to_string(&path).expect("a patch");
             let start = text.find("\n+++ b/target/loongarch/kvm/kvm-rust.c\n");
             if let Some(start) = start {
@@ -44,9 +47,16 @@ fn kvm_rust_c() -> String {
 
 /// First arguments of the macros with these names.
 fn entries(source: &str, macros: &[&str]) -> BTreeSet<String> {
+    let mut in_macro = false;
     source
         .lines()
         .filter_map(|line| {
+            // What a macro is defined as is no entry.
+            let defines = in_macro || line.starts_with("#define");
+            in_macro = defines && line.ends_with('\\');
+            if defines {
+                return None;
+            }
             let line = line.strip_prefix("    ")?;
             let (name, rest) = line.split_once('(')?;
             macros.contains(&name).then_some(rest)
