@@ -2,4 +2,6 @@
 
 //! How the backend gets into QEMU.
 
+pub mod in_tree;
+#[cfg(feature = "load-time")]
 pub mod load_time;
