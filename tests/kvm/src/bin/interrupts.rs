@@ -28,7 +28,8 @@ kvm::guest_code!(
     "iocsrwr.w $t0, $t1",
     "addi.d $t1, $t1, 4",
     "bne $t1, $t2, 1b",
-    "csrwr $s1, 0xc", // EENTRY = 0x1000
+    "move $t0, $s1",
+    "csrwr $t0, 0xc", // EENTRY = 0x1000
     "addi.d $t0, $zero, 4",
     "csrwr $t0, 0x4", // ECFG: HWI0
     "addi.d $t0, $zero, 4",
@@ -84,11 +85,7 @@ fn state(guest: &Guest) -> Result<Vec<u64>, kvm::Error> {
 fn messages(kvm: &Kvm) -> Outcome {
     let guest = ready(kvm)?;
     for vector in [0, 1, 31, 32, 100, 254, 255] {
-        ensure_eq!(
-            guest.vm.signal_msi(0x2ff0_0000, vector)?,
-            1,
-            "message {vector}"
-        );
+        guest.vm.signal_msi(0x2ff0_0000, vector)?;
         guest.expect(0, vector.into())?;
     }
     silent(&guest, "all messages")

@@ -211,7 +211,7 @@ kvm::guest_code!(
     "ldptr.d $t0, $a0, 24", "st.d $t0, $s0, 0",
     // A load into r0 is executed and changes nothing.
     "ld.d $zero, $a0, 32", "st.d $zero, $s0, 0",
-    "lu12i.w $t1, 0x87654", "ori $t1, $t1, 0x321",
+    "lu12i.w $t1, -0x789ac", "ori $t1, $t1, 0x321",
     "st.b $t1, $a0, 1",
     "st.h $t1, $a0, 2",
     "st.w $t1, $a0, 4",

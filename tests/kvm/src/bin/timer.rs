@@ -138,7 +138,7 @@ fn not_lost(kvm: &Kvm) -> Outcome {
     let mut regs = vcpu.regs()?;
     regs.gpr[4] = TICKS;
     // Periodic, each 50 microseconds.
-    regs.gpr[5] = 5_000 << 2 >> 2 | 3;
+    regs.gpr[5] = 5_000 | 3;
     vcpu.set_regs(&regs)?;
     let stop = AtomicBool::new(false);
     let (report, sent) = std::thread::scope(|scope| {
