@@ -93,13 +93,17 @@ macro_rules! ensure {
 /// Fails the case if two values differ.
 #[macro_export]
 macro_rules! ensure_eq {
-    ($found:expr, $wanted:expr, $($message:tt)+) => {{
-        let (found, wanted) = ($found, $wanted);
-        if found != wanted {
-            let what = format!($($message)+);
-            return Err(format!("{what}: {found:x?} instead of {wanted:x?}").into());
+    ($found:expr, $wanted:expr, $($message:tt)+) => {
+        // Temporaries in the two live as long as this.
+        match (&$found, &$wanted) {
+            (found, wanted) => {
+                if *found != *wanted {
+                    let what = format!($($message)+);
+                    return Err(format!("{what}: {found:x?} instead of {wanted:x?}").into());
+                }
+            }
         }
-    }};
+    };
 }
 
 /// Fails the case unless a call failed with this errno.

@@ -70,4 +70,10 @@ pub(super) const OURS: &[Program] = &[
     ci("reg-list", "reg-list", 60),
     ci("sync-regs", "sync-regs", 60),
     ci("mp-state", "mp-state", 60),
+    ci("interrupts", "interrupts", 60),
+    ci("debug-and-attributes", "debug-and-attributes", 60),
+    ci("registers", "registers", 60),
+    ci("timer", "timer", 60),
+    ci("memory", "memory", 60),
+    ci("exceptions", "exceptions", 60),
 ];
