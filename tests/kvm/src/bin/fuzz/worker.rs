@@ -283,22 +283,13 @@ impl Thread<'_> {
         self.calls += 1;
         if self.shared.failures && self.random.one_in(3) {
             // The how-manyth thing from now on that can fail fails.
-            let nth = 1 + self.random.below(24);
-            File::options()
-                .write(true)
-                .open("/proc/thread-self/fail-nth")
-                .and_then(|mut file| file.write_all(nth.to_string().as_bytes()))
-                .map_err(|error| format!("/proc/thread-self/fail-nth: {error}"))?;
+            fail_nth(1 + self.random.below(24))?;
         }
         // SAFETY: addresses in arguments lead into the arena, whose memory
         // nobody borrows, or to nowhere; so do the slots that guests write to.
         let answer = unsafe { request::call_any(target.fd.as_fd(), number, argument) };
         if self.shared.failures {
-            File::options()
-                .write(true)
-                .open("/proc/thread-self/fail-nth")
-                .and_then(|mut file| file.write_all(b"0"))
-                .map_err(|error| format!("/proc/thread-self/fail-nth: {error}"))?;
+            fail_nth(0)?;
         }
         match &answer {
             Err(error) if !(1..=HIGHEST_ERRNO).contains(&error.errno) => Err(format!(
@@ -350,4 +341,20 @@ impl Thread<'_> {
             let _ = File::from(fd).read(&mut bytes);
         }
     }
+}
+
+/// Makes the how-manyth thing from now on that can fail fail; 0 undoes that.
+fn fail_nth(nth: u64) -> Outcome {
+    let mut result = Ok(());
+    // What still waits to fail can be this, but only once.
+    for _ in 0..4 {
+        result = File::options()
+            .write(true)
+            .open("/proc/thread-self/fail-nth")
+            .and_then(|mut file| file.write_all(nth.to_string().as_bytes()));
+        if result.is_ok() {
+            break;
+        }
+    }
+    result.map_err(|error| format!("/proc/thread-self/fail-nth: {error}").into())
 }
