@@ -70,7 +70,15 @@ void kvm_la_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 {
 	spin_unlock_irqrestore(lock, flags);
 }
-void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock) { raw_spin_lock_init(lock); }
+void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, unsigned int class)
+{
+	/* What raw_spin_lock_init() takes for a class is this line of code. */
+	static struct lock_class_key keys[KVM_LA_LOCK_CLASSES];
+
+	raw_spin_lock_init(lock);
+	if (class < KVM_LA_LOCK_CLASSES)
+		lockdep_set_class(lock, &keys[class]);
+}
 unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock)
 {
 	unsigned long flags;

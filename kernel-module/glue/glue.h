@@ -37,7 +37,9 @@ void kvm_la_delay(unsigned long cycles);
 void kvm_la_spin_lock_init(spinlock_t *lock);
 unsigned long kvm_la_spin_lock_irqsave(spinlock_t *lock);
 void kvm_la_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
-void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock);
+/* The classes of locks are numbered in src/sync.rs. */
+#define KVM_LA_LOCK_CLASSES 4
+void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, unsigned int class);
 unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock);
 void kvm_la_raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags);
 void kvm_la_mmu_lock(struct kvm *kvm);

@@ -6,6 +6,20 @@ use core::cell::UnsafeCell;
 
 use crate::bindings as b;
 
+/// What a lock protects: lockdep tells locks apart by it, and takes locks of one
+/// class that are held at the same time for a deadlock.
+#[derive(Clone, Copy)]
+pub(crate) enum Class {
+    /// A vCPU's inter-processor interrupts. No other is taken inside.
+    Ipi = 0,
+    /// The extended I/O interrupt controller. No other is taken inside.
+    Eiointc = 1,
+    /// The platform controller hub. [`Class::Eiointc`] is taken inside.
+    PchPic = 2,
+    /// The message interrupt controller. No other is taken inside.
+    Dmsintc = 3,
+}
+
 /// A value behind a raw spin lock, which is taken with interrupts off.
 ///
 /// It is made inside zeroed memory, where [`Lock::init`] then sets up the lock
@@ -25,9 +39,9 @@ impl<T> Lock<T> {
     ///
     /// The value is valid, nobody else has the `Lock` yet, and it does not
     /// move from now on.
-    pub(crate) unsafe fn init(&self) {
+    pub(crate) unsafe fn init(&self, class: Class) {
         // SAFETY: By this function's contract.
-        unsafe { b::kvm_la_raw_spin_lock_init(self.lock.get()) };
+        unsafe { b::kvm_la_raw_spin_lock_init(self.lock.get(), class as u32) };
     }
 
     /// Runs `f` with the value. `f` does not sleep and does not take this lock

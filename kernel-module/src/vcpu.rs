@@ -35,7 +35,7 @@ use crate::fpu;
 use crate::run;
 use crate::steal;
 use crate::switch::Switch;
-use crate::sync::Lock;
+use crate::sync::{Class, Lock};
 use crate::timer;
 use crate::vm::Vm;
 
@@ -509,7 +509,7 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
         (&raw mut (*place).interrupts).write(Pending::new());
         (&raw mut (*place).messages).write(dmsintc::Pending::new());
         Lock::place(&raw const (*place).ipi).write(ipi::Core::new());
-        (*place).ipi.init();
+        (*place).ipi.init(Class::Ipi);
         (&raw mut (*place).exception).write(Cell::new(ExceptionQueue::new()));
         (&raw mut (*place).vpid).write(Cell::new(Vpid::default()));
         (&raw mut (*place).timer).write(Cell::new(Timer::new()));

@@ -12,7 +12,7 @@ use kvm_core::intc::Line;
 use super::device::{zeroed, Device};
 use super::{failure, get};
 use crate::bindings as b;
-use crate::sync::Lock;
+use crate::sync::{Class, Lock};
 use crate::vm::Vm;
 
 /// The device type.
@@ -52,7 +52,7 @@ impl Device for Dmsintc {
         // SAFETY: The model is written; nobody else has the chip yet.
         unsafe {
             Lock::place(&raw const (*chip).state).write(Model::new());
-            (*chip).state.init();
+            (*chip).state.init(Class::Dmsintc);
         }
         vm.chips.dmsintc.store(chip, Ordering::Release);
         Ok(())

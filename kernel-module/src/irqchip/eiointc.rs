@@ -12,7 +12,7 @@ use la_arch::iocsr as reg;
 use super::device::{zeroed, Block, Device, Registers};
 use super::{failure, get, Sink};
 use crate::bindings as b;
-use crate::sync::Lock;
+use crate::sync::{Class, Lock};
 use crate::vcpu::Vcpu;
 use crate::vm::Vm;
 
@@ -129,7 +129,7 @@ impl Device for Eiointc {
         // SAFETY: Zeroes are a valid model (it says so) and valid blocks, whose
         // owner is set; the VM keeps the chip, and its buses go first.
         unsafe {
-            (*chip).state.init();
+            (*chip).state.init(Class::Eiointc);
             (*chip).main.registers = Main(chip);
             (*chip).virt.registers = Virtual(chip);
             let main = &raw mut (*chip).main;

@@ -14,7 +14,7 @@ use la_arch::pch_pic as reg;
 use super::device::{zeroed, Block, Device, Registers};
 use super::{failure, get, routing};
 use crate::bindings as b;
-use crate::sync::Lock;
+use crate::sync::{Class, Lock};
 use crate::vcpu::Vcpu;
 use crate::vm::Vm;
 
@@ -119,7 +119,7 @@ impl Device for PchPic {
         // written. The VM keeps the chip.
         unsafe {
             Lock::place(&raw const (*chip).state).write(Model::new());
-            (*chip).state.init();
+            (*chip).state.init(Class::PchPic);
             (*chip).block.registers = Bus(chip);
         }
         if let Err(error) = routing::set_default(vm) {

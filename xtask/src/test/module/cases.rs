@@ -274,7 +274,8 @@ fn tracepoints() -> Case {
          echo 1 >$tracing/events/kvm/enable || fail 'no kvm events'\n\
          must kvm-lifecycle 2\n\
          must hostile 2 $i\n\
-         cat $tracing/trace >/tmp/trace\n\
+         must kill-vmm 2 $i\n\
+         cat $tracing/trace >>/tmp/trace\n\
          echo 0 >$tracing/events/kvm/enable\n\
          must kvm-lifecycle 1\n\
          done\n\
@@ -288,7 +289,7 @@ fn tracepoints() -> Case {
         name: "tracepoints".to_owned(),
         host_smp: 2,
         script,
-        programs: &["compute", "hostile", "kvm-lifecycle"],
+        programs: &["compute", "hostile", "kill-vmm", "kvm-lifecycle"],
         guest: false,
     }
 }

@@ -88,6 +88,8 @@ fn host(context: &Context, products: &Products, scale: Scale, case: &Case) -> Re
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
         initrd: Some(products.initramfs.host()),
+        // What is looked for must not have left the kernel's log.
+        append: "log_buf_len=16M".to_owned(),
         smp: case.host_smp,
         memory_mib: MEMORY_MIB,
         drives: vec![products.userland_drive()],

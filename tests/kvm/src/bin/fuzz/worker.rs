@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,8 +38,10 @@ struct Shared {
     arena: Arena,
     events: Vec<Event>,
     run_size: usize,
-    /// Whether a thread's guest runs.
-    running: [AtomicBool; THREADS as usize],
+    /// Whether a thread's guest runs. Who kicks holds the lock, so that no kick
+    /// comes into a call that is to fail: a signal whose frame cannot be written
+    /// ends the process.
+    running: [Mutex<bool>; THREADS as usize],
     failures: bool,
 }
 
@@ -54,7 +55,7 @@ pub(super) fn run(seed: u64, number: u64, failures: bool) -> Outcome {
         arena: Arena::new(number)?,
         events: (0..3).map(|_| Event::new()).collect::<kvm::Result<_>>()?,
         run_size: usize::try_from(run_size)?,
-        running: [const { AtomicBool::new(false) }; THREADS as usize],
+        running: [const { Mutex::new(false) }; THREADS as usize],
         failures,
     });
     let file = File::options().read(true).write(true).open("/dev/kvm")?;
@@ -84,7 +85,8 @@ pub(super) fn run(seed: u64, number: u64, failures: bool) -> Outcome {
     while threads.iter().any(|thread| !thread.is_finished()) {
         std::thread::sleep(SLICE);
         for (thread, running) in threads.iter().zip(&shared.running) {
-            if running.load(Ordering::SeqCst) {
+            let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            if *running {
                 signal::kick(thread);
             }
         }
@@ -178,12 +180,11 @@ impl Thread<'_> {
             Argument::Number(of) => of(&mut self.random),
             Argument::Structure(filler) => self.structure(filler),
         };
-        let running = &self.shared.running[self.id as usize];
-        if call.name == "RUN" {
-            running.store(true, Ordering::SeqCst);
-        }
-        let answer = self.call(target, call.number, argument);
-        running.store(false, Ordering::SeqCst);
+        let runs = call.name == "RUN";
+        self.set_running(runs);
+        let fails = self.shared.failures && !runs && self.random.one_in(3);
+        let answer = self.call(target, call.number, argument, fails);
+        self.set_running(false);
         let answer = answer?;
         self.tally.count(call.name, answer.is_ok());
         if let Ok(value) = answer
@@ -200,6 +201,12 @@ impl Thread<'_> {
             self.keep(call.name, fd);
         }
         Ok(())
+    }
+
+    fn set_running(&self, runs: bool) {
+        if let Some(running) = self.shared.running.get(self.id as usize) {
+            *running.lock().unwrap_or_else(PoisonError::into_inner) = runs;
+        }
     }
 
     /// Keeps the descriptor that a call has made.
@@ -273,32 +280,29 @@ impl Thread<'_> {
             1 => self.random.below(SCRATCH as u64),
             _ => self.structure(fill::words),
         };
-        let answer = self.call(&target, number, argument)?;
+        let answer = self.call(&target, number, argument, false)?;
         self.tally.count("nonsense", answer.is_ok());
         Ok(())
     }
 
     /// Makes the call; an answer that no client should see is an error.
-    fn call(&mut self, target: &Target, number: u64, argument: u64) -> Outcome<kvm::Result<i32>> {
+    fn call(
+        &mut self,
+        target: &Target,
+        number: u64,
+        argument: u64,
+        fails: bool,
+    ) -> Outcome<kvm::Result<i32>> {
         self.calls += 1;
-        if self.shared.failures && self.random.one_in(3) {
+        if fails {
             // The how-manyth thing from now on that can fail fails.
-            let nth = 1 + self.random.below(24);
-            File::options()
-                .write(true)
-                .open("/proc/thread-self/fail-nth")
-                .and_then(|mut file| file.write_all(nth.to_string().as_bytes()))
-                .map_err(|error| format!("/proc/thread-self/fail-nth: {error}"))?;
+            fail_nth(1 + self.random.below(24))?;
         }
         // SAFETY: addresses in arguments lead into the arena, whose memory
         // nobody borrows, or to nowhere; so do the slots that guests write to.
         let answer = unsafe { request::call_any(target.fd.as_fd(), number, argument) };
-        if self.shared.failures {
-            File::options()
-                .write(true)
-                .open("/proc/thread-self/fail-nth")
-                .and_then(|mut file| file.write_all(b"0"))
-                .map_err(|error| format!("/proc/thread-self/fail-nth: {error}"))?;
+        if fails {
+            fail_nth(0)?;
         }
         match &answer {
             Err(error) if !(1..=HIGHEST_ERRNO).contains(&error.errno) => Err(format!(
@@ -350,4 +354,20 @@ impl Thread<'_> {
             let _ = File::from(fd).read(&mut bytes);
         }
     }
+}
+
+/// Makes the how-manyth thing from now on that can fail fail; 0 undoes that.
+fn fail_nth(nth: u64) -> Outcome {
+    let mut result = Ok(());
+    // What still waits to fail can be this, but only once.
+    for _ in 0..4 {
+        result = File::options()
+            .write(true)
+            .open("/proc/thread-self/fail-nth")
+            .and_then(|mut file| file.write_all(nth.to_string().as_bytes()));
+        if result.is_ok() {
+            break;
+        }
+    }
+    result.map_err(|error| format!("/proc/thread-self/fail-nth: {error}").into())
 }
