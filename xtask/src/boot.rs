@@ -21,10 +21,10 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 #[derive(Args)]
 pub(crate) struct Options {
     /// Whose kvm.ko the host loads
-    #[arg(long, value_enum, default_value = "upstream")]
+    #[arg(long, value_enum, default_value = "rust")]
     kvm: Stack,
     /// Whose accelerator backend QEMU uses
-    #[arg(long, value_enum, default_value = "upstream")]
+    #[arg(long, value_enum, default_value = "rust")]
     accel: Stack,
     /// CPUs of the guest
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]

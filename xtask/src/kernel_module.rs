@@ -8,11 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use ignore::WalkBuilder;
 
 use crate::cache::Key;
 use crate::progress::Step;
 use crate::setup::{MAKE_VARIABLES, Products, workspace};
+use crate::sources;
 use crate::toolroot::KERNEL_BUILD;
 
 /// The directories of the checkout that the module is made of.
@@ -26,7 +26,7 @@ const INSIDE: &str = "/kvm-la/module";
 /// are not those of an earlier build.
 pub(crate) fn kvm_ko(products: &Products) -> Result<PathBuf> {
     let workspace = workspace()?;
-    let files = sources(&workspace)?;
+    let files = sources::list(&workspace, SOURCES)?;
     let mut key = Key::new(1).with("kernel", products.host_kernel.name());
     for (name, data) in &files {
         key = key.with("file", name.as_os_str().as_encoded_bytes());
@@ -40,32 +40,6 @@ pub(crate) fn kvm_ko(products: &Products) -> Result<PathBuf> {
     };
     drop(lock);
     Ok(dir.join("kvm.ko"))
-}
-
-/// The source files, in order, by their names in the checkout: all that its
-/// .gitignore files do not name.
-fn sources(workspace: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let mut files = Vec::new();
-    for source in SOURCES {
-        let walk = WalkBuilder::new(workspace.join(source))
-            // Without the reader's own settings: they must not change the key.
-            .standard_filters(false)
-            .git_ignore(true)
-            .require_git(false)
-            .sort_by_file_name(|a, b| a.cmp(b))
-            .build();
-        for entry in walk {
-            let entry = entry.with_context(|| format!("cannot list {source}"))?;
-            if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-                continue;
-            }
-            let path = entry.path();
-            let data = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let name = path.strip_prefix(workspace).unwrap_or(path).to_owned();
-            files.push((name, data));
-        }
-    }
-    Ok(files)
 }
 
 fn build(products: &Products, files: &[(PathBuf, Vec<u8>)], dir: &Path) -> Result<()> {
@@ -95,30 +69,4 @@ fn build(products: &Products, files: &[(PathBuf, Vec<u8>)], dir: &Path) -> Resul
     fs::remove_dir_all(&tree).with_context(|| format!("cannot remove {}", tree.display()))?;
     step.done();
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn build_products_are_no_sources() -> Result<()> {
-        let dir = std::env::temp_dir().join(format!("xtask-module-{}", std::process::id()));
-        for source in SOURCES {
-            fs::create_dir_all(dir.join(source))?;
-            fs::write(dir.join(source).join("lib.rs"), source)?;
-        }
-        let module = dir.join("kernel-module");
-        fs::write(module.join(".gitignore"), "*.o\n*.cmd\n/generated.rs\n")?;
-        let before = sources(&dir)?;
-        for product in ["kvm.o", ".kvm.o.cmd", "generated.rs"] {
-            fs::write(module.join(product), "made")?;
-        }
-        assert_eq!(sources(&dir)?, before);
-        assert_eq!(before.len(), SOURCES.len() + 1);
-        fs::write(module.join("new.c"), "int x;")?;
-        assert_ne!(sources(&dir)?, before);
-        fs::remove_dir_all(dir)?;
-        Ok(())
-    }
 }

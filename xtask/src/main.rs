@@ -1,6 +1,7 @@
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
 //! `sim` and `env`.
 
+mod backend;
 mod bench;
 mod boot;
 mod cache;
@@ -12,6 +13,7 @@ mod progress;
 mod resident;
 mod setup;
 mod sim;
+mod sources;
 mod test;
 mod toolroot;
 mod workload;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 
+use crate::backend;
 use crate::kernel_module;
 use crate::machine::{Machine, Outcome, Simulator, make_share};
 use crate::setup::Products;
@@ -15,6 +16,11 @@ use crate::workload;
 
 /// What the lines of a guest's init begin with.
 const GUEST_MARKER: &str = "KVM-LA-GUEST ";
+
+/// What the lines of the Rust backend begin with, and what it says when it
+/// starts to run a CPU.
+const BACKEND_MARKER: &str = "accel-kvm-la: ";
+const BACKEND_SERVES: &str = "runs in this backend";
 
 /// RAM of the KVM host beyond its guests', in MiB.
 const HOST_MEMORY_MIB: u32 = 1024;
@@ -161,10 +167,13 @@ impl GuestReport {
 impl Nested {
     /// The host, with everything its guests need in the folder `share`.
     pub(crate) fn machine(&self, products: &Products, share: &Path) -> Result<Machine> {
-        if self.accel == Stack::Rust {
-            bail!("--accel rust: the Rust backend is not part of this version yet, use upstream");
-        }
         make_share(share, &self.script())?;
+        if self.accel == Stack::Rust {
+            let backend = backend::make(products)?;
+            for file in [backend.library(), backend.launcher()] {
+                copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
+            }
+        }
         copy(&self.kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
         for (i, guest) in self.guests.iter().enumerate() {
             let kernel = match &guest.kernel {
@@ -250,8 +259,14 @@ impl Nested {
             append.push(' ');
             append.push_str(&guest.append);
         }
+        let qemu = match self.accel {
+            Stack::Rust if self.interactive => "/share/qemu-kvm-la",
+            // It says which CPUs it runs, by which `check_backend` knows it.
+            Stack::Rust => "env KVM_LA_LOG=info /share/qemu-kvm-la",
+            Stack::Upstream => "qemu-system-loongarch64",
+        };
         format!(
-            "qemu-system-loongarch64 -accel kvm,kernel-irqchip={irqchip} -machine virt -cpu max \
+            "{qemu} -accel kvm,kernel-irqchip={irqchip} -machine virt -cpu max \
              -smp {} -m {}M -nodefaults -nographic -no-reboot -serial mon:stdio \
              -kernel /share/guest{i}.kernel -initrd /share/guest{i}.initrd -append {}",
             guest.smp,
@@ -291,7 +306,31 @@ impl Nested {
                     Err(host) => format!("guest {i} (host: {host:#})"),
                 })?;
         }
-        outcome.check(limit).context("KVM host")
+        outcome.check(limit).context("KVM host")?;
+        self.check_backend(&outcome.console)
+    }
+
+    /// An error unless the backend that was asked for served every CPU of every
+    /// guest.
+    fn check_backend(&self, console: &str) -> Result<()> {
+        for (i, guest) in self.guests.iter().enumerate() {
+            let prefix = format!("guest{i}: {BACKEND_MARKER}");
+            let served = console
+                .lines()
+                .filter(|line| line.starts_with(&prefix) && line.contains(BACKEND_SERVES))
+                .count();
+            let wanted = match self.accel {
+                Stack::Rust => usize::try_from(guest.smp)?,
+                Stack::Upstream => 0,
+            };
+            if served != wanted {
+                bail!(
+                    "guest {i}: the Rust backend ran {served} of {} CPUs, not {wanted}",
+                    guest.smp
+                );
+            }
+        }
+        Ok(())
     }
 }
 
@@ -326,6 +365,29 @@ mod tests {
         let other = GuestReport::read(console, 1);
         assert_eq!(other.failed, ["timer"]);
         assert!(other.check().is_err());
+    }
+
+    #[test]
+    fn a_run_on_the_other_backend_is_no_success() -> Result<()> {
+        let mut nested = Nested {
+            kvm: Stack::Upstream,
+            accel: Stack::Rust,
+            host_smp: 1,
+            kernel_irqchip: true,
+            guests: vec![Guest {
+                smp: 2,
+                ..Guest::default()
+            }],
+            interactive: false,
+            copy_share: false,
+        };
+        let one = format!("guest0: {BACKEND_MARKER}info: CPU 0 {BACKEND_SERVES}\n");
+        let two = format!("{one}guest0: {BACKEND_MARKER}info: CPU 1 {BACKEND_SERVES}\n");
+        nested.check_backend(&two)?;
+        assert!(nested.check_backend(&one).is_err());
+        nested.accel = Stack::Upstream;
+        assert!(nested.check_backend(&two).is_err());
+        nested.check_backend("")
     }
 
     #[test]

@@ -3,3 +3,5 @@
 //! How the backend gets into QEMU.
 
 pub mod in_tree;
+#[cfg(feature = "load-time")]
+pub mod load_time;

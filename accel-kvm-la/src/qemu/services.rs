@@ -281,10 +281,13 @@ services! {
         /// Describes a property.
         object_property_set_description: unsafe extern "C" fn(
             object: *mut Object, name: *const c_char, description: *const c_char);
-        /// The value of an enum property.
-        object_property_get_enum: unsafe extern "C" fn(
-            object: *mut Object, name: *const c_char, typename: *const c_char,
-            errp: *mut *mut QEMUError) -> c_int;
+        /// The value of a string or enum property as text, for `g_free`; null
+        /// on an error.
+        object_property_get_str: unsafe extern "C" fn(
+            object: *mut Object, name: *const c_char,
+            errp: *mut *mut QEMUError) -> *mut c_char;
+        /// Frees what QEMU allocated (glib).
+        g_free: unsafe extern "C" fn(memory: *mut c_void);
         /// Frees an error; null is nothing.
         error_free: unsafe extern "C" fn(error: *mut QEMUError);
         /// End of the process with QEMU's exit handlers (libc).

@@ -237,9 +237,11 @@ impl Synchroniser<'_> {
 
     /// Gives KVM those of QEMU's values that it does not have.
     pub fn write(&self, cache: &mut Cache, level: Level) -> Result<(), BackendError> {
-        if level >= Level::Reset {
-            // Between the reset of KVM's part and now nothing else counts.
-            cache.forget_what_changes_by_itself();
+        match level {
+            Level::Runtime => {}
+            // Also if KVM's part was reset by others than our hook.
+            Level::Reset => cache.forget_what_reset_changes(),
+            Level::Full => cache.forget_what_changes_by_itself(),
         }
         self.write_cpucfg(cache);
         self.write_pv_features()?;

@@ -77,7 +77,7 @@ fn live(bql: Bql, cpu: Cpu) -> Bql {
     unsafe { (services.cpu_thread_signal_created)(cpu.as_ptr()) };
     // SAFETY: A number.
     unsafe { (services.qemu_guest_random_seed_thread_part2)(cpu.random_seed()) };
-    log::debug!("vCPU {} is there", cpu.index());
+    log::info!("CPU {} runs in this backend", cpu.index());
 
     let bql = run_until_unplugged(bql, &vcpu);
 

@@ -1,5 +1,6 @@
 //! `test`: the suites, one table.
 
+mod backend;
 mod determinism;
 mod host;
 mod linux;
@@ -87,6 +88,11 @@ const SUITES: &[Suite] = &[
         name: "module",
         shows: "kvm.ko loads, runs virtual machines and unloads, and leaves nothing behind",
         run: module::run,
+    },
+    Suite {
+        name: "backend",
+        shows: "the Rust backend goes into the distribution's QEMU, and only where it belongs",
+        run: backend::run,
     },
     Suite {
         name: "nested",

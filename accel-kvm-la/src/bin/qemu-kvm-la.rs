@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! `qemu-kvm-la`: the distribution's `qemu-system-loongarch64` with the Rust KVM
+//! backend in it. Every argument is QEMU's; libvirt can have this program as a
+//! domain's `<emulator>`.
+//!
+//! | variable | names |
+//! | --- | --- |
+//! | `KVM_LA_QEMU` | QEMU's executable; else the first `qemu-system-loongarch64` of `PATH` |
+//! | `KVM_LA_LIBRARY` | `libaccel_kvm_la.so`; else beside this program, or in `../lib` |
+//! | `KVM_LA_LOG` | how much the backend tells: `error`, `warn`, `info`, `debug` or `trace` |
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+/// QEMU's executable for the one architecture that the backend is for.
+const QEMU: &str = "qemu-system-loongarch64";
+
+/// The backend's file.
+const LIBRARY: &str = "libaccel_kvm_la.so";
+
+/// The loader's variable, see ld.so(8).
+const PRELOAD: &str = "LD_PRELOAD";
+
+/// Bits of a file's mode with which the loader ignores `LD_PRELOAD`.
+const SET_ID: u32 = 0o6000;
+
+fn main() -> ExitCode {
+    // Only an exec that failed comes back.
+    match exec() {
+        Ok(never) => match never {},
+        Err(error) => {
+            eprintln!("qemu-kvm-la: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn exec() -> Result<std::convert::Infallible> {
+    let own = std::env::current_exe().context("cannot tell where this program is")?;
+    let qemu = qemu(
+        std::env::var_os("KVM_LA_QEMU"),
+        std::env::var_os("PATH"),
+        &own,
+    )?;
+    let library = library(std::env::var_os("KVM_LA_LIBRARY"), &own)?;
+    let preload = preload(&library, std::env::var_os(PRELOAD))?;
+    let error = Command::new(&qemu)
+        .args(std::env::args_os().skip(1))
+        .env(PRELOAD, preload)
+        .exec();
+    Err(error).with_context(|| format!("cannot run {}", qemu.display()))
+}
+
+/// QEMU's executable, which is never this program under another name.
+fn qemu(named: Option<OsString>, path: Option<OsString>, own: &Path) -> Result<PathBuf> {
+    let found = match named.filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let file = PathBuf::from(name);
+            if !is_executable(&file) {
+                bail!(
+                    "KVM_LA_QEMU={}: no such executable, name {QEMU} by its full path",
+                    file.display()
+                );
+            }
+            if is_same_file(&file, own) {
+                bail!(
+                    "KVM_LA_QEMU={} is this program, name QEMU's own executable",
+                    file.display()
+                );
+            }
+            file
+        }
+        None => std::env::split_paths(&path.unwrap_or_default())
+            .map(|dir| dir.join(QEMU))
+            .find(|file| is_executable(file) && !is_same_file(file, own))
+            .ok_or_else(|| {
+                anyhow!("no {QEMU} in PATH: install QEMU or name its executable in KVM_LA_QEMU")
+            })?,
+    };
+    let mode = fs::metadata(&found)
+        .with_context(|| format!("cannot look at {}", found.display()))?
+        .mode();
+    if mode & SET_ID != 0 {
+        bail!(
+            "{} is set-user-ID or set-group-ID: the loader puts nothing into it, use one that is not",
+            found.display()
+        );
+    }
+    Ok(found)
+}
+
+/// The backend's library, as an absolute path: QEMU may be started elsewhere.
+fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
+    let candidates = match named.filter(|name| !name.is_empty()) {
+        Some(name) => vec![PathBuf::from(name)],
+        None => {
+            let dir = own
+                .parent()
+                .ok_or_else(|| anyhow!("{} has no directory", own.display()))?;
+            vec![
+                dir.join(LIBRARY),
+                dir.join("../lib").join(LIBRARY),
+                dir.join("../lib/loongarch64-linux-gnu").join(LIBRARY),
+            ]
+        }
+    };
+    candidates
+        .iter()
+        .find(|file| file.is_file())
+        .map(|file| {
+            file.canonicalize()
+                .with_context(|| format!("cannot resolve {}", file.display()))
+        })
+        .unwrap_or_else(|| {
+            let tried: Vec<String> = candidates
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            Err(anyhow!(
+                "no {LIBRARY} (looked for {}): name it in KVM_LA_LIBRARY",
+                tried.join(", ")
+            ))
+        })
+}
+
+/// The loader's list with the library at its head.
+fn preload(library: &Path, others: Option<OsString>) -> Result<OsString> {
+    // The loader splits the list at these and knows no quoting.
+    if library
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .any(|byte| matches!(byte, b':' | b' '))
+    {
+        bail!(
+            "{}: the loader takes no path with a colon or a space, put the library elsewhere",
+            library.display()
+        );
+    }
+    let mut list = library.as_os_str().to_owned();
+    if let Some(others) = others.filter(|others| !others.is_empty()) {
+        list.push(OsStr::new(":"));
+        list.push(others);
+    }
+    Ok(list)
+}
+
+fn is_executable(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    match (fs::metadata(a), fs::metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The members behind a CPU's feature properties: a CPU object is made as model
+//! expansion over QMP makes one, its properties are set both ways, and what
+//! changed in it tells where they are.
+
+use std::ffi::{CStr, c_char, c_void};
+
+use super::discover::address;
+use super::image::function;
+use super::refusal::Refusal;
+
+/// A CPU model that every QEMU for this architecture has (target/loongarch/cpu.c).
+const MODEL: &CStr = c"la464-loongarch-cpu";
+
+/// `OnOffAuto` (qapi/common.json).
+const ON: u32 = 1;
+const OFF: u32 = 2;
+
+/// Offsets of the members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Features {
+    pub(crate) lsx: usize,
+    pub(crate) lasx: usize,
+    pub(crate) ptw: usize,
+    pub(crate) msgint: usize,
+}
+
+type New = unsafe extern "C" fn(*const c_char) -> *mut c_void;
+type Unref = unsafe extern "C" fn(*mut c_void);
+type SetBool = unsafe extern "C" fn(*mut c_void, *const c_char, bool, *mut *mut c_void) -> bool;
+
+/// A CPU object that is never realized.
+struct Trial {
+    object: *mut c_void,
+    words: usize,
+    unref: Unref,
+    set_bool: SetBool,
+}
+
+impl Trial {
+    fn new() -> Result<Self, Refusal> {
+        // SAFETY: the exported function of this name has this type
+        // (include/qom/object.h).
+        let new = unsafe { function::<New>(address("object_new")?) };
+        // SAFETY: as above.
+        let unref = unsafe { function::<Unref>(address("object_unref")?) };
+        // SAFETY: as above.
+        let set_bool = unsafe { function::<SetBool>(address("object_property_set_bool")?) };
+        // SAFETY: the type is registered by now; making one has no effect on
+        // anything else until it is realized.
+        let object = unsafe { new(MODEL.as_ptr()) };
+        if object.is_null() {
+            return Err(Refusal::Probe("CPU model la464"));
+        }
+        // SAFETY: QOM takes objects from malloc (qom/object.c), so the
+        // allocator knows how much of it may be read.
+        let bytes = unsafe { libc::malloc_usable_size(object) };
+        Ok(Self {
+            object,
+            words: bytes / 4,
+            unref,
+            set_bool,
+        })
+    }
+
+    /// The object's words after a property was set.
+    fn set(&self, property: &CStr, value: bool) -> Vec<u32> {
+        // SAFETY: a live object; an error that is not asked for is dropped by
+        // QEMU (include/qapi/error.h).
+        unsafe { (self.set_bool)(self.object, property.as_ptr(), value, std::ptr::null_mut()) };
+        let start = self.object.cast::<u32>();
+        (0..self.words)
+            .map(|i| {
+                // SAFETY: within the allocation, which no other thread uses.
+                unsafe { start.wrapping_add(i).read() }
+            })
+            .collect()
+    }
+
+    /// The one word that follows a property.
+    fn member(&self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
+        let on = self.set(property, true);
+        let off = self.set(property, false);
+        let on_again = self.set(property, true);
+        let followers: Vec<usize> = (0..self.words)
+            .filter(|&i| {
+                let word = |words: &[u32]| words.get(i).copied();
+                word(&on) == Some(ON) && word(&off) == Some(OFF) && word(&on_again) == Some(ON)
+            })
+            .collect();
+        match *followers {
+            [word] => Ok(word * 4),
+            _ => Err(Refusal::Probe(what)),
+        }
+    }
+}
+
+impl Drop for Trial {
+    fn drop(&mut self) {
+        // SAFETY: the only reference, given up once.
+        unsafe { (self.unref)(self.object) };
+    }
+}
+
+/// Finds the members.
+pub(crate) fn find() -> Result<Features, Refusal> {
+    let trial = Trial::new()?;
+    // LSX first: turning it off turns LASX off too, and LASX stays off.
+    let lsx = trial.member(c"lsx", "lsx")?;
+    Ok(Features {
+        lsx,
+        lasx: trial.member(c"lasx", "lasx")?,
+        ptw: trial.member(c"ptw", "ptw")?,
+        msgint: trial.member(c"msgint", "msgint")?,
+    })
+}

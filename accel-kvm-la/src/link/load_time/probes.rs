@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Fields that no table names, found by calling QEMU's exported functions on
+//! scratch memory. Nothing of QEMU's own state is changed by these calls.
+//!
+//! They are made at the start, with the BQL held and before there is any CPU.
+
+use std::ffi::{c_int, c_ulong, c_void};
+use std::os::fd::AsRawFd as _;
+
+use super::image::function;
+use super::refusal::Refusal;
+use super::scratch::{Scratch, bisect};
+use crate::qemu::opaque::CPUState;
+use crate::qemu::services::Services;
+
+/// `needed` of a VMStateDescription: `bool (*)(void *opaque)`.
+type Needed = unsafe extern "C" fn(*mut c_void) -> bool;
+/// `unsigned long kvm_arch_vcpu_id(CPUState *)`.
+type VcpuId = unsafe extern "C" fn(*mut CPUState) -> c_ulong;
+/// The four `kvm_cpu_synchronize_*`.
+type Synchronize = unsafe extern "C" fn(*mut CPUState);
+
+/// A QemuThread for scratch CPUs (include/qemu/thread-posix.h: `pthread_t` is
+/// its first member).
+type Thread = [u64; 8];
+
+/// The offset of the 32-bit word in which a subsection's `needed` looks for
+/// these bits.
+pub(crate) fn needed_word(address: usize, bits: u32, what: &'static str) -> Result<usize, Refusal> {
+    // SAFETY: the walk of the tables took the address from the member `needed`
+    // of a description and checked that it is in QEMU's code.
+    let needed = unsafe { function::<Needed>(address) };
+    let mut scratch = Scratch::new();
+    bisect(scratch.len32(), |set| {
+        scratch.fill32(|i| if set.contains(&i) { bits } else { 0 });
+        // SAFETY: these callbacks read plain members of the object they are
+        // given (target/loongarch/machine.c), and the scratch object is larger
+        // than a CPU.
+        unsafe { needed(scratch.object()) }
+    })
+    .map(|word| word * 4)
+    .ok_or(Refusal::Probe(what))
+}
+
+/// `cpu_index`, which `kvm_arch_vcpu_id` returns.
+pub(crate) fn cpu_index(address: usize) -> Result<usize, Refusal> {
+    // SAFETY: the address is that of the exported function of this name.
+    let vcpu_id = unsafe { function::<VcpuId>(address) };
+    let mut scratch = Scratch::new();
+    let count = scratch.len32();
+    scratch.fill32(|i| u32::try_from(i).unwrap_or(0));
+    // SAFETY: the function returns a member of the object (kvm.c) and the
+    // scratch object is larger than a CPU.
+    let word = usize::try_from(unsafe { vcpu_id(scratch.object()) }).unwrap_or(usize::MAX);
+    if word < count {
+        Ok(word * 4)
+    } else {
+        Err(Refusal::Probe("cpu_index"))
+    }
+}
+
+/// `thread`, through which `qemu_cpu_is_self` knows the thread.
+pub(crate) fn thread(services: &Services) -> Result<usize, Refusal> {
+    let own = own_thread(services);
+    let other: Thread = [0; 8];
+    let mut scratch = Scratch::new();
+    bisect(scratch.len64(), |set| {
+        scratch.fill64(|i| {
+            if set.contains(&i) {
+                address_of(&own)
+            } else {
+                address_of(&other)
+            }
+        });
+        // SAFETY: the function compares the handle behind one pointer of the
+        // object (system/cpus.c), and all its words point to handles.
+        unsafe { (services.qemu_cpu_is_self)(scratch.object()) }
+    })
+    .map(|word| word * 8)
+    .ok_or(Refusal::Probe("thread"))
+}
+
+/// `created`, the one byte that `cpu_thread_signal_created` sets.
+pub(crate) fn created(services: &Services) -> Result<usize, Refusal> {
+    let mut scratch = Scratch::new();
+    // SAFETY: the function sets a member and signals a condition that QEMU
+    // initialised before (system/cpus.c); nobody waits for it yet.
+    unsafe { (services.cpu_thread_signal_created)(scratch.object()) };
+    match *scratch.changed(|_| 0) {
+        [offset] => Ok(offset),
+        _ => Err(Refusal::Probe("created")),
+    }
+}
+
+/// `vcpu_dirty`, the one byte that the C backend's `synchronize_pre_loadvm`
+/// sets, in the thread of the CPU and therefore at once.
+pub(crate) fn vcpu_dirty(
+    services: &Services,
+    address: usize,
+    thread: usize,
+) -> Result<usize, Refusal> {
+    // SAFETY: the address is that of the exported function of this name.
+    let pre_loadvm = unsafe { function::<Synchronize>(address) };
+    let own = own_thread(services);
+    let own_address = address_of(&own);
+    let expected = |i| if i == thread / 8 { own_address } else { 0 };
+    let mut scratch = Scratch::new();
+    scratch.fill64(expected);
+    // SAFETY: `run_on_cpu` calls the worker directly in the CPU's own thread,
+    // which the object names as this one, and the worker sets one member
+    // (accel/kvm/kvm-all.c).
+    unsafe { pre_loadvm(scratch.object()) };
+    match *scratch.changed(expected) {
+        [offset] => Ok(offset),
+        _ => Err(Refusal::Probe("vcpu_dirty")),
+    }
+}
+
+/// `kvm_fd`, on which `kvm_vcpu_ioctl` acts.
+pub(crate) fn kvm_fd(services: &Services) -> Result<usize, Refusal> {
+    const WHAT: Refusal = Refusal::Probe("kvm_fd");
+    // SAFETY: no arguments, no effect.
+    if !unsafe { (services.bql_locked)() } {
+        // Without the lock the function would count itself in the object.
+        return Err(WHAT);
+    }
+    let (reader, _writer) = std::io::pipe().map_err(|_| WHAT)?;
+    let Ok(fd) = u32::try_from(reader.as_raw_fd()) else {
+        return Err(WHAT);
+    };
+    let mut scratch = Scratch::new();
+    bisect(scratch.len32(), |set| {
+        scratch.fill32(|i| if set.contains(&i) { fd } else { u32::MAX });
+        let mut unread: c_int = 0;
+        // SAFETY: with the BQL held the function does the ioctl on a member of
+        // the object and nothing else; FIONREAD stores an int where it is told.
+        let result =
+            unsafe { (services.kvm_vcpu_ioctl)(scratch.object(), libc::FIONREAD, &raw mut unread) };
+        result == 0
+    })
+    .map(|word| word * 4)
+    .ok_or(WHAT)
+}
+
+fn own_thread(services: &Services) -> Thread {
+    let mut own: Thread = [0; 8];
+    // SAFETY: the function stores a handle, which is a `pthread_t`, and there is
+    // room for more.
+    unsafe { (services.qemu_thread_get_self)((&raw mut own).cast()) };
+    own
+}
+
+fn address_of(thread: &Thread) -> u64 {
+    let address = std::ptr::from_ref(thread).expose_provenance();
+    u64::try_from(address).unwrap_or(0)
+}

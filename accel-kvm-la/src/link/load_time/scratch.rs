@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Memory in the place of a CPU object, on which exported functions of QEMU are
+//! tried: what they read and write tells where a field is.
+
+use std::ops::Range;
+
+/// Bytes of a scratch object: more than any CPU object has.
+const SIZE: usize = 0x2_0000;
+
+/// A zeroed object of no type.
+pub(crate) struct Scratch {
+    words: Vec<u64>,
+}
+
+impl Scratch {
+    /// A new one.
+    pub(crate) fn new() -> Self {
+        Self {
+            words: vec![0; SIZE / 8],
+        }
+    }
+
+    /// Its address for a function of QEMU, which may write to it.
+    pub(crate) fn object<T>(&mut self) -> *mut T {
+        self.words.as_mut_ptr().cast()
+    }
+
+    /// Number of 32-bit words.
+    pub(crate) fn len32(&self) -> usize {
+        SIZE / 4
+    }
+
+    /// Number of 64-bit words.
+    pub(crate) fn len64(&self) -> usize {
+        SIZE / 8
+    }
+
+    /// Gives each 64-bit word its value.
+    pub(crate) fn fill64(&mut self, value: impl Fn(usize) -> u64) {
+        for (i, word) in self.words.iter_mut().enumerate() {
+            *word = value(i);
+        }
+    }
+
+    /// Gives each 32-bit word its value.
+    pub(crate) fn fill32(&mut self, value: impl Fn(usize) -> u32) {
+        self.fill64(|i| {
+            let low = value(i * 2).to_le_bytes();
+            let high = value(i * 2 + 1).to_le_bytes();
+            let [a, b, c, d] = low;
+            let [e, f, g, h] = high;
+            u64::from_le_bytes([a, b, c, d, e, f, g, h])
+        });
+    }
+
+    /// The offsets of the bytes that are not what `value` says of their words.
+    pub(crate) fn changed(&self, value: impl Fn(usize) -> u64) -> Vec<usize> {
+        let mut changed = Vec::new();
+        for (i, word) in self.words.iter().enumerate() {
+            let expected = value(i).to_le_bytes();
+            for (j, byte) in word.to_le_bytes().iter().enumerate() {
+                if expected.get(j) != Some(byte) {
+                    changed.push(i * 8 + j);
+                }
+            }
+        }
+        changed
+    }
+}
+
+/// Finds the one element of `0..count` that decides a predicate: `holds` is
+/// asked about sets of elements, as a range, and answers whether the deciding
+/// one is in it. None if the answers do not fit together.
+pub(crate) fn bisect(count: usize, mut holds: impl FnMut(Range<usize>) -> bool) -> Option<usize> {
+    if !holds(0..count) || holds(0..0) {
+        return None;
+    }
+    let (mut low, mut high) = (0, count);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if holds(low..middle) {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    // Alone it must decide, and all others must not.
+    let alone = holds(low..high);
+    let others = holds(0..low) || holds(high..count);
+    (alone && !others).then_some(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deciding_element_is_found() {
+        for target in [0, 1, 500, 998, 999] {
+            assert_eq!(bisect(1000, |set| set.contains(&target)), Some(target));
+        }
+    }
+
+    #[test]
+    fn answers_that_do_not_fit_are_no_result() {
+        assert_eq!(bisect(1000, |_| true), None);
+        assert_eq!(bisect(1000, |_| false), None);
+        // Two elements decide, each alone.
+        assert_eq!(
+            bisect(1000, |set| set.contains(&3) || set.contains(&700)),
+            None
+        );
+        // Two elements decide only together.
+        assert_eq!(
+            bisect(1000, |set| set.contains(&3) && set.contains(&700)),
+            None
+        );
+    }
+
+    #[test]
+    fn words_and_changes() {
+        let mut scratch = Scratch::new();
+        scratch.fill32(|i| if i == 3 { 7 } else { 0 });
+        let object: *mut u8 = scratch.object();
+        // SAFETY: well inside the object, which is not otherwise in use.
+        unsafe { object.wrapping_add(193).write(1) };
+        let expected = |i| if i == 1 { 7 << 32 } else { 0 };
+        assert_eq!(scratch.changed(expected), [193]);
+        assert_eq!(scratch.len32(), 2 * scratch.len64());
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The run loop and every reason to leave the guest.
+
+use accel_kvm_la::kvm::abi::request::*;
+use accel_kvm_la::kvm::run_page::offset;
+use accel_kvm_la::qemu::layout::layout;
+
+use crate::fake::{Fake, exit};
+
+const INTERRUPT: i32 = 0x1_0000;
+const HALTED: i32 = 0x1_0001;
+const DEBUG: i32 = 0x1_0002;
+
+/// Fills an access.
+fn access(part: &mut [u8], address: u64, length: u32, is_write: bool) {
+    part[..8].copy_from_slice(&address.to_ne_bytes());
+    part[16..20].copy_from_slice(&length.to_ne_bytes());
+    part[20] = u8::from(is_write);
+}
+
+#[test]
+fn devices_cost_one_call_each() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(2);
+    fake.exec(cpu, vec![]);
+    fake.take_calls();
+    let exits = vec![
+        exit(6, |part| access(part, 0x1fe0_01e0, 1, true)),
+        exit(6, |part| access(part, 0x1fe0_01e5, 4, false)),
+        exit(38, |part| access(part, 0x20, 8, false)),
+        exit(6, |part| access(part, 0, u32::MAX, true)),
+    ];
+    assert_eq!(fake.exec(cpu, exits), INTERRUPT);
+    assert_eq!(fake.take_calls().len(), 5, "four exits and the last entry");
+    let accesses = fake.state(|state| state.accesses.clone());
+    assert_eq!(accesses[0], (0x1000, 0x1fe0_01e0, 1 << 32, 1, true));
+    assert_eq!(accesses[1], (0x1000, 0x1fe0_01e5, 1 << 32, 4, false));
+    assert_eq!(accesses[2].1, 0x20);
+    assert_eq!(accesses[2].2, 2 << 6, "the requester is the vCPU");
+    assert_eq!(accesses[3].3, 8, "no more than the page has");
+}
+
+#[test]
+fn an_exit_request_completes_what_is_pending_first() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    cpu.set_half(layout().exit_request, 1);
+    let never = exit(6, |_| panic!("the guest must not run"));
+    assert_eq!(fake.exec(cpu, vec![never]), INTERRUPT);
+    assert_eq!(fake.count(KVM_RUN), 1);
+    fake.state(|state| assert_eq!(state.exits.len(), 1));
+    // SAFETY: The run page.
+    let flag = unsafe { *cpu.kvm_run().cast::<u8>().add(offset::IMMEDIATE_EXIT) };
+    assert_eq!(flag, 0, "for the next time");
+}
+
+#[test]
+fn a_halted_vcpu_does_not_run() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    cpu.set_half(layout().halted, 1);
+    assert_eq!(fake.exec(cpu, vec![]), HALTED);
+    assert_eq!(fake.count(KVM_RUN), 0);
+}
+
+#[test]
+fn a_debug_exit_reads_no_more_than_pc() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    fake.exec(cpu, vec![]);
+    fake.state(|state| {
+        state.breakpoints.insert(0x120);
+        state.vcpus.get_mut(&0).unwrap().regs.pc = 0x120;
+    });
+    fake.take_calls();
+    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
+    assert_eq!(fake.take_calls(), [(KVM_RUN, 0), (KVM_GET_REGS, 0)]);
+    assert_eq!(cpu.pc(), 0x120);
+    // Another's breakpoint is the guest's business.
+    fake.state(|state| state.vcpus.get_mut(&0).unwrap().regs.pc = 0x124);
+    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), INTERRUPT);
+    // A step is always the debugger's.
+    cpu.set_half(layout().singlestep_flags, 1);
+    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
+}
+
+#[test]
+fn the_guest_switches_itself_off_resets_and_crashes() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    assert_eq!(
+        fake.exec(cpu, vec![exit(24, |part| part[0] = 1)]),
+        INTERRUPT
+    );
+    assert_eq!(
+        fake.exec(cpu, vec![exit(24, |part| part[0] = 2)]),
+        INTERRUPT
+    );
+    assert_eq!(fake.exec(cpu, vec![exit(8, |_| {})]), INTERRUPT);
+    assert_eq!(
+        fake.exec(cpu, vec![exit(24, |part| part[0] = 3)]),
+        INTERRUPT
+    );
+    fake.state(|state| {
+        assert_eq!((state.shutdowns, state.resets, state.panics), (1, 2, 1));
+        assert!(state.stopped.is_empty() && state.bql);
+    });
+}
+
+#[test]
+fn what_cannot_go_on_stops_the_vm_and_says_why() {
+    let cases: [(u32, u8, &str); 6] = [
+        (0, 0x11, "unknown exit, hardware reason 11"),
+        (9, 0x22, "hardware reason 0x22"),
+        (17, 1, "Suberror: 1 (emulation failure)"),
+        (24, 99, "unknown system event 99"),
+        (39, 1, "Unknown flag 0x1"),
+        (77, 0, "unknown exit reason 77"),
+    ];
+    for (reason, first, text) in cases {
+        let mut fake = Fake::new();
+        let cpu = fake.started(0);
+        assert_eq!(
+            fake.exec(cpu, vec![exit(reason, move |part| part[0] = first)]),
+            -1
+        );
+        assert!(fake.messages().contains(text), "{}", fake.messages());
+        fake.state(|state| assert_eq!((&state.stopped[..], state.dumps), (&[2][..], 1)));
+    }
+}
+
+#[test]
+fn internal_errors_show_their_data() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    let fill = |part: &mut [u8]| {
+        part[0] = 4;
+        part[4] = 200;
+        part[8] = 0xab;
+    };
+    assert_eq!(fake.exec(cpu, vec![exit(17, fill)]), -1);
+    assert!(
+        fake.messages()
+            .contains("extra data[0]: 0x00000000000000ab")
+    );
+    assert!(fake.messages().contains("extra data[15]") && !fake.messages().contains("data[16]"));
+}
+
+#[test]
+fn the_rest_goes_on() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    // Hypercall: nobody answers.
+    fake.exec(cpu, vec![exit(3, |_| {})]);
+    // SAFETY: The run page.
+    let result = unsafe {
+        cpu.kvm_run()
+            .byte_add(offset::UNION + 56)
+            .cast::<u64>()
+            .read()
+    };
+    assert_eq!(result, u64::MAX);
+    // Interrupt window, signal.
+    assert_eq!(fake.exec(cpu, vec![exit(7, |_| {})]), INTERRUPT);
+    assert_eq!(fake.exec(cpu, vec![exit(10, |_| {})]), INTERRUPT);
+    // Dirty ring.
+    fake.exec(cpu, vec![exit(31, |_| {}), exit(31, |_| {})]);
+    fake.state(|state| assert_eq!(state.reaped, 2));
+    // Ports.
+    let port = |part: &mut [u8]| {
+        (part[0], part[1], part[2]) = (1, 2, 0x70);
+        part[4] = 3;
+        part[8..16].copy_from_slice(&2048u64.to_ne_bytes());
+    };
+    fake.exec(cpu, vec![exit(2, port)]);
+    fake.state(|state| assert_eq!(state.accesses.len(), 3));
+    let wild = |part: &mut [u8]| part[..16].fill(0xff);
+    assert_eq!(fake.exec(cpu, vec![exit(2, wild)]), -1);
+    // Memory that should be private.
+    let convert = |part: &mut [u8]| {
+        part[0] = 8;
+        part[16] = 1;
+    };
+    assert_eq!(fake.exec(cpu, vec![exit(39, convert)]), INTERRUPT);
+    fake.state(|state| assert_eq!(state.converted, [(0, 1, true)]));
+}
+
+#[test]
+fn lines_of_qemus_own_controllers() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    for (irq, level) in [(3, 1), (3, 0), (12, 1)] {
+        // SAFETY: A CPU object.
+        let result = unsafe {
+            accel_kvm_la::hooks::kvm_la_kvm_loongarch_set_interrupt(cpu.as_ptr(), irq, level)
+        };
+        assert_eq!(result, 0);
+    }
+    fake.state(|state| assert_eq!(state.vcpus[&0].lines, [3, -3, 12]));
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The backend against a QEMU and a KVM inside the process: behaviour, numbers
+//! of calls, and every call failing with every error it may have.
+
+mod errors;
+mod exits;
+mod fake;
+mod life;
+mod registers;

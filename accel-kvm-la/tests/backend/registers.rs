@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Registers between QEMU's copy and KVM's.
+
+use accel_kvm_la::kvm::abi::request::*;
+use accel_kvm_la::qemu::cpu::{Cpu, OnOffAuto};
+use accel_kvm_la::qemu::layout::layout;
+use accel_kvm_la::regs::table::{Change, Group, TABLE};
+use la_arch::csr::number as n;
+use la_arch::one_reg;
+
+use crate::fake::{Exit, Fake, post_init, post_reset, pre_loadvm, reset, synchronize};
+
+fn both() -> [fn() -> Fake; 2] {
+    [Fake::new, Fake::with_module]
+}
+
+/// A value that fits the register and no other has.
+fn pattern(index: usize) -> u64 {
+    0x1000 + index as u64
+}
+
+/// Registers that a vCPU has without `pmu`, LBT and message interrupts.
+fn common() -> impl Iterator<Item = (usize, &'static accel_kvm_la::regs::table::Register)> {
+    TABLE.iter().enumerate().filter(|(_, register)| {
+        matches!(register.group, Group::Csr | Group::Timer)
+            && ![Some(n::PGD), Some(n::TICLR)].contains(&register.csr)
+    })
+}
+
+fn fill(cpu: Cpu) {
+    for (index, register) in common() {
+        register.store(cpu, pattern(index));
+    }
+    for i in 0..32 {
+        cpu.set_gpr(i, 0x100 + i as u64);
+        for lane in 0..4 {
+            cpu.set_fpr(i, lane, (i * 4 + lane) as u64);
+        }
+    }
+    for i in 0..8 {
+        cpu.set_cf(i, i % 3 == 0);
+    }
+    cpu.set_fcsr0(0x1f);
+    cpu.set_pc(0x9000_0000_0020_0000);
+}
+
+#[test]
+fn a_full_write_reaches_kvm_and_a_read_brings_it_back() {
+    for make in both() {
+        let mut fake = make();
+        let cpu = fake.vcpu(0);
+        fill(cpu);
+        post_init(cpu);
+        fake.state(|state| {
+            let vcpu = &state.vcpus[&0];
+            for (index, register) in common() {
+                assert_eq!(
+                    vcpu.words.get(&register.id),
+                    Some(&pattern(index)),
+                    "{register}"
+                );
+            }
+            assert_eq!(vcpu.regs.pc, 0x9000_0000_0020_0000);
+            assert_eq!((vcpu.regs.gpr[0], vcpu.regs.gpr[31]), (0, 0x11f));
+            assert_eq!(vcpu.fpu.fpr[5], [20, 21, 22, 23]);
+            assert_eq!(vcpu.fpu.fcc, 0x0001_0000_0100_0001);
+            assert_eq!(vcpu.fpu.fcsr, 0x1f);
+        });
+        // The guest changes everything.
+        let change = Exit::Guest(Box::new(|vcpu| {
+            for (index, register) in common() {
+                if register.change != Change::Never {
+                    vcpu.words.insert(register.id, !pattern(index));
+                }
+            }
+            vcpu.regs.gpr = [7; 32];
+            vcpu.regs.pc = 0x42;
+            vcpu.fpu.fpr[31] = [9; 4];
+            vcpu.fpu.fcc = 0x0100_0000_0000_0000;
+            vcpu.fpu.fcsr = 3;
+        }));
+        assert_eq!(fake.exec(cpu, vec![change]), 0x1_0000);
+        synchronize(cpu);
+        for (index, register) in common() {
+            let expected = match register.change {
+                Change::Never => pattern(index),
+                _ => !pattern(index),
+            };
+            assert_eq!(register.load(cpu), expected, "{register}");
+        }
+        assert_eq!((cpu.gpr(0), cpu.gpr(1), cpu.pc()), (0, 7, 0x42));
+        assert_eq!((cpu.fpr(31, 3), cpu.fcsr0()), (9, 3));
+        assert_eq!((cpu.cf(7), cpu.cf(0)), (true, false));
+    }
+}
+
+#[test]
+fn what_did_not_change_is_not_written() {
+    for make in both() {
+        let mut fake = make();
+        let cpu = fake.started(0);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        synchronize(cpu);
+        fake.take_calls();
+        // Resume after a look: only KVM_RUN.
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        assert_eq!(fake.take_calls(), [(KVM_RUN, 0)]);
+        // The debugger moved pc.
+        synchronize(cpu);
+        fake.take_calls();
+        cpu.set_pc(0x5000);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        assert_eq!(fake.take_calls(), [(KVM_SET_REGS, 0), (KVM_RUN, 0)]);
+        // One CSR.
+        synchronize(cpu);
+        fake.take_calls();
+        cpu.set_word(layout().era, 0x77);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        assert_eq!(
+            fake.take_calls(),
+            [(KVM_SET_ONE_REG, one_reg::csr(n::ERA)), (KVM_RUN, 0)]
+        );
+    }
+}
+
+#[test]
+fn the_timer_is_written_whole_and_tcfg_last() {
+    for make in both() {
+        let mut fake = make();
+        let cpu = fake.started(0);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        synchronize(cpu);
+        fake.take_calls();
+        cpu.set_word(layout().tval, 1000);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        let timer = [n::TVAL, n::TCFG].map(|csr| (KVM_SET_ONE_REG, one_reg::csr(csr)));
+        assert_eq!(fake.take_calls()[..2], timer);
+    }
+}
+
+#[test]
+fn reading_costs_what_is_unknown() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    // Never ran: only ESTAT can have changed.
+    synchronize(cpu);
+    assert_eq!(
+        fake.take_calls(),
+        [(KVM_GET_ONE_REG, one_reg::csr(n::ESTAT))]
+    );
+    // Already read.
+    synchronize(cpu);
+    assert_eq!(fake.take_calls(), []);
+    fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+    fake.take_calls();
+    synchronize(cpu);
+    let calls = fake.take_calls();
+    // The C backend has 94; constants are 21 CPUCFG words, CPUID and PRCFG.
+    assert!(calls.len() <= 94 - 21 - 4, "{} calls", calls.len());
+    assert!(
+        !calls
+            .iter()
+            .any(|(_, id)| (one_reg::cpucfg(0)..one_reg::LBT_SCR0).contains(id))
+    );
+}
+
+#[test]
+fn our_module_needs_a_tenth_of_the_calls() {
+    let mut fake = Fake::with_module();
+    let cpu = fake.vcpu(0);
+    let probes = fake.take_calls().len();
+    reset(cpu);
+    cpu.set_pc(0x1c00_0000);
+    cpu.set_word(layout().cpuid, 0);
+    cpu.set_word(layout().crmd, 8);
+    cpu.set_word(layout().asid, 0xa_0000);
+    cpu.set_word(layout().tid, 5);
+    post_init(cpu);
+    synchronize(cpu);
+    reset(cpu);
+    post_reset(cpu);
+    let start = fake.take_calls().len() + probes;
+    // 180 writes, 90 reads and the probes in the C backend.
+    assert!(start <= 38, "{start} calls to start");
+    fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+    fake.take_calls();
+    synchronize(cpu);
+    let read = fake.take_calls().len();
+    assert!(read <= 4, "{read} calls to read");
+    fill(cpu);
+    pre_loadvm(cpu);
+    post_init(cpu);
+    let write = fake.take_calls().len();
+    assert!(write <= 9, "{write} calls to write");
+}
+
+#[test]
+fn after_a_reset_estat_is_written_even_if_it_looks_the_same() {
+    for make in both() {
+        let mut fake = make();
+        let cpu = fake.started(0);
+        cpu.set_word(layout().estat, 0x800);
+        pre_loadvm(cpu);
+        post_init(cpu);
+        let estat = one_reg::csr(n::ESTAT);
+        let kvm = |fake: &Fake| fake.state(|state| state.vcpus[&0].words[&estat]);
+        assert_eq!(kvm(&fake), 0x800);
+        reset(cpu);
+        assert_eq!(kvm(&fake), 0);
+        post_reset(cpu);
+        assert_eq!(kvm(&fake), 0x800);
+        assert_eq!(fake.count(KVM_SET_MP_STATE), 0, "only RUNNABLE exists");
+    }
+}
+
+#[test]
+fn a_reset_does_not_set_cpuid_again() {
+    for make in both() {
+        let mut fake = make();
+        let cpu = fake.started(3);
+        reset(cpu);
+        post_reset(cpu);
+        let cpuid = (KVM_SET_ONE_REG, one_reg::csr(n::CPUID));
+        assert!(!fake.take_calls().contains(&cpuid));
+        assert_eq!(fake.state(|state| state.vcpus[&3].words[&cpuid.1]), 3);
+    }
+}
+
+#[test]
+fn loading_a_state_reads_nothing_and_writes_all() {
+    for make in both() {
+        let mut fake = make();
+        let cpu = fake.started(0);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        fake.take_calls();
+        pre_loadvm(cpu);
+        assert_eq!(fake.take_calls(), []);
+        synchronize(cpu);
+        assert_eq!(fake.take_calls(), []);
+        fill(cpu);
+        cpu.set_steal_time_address(0x4_0001);
+        post_init(cpu);
+        fake.state(|state| {
+            let vcpu = &state.vcpus[&0];
+            for (index, register) in common().filter(|(_, register)| !register.full_only) {
+                assert_eq!(
+                    vcpu.words.get(&register.id),
+                    Some(&pattern(index)),
+                    "{register}"
+                );
+            }
+            assert_eq!(vcpu.steal_time, 0x4_0001);
+        });
+    }
+}
+
+#[test]
+fn steal_time_is_the_guests() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    fake.exec(
+        cpu,
+        vec![Exit::Guest(Box::new(|vcpu| vcpu.steal_time = 0x8_0001))],
+    );
+    synchronize(cpu);
+    assert_eq!(cpu.steal_time_address(), 0x8_0001);
+}
+
+#[test]
+fn paravirtual_features_are_written_once_a_vm() {
+    let mut fake = Fake::new();
+    let first = fake.vcpu(0);
+    let second = fake.vcpu(1);
+    post_init(first);
+    post_init(second);
+    assert_eq!(fake.count(KVM_SET_DEVICE_ATTR), 1);
+    // IPI 1, steal time 2, virtual EIOINTC 24.
+    assert_eq!(
+        fake.state(|state| state.pv_features),
+        Some(1 << 1 | 1 << 2 | 1 << 24)
+    );
+}
+
+#[test]
+fn probes_are_asked_once_a_vm() {
+    let mut fake = Fake::new();
+    fake.vcpu(0);
+    assert!(!fake.take_calls().is_empty());
+    fake.vcpu(1);
+    assert_eq!(fake.take_calls(), []);
+}
+
+#[test]
+fn a_cpucfg_word_that_the_host_refuses_is_told_once() {
+    let mut fake = Fake::new();
+    fake.state(|state| state.refused.insert(one_reg::cpucfg(4)));
+    let cpu = fake.started(0);
+    assert_eq!(cpu.cpucfg(4), 0, "the guest's, not what was asked for");
+    assert_eq!(
+        fake.messages().matches("CPUCFG4").count(),
+        1,
+        "{}",
+        fake.messages()
+    );
+    reset(cpu);
+    post_reset(cpu);
+    assert!(
+        !fake
+            .take_calls()
+            .contains(&(KVM_SET_ONE_REG, one_reg::cpucfg(4)))
+    );
+}
+
+#[test]
+fn groups_come_with_their_features() {
+    let mut fake = Fake::with_module();
+    fake.state(|state| state.vm_attributes.extend([2, 3, 4, 5, 9]));
+    let cpu = fake.cpu(0);
+    cpu.set_cpucfg(1, cpu.cpucfg(1) | 1 << 26);
+    fake.state(|state| {
+        state.vcpus.entry(0).or_default();
+    });
+    // SAFETY: A CPU object under the BQL.
+    let result = unsafe { accel_kvm_la::hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) };
+    assert_eq!(result, 0);
+    assert_eq!(cpu.on_off_auto(layout().pmu), OnOffAuto::On);
+    assert_eq!(cpu.cpucfg(6), 1 | 3 << 4 | 63 << 8 | 1 << 14);
+    assert_eq!(cpu.cpucfg(2) >> 18 & 7, 7);
+    for (index, register) in TABLE.iter().enumerate() {
+        if matches!(register.group, Group::Pmu | Group::Msgint | Group::Lbt) {
+            register.store(cpu, pattern(index));
+        }
+    }
+    post_init(cpu);
+    fake.state(|state| {
+        for (index, register) in TABLE.iter().enumerate() {
+            if matches!(register.group, Group::Pmu | Group::Msgint | Group::Lbt) {
+                let value = state.vcpus[&0].words.get(&register.id);
+                assert_eq!(value, Some(&pattern(index)), "{register}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_kernel_that_refuses_bulk_writes_gets_single_ones_and_a_name_in_the_message() {
+    let mut fake = Fake::with_module();
+    let cpu = fake.vcpu(0);
+    fill(cpu);
+    fake.state(|state| state.refused.insert(one_reg::csr(n::ECFG)));
+    // SAFETY: A CPU object in its thread.
+    let result = unsafe {
+        accel_kvm_la::hooks::kvm_la_kvm_arch_put_registers(cpu.as_ptr(), 3, std::ptr::null_mut())
+    };
+    assert_eq!(result, -libc::EINVAL);
+    crate::fake::post_reset(cpu);
+    assert!(
+        fake.messages().contains("cannot set ECFG to"),
+        "{}",
+        fake.messages()
+    );
+}

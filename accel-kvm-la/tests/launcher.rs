@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The launcher, with a script in QEMU's place that tells what it was given.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Prints its preload list and its arguments.
+const SHOW: &str = "#!/bin/sh\necho \"preload=$LD_PRELOAD\"\nprintf 'argument=%s\\n' \"$@\"\n";
+
+struct Place {
+    dir: PathBuf,
+}
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("qemu-kvm-la-{name}-{}", std::process::id()));
+        fs::create_dir_all(dir.join("bin")).expect("a directory");
+        fs::create_dir_all(dir.join("lib")).expect("a directory");
+        fs::create_dir_all(dir.join("path")).expect("a directory");
+        let place = Self { dir };
+        fs::copy(env!("CARGO_BIN_EXE_qemu-kvm-la"), place.launcher()).expect("the launcher");
+        place.script("path/qemu-system-loongarch64");
+        place
+    }
+
+    fn launcher(&self) -> PathBuf {
+        self.dir.join("bin/qemu-kvm-la")
+    }
+
+    /// A file that the loader takes for an empty list of libraries: it need not
+    /// be one to be named.
+    fn library(&self, name: &str) -> PathBuf {
+        let file = self.dir.join(name);
+        fs::write(&file, b"").expect("a file");
+        file
+    }
+
+    fn script(&self, name: &str) {
+        let file = self.dir.join(name);
+        fs::write(&file, SHOW).expect("a file");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a mode");
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.launcher());
+        command.env(
+            "PATH",
+            format!("{}:/usr/bin:/bin", self.dir.join("path").display()),
+        );
+        for name in ["KVM_LA_QEMU", "KVM_LA_LIBRARY", "LD_PRELOAD"] {
+            command.env_remove(name);
+        }
+        command
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn text(output: &Output) -> (String, String) {
+    (
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+fn shown(command: &mut Command) -> Vec<String> {
+    let output = command.output().expect("the launcher runs");
+    let (out, err) = text(&output);
+    assert!(output.status.success(), "{err}");
+    out.lines().map(str::to_owned).collect()
+}
+
+fn refused(command: &mut Command) -> String {
+    let output = command.output().expect("the launcher runs");
+    let (out, err) = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{out}{err}");
+    assert_eq!(err.lines().count(), 1, "{err}");
+    err
+}
+
+fn preload(file: &Path) -> String {
+    format!("preload={}", file.canonicalize().expect("a path").display())
+}
+
+#[test]
+fn arguments_pass_untouched_and_the_library_beside_is_found() {
+    let place = Place::new("beside");
+    let library = place.library("bin/libaccel_kvm_la.so");
+    let lines = shown(
+        place
+            .command()
+            .args(["-accel", "kvm", "-append", "a b  c", ""]),
+    );
+    assert_eq!(
+        lines,
+        [
+            &preload(&library),
+            "argument=-accel",
+            "argument=kvm",
+            "argument=-append",
+            "argument=a b  c",
+            "argument="
+        ]
+    );
+}
+
+#[test]
+fn the_library_of_a_prefix_is_found_and_other_preloads_stay() {
+    let place = Place::new("prefix");
+    let library = place.library("lib/libaccel_kvm_la.so");
+    let other = place.library("lib/other.so");
+    let lines = shown(place.command().env("LD_PRELOAD", &other).arg("--version"));
+    let expected = format!("{}:{}", preload(&library), other.display());
+    assert_eq!(lines.first(), Some(&expected));
+}
+
+#[test]
+fn variables_name_both() {
+    let place = Place::new("named");
+    place.script("elsewhere");
+    fs::remove_file(place.dir.join("path/qemu-system-loongarch64")).expect("a file");
+    let library = place.library("mine.so");
+    let lines = shown(
+        place
+            .command()
+            .env("KVM_LA_QEMU", place.dir.join("elsewhere"))
+            .env("KVM_LA_LIBRARY", &library),
+    );
+    assert_eq!(lines.first(), Some(&preload(&library)));
+}
+
+#[test]
+fn it_never_runs_itself() {
+    let place = Place::new("itself");
+    place.library("bin/libaccel_kvm_la.so");
+    let first = place.dir.join("first");
+    fs::create_dir_all(&first).expect("a directory");
+    symlink(place.launcher(), first.join("qemu-system-loongarch64")).expect("a link");
+    let path = format!(
+        "{}:{}:/usr/bin:/bin",
+        first.display(),
+        place.dir.join("path").display()
+    );
+    let lines = shown(place.command().env("PATH", path).arg("x"));
+    assert_eq!(lines.last().map(String::as_str), Some("argument=x"));
+    let error = refused(place.command().env("KVM_LA_QEMU", place.launcher()));
+    assert!(error.contains("is this program"), "{error}");
+}
+
+#[test]
+fn what_is_missing_is_said_in_one_line() {
+    let place = Place::new("missing");
+    let error = refused(&mut place.command());
+    assert!(error.contains("libaccel_kvm_la.so"), "{error}");
+    place.library("bin/libaccel_kvm_la.so");
+    let error = refused(place.command().env("PATH", "/nowhere"));
+    assert!(
+        error.contains("no qemu-system-loongarch64 in PATH"),
+        "{error}"
+    );
+    let error = refused(place.command().env("KVM_LA_QEMU", "/nowhere/qemu"));
+    assert!(error.contains("/nowhere/qemu"), "{error}");
+    let odd = place.dir.join("with space");
+    fs::create_dir_all(&odd).expect("a directory");
+    fs::write(odd.join("x.so"), b"").expect("a file");
+    let error = refused(place.command().env("KVM_LA_LIBRARY", odd.join("x.so")));
+    assert!(error.contains("colon or a space"), "{error}");
+}
+
+#[test]
+fn a_privileged_qemu_is_refused() {
+    let place = Place::new("setuid");
+    place.library("bin/libaccel_kvm_la.so");
+    let qemu = place.dir.join("path/qemu-system-loongarch64");
+    fs::set_permissions(&qemu, fs::Permissions::from_mode(0o4755)).expect("a mode");
+    let error = refused(&mut place.command());
+    assert!(error.contains("set-user-ID"), "{error}");
+}
