@@ -323,7 +323,7 @@ impl Tables<'_> {
         let handed = |name: &str| self.symbols.iter().any(|(known, _)| *known == name);
         Services::SYMBOLS
             .iter()
-            .filter(|(name, need)| *need == Need::Optional && !handed(name))
+            .filter(|(name, need)| *need == services::Need::Optional && !handed(name))
             .map(|(name, _)| *name)
             .collect()
     }

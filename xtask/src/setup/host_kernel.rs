@@ -161,7 +161,8 @@ fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path
     check_config(config, &fs::read_to_string(tree.join(".config"))?)?;
     step.done();
     let mut step = Step::start(format!("{}: building (some minutes)", config.title));
-    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
+    // One more than there are CPUs: some wait for files.
+    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get() + 1);
     step.run(make(&[&format!("-j{jobs}"), "vmlinux", "modules"]), log)?;
     step.done();
     Ok(())
