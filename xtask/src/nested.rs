@@ -35,6 +35,9 @@ pub(crate) enum Stack {
 }
 
 impl Stack {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Rust, Self::Upstream];
+
     /// The name as options and reports have it.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -37,10 +37,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Whose kvm.ko the KVM hosts load
-    #[arg(long, value_enum, default_value = "upstream")]
+    #[arg(long, value_enum, default_value = "rust")]
     kvm: Stack,
     /// Whose accelerator backend QEMU uses
-    #[arg(long, value_enum, default_value = "upstream")]
+    #[arg(long, value_enum, default_value = "rust")]
     accel: Stack,
     /// Run the suite `linux` in qemu-system-loongarch64 instead: tells a mistake
     /// of the tests from one of the simulator

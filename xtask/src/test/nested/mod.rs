@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
-use crate::nested::{Guest, Nested};
+use crate::nested::{Guest, Nested, Stack};
 use crate::setup::DISTRIBUTION_PARAMETERS;
 
 /// How long one host may take.
@@ -119,10 +119,26 @@ impl Case {
     }
 }
 
+/// A case on stacks other than the run's: every mix must work.
+const MIXED: Case = Case {
+    host_smp: 2,
+    guest_smp: 2,
+    ..PLAIN
+};
+
 /// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
+    let stacks = (context.kvm, context.accel);
     for case in CASES {
-        report.case(&case.name(), || boot(context, case));
+        report.case(&case.name(), || boot(context, stacks, case));
+    }
+    for kvm in Stack::ALL {
+        for accel in Stack::ALL {
+            if (kvm, accel) != stacks {
+                let name = format!("{},kvm={},accel={}", MIXED.name(), kvm.name(), accel.name());
+                report.case(&name, || boot(context, (kvm, accel), &MIXED));
+            }
+        }
     }
     if context.runs(Tier::Full) {
         conditions::run(context, report);
@@ -130,7 +146,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn boot(context: &Context, case: &Case) -> Result<Verdict> {
+fn boot(context: &Context, (kvm, accel): (Stack, Stack), case: &Case) -> Result<Verdict> {
     let products = &context.products;
     let guests = (0..case.guests).map(|i| Guest {
         kernel: case
@@ -148,8 +164,8 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
         ..Guest::default()
     });
     let nested = Nested {
-        kvm: context.kvm,
-        accel: context.accel,
+        kvm,
+        accel,
         host_smp: case.host_smp,
         kernel_irqchip: case.kernel_irqchip,
         guests: guests.collect(),
