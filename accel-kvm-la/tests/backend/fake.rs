@@ -315,7 +315,8 @@ fn install() {
     let built = Layout::build(|field| {
         let offset = next;
         next += match field.source {
-            Source::Vmstate(place) => (place.size * place.count).next_multiple_of(16),
+            // With room for the fields behind one that have no name of their own.
+            Source::Vmstate(place) => (place.size * place.count).next_multiple_of(16).max(64),
             Source::Discovered => 128,
         };
         Some(offset)

@@ -143,11 +143,15 @@ fn the_timer_is_written_whole_and_tcfg_last() {
 fn reading_costs_what_is_unknown() {
     let mut fake = Fake::new();
     let cpu = fake.started(0);
-    // Never ran: only ESTAT can have changed.
+    // Never ran: only ESTAT can have changed. Whether there is steal time is
+    // asked once a VM.
     synchronize(cpu);
     assert_eq!(
         fake.take_calls(),
-        [(KVM_GET_ONE_REG, one_reg::csr(n::ESTAT))]
+        [
+            (KVM_GET_ONE_REG, one_reg::csr(n::ESTAT)),
+            (KVM_HAS_DEVICE_ATTR, 0)
+        ]
     );
     // Already read.
     synchronize(cpu);
