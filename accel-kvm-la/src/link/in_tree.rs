@@ -208,7 +208,9 @@ impl Tables<'_> {
             return Err(LinkError::Null("table"));
         }
         // SAFETY: By this function's contract the first two members are there.
-        let (abi, size) = unsafe { ((*qemu).abi, (*qemu).size) };
+        let abi = unsafe { (&raw const (*qemu).abi).read() };
+        // SAFETY: As above.
+        let size = unsafe { (&raw const (*qemu).size).read() };
         if abi != KVM_LA_ABI {
             return Err(LinkError::Abi {
                 theirs: abi,
