@@ -221,10 +221,8 @@ fn a_vcpu_that_nobody_initialised_is_an_error() {
     post_reset(cpu);
     assert_eq!(fake.exec(cpu, vec![]), -1);
     // SAFETY: A null pointer is refused.
-    assert_eq!(
-        unsafe { hooks::kvm_la_kvm_arch_init_vcpu(ptr::null_mut()) },
-        -libc::EINVAL
-    );
+    let result = unsafe { hooks::kvm_la_kvm_arch_init_vcpu(ptr::null_mut()) };
+    assert_eq!(result, -libc::EINVAL);
 }
 
 #[test]

@@ -20,10 +20,13 @@ use accel_kvm_la::qemu::services::{self, LinkServices, RunOnCpuFn, Services, Thr
 use accel_kvm_la::regs::table::TABLE;
 use la_arch::{csr::number as n, kvm::para, kvm::vcpu_attr, one_reg, sync_regs};
 
+/// Fills the run page.
+pub type FillPage = Box<dyn FnOnce(&mut [u8]) + Send>;
+
 /// What KVM_RUN does next.
 pub enum Exit {
     /// Returns 0 after filling the run page.
-    Page(Box<dyn FnOnce(&mut [u8]) + Send>),
+    Page(FillPage),
     /// Returns -errno.
     Errno(i32),
     /// The guest changes its registers, then a signal comes.

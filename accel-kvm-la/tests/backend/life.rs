@@ -46,7 +46,9 @@ fn a_thread_lives_from_creation_to_unplug() {
 
 #[test]
 fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
-    let cases: [(fn() -> usize, &str); 4] = [
+    /// Where a feature's property is.
+    type Offset = fn() -> usize;
+    let cases: [(Offset, &str); 4] = [
         (
             || layout().lasx,
             "'lasx' feature not supported by KVM on host",
