@@ -27,6 +27,11 @@ pub(crate) trait Device {
     /// How many bytes user space passes with an attribute.
     fn attr_size(group: u32, attr: u64, write: bool) -> Result<usize>;
 
+    /// Whether there is such an attribute, to read or to write.
+    fn has_attr(_vm: &Vm, group: u32, attr: u64) -> bool {
+        Self::attr_size(group, attr, true).is_ok() || Self::attr_size(group, attr, false).is_ok()
+    }
+
     /// Reads an attribute.
     fn get_attr(vm: &Vm, group: u32, attr: u64) -> Result<u64>;
 
@@ -144,14 +149,12 @@ unsafe extern "C" fn set_attr<D: Device>(
 ///
 /// As for [`get_attr`].
 unsafe extern "C" fn has_attr<D: Device>(
-    _device: *mut b::kvm_device,
+    device: *mut b::kvm_device,
     attr: *mut b::kvm_device_attr,
 ) -> i32 {
     // SAFETY: By this function's contract.
-    let attr = unsafe { *attr };
-    let known = D::attr_size(attr.group, attr.attr, true).is_ok()
-        || D::attr_size(attr.group, attr.attr, false).is_ok();
-    if known {
+    let (vm, attr) = unsafe { (Vm::from_c((*device).kvm), *attr) };
+    if D::has_attr(vm, attr.group, attr.attr) {
         0
     } else {
         ENXIO.to_errno()

@@ -161,6 +161,16 @@ impl Device for Eiointc {
         Model::attr_size(group, attr, write).map_err(failure)
     }
 
+    /// What can be read is known by reading it; the rest are commands.
+    fn has_attr(vm: &Vm, group: u32, attr: u64) -> bool {
+        let readable = Self::attr_size(group, attr, false).is_ok();
+        if readable {
+            Self::get_attr(vm, group, attr).is_ok()
+        } else {
+            Self::attr_size(group, attr, true).is_ok()
+        }
+    }
+
     fn get_attr(vm: &Vm, group: u32, attr: u64) -> Result<u64> {
         chip(vm)?
             .state

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use la_arch::csr::number as csr;
+
 use crate::device::Irqchip;
 use crate::error::Result;
 use crate::harness::Outcome;
@@ -54,6 +56,8 @@ impl Guest {
             .map(|id| {
                 let vcpu = vm.create_vcpu(id)?;
                 vcpu.start_at(0)?;
+                // By this number other vCPUs send interrupts to it.
+                vcpu.set_csr(csr::CPUID, id.into())?;
                 Ok(vcpu)
             })
             .collect::<Result<_>>()?;

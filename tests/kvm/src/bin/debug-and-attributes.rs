@@ -7,7 +7,7 @@ use kvm::error::errno::{EINVAL, ENXIO, EPERM};
 use kvm::harness::{self, Case, Outcome, Skip};
 use kvm::uapi::{self, capability as cap};
 use kvm::{Device, Exit, Guest, Kvm, ensure, ensure_eq, ensure_errno};
-use la_arch::kvm::{device as d, guest_debug, para, vcpu_attr, vm_feature};
+use la_arch::kvm::{device as d, guest_debug, hypercall, para, vcpu_attr, vm_feature};
 use la_arch::one_reg as id;
 
 fn debug_flags(kvm: &Kvm) -> Outcome {
@@ -30,25 +30,15 @@ fn debug_flags(kvm: &Kvm) -> Outcome {
 }
 
 kvm::guest_code!(
-    /// A place for the breakpoint, then a report; the exception handler reports
-    /// ESTAT and goes on behind the instruction.
+    /// A place for the breakpoint, then a report.
     breakpoint,
     "lu12i.w $s0, 0x30000",
-    "lu12i.w $s1, 1",
-    "csrwr $s1, 0xc",
-    "nop",
+    "nop", // at 4
     "st.d $a0, $s0, 0",
-    ".p2align 12",
-    "csrrd $t0, 0x5",
-    "st.d $t0, $s0, 8",
-    "csrrd $t0, 0x6",
-    "addi.d $t0, $t0, 4",
-    "csrwr $t0, 0x6",
-    "ertn",
 );
 
 /// Where the breakpoint goes.
-const PLACE: u64 = 12;
+const PLACE: u64 = 4;
 
 fn with_breakpoint(kvm: &Kvm) -> Result<Guest, Box<dyn std::error::Error>> {
     let guest = Guest::new(kvm, breakpoint())?;
@@ -72,18 +62,10 @@ fn software_breakpoint(kvm: &Kvm) -> Outcome {
     guest.expect(0, 42)
 }
 
-/// Nobody debugs: the instruction is one that the guest may not have.
+/// Nobody debugs: a hypercall that does not exist.
 fn breakpoint_of_nobody(kvm: &Kvm) -> Outcome {
     let guest = with_breakpoint(kvm)?;
-    let (number, estat) = guest.vcpu().next_report()?;
-    ensure_eq!(number, 1, "a report of the exception handler");
-    // INE: the exception code is in bits 21:16.
-    ensure_eq!(
-        estat >> 16 & 0x3f,
-        0xd,
-        "the exception of a breakpoint that nobody set"
-    );
-    guest.expect(0, 0)
+    guest.expect(0, hypercall::INVALID_CODE)
 }
 
 fn vm_attributes(kvm: &Kvm) -> Outcome {
@@ -195,7 +177,7 @@ fn device_attributes(kvm: &Kvm) -> Outcome {
         &chip.ipi,
         d::IPI_GRP_REGS,
         &[0x0, 0x4, 0x20, 0x38, 0x1_0000, 0x1_0020],
-        &[0x2, 0x40, 0x100],
+        &[0x2, 0x40],
     )?;
     check_device(
         &chip.eiointc,

@@ -168,8 +168,8 @@ fn irqfd_messages(kvm: &Kvm) -> Outcome {
         guest.vm.irqfd(gsi, event, None)?;
     }
     let [good, first, second] = &events;
-    let before = state(&guest)?;
     for _ in 0..3 {
+        let before = state(&guest)?;
         first.signal()?;
         second.signal()?;
         ensure!(
