@@ -81,9 +81,7 @@ fn vm_attributes(kvm: &Kvm) -> Outcome {
             "feature {feature} and CPUCFG"
         );
     }
-    for feature in [vm_feature::PV_IPI] {
-        vm.has_attr(vm_feature::GROUP, feature)?;
-    }
+    vm.has_attr(vm_feature::GROUP, vm_feature::PV_IPI)?;
     for feature in [11, 63, u64::MAX] {
         ensure_errno!(
             vm.has_attr(vm_feature::GROUP, feature),
