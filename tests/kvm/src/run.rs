@@ -2,7 +2,6 @@
 
 use la_arch::sync_regs::{CSRS, SyncRegs};
 
-use crate::error::Result;
 use crate::sys::Mapping;
 
 /// Offsets in struct kvm_run.
@@ -162,6 +161,3 @@ impl std::fmt::Display for Unexpected {
 }
 
 impl std::error::Error for Unexpected {}
-
-/// What can be run until it says something.
-pub type RunResult = Result<Exit>;

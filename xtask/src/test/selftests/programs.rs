@@ -66,14 +66,14 @@ pub(super) const LINUX: &[Program] = &[
 
 /// Those of tests/kvm.
 pub(super) const OURS: &[Program] = &[
-    ci("capabilities", "capabilities", 60),
-    ci("reg-list", "reg-list", 60),
-    ci("sync-regs", "sync-regs", 60),
-    ci("mp-state", "mp-state", 60),
-    ci("interrupts", "interrupts", 60),
-    ci("debug-and-attributes", "debug-and-attributes", 60),
-    ci("registers", "registers", 60),
-    ci("timer", "timer", 60),
-    ci("memory", "memory", 60),
-    ci("exceptions", "exceptions", 60),
+    ci("capabilities", "capabilities", 30),
+    ci("reg-list", "reg-list", 30),
+    ci("sync-regs", "sync-regs", 30),
+    ci("mp-state", "mp-state", 30),
+    ci("interrupts", "interrupts", 30),
+    ci("debug-and-attributes", "debug-and-attributes", 30),
+    ci("registers", "registers", 30),
+    ci("timer", "timer", 30),
+    ci("memory", "memory", 30),
+    ci("exceptions", "exceptions", 30),
 ];
