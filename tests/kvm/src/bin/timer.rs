@@ -66,7 +66,7 @@ fn comes_at_its_time(kvm: &Kvm) -> Outcome {
         prepare(&guest)?;
         vcpu.set_one_reg(id::COUNTER, 0x1_0000_0000)?;
         // One-shot, and an eighth of it is left.
-        vcpu.set_csr(csr::TCFG, 8 * PERIOD | 1)?;
+        vcpu.set_csr(csr::TCFG, (8 * PERIOD) | 1)?;
         vcpu.set_csr(csr::TVAL, PERIOD)?;
         let before = vcpu.one_reg(id::COUNTER)?;
         let (number, estat) = vcpu.next_report()?;
