@@ -21,6 +21,9 @@ pub struct Bus {
     pub(crate) new_code: Vec<usize>,
     /// Reserved lines (physical address >> 6), by CPU, of root and guest.
     reservations: Vec<[Option<u64>; 2]>,
+    /// The latest time, in nanoseconds, at which a CPU has read the stable
+    /// counter.
+    pub(crate) counter_read: u64,
 }
 
 impl std::fmt::Debug for Bus {
@@ -39,6 +42,7 @@ impl Bus {
             written_code: Vec::new(),
             new_code: Vec::new(),
             reservations: vec![[None; 2]; cpus],
+            counter_read: 0,
         }
     }
 

@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM02";
+const MAGIC: &[u8; 8] = b"LVZSIM03";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -72,6 +72,7 @@ struct State {
     time: u64,
     cpus: Vec<CpuState>,
     reservations: Vec<[Option<u64>; 2]>,
+    counter_read: u64,
     platform: PlatformState,
 }
 
@@ -138,6 +139,7 @@ impl Machine {
             time: self.time,
             cpus: self.cpus.iter().map(CpuState::of).collect(),
             reservations: self.bus.reservations().to_vec(),
+            counter_read: self.bus.counter_read,
             platform: self.bus.platform.save()?,
         };
         let fail = |e| SnapshotError::Io("write", path.to_owned(), e);
@@ -182,6 +184,7 @@ impl Machine {
         read_memory(&mut input, self.bus.ram.bytes_mut()).map_err(|e| format(&e))?;
         self.bus.platform.restore(&state.platform)?;
         self.bus.set_reservations(state.reservations);
+        self.bus.counter_read = state.counter_read;
         self.time = state.time;
         for (cpu, state) in self.cpus.iter_mut().zip(state.cpus) {
             state.restore(cpu);

@@ -3,6 +3,7 @@
 
 use super::{Cpu, Reading};
 use crate::isa::{Op, Step};
+use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{Tcfg, number};
 
@@ -132,17 +133,23 @@ impl Cpu {
     /// The stable counter as `rdtime` reads it: the crystal's ticks, plus CNTC
     /// and in guest mode GCNTC and the guest's CNTC (`docs/lvz.md` T-1, Q-17).
     ///
+    /// All CPUs read one counter. As they have their turns one after the other, a
+    /// CPU may be behind what an earlier one has read in the same round: it reads
+    /// that again, as time must not go back for a thread that moves.
+    ///
     /// # Errors
     /// IPE if MISC.DRDTL forbids it at this privilege level; GSPR to root if
     /// GCFG.TOTI says so.
-    pub fn stable_counter(&mut self, op: &Op) -> Step<u64> {
+    pub fn stable_counter(&mut self, bus: &mut Bus, op: &Op) -> Step<u64> {
         if self.plv != 0 && self.csr().misc().drdtl() >> self.plv & 1 != 0 {
             return Err(self.raise(Exception::IPE));
         }
         if self.vm && self.root.gcfg().toti() {
             return Err(self.raise_to_root(Exception::GSPR));
         }
-        let ticks = self.now().wrapping_add(u64::from(op.idx)) / NS_PER_TICK;
+        let now = self.now().wrapping_add(u64::from(op.idx));
+        bus.counter_read = bus.counter_read.max(now);
+        let ticks = bus.counter_read / NS_PER_TICK;
         let root = match self.vm && self.reads(Reading::RdtimeBase) {
             true => 0,
             false => self.root.raw(number::CNTC),

@@ -24,8 +24,8 @@ fn barrier(_cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
 /// `rdtime*`: rd gets part of the stable counter, rj the counter's ID. If both
 /// are the same register the ID stays, as in QEMU; the manual does not say.
 #[inline(always)]
-fn rdtime(cpu: &mut Cpu, op: &Op, part: impl FnOnce(u64) -> u64) -> Step {
-    let counter = cpu.stable_counter(op)?;
+fn rdtime(cpu: &mut Cpu, bus: &mut Bus, op: &Op, part: impl FnOnce(u64) -> u64) -> Step {
+    let counter = cpu.stable_counter(bus, op)?;
     cpu.set(op.rd, part(counter));
     cpu.set(op.rj, cpu.timer_id());
     Ok(())
@@ -36,9 +36,9 @@ crate::insn_table! { Group::Integer;
     BREAK => brk, @ends;
     DBAR => barrier;
     IBAR => barrier, @ends;
-    RDTIMEL_W => |cpu, _bus, op| rdtime(cpu, op, |counter| word(counter as u32));
-    RDTIMEH_W => |cpu, _bus, op| rdtime(cpu, op, |counter| word((counter >> 32) as u32));
-    RDTIME_D => |cpu, _bus, op| rdtime(cpu, op, |counter| counter);
+    RDTIMEL_W => |cpu, bus, op| rdtime(cpu, bus, op, |counter| word(counter as u32));
+    RDTIMEH_W => |cpu, bus, op| rdtime(cpu, bus, op, |counter| word((counter >> 32) as u32));
+    RDTIME_D => |cpu, bus, op| rdtime(cpu, bus, op, |counter| counter);
 }
 
 #[cfg(test)]
