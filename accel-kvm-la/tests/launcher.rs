@@ -6,21 +6,28 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Prints its preload list and its arguments.
 const SHOW: &str = "#!/bin/sh\necho \"preload=$LD_PRELOAD\"\nprintf 'argument=%s\\n' \"$@\"\n";
 
+/// One test at a time: a process that another test starts would for a moment hold
+/// open a program that is still being written, and nobody could run that.
+static ALONE: Mutex<()> = Mutex::new(());
+
 struct Place {
     dir: PathBuf,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Place {
     fn new(name: &str) -> Self {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = std::env::temp_dir().join(format!("qemu-kvm-la-{name}-{}", std::process::id()));
         fs::create_dir_all(dir.join("bin")).expect("a directory");
         fs::create_dir_all(dir.join("lib")).expect("a directory");
         fs::create_dir_all(dir.join("path")).expect("a directory");
-        let place = Self { dir };
+        let place = Self { dir, _alone: alone };
         fs::copy(env!("CARGO_BIN_EXE_qemu-kvm-la"), place.launcher()).expect("the launcher");
         place.script("path/qemu-system-loongarch64");
         place
