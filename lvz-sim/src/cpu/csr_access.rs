@@ -131,9 +131,10 @@ impl Cpu {
             n::TCFG => {
                 let cfg = Tcfg(value & Tcfg::FIELDS);
                 csr.put(cfg);
-                self.timer_configured(guest, cfg);
+                let tick = self.tick_of_load(bus);
+                self.timer_configured(guest, cfg, tick);
             }
-            n::TVAL if by_root => self.set_timer_value(guest, value),
+            n::TVAL if by_root => self.set_timer_value(bus, guest, value),
             n::TICLR => {
                 if value & 1 != 0 {
                     self.clear_timer(guest);
@@ -277,7 +278,7 @@ impl Cpu {
         self.guest.put(Estat(GUEST_LATCHED_IS | 0x7fff_0000));
         let tcfg = Tcfg(Tcfg::FIELDS);
         self.guest.put(tcfg);
-        self.timer_configured(true, tcfg);
+        self.timer_configured(true, tcfg, 0);
         for number in [n::GINTC, n::GCNTC] {
             let ones = self.write_mask(false, number, true);
             self.root.set_raw(number, ones);

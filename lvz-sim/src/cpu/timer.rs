@@ -57,15 +57,22 @@ impl Cpu {
         self.now() / NS_PER_TICK
     }
 
-    /// A write to TCFG, which has been stored: loads and starts the timer, or
-    /// stops it (`docs/lvz.md` T-4).
-    pub(super) fn timer_configured(&mut self, guest: bool, cfg: Tcfg) {
+    /// The tick at which a timer counts as loaded: not before what this CPU has
+    /// read or could have read from the stable counter, or the timer would expire
+    /// early by it.
+    pub(super) fn tick_of_load(&self, bus: &Bus) -> u64 {
+        self.now().max(bus.counter_read) / NS_PER_TICK
+    }
+
+    /// A write to TCFG, which has been stored: loads and starts the timer as of
+    /// `tick_of_load`, or stops it (`docs/lvz.md` T-4).
+    pub(super) fn timer_configured(&mut self, guest: bool, cfg: Tcfg, tick_of_load: u64) {
         let tick = self.tick();
         let counts_on = self.counts_on(guest);
         let timer = &mut self.timers[usize::from(guest)];
         if cfg.en() {
             timer.running = true;
-            timer.load(tick, cfg.initval() << 2);
+            timer.load(tick_of_load, cfg.initval() << 2);
         } else {
             timer.value = timer.remaining(tick, counts_on);
             timer.running = false;
@@ -86,27 +93,29 @@ impl Cpu {
     /// In the reading of Q-15 that has a race: a timer that expires between the
     /// two halves of an exchange of the guest's ESTAT does so now, so that what
     /// is written then does not have its TI.
-    pub(crate) fn race_estat_exchange(&mut self) {
+    pub(crate) fn race_estat_exchange(&mut self, bus: &mut Bus) {
         if self.reads(Reading::EstatExchange) {
-            self.expire_timers();
+            self.expire_timers(bus);
         }
     }
 
     /// `gcsrwr TVAL`: the ticks that are left (`docs/lvz.md` T-8, T-10).
-    pub(super) fn set_timer_value(&mut self, guest: bool, value: u64) {
-        let tick = self.tick();
+    pub(super) fn set_timer_value(&mut self, bus: &Bus, guest: bool, value: u64) {
+        let tick = self.tick_of_load(bus);
         self.timers[usize::from(guest)].load(tick, value);
         self.attention = true;
     }
 
-    /// Fires the timers that are due.
-    pub(crate) fn expire_timers(&mut self) {
+    /// Fires the timers that are due. From then on no CPU reads a time before the
+    /// expiry, as it may act on it.
+    pub(crate) fn expire_timers(&mut self, bus: &mut Bus) {
         let tick = self.tick();
         for guest in [false, true] {
             let timer = &mut self.timers[usize::from(guest)];
             let Some(deadline) = timer.deadline().filter(|&d| d <= tick) else {
                 continue;
             };
+            bus.counter_read = bus.counter_read.max(deadline * NS_PER_TICK);
             let cfg = if guest {
                 self.guest.tcfg()
             } else {

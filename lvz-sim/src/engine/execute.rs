@@ -124,7 +124,7 @@ fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Opt
             code.drop_page(offset);
         }
         cpu.set_lines(bus.platform.lines(cpu.id));
-        cpu.expire_timers();
+        cpu.expire_timers(bus);
         if cpu.idle {
             if !cpu.wakes() {
                 let next = cpu.next_timer().unwrap_or(u64::MAX);

@@ -76,7 +76,7 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, guest: bool, by_ro
         rj => {
             let mask = cpu.get(rj);
             if by_root && number == number::ESTAT {
-                cpu.race_estat_exchange();
+                cpu.race_estat_exchange(bus);
             }
             // The merge is with the stored value where lines are shown.
             let value = old & !mask | cpu.get(op.rd) & mask;
