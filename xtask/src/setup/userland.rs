@@ -55,9 +55,9 @@ impl Userland {
         self.dir.join("tree")
     }
 
-    /// The ext4 image.
+    /// The ext2 image.
     pub(crate) fn image(&self) -> PathBuf {
-        self.dir.join("userland.ext4")
+        self.dir.join("userland.ext2")
     }
 
     /// The statically linked busybox.
@@ -77,7 +77,7 @@ pub(crate) fn make(
     // here too, hence its key.
     let key = root_key
         .clone()
-        .with("userland recipe", "1")
+        .with("userland recipe", "2")
         .with("packages", PACKAGES)
         .with("exclude", EXCLUDE.join(" "))
         .with("include", INCLUDE.join(" "));
@@ -202,18 +202,13 @@ fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Resul
         .and_then(|n| n.parse().ok())
         .ok_or_else(|| anyhow!("du gave no size of the userland"))?;
     let mut mke2fs = bound.command_in(inside, "mke2fs");
-    mke2fs.args(["-q", "-t", "ext4", "-L", LABEL, "-d", "tree", "-m", "0"]);
-    // No journal: the image is mounted read-only. Fixed identity and times: the
-    // same tree gives the same image, and the same simulated run.
-    mke2fs.args([
-        "-O",
-        "^has_journal",
-        "-E",
-        "hash_seed=6b766d2d-6c61-4000-8000-000000000001",
-    ]);
+    mke2fs.args(["-q", "-t", "ext2", "-L", LABEL, "-d", "tree", "-m", "0"]);
+    // Fixed identity and times: the same tree gives the same image, and the same
+    // simulated run.
+    mke2fs.args(["-E", "hash_seed=6b766d2d-6c61-4000-8000-000000000001"]);
     mke2fs.args(["-U", "6b766d2d-6c61-4000-8000-000000000002", "-b", "4096"]);
     mke2fs.env("E2FSPROGS_FAKE_TIME", "1700000000");
-    mke2fs.arg("userland.ext4");
+    mke2fs.arg("userland.ext2");
     // A tenth for inodes and block tails.
     mke2fs.arg(format!("{}M", size + size / 10 + SLACK_MIB));
     step.run(mke2fs, log)

@@ -84,8 +84,10 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     fs::write(share.join("workload-script"), SCRIPT)?;
     copy(&products.initramfs.workload(), &share.join("workload"))?;
     write_expectations(&share.join("expect"), case.smp)?;
-    let disk = run.join("disk.ext4");
-    make_disk(context, &disk)?;
+    let disk = run.join("disk");
+    // Each kernel with the best that it has.
+    let file_system = if case.distribution { "ext4" } else { "ext2" };
+    make_disk(context, &disk, file_system)?;
     let machine = Machine {
         kernel: if case.distribution {
             products.distribution_kernel.vmlinuz()
@@ -181,14 +183,14 @@ fn write_expectations(dir: &Path, smp: u32) -> Result<()> {
     Ok(())
 }
 
-fn make_disk(context: &Context, disk: &Path) -> Result<()> {
+fn make_disk(context: &Context, disk: &Path, file_system: &str) -> Result<()> {
     let command = context
         .products
         .tools
         .command("mke2fs")
         .map(|mut command| {
             command
-                .args(["-q", "-t", "ext4"])
+                .args(["-q", "-t", file_system])
                 .arg(disk)
                 .arg(format!("{DISK_MIB}M"));
             command
