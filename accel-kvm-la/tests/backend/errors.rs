@@ -40,7 +40,7 @@ const REQUESTS: [(c_ulong, &str); 9] = [
 ];
 
 fn fail(fake: &Fake, request: c_ulong, errno: i32) {
-    fake.state(|state| state.failures = [(request, errno)].into());
+    fake.state(|state| state.kernel.failures = [(request, errno)].into());
 }
 
 fn write_all(cpu: Cpu) -> i32 {
@@ -119,7 +119,7 @@ fn a_failing_write_before_entry_stops_the_vm() {
             assert!(fake.messages().contains(name), "{}", fake.messages());
             fake.state(|state| {
                 assert!(state.stopped.contains(&2) && state.bql);
-                assert!(state.exits.is_empty());
+                assert!(state.kernel.exits.is_empty());
             });
         }
     }

@@ -12,7 +12,7 @@ use crate::fake::{Fake, change_run_state, exit};
 
 fn init(fake: &Fake, cpu: accel_kvm_la::qemu::cpu::Cpu) -> i32 {
     fake.state(|state| {
-        state.vcpus.entry(cpu.index()).or_default();
+        state.kernel.vcpus.entry(cpu.index()).or_default();
     });
     // SAFETY: A CPU object under the BQL.
     unsafe { hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) }
@@ -23,7 +23,7 @@ fn a_thread_lives_from_creation_to_unplug() {
     let mut fake = Fake::new();
     let cpu = fake.cpu(1);
     cpu.set_pc(0x1c00_0000);
-    fake.state(|state| state.exits.push_back(exit(7, |_| {})));
+    fake.state(|state| state.kernel.exits.push_back(exit(7, |_| {})));
     // SAFETY: A CPU object, under the BQL, that outlives the thread.
     unsafe { hooks::kvm_la_create_vcpu_thread(cpu.as_ptr()) };
     assert!(fake.wait(|state| state.life.contains(&"end")));
@@ -69,8 +69,8 @@ fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
     for (offset, text) in cases {
         let mut fake = Fake::new();
         fake.state(|state| {
-            state.vm_attributes.clear();
-            state.cpucfg2_mask = Some(0);
+            state.kernel.vm_attributes.clear();
+            state.kernel.cpucfg2_mask = Some(0);
         });
         let cpu = fake.cpu(0);
         assert_eq!(init(&fake, cpu), 0, "auto follows the host");
@@ -85,8 +85,8 @@ fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
 fn old_kernels_show_vectors_in_the_mask() {
     let mut fake = Fake::new();
     fake.state(|state| {
-        state.vm_attributes.clear();
-        state.cpucfg2_mask = Some(0xc0 | 1);
+        state.kernel.vm_attributes.clear();
+        state.kernel.cpucfg2_mask = Some(0xc0 | 1);
     });
     let cpu = fake.cpu(0);
     assert_eq!(init(&fake, cpu), 0);
@@ -119,7 +119,7 @@ fn the_counter_stands_still_while_the_vm_does() {
     let mut fake = Fake::new();
     let cpus = [fake.started(0), fake.started(1), fake.started(2)];
     fake.state(|state| {
-        for vcpu in state.vcpus.values_mut() {
+        for vcpu in state.kernel.vcpus.values_mut() {
             vcpu.words.insert(one_reg::COUNTER, 0x1234);
         }
     });
@@ -132,6 +132,7 @@ fn the_counter_stands_still_while_the_vm_does() {
     assert_eq!(fake.take_calls(), [(KVM_SET_ONE_REG, one_reg::COUNTER)]);
     fake.state(|state| {
         state
+            .kernel
             .vcpus
             .get_mut(&0)
             .unwrap()
@@ -186,7 +187,7 @@ fn breakpoints_are_put_and_taken() {
 #[test]
 fn controllers_that_the_kernel_lacks_are_qemus() {
     let mut fake = Fake::new();
-    fake.state(|state| state.devices.clear());
+    fake.state(|state| state.kernel.devices.clear());
     // SAFETY: The accelerator under the BQL.
     let created = unsafe { hooks::kvm_la_kvm_arch_irqchip_create(Fake::kvm_state()) };
     assert!(created > 0, "QEMU must go on");
