@@ -6,7 +6,7 @@ use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::layout::layout;
 
-use crate::fake::{Fake, exit};
+use crate::fake::{Fake, exit, holds_bql};
 
 const INTERRUPT: i32 = 0x1_0000;
 const HALTED: i32 = 0x1_0001;
@@ -104,7 +104,7 @@ fn the_guest_switches_itself_off_resets_and_crashes() {
     );
     fake.state(|state| {
         assert_eq!((state.shutdowns, state.resets, state.panics), (1, 2, 1));
-        assert!(state.stopped.is_empty() && state.bql);
+        assert!(state.stopped.is_empty() && holds_bql());
     });
 }
 

@@ -6,8 +6,11 @@ use accel_kvm_la::hooks;
 use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::qemu::cpu::OnOffAuto;
 use accel_kvm_la::qemu::layout::layout;
+use la_arch::cpucfg::word2;
+use la_arch::kvm::para;
 use la_arch::one_reg;
 
+use crate::fake::threads::{plug, without_bql};
 use crate::fake::{Fake, change_run_state, exit};
 
 fn init(fake: &Fake, cpu: accel_kvm_la::qemu::cpu::Cpu) -> i32 {
@@ -24,9 +27,8 @@ fn a_thread_lives_from_creation_to_unplug() {
     let cpu = fake.cpu(1);
     cpu.set_pc(0x1c00_0000);
     fake.state(|state| state.kernel.exits.push_back(exit(7, |_| {})));
-    // SAFETY: A CPU object, under the BQL, that outlives the thread.
-    unsafe { hooks::kvm_la_create_vcpu_thread(cpu.as_ptr()) };
-    assert!(fake.wait(|state| state.life.contains(&"end")));
+    plug(cpu);
+    without_bql(|| assert!(fake.wait(|state| state.life.contains(&"end"))));
     fake.state(|state| {
         assert_eq!(state.threads, ["CPU 1/KVM"]);
         assert_eq!(
@@ -40,8 +42,34 @@ fn a_thread_lives_from_creation_to_unplug() {
                 "end"
             ]
         );
-        assert!(state.handlers.is_empty() && !state.bql && state.exited.is_none());
+        assert!(state.handlers.is_empty() && state.exited.is_none());
     });
+}
+
+#[test]
+fn a_vcpu_that_qemus_own_backend_initialised_is_taken_over() {
+    let mut fake = Fake::new();
+    let cpu = fake.cpu(1);
+    fake.state(|state| {
+        state.only_operations = true;
+        state.properties_on = vec!["kvm-pv-ipi"];
+        state.kernel.vm_attributes.extend(0..9);
+        state.kernel.exits.push_back(exit(7, |_| {}));
+    });
+    plug(cpu);
+    without_bql(|| assert!(fake.wait(|state| state.life.contains(&"end"))));
+    fake.state(|state| {
+        assert!(state.handlers.is_empty() && state.exited.is_none());
+        let written = (KVM_SET_DEVICE_ATTR, u64::from(para::CPUCFG_FEATURE));
+        assert!(state.kernel.calls.contains(&written));
+        let ipi_and_eiointc = 1 << para::FEATURE_IPI | 1 << para::FEATURE_VIRT_EXTIOI;
+        assert_eq!(state.kernel.pv_features, Some(ipi_and_eiointc));
+    });
+    // The host has LBT; QEMU has settled that the guest has not.
+    assert_eq!(
+        cpu.cpucfg(2) & (word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS),
+        0
+    );
 }
 
 #[test]

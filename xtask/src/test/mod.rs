@@ -9,6 +9,7 @@ mod module;
 mod nested;
 mod programs;
 mod report;
+mod sanitizers;
 mod selftests;
 
 use std::process::ExitCode;
@@ -108,6 +109,11 @@ const SUITES: &[Suite] = &[
         name: "backend",
         shows: "the Rust backend goes into the distribution's QEMU, and only where it belongs",
         run: backend::run,
+    },
+    Suite {
+        name: "sanitizers",
+        shows: "the backend's tests under AddressSanitizer and ThreadSanitizer",
+        run: sanitizers::run,
     },
     Suite {
         name: "nested",

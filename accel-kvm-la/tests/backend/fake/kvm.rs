@@ -15,7 +15,7 @@ use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
 use accel_kvm_la::regs::table::TABLE;
 use la_arch::{csr::number as n, kvm::para, kvm::vcpu_attr, one_reg, sync_regs};
 
-use super::{State, with};
+use super::{RUN_PAGE_BYTES, State, guest, with};
 
 /// Fills the run page.
 pub type FillPage = Box<dyn FnOnce(&mut [u8]) + Send>;
@@ -55,6 +55,9 @@ pub struct Kernel {
     pub exits: VecDeque<Exit>,
     /// Error numbers by request, forever.
     pub failures: HashMap<c_ulong, i32>,
+    /// How many of those calls succeed first, and how many failed.
+    pub good: u32,
+    pub failed: u32,
     /// Requests so far, with the register or attribute.
     pub calls: Vec<(c_ulong, u64)>,
 }
@@ -69,6 +72,17 @@ impl Kernel {
             cpucfg2_mask: Some(0x7fff_ffff),
             ..Kernel::default()
         }
+    }
+
+    /// The error that a call is to fail with.
+    fn failure(&mut self, number: c_ulong) -> Option<i32> {
+        let errno = *self.failures.get(&number)?;
+        if self.good > 0 {
+            self.good -= 1;
+            return None;
+        }
+        self.failed += 1;
+        Some(errno)
     }
 
     /// With our module's additions.
@@ -106,7 +120,7 @@ pub(super) unsafe extern "C" fn kvm_vm_ioctl(
             // SAFETY: What the request takes.
             let attribute = unsafe { *argument.cast::<DeviceAttr>() };
             kernel.calls.push((number, attribute.attr));
-            if let Some(errno) = kernel.failures.get(&number) {
+            if let Some(errno) = kernel.failure(number) {
                 return -errno;
             }
             if kernel.vm_attributes.contains(&attribute.attr) {
@@ -117,9 +131,12 @@ pub(super) unsafe extern "C" fn kvm_vm_ioctl(
         }
         request::KVM_CREATE_DEVICE => {
             // SAFETY: What the request takes.
-            let device = unsafe { *argument.cast::<accel_kvm_la::kvm::abi::CreateDevice>() };
+            let device = unsafe { *argument.cast::<CreateDevice>() };
             assert_eq!(device.flags, 1, "devices are only asked for");
             kernel.calls.push((number, u64::from(device.type_)));
+            if let Some(errno) = kernel.failure(number) {
+                return -errno;
+            }
             if kernel.devices.contains(&device.type_) {
                 0
             } else {
@@ -137,6 +154,12 @@ pub(super) unsafe extern "C" fn kvm_vcpu_ioctl(
 ) -> c_int {
     // SAFETY: A CPU object.
     let cpu = unsafe { Cpu::from_raw(cpu) }.unwrap();
+    if let Some(guest) = guest::of(cpu) {
+        return match guest.ioctl(cpu, number, argument) {
+            Ok(()) => 0,
+            Err(errno) => -errno,
+        };
+    }
     with(|State { kernel, .. }| {
         let detail = match number {
             // SAFETY: What the request takes.
@@ -150,17 +173,18 @@ pub(super) unsafe extern "C" fn kvm_vcpu_ioctl(
             _ => 0,
         };
         kernel.calls.push((number, detail));
-        if let Some(errno) = kernel.failures.get(&number) {
+        if let Some(errno) = kernel.failure(number) {
             return -errno;
         }
-        match vcpu_ioctl(kernel, cpu, number, argument) {
+        match perform(kernel, cpu, number, argument) {
             Ok(()) => 0,
             Err(errno) => -errno,
         }
     })
 }
 
-fn vcpu_ioctl(
+/// Does a call, without a script.
+pub(super) fn perform(
     kernel: &mut Kernel,
     cpu: Cpu,
     number: c_ulong,
@@ -254,7 +278,8 @@ fn vcpu_ioctl(
 
 fn run(kernel: &mut Kernel, cpu: Cpu) -> Result<(), i32> {
     // SAFETY: The run page of the object, which only this call uses now.
-    let page = unsafe { std::slice::from_raw_parts_mut(cpu.kvm_run().cast::<u8>(), 4096) };
+    let page =
+        unsafe { std::slice::from_raw_parts_mut(cpu.kvm_run().cast::<u8>(), RUN_PAGE_BYTES) };
     let word = |page: &[u8], at: usize| u64::from_ne_bytes(page[at..][..8].try_into().unwrap());
     let has_sync = kernel.capabilities.contains_key(&74);
     let vcpu = kernel.vcpus.get_mut(&cpu.index()).ok_or(libc::EBADF)?;

@@ -6,8 +6,10 @@
 //!
 //! One test at a time has it ([`Fake::new`]).
 
+pub mod guest;
 mod kvm;
 mod qemu;
+pub mod threads;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_ulong, c_void};
@@ -19,14 +21,10 @@ use accel_kvm_la::qemu::layout::{self, Layout, Source};
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
 use accel_kvm_la::qemu::services::{self, LinkServices, Services};
 
+use guest::Guest;
 pub use kvm::{Exit, Kernel, exit};
 use qemu::GLOBALS;
-
-/// One CPU object and its run page.
-struct Object {
-    memory: Box<[u64]>,
-    page: Box<[u64]>,
-}
+pub use threads::holds_bql;
 
 /// Everything that a test sets up or looks at.
 #[derive(Default)]
@@ -44,12 +42,17 @@ pub struct State {
     pub debug_stops: u32,
     pub reaped: u32,
     pub exited: Option<i32>,
+    /// Work of [`threads::in_another_thread`] that came to an end.
+    pub finished: Option<i32>,
     pub handlers: Vec<(usize, usize)>,
     pub threads: Vec<String>,
     pub life: Vec<&'static str>,
     pub properties: Vec<String>,
+    /// Bool properties that are set.
+    pub properties_on: Vec<&'static str>,
+    /// `kvm_arch_*` are QEMU's own: only the operations call the backend.
+    pub only_operations: bool,
     pub can_run: bool,
-    pub bql: bool,
     pub routes: Vec<(i32, i32)>,
     pub converted: Vec<(u64, u64, bool)>,
 }
@@ -68,13 +71,36 @@ fn with<T>(work: impl FnOnce(&mut State) -> T) -> T {
     result
 }
 
+impl Drop for Fake {
+    fn drop(&mut self) {
+        threads::end();
+        if std::thread::panicking() {
+            // Other threads may still run, and are not to hide what failed.
+            std::mem::forget(std::mem::take(&mut self.objects));
+            std::mem::forget(std::mem::take(&mut self.pages));
+            std::mem::forget(std::mem::take(&mut self.guests));
+        }
+    }
+}
+
 /// The fake, to one test.
 pub struct Fake {
-    objects: Vec<Object>,
+    /// Memory of the CPU objects, by [`Cpu::key`].
+    objects: HashMap<usize, Box<[u64]>>,
+    /// Run pages of those whose guest follows a script.
+    pages: Vec<Box<[u64]>>,
+    guests: HashMap<i32, Box<Guest>>,
+    has_module: bool,
     _turn: MutexGuard<'static, ()>,
 }
 
 const OBJECT_WORDS: usize = 4096;
+/// Offset of a word of ours: the guest that runs by itself, or 0.
+const GUEST: usize = 8 * (OBJECT_WORDS - 1);
+/// Offset of a word of ours: the CPU has a thread.
+const HAS_THREAD: usize = 8 * (OBJECT_WORDS - 2);
+/// Bytes of a run page.
+const RUN_PAGE_BYTES: usize = 4096;
 
 impl Fake {
     /// A machine like upstream's kernel makes it.
@@ -86,7 +112,6 @@ impl Fake {
         let state = State {
             kernel: Kernel::upstream(),
             can_run: true,
-            bql: true,
             ..State::default()
         };
         *STATE
@@ -98,15 +123,20 @@ impl Fake {
             GLOBALS.kvm_state += 0x1000;
             GLOBALS.flags = [true, true, true, false, false, false, false, false];
         }
+        threads::start();
         Fake {
-            objects: Vec::new(),
+            objects: HashMap::new(),
+            pages: Vec::new(),
+            guests: HashMap::new(),
+            has_module: false,
             _turn: turn,
         }
     }
 
     /// The same with our module's additions.
     pub fn with_module() -> Fake {
-        let fake = Fake::new();
+        let mut fake = Fake::new();
+        fake.has_module = true;
         with(|state| state.kernel = Kernel::with_module());
         fake
     }
@@ -127,18 +157,49 @@ impl Fake {
 
     /// A CPU object, not yet in the kernel.
     pub fn cpu(&mut self, index: i32) -> Cpu {
-        let mut object = Object {
-            memory: vec![0; OBJECT_WORDS].into_boxed_slice(),
-            page: vec![0; 512].into_boxed_slice(),
+        let mut page = vec![0; RUN_PAGE_BYTES / 8].into_boxed_slice();
+        let address = page.as_mut_ptr() as u64;
+        self.pages.push(page);
+        let cpu = self.object(index);
+        cpu.set_word(layout::layout().kvm_run, address);
+        cpu
+    }
+
+    /// A CPU object whose guest runs by itself once it is plugged. A guest that
+    /// was unplugged goes on with the registers that it had.
+    pub fn guest(&mut self, index: i32) -> Cpu {
+        let seed = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let kernel = if self.has_module {
+            Kernel::with_module()
+        } else {
+            Kernel::upstream()
         };
+        self.guests
+            .entry(index)
+            .or_insert_with(|| Box::new(Guest::new(kernel, index, seed)));
+        let cpu = self.object(index);
+        guest::attach(cpu, &self.guests[&index]);
+        cpu
+    }
+
+    /// The guest of CPU `index`.
+    pub fn guest_of(&self, index: i32) -> &Guest {
+        &self.guests[&index]
+    }
+
+    /// Frees the object of a CPU that was unplugged.
+    pub fn free(&mut self, cpu: Cpu) {
+        self.objects.remove(&cpu.key());
+    }
+
+    fn object(&mut self, index: i32) -> Cpu {
+        let mut memory = vec![0u64; OBJECT_WORDS].into_boxed_slice();
         let l = layout::layout();
-        let raw = object.memory.as_mut_ptr().cast::<CPUState>();
-        let page = object.page.as_mut_ptr() as u64;
-        self.objects.push(object);
-        // SAFETY: The object lives as long as the fake, in our layout.
+        let raw = memory.as_mut_ptr().cast::<CPUState>();
+        // SAFETY: The object lives until it is freed, in our layout.
         let cpu = unsafe { Cpu::from_raw(raw) }.unwrap();
+        self.objects.insert(cpu.key(), memory);
         cpu.set_half(l.cpu_index, index as u32);
-        cpu.set_word(l.kvm_run, page);
         cpu.set_word(l.thread, 0x7000);
         // LLFTP, FP, LSX, as -cpu la464 has them.
         for (word, value) in [
@@ -197,9 +258,7 @@ impl Fake {
 
     /// Runs until the exits are used up.
     pub fn exec(&self, cpu: Cpu, exits: Vec<Exit>) -> i32 {
-        with(|state| state.kernel.exits = exits.into());
-        // SAFETY: In the vCPU's thread with the BQL.
-        unsafe { hooks::kvm_la_kvm_cpu_exec(cpu.as_ptr()) }
+        exec(cpu, exits)
     }
 
     /// Waits until another thread has made `done` true.
@@ -213,6 +272,13 @@ impl Fake {
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         !result.timed_out()
     }
+}
+
+/// Runs until the exits are used up.
+pub fn exec(cpu: Cpu, exits: Vec<Exit>) -> i32 {
+    with(|state| state.kernel.exits = exits.into());
+    // SAFETY: In the vCPU's thread with the BQL.
+    unsafe { hooks::kvm_la_kvm_cpu_exec(cpu.as_ptr()) }
 }
 
 pub fn synchronize(cpu: Cpu) {
@@ -263,10 +329,10 @@ fn install() {
         Some(offset)
     })
     .unwrap();
-    assert!(next < OBJECT_WORDS * 8);
+    assert!(next < HAS_THREAD);
     assert!(layout::install(built));
     let link = LinkServices {
-        set_current_cpu: qemu::set_current_cpu,
+        set_current_cpu: threads::set_current_cpu,
         dirty_ring_reap: None,
         iocsr_address_space: None,
     };

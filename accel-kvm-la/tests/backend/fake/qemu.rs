@@ -3,15 +3,19 @@
 //! QEMU: the functions and globals that the backend links to.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::Mutex;
 
 use accel_kvm_la::hooks;
 use accel_kvm_la::qemu::cpu::Cpu;
-use accel_kvm_la::qemu::layout;
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
-use accel_kvm_la::qemu::services::{RunOnCpuFn, ThreadFn};
 
 use super::kvm::{kvm_check_extension, kvm_vcpu_ioctl, kvm_vm_ioctl};
-use super::with;
+use super::threads::{
+    bql_lock_impl, bql_locked, bql_unlock, cpu_can_run, cpu_thread_signal_created,
+    cpu_thread_signal_destroyed, holds_bql, in_guests_thread, qemu_cpu_is_self,
+    qemu_process_cpu_events, qemu_thread_create, run_on_cpu,
+};
+use super::{guest, with};
 
 /// Globals of QEMU, a word each.
 #[repr(C)]
@@ -45,13 +49,13 @@ pub(super) fn address(name: &'static str) -> *mut c_void {
         cpu_thread_signal_created cpu_thread_signal_destroyed run_on_cpu qemu_cpu_is_self
         kvm_vm_ioctl kvm_vcpu_ioctl kvm_check_extension kvm_init_vcpu kvm_destroy_vcpu
         kvm_find_sw_breakpoint kvm_sw_breakpoints_active kvm_convert_memory
-        kvm_irqchip_add_irq_route kvm_has_gsi_routing address_space_rw cpu_memory_rw_debug
+        kvm_irqchip_add_irq_route kvm_has_gsi_routing address_space_init address_space_rw cpu_memory_rw_debug
         memory_global_dirty_log_sync qemu_system_reset_request qemu_system_shutdown_request
         qemu_system_guest_panicked vm_stop qemu_add_vm_change_state_handler
         qemu_del_vm_change_state_handler cpu_dump_state cpu_handle_guest_debug error_report
         warn_report error_setg_internal error_report_err object_resolve_path
         object_property_add_bool exit_fake object_dynamic_cast object_property_get_str
-        g_free
+        g_free object_property_get_bool
         kvm_kernel_irqchip_split
     }
     // SAFETY: Addresses only.
@@ -79,94 +83,19 @@ extern "C" fn nothing() -> usize {
     0
 }
 
-pub(super) unsafe extern "C" fn set_current_cpu(_cpu: *mut CPUState) {
-    with(|state| state.life.push("current_cpu"));
-}
-
-unsafe extern "C" fn bql_lock_impl(_file: *const c_char, _line: c_int) {
-    with(|state| {
-        assert!(!state.bql, "the BQL is taken twice");
-        state.bql = true;
-    });
-}
-
-unsafe extern "C" fn bql_unlock() {
-    with(|state| {
-        assert!(state.bql, "the BQL is given up twice");
-        state.bql = false;
-    });
-}
-
-unsafe extern "C" fn bql_locked() -> bool {
-    with(|state| state.bql)
-}
-
-unsafe extern "C" fn qemu_process_cpu_events(cpu: *mut CPUState) {
-    let finished = with(|state| {
-        assert!(state.bql);
-        state.kernel.exits.is_empty()
-    });
-    if finished {
-        // SAFETY: A CPU object.
-        let cpu = unsafe { Cpu::from_raw(cpu) }.unwrap();
-        cpu.set_half(layout::layout().unplug, 1);
-        with(|state| state.can_run = false);
-    }
-}
-
-unsafe extern "C" fn cpu_can_run(_cpu: *mut CPUState) -> bool {
-    with(|state| state.can_run)
-}
-
-unsafe extern "C" fn qemu_thread_create(
-    _thread: *mut c_void,
-    name: *const c_char,
-    start: ThreadFn,
-    argument: *mut c_void,
-    mode: c_int,
-) {
-    assert_eq!(mode, 0);
-    // SAFETY: A string that ends.
-    let name = unsafe { CStr::from_ptr(name) }
-        .to_string_lossy()
-        .into_owned();
-    with(|state| {
-        state.threads.push(name);
-        // The creator waits and lets the lock go.
-        state.bql = false;
-    });
-    let argument = argument as usize;
-    std::thread::spawn(move || {
-        // SAFETY: As the caller promised.
-        unsafe { start(argument as *mut c_void) };
-        with(|state| state.life.push("end"));
-    });
-}
-
-unsafe extern "C" fn cpu_thread_signal_created(_cpu: *mut CPUState) {
-    with(|state| state.life.push("created"));
-}
-
-unsafe extern "C" fn cpu_thread_signal_destroyed(_cpu: *mut CPUState) {
-    with(|state| state.life.push("destroyed"));
-}
-
-unsafe extern "C" fn run_on_cpu(cpu: *mut CPUState, function: RunOnCpuFn, data: *mut c_void) {
-    // SAFETY: As the caller promised; every thread here is the vCPU's.
-    unsafe { function(cpu, data) };
-}
-
-unsafe extern "C" fn qemu_cpu_is_self(_cpu: *mut CPUState) -> bool {
-    true
-}
-
 unsafe extern "C" fn kvm_init_vcpu(cpu: *mut CPUState, _errp: *mut c_void) -> c_int {
     // SAFETY: A CPU object.
-    let index = unsafe { Cpu::from_raw(cpu) }.unwrap().index();
-    with(|state| {
-        state.kernel.vcpus.entry(index).or_default();
-        state.life.push("init");
-    });
+    let object = unsafe { Cpu::from_raw(cpu) }.unwrap();
+    match guest::of(object) {
+        Some(guest) => guest.map(object),
+        None => with(|state| {
+            state.kernel.vcpus.entry(object.index()).or_default();
+        }),
+    }
+    with(|state| state.life.push("init"));
+    if with(|state| state.only_operations) {
+        return 0;
+    }
     // SAFETY: As QEMU calls it.
     let result = unsafe { hooks::kvm_la_kvm_arch_init_vcpu(cpu) };
     if result < 0 {
@@ -177,11 +106,21 @@ unsafe extern "C" fn kvm_init_vcpu(cpu: *mut CPUState, _errp: *mut c_void) -> c_
 
 unsafe extern "C" fn kvm_destroy_vcpu(cpu: *mut CPUState) {
     with(|state| state.life.push("destroy"));
-    // SAFETY: As QEMU calls it.
-    unsafe { hooks::kvm_la_kvm_arch_destroy_vcpu(cpu) };
+    if !with(|state| state.only_operations) {
+        // SAFETY: As QEMU calls it.
+        unsafe { hooks::kvm_la_kvm_arch_destroy_vcpu(cpu) };
+    }
+    // SAFETY: A CPU object.
+    let object = unsafe { Cpu::from_raw(cpu) }.unwrap();
+    if let Some(guest) = guest::of(object) {
+        guest.unmap(object);
+    }
 }
 
 unsafe extern "C" fn kvm_find_sw_breakpoint(_cpu: *mut CPUState, pc: u64) -> usize {
+    if in_guests_thread() {
+        return 0;
+    }
     with(|state| usize::from(state.breakpoints.contains(&pc)))
 }
 
@@ -211,6 +150,16 @@ unsafe extern "C" fn kvm_kernel_irqchip_split() -> bool {
     false
 }
 
+/// QEMU keeps all address spaces in a list.
+static ADDRESS_SPACES: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+unsafe extern "C" fn address_space_init(space: usize, _root: usize, _name: *const c_char) {
+    ADDRESS_SPACES
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .push(space);
+}
+
 unsafe extern "C" fn address_space_rw(
     space: usize,
     address: u64,
@@ -219,12 +168,15 @@ unsafe extern "C" fn address_space_rw(
     length: u64,
     is_write: bool,
 ) -> u32 {
-    with(|state| {
-        assert!(!state.bql, "devices are called without the BQL");
-        state
-            .accesses
-            .push((space, address, attributes, length as usize, is_write));
-    });
+    assert!(!holds_bql(), "devices are called without the BQL");
+    // Nothing that all threads share for guests that run by themselves.
+    if !in_guests_thread() {
+        with(|state| {
+            state
+                .accesses
+                .push((space, address, attributes, length as usize, is_write));
+        });
+    }
     if !is_write {
         // SAFETY: As the caller promised.
         unsafe { buffer.write_bytes(0xa5, length as usize) };
@@ -257,7 +209,7 @@ unsafe extern "C" fn cpu_memory_rw_debug(
 
 unsafe extern "C" fn memory_global_dirty_log_sync(_last: bool) {
     with(|state| {
-        assert!(state.bql);
+        assert!(holds_bql());
         state.reaped += 1;
     });
 }
@@ -274,14 +226,14 @@ unsafe extern "C" fn qemu_system_shutdown_request(cause: c_int) {
 
 unsafe extern "C" fn qemu_system_guest_panicked(_info: *mut c_void) {
     with(|state| {
-        assert!(state.bql);
+        assert!(holds_bql());
         state.panics += 1;
     });
 }
 
 unsafe extern "C" fn vm_stop(cause: c_int) -> c_int {
     with(|state| {
-        assert!(state.bql);
+        assert!(holds_bql());
         state.stopped.push(cause);
     });
     0
@@ -351,6 +303,15 @@ unsafe extern "C" fn object_resolve_path(path: *const c_char, _ambiguous: *mut b
 
 unsafe extern "C" fn object_dynamic_cast(_object: usize, _name: *const c_char) -> usize {
     0x4000
+}
+
+unsafe extern "C" fn object_property_get_bool(_object: usize, name: *const c_char) -> bool {
+    // SAFETY: A string that ends.
+    let name = unsafe { CStr::from_ptr(name) };
+    with(|state| {
+        let mut on = state.properties_on.iter();
+        on.any(|property| name.to_bytes() == property.as_bytes())
+    })
 }
 
 unsafe extern "C" fn object_property_get_str() -> *const c_char {
