@@ -26,6 +26,9 @@ const LIBRARY: &str = "usr/lib/rustlib/src/rust/library/Cargo.toml";
 /// Where cargo builds, one folder a sanitizer.
 const TARGET: &str = "target/sanitizers";
 
+/// The program that does what a sanitizer has to report.
+const CANARY: &str = "sanitizer-canary";
+
 /// What makes a release of Rust take options of a nightly.
 const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
 
@@ -36,6 +39,8 @@ struct Sanitizer {
     library: &'static str,
     /// The variable with its options, and those.
     options: (&'static str, &'static str),
+    /// What its report of the canary has in it.
+    report: &'static str,
     tier: Tier,
 }
 
@@ -45,13 +50,14 @@ const SANITIZERS: [Sanitizer; 2] = [
         name: "thread",
         library: "tsan",
         options: ("TSAN_OPTIONS", "halt_on_error=1 second_deadlock_stack=1"),
+        report: "ThreadSanitizer: data race",
         tier: Tier::Ci,
     },
     Sanitizer {
         name: "address",
         library: "asan",
-        // A QEMU that ends, ends in the fake by a thread that waits for ever.
         options: ("ASAN_OPTIONS", "detect_stack_use_after_return=1"),
+        report: "AddressSanitizer: heap-use-after-free",
         tier: Tier::Full,
     },
 ];
@@ -76,25 +82,29 @@ fn test(context: &Context, sanitizer: &Sanitizer) -> Result<Verdict> {
     }
     succeed(backend::fetch(&workspace))?;
     succeed(fetch_library(context, &library))?;
-    let mut cargo = backend::cargo_of_root(&context.products, &workspace)?;
-    cargo
-        .args(["test", "--offline", "--locked", "--package", PACKAGE])
-        .args(["--lib", "--test", "backend", "--target"])
-        .arg(host(context)?)
-        .arg("-Zbuild-std")
-        // What is compiled once for one run of the tests.
-        .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
-        .env(BOOTSTRAP, "1")
-        .env("CARGO_TARGET_DIR", Path::new(TARGET).join(sanitizer.name))
-        .env(
-            "RUSTFLAGS",
-            format!(
-                "-Zsanitizer={} -Zexternal-clangrt -Zpre-link-arg=-Wl,--no-as-needed \
-                 -Zpre-link-arg=-l{}",
-                sanitizer.name, sanitizer.library
-            ),
-        )
-        .env(sanitizer.options.0, sanitizer.options.1);
+    let host = host(context)?;
+    let command = |subcommand: &str| -> Result<Command> {
+        let mut cargo = backend::cargo_of_root(&context.products, &workspace)?;
+        cargo
+            .args([subcommand, "--offline", "--locked", "--package", PACKAGE])
+            .args(["--target", &host, "-Zbuild-std"])
+            // What is compiled once for one run of the tests.
+            .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
+            .env(BOOTSTRAP, "1")
+            .env("CARGO_TARGET_DIR", Path::new(TARGET).join(sanitizer.name))
+            .env(
+                "RUSTFLAGS",
+                format!(
+                    "-Zsanitizer={} -Zexternal-clangrt -Zpre-link-arg=-Wl,--no-as-needed \
+                     -Zpre-link-arg=-l{}",
+                    sanitizer.name, sanitizer.library
+                ),
+            )
+            .env(sanitizer.options.0, sanitizer.options.1);
+        Ok(cargo)
+    };
+    let mut cargo = command("test")?;
+    cargo.args(["--lib", "--test", "backend"]);
     let output = output(cargo)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
@@ -116,11 +126,26 @@ fn test(context: &Context, sanitizer: &Sanitizer) -> Result<Verdict> {
     if passed == 0 {
         bail!("no test ran");
     }
+    let mut cargo = command("run")?;
+    cargo.args(["--example", CANARY, "--", sanitizer.name]);
+    sings(sanitizer, &self::output(cargo)?)?;
     Ok(Verdict::Counted {
         passed,
         failed,
         skipped,
     })
+}
+
+/// Whether the sanitizer has reported what the canary does.
+fn sings(sanitizer: &Sanitizer, output: &Output) -> Result<()> {
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() || !said.contains(sanitizer.report) {
+        bail!(
+            "the sanitizer did not report what it has to ({}): {said}",
+            sanitizer.report
+        );
+    }
+    Ok(())
 }
 
 /// Has the workstation's cargo fetch what the standard library is built from.
@@ -166,4 +191,30 @@ fn output(mut command: Command) -> Result<Output> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", command.get_program().display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    #[test]
+    fn a_sanitizer_that_reports_nothing_is_a_failure() {
+        let output = |status, text: &str| Output {
+            status: ExitStatus::from_raw(status),
+            stdout: Vec::new(),
+            stderr: text.as_bytes().to_vec(),
+        };
+        let [thread, _] = &SANITIZERS;
+        assert!(
+            sings(
+                thread,
+                &output(66 << 8, "WARNING: ThreadSanitizer: data race")
+            )
+            .is_ok()
+        );
+        assert!(sings(thread, &output(0, "WARNING: ThreadSanitizer: data race")).is_err());
+        assert!(sings(thread, &output(1 << 8, "error: no such example")).is_err());
+    }
 }
