@@ -97,10 +97,7 @@ fn host(
     for file in [backend.library(), backend.launcher()] {
         copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
     }
-    copy(
-        &products.host_kernel.vmlinux(),
-        &share.join("guest.kernel"),
-    )?;
+    copy(&products.host_kernel.vmlinux(), &share.join("guest.kernel"))?;
     copy(&products.initramfs.guest(), &share.join("guest.initrd"))?;
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
@@ -141,9 +138,12 @@ fn host(
 /// Whether a filter has a `kvm=` or `accel=` that this mix is not.
 fn names_another(only: &str, mix: &str) -> bool {
     only.split(',')
-        .filter(|part| Stack::ALL.iter().any(|stack| {
-            *part == format!("kvm={}", stack.name()) || *part == format!("accel={}", stack.name())
-        }))
+        .filter(|part| {
+            Stack::ALL.iter().any(|stack| {
+                *part == format!("kvm={}", stack.name())
+                    || *part == format!("accel={}", stack.name())
+            })
+        })
         .any(|part| !mix.split(',').any(|own| own == part))
 }
 
@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_case_is_judged_by_its_last_line() -> Result<()> {
-        let (name, verdict) = judged("noise\nKVM-LA-CASE a,b ...\n| x\nKVM-LA-CASE a,b ok (1.0 s)\n")?;
+        let (name, verdict) =
+            judged("noise\nKVM-LA-CASE a,b ...\n| x\nKVM-LA-CASE a,b ok (1.0 s)\n")?;
         assert_eq!(name, "a,b");
         assert!(matches!(verdict, Ok(Verdict::Passed)));
         let (_, verdict) = judged("KVM-LA-CASE a ...\nKVM-LA-CASE a FAILED Timeout: b\n")?;
