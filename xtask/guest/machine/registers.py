@@ -1,0 +1,121 @@
+"""What QEMU shows of a machine: the same under both backends."""
+
+import hashlib
+import json
+import re
+import time
+
+from case import case, check
+from qemu import QmpError
+
+# Fields of answers that differ from process to process.
+OWN = ("thread-id",)
+
+
+def of_all(qemu):
+    """`info registers` of every CPU."""
+    return qemu.hmp("info registers -a")
+
+
+def difference(one, other):
+    """The first line in which two texts differ."""
+    for a, b in zip(one.splitlines(), other.splitlines()):
+        if a != b:
+            return f"{a.strip()!r} became {b.strip()!r}"
+    return f"{len(one)} characters became {len(other)}"
+
+
+def save(run, accel):
+    """Saves a machine at work; the file, and its registers."""
+    qemu = run.qemu(accel=accel)
+    qemu.expect("KVM-LA-STEADY 3 ")
+    qemu.qmp("stop")
+    text = of_all(qemu)
+    path = run.path(f"saved-{accel}")
+    qemu.qmp("migrate", uri=f"file:{path}")
+    status = None
+    deadline = time.monotonic() + 60
+    while status != "completed":
+        check(time.monotonic() < deadline, f"saving is {status}")
+        time.sleep(0.05)
+        answer = qemu.qmp("query-migrate")
+        status = answer.get("status")
+        check(status != "failed", f"saving failed: {answer}")
+    qemu.quit()
+    return path, text
+
+
+def load(run, accel, path):
+    """The saved machine, stopped, under a backend."""
+    qemu = run.qemu(accel=accel, incoming="defer", paused=True)
+    qemu.qmp("migrate-incoming", uri=f"file:{path}")
+    deadline = time.monotonic() + 60
+    while qemu.status() == "inmigrate":
+        check(time.monotonic() < deadline, "loading does not end")
+        time.sleep(0.05)
+    return qemu
+
+
+def plain(value):
+    """An answer without what differs from process to process."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items() if name not in OWN}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
+def digest(path):
+    """What a file holds, in short."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def seen(run, qemu, name):
+    """All that QEMU shows of a stopped machine, by what was asked."""
+    answers = {"info registers -a": of_all(qemu)}
+    for cpu in range(run.smp):
+        qemu.hmp(f"cpu {cpu}")
+        pc = re.search(r"PC=([0-9a-f]+)", qemu.hmp("info registers"))
+        check(pc is not None, f"no pc of CPU {cpu}: {qemu.hmp('info registers')}")
+        for line in ("info registers", f"x/8i 0x{pc[1]}", f"x/8xg 0x{pc[1]}", "info cpus"):
+            text = qemu.hmp(line)
+            answers[f"CPU {cpu}: {line}"] = re.sub(r"thread_id=\d+", "", text)
+    answers["xp/64xb 0x200000"] = qemu.hmp("xp/64xb 0x200000")
+    for command in ("query-cpus-fast", "query-hotpluggable-cpus", "query-cpu-definitions"):
+        answers[command] = json.dumps(plain(qemu.qmp(command)), sort_keys=True)
+    for model in ("la464", "max", "host"):
+        for kind in ("static", "full"):
+            command = f"query-cpu-model-expansion {kind} {model}"
+            answers[command] = json.dumps(
+                qemu.qmp("query-cpu-model-expansion", type=kind, model={"name": model}),
+                sort_keys=True,
+            )
+    for paging in (False, True):
+        path = run.path(f"dump-{name}-{paging}")
+        try:
+            qemu.qmp("dump-guest-memory", paging=paging, protocol=f"file:{path}")
+            answers[f"dump-guest-memory {paging}"] = digest(path)
+        except QmpError as error:
+            answers[f"dump-guest-memory {paging}"] = str(error)
+    return answers
+
+
+@case("info-registers", ci=(2,))
+def info_registers(run):
+    """Both backends show the same of one saved machine, and what was there when
+    it was saved."""
+    path, text = save(run, run.accel)
+    ours = load(run, run.accel, path)
+    mine = seen(run, ours, "ours")
+    check(mine["info registers -a"] == text, difference(text, mine["info registers -a"]))
+    ours.quit()
+    theirs = load(run, run.other_accel(), path)
+    other = seen(run, theirs, "theirs")
+    theirs.quit()
+    check(mine.keys() == other.keys(), "not the same questions")
+    for question, answer in mine.items():
+        check(
+            answer == other[question],
+            f"{question}: {difference(answer, other[question])}",
+        )
