@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::record::Vcpu;
 use super::run_loop::{self, Outcome};
-use super::{features, run_state, step};
+use super::{features, run_state};
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
@@ -95,12 +95,9 @@ fn run_until_unplugged(mut bql: Bql, vcpu: &Vcpu) -> Bql {
     loop {
         thread::process_events(&bql, vcpu.cpu);
         if thread::can_run(&bql, vcpu.cpu) {
-            let mut outcome = Outcome::Debug;
-            if step::begin(&bql, vcpu) {
-                (bql, outcome) = run_loop::exec(bql, vcpu);
-            }
+            let outcome;
+            (bql, outcome) = run_loop::exec(bql, vcpu);
             if outcome == Outcome::Debug {
-                step::end(&bql, vcpu);
                 // SAFETY: The CPU is alive and the BQL held.
                 unsafe { (services().cpu_handle_guest_debug)(vcpu.cpu.as_ptr()) };
             }

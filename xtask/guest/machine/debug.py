@@ -2,9 +2,10 @@
 
 import re
 import struct
+import time
 
 import stepping
-from case import case, check
+from case import Skip, case, check
 from gdb import PC, Gdb
 from shell import APPEND, Shell
 
@@ -40,6 +41,22 @@ def subject(shell, cpu):
     )
     check(found is not None, f"no subject: {shell.qemu.tail()}")
     return int(found[1], 16), int(found[2], 16)
+
+
+def enter(gdb, thread, address):
+    """Stops the process that `subject` started while it is on its CPU, whose page
+    tables are used then; elsewhere its addresses are another process's."""
+    for _ in range(50):
+        gdb.check(f"Hc{thread}")
+        gdb.select(thread)
+        pc = gdb.register(PC)
+        if address <= pc < address + stepping.SUBJECT_SIZE:
+            return
+        gdb.go()
+        gdb.runs(0.01)
+        gdb.interrupt()
+        gdb.stop()
+    check(False, f"the process is never on its CPU: pc {pc:#x}, subject at {address:#x}")
 
 
 def monitor_registers(qemu, cpu):
@@ -169,9 +186,7 @@ def user_breakpoint(run):
     address, counter = subject(shell, cpu)
     gdb = Gdb(path)
     thread = gdb.threads()[cpu]
-    # The process is on this CPU, whose page tables are used.
-    gdb.check(f"Hc{thread}")
-    gdb.select(thread)
+    enter(gdb, thread, address)
     store = address + stepping.SUBJECT_STORE
     before = struct.unpack("<Q", gdb.read(counter, 8))[0]
     hits = 40
@@ -210,8 +225,7 @@ def software_steps(run):
     address, _ = subject(shell, cpu)
     gdb = Gdb(path)
     thread = gdb.threads()[cpu]
-    gdb.check(f"Hc{thread}")
-    gdb.select(thread)
+    enter(gdb, thread, address)
     gdb.insert(address)
     gdb.go()
     gdb.stop()
@@ -233,6 +247,108 @@ def software_steps(run):
     gdb.detach()
     shell.run("killall debuggee")
     check("wrong" not in qemu.console(), f"the process complains: {qemu.tail()}")
+    qemu.quit()
+
+
+@case("gdb-step-stub", ci=(1,))
+def stub_steps(run):
+    """Steps that the stub is asked for, as LLDB and QEMU's own tools do. KVM has
+    none; the Rust backend makes them, the C backend lets the guest run."""
+    qemu, shell, path = start(run)
+    cpu = run.smp - 1
+    address, counter = subject(shell, cpu)
+    gdb = Gdb(path)
+    thread = gdb.threads()[cpu]
+    enter(gdb, thread, address)
+    gdb.insert(address)
+    gdb.go()
+    gdb.stop()
+    gdb.check(f"Hc{thread}")
+    gdb.select(thread)
+    gdb.remove(address)
+    check(gdb.register(PC) == address, f"it stopped at {gdb.register(PC):#x}")
+    if run.accel == "upstream":
+        gdb.go(f"s:{thread}")
+        check(gdb.runs(0.3), "the C backend steps: docs/machine-tests.md says otherwise")
+        gdb.interrupt()
+        gdb.stop()
+        gdb.detach()
+        qemu.quit()
+        return
+    code = gdb.read(address, stepping.SUBJECT_SIZE)
+    first = struct.unpack("<Q", gdb.read(counter, 8))[0]
+    calls = 4
+    for call in range(calls):
+        steps = [gdb.register(PC) - address]
+        while len(steps) < len(stepping.SUBJECT_STEPS):
+            gdb.go(f"s:{thread}")
+            signal, stopped = gdb.stop()
+            check(signal == SIGTRAP and stopped == thread, f"signal {signal} of {stopped}")
+            steps.append(gdb.register(PC) - address)
+        check(
+            steps == stepping.SUBJECT_STEPS,
+            f"call {call}: the steps are {[hex(step) for step in steps]}",
+        )
+        now = struct.unpack("<Q", gdb.read(counter, 8))[0]
+        check(now == first + call + 1, f"{now - first} calls, not {call + 1}")
+        for _ in range(40):
+            # Through the caller, whose code is the compiler's.
+            gdb.go(f"s:{thread}")
+            gdb.stop()
+            if gdb.register(PC) == address:
+                break
+    check(gdb.read(address, stepping.SUBJECT_SIZE) == code, "breakpoints were left")
+    # The others run meanwhile, and a step goes to a breakpoint.
+    others = "".join(f";c:{other}" for other in gdb.threads() if other != thread)
+    gdb.insert(address + stepping.SUBJECT_STORE)
+    for step in stepping.SUBJECT_STEPS[1:11]:
+        gdb.go(f"s:{thread}{others}")
+        gdb.stop()
+        gdb.check(f"Hc{thread}")
+        gdb.select(thread)
+        check(gdb.register(PC) == address + step, f"it stopped at {gdb.register(PC):#x}")
+    gdb.remove(address + stepping.SUBJECT_STORE)
+    # Where nothing is, nothing is stepped.
+    gdb.set_register(PC, 0x10)
+    gdb.go(f"s:{thread}")
+    gdb.stop()
+    check(gdb.register(PC) == 0x10, f"a step from nowhere to {gdb.register(PC):#x}")
+    check("cannot step" in qemu.errors(), "nobody said why")
+    gdb.set_register(PC, address + stepping.SUBJECT_STORE)
+    gdb.detach()
+    time.sleep(0.1)
+    check("wrong" not in qemu.console(), f"the process complains: {qemu.tail()}")
+    shell.run("killall debuggee")
+    qemu.quit()
+
+
+@case("gdb-step-kernel", ci=())
+def kernel_steps(run):
+    """Many steps through the kernel, from a system call's beginning; interrupts
+    and page faults are part of them."""
+    if run.accel == "upstream":
+        raise Skip("the C backend does not step")
+    qemu, shell, path = start(run)
+    address = symbol(shell, "version_proc_show")
+    gdb = Gdb(path)
+    gdb.insert(address)
+    gdb.go()
+    command = shell.start("cat /proc/version")
+    _, thread = gdb.stop()
+    gdb.check(f"Hc{thread}")
+    gdb.select(thread)
+    gdb.remove(address)
+    before = gdb.register(PC)
+    for _ in range(200):
+        gdb.go(f"s:{thread}")
+        signal, _ = gdb.stop()
+        check(signal == SIGTRAP, f"signal {signal} at a step")
+        now = gdb.register(PC)
+        check(now != before, f"a step stays at {now:#x}")
+        before = now
+    gdb.detach()
+    status, output = shell.finish(command)
+    check(status == 0 and "Linux version" in output, f"{output}")
     qemu.quit()
 
 

@@ -9,6 +9,9 @@ SUBJECT_STEPS = [
     0x20, 0x2C, 0x30, 0x34, 0x38, 0x3C, 0x44,
 ]  # fmt: skip
 
+# Bytes of the subject.
+SUBJECT_SIZE = 0x4C
+
 # Where the subject does its work, before which nothing of a call is visible.
 SUBJECT_STORE = 0x1C
 
