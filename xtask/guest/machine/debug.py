@@ -366,7 +366,7 @@ def hardware(run):
     qemu.quit()
 
 
-@case("guest-break", ci=(1,))
+@case("gdb-guest-break", ci=(1,))
 def guest_break(run):
     """Breakpoint instructions of the guest's own are the guest's, with and
     without a debugger."""

@@ -46,7 +46,8 @@ class Timeout(Exception):
 class Qemu:
     """A running QEMU. `accel` is "rust" or "upstream"; `args` and `extra` are
     further words of its command line. The guest runs the steady workload, see
-    steady.rs, if `append` does not say otherwise."""
+    xtask/guest/steady, if `append` does not say otherwise. With `command_line` QEMU
+    gets these words only, for what needs no guest."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Qemu:
         devices=True,
         paused=False,
         pass_fds=(),
+        command_line=None,
     ):
         self.accel = accel
         # "2" or "cpus=1,maxcpus=4".
@@ -76,23 +78,20 @@ class Qemu:
         ours, theirs = socket.socketpair()
         self._qmp = ours
         command = [LAUNCHER if accel == "rust" else QEMU]
-        command += ["-accel", "kvm" + ("," + accel_options if accel_options else "")]
-        command += ["-machine", "virt", "-cpu", "max", "-smp", str(smp)]
-        command += ["-m", f"{memory}M", "-nodefaults", "-display", "none"]
+        command += ["-nodefaults", "-display", "none"]
         command += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}"]
         command += ["-mon", "chardev=qmp,mode=control"]
-        command += self._stream("console") + ["-serial", "chardev:console"]
-        if devices:
-            command += ["-device", "virtio-serial-pci,id=serial0"]
-            command += self._stream("port")
-            command += ["-device", "virtserialport,chardev=port,name=kvm-la.port"]
-        command += ["-kernel", KERNEL, "-initrd", INITRD, "-append"]
-        command += [f"console=ttyS0 panic=-1 kvm-la.steady {append}".strip()]
+        if command_line is not None:
+            self._served = 0
+            command += command_line
+        else:
+            command += self._machine(smp, memory, accel_options, devices)
+            command += ["-append", f"console=ttyS0 panic=-1 kvm-la.steady {append}".strip()]
         if incoming is not None:
             command += ["-incoming", incoming]
         if paused:
             command += ["-S"]
-        command += list(args) + list(extra)
+        command += [*args, *extra]
         self.command = command
         self._errors = open(os.path.join(self.dir, "stderr"), "w+b")
         environment = dict(os.environ)
@@ -114,6 +113,17 @@ class Qemu:
         except BaseException:
             self.close()
             raise
+
+    def _machine(self, smp, memory, accel_options, devices):
+        """The words for a machine with a guest."""
+        words = ["-accel", "kvm" + ("," + accel_options if accel_options else "")]
+        words += ["-machine", "virt", "-cpu", "max", "-smp", str(smp), "-m", f"{memory}M"]
+        words += self._stream("console") + ["-serial", "chardev:console"]
+        if devices:
+            words += ["-device", "virtio-serial-pci,id=serial0"]
+            words += self._stream("port")
+            words += ["-device", "virtserialport,chardev=port,name=kvm-la.port"]
+        return words + ["-kernel", KERNEL, "-initrd", INITRD]
 
     def _stream(self, name):
         """A character device: what the guest writes goes into a file, what

@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = &[
     ("main.py", include_str!("../../guest/machine/main.py")),
     ("case.py", include_str!("../../guest/machine/case.py")),
     ("qemu.py", include_str!("../../guest/machine/qemu.py")),
+    ("steady.py", include_str!("../../guest/machine/steady.py")),
     ("state.py", include_str!("../../guest/machine/state.py")),
     ("shell.py", include_str!("../../guest/machine/shell.py")),
     ("gdb.py", include_str!("../../guest/machine/gdb.py")),
@@ -41,6 +42,10 @@ const FILES: &[(&str, &str)] = &[
     ("dirty.py", include_str!("../../guest/machine/dirty.py")),
     ("hotplug.py", include_str!("../../guest/machine/hotplug.py")),
     ("debug.py", include_str!("../../guest/machine/debug.py")),
+    (
+        "migration.py",
+        include_str!("../../guest/machine/migration.py"),
+    ),
 ];
 
 /// What the lines about cases begin with.
@@ -65,8 +70,14 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     } else {
         vec![(context.kvm, context.accel)]
     };
-    for (kvm, accel) in mixes {
-        host(context, report, &run, (kvm, accel), "mix")?;
+    for mix in &mixes {
+        host(context, report, &run, *mix, "mix")?;
+    }
+    // What one module's hosts put aside, the other's take up.
+    if mixes.len() > 1 {
+        for mix in &mixes {
+            host(context, report, &run, *mix, "resume")?;
+        }
     }
     if report.failures() == failures {
         fs::remove_dir_all(&run)?;
