@@ -40,6 +40,7 @@ def subject(shell, cpu):
         r"KVM-LA-DEBUGGEE subject (0x\w+) counter (0x\w+)", shell.qemu.console()
     )
     check(found is not None, f"no subject: {shell.qemu.tail()}")
+    shell.run("pidof debuggee")
     return int(found[1], 16), int(found[2], 16)
 
 
