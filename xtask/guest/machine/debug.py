@@ -109,7 +109,7 @@ def attach(run):
     qemu.quit()
 
 
-@case("gdb-memory", smp=(1,), ci=(1,))
+@case("gdb-memory", smp=(1,))
 def memory(run):
     """Reads and writes the guest's memory by its own addresses."""
     qemu, shell, path = start(run)
@@ -132,7 +132,7 @@ def memory(run):
     qemu.quit()
 
 
-@case("gdb-breakpoint-kernel", ci=(2,))
+@case("gdb-breakpoint-kernel")
 def kernel_breakpoint(run):
     """A breakpoint in the kernel, hit, taken out, put in again."""
     qemu, shell, path = start(run)
@@ -217,7 +217,7 @@ def user_breakpoint(run):
     qemu.quit()
 
 
-@case("gdb-step", ci=(2,))
+@case("gdb-step")
 def software_steps(run):
     """Steps as GDB makes them, through branches, a call, an atomic pair and a
     system call."""
@@ -323,7 +323,7 @@ def stub_steps(run):
     qemu.quit()
 
 
-@case("gdb-step-kernel", ci=())
+@case("gdb-step-kernel")
 def kernel_steps(run):
     """Many steps through the kernel, from a system call's beginning; interrupts
     and page faults are part of them."""
@@ -353,7 +353,7 @@ def kernel_steps(run):
     qemu.quit()
 
 
-@case("gdb-hardware", smp=(1,), ci=(1,))
+@case("gdb-hardware", smp=(1,))
 def hardware(run):
     """There are no hardware breakpoints and watchpoints, and QEMU says so."""
     qemu, shell, path = start(run)
@@ -367,7 +367,7 @@ def hardware(run):
     qemu.quit()
 
 
-@case("gdb-guest-break", ci=(1,))
+@case("gdb-guest-break")
 def guest_break(run):
     """Breakpoint instructions of the guest's own are the guest's, with and
     without a debugger."""
@@ -394,7 +394,7 @@ def symbol_while_running(gdb, shell, name):
     return address
 
 
-@case("gdb-threads", smp=(2, 4), ci=(2,))
+@case("gdb-threads", smp=(2, 4))
 def threads(run):
     """One CPU held while the others go on, and a breakpoint that all can hit."""
     qemu, shell, path = start(run)

@@ -49,7 +49,7 @@ def check_rate(rate, what):
     check(LEAST <= rate <= MOST, f"{what}: {rate} MiB/s, not about {RATE}")
 
 
-@case("dirty-rate", ci=(2,))
+@case("dirty-rate")
 def dirty_rate(run):
     """By samples and by the dirty log, with a guest that writes and one that
     does not."""
@@ -98,7 +98,7 @@ def dirty_ring(run):
     qemu.quit()
 
 
-@case("dirty-ring-small", smp=(1, 2), ci=())
+@case("dirty-ring-small", smp=(1, 2))
 def dirty_ring_small(run):
     """The smallest ring is full again and again while much is written, and
     nobody asked for a measurement before."""

@@ -121,7 +121,7 @@ def reset_paused(run):
     qemu.quit()
 
 
-@case("reset-idle", smp=(1, 4), ci=())
+@case("reset-idle", smp=(1, 4))
 def reset_idle(run):
     """A reset finds all CPUs asleep, and one on which a CPU was taken off."""
     qemu = run.qemu(append=APPEND)
@@ -137,7 +137,7 @@ def reset_idle(run):
     qemu.quit()
 
 
-@case("reboot", smp=(1, 4), ci=(1,))
+@case("reboot", smp=(1, 4))
 def reboot(run):
     """The guest reboots by itself while its CPUs are at work."""
     qemu = run.qemu(append=APPEND)
@@ -154,7 +154,7 @@ def reboot(run):
     qemu.quit()
 
 
-@case("power-off", smp=(1, 4), ci=())
+@case("power-off", smp=(1, 4))
 def power_off(run):
     """The guest powers off while its CPUs are at work; QEMU ends."""
     qemu = run.qemu(append=APPEND)
