@@ -105,7 +105,7 @@ def attach(run):
     check(qemu.status() == "running", f"it is {qemu.status()} after the debugger left")
     seen = qemu.expect("KVM-LA-STEADY ", after=len(qemu.console()))
     seen = qemu.expect("KVM-LA-STEADY ", after=seen)
-    check("wrong" not in qemu.console(), f"the workload complains: {qemu.tail()}")
+    check("WRONG" not in qemu.console(), f"the workload complains: {qemu.tail()}")
     qemu.quit()
 
 
