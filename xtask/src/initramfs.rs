@@ -28,6 +28,8 @@ const STEADY_SOURCES: &[Source] = &[
     ("system.rs", include_str!("../guest/steady/system.rs")),
 ];
 
+const DEBUGGEE_SOURCES: &[Source] = &[("main.rs", include_str!("../guest/debuggee/main.rs"))];
+
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const DATA: u32 = 0o100_644;
@@ -78,7 +80,8 @@ pub(crate) fn make(
         .with("host init", HOST_INIT)
         .with("guest init", GUEST_INIT)
         .with("distribution", distribution_key.hex());
-    for (name, text) in WORKLOAD_SOURCES.iter().chain(STEADY_SOURCES) {
+    let sources = [WORKLOAD_SOURCES, STEADY_SOURCES, DEBUGGEE_SOURCES];
+    for (name, text) in sources.into_iter().flatten() {
         key = key.with("source", name).with("text", text);
     }
     let dir = match cache.get("initramfs", &key) {
@@ -87,6 +90,7 @@ pub(crate) fn make(
             let mut step = Step::start("initramfs: building");
             build_program(tools, dir, "workload", WORKLOAD_SOURCES, &mut step, log)?;
             build_program(tools, dir, "steady", STEADY_SOURCES, &mut step, log)?;
+            build_program(tools, dir, "debuggee", DEBUGGEE_SOURCES, &mut step, log)?;
             let busybox = fs::read(userland.busybox())
                 .with_context(|| format!("cannot read {}", userland.busybox().display()))?;
 
@@ -109,7 +113,7 @@ pub(crate) fn make(
 
             let mut guest = Archive::create(&dir.join("guest.cpio"))?;
             guest.base(&busybox, GUEST_INIT)?;
-            for program in ["workload", "steady"] {
+            for program in ["workload", "steady", "debuggee"] {
                 guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
             }
             guest.finish()?;

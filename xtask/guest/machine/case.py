@@ -40,10 +40,12 @@ def check(condition, text):
 
 
 class Run:
-    """One run of a case: what it is to be run with, and what it uses."""
+    """One run of a case: what it is to be run with, and what it uses. The tier
+    is ci, full or everything, for cases that do the same more or less often."""
 
-    def __init__(self, kvm, accel, smp, irqchip):
+    def __init__(self, kvm, accel, smp, irqchip, tier="full"):
         self.kvm = kvm
+        self.tier = tier
         self.accel = accel
         self.smp = smp
         self.irqchip = irqchip
@@ -119,7 +121,8 @@ def run_all(kvm, accel, group, only, everything, ci):
                 full += f",{name}"
                 if only and only not in full:
                     continue
-                good &= run_one(full, function, Run(kvm, accel, smp, irqchip))
+                tier = "everything" if everything else "ci" if ci else "full"
+                good &= run_one(full, function, Run(kvm, accel, smp, irqchip, tier))
     return good
 
 

@@ -6,7 +6,7 @@
 //! module and one backend.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -28,6 +28,20 @@ const FILES: &[(&str, &str)] = &[
     ("qemu.py", include_str!("../../guest/machine/qemu.py")),
     ("steady.py", include_str!("../../guest/machine/steady.py")),
     ("state.py", include_str!("../../guest/machine/state.py")),
+    ("shell.py", include_str!("../../guest/machine/shell.py")),
+    ("gdb.py", include_str!("../../guest/machine/gdb.py")),
+    (
+        "stepping.py",
+        include_str!("../../guest/machine/stepping.py"),
+    ),
+    (
+        "registers.py",
+        include_str!("../../guest/machine/registers.py"),
+    ),
+    ("reset.py", include_str!("../../guest/machine/reset.py")),
+    ("dirty.py", include_str!("../../guest/machine/dirty.py")),
+    ("hotplug.py", include_str!("../../guest/machine/hotplug.py")),
+    ("debug.py", include_str!("../../guest/machine/debug.py")),
     (
         "migration.py",
         include_str!("../../guest/machine/migration.py"),
@@ -110,6 +124,11 @@ fn host(
     }
     copy(&products.host_kernel.vmlinux(), &share.join("guest.kernel"))?;
     copy(&products.initramfs.guest(), &share.join("guest.initrd"))?;
+    copy(&firmware(context), &share.join("firmware.fd"))?;
+    copy(
+        &products.distribution_kernel.vmlinuz(),
+        &share.join("distribution.kernel"),
+    )?;
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
         initrd: Some(products.initramfs.host()),
@@ -144,6 +163,12 @@ fn host(
         println!("    see {}", log.display());
     }
     Ok(())
+}
+
+/// Debian's UEFI firmware for guests, whose ACPI tables they get CPUs by.
+fn firmware(context: &Context) -> PathBuf {
+    let root = context.products.tools.dir();
+    root.join("usr/share/qemu-efi-loongarch64/QEMU_EFI.fd")
 }
 
 /// Whether a filter has a `kvm=` or `accel=` that this mix is not.
