@@ -90,7 +90,8 @@ def attach(run):
         check(len(values) == 32, f"the monitor shows {len(values)} registers: {text}")
         for number, value in values.items():
             check(registers[number] == value, f"CPU {cpu}: register {number} differs")
-            check(gdb.register(number) == value, f"CPU {cpu}: register {number} alone")
+            alone = gdb.single_register(number)
+            check(alone == value, f"CPU {cpu}: register {number} alone is {alone:#x}")
         # Written and put back, it must come back; a CPU that runs on with it
         # would notice.
         gdb.set_register(23, 0x1234_5678_9ABC_DEF0)
