@@ -12,7 +12,7 @@ BUFFER = 96
 RATE = 64
 
 # Samples are of QEMU's pages. The dirty log and the rings count the host's, and
-# QEMU takes each for one of its own (include/exec/ram_addr.h): what is measured is
+# QEMU takes each for one of its own (system/physmem.c): what is measured is
 # less by this, whatever the backend.
 SHARE = 4096 / os.sysconf("SC_PAGESIZE")
 

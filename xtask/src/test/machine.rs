@@ -39,6 +39,7 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../guest/machine/registers.py"),
     ),
     ("reset.py", include_str!("../../guest/machine/reset.py")),
+    ("idle.py", include_str!("../../guest/machine/idle.py")),
     ("dirty.py", include_str!("../../guest/machine/dirty.py")),
     ("hotplug.py", include_str!("../../guest/machine/hotplug.py")),
     ("debug.py", include_str!("../../guest/machine/debug.py")),
