@@ -34,7 +34,9 @@ def writer(run, cpu, **options):
     qemu = run.qemu(append=APPEND, **options)
     shell = Shell(qemu)
     shell.start_beside(f"/debuggee dirty {BUFFER} {RATE} {cpu}")
-    shell.run("sleep 0.5")
+    # All of the buffer was written once, which is no part of the rate.
+    qemu.expect(f"KVM-LA-DEBUGGEE dirty {BUFFER}")
+    shell.run("sleep 0.1")
     return qemu, shell
 
 
@@ -81,7 +83,8 @@ def dirty_rate(run):
 def dirty_ring(run):
     """By the vCPUs' dirty rings, each for itself; then a limit on one of them."""
     cpu = run.smp - 1
-    qemu, shell = writer(run, cpu, accel_options="dirty-ring-size=4096")
+    # A limit is for a vCPU that fills its ring: it then waits.
+    qemu, shell = writer(run, cpu, accel_options="dirty-ring-size=1024")
     answer = measure(qemu, mode="dirty-ring")
     rates = {entry["id"]: entry["dirty-rate"] for entry in answer["vcpu-dirty-rate"]}
     check(sorted(rates) == list(range(run.smp)), f"rates of {sorted(rates)}")
@@ -117,7 +120,7 @@ def dirty_ring_small(run):
     for _ in range(2):
         answer = measure(qemu, mode="dirty-ring")
         for entry in answer["vcpu-dirty-rate"]:
-            check(entry["dirty-rate"] > RATE * SHARE, f"{entry}")
+            check(entry["dirty-rate"] > RATE * SHARE / 2, f"{entry}")
     shell.run("killall debuggee")
     check(shell.number("nproc") == run.smp, "CPUs are missing")
     qemu.quit()
