@@ -101,6 +101,11 @@ class Run:
             lines += [f"  stderr: {line}" for line in qemu.errors().splitlines()[-10:]]
             console = qemu.console().splitlines()
             lines += [f"  console: {line}" for line in console[-30:]]
+            if qemu.process.poll() is None:
+                lines.append(f"  status: {qemu.status()}")
+                registers = qemu.hmp("info registers -a").splitlines()
+                lines += [f"  {line}" for line in registers]
+                lines += [f"  {line}" for line in qemu.hmp("info pic").splitlines()[:60]]
         return lines
 
 

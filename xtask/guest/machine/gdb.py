@@ -101,11 +101,18 @@ class Gdb:
         self.check(f"Hg{thread}")
 
     def register(self, number):
-        """A register of the selected thread."""
+        """A register of the selected thread. As GDB asks: for all of them, since
+        the stub shows a single one as it was when all were last asked for."""
+        return self.registers()[number]
+
+    def single_register(self, number):
+        """A register of the selected thread, asked for alone."""
         return struct.unpack("<Q", bytes.fromhex(self.value(f"p{number:x}")))[0]
 
     def set_register(self, number, value):
-        """Writes a register of the selected thread."""
+        """Writes a register of the selected thread, whose registers were asked
+        for since the stop, or it is lost."""
+        self.registers()
         self.check(f"P{number:x}={struct.pack('<Q', value).hex()}")
 
     def registers(self):

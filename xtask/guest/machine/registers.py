@@ -4,7 +4,6 @@ import json
 import os
 import re
 import time
-import zlib
 
 from case import case, check
 from qemu import QmpError
@@ -21,8 +20,20 @@ def of_all(qemu):
     return qemu.hmp("info registers -a")
 
 
+def steady_part(text):
+    """Registers without the timer's count, which goes on while the machine is
+    stopped, as the kernels have it."""
+    return re.sub(r"(TVAL +)[0-9a-f]+", r"\1-", text)
+
+
 def difference(one, other):
-    """The first line in which two texts differ."""
+    """The first line in which two texts differ, or place in which two dumps do."""
+    if isinstance(one, bytes):
+        for at in range(0, min(len(one), len(other)), 16):
+            if one[at : at + 16] != other[at : at + 16]:
+                a, b = one[at : at + 16].hex(), other[at : at + 16].hex()
+                return f"at {at:#x} of {len(one)}: {a} became {b}"
+        return f"{len(one)} bytes became {len(other)}"
     for a, b in zip(one.splitlines(), other.splitlines()):
         if a != b:
             return f"{a.strip()!r} became {b.strip()!r}"
@@ -70,8 +81,8 @@ def plain(value):
 
 
 def dump(qemu, path, paging):
-    """What `dump-guest-memory` says of the CPUs and a part of the memory, in
-    short; or that it says nothing."""
+    """What `dump-guest-memory` says of the CPUs and a part of the memory; or why
+    it says nothing."""
     part = {} if paging else {"begin": DUMPED[0], "length": DUMPED[1]}
     try:
         qemu.qmp("dump-guest-memory", paging=paging, protocol=f"file:{path}", **part)
@@ -80,7 +91,7 @@ def dump(qemu, path, paging):
     with open(path, "rb") as file:
         data = file.read()
     os.unlink(path)
-    return f"{len(data)} bytes, CRC {zlib.crc32(data):#x}"
+    return data
 
 
 def monitor(qemu, cpu, line):
@@ -90,14 +101,15 @@ def monitor(qemu, cpu, line):
 
 def seen(run, qemu):
     """All that QEMU shows of a stopped machine, by what was asked."""
-    answers = {"info registers -a": of_all(qemu)}
+    answers = {"info registers -a": steady_part(of_all(qemu))}
     for cpu in range(run.smp):
         text = monitor(qemu, cpu, "info registers")
         pc = re.search(r"PC=([0-9a-f]+)", text)
         check(pc is not None, f"no pc of CPU {cpu}: {text}")
         for line in ("info registers", f"x/8i 0x{pc[1]}", f"x/8xg 0x{pc[1]}", "info cpus"):
             text = monitor(qemu, cpu, line)
-            answers[f"CPU {cpu}: {line}"] = re.sub(r"thread_id=\d+", "", text)
+            text = re.sub(r"thread_id=\d+", "", text)
+            answers[f"CPU {cpu}: {line}"] = steady_part(text)
     answers["xp/64xb 0x200000"] = qemu.hmp("xp/64xb 0x200000")
     for command in ("query-cpus-fast", "query-hotpluggable-cpus", "query-cpu-definitions"):
         answers[command] = json.dumps(plain(qemu.qmp(command)), sort_keys=True)
@@ -109,7 +121,7 @@ def seen(run, qemu):
                 sort_keys=True,
             )
     answers["dump-guest-memory"] = dump(qemu, run.path("dump"), False)
-    check("CRC" in answers["dump-guest-memory"], answers["dump-guest-memory"])
+    check(isinstance(answers["dump-guest-memory"], bytes), answers["dump-guest-memory"])
     answers["dump-guest-memory, paging"] = dump(qemu, run.path("dump"), True)
     return answers
 
@@ -121,7 +133,8 @@ def info_registers(run):
     path, text = save(run, run.accel)
     ours = load(run, run.accel, path)
     mine = seen(run, ours)
-    check(mine["info registers -a"] == text, difference(text, mine["info registers -a"]))
+    loaded = mine["info registers -a"]
+    check(loaded == steady_part(text), difference(steady_part(text), loaded))
     ours.quit()
     theirs = load(run, run.other_accel(), path)
     other = seen(run, theirs)

@@ -49,7 +49,7 @@ class Shell:
 
     def start_beside(self, command):
         """Starts a command that goes on while others run."""
-        self.run(f"{command} & true")
+        self.run(f"({command}; echo KVM-LA-ENDED $?) & true")
 
     def status(self, command, timeout=60):
         """How a command ended."""

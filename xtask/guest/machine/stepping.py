@@ -15,6 +15,9 @@ SUBJECT_SIZE = 0x4C
 # Where the subject does its work, before which nothing of a call is visible.
 SUBJECT_STORE = 0x1C
 
+# Returns from an exception.
+ERTN = 0x06483800
+
 LL = (0x20000000, 0x22000000)
 SC = (0x21000000, 0x23000000)
 # How many instructions a pair may be apart.
