@@ -49,12 +49,20 @@ fn wanted(run: *mut b::kvm_run) -> (u64, u64) {
 /// Takes over what user space marked dirty, before the guest runs. EINVAL for
 /// sets that do not exist; for a value what KVM_SET_ONE_REG says of it. Then the
 /// sets and registers before it are taken over, and all stay marked.
+#[inline]
 pub(crate) fn load(vcpu: &Vcpu) -> Result {
-    let run = vcpu.run();
-    let (valid, dirty) = wanted(run);
-    if valid == 0 && dirty == 0 {
+    let (valid, dirty) = wanted(vcpu.run());
+    if valid | dirty == 0 {
         return Ok(());
     }
+    load_sets(vcpu, valid, dirty)
+}
+
+/// Out of the way of those who use no sets.
+#[cold]
+#[inline(never)]
+fn load_sets(vcpu: &Vcpu, valid: u64, dirty: u64) -> Result {
+    let run = vcpu.run();
     let half_select = dirty & (sets::CSR | sets::CSR_SELECT) == sets::CSR_SELECT;
     if valid & !sets::SETS != 0 || dirty & !sets::ALL != 0 || half_select {
         return Err(EINVAL);
@@ -168,13 +176,18 @@ fn load_fpu(vcpu: &Vcpu, area: *const SyncRegs) {
 }
 
 /// Shows user space the registers that it asked for.
+#[inline]
 pub(crate) fn store(vcpu: &Vcpu) {
-    let run = vcpu.run();
-    let (valid, _) = wanted(run);
-    if valid == 0 {
-        return;
+    let (valid, _) = wanted(vcpu.run());
+    if valid != 0 {
+        store_sets(vcpu, valid);
     }
-    let area = area(run);
+}
+
+#[cold]
+#[inline(never)]
+fn store_sets(vcpu: &Vcpu, valid: u64) {
+    let area = area(vcpu.run());
     if valid & sets::GENERAL != 0 {
         // SAFETY: As in `load`.
         unsafe {
