@@ -129,7 +129,11 @@ fn the_counter_stands_still_while_the_vm_does() {
         assert_eq!(cpu.state_counter(), 0x1234);
     }
     change_run_state(true);
-    assert_eq!(fake.take_calls(), [(KVM_SET_ONE_REG, one_reg::COUNTER)]);
+    assert_eq!(
+        fake.take_calls(),
+        [(KVM_SET_ONE_REG, one_reg::COUNTER); 3],
+        "each vCPU takes the new counter"
+    );
     fake.state(|state| {
         state
             .vcpus
