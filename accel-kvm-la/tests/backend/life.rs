@@ -13,6 +13,10 @@ use la_arch::one_reg;
 use crate::fake::threads::{plug, without_bql};
 use crate::fake::{Fake, change_run_state, exit};
 
+// QEMU's EXCP_INTERRUPT and EXCP_DEBUG.
+const INTERRUPT: i32 = 0x1_0000;
+const DEBUG: i32 = 0x1_0002;
+
 fn init(fake: &Fake, cpu: accel_kvm_la::qemu::cpu::Cpu) -> i32 {
     fake.state(|state| {
         state.kernel.vcpus.entry(cpu.index()).or_default();
@@ -157,7 +161,11 @@ fn the_counter_stands_still_while_the_vm_does() {
         assert_eq!(cpu.state_counter(), 0x1234);
     }
     change_run_state(true);
-    assert_eq!(fake.take_calls(), [(KVM_SET_ONE_REG, one_reg::COUNTER)]);
+    assert_eq!(
+        fake.take_calls(),
+        [(KVM_SET_ONE_REG, one_reg::COUNTER); 3],
+        "each vCPU takes the new counter"
+    );
     fake.state(|state| {
         state
             .kernel
@@ -210,6 +218,65 @@ fn breakpoints_are_put_and_taken() {
     );
     breakpoint.pc = 0x999;
     assert_eq!(insert(&mut breakpoint), -libc::EINVAL, "no memory");
+}
+
+/// KVM_SET_GUEST_DEBUG's flags when QEMU asks for `control`.
+fn debug_flags(cpu: accel_kvm_la::qemu::cpu::Cpu, control: u32) -> u32 {
+    let mut debug = [control, 0];
+    // SAFETY: A CPU object under the BQL; the words begin QEMU's structure.
+    unsafe {
+        hooks::kvm_la_kvm_arch_update_guest_debug(cpu.as_ptr(), (&raw mut debug).cast());
+    }
+    debug[0]
+}
+
+#[test]
+fn a_step_is_made_of_breakpoints() {
+    const ENABLE: u32 = 1;
+    const SINGLESTEP: u32 = 2;
+    const USE_SW_BP: u32 = 0x1_0000;
+    const NOP: [u8; 4] = 0x0340_0000u32.to_le_bytes();
+    let mut fake = Fake::new();
+    let (cpu, other) = (fake.started(0), fake.started(1));
+    let at = |fake: &mut Fake, number: i32, pc: u64| {
+        fake.state(|state| state.kernel.vcpus.get_mut(&number).unwrap().regs.pc = pc);
+    };
+    fake.exec(cpu, vec![]);
+    fake.exec(other, vec![]);
+    fake.state(|state| {
+        for word in [0x100, 0x104, 0x108] {
+            state.memory.insert(word, NOP);
+        }
+    });
+    at(&mut fake, 0, 0x100);
+    cpu.set_half(layout().singlestep_flags, 1);
+    assert_eq!(debug_flags(cpu, ENABLE | SINGLESTEP), ENABLE | USE_SW_BP);
+    // An interruption of the thread is not the step's end.
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    fake.state(|state| assert_eq!(u32::from_le_bytes(state.memory[&0x104]), 0x002b_8101));
+    // Another vCPU that comes to the place is told of, and it stays.
+    at(&mut fake, 1, 0x104);
+    assert_eq!(fake.exec(other, vec![exit(4, |_| {})]), DEBUG);
+    at(&mut fake, 0, 0x104);
+    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
+    fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
+    // Given up: the debugger stops the machine before the step is at its end.
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    fake.state(|state| assert_ne!(state.memory[&0x108], NOP));
+    cpu.set_half(layout().singlestep_flags, 0);
+    assert_eq!(debug_flags(cpu, 0), 0);
+    fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
+    // Into nowhere there is no step.
+    cpu.set_pc(0x108);
+    cpu.set_half(layout().singlestep_flags, 1);
+    fake.take_calls();
+    assert_eq!(fake.exec(cpu, vec![]), DEBUG);
+    assert_eq!(fake.count(KVM_RUN), 0);
+    assert!(
+        fake.messages().contains("cannot step"),
+        "{}",
+        fake.messages()
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod coverage;
 mod determinism;
 mod host;
 mod linux;
+mod machine;
 mod module;
 mod nested;
 mod programs;
@@ -119,6 +120,11 @@ const SUITES: &[Suite] = &[
         name: "nested",
         shows: "KVM hosts run guests that pass their checks and power off",
         run: nested::run,
+    },
+    Suite {
+        name: "machine",
+        shows: "a guest stopped, saved, moved and looked at through QEMU's monitor goes on unharmed",
+        run: machine::run,
     },
     Suite {
         name: "determinism",
