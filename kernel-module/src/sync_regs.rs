@@ -70,6 +70,7 @@ pub(crate) fn store(vcpu: &Vcpu) {
         }
     }
     if valid & CSR != 0 {
+        one_reg::settle(vcpu);
         let values = CSRS.map(|number| one_reg::get_csr(vcpu, number).unwrap_or(0));
         // SAFETY: As in `load`.
         unsafe { (&raw mut (*area).csr).write_volatile(values) };
