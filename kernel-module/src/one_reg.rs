@@ -64,21 +64,24 @@ pub(crate) fn get(vcpu: &Vcpu, id: u64) -> Result<u64> {
         OneReg::Counter => csr::counter().wrapping_add(vcpu.vm().time_offset() as u64),
         OneReg::DebugInst => debug_inst(),
         OneReg::VcpuReset => return Err(EINVAL),
-        OneReg::Lbt(register) => {
-            let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
-            // SAFETY: The structures are the vCPU's own.
-            unsafe {
-                match register {
-                    Lbt::Scr(0) => (*lbt).scr0 as u64,
-                    Lbt::Scr(1) => (*lbt).scr1 as u64,
-                    Lbt::Scr(2) => (*lbt).scr2 as u64,
-                    Lbt::Scr(_) => (*lbt).scr3 as u64,
-                    Lbt::Eflags => (*lbt).eflags as u64,
-                    Lbt::Ftop => u64::from((*fpu).ftop),
-                }
-            }
-        }
+        OneReg::Lbt(register) => get_lbt(vcpu, register),
     })
+}
+
+/// Value of a register of binary translation.
+pub(crate) fn get_lbt(vcpu: &Vcpu, register: Lbt) -> u64 {
+    let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
+    // SAFETY: The structures are the vCPU's own.
+    unsafe {
+        match register {
+            Lbt::Scr(0) => (*lbt).scr0 as u64,
+            Lbt::Scr(1) => (*lbt).scr1 as u64,
+            Lbt::Scr(2) => (*lbt).scr2 as u64,
+            Lbt::Scr(_) => (*lbt).scr3 as u64,
+            Lbt::Eflags => (*lbt).eflags as u64,
+            Lbt::Ftop => u64::from((*fpu).ftop),
+        }
+    }
 }
 
 /// Value of CSR `number` as user space sees it, once [`settle`] was called.
@@ -107,13 +110,7 @@ pub(crate) fn set(vcpu: &Vcpu, id: u64, value: u64) -> Result {
         OneReg::open(id, Intent::Set, vcpu.cpucfg()).map_err(|error| failure(error.errno()))?;
     match register {
         OneReg::Csr(number) => set_csr(vcpu, number, value)?,
-        OneReg::Cpucfg(index) => {
-            let mut cpucfg = *vcpu.cpucfg();
-            cpucfg
-                .set(&host().processor, index, value)
-                .map_err(|error| failure(error.errno()))?;
-            vcpu.set_cpucfg(cpucfg);
-        }
+        OneReg::Cpucfg(index) => set_cpucfg(vcpu, index, value)?,
         // The counter is the board's; the first vCPU sets it for all.
         OneReg::Counter if vcpu.id == 0 => vcpu
             .vm()
@@ -121,22 +118,35 @@ pub(crate) fn set(vcpu: &Vcpu, id: u64, value: u64) -> Result {
         OneReg::Counter => {}
         OneReg::VcpuReset => reset(vcpu),
         OneReg::DebugInst => return Err(EINVAL),
-        OneReg::Lbt(register) => {
-            let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
-            // SAFETY: The structures are the vCPU's own.
-            unsafe {
-                match register {
-                    Lbt::Scr(0) => (*lbt).scr0 = value as _,
-                    Lbt::Scr(1) => (*lbt).scr1 = value as _,
-                    Lbt::Scr(2) => (*lbt).scr2 = value as _,
-                    Lbt::Scr(_) => (*lbt).scr3 = value as _,
-                    Lbt::Eflags => (*lbt).eflags = value as _,
-                    Lbt::Ftop => (*fpu).ftop = value as u32,
-                }
-            }
-        }
+        OneReg::Lbt(register) => set_lbt(vcpu, register, value),
     }
     Ok(())
+}
+
+/// Sets CPUCFG word `index`.
+pub(crate) fn set_cpucfg(vcpu: &Vcpu, index: u16, value: u64) -> Result {
+    let mut cpucfg = *vcpu.cpucfg();
+    cpucfg
+        .set(&host().processor, index, value)
+        .map_err(|error| failure(error.errno()))?;
+    vcpu.set_cpucfg(cpucfg);
+    Ok(())
+}
+
+/// Sets a register of binary translation, which the vCPU has.
+pub(crate) fn set_lbt(vcpu: &Vcpu, register: Lbt, value: u64) {
+    let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
+    // SAFETY: The structures are the vCPU's own.
+    unsafe {
+        match register {
+            Lbt::Scr(0) => (*lbt).scr0 = value as _,
+            Lbt::Scr(1) => (*lbt).scr1 = value as _,
+            Lbt::Scr(2) => (*lbt).scr2 = value as _,
+            Lbt::Scr(_) => (*lbt).scr3 = value as _,
+            Lbt::Eflags => (*lbt).eflags = value as _,
+            Lbt::Ftop => (*fpu).ftop = value as u32,
+        }
+    }
 }
 
 /// Sets CSR `number` as user space may.

@@ -641,17 +641,32 @@ fn run(state: &mut State, cpu: Cpu) -> Result<(), i32> {
             .add(offset::SYNC_REGS)
             .cast::<sync_regs::SyncRegs>()
     };
-    if has_sync && word(page, offset::DIRTY_REGS) != 0 {
-        for (number, value) in sync_regs::CSRS.iter().zip(area.csr) {
-            if state.refused.contains(&one_reg::csr(*number)) {
+    let dirty = word(page, offset::DIRTY_REGS);
+    if has_sync && dirty != 0 {
+        for (id, value, set, chosen) in area_words(area) {
+            let selects = dirty & sync_regs::CSR_SELECT != 0 && set == sync_regs::CSR;
+            if dirty & set == 0 || selects && !chosen {
+                continue;
+            }
+            if vcpu.words.get(&id).copied().unwrap_or(0) != value && state.refused.contains(&id) {
                 return Err(libc::EINVAL);
             }
-            vcpu.words.insert(one_reg::csr(*number), value);
+            vcpu.words.insert(id, value);
         }
-        vcpu.regs = Regs {
-            gpr: area.gpr,
-            pc: area.pc,
-        };
+        if dirty & sync_regs::GENERAL != 0 {
+            vcpu.regs = Regs {
+                gpr: area.gpr,
+                pc: area.pc,
+            };
+        }
+        if dirty & sync_regs::FPU != 0 {
+            vcpu.fpu = Fpu {
+                fcsr: area.fpu.fcsr,
+                pad: 0,
+                fcc: area.fpu.fcc,
+                fpr: area.fpu.fpr,
+            };
+        }
         page[offset::DIRTY_REGS..][..8].fill(0);
     }
     let result = if page[offset::IMMEDIATE_EXIT] != 0 {
@@ -670,14 +685,62 @@ fn run(state: &mut State, cpu: Cpu) -> Result<(), i32> {
             }
         }
     };
-    if has_sync && word(page, offset::VALID_REGS) != 0 {
-        area.gpr = vcpu.regs.gpr;
-        area.pc = vcpu.regs.pc;
-        for (slot, number) in area.csr.iter_mut().zip(sync_regs::CSRS) {
-            *slot = vcpu.words.get(&one_reg::csr(number)).copied().unwrap_or(0);
+    let shown = word(page, offset::VALID_REGS);
+    if has_sync && shown != 0 {
+        let held = |id: u64| vcpu.words.get(&id).copied().unwrap_or(0);
+        if shown & sync_regs::GENERAL != 0 {
+            area.gpr = vcpu.regs.gpr;
+            area.pc = vcpu.regs.pc;
+        }
+        if shown & sync_regs::CSR != 0 {
+            area.csr = sync_regs::CSRS.map(|csr| held(one_reg::csr(csr)));
+        }
+        if shown & sync_regs::CPUCFG != 0 {
+            area.cpucfg = std::array::from_fn(|n| held(one_reg::cpucfg(n as u16)) as u32);
+        }
+        if shown & sync_regs::COUNTERS != 0 {
+            area.counters = sync_regs::COUNTER_CSRS.map(|csr| held(one_reg::csr(csr)));
+        }
+        if shown & sync_regs::LBT != 0 {
+            area.lbt.scr = std::array::from_fn(|n| held(one_reg::LBT_SCR0 + n as u64));
+            area.lbt.eflags = held(one_reg::LBT_EFLAGS);
+            area.lbt.ftop = held(one_reg::LBT_FTOP);
+        }
+        if shown & sync_regs::FPU != 0 {
+            area.fpu.fcsr = vcpu.fpu.fcsr;
+            area.fpu.fcc = vcpu.fpu.fcc;
+            area.fpu.fpr = vcpu.fpu.fpr;
         }
     }
     result
+}
+
+/// The words of the run page in the order in which the module takes them over:
+/// id, value, set, and whether a choice of CSRs has it.
+fn area_words(area: &sync_regs::SyncRegs) -> Vec<(u64, u64, u64, bool)> {
+    let cpucfg = (0..).zip(area.cpucfg).map(|(n, word)| {
+        let id = one_reg::cpucfg(n);
+        (id, u64::from(word), sync_regs::CPUCFG, false)
+    });
+    let csrs = sync_regs::CSRS.iter().zip(area.csr).enumerate();
+    let csrs = csrs.map(|(n, (csr, value))| {
+        let chosen = area.csr_dirty >> n & 1 != 0;
+        (one_reg::csr(*csr), value, sync_regs::CSR, chosen)
+    });
+    let counters = sync_regs::COUNTER_CSRS.iter().zip(area.counters);
+    let counters = counters.map(|(csr, value)| {
+        let id = one_reg::csr(*csr);
+        (id, value, sync_regs::COUNTERS, false)
+    });
+    let lbt = area
+        .lbt
+        .scr
+        .into_iter()
+        .chain([area.lbt.eflags, area.lbt.ftop]);
+    let lbt = (one_reg::LBT_SCR0..)
+        .zip(lbt)
+        .map(|(id, value)| (id, value, sync_regs::LBT, false));
+    cpucfg.chain(csrs).chain(counters).chain(lbt).collect()
 }
 
 unsafe extern "C" fn kvm_init_vcpu(cpu: *mut CPUState, _errp: *mut c_void) -> c_int {

@@ -234,8 +234,9 @@ def live_back(run):
 def live_other_accel(run):
     """A guest that works is moved to the other backend and back."""
     address = f"unix:{run.path('socket')}"
+    other = run.other_accel()
     source = boot(run)
-    for accel in (run.other_accel(), run.accel):
+    for accel in (other, run.accel):
         destination = run.qemu(incoming=address, accel=accel)
         destination.qmp("migrate-set-parameters", max_bandwidth=FAST)
         before = live(source, destination, address)
@@ -351,6 +352,8 @@ def save_for_other_kvm(run):
     """A guest is put aside for a host with the other module."""
     path = saved(run.kvm, run.accel, run.smp)
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    # Whichever backend it will run under.
+    run.flags = 4
     qemu = boot(run)
     before = stop(qemu)
     steady.send(qemu, "waiting")

@@ -91,13 +91,16 @@ pub(crate) fn supported() -> bool {
 pub(crate) struct Registers {
     values: [u64; WORDS],
     seen: [u64; WORDS],
+    flags: usize,
 }
 
 impl Registers {
-    pub(crate) fn new() -> Self {
+    /// Of the condition flags the first `flags` are used.
+    pub(crate) fn new(flags: usize) -> Self {
         Self {
             values: [0; WORDS],
             seen: [0; WORDS],
+            flags,
         }
     }
 
@@ -106,8 +109,8 @@ impl Registers {
         for (i, value) in self.values.iter_mut().enumerate() {
             *value = (seed ^ (i as u64) << 40).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         }
-        for flag in &mut self.values[FLAGS..CONTROL] {
-            *flag &= 1;
+        for (i, flag) in self.values[FLAGS..CONTROL].iter_mut().enumerate() {
+            *flag = if i < self.flags { *flag >> 45 & 1 } else { 0 };
         }
         // A rounding mode (bits 8 and 9) and sticky flags (16 to 20), no traps.
         self.values[CONTROL] &= 0x1f << 16 | 3 << 8;
