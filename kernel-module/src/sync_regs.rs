@@ -197,6 +197,7 @@ fn store_sets(vcpu: &Vcpu, valid: u64) {
     }
     let csr = |number| one_reg::get_csr(vcpu, number).unwrap_or(0);
     if valid & sets::CSR != 0 {
+        one_reg::settle(vcpu);
         // SAFETY: As in `load`.
         unsafe { (&raw mut (*area).csr).write_volatile(CSRS.map(csr)) };
     }

@@ -130,13 +130,14 @@ def seen(run, qemu):
 def info_registers(run):
     """Both backends show the same of one saved machine, and what was there when
     it was saved."""
+    another = run.other_accel()
     path, text = save(run, run.accel)
     ours = load(run, run.accel, path)
     mine = seen(run, ours)
     loaded = mine["info registers -a"]
     check(loaded == steady_part(text), difference(steady_part(text), loaded))
     ours.quit()
-    theirs = load(run, run.other_accel(), path)
+    theirs = load(run, another, path)
     other = seen(run, theirs)
     theirs.quit()
     check(mine.keys() == other.keys(), "not the same questions")
