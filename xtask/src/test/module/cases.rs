@@ -242,7 +242,15 @@ fn hostile(scale: Scale) -> Case {
 fn hotplug(scale: Scale) -> Case {
     let cycles = scale.of(10, 60, 15);
     let script = format!(
-        "cycle() {{\n\
+        "without_module() {{\n\
+         for cpu in 1 2 3; do\n\
+         echo 0 >/sys/devices/system/cpu/cpu$cpu/online\n\
+         sleep 0.05\n\
+         echo 1 >/sys/devices/system/cpu/cpu$cpu/online\n\
+         sleep 0.05\n\
+         done\n\
+         }}\n\
+         cycle() {{\n\
          for i in $(seq $1); do\n\
          cpu=/sys/devices/system/cpu/cpu$((i % 3 + 1))/online\n\
          other=/sys/devices/system/cpu/cpu$((i * 2 % 3 + 1))/online\n\
