@@ -74,10 +74,13 @@ void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, unsigned int class)
 {
 	/* What raw_spin_lock_init() takes for a class is this line of code. */
 	static struct lock_class_key keys[KVM_LA_LOCK_CLASSES];
+	static const char *const names[KVM_LA_LOCK_CLASSES] = {
+		"kvm_la_ipi", "kvm_la_eiointc", "kvm_la_pch_pic", "kvm_la_dmsintc",
+	};
 
 	raw_spin_lock_init(lock);
 	if (class < KVM_LA_LOCK_CLASSES)
-		lockdep_set_class(lock, &keys[class]);
+		lockdep_set_class_and_name(lock, &keys[class], names[class]);
 }
 unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock)
 {

@@ -99,6 +99,13 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_regs(
     0
 }
 
+// User space's registers have the layout of the kernel's: they are copied at once.
+const _: () = assert!(
+    size_of::<b::fpureg>() == 32
+        && size_of::<b::kvm_fpu>() == core::mem::offset_of!(b::kvm_fpu, fpr) + 32 * 32
+        && core::mem::offset_of!(b::kvm_fpu, fpr) == 16
+);
+
 /// KVM_GET_FPU.
 ///
 /// # Safety
@@ -115,9 +122,9 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_get_fpu(
         let fpu = &*Vcpu::from_c(vcpu).units.fpu.get();
         (*out).fcsr = fpu.fcsr;
         (*out).fcc = fpu.fcc;
-        for (out, register) in (*out).fpr.iter_mut().zip(&fpu.fpr) {
-            out.val64 = register.val64;
-        }
+        let out = &mut (*out).fpr;
+        out.as_mut_ptr()
+            .copy_from_nonoverlapping(fpu.fpr.as_ptr().cast(), out.len());
     }
     0
 }
@@ -137,9 +144,9 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_fpu(
         let fpu = &mut *Vcpu::from_c(vcpu).units.fpu.get();
         fpu.fcsr = (*new).fcsr;
         fpu.fcc = (*new).fcc;
-        for (new, register) in (*new).fpr.iter().zip(&mut fpu.fpr) {
-            register.val64 = new.val64;
-        }
+        let new = &(*new).fpr;
+        let registers = fpu.fpr.as_mut_ptr().cast();
+        new.as_ptr().copy_to_nonoverlapping(registers, new.len());
     }
     0
 }

@@ -132,6 +132,25 @@ pub(crate) unsafe fn call_ioctl(
     }
 }
 
+/// A system call that the C library has no function for.
+///
+/// # Safety
+///
+/// The arguments are what the call wants: numbers, or addresses of live objects
+/// of the size that it reads and writes.
+pub(crate) unsafe fn call_system(
+    call: &'static str,
+    number: i64,
+    arguments: [u64; 5],
+) -> Result<i64> {
+    let [a, b, c, d, e] = arguments;
+    // SAFETY: by this function's contract.
+    match unsafe { syscall(number as c_long, a, b, c, d, e) } {
+        -1 => Err(last_error(call)),
+        result => Ok(result),
+    }
+}
+
 /// Takes over a descriptor that the kernel has just made for us.
 ///
 /// # Safety

@@ -66,6 +66,11 @@ pub(super) fn all(scale: Scale) -> Vec<Case> {
             cases.push(load_and_unload(scale, host_smp));
         }
     }
+    for host_smp in [1, 4] {
+        if scale != Scale::Ci || host_smp == 1 {
+            cases.push(irqfd_storm(scale, host_smp));
+        }
+    }
     cases.extend([
         churn(scale),
         kill(scale),
@@ -166,6 +171,43 @@ fn kill_qemu(scale: Scale) -> Case {
     }
 }
 
+/// irqfds that fire where a disk's interrupt is handled: on one CPU in the handler
+/// itself, on several in the soft interrupt of the CPU that asked.
+///
+/// The debug kernel's lockdep complains if one of the locks that are taken there is
+/// ever held with interrupts on, and tells ('-' in the first or third place) that
+/// they were taken there: otherwise its silence would mean nothing.
+fn irqfd_storm(scale: Scale, host_smp: u32) -> Case {
+    let rounds = scale.of(20, 200, 50);
+    let context = if host_smp == 1 {
+        "-...|-.-."
+    } else {
+        "-...|-.-.|..-."
+    };
+    let script = format!(
+        "handlers() {{\n\
+         grep -q 'debug_locks: *1' /proc/lockdep_stats 2>/dev/null || return 0\n\
+         for lock in kvm_la_eiointc kvm_la_pch_pic; do\n\
+         usage=$(sed -n \"s/.* \\([^ ]*\\): $lock\\$/\\1/p\" /proc/lockdep)\n\
+         echo \"irqfd-storm: lockdep on $lock: $usage\"\n\
+         case $usage in {context}) ;; *) fail \"$lock: not taken in handlers, or not as there\" ;; esac\n\
+         done\n\
+         }}\n\
+         {}",
+        around(
+            &format!("must irqfd-storm /dev/vda 10 1{SEED}"),
+            &format!("must irqfd-storm /dev/vda {rounds} {SEED}; handlers"),
+        )
+    );
+    Case {
+        name: format!("irqfd-storm,rounds={rounds},host-smp={host_smp}"),
+        host_smp,
+        script,
+        programs: &["irqfd-storm"],
+        guest: false,
+    }
+}
+
 /// Random and structure-aware calls of the interface.
 fn fuzz(scale: Scale) -> Case {
     let calls = scale.of(100_000, 1_000_000, 60_000);
@@ -200,7 +242,15 @@ fn hostile(scale: Scale) -> Case {
 fn hotplug(scale: Scale) -> Case {
     let cycles = scale.of(10, 60, 15);
     let script = format!(
-        "cycle() {{\n\
+        "without_module() {{\n\
+         for cpu in 1 2 3; do\n\
+         echo 0 >/sys/devices/system/cpu/cpu$cpu/online\n\
+         sleep 0.05\n\
+         echo 1 >/sys/devices/system/cpu/cpu$cpu/online\n\
+         sleep 0.05\n\
+         done\n\
+         }}\n\
+         cycle() {{\n\
          for i in $(seq $1); do\n\
          cpu=/sys/devices/system/cpu/cpu$((i % 3 + 1))/online\n\
          other=/sys/devices/system/cpu/cpu$((i * 2 % 3 + 1))/online\n\

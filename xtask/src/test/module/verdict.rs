@@ -65,6 +65,7 @@ const PROGRAMS: &[&str] = &[
     "hostile: ",
     "compute: ",
     "kvm-lifecycle: ",
+    "irqfd-storm: ",
 ];
 
 #[cfg(test)]
