@@ -36,7 +36,8 @@ fn branch(pc: u64, word: u32, machine: &impl Machine) -> Option<(u64, bool)> {
         let offset = i64::from(encoding.operands(word).imm) * SIZE as i64;
         pc.wrapping_add_signed(offset)
     };
-    let two: [(Encoding, fn(u64, u64) -> bool); 6] = [
+    type Condition = fn(u64, u64) -> bool;
+    let two: [(Encoding, Condition); 6] = [
         (BEQ, |j, d| j == d),
         (BNE, |j, d| j != d),
         (BLT, |j, d| (j as i64) < d as i64),
