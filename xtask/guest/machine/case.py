@@ -4,6 +4,7 @@ What the workstation reads are lines "KVM-LA-CASE NAME ...", then the same with
 "ok (N s)", "skipped: REASON" or "FAILED (N s) REASON"."""
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -98,6 +99,13 @@ class Run:
             if qemu.closed:
                 continue
             lines.append(f"QEMU {i} ({qemu.accel}): {' '.join(qemu.command)}")
+            try:
+                lines.append(f"  status: {qemu.status()}")
+                for line in qemu.hmp("info registers -a").splitlines():
+                    if re.search("CPU#|PC|pc|CRMD|ESTAT|ERA", line):
+                        lines.append(f"  {line}")
+            except Exception as error:
+                lines.append(f"  the monitor says nothing: {error}")
             lines += [f"  stderr: {line}" for line in qemu.errors().splitlines()[-10:]]
             console = qemu.console().splitlines()
             lines += [f"  console: {line}" for line in console[-30:]]

@@ -7,7 +7,7 @@ import time
 import steady
 from case import case, check
 from qemu import PATIENCE, QmpError, Timeout
-from state import STOP, stop
+from state import STOP, stop, stop_with_input
 
 # Bytes a second that a migration may take when it is to last.
 SLOWLY = 1 << 20
@@ -76,7 +76,7 @@ def live(source, destination, address):
     return steady.last(source)
 
 
-@case("file", ci=(2,), smp=(1, 2, 4), irqchip=("on", "off"))
+@case("file", smp=(1, 2, 4), irqchip=("on", "off"))
 def to_file(run):
     """A machine in a file goes on out of it, and again, whoever stopped it."""
     path = run.path("saved")
@@ -136,14 +136,16 @@ def live_migration(run):
         source.quit()
         source = destination
     steady.send(source, "hello")
+    steady.send_port(source, "hello")
     steady.received(source, "hello")
+    steady.received_port(source, "hello")
     source.quit()
 
 
 @case("live-input", smp=(1, 2), irqchip=("on", "off"))
 def live_input(run):
-    """Interrupts that wait in the moment of the move wait at the destination: the
-    source is stopped, gets input, and then hands over."""
+    """An interrupt that waits in the moment of the move waits at the destination: the
+    source is stopped, gets input by the console, and then hands over."""
     address = f"unix:{run.path('socket')}"
     source = boot(run)
     destination = run.qemu(incoming=address)
@@ -169,8 +171,8 @@ def live_stopped(run):
     address = f"unix:{run.path('socket')}"
     source = boot(run)
     destination = run.qemu(incoming=address)
-    before = stop(source)
-    steady.send(source, "waiting")
+    before = stop_with_input(source, "waiting")
+    said = source.console()
     time.sleep(STOP)
     source.qmp("migrate", uri=address)
     wait_for(source, "completed")
@@ -180,6 +182,7 @@ def live_stopped(run):
     time.sleep(STOP)
     destination.qmp("cont")
     steady.received(destination, "waiting")
+    steady.received_port(destination, "waiting", said)
     steady.goes_on(destination, before, after=0)
     destination.quit()
     source.quit()
@@ -355,13 +358,11 @@ def save_for_other_kvm(run):
     # Whichever backend it will run under.
     run.flags = 4
     qemu = boot(run)
-    before = stop(qemu)
-    steady.send(qemu, "waiting")
-    time.sleep(0.5)
+    before = stop_with_input(qemu, "waiting")
     qemu.qmp("migrate", uri=f"file:{path}")
     wait_for(qemu, "completed")
-    with open(path + ".line", "w") as file:
-        file.write(qemu.console()[before.begin : before.end])
+    with open(path + ".console", "w") as file:
+        file.write(qemu.console())
     qemu.quit()
 
 
@@ -371,13 +372,15 @@ def from_other_kvm(accel):
     def resume(run):
         """A guest that was saved on one module goes on on the other."""
         path = saved("upstream" if run.kvm == "rust" else "rust", accel, run.smp)
-        check(os.path.exists(path + ".line"), "save-for-other-kvm did not save it")
-        with open(path + ".line") as file:
-            before = steady.Progress(steady.LINE.search(file.read()))
+        check(os.path.exists(path + ".console"), "save-for-other-kvm did not save it")
+        with open(path + ".console") as file:
+            said = file.read()
+        before = steady.Progress(list(steady.LINE.finditer(said))[-1])
         qemu = run.qemu(incoming=f"file:{path}")
         wait_for(qemu, "completed")
         qemu.qmp("cont")
         steady.received(qemu, "waiting")
+        steady.received_port(qemu, "waiting", said)
         steady.goes_on(qemu, before, after=0)
         qemu.quit()
 

@@ -1,14 +1,17 @@
 """A QEMU with a guest, driven over QMP, on a KVM host."""
 
 import errno
+import fcntl
 import json
 import os
 import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 
 LAUNCHER = "/share/qemu-kvm-la"
@@ -22,7 +25,7 @@ INITRD = "/tmp/guest.initrd"
 SERVES = "runs in this backend"
 
 # Seconds of the machine, that is 1e9 instructions of each CPU.
-PATIENCE = 60
+PATIENCE = 30
 
 
 class QmpError(Exception):
@@ -216,6 +219,11 @@ class Qemu:
     def send(self, text, stream="console"):
         """Sends text to the guest."""
         os.write(self._inputs[stream], text.encode())
+
+    def untaken(self, stream):
+        """How many bytes of what was sent QEMU has not taken yet."""
+        answer = fcntl.ioctl(self._inputs[stream], termios.FIONREAD, b"\0" * 4)
+        return struct.unpack("i", answer)[0]
 
     def console(self):
         """All that the guest printed so far."""

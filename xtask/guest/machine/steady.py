@@ -148,13 +148,35 @@ def keeps_time(qemu, count=6):
 
 
 def send(qemu, text):
-    """Sends text by both ways."""
+    """Sends text to the console. A stopped machine takes it too: the UART's
+    interrupt, a level, then waits for the guest."""
     qemu.send(f"{text}\n")
+    deadline = time.monotonic() + PATIENCE
+    while qemu.untaken("console"):
+        check(time.monotonic() < deadline, "QEMU does not take what was sent to the console")
+        time.sleep(0.01)
+
+
+def send_port(qemu, text):
+    """Sends text to the port of a running machine and returns as soon as QEMU has
+    taken it: its interrupt, a message, was sent just now. The ports of a stopped
+    machine take nothing."""
     qemu.send(f"{text}\n", "port")
+    deadline = time.monotonic() + PATIENCE
+    while qemu.untaken("port"):
+        check(time.monotonic() < deadline, "QEMU does not take what was sent to the port")
 
 
 def received(qemu, text, after=0):
-    """Waits until the guest has got it by both ways."""
-    for way in ("console", "port"):
-        qemu.expect(f"KVM-LA-STEADY {way} {text}\n", after=after)
+    """Waits until the guest has got it by the console."""
+    qemu.expect(f"KVM-LA-STEADY console {text}\n", after=after)
+    sound(qemu)
+
+
+def received_port(qemu, text, before="", after=0):
+    """Waits until the guest has got it by the port, if it did not say so
+    before, on another console."""
+    said = f"KVM-LA-STEADY port {text}\n"
+    if said not in before:
+        qemu.expect(said, after=after)
     sound(qemu)
