@@ -13,6 +13,9 @@ const PAIR: u64 = 16;
 /// Bytes of an instruction.
 const SIZE: u64 = 4;
 
+/// Whether a branch on two registers, rj and rd, is taken.
+type Condition = fn(u64, u64) -> bool;
+
 /// What a vCPU has before the instruction.
 pub trait Machine {
     /// A general register.
@@ -36,7 +39,6 @@ fn branch(pc: u64, word: u32, machine: &impl Machine) -> Option<(u64, bool)> {
         let offset = i64::from(encoding.operands(word).imm) * SIZE as i64;
         pc.wrapping_add_signed(offset)
     };
-    type Condition = fn(u64, u64) -> bool;
     let two: [(Encoding, Condition); 6] = [
         (BEQ, |j, d| j == d),
         (BNE, |j, d| j != d),

@@ -81,9 +81,8 @@ def dirty_rate(run):
 
 @case("dirty-ring", smp=(2, 4), ci=(2,))
 def dirty_ring(run):
-    """By the vCPUs' dirty rings, each for itself; then a limit on one of them."""
+    """By the vCPUs' dirty rings, each for itself."""
     cpu = run.smp - 1
-    # A limit is for a vCPU that fills its ring: it then waits.
     qemu, shell = writer(run, cpu, accel_options="dirty-ring-size=1024")
     answer = measure(qemu, mode="dirty-ring")
     rates = {entry["id"]: entry["dirty-rate"] for entry in answer["vcpu-dirty-rate"]}
@@ -93,6 +92,16 @@ def dirty_ring(run):
             check_rate(rate, f"ring of CPU {index}")
         else:
             check(rate <= IDLE, f"CPU {index} does nothing and writes {rate} MiB/s")
+    shell.run("killall debuggee")
+    qemu.quit()
+
+
+@case("dirty-limit", smp=(2, 4))
+def dirty_limit(run):
+    """A limit on one vCPU holds it down, and is taken away."""
+    cpu = run.smp - 1
+    # A limit is for a vCPU that fills its ring: it then waits.
+    qemu, shell = writer(run, cpu, accel_options="dirty-ring-size=1024")
     qemu.qmp("set-vcpu-dirty-limit", cpu_index=cpu, dirty_rate=LIMIT)
     deadline = time.monotonic() + 30
     low = 0
