@@ -157,21 +157,32 @@ fn case(
     true
 }
 
-fn all(new: fn() -> Fake, never: &[c_ulong]) {
+/// All lives; which of the calls came to fail.
+fn all(new: fn() -> Fake) -> Vec<&'static str> {
+    let mut failed = Vec::new();
     for request in REQUESTS {
         for errno in ERRORS {
-            let failed = [0, 2, 20].map(|good| case(new(), request, errno, good));
-            assert_eq!(failed[0], !never.contains(&request.0), "{}", request.1);
+            for good in [0, 2, 20] {
+                if case(new(), request, errno, good) && failed.last() != Some(&request.1) {
+                    failed.push(request.1);
+                }
+            }
         }
     }
+    failed
 }
 
 #[test]
 fn upstreams_kernel() {
-    all(Fake::new, &[]);
+    // There is no call that these lives do not make.
+    assert_eq!(all(Fake::new), REQUESTS.map(|(_, name, _)| name));
 }
 
+/// What goes through the run page has no call of its own.
 #[test]
 fn our_modules_kernel() {
-    all(Fake::with_module, &[]);
+    let failed = all(Fake::with_module);
+    for name in ["KVM_RUN", "KVM_SET_ONE_REG", "KVM_GET_REG_LIST"] {
+        assert!(failed.contains(&name), "{name} is not in {failed:?}");
+    }
 }
