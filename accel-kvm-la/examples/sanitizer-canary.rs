@@ -19,7 +19,9 @@ impl Unguarded {
         let number = self.0.get();
         for _ in 0..1000 {
             // SAFETY: Two threads do this at once: it is not safe.
-            unsafe { number.write_volatile(number.read_volatile() + 1) };
+            let old = unsafe { number.read_volatile() };
+            // SAFETY: As above.
+            unsafe { number.write_volatile(old.wrapping_add(1)) };
         }
     }
 }
