@@ -108,8 +108,16 @@ const fn major6(insn: Encoding) -> u32 {
     insn.bits >> 22
 }
 
+const fn major12(insn: Encoding) -> u32 {
+    insn.bits >> 20
+}
+
 const fn major15(insn: Encoding) -> u32 {
     insn.bits >> 15
+}
+
+const fn major17(insn: Encoding) -> u32 {
+    insn.bits >> 17
 }
 
 macro_rules! opcodes {
@@ -127,27 +135,27 @@ opcodes! { major6:
     VLD = lsx::VLD; VST = lsx::VST; XVLD = XVLD_INSN; XVST = XVST_INSN;
 }
 
+// With an index register: the bits above these tell the width, of floating-point
+// and vector registers also load from store.
+opcodes! { major12:
+    LDX = integer::LDX_B; STX = integer::STX_B; LDX_U = integer::LDX_BU;
+    FLX = fp::FLDX_S; VLX = lsx::VLDX;
+}
+
 opcodes! { major15:
-    LDX_B = integer::LDX_B; LDX_H = integer::LDX_H; LDX_W = integer::LDX_W; LDX_D = integer::LDX_D;
-    STX_B = integer::STX_B; STX_H = integer::STX_H; STX_W = integer::STX_W; STX_D = integer::STX_D;
-    LDX_BU = integer::LDX_BU; LDX_HU = integer::LDX_HU; LDX_WU = integer::LDX_WU;
-    PRELDX = integer::PRELDX;
-    FLDX_S = fp::FLDX_S; FLDX_D = fp::FLDX_D; FSTX_S = fp::FSTX_S; FSTX_D = fp::FSTX_D;
-    VLDX = lsx::VLDX; VSTX = lsx::VSTX; XVLDX = XVLDX_INSN; XVSTX = XVSTX_INSN;
-    FLDGT_S = bound::FLDGT_S; FLDGT_D = bound::FLDGT_D; FLDLE_S = bound::FLDLE_S; FLDLE_D = bound::FLDLE_D;
-    FSTGT_S = bound::FSTGT_S; FSTGT_D = bound::FSTGT_D; FSTLE_S = bound::FSTLE_S; FSTLE_D = bound::FSTLE_D;
-    LDGT_B = bound::LDGT_B; LDGT_H = bound::LDGT_H; LDGT_W = bound::LDGT_W; LDGT_D = bound::LDGT_D;
-    LDLE_B = bound::LDLE_B; LDLE_H = bound::LDLE_H; LDLE_W = bound::LDLE_W; LDLE_D = bound::LDLE_D;
-    STGT_B = bound::STGT_B; STGT_H = bound::STGT_H; STGT_W = bound::STGT_W; STGT_D = bound::STGT_D;
-    STLE_B = bound::STLE_B; STLE_H = bound::STLE_H; STLE_W = bound::STLE_W; STLE_D = bound::STLE_D;
-    SC_Q = atomic::SC_Q; AMMIN_DB_DU = atomic::AMMIN_DB_DU;
+    PRELDX = integer::PRELDX; SC_Q = atomic::SC_Q; AMMIN_DB_DU = atomic::AMMIN_DB_DU;
+}
+
+// Bound-checking: the two bits below these tell the width, the lower of them the one
+// of floating-point registers, whose upper one tells the kind of bound.
+opcodes! { major17:
+    LDGT = bound::LDGT_B; LDLE = bound::LDLE_B; STGT = bound::STGT_B; STLE = bound::STLE_B;
+    FLD_BOUND = bound::FLDGT_S; FST_BOUND = bound::FSTGT_S;
 }
 
 // LASX (Volume 2; numbers from loongson-community/loongarch-opcodes).
 const XVLD_INSN: Encoding = Encoding::new("xvld", 0x2c80_0000, "VdJSk12", false);
 const XVST_INSN: Encoding = Encoding::new("xvst", 0x2cc0_0000, "VdJSk12", false);
-const XVLDX_INSN: Encoding = Encoding::new("xvldx", 0x3848_0000, "VdJK", false);
-const XVSTX_INSN: Encoding = Encoding::new("xvstx", 0x384c_0000, "VdJK", false);
 
 // First bytes of the remaining groups.
 const LL_W: u32 = atomic::LL_W.bits >> 24;
@@ -242,45 +250,37 @@ const fn element(word: u32, direction: Direction, bytes: u8) -> Option<Access> {
 const fn indexed(word: u32) -> Result<Memory, Refusal> {
     use Direction::{Read, Write};
     use Shape::{Plain, Signed, Unsigned};
+    let (upper, lower) = (word >> 18 & 3, word >> 15 & 3);
     let rk = Offset::Register(Gpr::new(word >> 10));
     // Bound-checking accesses compare rj with rk and use rj alone.
     let rj = Offset::Immediate(0);
-    Ok(Memory::Access(match word >> 15 {
-        LDX_B => general(word, Read, 1, Signed, rk),
-        LDX_H => general(word, Read, 2, Signed, rk),
-        LDX_W => general(word, Read, 4, Signed, rk),
-        LDX_D => general(word, Read, 8, Signed, rk),
-        LDX_BU => general(word, Read, 1, Unsigned, rk),
-        LDX_HU => general(word, Read, 2, Unsigned, rk),
-        LDX_WU => general(word, Read, 4, Unsigned, rk),
-        STX_B => general(word, Write, 1, Signed, rk),
-        STX_H => general(word, Write, 2, Signed, rk),
-        STX_W => general(word, Write, 4, Signed, rk),
-        STX_D => general(word, Write, 8, Signed, rk),
-        FLDX_S => vector(word, Read, 4, Plain, rk),
-        FLDX_D => vector(word, Read, 8, Plain, rk),
-        FSTX_S => vector(word, Write, 4, Plain, rk),
-        FSTX_D => vector(word, Write, 8, Plain, rk),
-        VLDX => vector(word, Read, 16, Plain, rk),
-        VSTX => vector(word, Write, 16, Plain, rk),
-        XVLDX => vector(word, Read, 32, Plain, rk),
-        XVSTX => vector(word, Write, 32, Plain, rk),
-        LDGT_B | LDLE_B => general(word, Read, 1, Signed, rj),
-        LDGT_H | LDLE_H => general(word, Read, 2, Signed, rj),
-        LDGT_W | LDLE_W => general(word, Read, 4, Signed, rj),
-        LDGT_D | LDLE_D => general(word, Read, 8, Signed, rj),
-        STGT_B | STLE_B => general(word, Write, 1, Signed, rj),
-        STGT_H | STLE_H => general(word, Write, 2, Signed, rj),
-        STGT_W | STLE_W => general(word, Write, 4, Signed, rj),
-        STGT_D | STLE_D => general(word, Write, 8, Signed, rj),
-        FLDGT_S | FLDLE_S => vector(word, Read, 4, Plain, rj),
-        FLDGT_D | FLDLE_D => vector(word, Read, 8, Plain, rj),
-        FSTGT_S | FSTLE_S => vector(word, Write, 4, Plain, rj),
-        FSTGT_D | FSTLE_D => vector(word, Write, 8, Plain, rj),
+    match word >> 15 {
         PRELDX => return Ok(Memory::Skip),
         SC_Q..=AMMIN_DB_DU => return Err(Refusal::Atomic),
-        _ => return Err(Refusal::Unknown),
-    }))
+        _ => {}
+    }
+    let access = match word >> 17 {
+        LDGT | LDLE => general(word, Read, 1 << lower, Signed, rj),
+        STGT | STLE => general(word, Write, 1 << lower, Signed, rj),
+        FLD_BOUND => vector(word, Read, 4 << (lower & 1), Plain, rj),
+        FST_BOUND => vector(word, Write, 4 << (lower & 1), Plain, rj),
+        _ if word >> 15 & 7 != 0 => return Err(Refusal::Unknown),
+        _ => match word >> 20 {
+            LDX => general(word, Read, 1 << upper, Signed, rk),
+            STX => general(word, Write, 1 << upper, Signed, rk),
+            LDX_U => general(word, Read, 1 << upper, Unsigned, rk),
+            FLX => {
+                let direction = if upper & 2 == 0 { Read } else { Write };
+                vector(word, direction, 4 << (upper & 1), Plain, rk)
+            }
+            VLX => {
+                let direction = if upper & 1 == 0 { Read } else { Write };
+                vector(word, direction, 16 << (upper >> 1), Plain, rk)
+            }
+            _ => return Err(Refusal::Unknown),
+        },
+    };
+    Ok(Memory::Access(access))
 }
 
 /// Decodes `word`, an instruction that faulted on a guest-physical address
