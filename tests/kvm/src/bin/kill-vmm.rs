@@ -44,6 +44,11 @@ guest_code! {
     "srli.d $t0, $t0, 1",
     "csrwr $t0, 0x4",
     "1:",
+    // A hypercall, CPUCFG, a CSR that software emulates: first, so that also a
+    // guest that is soon killed on a slow host has come by.
+    "hvcl 0x100",
+    "cpucfg $t4, $zero",
+    "csrrd $t4, 0x3",
     // A page that is not there yet, or write-protected, or being taken away.
     "lu12i.w $t1, 4",
     "add.d $s3, $s3, $t1",
@@ -67,10 +72,6 @@ guest_code! {
     "andi $t5, $t5, 1",
     "slli.d $t5, $t5, 16",
     "iocsrwr.w $t5, $t4",
-    // A hypercall, CPUCFG, a CSR that software emulates.
-    "hvcl 0x100",
-    "cpucfg $t4, $zero",
-    "csrrd $t4, 0x3",
     // Sleep until the timer or an IPI comes.
     "andi $t4, $s3, 0x700",
     "ori $t4, $t4, 0x401",
