@@ -293,7 +293,8 @@ fn hotplug(scale: Scale) -> Case {
 fn allocation_failures() -> Case {
     let calls = 40_000;
     // Failures that the kernel reports are no complaints: it is told not to.
-    let quiet = "for d in failslab fail_page_alloc fail_usercopy; do\n\
+    let quiet = "allocations_fail=yes\n\
+                 for d in failslab fail_page_alloc fail_usercopy; do\n\
                  echo 0 >/sys/kernel/debug/$d/verbose\n\
                  done\n\
                  echo N >/sys/kernel/debug/failslab/ignore-gfp-wait\n\
