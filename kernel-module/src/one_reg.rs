@@ -19,14 +19,34 @@ fn failure(errno: i32) -> Error {
     Error::from_errno(-errno)
 }
 
-/// ESTAT and GINTC as saved, with what was asked for since.
+/// ESTAT and GINTC as saved.
 fn status(vcpu: &Vcpu) -> Status {
     let file = vcpu.csr();
-    let delivery = vcpu.interrupts.peek().delivery();
     Status {
-        estat: delivery.estat(file.get(num::ESTAT)),
-        gintc: delivery.gintc(file.get(num::GINTC)),
+        estat: file.get(num::ESTAT),
+        gintc: file.get(num::GINTC),
     }
+}
+
+/// Puts the interrupts that were asked for into the saved registers, before user
+/// space reads them. What is asked for between this and a write of what it read
+/// stays asked for: the line of a device that it raises meanwhile must not be
+/// lost (Linux: kvm/vcpu.c _kvm_getcsr delivers, _kvm_setcsr keeps).
+pub(crate) fn settle(vcpu: &Vcpu) {
+    let taken = vcpu.interrupts.take();
+    if taken.is_empty() {
+        return;
+    }
+    let delivery = taken.delivery();
+    let file = vcpu.csr();
+    if delivery.raises_avec() {
+        for (number, bits) in (num::MSGIS0..).zip(vcpu.messages.take()) {
+            file.set(number, file.get(number) | bits);
+        }
+    }
+    file.set(num::ESTAT, delivery.estat(file.get(num::ESTAT)));
+    file.set(num::GINTC, delivery.gintc(file.get(num::GINTC)));
+    vcpu.clear_flag(flag::CSR_LOADED);
 }
 
 /// Value of register `id`.
@@ -34,29 +54,37 @@ pub(crate) fn get(vcpu: &Vcpu, id: u64) -> Result<u64> {
     let register =
         OneReg::open(id, Intent::Get, vcpu.cpucfg()).map_err(|error| failure(error.errno()))?;
     Ok(match register {
-        OneReg::Csr(number) => get_csr(vcpu, number)?,
+        OneReg::Csr(number) => {
+            if matches!(number, num::ESTAT | num::GINTC) {
+                settle(vcpu);
+            }
+            get_csr(vcpu, number)?
+        }
         OneReg::Cpucfg(index) => u64::from(vcpu.cpucfg().get(index).unwrap_or(0)),
         OneReg::Counter => csr::counter().wrapping_add(vcpu.vm().time_offset() as u64),
         OneReg::DebugInst => debug_inst(),
         OneReg::VcpuReset => return Err(EINVAL),
-        OneReg::Lbt(register) => {
-            let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
-            // SAFETY: The structures are the vCPU's own.
-            unsafe {
-                match register {
-                    Lbt::Scr(0) => (*lbt).scr0 as u64,
-                    Lbt::Scr(1) => (*lbt).scr1 as u64,
-                    Lbt::Scr(2) => (*lbt).scr2 as u64,
-                    Lbt::Scr(_) => (*lbt).scr3 as u64,
-                    Lbt::Eflags => (*lbt).eflags as u64,
-                    Lbt::Ftop => u64::from((*fpu).ftop),
-                }
-            }
-        }
+        OneReg::Lbt(register) => get_lbt(vcpu, register),
     })
 }
 
-/// Value of CSR `number` as user space sees it.
+/// Value of a register of binary translation.
+pub(crate) fn get_lbt(vcpu: &Vcpu, register: Lbt) -> u64 {
+    let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
+    // SAFETY: The structures are the vCPU's own.
+    unsafe {
+        match register {
+            Lbt::Scr(0) => (*lbt).scr0 as u64,
+            Lbt::Scr(1) => (*lbt).scr1 as u64,
+            Lbt::Scr(2) => (*lbt).scr2 as u64,
+            Lbt::Scr(_) => (*lbt).scr3 as u64,
+            Lbt::Eflags => (*lbt).eflags as u64,
+            Lbt::Ftop => u64::from((*fpu).ftop),
+        }
+    }
+}
+
+/// Value of CSR `number` as user space sees it, once [`settle`] was called.
 pub(crate) fn get_csr(vcpu: &Vcpu, number: u16) -> Result<u64> {
     let access = user_access(number, host_features()).map_err(|error| failure(error.errno()))?;
     Ok(match access {
@@ -82,13 +110,7 @@ pub(crate) fn set(vcpu: &Vcpu, id: u64, value: u64) -> Result {
         OneReg::open(id, Intent::Set, vcpu.cpucfg()).map_err(|error| failure(error.errno()))?;
     match register {
         OneReg::Csr(number) => set_csr(vcpu, number, value)?,
-        OneReg::Cpucfg(index) => {
-            let mut cpucfg = *vcpu.cpucfg();
-            cpucfg
-                .set(&host().processor, index, value)
-                .map_err(|error| failure(error.errno()))?;
-            vcpu.set_cpucfg(cpucfg);
-        }
+        OneReg::Cpucfg(index) => set_cpucfg(vcpu, index, value)?,
         // The counter is the board's; the first vCPU sets it for all.
         OneReg::Counter if vcpu.id == 0 => vcpu
             .vm()
@@ -96,22 +118,35 @@ pub(crate) fn set(vcpu: &Vcpu, id: u64, value: u64) -> Result {
         OneReg::Counter => {}
         OneReg::VcpuReset => reset(vcpu),
         OneReg::DebugInst => return Err(EINVAL),
-        OneReg::Lbt(register) => {
-            let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
-            // SAFETY: The structures are the vCPU's own.
-            unsafe {
-                match register {
-                    Lbt::Scr(0) => (*lbt).scr0 = value as _,
-                    Lbt::Scr(1) => (*lbt).scr1 = value as _,
-                    Lbt::Scr(2) => (*lbt).scr2 = value as _,
-                    Lbt::Scr(_) => (*lbt).scr3 = value as _,
-                    Lbt::Eflags => (*lbt).eflags = value as _,
-                    Lbt::Ftop => (*fpu).ftop = value as u32,
-                }
-            }
-        }
+        OneReg::Lbt(register) => set_lbt(vcpu, register, value),
     }
     Ok(())
+}
+
+/// Sets CPUCFG word `index`.
+pub(crate) fn set_cpucfg(vcpu: &Vcpu, index: u16, value: u64) -> Result {
+    let mut cpucfg = *vcpu.cpucfg();
+    cpucfg
+        .set(&host().processor, index, value)
+        .map_err(|error| failure(error.errno()))?;
+    vcpu.set_cpucfg(cpucfg);
+    Ok(())
+}
+
+/// Sets a register of binary translation, which the vCPU has.
+pub(crate) fn set_lbt(vcpu: &Vcpu, register: Lbt, value: u64) {
+    let (lbt, fpu) = (vcpu.units.lbt.get(), vcpu.units.fpu.get());
+    // SAFETY: The structures are the vCPU's own.
+    unsafe {
+        match register {
+            Lbt::Scr(0) => (*lbt).scr0 = value as _,
+            Lbt::Scr(1) => (*lbt).scr1 = value as _,
+            Lbt::Scr(2) => (*lbt).scr2 = value as _,
+            Lbt::Scr(_) => (*lbt).scr3 = value as _,
+            Lbt::Eflags => (*lbt).eflags = value as _,
+            Lbt::Ftop => (*fpu).ftop = value as u32,
+        }
+    }
 }
 
 /// Sets CSR `number` as user space may.
@@ -144,9 +179,9 @@ pub(crate) fn set_csr(vcpu: &Vcpu, number: u16, value: u64) -> Result {
     Ok(())
 }
 
-/// ESTAT and GINTC are what user space says; what waited is part of it.
+/// ESTAT and GINTC are what user space says, with what is asked for since it read
+/// them.
 fn store(vcpu: &Vcpu, status: Status) {
-    vcpu.interrupts.reset();
     vcpu.csr().set(num::ESTAT, status.estat);
     vcpu.csr().set(num::GINTC, status.gintc);
 }

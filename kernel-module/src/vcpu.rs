@@ -133,6 +133,8 @@ pub(crate) struct Vcpu {
     pub(crate) here: Cell<(i32, *const PerCpu)>,
     /// Where the vCPU was last loaded, or -1.
     pub(crate) last_cpu: Cell<i32>,
+    /// The VM's `time_offset` when the guest CSRs were loaded.
+    loaded_offset: Cell<i64>,
     /// The GID.
     pub(crate) vpid: Cell<Vpid>,
     /// Of [`request::TLB_FLUSH_GPA`].
@@ -404,10 +406,13 @@ impl Vcpu {
         if self.steal.get().address().is_some() {
             self.make_request(request::STEAL_UPDATE);
         }
-        if self.flag(flag::CSR_LOADED) {
+        // Another vCPU may have set the VM's counter since.
+        let offset = self.vm().time_offset();
+        if self.flag(flag::CSR_LOADED) && self.loaded_offset.get() == offset {
             return;
         }
-        csr::write::<{ num::GCNTC }>(self.vm().time_offset() as u64);
+        self.loaded_offset.set(offset);
+        csr::write::<{ num::GCNTC }>(offset as u64);
         load_csrs(self.csr());
         if self.cpucfg().msgint() {
             load_msgint(self.csr());
@@ -522,6 +527,7 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
     let host = host();
     vcpu.cpu.set(-1);
     vcpu.last_cpu.set(-1);
+    vcpu.loaded_offset.set(0);
     vcpu.flush_gpa.set(u64::MAX);
     timer::init(&vcpu);
 

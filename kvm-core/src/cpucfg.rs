@@ -54,11 +54,15 @@ impl GuestCpucfg {
         self.words.get(usize::from(index)).copied()
     }
 
-    /// Sets word `index`, after [`check`] against `host`.
+    /// Sets word `index`, after [`check`] against `host`. The value that it has
+    /// is always allowed: a new vCPU's word 2 is zero, which is no CPU's, and
+    /// whoever copies registers copies that too.
     pub fn set(&mut self, host: &Host, index: u16, value: u64) -> Result<(), CpucfgError> {
-        let value = check(host, index, value)?;
         let word = self.words.get_mut(usize::from(index));
-        *word.ok_or(CpucfgError::Index)? = value;
+        let word = word.ok_or(CpucfgError::Index)?;
+        if u64::from(*word) != value {
+            *word = check(host, index, value)?;
+        }
         Ok(())
     }
 

@@ -70,37 +70,38 @@ pub mod vcpu_attr {
 
 /// Groups and attributes of the in-kernel devices.
 pub mod device {
-    /// IPI: registers; the attribute is vCPU << 16 | register.
+    /// IPI: registers; the attribute has the vCPU in 25:16, the register's offset in 7:0.
     pub const IPI_GRP_REGS: u32 = 0x4000_0001;
-    /// Extended I/O interrupt controller: registers.
+    /// Extended I/O interrupt controller: registers; the attribute has the vCPU in
+    /// 31:16, the register's offset in 15:0.
     pub const EXTIOI_GRP_REGS: u32 = 0x4000_0002;
     /// Extended I/O interrupt controller: state that no register shows.
     pub const EXTIOI_GRP_SW_STATUS: u32 = 0x4000_0003;
-    /// Number of CPUs.
+    /// Number of CPUs, read-only.
     pub const EXTIOI_SW_STATUS_NUM_CPU: u64 = 0;
-    /// Features.
+    /// Features of the virtual extension, read-only.
     pub const EXTIOI_SW_STATUS_FEATURE: u64 = 1;
     /// State of the virtual extension.
     pub const EXTIOI_SW_STATUS_STATE: u64 = 2;
     /// Extended I/O interrupt controller: control.
     pub const EXTIOI_GRP_CTRL: u32 = 0x4000_0004;
-    /// Sets the number of CPUs.
+    /// Sets the number of CPUs, 32 bits, at most 256.
     pub const EXTIOI_CTRL_INIT_NUM_CPU: u64 = 0;
-    /// Sets the features.
+    /// Sets the features of the virtual extension, 32 bits.
     pub const EXTIOI_CTRL_INIT_FEATURE: u64 = 1;
     /// All registers have been written: derived state may be computed.
     pub const EXTIOI_CTRL_LOAD_FINISHED: u64 = 3;
-    /// Platform controller hub: registers.
+    /// Platform controller hub: registers; the attribute is the offset.
     pub const PCH_PIC_GRP_REGS: u32 = 0x4000_0005;
     /// Platform controller hub: control.
     pub const PCH_PIC_GRP_CTRL: u32 = 0x4000_0006;
-    /// Sets the address of the registers.
+    /// Sets the address of the registers, 64 bits.
     pub const PCH_PIC_CTRL_INIT: u64 = 0;
     /// Direct message interrupt controller: control.
     pub const DMSINTC_GRP_CTRL: u32 = 0x4000_0007;
-    /// Sets the address of its message window.
+    /// Sets the address of its message window, 64 bits, once.
     pub const DMSINTC_MSG_ADDR_BASE: u64 = 0;
-    /// Sets the size of its message window.
+    /// Sets the size of its message window in bytes, 64 bits, once.
     pub const DMSINTC_MSG_ADDR_SIZE: u64 = 1;
 }
 

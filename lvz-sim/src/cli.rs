@@ -69,6 +69,11 @@ pub struct RunArgs {
     #[arg(long, requires = "stats")]
     pub stats_sites: bool,
 
+    /// List the system calls with this number that the host's programs make
+    /// (in a7; 29 is ioctl), with the instructions run until then
+    #[arg(long, value_name = "NUMBER", requires = "stats")]
+    pub stats_calls: Option<u64>,
+
     /// Trace to standard error: exceptions, guest, insn, lint (comma-separated)
     #[arg(long, value_name = "WHAT", default_value = "", hide_default_value = true, value_parser = parse_trace)]
     pub trace: Trace,

@@ -20,6 +20,7 @@ pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 
+use crate::calls::Calls;
 use crate::isa::{Op, Step, Stop};
 use crate::mmu::{SoftTlb, Tlb};
 use crate::platform::CpuLines;
@@ -122,6 +123,8 @@ pub struct Cpu {
     pub trace: Trace,
     /// What is being counted about guest exits.
     pub stats: CpuStats,
+    /// System calls that are written down, if wanted.
+    pub calls: Option<Box<Calls>>,
 }
 
 impl Cpu {
@@ -153,6 +156,7 @@ impl Cpu {
             gates: gates::Gates::default(),
             trace: Trace::default(),
             stats: CpuStats::default(),
+            calls: None,
             model,
         };
         cpu.root.reset_lvz(&cpu.model);

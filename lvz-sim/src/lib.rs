@@ -1,6 +1,7 @@
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
 pub mod boot;
+pub mod calls;
 pub mod cli;
 pub mod cpu;
 pub mod engine;

@@ -1,5 +1,6 @@
 //! `--stats`: the figures of a run.
 
+use crate::calls::Call;
 use crate::engine::Machine;
 use crate::stats::{ExitCause, ExitRecord, Split};
 use serde::Serialize;
@@ -76,6 +77,9 @@ pub struct Report {
     /// asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sites: Option<BTreeMap<ExitCause, BTreeMap<String, ExitFigures>>>,
+    /// System calls with the number that was asked for, CPU by CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Vec<Call>>,
     /// TLB figures.
     pub tlb: TlbReport,
     /// Hash of memory and registers, in hexadecimal, if asked for.
@@ -118,6 +122,11 @@ impl Report {
                 figures.invalidated += counts.invalidated[i];
             }
         }
+        let calls = machine.cpus.iter().filter_map(|cpu| cpu.calls.as_ref());
+        let calls = calls
+            .flat_map(|calls| calls.seen().iter().cloned())
+            .collect::<Vec<_>>();
+        let wanted = machine.cpus.iter().any(|cpu| cpu.calls.is_some());
         let exits = records
             .into_iter()
             .map(|(cause, r)| (cause, ExitFigures::of(&r)))
@@ -139,6 +148,7 @@ impl Report {
             entries,
             exits,
             sites,
+            calls: wanted.then_some(calls),
             tlb,
             state_hash: hash.map(|h| format!("{h:016x}")),
         }

@@ -1,6 +1,7 @@
 //! `lvz-sim run`.
 
 use crate::boot::{self, BootConfig};
+use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
 use crate::mem::Ram;
@@ -34,6 +35,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
             cpu.trace.instructions = true;
             cpu.trace.site = args.trace_site;
         }
+        cpu.calls = args.stats_calls.map(|number| Box::new(Calls::of(number)));
         if args.stats_sites {
             cpu.stats.sites.get_or_insert_default();
         }

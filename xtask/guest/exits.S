@@ -10,7 +10,8 @@
  *
  * Build with -DHUGE for the variant whose RAM is made of huge pages, which causes
  * stage-2 faults only, with -DLOG for stores to memory whose dirty pages are
- * logged, and with -DIDLE for one that sleeps for ever.
+ * logged, with -DIDLE for one that sleeps for ever, and with -DUSER for exits to
+ * user space alone.
  */
 
 #define UART		0x1fe001e0
@@ -77,6 +78,17 @@ site_\name:
 	bnez	$s0, site_\name
 .endm
 
+/* Exits that user space answers. */
+.macro user_space
+	/* The features of the chip. */
+	li.d	$t1, 8
+	many	iocsr_user_read, MANY, iocsrrd.d $t0, $t1
+	/* The UART's line status and scratch register. */
+	li.d	$t1, UART
+	many	mmio_user_load, MANY, ld.bu $t0, $t1, 5
+	many	mmio_user_store, MANY, st.b $t0, $t1, 7
+.endm
+
 	.text
 	.globl	_start
 _start:
@@ -86,6 +98,10 @@ _start:
 0:
 	idle	0
 	b	0b
+#endif
+#ifdef USER
+	user_space
+	b	done
 #endif
 #ifdef HUGE
 	pages	fault_huge_load, 6, 0x80000000, HUGE_PAGE, ld.d $t0, $t1, 0
@@ -125,18 +141,14 @@ _start:
 	li.d	$t1, IPI_ENABLE
 	many	iocsr_kernel_read, MANY, iocsrrd.w $t0, $t1
 	many	iocsr_kernel_write, MANY, iocsrwr.w $t0, $t1
-	/* The features of the chip, which user space answers. */
-	li.d	$t1, 8
-	many	iocsr_user_read, MANY, iocsrrd.d $t0, $t1
 
 	li.d	$t1, PCH_PIC
 	many	mmio_kernel_load, MANY, ld.w $t0, $t1, 0x20
 	li.d	$t0, -1
 	many	mmio_kernel_store, MANY, st.w $t0, $t1, 0x20
-	/* Line status and scratch register. */
-	li.d	$t1, UART
-	many	mmio_user_load, MANY, ld.bu $t0, $t1, 5
-	many	mmio_user_store, MANY, st.b $t0, $t1, 7
+#ifndef USER
+	user_space
+#endif
 
 	/* Interrupt to itself; it stays pending until it is cleared. */
 	li.d	$t0, -1

@@ -82,19 +82,11 @@ fn build(products: &Products, workspace: &Path, dir: &Path) -> Result<()> {
     // One build's lines, not those of all builds before it.
     fs::write(&log, b"").with_context(|| format!("cannot write {}", log.display()))?;
     let mut step = Step::start("QEMU backend: building for loong64");
-    let mut fetch = Command::new(cargo());
-    fetch.current_dir(workspace).args(["fetch", "--locked"]);
-    step.run(fetch, &log)?;
-    let tools = products
-        .tools
-        .clone()
-        .with_bind(workspace, Path::new(INSIDE))
-        .with_bind(&cargo_home(workspace)?, Path::new(CARGO_HOME));
-    let mut build = tools.command_in(Path::new(INSIDE), "cargo");
+    step.run(fetch(workspace), &log)?;
+    let mut build = cargo_of_root(products, workspace)?;
     build.args(["build", "--offline", "--locked", "--profile", PROFILE]);
     build.args(["--target", TRIPLE, "--target-dir", TARGET]);
     build.args(["--package", "accel-kvm-la", "--lib", "--bins"]);
-    build.env("CARGO_HOME", CARGO_HOME);
     build.env(
         "CARGO_TARGET_LOONGARCH64_UNKNOWN_LINUX_GNU_LINKER",
         "loongarch64-linux-gnu-gcc",
@@ -109,8 +101,28 @@ fn build(products: &Products, workspace: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Has the workstation's cargo fetch the crates that Cargo.lock names.
+pub(crate) fn fetch(workspace: &Path) -> Command {
+    let mut fetch = Command::new(cargo());
+    fetch.current_dir(workspace).args(["fetch", "--locked"]);
+    fetch
+}
+
+/// The toolchain root's cargo in the workspace, with the home of the
+/// workstation's.
+pub(crate) fn cargo_of_root(products: &Products, workspace: &Path) -> Result<Command> {
+    let tools = products
+        .tools
+        .clone()
+        .with_bind(workspace, Path::new(INSIDE))
+        .with_bind(&cargo_home(workspace)?, Path::new(CARGO_HOME));
+    let mut command = tools.command_in(Path::new(INSIDE), "cargo");
+    command.env("CARGO_HOME", CARGO_HOME);
+    Ok(command)
+}
+
 /// The workstation's cargo.
-fn cargo() -> std::ffi::OsString {
+pub(crate) fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 

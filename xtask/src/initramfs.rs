@@ -18,6 +18,18 @@ const GUEST_INIT: &str = include_str!("../guest/guest-init");
 const WORKLOAD: &str = include_str!("../guest/workload.rs");
 const WORKLOAD_COMPUTE: &str = include_str!("workload.rs");
 
+/// The sources of the programs that guests run, main.rs first.
+type Source = (&'static str, &'static str);
+const WORKLOAD_SOURCES: &[Source] = &[("main.rs", WORKLOAD), ("compute.rs", WORKLOAD_COMPUTE)];
+const STEADY_SOURCES: &[Source] = &[
+    ("main.rs", include_str!("../guest/steady/main.rs")),
+    ("devices.rs", include_str!("../guest/steady/devices.rs")),
+    ("registers.rs", include_str!("../guest/steady/registers.rs")),
+    ("system.rs", include_str!("../guest/steady/system.rs")),
+];
+
+const DEBUGGEE_SOURCES: &[Source] = &[("main.rs", include_str!("../guest/debuggee/main.rs"))];
+
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const DATA: u32 = 0o100_644;
@@ -62,19 +74,23 @@ pub(crate) fn make(
 ) -> Result<Initramfs> {
     let (userland, key) = userland;
     let (distribution, distribution_key) = distribution;
-    let key = key
+    let mut key = key
         .clone()
         .with("initramfs recipe", "1")
         .with("host init", HOST_INIT)
         .with("guest init", GUEST_INIT)
-        .with("workload", WORKLOAD)
-        .with("compute", WORKLOAD_COMPUTE)
         .with("distribution", distribution_key.hex());
+    let sources = [WORKLOAD_SOURCES, STEADY_SOURCES, DEBUGGEE_SOURCES];
+    for (name, text) in sources.into_iter().flatten() {
+        key = key.with("source", name).with("text", text);
+    }
     let dir = match cache.get("initramfs", &key) {
         Some(dir) => dir,
         None => cache.make("initramfs", &key, |dir| {
             let mut step = Step::start("initramfs: building");
-            build_workload(tools, dir, &mut step, log)?;
+            build_program(tools, dir, "workload", WORKLOAD_SOURCES, &mut step, log)?;
+            build_program(tools, dir, "steady", STEADY_SOURCES, &mut step, log)?;
+            build_program(tools, dir, "debuggee", DEBUGGEE_SOURCES, &mut step, log)?;
             let busybox = fs::read(userland.busybox())
                 .with_context(|| format!("cannot read {}", userland.busybox().display()))?;
 
@@ -97,7 +113,9 @@ pub(crate) fn make(
 
             let mut guest = Archive::create(&dir.join("guest.cpio"))?;
             guest.base(&busybox, GUEST_INIT)?;
-            guest.file("workload", PROGRAM, &fs::read(dir.join("workload"))?)?;
+            for program in ["workload", "steady", "debuggee"] {
+                guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
+            }
             guest.finish()?;
             step.done();
             Ok(())
@@ -106,9 +124,20 @@ pub(crate) fn make(
     Ok(Initramfs { dir })
 }
 
-fn build_workload(tools: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
-    fs::write(dir.join("main.rs"), WORKLOAD)?;
-    fs::write(dir.join("compute.rs"), WORKLOAD_COMPUTE)?;
+/// Makes the program `name` in `dir`, statically linked for LoongArch.
+fn build_program(
+    tools: &ToolRoot,
+    dir: &Path,
+    name: &str,
+    sources: &[Source],
+    step: &mut Step,
+    log: &Path,
+) -> Result<()> {
+    let folder = format!("{name}-sources");
+    fs::create_dir(dir.join(&folder))?;
+    for (file, text) in sources {
+        fs::write(dir.join(&folder).join(file), text)?;
+    }
     let inside = Path::new("/kvm-la/initramfs");
     let bound = tools.clone().with_bind(dir, inside);
     let mut rustc = bound.command_in(inside, "rustc");
@@ -126,7 +155,7 @@ fn build_workload(tools: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> 
         "strip=symbols",
         "-O",
     ]);
-    rustc.args(["main.rs", "-o", "workload"]);
+    rustc.args([&format!("{folder}/main.rs"), "-o", name]);
     step.run(rustc, log)
 }
 

@@ -94,6 +94,8 @@ pub(crate) struct Machine {
     pub(crate) stats: Option<PathBuf>,
     /// Whether exits are counted by the guest's program counter too.
     pub(crate) stats_sites: bool,
+    /// The number of the system call whose uses are listed.
+    pub(crate) stats_calls: Option<u64>,
     /// Where lvz-sim writes a snapshot when it stops.
     pub(crate) snapshot_out: Option<PathBuf>,
     /// The snapshot that lvz-sim goes on from.
@@ -214,6 +216,9 @@ impl Machine {
             command.arg("--stats").arg(stats);
             if self.stats_sites {
                 command.arg("--stats-sites");
+            }
+            if let Some(number) = self.stats_calls {
+                command.arg("--stats-calls").arg(number.to_string());
             }
         }
         if let Some(snapshot) = &self.snapshot_out {

@@ -20,7 +20,7 @@ const GUEST_MARKER: &str = "KVM-LA-GUEST ";
 /// What the lines of the Rust backend begin with, and what it says when it
 /// starts to run a CPU.
 const BACKEND_MARKER: &str = "accel-kvm-la: ";
-const BACKEND_SERVES: &str = "runs in this backend";
+pub(crate) const BACKEND_SERVES: &str = "runs in this backend";
 
 /// RAM of the KVM host beyond its guests', in MiB.
 const HOST_MEMORY_MIB: u32 = 1024;

@@ -42,7 +42,8 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_update_guest_debug(
     let debug = unsafe { debug.as_mut() };
     if let (Some(cpu), Some(debug)) = (cpu, debug) {
         // SAFETY: By this function's contract.
-        debug.control |= debug::control_flags(&unsafe { Bql::assume_held() }, cpu);
+        let bql = unsafe { Bql::assume_held() };
+        debug.control = debug::control_flags(&bql, cpu, debug.control);
     }
 }
 

@@ -6,6 +6,7 @@ use std::ffi::CStr;
 use std::ptr;
 
 use super::bql::Bql;
+use super::cpu::Cpu;
 use super::opaque::Object;
 use super::services::services;
 
@@ -39,6 +40,15 @@ pub fn has_virtual_eiointc(_bql: &Bql) -> bool {
     // SAFETY: As above; nobody else has it.
     unsafe { (services.g_free)(value.cast()) };
     !is_off
+}
+
+/// Whether a bool property of a CPU is set. A property that is not there is not.
+pub fn is_on(_bql: &Bql, cpu: Cpu, property: &CStr) -> bool {
+    services().object_property_get_bool.is_some_and(|get| {
+        // SAFETY: An object that is alive, under the BQL; a string that ends;
+        // errors are not asked for.
+        unsafe { get(cpu.object(), property.as_ptr(), ptr::null_mut()) }
+    })
 }
 
 /// A flag of the accelerator's that is a global of QEMU's.

@@ -314,6 +314,11 @@ services! {
     optional {
         /// Whether `kernel-irqchip=on` was asked for.
         kvm_kernel_irqchip_required: unsafe extern "C" fn() -> bool;
+        /// The value of a bool property; false on an error. Only where QEMU's
+        /// own backend settles a vCPU's features.
+        object_property_get_bool: unsafe extern "C" fn(
+            object: *mut Object, name: *const c_char,
+            errp: *mut *mut QEMUError) -> bool;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Keeps QEMU's copy of a vCPU's registers and KVM's the same, with as few
 //! calls as can be.
 
+mod by_page;
 pub mod cache;
 pub mod list;
 pub mod sync;

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use la_arch::cpucfg::{word1, word2};
 use la_arch::kvm::{para, vcpu_attr};
-use la_arch::sync_regs::SyncRegs;
 
 use super::cache::Cache;
 use super::list::RegList;
@@ -22,10 +21,6 @@ use crate::kvm::vcpu::VcpuFd;
 use crate::qemu::cpu::{Cpu, OnOffAuto};
 use crate::qemu::layout::layout;
 use crate::qemu::{log, report};
-
-/// With fewer changed CSRs than this, each is written by itself; a write
-/// through the run page costs two calls.
-const BULK: usize = 3;
 
 /// All bits of binary translation: QEMU offers them together or not at all.
 const LBT_ALL: u32 = word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS;
@@ -100,23 +95,28 @@ pub struct Synchroniser<'a> {
 }
 
 impl Synchroniser<'_> {
-    fn index(&self) -> i32 {
+    pub(super) fn index(&self) -> i32 {
         self.cpu.index()
     }
 
     /// The page, if our module is behind it.
-    fn sync_page(&self) -> Option<RunPage> {
+    pub(super) fn sync_page(&self) -> Option<RunPage> {
         self.page.filter(|_| self.kernel.sync_regs)
     }
 
-    /// Whether the vCPU has the register and the kernel keeps it.
-    fn has(&self, register: &Register) -> bool {
+    /// Whether the vCPU has the register at `index` of the table and the kernel
+    /// keeps it: what our module has in the run page, or what it or another
+    /// lists.
+    pub(super) fn has(&self, index: usize, register: &Register) -> bool {
         let offered = match register.group {
             Group::Cpucfg | Group::Csr | Group::Timer => true,
             Group::Pmu => self.cpu.on_off_auto(layout().pmu) == OnOffAuto::On,
             Group::Msgint => self.kernel.msgint && self.cpu.cpucfg(1) & word1::MSGINT != 0,
             Group::Lbt => self.cpu.cpucfg(2) & LBT_ALL == LBT_ALL,
         };
+        if offered && self.kernel.sync_regs && register.group != Group::Msgint {
+            return sync_regs::slots().get(index).is_some_and(Option::is_some);
+        }
         offered
             && self
                 .kernel
@@ -137,7 +137,7 @@ impl Synchroniser<'_> {
         };
         self.store_general(&general);
         for (index, register) in TABLE.iter().enumerate() {
-            if self.has(register) {
+            if self.has(index, register) {
                 let value = match cache.word(index) {
                     Some(value) => value,
                     None => match self.read_register(register)? {
@@ -185,35 +185,6 @@ impl Synchroniser<'_> {
         }
     }
 
-    /// Fills the cache through the run page, if that spares calls.
-    fn read_by_page(&self, cache: &mut Cache) {
-        let Some(page) = self.sync_page() else { return };
-        let unknown = sync_regs::table_indices()
-            .iter()
-            .flatten()
-            .filter(|&&index| cache.word(index).is_none())
-            .count();
-        if unknown == 0 && cache.general.is_some() {
-            return;
-        }
-        match sync_regs::read(self.fd, page, self.index()) {
-            Ok(regs) => self.remember(cache, &regs),
-            Err(error) => log::warning!("{error}; registers are read one by one"),
-        }
-    }
-
-    fn remember(&self, cache: &mut Cache, regs: &SyncRegs) {
-        cache.general = Some(Regs {
-            gpr: regs.gpr,
-            pc: regs.pc,
-        });
-        for (index, value) in sync_regs::table_indices().iter().zip(regs.csr) {
-            if let Some(index) = index {
-                cache.set_word(*index, Some(value));
-            }
-        }
-    }
-
     fn store_general(&self, regs: &Regs) {
         for (n, value) in regs.gpr.iter().enumerate() {
             self.cpu.set_gpr(n, if n == 0 { 0 } else { *value });
@@ -243,12 +214,19 @@ impl Synchroniser<'_> {
             Level::Reset => cache.forget_what_reset_changes(),
             Level::Full => cache.forget_what_changes_by_itself(),
         }
+        self.settle_cpucfg2(cache);
+        if self.write_by_page(cache, level).is_err() {
+            // A CPUCFG word that the host does not allow spoils everything: by
+            // itself it is told apart, and the rest goes through the page.
+            self.write_cpucfg(cache);
+            let _ = self.write_by_page(cache, level);
+        }
         self.write_cpucfg(cache);
         self.write_pv_features()?;
-        if level == Level::Full {
+        // The run page has all but message interrupts.
+        if level == Level::Full && (!self.kernel.sync_regs || self.kernel.msgint) {
             let _ = self.kernel.list.get_or_init(|| RegList::ask(self.fd));
         }
-        self.write_by_page(cache, level);
         self.write_general(cache)?;
         self.write_registers(cache, level)?;
         self.write_fpu(cache)?;
@@ -262,7 +240,7 @@ impl Synchroniser<'_> {
         Ok(())
     }
 
-    fn load_general(&self) -> Regs {
+    pub(super) fn load_general(&self) -> Regs {
         Regs {
             gpr: std::array::from_fn(|n| if n == 0 { 0 } else { self.cpu.gpr(n) }),
             pc: self.cpu.pc(),
@@ -285,14 +263,7 @@ impl Synchroniser<'_> {
             if register.group != Group::Cpucfg {
                 continue;
             }
-            let mut wanted = register.load(self.cpu);
-            if cache.word(index) == Some(wanted) {
-                continue;
-            }
-            if index == 2 {
-                wanted = self.allowed_cpucfg2(wanted);
-                register.store(self.cpu, wanted);
-            }
+            let wanted = register.load(self.cpu);
             if cache.word(index) == Some(wanted) {
                 continue;
             }
@@ -324,6 +295,14 @@ impl Synchroniser<'_> {
         if let Some(kept) = kept {
             cache.set_word(index, Some(kept));
             register.store(self.cpu, kept);
+        }
+    }
+
+    /// Takes from QEMU's CPUCFG2 what the kernel does not allow.
+    fn settle_cpucfg2(&self, cache: &Cache) {
+        let wanted = u64::from(self.cpu.cpucfg(2));
+        if cache.word(2) != Some(wanted) {
+            self.cpu.set_cpucfg(2, self.allowed_cpucfg2(wanted) as u32);
         }
     }
 
@@ -383,90 +362,36 @@ impl Synchroniser<'_> {
     }
 
     /// Whether a write at `level` changes the register, and to what.
-    fn change(
+    pub(super) fn change(
         &self,
         cache: &Cache,
         index: usize,
         register: &Register,
         level: Level,
     ) -> Option<u64> {
-        if register.full_only && level < Level::Full || !self.has(register) {
+        if register.full_only && level < Level::Full || !self.has(index, register) {
             return None;
         }
         let wanted = register.load(self.cpu);
         (cache.word(index) != Some(wanted)).then_some(wanted)
     }
 
-    /// Writes many CSRs at once. What this leaves, [`Self::write_registers`]
-    /// writes: the timer, and everything if the kernel refuses.
-    fn write_by_page(&self, cache: &mut Cache, level: Level) {
-        let Some(page) = self.sync_page() else { return };
-        let changed = |cache: &Cache| {
-            sync_regs::table_indices()
-                .iter()
-                .map(|index| {
-                    let index = (*index)?;
-                    let register = TABLE.get(index)?;
-                    let change = self.change(cache, index, register, level)?;
-                    (register.group == Group::Csr).then_some((index, change))
-                })
-                .collect::<Vec<_>>()
-        };
-        if changed(cache).iter().flatten().count() < BULK {
-            return;
-        }
-        // What QEMU does not keep stays as KVM has it.
-        let mut regs = match sync_regs::read(self.fd, page, self.index()) {
-            Ok(regs) => regs,
-            Err(error) => {
-                log::warning!("{error}; registers are written one by one");
-                return;
-            }
-        };
-        self.remember(cache, &regs);
-        let changes = changed(cache);
-        if changes.iter().flatten().count() < BULK {
-            return;
-        }
-        for (slot, change) in regs.csr.iter_mut().zip(&changes) {
-            if let Some((_, value)) = change {
-                *slot = *value;
-            }
-        }
-        let general = self.load_general();
-        (regs.gpr, regs.pc) = (general.gpr, general.pc);
-        match sync_regs::write(self.fd, page, self.index(), &regs) {
-            Ok(true) => {
-                cache.general = Some(general);
-                for (index, value) in changes.into_iter().flatten() {
-                    cache.set_word(index, Some(value));
-                }
-            }
-            Ok(false) => {}
-            Err(error) => {
-                log::warning!("{error}; registers are written one by one");
-                cache.general = None;
-                for (index, _) in changes.into_iter().flatten() {
-                    cache.set_word(index, None);
-                }
-            }
-        }
-    }
-
-    fn write_registers(&self, cache: &mut Cache, level: Level) -> Result<(), BackendError> {
-        let is_changed = |cache: &Cache, (index, register): (usize, &Register)| {
-            self.change(cache, index, register, level).is_some()
-        };
-        // Writing one of the two restarts the other.
-        let timer = TABLE
+    /// Whether TVAL and TCFG are to be written: writing one of the two restarts
+    /// the other.
+    pub(super) fn timer_changes(&self, cache: &Cache, level: Level) -> bool {
+        TABLE
             .iter()
             .enumerate()
             .filter(|(_, register)| register.group == Group::Timer)
-            .any(|entry| is_changed(cache, entry));
+            .any(|(index, register)| self.change(cache, index, register, level).is_some())
+    }
+
+    fn write_registers(&self, cache: &mut Cache, level: Level) -> Result<(), BackendError> {
+        let timer = self.timer_changes(cache, level);
         for (index, register) in TABLE.iter().enumerate() {
             let value = match register.group {
                 Group::Cpucfg => None,
-                Group::Timer if timer && self.has(register) => Some(register.load(self.cpu)),
+                Group::Timer if timer && self.has(index, register) => Some(register.load(self.cpu)),
                 _ => self.change(cache, index, register, level),
             };
             if let Some(value) = value {
@@ -484,13 +409,17 @@ impl Synchroniser<'_> {
         Ok(())
     }
 
-    fn write_fpu(&self, cache: &mut Cache) -> Result<(), BackendError> {
-        let wanted = Fpu {
+    pub(super) fn load_fpu(&self) -> Fpu {
+        Fpu {
             fcsr: self.cpu.fcsr0(),
             pad: 0,
             fcc: u64::from_le_bytes(std::array::from_fn(|n| u8::from(self.cpu.cf(n)))),
             fpr: std::array::from_fn(|n| std::array::from_fn(|lane| self.cpu.fpr(n, lane))),
-        };
+        }
+    }
+
+    fn write_fpu(&self, cache: &mut Cache) -> Result<(), BackendError> {
+        let wanted = self.load_fpu();
         if cache.fpu != Some(wanted) {
             self.fd.set_fpu(wanted)?;
             cache.fpu = Some(wanted);

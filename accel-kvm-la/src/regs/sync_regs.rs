@@ -1,25 +1,146 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 //! Registers through the run page (KVM_CAP_SYNC_REGS of our module): one
-//! KVM_RUN with `immediate_exit` moves general registers, pc and 54 CSRs.
+//! KVM_RUN with `immediate_exit` moves them all.
 //!
 //! Only between two runs of the guest: inside the run loop an access may be
 //! pending, which KVM_RUN would complete.
 
 use std::sync::OnceLock;
 
-use la_arch::sync_regs::{ALL, CSRS, SyncRegs};
+use la_arch::sync_regs::{self as sets, COUNTER_CSRS, CSRS, SyncFpu, SyncRegs};
 
-use super::table::index_of_csr;
+use super::table::{Group, TABLE, index_of_csr};
+use crate::kvm::abi::Fpu;
 use crate::kvm::error::{IoctlError, check};
 use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
 
-/// Index in the register table of each of [`CSRS`]; none for those that QEMU
-/// does not keep.
-pub fn table_indices() -> &'static [Option<usize>; CSRS.len()] {
-    static INDICES: OnceLock<[Option<usize>; CSRS.len()]> = OnceLock::new();
-    INDICES.get_or_init(|| CSRS.map(index_of_csr))
+/// Where the page has a register of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slot {
+    /// A CPUCFG word.
+    Cpucfg(usize),
+    /// One of [`CSRS`].
+    Csr(usize),
+    /// One of [`COUNTER_CSRS`].
+    Counter(usize),
+    /// Scratch register of binary translation.
+    LbtScratch(usize),
+    /// Flags of binary translation.
+    LbtEflags,
+    /// Top of the register stack.
+    LbtFtop,
+}
+
+impl Slot {
+    /// The set that it belongs to.
+    pub fn set(self) -> u64 {
+        match self {
+            Slot::Cpucfg(_) => sets::CPUCFG,
+            Slot::Csr(_) => sets::CSR,
+            Slot::Counter(_) => sets::COUNTERS,
+            Slot::LbtScratch(_) | Slot::LbtEflags | Slot::LbtFtop => sets::LBT,
+        }
+    }
+
+    /// The register's value; zero if the page does not have it.
+    pub fn get(self, regs: &SyncRegs) -> u64 {
+        let value = match self {
+            Slot::Cpucfg(index) => return regs.cpucfg.get(index).map_or(0, |w| u64::from(*w)),
+            Slot::Csr(index) => regs.csr.get(index),
+            Slot::Counter(index) => regs.counters.get(index),
+            Slot::LbtScratch(index) => regs.lbt.scr.get(index),
+            Slot::LbtEflags => Some(&regs.lbt.eflags),
+            Slot::LbtFtop => Some(&regs.lbt.ftop),
+        };
+        value.copied().unwrap_or(0)
+    }
+
+    /// Puts a value there.
+    pub fn put(self, regs: &mut SyncRegs, value: u64) {
+        let place = match self {
+            Slot::Cpucfg(index) => {
+                if let Some(word) = regs.cpucfg.get_mut(index) {
+                    *word = value as u32;
+                }
+                return;
+            }
+            Slot::Csr(index) => regs.csr.get_mut(index),
+            Slot::Counter(index) => regs.counters.get_mut(index),
+            Slot::LbtScratch(index) => regs.lbt.scr.get_mut(index),
+            Slot::LbtEflags => Some(&mut regs.lbt.eflags),
+            Slot::LbtFtop => Some(&mut regs.lbt.ftop),
+        };
+        if let Some(place) = place {
+            *place = value;
+        }
+    }
+
+    /// Its bit in `csr_dirty`.
+    pub fn dirty_bit(self) -> u64 {
+        match self {
+            Slot::Csr(index) => 1 << index,
+            _ => 0,
+        }
+    }
+}
+
+/// The place of each register of the table, for those that have one: not PGD and
+/// TICLR, which hold no state, and not message interrupts.
+pub fn slots() -> &'static [Option<Slot>] {
+    static SLOTS: OnceLock<Vec<Option<Slot>>> = OnceLock::new();
+    SLOTS.get_or_init(|| {
+        let mut slots = vec![None; TABLE.len()];
+        let mut place = |index: Option<usize>, slot| {
+            if let Some(place) = index.and_then(|index| slots.get_mut(index)) {
+                *place = Some(slot);
+            }
+        };
+        for (n, csr) in CSRS.iter().enumerate() {
+            place(index_of_csr(*csr), Slot::Csr(n));
+        }
+        for (n, csr) in COUNTER_CSRS.iter().enumerate() {
+            place(index_of_csr(*csr), Slot::Counter(n));
+        }
+        let of_group = |group| {
+            TABLE
+                .iter()
+                .enumerate()
+                .filter(move |(_, register)| register.group == group)
+                .map(|(index, _)| Some(index))
+        };
+        for (n, index) in of_group(Group::Cpucfg).enumerate() {
+            place(index, Slot::Cpucfg(n));
+        }
+        let lbt = (0..4)
+            .map(Slot::LbtScratch)
+            .chain([Slot::LbtEflags, Slot::LbtFtop]);
+        for (index, slot) in of_group(Group::Lbt).zip(lbt) {
+            place(index, slot);
+        }
+        slots
+    })
+}
+
+/// The page's floating-point registers.
+pub fn fpu(regs: &SyncRegs) -> Fpu {
+    Fpu {
+        fcsr: regs.fpu.fcsr,
+        pad: 0,
+        fcc: regs.fpu.fcc,
+        fpr: regs.fpu.fpr,
+    }
+}
+
+/// The same for the page.
+pub fn sync_fpu(fpu: &Fpu) -> SyncFpu {
+    SyncFpu {
+        fcsr: fpu.fcsr,
+        pad: 0,
+        fcc: fpu.fcc,
+        fpr: fpu.fpr,
+    }
 }
 
 /// A KVM_RUN that does not enter the guest.
@@ -28,7 +149,6 @@ pub fn table_indices() -> &'static [Option<usize>; CSRS.len()] {
 /// `exit_request` first, and the run loop looks at that before it enters.
 fn run_without_guest(fd: VcpuFd, page: RunPage, vcpu: i32) -> Result<(), IoctlError> {
     page.set_immediate_exit(true);
-    page.set_valid_regs(ALL);
     let result = fd.run();
     page.set_valid_regs(0);
     page.set_immediate_exit(false);
@@ -39,20 +159,52 @@ fn run_without_guest(fd: VcpuFd, page: RunPage, vcpu: i32) -> Result<(), IoctlEr
     }
 }
 
-/// Reads all sets.
-pub fn read(fd: VcpuFd, page: RunPage, vcpu: i32) -> Result<SyncRegs, IoctlError> {
+/// Reads sets.
+pub fn read(fd: VcpuFd, page: RunPage, vcpu: i32, sets: u64) -> Result<SyncRegs, IoctlError> {
     page.set_dirty_regs(0);
+    page.set_valid_regs(sets);
     run_without_guest(fd, page, vcpu)?;
     Ok(page.sync_regs())
 }
 
-/// Writes all sets. False if the kernel takes them over only when the guest
-/// runs, so that they would be overwritten by what else is set until then.
-pub fn write(fd: VcpuFd, page: RunPage, vcpu: i32, regs: &SyncRegs) -> Result<bool, IoctlError> {
+/// Writes sets. False if the kernel takes them over only when the guest runs, so
+/// that they would be overwritten by what else is set until then.
+pub fn write(
+    fd: VcpuFd,
+    page: RunPage,
+    vcpu: i32,
+    regs: &SyncRegs,
+    sets: u64,
+) -> Result<bool, IoctlError> {
     page.set_sync_regs(regs);
-    page.set_dirty_regs(ALL);
+    page.set_dirty_regs(sets);
     let result = run_without_guest(fd, page, vcpu);
     let taken = page.dirty_regs() == 0;
     page.set_dirty_regs(0);
     result.map(|()| taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use la_arch::csr::number as n;
+
+    #[test]
+    fn every_register_that_holds_state_has_a_place_of_its_own() {
+        let mut regs = SyncRegs::default();
+        for (index, slot) in slots().iter().enumerate() {
+            if let Some(slot) = slot {
+                assert_eq!(slot.get(&regs), 0, "{:?} is another's", TABLE[index]);
+                slot.put(&mut regs, 1 + index as u64);
+            }
+        }
+        for (register, slot) in TABLE.iter().zip(slots()) {
+            let without = register.group == Group::Msgint
+                || [Some(n::PGD), Some(n::TICLR)].contains(&register.csr);
+            assert_eq!(slot.is_none(), without, "{register:?}");
+        }
+        // Words 0 and 20, and the last of binary translation.
+        assert_eq!((regs.cpucfg[0], regs.cpucfg[20]), (1, 21));
+        assert_eq!(regs.lbt.ftop, TABLE.len() as u64 - 2);
+    }
 }

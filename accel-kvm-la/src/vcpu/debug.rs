@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Debugging the guest: software breakpoints and single steps. Hardware
-//! breakpoints are not in KVM's interface for LoongArch.
+//! Debugging the guest: software breakpoints; steps are made of them
+//! (`step.rs`). Hardware breakpoints are not in KVM's interface for LoongArch.
 
 use la_arch::kvm::guest_debug;
 
 use super::record::Vcpu;
+use super::step;
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
@@ -24,20 +25,30 @@ pub fn is_ours(vcpu: &Vcpu) -> Result<bool, BackendError> {
     // the BQL here.
     let breakpoint =
         unsafe { (services().kvm_find_sw_breakpoint)(vcpu.cpu.as_ptr(), vcpu.cpu.pc()) };
-    Ok(vcpu.cpu.singlestep() || !breakpoint.is_null())
+    // A step's breakpoint that another vCPU comes to is told the debugger, who
+    // knows threads that hop over each other's.
+    Ok(vcpu.cpu.singlestep() || !breakpoint.is_null() || step::any_stops_at(vcpu.cpu.pc()))
 }
 
-/// Flags that KVM_SET_GUEST_DEBUG needs besides QEMU's own.
-pub fn control_flags(_bql: &Bql, cpu: Cpu) -> u32 {
+/// The flags for KVM_SET_GUEST_DEBUG, from those that QEMU begins with. It is
+/// called when the debugger begins a step and when it ends or gives up one.
+pub fn control_flags(bql: &Bql, cpu: Cpu, control: u32) -> u32 {
+    if !cpu.singlestep()
+        && let Some(vcpu) = Vcpu::of(cpu)
+    {
+        step::end(bql, &vcpu);
+    }
+    let control = step::without_kernel_steps(control);
     // SAFETY: The CPU is alive and the BQL held.
     if unsafe { (services().kvm_sw_breakpoints_active)(cpu.as_ptr()) } != 0 {
-        guest_debug::ENABLE | guest_debug::USE_SW_BP
+        control | guest_debug::ENABLE | guest_debug::USE_SW_BP
     } else {
-        0
+        control
     }
 }
 
-fn instruction(cpu: Cpu) -> Option<u32> {
+/// The instruction that serves as a breakpoint, if there is one.
+pub fn instruction(cpu: Cpu) -> Option<u32> {
     let vcpu = Vcpu::of(cpu)?;
     vcpu.vm.breakpoint(vcpu.fd)
 }

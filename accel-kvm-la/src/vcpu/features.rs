@@ -250,6 +250,28 @@ pub fn init_vcpu(bql: &Bql, cpu: Cpu, vm: Arc<Vm>) -> Result<Arc<Vcpu>, BackendE
     Ok(Vcpu::create(cpu, vm, pv_features))
 }
 
+/// The same where QEMU's own `kvm_arch_init_vcpu` has settled the features and
+/// listens to stops and starts: nothing of that is done again.
+pub fn adopt_vcpu(bql: &Bql, cpu: Cpu, vm: Arc<Vm>) -> Arc<Vcpu> {
+    let fd = VcpuFd::new(cpu);
+    let offered = vm.features(fd);
+    // It fails for what the host lacks and the user insists on, so that what is
+    // not off is on if it is offered.
+    let gets = |feature, property| offered.contains(feature) && machine::is_on(bql, cpu, property);
+    let mut pv_features = 0;
+    if gets(Features::PV_IPI, c"kvm-pv-ipi") {
+        pv_features |= 1 << para::FEATURE_IPI;
+    }
+    if gets(Features::STEAL_TIME, c"kvm-steal-time") {
+        pv_features |= 1 << para::FEATURE_STEAL_TIME;
+    }
+    if machine::has_virtual_eiointc(bql) {
+        pv_features |= 1 << para::FEATURE_VIRT_EXTIOI;
+    }
+    vm.make_iocsr(bql, cpu);
+    Vcpu::create(cpu, vm, pv_features)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

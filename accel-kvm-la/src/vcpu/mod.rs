@@ -13,6 +13,8 @@ pub mod record;
 pub mod reset;
 pub mod run_loop;
 pub mod run_state;
+pub mod step;
+pub mod successor;
 pub mod synchronise;
 pub mod thread;
 pub mod vm;

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
+use super::step::Step;
 use super::vm::Vm;
 use crate::error::BackendError;
 use crate::kvm::abi::MP_STATE_RUNNABLE;
@@ -38,10 +39,20 @@ pub struct Vcpu {
     pub pv_features: u32,
     /// Registration for stops and starts of the VM.
     pub run_state_entry: AtomicPtr<VMChangeStateEntry>,
+    /// The step that is under way.
+    step: Mutex<Option<Step>>,
     cache: Mutex<Cache>,
 }
 
 static VCPUS: RwLock<Option<HashMap<usize, Arc<Vcpu>>>> = RwLock::new(None);
+
+/// Whether this holds of any vCPU.
+pub fn any(condition: impl Fn(&Vcpu) -> bool) -> bool {
+    VCPUS
+        .read()
+        .as_ref()
+        .is_some_and(|vcpus| vcpus.values().any(|vcpu| condition(vcpu)))
+}
 
 impl Vcpu {
     /// Makes and keeps the record of a vCPU. QEMU's copy of the registers is
@@ -62,6 +73,7 @@ impl Vcpu {
             mp_state: AtomicU32::new(MP_STATE_RUNNABLE),
             pv_features,
             run_state_entry: AtomicPtr::default(),
+            step: Mutex::default(),
             cache: Mutex::new(cache),
         });
         cpu.set_vcpu_dirty(true);
@@ -85,6 +97,11 @@ impl Vcpu {
     /// Forgets a vCPU that goes.
     pub fn remove(cpu: Cpu) -> Option<Arc<Vcpu>> {
         VCPUS.write().as_mut()?.remove(&cpu.key())
+    }
+
+    /// The step that is under way. Nothing of QEMU is called while it is held.
+    pub fn step(&self) -> MutexGuard<'_, Option<Step>> {
+        self.step.lock()
     }
 
     /// Whether QEMU's copy of the registers counts.

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::exit::{self, Next};
 use super::kick;
 use super::record::Vcpu;
-use super::synchronise;
+use super::{step, synchronise};
 use crate::kvm::abi::exit_reason;
 use crate::qemu::bql::Bql;
 use crate::qemu::thread::Running;
@@ -53,6 +53,9 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
             return (bql, Outcome::Failed);
         }
     };
+    if !step::begin(&bql, vcpu) {
+        return (bql, Outcome::Debug);
+    }
     let without = bql.unlock();
     let mut running = Running::start(&without, vcpu.cpu);
     vcpu.set_in_run_loop(true);
@@ -97,8 +100,10 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
     vcpu.set_in_run_loop(false);
     drop(running);
     let bql = without.lock();
-    if outcome == Outcome::Failed {
-        runstate::internal_error(&bql, vcpu.cpu);
+    match outcome {
+        Outcome::Debug => step::end(&bql, vcpu),
+        Outcome::Failed => runstate::internal_error(&bql, vcpu.cpu),
+        Outcome::Interrupt | Outcome::Halted => {}
     }
     (bql, outcome)
 }

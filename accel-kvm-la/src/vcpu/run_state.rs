@@ -3,8 +3,10 @@
 //! Stops and starts of the VM: the guest's counter stands still meanwhile, and
 //! moves with a saved state (QEMU: kvm_loongarch_vm_stage_change).
 //!
-//! The counter is the board's. It is read once a stop, for all vCPUs, and the
-//! kernel takes it from the first vCPU only (Linux: kvm_set_one_reg).
+//! The counter is the board's. It is read once a stop, for all vCPUs. The kernel
+//! takes it from the first vCPU only (Linux: kvm_set_one_reg), but every vCPU must
+//! be written: one whose registers are still in its CPU goes on with the old counter
+//! if none of them was set (Linux: kvm_vcpu_ioctl, _kvm_vcpu_load).
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::Ordering;
@@ -53,11 +55,8 @@ unsafe extern "C" fn changed(opaque: *mut c_void, running: bool, _state: c_int) 
 
 fn start(vcpu: &Vcpu) -> Result<(), IoctlError> {
     *vcpu.vm.stopped_counter.lock() = None;
-    if vcpu.cpu.index() == 0 {
-        vcpu.fd
-            .set_one_reg(one_reg::COUNTER, vcpu.cpu.state_counter())?;
-    }
-    Ok(())
+    vcpu.fd
+        .set_one_reg(one_reg::COUNTER, vcpu.cpu.state_counter())
 }
 
 fn stop(vcpu: &Vcpu) -> Result<(), IoctlError> {

@@ -3,7 +3,8 @@
 //! A vCPU's thread (QEMU: accel/kvm/kvm-accel-ops.c).
 
 use std::ffi::c_void;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::record::Vcpu;
 use super::run_loop::{self, Outcome};
@@ -30,6 +31,29 @@ pub fn init_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
     run_state::register(bql, &vcpu);
     Ok(vcpu)
 }
+
+/// After QEMU's own kvm_arch_init_vcpu.
+fn adopt_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
+    let vm = Vm::current().ok_or_else(|| BackendError::UnknownVcpu(cpu.index()))?;
+    if let Some(reason) = ONLY_OPERATIONS.get()
+        && !TOLD.swap(true, Ordering::Relaxed)
+    {
+        report::warning(&format!(
+            "accel-kvm-la: {reason}: vCPU threads, run loop and registers are this backend's, \
+             the start and reset of a vCPU and its interrupt lines QEMU's own, with more calls"
+        ));
+    }
+    Ok(features::adopt_vcpu(bql, cpu, vm))
+}
+
+/// Why only the accelerator's operations are this backend's, for the user.
+pub fn only_operations(reason: String) {
+    // The first reason is as good as another.
+    let _ = ONLY_OPERATIONS.set(reason);
+}
+
+static ONLY_OPERATIONS: OnceLock<String> = OnceLock::new();
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// kvm_arch_destroy_vcpu.
 pub fn destroy_vcpu(bql: &Bql, cpu: Cpu) {
@@ -64,7 +88,7 @@ fn live(bql: Bql, cpu: Cpu) -> Bql {
     unsafe { (services.kvm_init_vcpu)(cpu.as_ptr(), services.error_fatal) };
     // The call above has called `init_vcpu`, unless only the operations of the
     // accelerator are ours.
-    let vcpu = match Vcpu::of(cpu).map_or_else(|| init_vcpu(&bql, cpu), Ok) {
+    let vcpu = match Vcpu::of(cpu).map_or_else(|| adopt_vcpu(&bql, cpu), Ok) {
         Ok(vcpu) => vcpu,
         Err(error) => {
             report::error_with_hint(&error.to_string(), error.hint().as_deref());

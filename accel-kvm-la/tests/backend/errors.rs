@@ -10,7 +10,7 @@ use accel_kvm_la::hooks;
 use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::qemu::cpu::Cpu;
 
-use crate::fake::{Exit, Fake, post_init, post_reset, reset, synchronize};
+use crate::fake::{Exit, Fake, holds_bql, post_init, post_reset, reset, synchronize};
 
 const ERRORS: [i32; 12] = [
     libc::EINVAL,
@@ -40,7 +40,7 @@ const REQUESTS: [(c_ulong, &str); 9] = [
 ];
 
 fn fail(fake: &Fake, request: c_ulong, errno: i32) {
-    fake.state(|state| state.failures = [(request, errno)].into());
+    fake.state(|state| state.kernel.failures = [(request, errno)].into());
 }
 
 fn write_all(cpu: Cpu) -> i32 {
@@ -118,8 +118,8 @@ fn a_failing_write_before_entry_stops_the_vm() {
             assert_eq!(fake.exec(cpu, vec![]), -1);
             assert!(fake.messages().contains(name), "{}", fake.messages());
             fake.state(|state| {
-                assert!(state.stopped.contains(&2) && state.bql);
-                assert!(state.exits.is_empty());
+                assert!(state.stopped.contains(&2) && holds_bql());
+                assert!(state.kernel.exits.is_empty());
             });
         }
     }

@@ -6,7 +6,7 @@ use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::layout::layout;
 
-use crate::fake::{Fake, exit};
+use crate::fake::{Fake, exit, holds_bql};
 
 const INTERRUPT: i32 = 0x1_0000;
 const HALTED: i32 = 0x1_0001;
@@ -49,7 +49,7 @@ fn an_exit_request_completes_what_is_pending_first() {
     let never = exit(6, |_| panic!("the guest must not run"));
     assert_eq!(fake.exec(cpu, vec![never]), INTERRUPT);
     assert_eq!(fake.count(KVM_RUN), 1);
-    fake.state(|state| assert_eq!(state.exits.len(), 1));
+    fake.state(|state| assert_eq!(state.kernel.exits.len(), 1));
     // SAFETY: The run page.
     let flag = unsafe { *cpu.kvm_run().cast::<u8>().add(offset::IMMEDIATE_EXIT) };
     assert_eq!(flag, 0, "for the next time");
@@ -71,14 +71,14 @@ fn a_debug_exit_reads_no_more_than_pc() {
     fake.exec(cpu, vec![]);
     fake.state(|state| {
         state.breakpoints.insert(0x120);
-        state.vcpus.get_mut(&0).unwrap().regs.pc = 0x120;
+        state.kernel.vcpus.get_mut(&0).unwrap().regs.pc = 0x120;
     });
     fake.take_calls();
     assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
     assert_eq!(fake.take_calls(), [(KVM_RUN, 0), (KVM_GET_REGS, 0)]);
     assert_eq!(cpu.pc(), 0x120);
     // Another's breakpoint is the guest's business.
-    fake.state(|state| state.vcpus.get_mut(&0).unwrap().regs.pc = 0x124);
+    fake.state(|state| state.kernel.vcpus.get_mut(&0).unwrap().regs.pc = 0x124);
     assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), INTERRUPT);
     // A step is always the debugger's.
     cpu.set_half(layout().singlestep_flags, 1);
@@ -104,7 +104,7 @@ fn the_guest_switches_itself_off_resets_and_crashes() {
     );
     fake.state(|state| {
         assert_eq!((state.shutdowns, state.resets, state.panics), (1, 2, 1));
-        assert!(state.stopped.is_empty() && state.bql);
+        assert!(state.stopped.is_empty() && holds_bql());
     });
 }
 
@@ -197,5 +197,5 @@ fn lines_of_qemus_own_controllers() {
         };
         assert_eq!(result, 0);
     }
-    fake.state(|state| assert_eq!(state.vcpus[&0].lines, [3, -3, 12]));
+    fake.state(|state| assert_eq!(state.kernel.vcpus[&0].lines, [3, -3, 12]));
 }

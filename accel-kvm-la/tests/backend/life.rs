@@ -6,13 +6,20 @@ use accel_kvm_la::hooks;
 use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::qemu::cpu::OnOffAuto;
 use accel_kvm_la::qemu::layout::layout;
+use la_arch::cpucfg::word2;
+use la_arch::kvm::para;
 use la_arch::one_reg;
 
+use crate::fake::threads::{plug, without_bql};
 use crate::fake::{Fake, change_run_state, exit};
+
+// QEMU's EXCP_INTERRUPT and EXCP_DEBUG.
+const INTERRUPT: i32 = 0x1_0000;
+const DEBUG: i32 = 0x1_0002;
 
 fn init(fake: &Fake, cpu: accel_kvm_la::qemu::cpu::Cpu) -> i32 {
     fake.state(|state| {
-        state.vcpus.entry(cpu.index()).or_default();
+        state.kernel.vcpus.entry(cpu.index()).or_default();
     });
     // SAFETY: A CPU object under the BQL.
     unsafe { hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) }
@@ -23,10 +30,9 @@ fn a_thread_lives_from_creation_to_unplug() {
     let mut fake = Fake::new();
     let cpu = fake.cpu(1);
     cpu.set_pc(0x1c00_0000);
-    fake.state(|state| state.exits.push_back(exit(7, |_| {})));
-    // SAFETY: A CPU object, under the BQL, that outlives the thread.
-    unsafe { hooks::kvm_la_create_vcpu_thread(cpu.as_ptr()) };
-    assert!(fake.wait(|state| state.life.contains(&"end")));
+    fake.state(|state| state.kernel.exits.push_back(exit(7, |_| {})));
+    plug(cpu);
+    without_bql(|| assert!(fake.wait(|state| state.life.contains(&"end"))));
     fake.state(|state| {
         assert_eq!(state.threads, ["CPU 1/KVM"]);
         assert_eq!(
@@ -40,8 +46,34 @@ fn a_thread_lives_from_creation_to_unplug() {
                 "end"
             ]
         );
-        assert!(state.handlers.is_empty() && !state.bql && state.exited.is_none());
+        assert!(state.handlers.is_empty() && state.exited.is_none());
     });
+}
+
+#[test]
+fn a_vcpu_that_qemus_own_backend_initialised_is_taken_over() {
+    let mut fake = Fake::new();
+    let cpu = fake.cpu(1);
+    fake.state(|state| {
+        state.only_operations = true;
+        state.properties_on = vec!["kvm-pv-ipi"];
+        state.kernel.vm_attributes.extend(0..9);
+        state.kernel.exits.push_back(exit(7, |_| {}));
+    });
+    plug(cpu);
+    without_bql(|| assert!(fake.wait(|state| state.life.contains(&"end"))));
+    fake.state(|state| {
+        assert!(state.handlers.is_empty() && state.exited.is_none());
+        let written = (KVM_SET_DEVICE_ATTR, u64::from(para::CPUCFG_FEATURE));
+        assert!(state.kernel.calls.contains(&written));
+        let ipi_and_eiointc = 1 << para::FEATURE_IPI | 1 << para::FEATURE_VIRT_EXTIOI;
+        assert_eq!(state.kernel.pv_features, Some(ipi_and_eiointc));
+    });
+    // The host has LBT; QEMU has settled that the guest has not.
+    assert_eq!(
+        cpu.cpucfg(2) & (word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS),
+        0
+    );
 }
 
 #[test]
@@ -69,8 +101,8 @@ fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
     for (offset, text) in cases {
         let mut fake = Fake::new();
         fake.state(|state| {
-            state.vm_attributes.clear();
-            state.cpucfg2_mask = Some(0);
+            state.kernel.vm_attributes.clear();
+            state.kernel.cpucfg2_mask = Some(0);
         });
         let cpu = fake.cpu(0);
         assert_eq!(init(&fake, cpu), 0, "auto follows the host");
@@ -85,8 +117,8 @@ fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
 fn old_kernels_show_vectors_in_the_mask() {
     let mut fake = Fake::new();
     fake.state(|state| {
-        state.vm_attributes.clear();
-        state.cpucfg2_mask = Some(0xc0 | 1);
+        state.kernel.vm_attributes.clear();
+        state.kernel.cpucfg2_mask = Some(0xc0 | 1);
     });
     let cpu = fake.cpu(0);
     assert_eq!(init(&fake, cpu), 0);
@@ -119,7 +151,7 @@ fn the_counter_stands_still_while_the_vm_does() {
     let mut fake = Fake::new();
     let cpus = [fake.started(0), fake.started(1), fake.started(2)];
     fake.state(|state| {
-        for vcpu in state.vcpus.values_mut() {
+        for vcpu in state.kernel.vcpus.values_mut() {
             vcpu.words.insert(one_reg::COUNTER, 0x1234);
         }
     });
@@ -129,9 +161,14 @@ fn the_counter_stands_still_while_the_vm_does() {
         assert_eq!(cpu.state_counter(), 0x1234);
     }
     change_run_state(true);
-    assert_eq!(fake.take_calls(), [(KVM_SET_ONE_REG, one_reg::COUNTER)]);
+    assert_eq!(
+        fake.take_calls(),
+        [(KVM_SET_ONE_REG, one_reg::COUNTER); 3],
+        "each vCPU takes the new counter"
+    );
     fake.state(|state| {
         state
+            .kernel
             .vcpus
             .get_mut(&0)
             .unwrap()
@@ -183,10 +220,69 @@ fn breakpoints_are_put_and_taken() {
     assert_eq!(insert(&mut breakpoint), -libc::EINVAL, "no memory");
 }
 
+/// KVM_SET_GUEST_DEBUG's flags when QEMU asks for `control`.
+fn debug_flags(cpu: accel_kvm_la::qemu::cpu::Cpu, control: u32) -> u32 {
+    let mut debug = [control, 0];
+    // SAFETY: A CPU object under the BQL; the words begin QEMU's structure.
+    unsafe {
+        hooks::kvm_la_kvm_arch_update_guest_debug(cpu.as_ptr(), (&raw mut debug).cast());
+    }
+    debug[0]
+}
+
+#[test]
+fn a_step_is_made_of_breakpoints() {
+    const ENABLE: u32 = 1;
+    const SINGLESTEP: u32 = 2;
+    const USE_SW_BP: u32 = 0x1_0000;
+    const NOP: [u8; 4] = 0x0340_0000u32.to_le_bytes();
+    let mut fake = Fake::new();
+    let (cpu, other) = (fake.started(0), fake.started(1));
+    let at = |fake: &mut Fake, number: i32, pc: u64| {
+        fake.state(|state| state.kernel.vcpus.get_mut(&number).unwrap().regs.pc = pc);
+    };
+    fake.exec(cpu, vec![]);
+    fake.exec(other, vec![]);
+    fake.state(|state| {
+        for word in [0x100, 0x104, 0x108] {
+            state.memory.insert(word, NOP);
+        }
+    });
+    at(&mut fake, 0, 0x100);
+    cpu.set_half(layout().singlestep_flags, 1);
+    assert_eq!(debug_flags(cpu, ENABLE | SINGLESTEP), ENABLE | USE_SW_BP);
+    // An interruption of the thread is not the step's end.
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    fake.state(|state| assert_eq!(u32::from_le_bytes(state.memory[&0x104]), 0x002b_8101));
+    // Another vCPU that comes to the place is told of, and it stays.
+    at(&mut fake, 1, 0x104);
+    assert_eq!(fake.exec(other, vec![exit(4, |_| {})]), DEBUG);
+    at(&mut fake, 0, 0x104);
+    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
+    fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
+    // Given up: the debugger stops the machine before the step is at its end.
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    fake.state(|state| assert_ne!(state.memory[&0x108], NOP));
+    cpu.set_half(layout().singlestep_flags, 0);
+    assert_eq!(debug_flags(cpu, 0), 0);
+    fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
+    // Into nowhere there is no step.
+    cpu.set_pc(0x108);
+    cpu.set_half(layout().singlestep_flags, 1);
+    fake.take_calls();
+    assert_eq!(fake.exec(cpu, vec![]), DEBUG);
+    assert_eq!(fake.count(KVM_RUN), 0);
+    assert!(
+        fake.messages().contains("cannot step"),
+        "{}",
+        fake.messages()
+    );
+}
+
 #[test]
 fn controllers_that_the_kernel_lacks_are_qemus() {
     let mut fake = Fake::new();
-    fake.state(|state| state.devices.clear());
+    fake.state(|state| state.kernel.devices.clear());
     // SAFETY: The accelerator under the BQL.
     let created = unsafe { hooks::kvm_la_kvm_arch_irqchip_create(Fake::kvm_state()) };
     assert!(created > 0, "QEMU must go on");

@@ -8,6 +8,8 @@
 
 mod errors;
 mod exits;
+mod failures;
 mod fake;
 mod life;
 mod registers;
+mod threads;

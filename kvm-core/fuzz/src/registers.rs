@@ -68,6 +68,8 @@ pub fn registers(data: &[u8]) {
                         if intent == Intent::Set && cpucfg.set(&host, index, value).is_ok() =>
                     {
                         assert_eq!(cpucfg.get(index).map(u64::from), Some(value));
+                        // What is read can be set.
+                        assert_eq!(cpucfg.set(&host, index, value), Ok(()));
                     }
                     OneReg::Csr(number) => {
                         let Ok(access) = user_access(number, cpucfg.csr_features()) else {

@@ -144,6 +144,22 @@ fn answers() {
 }
 
 #[test]
+fn what_a_vcpu_has_it_may_be_given_again() {
+    let mut guest = GuestCpucfg::default();
+    for index in 0..CPUCFG_WORDS as u16 {
+        // A new one's word 2 has no timer: no other may be made so.
+        assert_eq!(guest.set(&host(), index, 0), Ok(()));
+    }
+    guest.set(&host(), 2, FP).unwrap();
+    assert_eq!(
+        guest.set(&host(), 2, 0),
+        Err(CpucfgError::Inconsistent),
+        "once it has a value, zero is none"
+    );
+    assert_eq!(guest.get(2).map(u64::from), Some(FP));
+}
+
+#[test]
 fn features_follow_the_words() {
     let mut guest = GuestCpucfg::default();
     assert!(!(guest.fpu() || guest.lsx() || guest.lasx() || guest.lbt() || guest.msgint()));

@@ -25,13 +25,17 @@ pub enum CpuidChange {
 }
 
 /// Judges a write of `wanted` to the CPUID of a vCPU that is registered under
-/// `current`, if at all. To be called, and its result applied, under the lock
+/// `current`, if at all. What a vCPU without an id reads, [`MAX_PHYID`], it may
+/// be given again; Linux refuses that. To be called, and its result applied, under the lock
 /// of the map of physical ids; `owner` is asked for ids in range only.
 pub fn set_cpuid(
     current: Option<u16>,
     wanted: u64,
     owner: impl FnOnce(u16) -> PhysIdOwner,
 ) -> Result<CpuidChange, CsrError> {
+    if current.is_none() && wanted == u64::from(MAX_PHYID) {
+        return Ok(CpuidChange::Unchanged);
+    }
     if wanted >= u64::from(MAX_PHYID) {
         return Err(CsrError::Cpuid);
     }

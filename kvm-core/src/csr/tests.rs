@@ -228,7 +228,10 @@ fn cpuid_is_unique_and_set_once() {
     assert_eq!(set(None, 0, This), Ok(CpuidChange::Unchanged));
     assert_eq!(set(Some(4), 4, This), Ok(CpuidChange::Unchanged));
     assert_eq!(set(Some(4), 5, Nobody), Err(CsrError::Cpuid));
-    for wanted in [256, 1 << 16, 1 << 32, u64::MAX] {
+    // What a new vCPU reads.
+    assert_eq!(set(None, 256, Nobody), Ok(CpuidChange::Unchanged));
+    assert_eq!(set(Some(4), 256, Nobody), Err(CsrError::Cpuid));
+    for wanted in [257, 1 << 16, 1 << 32, u64::MAX] {
         assert_eq!(set(None, wanted, Nobody), Err(CsrError::Cpuid));
     }
 }

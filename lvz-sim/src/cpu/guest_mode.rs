@@ -1,6 +1,7 @@
 //! Entering and leaving guest mode (`docs/lvz.md` chapter 5).
 
 use super::{Cpu, Reading, Trap};
+use crate::calls::Call;
 use crate::isa::{Step, Stop};
 use crate::mem::Bus;
 use crate::stats::ExitCause;
@@ -75,6 +76,26 @@ impl Cpu {
     /// Instructions that have ended, the one being executed included.
     fn ended(&self) -> u64 {
         self.icount + self.inside
+    }
+
+    /// Writes a system call of a program of the host down, if that is wanted.
+    /// Called before the exception is delivered.
+    #[cold]
+    pub(super) fn note_call(&mut self) {
+        if self.vm || self.plv == 0 {
+            return;
+        }
+        let (cpu, time_ns, instructions) = (self.id, self.now(), self.ended());
+        let guest = self.stats.guest;
+        if let Some(calls) = &mut self.calls {
+            calls.note(&self.gpr, |arguments| Call {
+                cpu,
+                time_ns,
+                instructions,
+                guest,
+                arguments,
+            });
+        }
     }
 
     /// Tells the accounting of an exception that root takes in root mode.

@@ -73,6 +73,9 @@ impl Cpu {
         if self.trace != Trace::default() {
             self.trace_exception(pc, insn, &trap);
         }
+        if trap.exception == Exception::SYS && self.calls.is_some() {
+            self.note_call();
+        }
         let exit = self.vm && trap.to_root;
         if exit {
             self.leave_guest(bus, pc, &trap, insn);

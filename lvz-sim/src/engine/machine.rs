@@ -103,12 +103,14 @@ impl Machine {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
             stats.finish(icount, cpu.vm);
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
+            let calls = cpu.calls.take();
             let generation = cpu.soft.fetch_generation;
             *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
             cpu.icount = icount;
             cpu.time_offset = self.time - icount.min(self.time);
             cpu.stats = stats;
             cpu.trace = trace;
+            cpu.calls = calls;
             cpu.tlb.counts = counts;
             cpu.soft.fetch_generation = generation + 1;
         }

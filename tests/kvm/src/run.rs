@@ -1,6 +1,8 @@
 //! `struct kvm_run`: what KVM_RUN and user space tell each other.
 
-use la_arch::sync_regs::{CSRS, SyncRegs};
+use std::mem::offset_of;
+
+use la_arch::sync_regs::{SyncFpu, SyncLbt, SyncRegs};
 
 use crate::sys::Mapping;
 
@@ -126,21 +128,64 @@ impl RunPage {
 
     /// The registers that are here.
     pub fn regs(&self) -> SyncRegs {
-        let word = |i: usize| self.0.read_u64(at::REGS + 8 * i);
+        let long = |offset: usize| self.0.read_u64(at::REGS + offset);
+        let word = |offset: usize| self.u32(at::REGS + offset);
         SyncRegs {
-            gpr: std::array::from_fn(word),
-            pc: word(32),
-            csr: std::array::from_fn(|i| word(33 + i)),
+            gpr: std::array::from_fn(|i| long(offset_of!(SyncRegs, gpr) + 8 * i)),
+            pc: long(offset_of!(SyncRegs, pc)),
+            csr: std::array::from_fn(|i| long(offset_of!(SyncRegs, csr) + 8 * i)),
+            csr_dirty: long(offset_of!(SyncRegs, csr_dirty)),
+            cpucfg: std::array::from_fn(|i| word(offset_of!(SyncRegs, cpucfg) + 4 * i)),
+            pad: word(offset_of!(SyncRegs, pad)),
+            counters: std::array::from_fn(|i| long(offset_of!(SyncRegs, counters) + 8 * i)),
+            lbt: SyncLbt {
+                scr: std::array::from_fn(|i| long(offset_of!(SyncRegs, lbt.scr) + 8 * i)),
+                eflags: long(offset_of!(SyncRegs, lbt.eflags)),
+                ftop: long(offset_of!(SyncRegs, lbt.ftop)),
+            },
+            fpu: SyncFpu {
+                fcsr: word(offset_of!(SyncRegs, fpu.fcsr)),
+                pad: word(offset_of!(SyncRegs, fpu.pad)),
+                fcc: long(offset_of!(SyncRegs, fpu.fcc)),
+                fpr: std::array::from_fn(|n| {
+                    let register = offset_of!(SyncRegs, fpu.fpr) + 32 * n;
+                    std::array::from_fn(|lane| long(register + 8 * lane))
+                }),
+            },
         }
     }
 
     /// Puts registers here.
     pub fn set_regs(&self, regs: &SyncRegs) {
-        let words = regs.gpr.iter().chain([&regs.pc]).chain(&regs.csr);
-        for (i, word) in words.enumerate() {
-            self.0.write_u64(at::REGS + 8 * i, *word);
-        }
-        const { assert!(size_of::<SyncRegs>() == 8 * (33 + CSRS.len())) };
+        let put = |offset: usize, values: &[u64]| {
+            for (i, value) in values.iter().enumerate() {
+                self.0.write_u64(at::REGS + offset + 8 * i, *value);
+            }
+        };
+        let put_words = |offset: usize, values: &[u32]| {
+            for (i, value) in values.iter().enumerate() {
+                self.0
+                    .write(at::REGS + offset + 4 * i, &value.to_le_bytes());
+            }
+        };
+        put(offset_of!(SyncRegs, gpr), &regs.gpr);
+        put(offset_of!(SyncRegs, pc), &[regs.pc]);
+        put(offset_of!(SyncRegs, csr), &regs.csr);
+        put(offset_of!(SyncRegs, csr_dirty), &[regs.csr_dirty]);
+        put_words(offset_of!(SyncRegs, cpucfg), &regs.cpucfg);
+        put_words(offset_of!(SyncRegs, pad), &[regs.pad]);
+        put(offset_of!(SyncRegs, counters), &regs.counters);
+        put(offset_of!(SyncRegs, lbt.scr), &regs.lbt.scr);
+        put(
+            offset_of!(SyncRegs, lbt.eflags),
+            &[regs.lbt.eflags, regs.lbt.ftop],
+        );
+        put_words(
+            offset_of!(SyncRegs, fpu.fcsr),
+            &[regs.fpu.fcsr, regs.fpu.pad],
+        );
+        put(offset_of!(SyncRegs, fpu.fcc), &[regs.fpu.fcc]);
+        put(offset_of!(SyncRegs, fpu.fpr), regs.fpu.fpr.as_flattened());
     }
 
     fn u32(&self, offset: usize) -> u32 {

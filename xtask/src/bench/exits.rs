@@ -131,12 +131,7 @@ pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Ro
     let ours = measure(products, simulator, &programs, Stack::Rust)?;
     let upstream = measure(products, simulator, &programs, Stack::Upstream)?;
     print_details(&ours, &upstream);
-    let row = |name: &str, unit, ours, upstream| Row {
-        name: name.to_owned(),
-        unit,
-        ours,
-        upstream,
-    };
+    let row = |name: &str, unit, ours, upstream| Row::new(name.to_owned(), unit, ours, upstream);
     let mut rows: Vec<Row> = CLASSES
         .iter()
         .zip(ours.classes.iter().zip(&upstream.classes))
@@ -280,6 +275,14 @@ fn cost(stats: &Value, class: &Class, symbols: &Symbols) -> Result<Cost> {
         }
     }
     Ok(cost)
+}
+
+/// How many exits of one cause there were at an address, and what one cost: the
+/// median.
+pub(super) fn median_at(stats: &Value, cause: &str, address: u64) -> (u64, f64) {
+    sites(stats, cause, address, address + 4)
+        .first()
+        .map_or((0, 0.0), |site| (site.count, site.median as f64))
 }
 
 /// Instructions of the TLB refills between two addresses.

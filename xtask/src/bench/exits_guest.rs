@@ -23,6 +23,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("huge", "-DHUGE", "0x1800000"),
     ("log", "-DLOG", "0x2000000"),
     ("idle", "-DIDLE", "0x2800000"),
+    ("user", "-DUSER", "0x3000000"),
 ];
 
 /// The programs.

@@ -1,5 +1,6 @@
 //! `bench`: figures of ours beside the rival's, measured in one run.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use crate::machine::Simulator;
 use crate::setup::{self, Products};
 
+pub(crate) mod backend;
 mod exits;
 mod exits_guest;
 mod sim;
@@ -28,12 +30,19 @@ pub(crate) struct Options {
     /// Write the figures there
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Show what figures are made of, for those that tell
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// A bench, which prints what it finds and returns its rows.
 type Bench = fn(&Products, &Simulator) -> Result<Vec<Row>>;
 
-const BENCHES: &[(&str, Bench)] = &[("sim", sim::bench), ("exits", exits::bench)];
+const BENCHES: &[(&str, Bench)] = &[
+    ("sim", sim::bench),
+    ("exits", exits::bench),
+    ("backend", backend::bench),
+];
 
 /// One figure: a cost, of which less is better.
 struct Row {
@@ -41,9 +50,22 @@ struct Row {
     unit: &'static str,
     ours: f64,
     upstream: f64,
+    /// What the two are made of: an object with `ours` and `upstream`, each an
+    /// object of numbers.
+    detail: Option<Value>,
 }
 
 impl Row {
+    fn new(name: String, unit: &'static str, ours: f64, upstream: f64) -> Self {
+        Self {
+            name,
+            unit,
+            ours,
+            upstream,
+            detail: None,
+        }
+    }
+
     fn ratio(&self) -> f64 {
         self.ours / self.upstream
     }
@@ -70,35 +92,63 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for bench in chosen {
         rows.extend(bench(&products, &simulator)?);
     }
-    println!(
-        "{:<24} {:>12} {:>12} {:>12} {:>8}",
-        "figure", "unit", "ours", "upstream", "ratio"
-    );
-    for row in &rows {
-        println!(
-            "{:<24} {:>12} {:>12.3} {:>12.3} {:>8.2}",
-            row.name,
-            row.unit,
-            row.ours,
-            row.upstream,
-            row.ratio()
-        );
-    }
+    print(&rows, options.verbose);
     if let Some(file) = &options.json {
         let rows: Vec<Value> = rows
             .iter()
             .map(|row| {
-                json!({
+                let mut object = json!({
                     "name": row.name,
                     "unit": row.unit,
                     "ours": row.ours,
                     "upstream": row.upstream,
                     "ratio": row.ratio(),
-                })
+                });
+                if let Some(detail) = &row.detail {
+                    object["detail"] = detail.clone();
+                }
+                object
             })
             .collect();
         fs::write(file, format!("{:#}\n", Value::from(rows)))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the table; with `verbose` below each row what it is made of.
+fn print(rows: &[Row], verbose: bool) {
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+    let width = width.max(24);
+    println!(
+        "{:<width$} {:>12} {:>14} {:>14} {:>8}",
+        "figure", "unit", "ours", "upstream", "ratio"
+    );
+    for row in rows {
+        println!(
+            "{:<width$} {:>12} {:>14.3} {:>14.3} {:>8.2}",
+            row.name,
+            row.unit,
+            row.ours,
+            row.upstream,
+            row.ratio()
+        );
+        let Some(detail) = row.detail.as_ref().filter(|_| verbose) else {
+            continue;
+        };
+        let side = |name: &str| detail[name].as_object().into_iter().flatten();
+        let names: BTreeSet<&String> = side("ours")
+            .chain(side("upstream"))
+            .map(|(n, _)| n)
+            .collect();
+        for name in names {
+            let of = |side: &str| detail[side][name.as_str()].as_u64().unwrap_or(0);
+            println!(
+                "  {name:<width$} {:>11} {:>14} {:>14}",
+                "",
+                of("ours"),
+                of("upstream")
+            );
+        }
+    }
 }

@@ -94,12 +94,7 @@ pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Ro
             let upstream = *there
                 .get(&name)
                 .ok_or_else(|| anyhow!("QEMU did not come to {name}"))?;
-            Ok(Row {
-                name,
-                unit: "s",
-                ours,
-                upstream,
-            })
+            Ok(Row::new(name, "s", ours, upstream))
         })
         .collect()
 }

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::Context;
 use super::report::{Report, Verdict};
 use crate::backend::{self, Backend};
+use crate::bench::backend as bench;
 use crate::machine::{Machine, make_share};
 use crate::nested::copy;
 
@@ -151,6 +152,13 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     }
     report.case("kvm-host", || kvm_host(context, &user.backend, &changed));
     fs::remove_dir_all(&run)?;
+    report.case("ioctls", || {
+        println!(
+            "    {}",
+            bench::check(products, &context.simulator, context.kvm)?
+        );
+        Ok(Verdict::Passed)
+    });
     Ok(())
 }
 

@@ -52,7 +52,7 @@ fn cargo_test(context: &Context) -> Result<Verdict> {
 }
 
 /// The counts of libtest's `test result: ok. N passed; N failed; N ignored; ...`.
-fn parse_result(line: &str) -> Option<(u64, u64, u64)> {
+pub(super) fn parse_result(line: &str) -> Option<(u64, u64, u64)> {
     let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
     let count = |word: &str| {
         counts

@@ -5,10 +5,12 @@ mod coverage;
 mod determinism;
 mod host;
 mod linux;
+mod machine;
 mod module;
 mod nested;
 mod programs;
 mod report;
+mod sanitizers;
 mod selftests;
 
 use std::process::ExitCode;
@@ -110,9 +112,19 @@ const SUITES: &[Suite] = &[
         run: backend::run,
     },
     Suite {
+        name: "sanitizers",
+        shows: "the backend's tests under AddressSanitizer and ThreadSanitizer",
+        run: sanitizers::run,
+    },
+    Suite {
         name: "nested",
         shows: "KVM hosts run guests that pass their checks and power off",
         run: nested::run,
+    },
+    Suite {
+        name: "machine",
+        shows: "a guest stopped, saved, moved and looked at through QEMU's monitor goes on unharmed",
+        run: machine::run,
     },
     Suite {
         name: "determinism",

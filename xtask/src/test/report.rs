@@ -59,6 +59,11 @@ impl Report {
             .is_none_or(|only| name.contains(only.as_str()))
     }
 
+    /// What the names of cases must contain, if not every case is wanted.
+    pub(super) fn only(&self) -> Option<&str> {
+        self.only.as_deref()
+    }
+
     /// How many failed so far.
     pub(super) fn failures(&self) -> u64 {
         self.failed

@@ -14,7 +14,8 @@
 //! | jumps from QEMU's functions to ours | [`island`], [`patch`] |
 //! | what is not understood is left alone, and told | [`refusal`] |
 //!
-//! Nothing of QEMU is changed before all of it has been checked.
+//! Nothing of QEMU is changed before all of it has been checked. Where code may
+//! not be changed, only the slots are.
 
 mod class_slots;
 mod code;
@@ -33,18 +34,19 @@ mod vmstate;
 
 use class_slots::Class;
 use image::Image;
-use patch::Replacement;
+use patch::{PatchError, Replacement};
 use refusal::{Identity, Refusal};
 
 use crate::hooks;
 use crate::qemu::{layout, log, services};
+use crate::vcpu::thread;
 
 /// Puts the backend into this process's QEMU, or leaves QEMU as it is and sees
 /// to it that a guest does not run on KVM without a word about that.
 fn attach(image: &Image) {
     let identity = Identity::of(image);
     log::debug!("{} is {identity}", image.path.display());
-    match try_attach(image) {
+    match try_attach(image, &identity) {
         Ok((functions, slots)) => log::info!(
             "version {} in {identity}: {functions} functions and {slots} operations replaced",
             env!("CARGO_PKG_VERSION")
@@ -58,7 +60,7 @@ fn attach(image: &Image) {
 
 /// Finds, checks, and only then changes. Returns how many functions and slots
 /// are ours.
-fn try_attach(image: &Image) -> Result<(usize, usize), Refusal> {
+fn try_attach(image: &Image, identity: &Identity) -> Result<(usize, usize), Refusal> {
     let services = symbols::services()?;
     let layout = discover::layout(image, &services)?;
     for field in layout::Layout::FIELDS {
@@ -71,11 +73,23 @@ fn try_attach(image: &Image) -> Result<(usize, usize), Refusal> {
     }
     let class = Class::find(image)?;
     let operations = operations(&class)?;
-    let replacements = replacements(image)?;
+    let mut replacements = replacements(image)?;
 
+    let can_adopt = services.object_property_get_bool.is_some();
     services::install(services);
     layout::install(layout);
-    patch::replace(&replacements)?;
+    match patch::replace(&replacements) {
+        Ok(()) => {}
+        // A policy keeps code as it is. The operations alone are ours then; the
+        // functions stay QEMU's, whose work the backend takes over as it is.
+        Err(error @ (PatchError::Island(_) | PatchError::Protected(_))) if can_adopt => {
+            let reason = format!("in {identity} {error}");
+            log::debug!("{reason}: no functions are replaced");
+            thread::only_operations(reason);
+            replacements.clear();
+        }
+        Err(error) => return Err(error.into()),
+    }
     for replacement in &replacements {
         log::debug!(
             "{} at {:#x} goes to {:#x}",

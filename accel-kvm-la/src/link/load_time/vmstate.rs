@@ -4,7 +4,8 @@
 //! exported data that name every member they save and say where it is.
 //!
 //! The shape of the tables themselves differs between QEMU series and is
-//! detected. Facts: migration/vmstate.h of 10.2 and the tables of 11.1.
+//! detected. Facts: migration/vmstate.h of 10.2 and 11.0.50, and the tables of
+//! 11.1.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ mod description {
     pub(super) const SUBSECTIONS: usize = 104;
 }
 
+/// Bit of a field's flags: an array of a fixed number of elements.
+const VMS_ARRAY: u32 = 4;
 /// Bit of a field's flags: it is described by a table of its own.
 const VMS_STRUCT: u32 = 8;
 
@@ -40,13 +43,24 @@ struct FieldShape {
 }
 
 /// The shapes known, the newest first.
-const SHAPES: [FieldShape; 2] = [
+const SHAPES: [FieldShape; 3] = [
     // 11.1: without err_hint, num after the offsets of counts.
     FieldShape {
         stride: 96,
         offset: 8,
         size: 16,
         num: 48,
+        info: 56,
+        flags: 64,
+        vmsd: 72,
+        end_flag: 0x20000,
+    },
+    // Between the two: without err_hint, the members in the order of 10.2.
+    FieldShape {
+        stride: 96,
+        offset: 8,
+        size: 16,
+        num: 40,
         info: 56,
         flags: 64,
         vmsd: 72,
@@ -96,14 +110,32 @@ impl Members {
         object: usize,
         info_uint32: usize,
     ) -> Result<Self, Refusal> {
-        let shape = detect(image, cpu_common, info_uint32).ok_or(Refusal::VmStateShape)?;
+        let mut refusal = Refusal::VmStateShape;
+        for shape in &SHAPES {
+            if !begins_like(image, shape, cpu_common, info_uint32).unwrap_or(false) {
+                continue;
+            }
+            match Self::with_shape(image, shape, cpu_common, object) {
+                Ok(members) => return Ok(members),
+                Err(table) => refusal = Refusal::VmStateTable(table),
+            }
+        }
+        Err(refusal)
+    }
+
+    fn with_shape(
+        image: &Image,
+        shape: &FieldShape,
+        cpu_common: usize,
+        object: usize,
+    ) -> Result<Self, &'static str> {
         let mut members = Self::default();
         members
-            .table(image, &shape, cpu_common, 0)
-            .ok_or(Refusal::VmStateTable("vmstate_cpu_common"))?;
+            .table(image, shape, cpu_common, 0)
+            .ok_or("vmstate_cpu_common")?;
         members
-            .table(image, &shape, object, 0)
-            .ok_or(Refusal::VmStateTable("vmstate_loongarch_cpu"))?;
+            .table(image, shape, object, 0)
+            .ok_or("vmstate_loongarch_cpu")?;
         Ok(members)
     }
 
@@ -181,6 +213,10 @@ impl Members {
             let name = image.name(name)?;
             let word = |member: usize| image.pointer(at.checked_add(member)?);
             let num = image.u32(at.checked_add(shape.num)?)?;
+            if flags & VMS_ARRAY != 0 && num == 0 {
+                // The number is elsewhere: another shape.
+                return None;
+            }
             let member = Member {
                 offset: place.offset.checked_add(word(shape.offset)?)?,
                 size: word(shape.size)?,
@@ -224,23 +260,27 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The shape of entries in `vmstate_cpu_common`, whose first two are the 32-bit
-/// `halted` and `interrupt_request`.
-fn detect(image: &Image, cpu_common: usize, info_uint32: usize) -> Option<FieldShape> {
+/// Whether entries of this shape are what `vmstate_cpu_common` begins with: the
+/// 32-bit `halted` and `interrupt_request`.
+fn begins_like(
+    image: &Image,
+    shape: &FieldShape,
+    cpu_common: usize,
+    info_uint32: usize,
+) -> Option<bool> {
     let fields = image.pointer(cpu_common.checked_add(description::FIELDS)?)?;
-    SHAPES.into_iter().find(|shape| {
-        let entry = |index: usize, name: &str| -> Option<()> {
-            let at = fields.checked_add(index.checked_mul(shape.stride)?)?;
-            let word = |member: usize| image.pointer(at.checked_add(member)?);
-            let is_it = image.name(word(0)?)? == name
+    let is = |index: usize, name: &str| -> Option<bool> {
+        let at = fields.checked_add(index.checked_mul(shape.stride)?)?;
+        let word = |member: usize| image.pointer(at.checked_add(member)?);
+        Some(
+            image.name(word(0)?)? == name
                 && word(shape.info)? == info_uint32
                 && word(shape.size)? == 4
                 && word(shape.offset)? != 0
-                && image.u32(at.checked_add(shape.flags)?)? & shape.end_flag == 0;
-            is_it.then_some(())
-        };
-        entry(0, "halted").is_some() && entry(1, "interrupt_request").is_some()
-    })
+                && image.u32(at.checked_add(shape.flags)?)? & shape.end_flag == 0,
+        )
+    };
+    Some(is(0, "halted")? && is(1, "interrupt_request")?)
 }
 
 #[cfg(test)]
@@ -297,7 +337,9 @@ mod tests {
                 self.put(base, shape.size, *size);
                 self.put(base, shape.num, *num);
                 self.put(base, shape.info, *info);
-                self.put(base, shape.flags, if *vmsd == 0 { 1 } else { 8 });
+                let of_array = if *num == 0 { 1 } else { u64::from(VMS_ARRAY) };
+                let of_struct = if *vmsd == 0 { 0 } else { u64::from(VMS_STRUCT) };
+                self.put(base, shape.flags, of_array | of_struct);
                 self.put(base, shape.vmsd, *vmsd);
             }
             let end = at + fields.len() * shape.stride / 8;
@@ -348,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn both_shapes_are_read() {
+    fn all_shapes_are_read() {
         for shape in &SHAPES {
             let (writer, common, cpu) = tables(shape);
             let image = Image::of_memory(&writer.words);

@@ -175,6 +175,37 @@ fn round_trip(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
+/// A vCPU that nobody has set up can be copied too: what it has is allowed,
+/// although no CPU has a CPUCFG.2 of zero and 256 is no CPU's number.
+fn new_vcpu(kvm: &Kvm) -> Outcome {
+    let source = kvm.create_vm()?.create_vcpu(0)?;
+    let ids = list(&source)?;
+    let target = kvm.create_vm()?.create_vcpu(0)?;
+    for id in ids {
+        let value = source.one_reg(id)?;
+        let result = target.set_one_reg(id, value);
+        ensure!(
+            result.is_ok(),
+            "{id:#x} = {value:#x} cannot be set: {result:?}"
+        );
+    }
+    // It is still one that nobody has set up, and the rules hold for changes.
+    target.set_csr(csr::CPUID, 5)?;
+    ensure_errno!(
+        target.set_csr(csr::CPUID, source.csr(csr::CPUID)?),
+        EINVAL,
+        "taking CSR.CPUID back"
+    );
+    let allowed = target.attr(vcpu_attr::CPUCFG, 2)?;
+    target.set_one_reg(id::cpucfg(2), allowed)?;
+    ensure_errno!(
+        target.set_one_reg(id::cpucfg(2), 0),
+        EINVAL,
+        "taking CPUCFG.2 back"
+    );
+    Ok(())
+}
+
 fn main() -> ExitCode {
     harness::run(&[
         Case {
@@ -196,6 +227,10 @@ fn main() -> ExitCode {
         Case {
             name: "round-trip",
             run: round_trip,
+        },
+        Case {
+            name: "new-vcpu",
+            run: new_vcpu,
         },
     ])
 }

@@ -57,6 +57,31 @@ fn pending_interrupt_moves(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
+/// An interrupt that comes after ESTAT was read is not lost when what was read is
+/// written back, as a VMM does whose VM goes on.
+fn interrupt_between_read_and_write(kvm: &Kvm) -> Outcome {
+    for line in 2..10 {
+        let guest = interruptible(kvm)?;
+        let vcpu = guest.vcpu();
+        let estat = vcpu.csr(csr::ESTAT)?;
+        vcpu.interrupt(line)?;
+        vcpu.set_csr(csr::ESTAT, estat)?;
+        let (number, seen) = vcpu.next_report()?;
+        ensure_eq!(
+            (number, seen & 0x1fff),
+            (0, 1 << line),
+            "what the guest sees"
+        );
+    }
+    // What came before it was read is part of what is written.
+    let guest = interruptible(kvm)?;
+    let vcpu = guest.vcpu();
+    vcpu.interrupt(5)?;
+    let estat = vcpu.csr(csr::ESTAT)?;
+    vcpu.set_csr(csr::ESTAT, estat & !0x1fff)?;
+    guest.expect(1, 0)
+}
+
 /// A line that is taken back before the guest has run is not seen.
 fn interrupt_taken_back(kvm: &Kvm) -> Outcome {
     let guest = interruptible(kvm)?;
@@ -296,6 +321,10 @@ fn main() -> ExitCode {
         Case {
             name: "pending-interrupt-moves",
             run: pending_interrupt_moves,
+        },
+        Case {
+            name: "interrupt-between-read-and-write",
+            run: interrupt_between_read_and_write,
         },
         Case {
             name: "interrupt-taken-back",

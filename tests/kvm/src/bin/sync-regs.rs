@@ -4,10 +4,14 @@ use std::process::ExitCode;
 
 use kvm::error::errno::{EINTR, EINVAL};
 use kvm::harness::{self, Case, Outcome};
-use kvm::uapi::{Regs, capability as cap};
+use kvm::uapi::{Fpu, Regs, capability as cap};
 use kvm::{Guest, Kvm, ensure_eq, ensure_errno};
 use la_arch::csr::number as csr;
-use la_arch::sync_regs::{ALL, CSR, CSRS, GENERAL};
+use la_arch::kvm::{CPUCFG_WORDS, vcpu_attr};
+use la_arch::one_reg as id;
+use la_arch::sync_regs::{
+    COUNTER_CSRS, COUNTERS, CPUCFG, CSR, CSR_SELECT, CSRS, FPU, GENERAL, LBT, SETS,
+};
 
 kvm::guest_code!(
     /// Reports a0, and CSR.SAVE1 in a1, for ever; a0 grows by one each time.
@@ -38,7 +42,7 @@ fn shows(kvm: &Kvm) -> Outcome {
     let guest = guest(kvm)?;
     let vcpu = guest.vcpu();
     vcpu.set_csr(csr::SAVE0 + 1, 0x1234_5678_9abc)?;
-    vcpu.page.set_valid_regs(ALL);
+    vcpu.page.set_valid_regs(SETS);
     guest.expect(0, 0)?;
     let (shown, asked) = (vcpu.page.regs(), vcpu.regs()?);
     ensure_eq!(shown.gpr, asked.gpr, "general registers");
@@ -95,7 +99,7 @@ fn shows_only_what_is_asked_for(kvm: &Kvm) -> Outcome {
 fn takes(kvm: &Kvm) -> Outcome {
     let guest = guest(kvm)?;
     let vcpu = guest.vcpu();
-    vcpu.page.set_valid_regs(ALL);
+    vcpu.page.set_valid_regs(SETS);
     guest.expect(0, 0)?;
     guest.expect(1, 0)?;
     let mut regs = vcpu.page.regs();
@@ -105,7 +109,7 @@ fn takes(kvm: &Kvm) -> Outcome {
         *save = 0x6000;
     }
     vcpu.page.set_regs(&regs);
-    vcpu.page.set_dirty_regs(ALL);
+    vcpu.page.set_dirty_regs(GENERAL | CSR);
     // a0 is 0x5000 before the guest adds one.
     guest.expect(0, 0x5001)?;
     ensure_eq!(vcpu.page.dirty_regs(), 0, "the dirty bits after KVM_RUN");
@@ -136,7 +140,7 @@ fn takes_pc(kvm: &Kvm) -> Outcome {
 fn refuses(kvm: &Kvm) -> Outcome {
     let guest = guest(kvm)?;
     let vcpu = guest.vcpu();
-    for bit in (0..64).map(|bit| 1u64 << bit).filter(|bit| bit & ALL == 0) {
+    for bit in (0..64).map(|bit| 1u64 << bit).filter(|bit| bit & SETS == 0) {
         vcpu.page.set_valid_regs(bit);
         ensure_errno!(vcpu.run(), EINVAL, "valid bits {bit:#x}");
         vcpu.page.set_valid_regs(0);
@@ -144,7 +148,7 @@ fn refuses(kvm: &Kvm) -> Outcome {
         ensure_errno!(vcpu.run(), EINVAL, "dirty bits {bit:#x}");
         vcpu.page.set_dirty_regs(0);
     }
-    vcpu.page.set_valid_regs(ALL);
+    vcpu.page.set_valid_regs(SETS);
     guest.expect(0, 0)?;
     let mut regs = vcpu.page.regs();
     // No CPU has that number.
@@ -179,6 +183,168 @@ fn immediate_exit(kvm: &Kvm) -> Outcome {
     guest.expect(0, 7)
 }
 
+/// The bits of a CPUCFG word 2 that KVM allows.
+fn features(guest: &Guest) -> Result<u64, Box<dyn std::error::Error>> {
+    Ok(guest.vcpu().attr(vcpu_attr::CPUCFG, 2)?)
+}
+
+/// CPUCFG words, before the sets that depend on them and after.
+fn cpucfg(kvm: &Kvm) -> Outcome {
+    let guest = guest(kvm)?;
+    let vcpu = guest.vcpu();
+    let features = features(&guest)?;
+    let mut regs = vcpu.page.regs();
+    regs.cpucfg = [0; CPUCFG_WORDS];
+    (regs.cpucfg[0], regs.cpucfg[2], regs.cpucfg[4]) = (0x14_c010, features as u32, 100_000_000);
+    vcpu.page.set_regs(&regs);
+    vcpu.page.set_dirty_regs(CPUCFG);
+    vcpu.page.set_valid_regs(CPUCFG);
+    guest.expect(0, 0)?;
+    ensure_eq!(vcpu.page.regs().cpucfg, regs.cpucfg, "the words shown");
+    for (index, word) in (0..).zip(regs.cpucfg) {
+        ensure_eq!(
+            vcpu.one_reg(id::cpucfg(index))?,
+            u64::from(word),
+            "CPUCFG.{index}"
+        );
+    }
+    // A bit that no CPU has.
+    regs.cpucfg[2] |= 1 << 31;
+    ensure_errno!(
+        vcpu.set_one_reg(id::cpucfg(2), regs.cpucfg[2].into()),
+        EINVAL,
+        "CPUCFG.2 by ioctl"
+    );
+    vcpu.page.set_regs(&regs);
+    vcpu.page.set_dirty_regs(CPUCFG);
+    ensure_errno!(vcpu.run(), EINVAL, "CPUCFG.2");
+    ensure_eq!(vcpu.page.dirty_regs(), CPUCFG, "what was not taken over");
+    ensure_eq!(
+        vcpu.one_reg(id::cpucfg(2))?,
+        features,
+        "CPUCFG.2 afterwards"
+    );
+    vcpu.page.set_dirty_regs(0);
+    guest.expect(1, 0)
+}
+
+/// Floating-point and vector registers are those of KVM_GET_FPU.
+fn fpu(kvm: &Kvm) -> Outcome {
+    let guest = guest(kvm)?;
+    let vcpu = guest.vcpu();
+    let mut regs = vcpu.page.regs();
+    regs.fpu.fcsr = 0x1f;
+    regs.fpu.fcc = 0x0100_0001_0000_0001;
+    for (n, lanes) in regs.fpu.fpr.iter_mut().enumerate() {
+        *lanes = std::array::from_fn(|lane| ((n as u64) << 32) + 0x11 * lane as u64);
+    }
+    vcpu.page.set_regs(&regs);
+    vcpu.page.set_dirty_regs(FPU);
+    guest.expect(0, 0)?;
+    let asked = vcpu.fpu()?;
+    ensure_eq!(
+        (asked.fcsr, asked.fcc, asked.fpr),
+        (regs.fpu.fcsr, regs.fpu.fcc, regs.fpu.fpr),
+        "KVM_GET_FPU"
+    );
+    // The other way.
+    let set = Fpu {
+        fcsr: 3,
+        fcc: 1,
+        fpr: [[9, 8, 7, 6]; 32],
+        ..asked
+    };
+    vcpu.set_fpu(&set)?;
+    vcpu.page.set_valid_regs(FPU);
+    guest.expect(1, 0)?;
+    let shown = vcpu.page.regs().fpu;
+    ensure_eq!(
+        (shown.fcsr, shown.fcc, shown.fpr),
+        (set.fcsr, set.fcc, set.fpr),
+        "the registers shown"
+    );
+    Ok(())
+}
+
+/// Only the CSRs that are chosen.
+fn csr_select(kvm: &Kvm) -> Outcome {
+    let guest = guest(kvm)?;
+    let vcpu = guest.vcpu();
+    let mut regs = vcpu.page.regs();
+    // Nothing that a guest could run with.
+    regs.csr = [u64::MAX; CSRS.len()];
+    let save = place(csr::SAVE0 + 1);
+    if let Some(value) = regs.csr.get_mut(save) {
+        *value = 0x777;
+    }
+    regs.csr_dirty = 1 << save;
+    vcpu.page.set_regs(&regs);
+    vcpu.page.set_dirty_regs(CSR | CSR_SELECT);
+    guest.expect(0, 0)?;
+    guest.expect(1, 0x777)?;
+    ensure_eq!(vcpu.page.dirty_regs(), 0, "the dirty bits after KVM_RUN");
+    for bit in CSRS.len()..64 {
+        regs.csr_dirty = 1 << bit;
+        vcpu.page.set_regs(&regs);
+        vcpu.page.set_dirty_regs(CSR | CSR_SELECT);
+        ensure_errno!(vcpu.run(), EINVAL, "CSR bit {bit}");
+    }
+    vcpu.page.set_dirty_regs(CSR_SELECT);
+    ensure_errno!(vcpu.run(), EINVAL, "a choice of nothing");
+    vcpu.page.set_dirty_regs(0);
+    vcpu.page.set_valid_regs(CSR_SELECT);
+    ensure_errno!(vcpu.run(), EINVAL, "a choice of what is shown");
+    vcpu.page.set_valid_regs(0);
+    guest.expect(0, 1)
+}
+
+/// Counters and binary translation are as KVM_SET_ONE_REG has them: kept, or
+/// refused with the same number.
+fn units(kvm: &Kvm) -> Outcome {
+    let guest = guest(kvm)?;
+    let vcpu = guest.vcpu();
+    vcpu.page.set_valid_regs(COUNTERS | LBT);
+    guest.expect(0, 0)?;
+    for (number, value) in COUNTER_CSRS.iter().zip(vcpu.page.regs().counters) {
+        ensure_eq!(value, vcpu.csr(*number)?, "CSR {number:#x}");
+    }
+    let mut regs = vcpu.page.regs();
+    regs.counters = std::array::from_fn(|i| if i % 2 == 0 { 0 } else { 0x100 + i as u64 });
+    vcpu.page.set_regs(&regs);
+    vcpu.page.set_dirty_regs(COUNTERS);
+    vcpu.page.set_immediate_exit(true);
+    let taken = vcpu.run();
+    let (first, value) = (COUNTER_CSRS[1], regs.counters[1]);
+    match vcpu.set_csr(first, value) {
+        Ok(()) => {
+            ensure_errno!(taken, EINTR, "counters");
+            for (number, value) in COUNTER_CSRS.iter().zip(regs.counters) {
+                ensure_eq!(vcpu.csr(*number)?, value, "CSR {number:#x} as set");
+            }
+        }
+        Err(error) => ensure_errno!(taken, error.errno, "counters"),
+    }
+    regs.lbt.scr = [1, 2, 3, 4];
+    (regs.lbt.eflags, regs.lbt.ftop) = (5, 6);
+    vcpu.page.set_regs(&regs);
+    vcpu.page.set_dirty_regs(LBT);
+    let taken = vcpu.run();
+    match vcpu.one_reg(id::LBT_SCR0) {
+        Ok(value) => {
+            ensure_errno!(taken, EINTR, "binary translation");
+            ensure_eq!(value, 1, "scratch register 0");
+            ensure_eq!(vcpu.one_reg(id::LBT_FTOP)?, 6, "top of the stack");
+        }
+        Err(error) => {
+            ensure_errno!(taken, error.errno, "binary translation");
+            ensure_eq!(vcpu.page.regs().lbt.scr, regs.lbt.scr, "a set that failed");
+        }
+    }
+    vcpu.page.set_dirty_regs(0);
+    vcpu.page.set_immediate_exit(false);
+    guest.expect(1, 0)
+}
+
 fn main() -> ExitCode {
     harness::run(&[
         Case {
@@ -204,6 +370,22 @@ fn main() -> ExitCode {
         Case {
             name: "immediate-exit",
             run: immediate_exit,
+        },
+        Case {
+            name: "cpucfg",
+            run: cpucfg,
+        },
+        Case {
+            name: "fpu",
+            run: fpu,
+        },
+        Case {
+            name: "csr-select",
+            run: csr_select,
+        },
+        Case {
+            name: "units",
+            run: units,
         },
     ])
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use kvm::random::Random;
 use kvm::{Event, Kvm, checksum, request, signal};
+use la_arch::sync_regs::{self, SyncRegs};
 
 use super::Outcome;
 use super::arena::{Arena, SCRATCH};
@@ -320,14 +321,22 @@ impl Thread<'_> {
             return;
         };
         if let Some(page) = &target.page {
-            // The header, the exits' union, the register sets, or anywhere.
-            let offset = match self.random.below(4) {
-                0 => self.random.below(32),
-                1 => 32 + self.random.below(64),
-                2 => 288 + self.random.below(640),
-                _ => self.random.below(page.length() as u64),
-            };
+            // The header, the exits' union, the register sets or which of them
+            // count (sometimes one that does not exist), or anywhere.
             let value = self.random.edge();
+            let (offset, value) = match self.random.below(5) {
+                0 => (self.random.below(32), value),
+                1 => (32 + self.random.below(64), value),
+                2 => (
+                    288 + self.random.below(16 + size_of::<SyncRegs>() as u64),
+                    value,
+                ),
+                3 => {
+                    let sets = self.random.below(2 * (sync_regs::ALL + 1));
+                    (288 + 8 * self.random.below(2), sets)
+                }
+                _ => (self.random.below(page.length() as u64), value),
+            };
             let aligned = (offset as usize & !7).min(page.length() - 8);
             page.write_u64(aligned, value);
         }

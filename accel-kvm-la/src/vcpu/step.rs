@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! Single steps. KVM has none for LoongArch: its KVM_SET_GUEST_DEBUG accepts
+//! the flag, or not, and the guest runs on. So a step is what GDB makes of it on
+//! this architecture: breakpoints at all places where the next instruction can
+//! be, taken out at the stop. An interrupt or exception that the guest takes
+//! in between is part of the step.
+
+use la_arch::kvm::guest_debug;
+
+use super::record::{self, Vcpu};
+use super::successor::{Machine, successors};
+use super::{debug, synchronise};
+use crate::qemu::bql::Bql;
+use crate::qemu::cpu::Cpu;
+use crate::qemu::layout::layout;
+use crate::qemu::memory::{read_debug_word, write_debug_word};
+use crate::qemu::{log, report};
+
+/// CSR.TLBRERA.IsTLBR: `ertn` returns from a TLB refill.
+const IS_TLBR: u64 = 1;
+
+/// A step that is under way.
+#[derive(Debug)]
+pub struct Step {
+    /// PGDL when it began: the process whose addresses these are.
+    page_table: u64,
+    /// Breakpoints of its own, and what was there.
+    breakpoints: Vec<(u64, u32)>,
+}
+
+impl Step {
+    /// Whether it put a breakpoint at `pc`.
+    pub fn stops_at(&self, pc: u64) -> bool {
+        self.breakpoints.iter().any(|(at, _)| *at == pc)
+    }
+}
+
+/// A vCPU's registers and memory, as QEMU has them.
+struct Registers<'a> {
+    bql: &'a Bql,
+    cpu: Cpu,
+}
+
+impl Machine for Registers<'_> {
+    fn gpr(&self, n: u8) -> u64 {
+        self.cpu.gpr(n.into())
+    }
+
+    fn cf(&self, n: u8) -> bool {
+        self.cpu.cf(n.into())
+    }
+
+    fn exception_return(&self) -> u64 {
+        let refill = self.cpu.word(layout().tlbrera);
+        if refill & IS_TLBR != 0 {
+            refill & !3
+        } else {
+            self.cpu.word(layout().era)
+        }
+    }
+
+    fn word(&self, address: u64) -> Option<u32> {
+        read_debug_word(self.bql, self.cpu, address)
+    }
+}
+
+/// What QEMU asks KVM to do, without what KVM cannot: a step needs software
+/// breakpoints instead.
+pub fn without_kernel_steps(control: u32) -> u32 {
+    if control & guest_debug::SINGLESTEP == 0 {
+        return control;
+    }
+    control & !guest_debug::SINGLESTEP | guest_debug::ENABLE | guest_debug::USE_SW_BP
+}
+
+/// Before the vCPU runs, in its thread: prepares the step that QEMU asked for.
+/// False if it cannot be made, which was said.
+pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
+    if !vcpu.cpu.singlestep() || vcpu.step().is_some() {
+        return true;
+    }
+    synchronise::state(bql, vcpu.cpu);
+    let cpu = vcpu.cpu;
+    let machine = Registers { bql, cpu };
+    let pc = cpu.pc();
+    let Some(breakpoint) = debug::instruction(cpu) else {
+        report::error("no single steps: the kernel has no software breakpoints");
+        return false;
+    };
+    let Some(word) = machine.word(pc) else {
+        report::error(&format!("cannot step from {pc:#x}: no memory there"));
+        return false;
+    };
+    let mut step = Step {
+        page_table: cpu.word(layout().pgdl),
+        breakpoints: Vec::new(),
+    };
+    // A breakpoint of the debugger's is hit before anything is done.
+    if word != breakpoint {
+        for at in successors(pc, word, &machine) {
+            match machine.word(at) {
+                Some(saved) if saved == breakpoint => {}
+                Some(saved) if write_debug_word(bql, cpu, at, breakpoint) => {
+                    step.breakpoints.push((at, saved));
+                }
+                _ => {
+                    report::error(&format!(
+                        "cannot step from {pc:#x}: no memory at {at:#x}, where the next instruction is"
+                    ));
+                    take_out(bql, cpu, &step);
+                    return false;
+                }
+            }
+        }
+    }
+    log::trace!("vCPU {}: step from {pc:#x}: {step:x?}", cpu.index());
+    *vcpu.step() = Some(step);
+    true
+}
+
+/// The step has ended, or is given up: the guest's memory is as it was.
+pub fn end(bql: &Bql, vcpu: &Vcpu) {
+    let step = vcpu.step().take();
+    if let Some(step) = step {
+        take_out(bql, vcpu.cpu, &step);
+    }
+}
+
+fn take_out(bql: &Bql, cpu: Cpu, step: &Step) {
+    let breakpoint = debug::instruction(cpu);
+    synchronise::state(bql, cpu);
+    // Another process may be on the CPU. QEMU's copy of the register is not the
+    // guest's before it is written back.
+    let pgdl = layout().pgdl;
+    let current = cpu.word(pgdl);
+    cpu.set_word(pgdl, step.page_table);
+    for (at, saved) in &step.breakpoints {
+        let present = read_debug_word(bql, cpu, *at);
+        // The guest may have put something else there, or taken the page away.
+        if present.is_some() && present == breakpoint {
+            write_debug_word(bql, cpu, *at, *saved);
+        }
+    }
+    cpu.set_word(pgdl, current);
+}
+
+/// Whether a step of any vCPU put a breakpoint at `pc`.
+pub fn any_stops_at(pc: u64) -> bool {
+    record::any(|vcpu| vcpu.step().as_ref().is_some_and(|step| step.stops_at(pc)))
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! QEMU: the functions and globals that the backend links to.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::Mutex;
+
+use accel_kvm_la::hooks;
+use accel_kvm_la::qemu::cpu::Cpu;
+use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
+
+use super::kvm::{kvm_check_extension, kvm_vcpu_ioctl, kvm_vm_ioctl};
+use super::threads::{
+    bql_lock_impl, bql_locked, bql_unlock, cpu_can_run, cpu_thread_signal_created,
+    cpu_thread_signal_destroyed, holds_bql, in_guests_thread, qemu_cpu_is_self,
+    qemu_process_cpu_events, qemu_thread_create, run_on_cpu,
+};
+use super::{guest, with};
+
+/// Globals of QEMU, a word each.
+#[repr(C)]
+pub(super) struct Globals {
+    pub(super) kvm_state: usize,
+    pub(super) flags: [bool; 8],
+    stderr: usize,
+    error_fatal: usize,
+}
+
+pub(super) static mut GLOBALS: Globals = Globals {
+    kvm_state: 0,
+    flags: [false; 8],
+    stderr: 0x5d,
+    error_fatal: 0,
+};
+
+/// The address of a function or global by name.
+pub(super) fn address(name: &'static str) -> *mut c_void {
+    let globals = &raw mut GLOBALS;
+    macro_rules! functions {
+        ($($function:ident)*) => {
+            match name {
+                $(stringify!($function) => return $function as *mut c_void,)*
+                _ => {}
+            }
+        };
+    }
+    functions! {
+        bql_lock_impl bql_unlock bql_locked qemu_process_cpu_events cpu_can_run qemu_thread_create
+        cpu_thread_signal_created cpu_thread_signal_destroyed run_on_cpu qemu_cpu_is_self
+        kvm_vm_ioctl kvm_vcpu_ioctl kvm_check_extension kvm_init_vcpu kvm_destroy_vcpu
+        kvm_find_sw_breakpoint kvm_sw_breakpoints_active kvm_convert_memory
+        kvm_irqchip_add_irq_route kvm_has_gsi_routing address_space_init address_space_rw cpu_memory_rw_debug
+        memory_global_dirty_log_sync qemu_system_reset_request qemu_system_shutdown_request
+        qemu_system_guest_panicked vm_stop qemu_add_vm_change_state_handler
+        qemu_del_vm_change_state_handler cpu_dump_state cpu_handle_guest_debug error_report
+        warn_report error_setg_internal error_report_err object_resolve_path
+        object_property_add_bool exit_fake object_dynamic_cast object_property_get_str
+        g_free object_property_get_bool
+        kvm_kernel_irqchip_split
+    }
+    // SAFETY: Addresses only.
+    unsafe {
+        match name {
+            "exit" => exit_fake as *mut c_void,
+            "address_space_memory" => 0x1000 as *mut c_void,
+            "address_space_io" => 0x2000 as *mut c_void,
+            "kvm_state" => (&raw mut (*globals).kvm_state).cast(),
+            "kvm_kernel_irqchip" => (&raw mut (*globals).flags[0]).cast(),
+            "kvm_async_interrupts_allowed" => (&raw mut (*globals).flags[1]).cast(),
+            "kvm_halt_in_kernel_allowed" => (&raw mut (*globals).flags[2]).cast(),
+            "kvm_msi_via_irqfd_allowed" => (&raw mut (*globals).flags[3]).cast(),
+            "kvm_gsi_routing_allowed" => (&raw mut (*globals).flags[4]).cast(),
+            "kvm_allowed" => (&raw mut (*globals).flags[5]).cast(),
+            "stderr" => (&raw mut (*globals).stderr).cast(),
+            "error_fatal" => (&raw mut (*globals).error_fatal).cast(),
+            "kvm_kernel_irqchip_required" => std::ptr::null_mut(),
+            _ => nothing as *mut c_void,
+        }
+    }
+}
+
+extern "C" fn nothing() -> usize {
+    0
+}
+
+unsafe extern "C" fn kvm_init_vcpu(cpu: *mut CPUState, _errp: *mut c_void) -> c_int {
+    // SAFETY: A CPU object.
+    let object = unsafe { Cpu::from_raw(cpu) }.unwrap();
+    match guest::of(object) {
+        Some(guest) => guest.map(object),
+        None => with(|state| {
+            state.kernel.vcpus.entry(object.index()).or_default();
+        }),
+    }
+    with(|state| state.life.push("init"));
+    if with(|state| state.only_operations) {
+        return 0;
+    }
+    // SAFETY: As QEMU calls it.
+    let result = unsafe { hooks::kvm_la_kvm_arch_init_vcpu(cpu) };
+    if result < 0 {
+        exit_fake(1);
+    }
+    result
+}
+
+unsafe extern "C" fn kvm_destroy_vcpu(cpu: *mut CPUState) {
+    with(|state| state.life.push("destroy"));
+    if !with(|state| state.only_operations) {
+        // SAFETY: As QEMU calls it.
+        unsafe { hooks::kvm_la_kvm_arch_destroy_vcpu(cpu) };
+    }
+    // SAFETY: A CPU object.
+    let object = unsafe { Cpu::from_raw(cpu) }.unwrap();
+    if let Some(guest) = guest::of(object) {
+        guest.unmap(object);
+    }
+}
+
+unsafe extern "C" fn kvm_find_sw_breakpoint(_cpu: *mut CPUState, pc: u64) -> usize {
+    if in_guests_thread() {
+        return 0;
+    }
+    with(|state| usize::from(state.breakpoints.contains(&pc)))
+}
+
+unsafe extern "C" fn kvm_sw_breakpoints_active(_cpu: *mut CPUState) -> c_int {
+    with(|state| c_int::from(!state.breakpoints.is_empty()))
+}
+
+unsafe extern "C" fn kvm_convert_memory(start: u64, size: u64, to_private: bool) -> c_int {
+    with(|state| state.converted.push((start, size, to_private)));
+    if size == 0 { -libc::EINVAL } else { 0 }
+}
+
+unsafe extern "C" fn kvm_irqchip_add_irq_route(
+    _state: *mut KVMState,
+    gsi: c_int,
+    _irqchip: c_int,
+    pin: c_int,
+) {
+    with(|state| state.routes.push((gsi, pin)));
+}
+
+unsafe extern "C" fn kvm_has_gsi_routing() -> c_int {
+    1
+}
+
+unsafe extern "C" fn kvm_kernel_irqchip_split() -> bool {
+    false
+}
+
+/// QEMU keeps all address spaces in a list.
+static ADDRESS_SPACES: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+
+unsafe extern "C" fn address_space_init(space: usize, _root: usize, _name: *const c_char) {
+    ADDRESS_SPACES
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .push(space);
+}
+
+unsafe extern "C" fn address_space_rw(
+    space: usize,
+    address: u64,
+    attributes: u64,
+    buffer: *mut u8,
+    length: u64,
+    is_write: bool,
+) -> u32 {
+    assert!(!holds_bql(), "devices are called without the BQL");
+    // Nothing that all threads share for guests that run by themselves.
+    if !in_guests_thread() {
+        with(|state| {
+            state
+                .accesses
+                .push((space, address, attributes, length as usize, is_write));
+        });
+    }
+    if !is_write {
+        // SAFETY: As the caller promised.
+        unsafe { buffer.write_bytes(0xa5, length as usize) };
+    }
+    0
+}
+
+unsafe extern "C" fn cpu_memory_rw_debug(
+    _cpu: *mut CPUState,
+    address: u64,
+    buffer: *mut [u8; 4],
+    length: usize,
+    is_write: bool,
+) -> c_int {
+    assert_eq!(length, 4);
+    with(|state| {
+        let Some(word) = state.memory.get_mut(&address) else {
+            return -1;
+        };
+        // SAFETY: As the caller promised.
+        let buffer = unsafe { &mut *buffer };
+        if is_write {
+            *word = *buffer
+        } else {
+            *buffer = *word
+        }
+        0
+    })
+}
+
+unsafe extern "C" fn memory_global_dirty_log_sync(_last: bool) {
+    with(|state| {
+        assert!(holds_bql());
+        state.reaped += 1;
+    });
+}
+
+unsafe extern "C" fn qemu_system_reset_request(cause: c_int) {
+    assert_eq!(cause, 7);
+    with(|state| state.resets += 1);
+}
+
+unsafe extern "C" fn qemu_system_shutdown_request(cause: c_int) {
+    assert_eq!(cause, 6);
+    with(|state| state.shutdowns += 1);
+}
+
+unsafe extern "C" fn qemu_system_guest_panicked(_info: *mut c_void) {
+    with(|state| {
+        assert!(holds_bql());
+        state.panics += 1;
+    });
+}
+
+unsafe extern "C" fn vm_stop(cause: c_int) -> c_int {
+    with(|state| {
+        assert!(holds_bql());
+        state.stopped.push(cause);
+    });
+    0
+}
+
+unsafe extern "C" fn qemu_add_vm_change_state_handler(function: usize, opaque: usize) -> usize {
+    with(|state| {
+        state.handlers.push((function, opaque));
+        opaque
+    })
+}
+
+unsafe extern "C" fn qemu_del_vm_change_state_handler(entry: usize) {
+    with(|state| state.handlers.retain(|(_, opaque)| *opaque != entry));
+}
+
+unsafe extern "C" fn cpu_dump_state(cpu: *mut CPUState, file: usize, flags: c_int) {
+    assert_eq!((file, flags), (0x5d, 0x1_0000));
+    with(|state| state.dumps += 1);
+    // As QEMU's does.
+    // SAFETY: A CPU object under the BQL.
+    unsafe { hooks::kvm_la_kvm_cpu_synchronize_state(cpu) };
+}
+
+unsafe extern "C" fn cpu_handle_guest_debug(_cpu: *mut CPUState) {
+    with(|state| state.debug_stops += 1);
+}
+
+fn note(text: *const c_char) {
+    // SAFETY: The backend passes one string that ends.
+    let text = unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned();
+    with(|state| state.messages.push(text));
+}
+
+unsafe extern "C" fn error_report(_format: *const c_char, text: *const c_char) {
+    note(text);
+}
+
+unsafe extern "C" fn warn_report(_format: *const c_char, text: *const c_char) {
+    note(text);
+}
+
+unsafe extern "C" fn error_setg_internal(
+    errp: *mut usize,
+    _source: *const c_char,
+    _line: c_int,
+    _function: *const c_char,
+    _format: *const c_char,
+    text: *const c_char,
+) {
+    note(text);
+    // SAFETY: The backend passes a place for the error.
+    unsafe { *errp = 1 };
+}
+
+unsafe extern "C" fn error_report_err(error: usize) {
+    assert_eq!(error, 1);
+}
+
+unsafe extern "C" fn object_resolve_path(path: *const c_char, _ambiguous: *mut bool) -> usize {
+    // SAFETY: A string that ends.
+    assert_eq!(unsafe { CStr::from_ptr(path) }, c"/machine/iocsr[0]");
+    0x3000
+}
+
+unsafe extern "C" fn object_dynamic_cast(_object: usize, _name: *const c_char) -> usize {
+    0x4000
+}
+
+unsafe extern "C" fn object_property_get_bool(_object: usize, name: *const c_char) -> bool {
+    // SAFETY: A string that ends.
+    let name = unsafe { CStr::from_ptr(name) };
+    with(|state| {
+        let mut on = state.properties_on.iter();
+        on.any(|property| name.to_bytes() == property.as_bytes())
+    })
+}
+
+unsafe extern "C" fn object_property_get_str() -> *const c_char {
+    c"auto".as_ptr()
+}
+
+unsafe extern "C" fn g_free(_memory: *mut c_void) {}
+
+unsafe extern "C" fn object_property_add_bool(_object: usize, name: *const c_char) -> usize {
+    // SAFETY: A string that ends.
+    let name = unsafe { CStr::from_ptr(name) }
+        .to_string_lossy()
+        .into_owned();
+    with(|state| state.properties.push(name));
+    0
+}
+
+/// QEMU's exit does not return; the thread that called it waits forever.
+pub(super) extern "C" fn exit_fake(status: c_int) -> ! {
+    with(|state| state.exited = Some(status));
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,159 @@
+"""Cases: functions that get a Run and raise if something is wrong.
+
+What the workstation reads are lines "KVM-LA-CASE NAME ...", then the same with
+"ok (N s)", "skipped: REASON" or "FAILED (N s) REASON"."""
+
+import os
+import shutil
+import tempfile
+import time
+import traceback
+
+from qemu import Qemu
+
+MARKER = "KVM-LA-CASE"
+
+CASES = []
+
+
+class Skip(Exception):
+    """The case cannot be run here, and why."""
+
+
+def case(name, smp=(1, 2), ci=(), irqchip=("on",), group="mix"):
+    """Declares a case. It runs for each number of CPUs in `smp` and each of
+    `irqchip`; with 4 CPUs, or with the interrupt controllers in QEMU, only when
+    everything is run. `ci` has the numbers of CPUs with which CI runs it. A
+    group is what runs together on a host."""
+
+    def declare(function):
+        CASES.append((name, function, tuple(smp), tuple(ci), tuple(irqchip), group))
+        return function
+
+    return declare
+
+
+def check(condition, text):
+    """Raises unless the condition holds. An assert would not say what."""
+    if not condition:
+        raise AssertionError(text)
+
+
+class Run:
+    """One run of a case: what it is to be run with, and what it uses. The tier
+    is ci, full or everything, for cases that do the same more or less often."""
+
+    def __init__(self, kvm, accel, smp, irqchip, tier="full"):
+        self.kvm = kvm
+        self.tier = tier
+        self.accel = accel
+        self.smp = smp
+        self.irqchip = irqchip
+        # QEMU's C backend loses condition flags 4 to 7, see docs/machine-tests.md.
+        self.flags = 8 if accel == "rust" else 4
+        self.dir = tempfile.mkdtemp(prefix="case-")
+        self._qemus = []
+
+    def other_accel(self):
+        """The backend that this run is not about, for a guest that both run."""
+        self.flags = 4
+        return "upstream" if self.accel == "rust" else "rust"
+
+    def qemu(self, *args, accel=None, smp=None, append="", accel_options="", **options):
+        """A QEMU as this run wants it; it ends with the case at the latest."""
+        words = [accel_options] if accel_options else []
+        if self.irqchip == "off":
+            words.append("kernel-irqchip=off")
+        qemu = Qemu(
+            accel or self.accel,
+            *args,
+            smp=str(smp or self.smp),
+            append=f"kvm-la.flags={self.flags} {append}",
+            accel_options=",".join(words),
+            **options,
+        )
+        self._qemus.append(qemu)
+        return qemu
+
+    def path(self, name):
+        """A file that goes with the case."""
+        return os.path.join(self.dir, name)
+
+    def finish(self):
+        """Checks what holds for every QEMU at its end."""
+        for qemu in self._qemus:
+            if not qemu.closed:
+                qemu.check_backend()
+
+    def close(self):
+        """Leaves nothing behind."""
+        for qemu in self._qemus:
+            qemu.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def story(self):
+        """What helps with a failure."""
+        lines = []
+        for i, qemu in enumerate(self._qemus):
+            if qemu.closed:
+                continue
+            lines.append(f"QEMU {i} ({qemu.accel}): {' '.join(qemu.command)}")
+            lines += [f"  stderr: {line}" for line in qemu.errors().splitlines()[-10:]]
+            console = qemu.console().splitlines()
+            lines += [f"  console: {line}" for line in console[-30:]]
+            if qemu.process.poll() is None:
+                lines.append(f"  status: {qemu.status()}")
+                registers = qemu.hmp("info registers -a").splitlines()
+                lines += [f"  {line}" for line in registers]
+                lines += [f"  {line}" for line in qemu.hmp("info pic").splitlines()[:60]]
+        return lines
+
+
+def run_all(kvm, accel, group, only, everything, ci):
+    """Runs the cases of a group; whether all passed."""
+    good = True
+    for name, function, sizes, ci_sizes, irqchips, of_group in CASES:
+        if of_group != group:
+            continue
+        for irqchip in irqchips:
+            for smp in sizes:
+                if ci and (smp not in ci_sizes or irqchip == "off"):
+                    continue
+                if not everything and not ci and (smp > 2 or irqchip == "off"):
+                    continue
+                full = f"kvm={kvm},accel={accel},smp={smp}"
+                full += ",kernel-irqchip=off" if irqchip == "off" else ""
+                full += f",{name}"
+                if only and only not in full:
+                    continue
+                tier = "everything" if everything else "ci" if ci else "full"
+                good &= run_one(full, function, Run(kvm, accel, smp, irqchip, tier))
+    return good
+
+
+def run_one(name, function, run):
+    """Runs a case; whether it passed."""
+    print(f"{MARKER} {name} ...", flush=True)
+    started = time.monotonic()
+    verdict = "ok"
+    story = []
+    try:
+        function(run)
+        run.finish()
+    except Skip as reason:
+        verdict = f"skipped: {reason}"
+    except BaseException as error:  # a case must not end the others
+        verdict = f"FAILED {type(error).__name__}: {error}".replace("\n", " | ")
+        story = traceback.format_exc().splitlines()
+        try:
+            story += run.story()
+        except Exception as other:
+            story.append(f"no story: {other!r}")
+    run.close()
+    for line in story:
+        print("| " + line)
+    seconds = time.monotonic() - started
+    if verdict == "ok":
+        verdict += f" ({seconds:.1f} s)"
+    print(f"{MARKER} {name} {verdict}", flush=True)
+    return not verdict.startswith("FAILED")

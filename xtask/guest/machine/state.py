@@ -1,0 +1,253 @@
+"""A machine that is stopped and continued, and whose state is saved on its disk."""
+
+import time
+
+import qemu as driver
+import steady
+from case import Skip, case, check
+
+# Seconds that a guest is stopped: far more than any delay that it may notice.
+STOP = 5
+
+DISK_MIB = 64
+
+
+def add_disk(run, path):
+    """Words of QEMU's command line for a disk that can hold snapshots; the
+    image is made if it is not there."""
+    try:
+        open(path, "rb").close()
+    except FileNotFoundError:
+        make_disk(run, path)
+    return [
+        "-blockdev",
+        f"driver=qcow2,node-name=disk,file.driver=file,file.filename={path},discard=unmap",
+        "-device",
+        "virtio-blk-pci,drive=disk,id=disk0",
+    ]
+
+
+def make_disk(run, path):
+    """An empty qcow2 image, made by QEMU itself."""
+    maker = driver.Qemu(None, command_line=["-machine", "none"])
+    try:
+        size = DISK_MIB << 20
+        jobs = [
+            {"driver": "file", "filename": path, "size": 0},
+            {"driver": "qcow2", "file": "image", "size": size},
+        ]
+        for i, options in enumerate(jobs):
+            if i == 1:
+                maker.qmp("blockdev-add", driver="file", node_name="image", filename=path)
+            maker.qmp("blockdev-create", job_id=f"make{i}", options=options)
+            while True:
+                job = maker.qmp("query-jobs")[0]
+                if job["status"] == "concluded":
+                    break
+                time.sleep(0.01)
+            check("error" not in job, f"no disk: {job.get('error')}")
+            maker.qmp("job-dismiss", id=f"make{i}")
+        maker.quit()
+    finally:
+        maker.close()
+
+
+def stop(qemu):
+    """Stops a guest; its last line. It says nothing from then on."""
+    qemu.qmp("stop")
+    check(qemu.status() == "paused", f"it is {qemu.status()}, not paused")
+    before = steady.position(qemu)
+    time.sleep(0.2)
+    check(steady.position(qemu) == before, "a stopped guest prints")
+    if not qemu.console().endswith("\n"):
+        # In the middle of a line, which another console would get the rest of.
+        qemu.qmp("cont")
+        time.sleep(0.02)
+        return stop(qemu)
+    return steady.last(qemu)
+
+
+@case("stop-cont", ci=(2,), smp=(1, 2, 4), irqchip=("on", "off"))
+def stop_cont(run):
+    """What a stopped guest misses, it does not notice."""
+    qemu = run.qemu()
+    steady.boot(qemu)
+    for _ in range(3):
+        before = stop(qemu)
+        time.sleep(STOP)
+        at = steady.position(qemu)
+        qemu.qmp("cont")
+        steady.goes_on(qemu, before, after=at)
+    qemu.quit()
+
+
+@case("stop-cont-quick")
+def stop_cont_quick(run):
+    """A guest that is stopped and continued all the time goes on."""
+    qemu = run.qemu()
+    before = steady.boot(qemu)
+    for _ in range(100):
+        qemu.qmp("stop")
+        qemu.qmp("query-cpus-fast")
+        qemu.qmp("cont")
+        time.sleep(0.003)
+    steady.goes_on(qemu, before, after=before.end)
+    qemu.quit()
+
+
+@case("stop-input", smp=(1, 2, 4), irqchip=("on", "off"))
+def stop_input(run):
+    """What comes in while a guest is stopped, it gets when it goes on: a level
+    of the UART and a message of virtio-serial wait for it."""
+    qemu = run.qemu()
+    steady.boot(qemu)
+    qemu.expect("KVM-LA-STEADY port is open")
+    for i in range(3):
+        before = stop(qemu)
+        steady.send(qemu, f"word-{i}")
+        time.sleep(STOP)
+        at = steady.position(qemu)
+        qemu.qmp("cont")
+        steady.received(qemu, f"word-{i}", at)
+        steady.goes_on(qemu, before, after=at)
+    qemu.quit()
+
+
+@case("savevm", ci=(2,), smp=(1, 2, 4), irqchip=("on", "off"))
+def savevm(run):
+    """A snapshot is the machine that it was, as often as it is loaded: into the
+    running machine, into the stopped one, into a new QEMU."""
+    disk = run.path("disk.qcow2")
+    words = add_disk(run, disk)
+    qemu = run.qemu(*words)
+    steady.boot(qemu, 5)
+    before = stop(qemu)
+    check(before.disk > 0, "the guest does not use its disk")
+    run_hmp(qemu, "savevm one")
+    check("one" in qemu.hmp("info snapshots"), "no snapshot is listed")
+    at = steady.position(qemu)
+    qemu.qmp("cont")
+    steady.goes_on(qemu, before, after=at)
+    # While it runs.
+    at = load(qemu, "one")
+    check(qemu.status() == "running", f"it is {qemu.status()}, not running")
+    steady.goes_on(qemu, before, after=at)
+    # Stopped, long after.
+    stop(qemu)
+    time.sleep(STOP)
+    at = load(qemu, "one")
+    check(qemu.status() == "paused", f"it is {qemu.status()}, not paused")
+    time.sleep(STOP)
+    at = steady.position(qemu)
+    qemu.qmp("cont")
+    end = steady.goes_on(qemu, before, after=at)
+    check(end.disk > before.disk, "the guest's disk stands still")
+    qemu.quit()
+    # By a new QEMU.
+    again = run.qemu(*words, "-loadvm", "one")
+    steady.goes_on(again, before, after=0)
+    steady.send(again, "hello")
+    steady.received(again, "hello")
+    run_hmp(again, "delvm one")
+    again.quit()
+
+
+@case("savevm-running")
+def savevm_running(run):
+    """A machine that is saved while it runs does not notice, nor what is loaded."""
+    qemu = run.qemu(*add_disk(run, run.path("disk.qcow2")))
+    before = steady.boot(qemu)
+    for i in range(3):
+        run_hmp(qemu, f"savevm s{i}")
+        between = steady.lines(qemu, before.end)
+        steady.goes_on(qemu, before, after=before.end)
+        at = load(qemu, f"s{i}")
+        found = steady.expect(qemu, 3, at)
+        low = between[-1].number if between else before.number
+        check(
+            low - 1 <= found[0].number <= low + 3,
+            f"line {low} was printed before savevm ended, {found[0].number} after loadvm",
+        )
+        before = steady.goes_on(qemu, found[0], after=found[0].end)
+    qemu.quit()
+
+
+@case("savevm-input", irqchip=("on", "off"))
+def savevm_input(run):
+    """Interrupts that wait when a machine is saved wait when it is loaded."""
+    words = add_disk(run, run.path("disk.qcow2"))
+    qemu = run.qemu(*words)
+    steady.boot(qemu)
+    qemu.expect("KVM-LA-STEADY port is open")
+    before = stop(qemu)
+    steady.send(qemu, "waiting")
+    time.sleep(0.5)
+    run_hmp(qemu, "savevm one")
+    at = steady.position(qemu)
+    qemu.qmp("cont")
+    steady.received(qemu, "waiting", at)
+    at = load(qemu, "one")
+    steady.received(qemu, "waiting", at)
+    steady.goes_on(qemu, before, after=at)
+    qemu.quit()
+    again = run.qemu(*words, "-loadvm", "one")
+    steady.received(again, "waiting")
+    steady.goes_on(again, before, after=0)
+    again.quit()
+
+
+@case("savevm-other-accel", smp=(1, 2), ci=(2,), irqchip=("on", "off"))
+def savevm_other_accel(run):
+    """What one backend saved goes on under the other, and the other way."""
+    words = add_disk(run, run.path("disk.qcow2"))
+    before = None
+    accels = [run.accel, run.other_accel(), run.accel]
+    for i, accel in enumerate(accels):
+        if i == 0:
+            qemu = run.qemu(*words, accel=accel)
+            steady.boot(qemu)
+            qemu.expect("KVM-LA-STEADY port is open")
+        else:
+            qemu = run.qemu(*words, "-loadvm", f"s{i - 1}", accel=accel)
+            steady.received(qemu, f"word-{i - 1}")
+            steady.goes_on(qemu, before, after=0)
+        before = stop(qemu)
+        steady.send(qemu, f"word-{i}")
+        time.sleep(0.5)
+        run_hmp(qemu, f"savevm s{i}")
+        qemu.quit()
+
+
+@case("condition-flags", smp=(1,))
+def condition_flags(run):
+    """All eight condition flags are saved and loaded."""
+    run.flags = 8
+    qemu = run.qemu(*add_disk(run, run.path("disk.qcow2")))
+    steady.boot(qemu)
+    try:
+        for _ in range(5):
+            before = stop(qemu)
+            run_hmp(qemu, "savevm one")
+            at = load(qemu, "one")
+            qemu.qmp("cont")
+            steady.goes_on(qemu, before, after=at)
+    except AssertionError as error:
+        if run.accel == "upstream" and " fcc" in str(error):
+            raise Skip(f"QEMU's C backend loses some: {error}") from None
+        raise
+    qemu.quit()
+
+
+def run_hmp(qemu, line):
+    """A line of the monitor that prints nothing if all is well."""
+    said = qemu.hmp(line, timeout=300).strip()
+    check(not said, f"{line}: {said}")
+
+
+def load(qemu, name):
+    """Loads a snapshot; the position of the console at which the guest goes on."""
+    running = qemu.status() == "running"
+    at = steady.position(qemu)
+    run_hmp(qemu, f"loadvm {name}")
+    # Up to then it may have printed.
+    return steady.went_back(qemu, at) if running else steady.position(qemu)

@@ -1,0 +1,160 @@
+"""What the steady workload in a guest says of itself, see xtask/guest/steady."""
+
+import re
+import time
+
+from case import check
+from qemu import PATIENCE, QemuDied, Timeout
+
+LINE = re.compile(
+    r"KVM-LA-STEADY (\d+) time=(\d+) rounds=(\d+) passes=(\d+) ticks=(\d+)"
+    r" disk=(\d+) gap=(\d+) late=(\d+)\n"
+)
+
+# What must not be on a guest's console.
+BAD = re.compile(
+    r".*(KVM-LA-STEADY WRONG|BUG:|Oops|WARNING:|rcu: INFO|soft lockup|hung_task"
+    r"|blocked for more|Kernel panic|clocksource: .*unstable|nobody cared).*"
+)
+
+
+class Progress:
+    """One line."""
+
+    def __init__(self, match):
+        (
+            self.number,
+            self.time,
+            self.rounds,
+            self.passes,
+            self.ticks,
+            self.disk,
+            self.gap,
+            self.late,
+        ) = map(int, match.groups())
+        # Where the line is on the console.
+        self.begin, self.end = match.span()
+
+
+def lines(qemu, after=0):
+    """The lines that a guest printed behind a position of its console."""
+    return [Progress(match) for match in LINE.finditer(qemu.console(), after)]
+
+
+def position(qemu):
+    """The console's end."""
+    return len(qemu.console())
+
+
+def sound(qemu):
+    """Raises if the guest or its kernel complained."""
+    bad = BAD.search(qemu.console())
+    check(not bad, f"the guest says: {bad and bad.group().strip()}")
+
+
+def expect(qemu, count, after=0, timeout=PATIENCE):
+    """Waits for `count` lines behind a position; these lines."""
+    deadline = time.monotonic() + timeout
+    while True:
+        found = lines(qemu, after)
+        sound(qemu)
+        if len(found) >= count:
+            return found
+        if qemu.process.poll() is not None:
+            raise QemuDied(qemu._end())
+        if time.monotonic() >= deadline:
+            raise Timeout(f"{len(found)} of {count} lines in {timeout} s; {qemu.tail()}")
+        time.sleep(0.02)
+
+
+def boot(qemu, count=3):
+    """Waits until a guest that was started works; its last line."""
+    qemu.expect(f"KVM-LA-STEADY begin cpus={qemu.cpus}")
+    return expect(qemu, count)[-1]
+
+
+def last(qemu):
+    """The last line of a guest that is stopped."""
+    return lines(qemu)[-1]
+
+
+def consecutive(before, behind, cut=False):
+    """Lines that follow another are the next ones and the guest saw nothing of
+    what happened between. With `cut` the first may be missing: a part of it went
+    to another console."""
+    for line in behind:
+        between = line.number - before.number
+        check(
+            between == 1 or (cut and between == 2),
+            f"line {line.number} follows line {before.number}",
+        )
+        cut = False
+        passed = line.time - before.time
+        check(
+            0 < passed < 900 + between * 50,
+            f"{passed} ms of the guest's time between lines {before.number} and {line.number}",
+        )
+        check(line.gap < 900_000, f"a CPU missed {line.gap} us before line {line.number}")
+        check(line.late < 900_000, f"the timer was {line.late} us late before line {line.number}")
+        # One every 10 ms; what one line lacks the next has.
+        ticks = line.ticks - before.ticks
+        check(
+            abs(ticks - passed / 10) <= 5 + line.late / 10_000 + before.late / 10_000,
+            f"{ticks} ticks in {passed} ms before line {line.number}",
+        )
+        before = line
+    return before
+
+
+def went_back(qemu, after):
+    """Waits until a guest prints a line that does not follow the one before it,
+    as it was taken back; the position of that line's beginning."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        number = 0
+        for line in lines(qemu):
+            if line.number <= number and line.end > after:
+                return line.begin
+            number = line.number
+        time.sleep(0.02)
+    raise Timeout(f"the guest was not taken back; {qemu.tail()}")
+
+
+def goes_on(qemu, before, count=6, after=None, cut=False):
+    """The lines behind a position, the console's end if none is given, are those
+    that follow `before`; the work goes on, at the rate of the host's clock."""
+    after = position(qemu) if after is None else after
+    found = expect(qemu, count, after)
+    end = consecutive(before, found, cut)
+    first = found[0]
+    check(end.rounds > first.rounds, f"no CPU works: {end.rounds} rounds")
+    check(end.passes > first.passes, f"nothing passes between CPUs: {end.passes} passes")
+    keeps_time(qemu)
+    sound(qemu)
+    return last(qemu)
+
+
+def keeps_time(qemu, count=6):
+    """The guest's time goes by as the host's does."""
+    first = expect(qemu, 1, position(qemu))[-1]
+    started = time.monotonic()
+    end = expect(qemu, count, first.end)[-1]
+    host = time.monotonic() - started
+    guest = (end.time - first.time) / 1000
+    check(
+        abs(host - guest) < 0.15 + 0.2 * host,
+        f"{guest:.3f} s in the guest, {host:.3f} s on the host",
+    )
+
+
+def send(qemu, text):
+    """Sends text by both ways."""
+    qemu.send(f"{text}\n")
+    qemu.send(f"{text}\n", "port")
+
+
+def received(qemu, text, after=0):
+    """Waits until the guest has got it by both ways."""
+    for way in ("console", "port"):
+        qemu.expect(f"KVM-LA-STEADY {way} {text}\n", after=after)
+    sound(qemu)

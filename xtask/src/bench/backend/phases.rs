@@ -1,0 +1,178 @@
+//! What lvz-sim's list of ioctls says of the phases of `guest/backend-bench.py`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, anyhow, bail};
+use serde_json::Value;
+
+use super::requests;
+
+/// The system call `ioctl` (Linux: include/uapi/asm-generic/unistd.h).
+pub(super) const IOCTL: u64 = 29;
+
+/// The request that marks a phase's begin (twice its number) and end (one more):
+/// `MARK` of guest/backend-bench.py.
+const MARK: u64 = 0x4b4c;
+
+/// What the program's lines begin with that name the phases.
+const PHASE: &str = "KVM-LA-BACKEND phase ";
+
+/// How often each request was made, by its number.
+pub(super) type Counts = BTreeMap<u8, u64>;
+
+/// One phase.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Phase {
+    /// Requests to any of KVM's files.
+    pub(super) all: Counts,
+    /// Of these the ones of vCPUs: to their files, or to make one and to find
+    /// out what it may have.
+    pub(super) vcpu: Counts,
+    /// Instructions of the host.
+    pub(super) instructions: u64,
+}
+
+/// How many requests those are.
+pub(super) fn total(counts: &Counts) -> u64 {
+    counts.values().sum()
+}
+
+/// One ioctl of any program.
+struct Call {
+    host_instructions: u64,
+    file: u64,
+    request: u64,
+    argument: u64,
+}
+
+/// The phases by name; of those with the same name the cheapest.
+pub(super) fn phases(stats: &Value, console: &str) -> Result<BTreeMap<String, Phase>> {
+    let calls = calls(stats)?;
+    let names: Vec<&str> = console
+        .lines()
+        .filter_map(|line| line.trim_end().split_once(PHASE)?.1.split_once(' '))
+        .map(|(_, name)| name)
+        .collect();
+    if names.is_empty() {
+        bail!("the host named no phase");
+    }
+    let mark = |number: usize| {
+        calls
+            .iter()
+            .position(|call| call.request == MARK && call.argument == number as u64)
+            .ok_or_else(|| anyhow!("mark {number} is missing"))
+    };
+    let mut phases: BTreeMap<String, Phase> = BTreeMap::new();
+    for (number, name) in names.iter().enumerate() {
+        let (begin, end) = (mark(2 * number)?, mark(2 * number + 1)?);
+        let inside = calls
+            .get(begin..=end)
+            .ok_or_else(|| anyhow!("the marks of {name} are the wrong way round"))?;
+        let found = phase(inside);
+        match phases.get(*name) {
+            Some(known) if known.instructions <= found.instructions => {}
+            _ => drop(phases.insert((*name).to_owned(), found)),
+        }
+    }
+    Ok(phases)
+}
+
+/// What happened between the first and the last call, which are marks.
+fn phase(calls: &[Call]) -> Phase {
+    let mut phase = Phase::default();
+    if let (Some(first), Some(last)) = (calls.first(), calls.last()) {
+        phase.instructions = last.host_instructions - first.host_instructions;
+    }
+    let requests = || {
+        calls
+            .iter()
+            .filter_map(|call| Some((call.file, requests::number(call.request)?)))
+    };
+    let files = |wanted: fn(u8) -> bool| -> BTreeSet<u64> {
+        requests()
+            .filter(|(_, number)| wanted(*number))
+            .map(|(file, _)| file)
+            .collect()
+    };
+    let vcpus = files(requests::is_vcpu_only);
+    let vms = files(|number| number == requests::CREATE_VCPU);
+    for (file, number) in requests() {
+        *phase.all.entry(number).or_default() += 1;
+        let of_vcpu = match number {
+            requests::CREATE_VCPU | requests::GET_VCPU_MMAP_SIZE => true,
+            requests::HAS_DEVICE_ATTR if vms.contains(&file) => true,
+            _ => vcpus.contains(&file),
+        };
+        if of_vcpu {
+            *phase.vcpu.entry(number).or_default() += 1;
+        }
+    }
+    phase
+}
+
+/// All ioctls in order.
+fn calls(stats: &Value) -> Result<Vec<Call>> {
+    let number = |value: &Value| {
+        value
+            .as_u64()
+            .ok_or_else(|| anyhow!("an ioctl without a number in the simulator's figures"))
+    };
+    stats["calls"]
+        .as_array()
+        .ok_or_else(|| anyhow!("the simulator listed no ioctls: is it older than this checkout?"))?
+        .iter()
+        .map(|call| {
+            let argument = |n: usize| number(&call["arguments"][n]);
+            Ok(Call {
+                host_instructions: number(&call["instructions"])?
+                    .saturating_sub(number(&call["guest"])?),
+                // Descriptors and requests are C's int.
+                file: argument(0)? & 0xffff_ffff,
+                request: argument(1)? & 0xffff_ffff,
+                argument: argument(2)?,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn call(at: u64, file: u64, request: u64, argument: u64) -> Value {
+        json!({"instructions": at, "guest": 10, "arguments": [file, request, argument]})
+    }
+
+    #[test]
+    fn calls_belong_to_the_phase_between_their_marks() {
+        let stats = json!({"calls": [
+            call(50, 7, 0xae80, 0),
+            call(100, 3, MARK, 0),
+            call(110, 5, 0xae41, 0),
+            call(120, 7, 0x4010_aeac, 1),
+            call(130, 5, 0x4018_aee3, 1),
+            call(135, 9, 0x4018_aee3, 1),
+            call(140, 7, 0xffff_ffff_ae80, 0),
+            call(141, 1, 0x5401, 0),
+            call(150, 3, MARK, 1),
+            call(160, 7, 0xae80, 0),
+        ]});
+        let found = phases(&stats, "x KVM-LA-BACKEND phase 0 read\r\n").unwrap_or_default();
+        let read = &found["read"];
+        assert_eq!(read.instructions, 50);
+        assert_eq!(total(&read.all), 5);
+        assert_eq!(
+            read.vcpu,
+            Counts::from([(0x41, 1), (0xac, 1), (0xe3, 1), (0x80, 1)])
+        );
+    }
+
+    #[test]
+    fn a_run_without_marks_is_no_measurement() {
+        let stats = json!({"calls": [call(100, 3, MARK, 0)]});
+        assert!(phases(&stats, "KVM-LA-BACKEND phase 0 read").is_err());
+        assert!(phases(&stats, "").is_err());
+        assert!(phases(&json!({}), "KVM-LA-BACKEND phase 0 read").is_err());
+    }
+}
