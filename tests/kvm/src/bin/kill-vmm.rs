@@ -1,8 +1,9 @@
-//! A VMM that is killed: `kill-vmm ROUNDS SEED`.
+//! A VMM that is killed: `kill-vmm ROUNDS SEED [LATEST]`.
 //!
 //! Each round starts this program again as a VMM whose guest makes every kind of
 //! exit while other threads change its memory and devices, and ends it with
-//! SIGKILL at a random moment between its start and some time in the guest.
+//! SIGKILL at a random moment between its start and some time in the guest, at
+//! most LATEST milliseconds: a slow host needs more than the 40 of others.
 
 use std::error::Error;
 use std::os::unix::process::ExitStatusExt as _;
@@ -18,7 +19,7 @@ use kvm::{Event, Kvm, Memory, guest_code, uapi};
 
 type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// The latest moment of a kill after the VMM's start.
+/// The latest moment of a kill after the VMM's start, if none is given.
 const LATEST: Duration = Duration::from_millis(40);
 
 /// The VMM's vCPUs.
@@ -44,6 +45,11 @@ guest_code! {
     "srli.d $t0, $t0, 1",
     "csrwr $t0, 0x4",
     "1:",
+    // A hypercall, CPUCFG, a CSR that software emulates: first, so that also a
+    // guest that is soon killed on a slow host has come by.
+    "hvcl 0x100",
+    "cpucfg $t4, $zero",
+    "csrrd $t4, 0x3",
     // A page that is not there yet, or write-protected, or being taken away.
     "lu12i.w $t1, 4",
     "add.d $s3, $s3, $t1",
@@ -67,10 +73,6 @@ guest_code! {
     "andi $t5, $t5, 1",
     "slli.d $t5, $t5, 16",
     "iocsrwr.w $t5, $t4",
-    // A hypercall, CPUCFG, a CSR that software emulates.
-    "hvcl 0x100",
-    "cpucfg $t4, $zero",
-    "csrrd $t4, 0x3",
     // Sleep until the timer or an IPI comes.
     "andi $t4, $s3, 0x700",
     "ori $t4, $t4, 0x401",
@@ -149,8 +151,8 @@ fn victim() -> Outcome {
 }
 
 /// Starts a VMM and ends it.
-fn round(random: &mut Random) -> Result<Duration, Box<dyn Error + Send + Sync>> {
-    let moment = Duration::from_nanos(random.below(LATEST.as_nanos() as u64));
+fn round(random: &mut Random, latest: Duration) -> Result<Duration, Box<dyn Error + Send + Sync>> {
+    let moment = Duration::from_nanos(random.below(latest.as_nanos() as u64));
     let started = Instant::now();
     let mut child = Command::new(std::env::current_exe()?)
         .arg("victim")
@@ -166,12 +168,13 @@ fn round(random: &mut Random) -> Result<Duration, Box<dyn Error + Send + Sync>> 
     Ok(moment)
 }
 
-fn run(rounds: u64, seed: u64) -> Outcome {
+fn run(rounds: u64, seed: u64, latest: Duration) -> Outcome {
     let mut in_guest = 0;
     for number in 0..rounds {
         let mut random = Random::new(seed, number);
-        let moment = round(&mut random).map_err(|error| format!("round {number}: {error}"))?;
-        in_guest += u32::from(moment > LATEST / 2);
+        let moment =
+            round(&mut random, latest).map_err(|error| format!("round {number}: {error}"))?;
+        in_guest += u32::from(moment > latest / 2);
     }
     println!("kill-vmm: {rounds} VMMs killed, {in_guest} of them in the later half of the time");
     // KVM still works.
@@ -185,14 +188,19 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let result = match words.as_slice() {
         [word] if word == "victim" => victim(),
-        [rounds, seed] => match (rounds.parse(), seed.parse()) {
-            (Ok(rounds), Ok(seed)) => {
-                println!("kill-vmm: {rounds} rounds, seed {seed}");
-                run(rounds, seed)
+        [rounds, seed, latest @ ..] if latest.len() <= 1 => {
+            let latest = latest
+                .first()
+                .map_or(Ok(LATEST), |word| word.parse().map(Duration::from_millis));
+            match (rounds.parse(), seed.parse(), latest) {
+                (Ok(rounds), Ok(seed), Ok(latest)) if !latest.is_zero() => {
+                    println!("kill-vmm: {rounds} rounds, seed {seed}");
+                    run(rounds, seed, latest)
+                }
+                _ => Err("ROUNDS, SEED and LATEST are numbers, LATEST is not 0".into()),
             }
-            _ => Err("ROUNDS and SEED are numbers".into()),
-        },
-        _ => Err("usage: kill-vmm ROUNDS SEED".into()),
+        }
+        _ => Err("usage: kill-vmm ROUNDS SEED [LATEST]".into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
