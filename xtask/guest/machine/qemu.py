@@ -258,11 +258,13 @@ class Qemu:
             return file.read().decode("utf-8", "replace")
 
     def complaints(self):
-        """What QEMU printed beside what the backend says of itself."""
+        """What QEMU printed beside what the backend says of itself, and what it
+        says of options that later versions will not have."""
         return [
             line
             for line in self.errors().splitlines()
             if not line.startswith("accel-kvm-la: info")
+            and "is deprecated" not in line
         ]
 
     def _wait_for_end(self):
