@@ -117,7 +117,7 @@ def reset_loop(run):
     qemu.quit()
 
 
-@case("reset-paused", smp=(1, 4), ci=(4,))
+@case("reset-paused", smp=(1, 4), ci=(1,))
 def reset_paused(run):
     """A reset makes of a stopped machine what it was before it was started: pc
     and the CSRs that have a value at reset, of all CPUs. Then it boots."""
