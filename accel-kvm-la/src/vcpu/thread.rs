@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::record::Vcpu;
 use super::run_loop::{self, Outcome};
-use super::{features, run_state};
+use super::{features, run_state, step};
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
@@ -57,6 +57,10 @@ static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// kvm_arch_destroy_vcpu.
 pub fn destroy_vcpu(bql: &Bql, cpu: Cpu) {
+    // A step that is under way has breakpoints in the guest's memory.
+    if let Some(vcpu) = Vcpu::of(cpu) {
+        step::end(bql, &vcpu);
+    }
     if let Some(vcpu) = Vcpu::remove(cpu) {
         run_state::unregister(bql, &vcpu);
     }

@@ -266,6 +266,13 @@ fn a_step_is_made_of_breakpoints() {
     cpu.set_half(layout().singlestep_flags, 0);
     assert_eq!(debug_flags(cpu, 0), 0);
     fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
+    // Unplugged in the middle of a step.
+    other.set_half(layout().singlestep_flags, 1);
+    assert_eq!(fake.exec(other, vec![]), INTERRUPT);
+    fake.state(|state| assert_ne!(state.memory[&0x108], NOP));
+    // SAFETY: A CPU object under the BQL.
+    unsafe { hooks::kvm_la_kvm_arch_destroy_vcpu(other.as_ptr()) };
+    fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
     // Into nowhere there is no step.
     cpu.set_pc(0x108);
     cpu.set_half(layout().singlestep_flags, 1);
