@@ -148,25 +148,41 @@ fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path
         .clone()
         .with_bind(source, Path::new(KERNEL_SOURCE))
         .with_bind(&tree, Path::new(KERNEL_BUILD));
-    let make = |targets: &[&str]| {
-        let mut command = bound.command_in(Path::new(KERNEL_SOURCE), "make");
-        command.args(MAKE_VARIABLES);
-        command.arg(format!("O={KERNEL_BUILD}"));
-        command.args(targets);
+    let output = format!("O={KERNEL_BUILD}");
+    let fragment = format!("KCONFIG_ALLCONFIG={KERNEL_BUILD}/fragment.config");
+    // One more than there are CPUs: some wait for files.
+    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get() + 1);
+    let run = |program: &str, before: &[&str], after: &[&str]| {
+        let mut command = bound.command_in(Path::new(KERNEL_BUILD), program);
+        command
+            .args(before)
+            .args(MAKE_VARIABLES)
+            .arg(&output)
+            .args(after);
         command
     };
     let mut step = Step::start(format!("{}: configuring", config.title));
-    let fragment = format!("KCONFIG_ALLCONFIG={KERNEL_BUILD}/fragment.config");
-    step.run(make(&[&fragment, "allnoconfig"]), log)?;
+    let configure = run("make", &["-C", KERNEL_SOURCE], &[&fragment, "allnoconfig"]);
+    step.run(configure, log)?;
     check_config(config, &fs::read_to_string(tree.join(".config"))?)?;
     step.done();
     let mut step = Step::start(format!("{}: building (some minutes)", config.title));
-    // One more than there are CPUs: some wait for files.
-    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get() + 1);
-    step.run(make(&[&format!("-j{jobs}"), "vmlinux", "modules"]), log)?;
+    let script = [
+        "-c",
+        BUILD_SCRIPT,
+        "sh",
+        &jobs.to_string(),
+        "make",
+        "-C",
+        KERNEL_SOURCE,
+    ];
+    step.run(run("sh", &script, &[]), log)?;
     step.done();
     Ok(())
 }
+
+/// Builds the configured tree in the working directory: `sh JOBS MAKE...`.
+const BUILD_SCRIPT: &str = include_str!("build-kernel.sh");
 
 /// What make is told on every run in the build tree; external modules must be
 /// built with the same.
