@@ -67,11 +67,14 @@ def stop(qemu):
     return steady.last(qemu)
 
 
-def stop_with_input(qemu, text):
+def stop_with_input(qemu, text, look=False):
     """Stops a guest that gets input: by the port just before, by the console
-    while it is stopped; its last line."""
+    while it is stopped; its last line. With `look` QEMU has the registers
+    before the second comes."""
     steady.send_port(qemu, text)
     before = stop(qemu)
+    if look:
+        qemu.hmp("info registers -a")
     steady.send(qemu, text)
     time.sleep(0.5)
     return before
@@ -182,26 +185,65 @@ def savevm_running(run):
     qemu.quit()
 
 
+def boot_with_input(run, look=False):
+    """A guest with a disk that is stopped with input waiting, and saved so; its
+    last line."""
+    qemu = run.qemu(*add_disk(run, run.path("disk.qcow2")))
+    steady.boot(qemu)
+    qemu.expect("KVM-LA-STEADY port is open")
+    before = stop_with_input(qemu, "waiting", look)
+    run_hmp(qemu, "savevm one")
+    return qemu, before
+
+
 @case("savevm-input", irqchip=("on", "off"))
 def savevm_input(run):
     """Interrupts that wait when a machine is saved wait when it is loaded."""
-    words = add_disk(run, run.path("disk.qcow2"))
-    qemu = run.qemu(*words)
-    steady.boot(qemu)
-    qemu.expect("KVM-LA-STEADY port is open")
-    before = stop_with_input(qemu, "waiting")
-    run_hmp(qemu, "savevm one")
+    qemu, before = boot_with_input(run)
     saved = qemu.console()
     at = steady.position(qemu)
     qemu.qmp("cont")
     steady.received(qemu, "waiting", at)
     steady.received_port(qemu, "waiting")
+    # What waits comes before the first line that is loaded.
+    loading = steady.position(qemu)
     at = load(qemu, "one")
+    steady.received(qemu, "waiting", loading)
+    steady.received_port(qemu, "waiting", saved, loading)
+    steady.goes_on(qemu, before, after=at)
+    qemu.quit()
+    again = run.qemu(*add_disk(run, run.path("disk.qcow2")), "-loadvm", "one")
+    steady.received(again, "waiting")
+    steady.received_port(again, "waiting", saved)
+    steady.goes_on(again, before, after=0)
+    again.quit()
+
+
+@case("loadvm-input", irqchip=("on", "off"))
+def loadvm_input(run):
+    """A machine whose interrupts wait is loaded over itself: the lines that QEMU's
+    reset lowers are not those that wait afterwards."""
+    qemu, before = boot_with_input(run)
+    saved = qemu.console()
+    at = load(qemu, "one")
+    qemu.qmp("cont")
     steady.received(qemu, "waiting", at)
     steady.received_port(qemu, "waiting", saved, at)
     steady.goes_on(qemu, before, after=at)
+    # Nor is the UART's next interrupt lost.
+    steady.send(qemu, "more")
+    steady.received(qemu, "more", at)
     qemu.quit()
-    again = run.qemu(*words, "-loadvm", "one")
+
+
+@case("savevm-input-looked", irqchip=("on", "off"))
+def savevm_input_looked(run):
+    """What is saved is what waits then, not what waited when somebody last looked
+    at the registers."""
+    qemu, before = boot_with_input(run, look=True)
+    saved = qemu.console()
+    qemu.quit()
+    again = run.qemu(*add_disk(run, run.path("disk.qcow2")), "-loadvm", "one")
     steady.received(again, "waiting")
     steady.received_port(again, "waiting", saved)
     steady.goes_on(again, before, after=0)
