@@ -12,7 +12,7 @@ use la_arch::kvm::{para, vcpu_attr};
 use super::cache::Cache;
 use super::list::RegList;
 use super::sync_regs;
-use super::table::{Group, Register, TABLE};
+use super::table::{Change, Group, Register, TABLE};
 use crate::error::BackendError;
 use crate::kvm::IoctlError;
 use crate::kvm::abi::{Fpu, Regs};
@@ -168,6 +168,21 @@ impl Synchroniser<'_> {
             cache.mp_state = Some(self.fd.mp_state()?);
         }
         Ok(cache.mp_state.unwrap_or(self.mp_state))
+    }
+
+    /// Gives QEMU, whose copy counts, what changes by itself: a device can raise its
+    /// line at any time, and what is saved is what waits then.
+    pub fn read_again(&self, cache: &mut Cache) -> Result<(), BackendError> {
+        for (index, register) in TABLE.iter().enumerate() {
+            if register.change != Change::Always || !self.has(index, register) {
+                continue;
+            }
+            if let Some(value) = self.read_register(register)? {
+                cache.set_word(index, Some(value));
+                register.store(self.cpu, value);
+            }
+        }
+        Ok(())
     }
 
     fn read_register(&self, register: &Register) -> Result<Option<u64>, BackendError> {

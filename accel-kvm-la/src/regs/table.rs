@@ -41,7 +41,8 @@ pub enum Change {
     Never,
     /// The guest changes it when it runs.
     Guest,
-    /// The kernel changes it at any time: pending interrupts show in it.
+    /// The kernel changes it at any time: pending interrupts show in it. QEMU
+    /// itself changes none of these, but in a reset or a load.
     Always,
 }
 
@@ -246,11 +247,17 @@ const CSRS: [Register; 53] = [
 
 const TCFG: Register = of(Group::Timer, csr("TCFG", n::TCFG, |l| l.tcfg));
 
+/// Messages that wait.
+const fn messages(index: u16) -> Register {
+    let register = element("MSGIS", n::MSGIS0, index, |l| l.msgis);
+    of(Group::Msgint, changes(register, Change::Always))
+}
+
 const MSGINT: [Register; 5] = [
-    of(Group::Msgint, element("MSGIS", n::MSGIS0, 0, |l| l.msgis)),
-    of(Group::Msgint, element("MSGIS", n::MSGIS0, 1, |l| l.msgis)),
-    of(Group::Msgint, element("MSGIS", n::MSGIS0, 2, |l| l.msgis)),
-    of(Group::Msgint, element("MSGIS", n::MSGIS0, 3, |l| l.msgis)),
+    messages(0),
+    messages(1),
+    messages(2),
+    messages(3),
     of(Group::Msgint, csr("MSGIR", n::MSGIR, |l| l.msgir)),
 ];
 

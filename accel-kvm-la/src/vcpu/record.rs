@@ -7,11 +7,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
+use la_arch::csr::number;
+use la_arch::one_reg;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::step::Step;
 use super::vm::Vm;
 use crate::error::BackendError;
+use crate::kvm::IoctlError;
 use crate::kvm::abi::MP_STATE_RUNNABLE;
 use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
@@ -30,6 +33,8 @@ pub struct Vcpu {
     pub vm: Arc<Vm>,
     /// QEMU's copy of the registers counts, not KVM's.
     dirty: AtomicBool,
+    /// It was read from KVM, and nothing else took its place.
+    read: AtomicBool,
     /// The guest may have run since the cache was last right.
     ran: AtomicBool,
     /// The thread is in the run loop, where an access may be half done.
@@ -68,6 +73,7 @@ impl Vcpu {
             fd: VcpuFd::new(cpu),
             vm,
             dirty: AtomicBool::new(true),
+            read: AtomicBool::new(false),
             ran: AtomicBool::new(false),
             in_run_loop: AtomicBool::new(false),
             mp_state: AtomicU32::new(MP_STATE_RUNNABLE),
@@ -109,10 +115,16 @@ impl Vcpu {
         self.dirty.load(Ordering::Relaxed)
     }
 
-    /// Says whose copy counts.
+    /// Says whose copy counts. QEMU's is its own, until it is read from KVM.
     pub fn set_dirty(&self, dirty: bool) {
+        self.read.store(false, Ordering::Relaxed);
         self.dirty.store(dirty, Ordering::Relaxed);
         self.cpu.set_vcpu_dirty(dirty);
+    }
+
+    /// Whether QEMU's copy counts and is KVM's as it was when it was read.
+    pub fn is_read(&self) -> bool {
+        self.read.load(Ordering::Relaxed)
     }
 
     /// The guest is about to run: KVM's registers will change.
@@ -165,6 +177,25 @@ impl Vcpu {
         let mp_state = self.with_cache(|synchroniser, cache| synchroniser.read(cache))?;
         self.set_mp_state(mp_state);
         Ok(())
+    }
+
+    /// The same, and QEMU's copy counts from now on.
+    pub fn take_over(&self) -> Result<(), BackendError> {
+        self.read_registers()?;
+        self.set_dirty(true);
+        self.read.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives QEMU what changed by itself since it took over.
+    pub fn read_again(&self) -> Result<(), BackendError> {
+        self.with_cache(|synchroniser, cache| synchroniser.read_again(cache))
+    }
+
+    /// Has KVM put into its registers the interrupts that were asked for. A lowering
+    /// that a reset asked for would otherwise come after what is loaded next.
+    pub fn settle_interrupts(&self) -> Result<(), IoctlError> {
+        self.fd.one_reg(one_reg::csr(number::ESTAT)).map(drop)
     }
 
     /// Gives KVM QEMU's registers.

@@ -13,16 +13,17 @@ use crate::qemu::opaque::CPUState;
 use crate::qemu::{log, report, runstate, thread};
 use crate::regs::Level;
 
-/// QEMU's copy of the registers is right from now on, and counts.
+/// QEMU's copy of the registers is right from now on, and counts. One that QEMU read
+/// before is brought up to date.
 pub fn state(bql: &Bql, cpu: Cpu) {
-    if Vcpu::of(cpu).is_some_and(|vcpu| !vcpu.is_dirty()) {
+    if Vcpu::of(cpu).is_some_and(|vcpu| !vcpu.is_dirty() || vcpu.is_read()) {
         thread::run_on_cpu(bql, cpu, do_state);
     }
 }
 
 /// The same from the vCPU's own thread, without the BQL.
 pub fn own_state(vcpu: &Vcpu) {
-    if !vcpu.is_dirty() {
+    if !vcpu.is_dirty() || vcpu.is_read() {
         thread::run_on_own_cpu(vcpu.cpu, do_state);
     }
 }
@@ -37,8 +38,8 @@ pub fn post_init(bql: &Bql, cpu: Cpu) {
     thread::run_on_cpu(bql, cpu, do_post_init);
 }
 
-/// Before a saved state is loaded: QEMU's copy counts, and KVM's need not even
-/// be read.
+/// Before a saved state is loaded: QEMU's copy counts, and KVM's need not be read.
+/// Interrupts on their way to the vCPU are not those of the state.
 pub fn pre_loadvm(bql: &Bql, cpu: Cpu) {
     thread::run_on_cpu(bql, cpu, do_pre_loadvm);
 }
@@ -78,17 +79,20 @@ unsafe extern "C" fn do_state(cpu: *mut CPUState, _data: *mut c_void) {
     let Some(vcpu) = (unsafe { vcpu_of(cpu) }) else {
         return;
     };
-    if vcpu.is_dirty() {
-        return;
-    }
-    log::trace!("vCPU {}: reading registers", vcpu.cpu.index());
-    if let Err(error) = vcpu.read_registers() {
+    let result = if !vcpu.is_dirty() {
+        log::trace!("vCPU {}: reading registers", vcpu.cpu.index());
+        vcpu.take_over()
+    } else if vcpu.is_read() {
+        vcpu.read_again()
+    } else {
+        Ok(())
+    };
+    if let Err(error) = result {
         report_error("Failed to get registers", &error);
         // First, because showing the state synchronises it.
         vcpu.set_dirty(true);
         stop(&vcpu);
     }
-    vcpu.set_dirty(true);
 }
 
 unsafe extern "C" fn do_post_reset(cpu: *mut CPUState, _data: *mut c_void) {
@@ -114,9 +118,13 @@ unsafe extern "C" fn do_post_init(cpu: *mut CPUState, _data: *mut c_void) {
 
 unsafe extern "C" fn do_pre_loadvm(cpu: *mut CPUState, _data: *mut c_void) {
     // SAFETY: Called by `run_on_cpu`.
-    if let Some(vcpu) = unsafe { vcpu_of(cpu) } {
-        vcpu.set_dirty(true);
+    let Some(vcpu) = (unsafe { vcpu_of(cpu) }) else {
+        return;
+    };
+    if let Err(error) = vcpu.settle_interrupts() {
+        log::warning!("{error}: the loaded machine may lack an interrupt");
     }
+    vcpu.set_dirty(true);
 }
 
 /// Stops the VM: what QEMU would show or run is not what the guest has.

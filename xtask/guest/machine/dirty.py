@@ -24,16 +24,19 @@ MOST = 1.6
 # What a CPU that does nothing may write.
 IDLE = 5
 
-# A limit, and what may be measured under it.
-LIMIT = 4
-LIMITED = 9
+# A limit, what QEMU leaves alone above or below one (system/dirtylimit.c:
+# DIRTYLIMIT_TOLERANCE_RANGE), and how much a guest writes so that its rate as QEMU
+# counts is more than both.
+LIMIT = 8
+TOLERANCE = 25
+FAST = int(64 / SHARE)
 
 
-def writer(run, cpu, **options):
+def writer(run, cpu, rate=RATE, **options):
     """A guest that writes at a known rate on a CPU."""
     qemu = run.qemu(append=APPEND, **options)
     shell = Shell(qemu)
-    shell.start_beside(f"/debuggee dirty {BUFFER} {RATE} {cpu}")
+    shell.start_beside(f"/debuggee dirty {BUFFER} {rate} {cpu}")
     # All of the buffer was written once, which is no part of the rate.
     qemu.expect(f"KVM-LA-DEBUGGEE dirty {BUFFER}")
     shell.run("sleep 0.1")
@@ -96,22 +99,34 @@ def dirty_ring(run):
     qemu.quit()
 
 
+def ring_rate(qemu, cpu):
+    """What a vCPU writes by its ring, in a second."""
+    rates = measure(qemu, mode="dirty-ring")["vcpu-dirty-rate"]
+    (rate,) = (entry["dirty-rate"] for entry in rates if entry["id"] == cpu)
+    return rate
+
+
 @case("dirty-limit", smp=(2, 4))
 def dirty_limit(run):
     """A limit on one vCPU holds it down, and is taken away."""
     cpu = run.smp - 1
     # A limit is for a vCPU that fills its ring: it then waits.
-    qemu, shell = writer(run, cpu, accel_options="dirty-ring-size=1024")
+    qemu, shell = writer(run, cpu, FAST, accel_options="dirty-ring-size=1024")
+    held = LIMIT + TOLERANCE
+    free = ring_rate(qemu, cpu)
+    check(free > held + 10, f"{free} MiB/s without a limit: nothing to hold down")
     qemu.qmp("set-vcpu-dirty-limit", cpu_index=cpu, dirty_rate=LIMIT)
     deadline = time.monotonic() + 30
     low = 0
-    while low < 2:
+    while low < 3:
         time.sleep(1)
         (limit,) = qemu.qmp("query-vcpu-dirty-limit")
         check(limit["cpu-index"] == cpu and limit["limit-rate"] == LIMIT, f"{limit}")
-        low = low + 1 if limit["current-rate"] <= LIMITED else 0
-        check(time.monotonic() < deadline, f"the limit does not hold: {limit}")
+        low = low + 1 if limit["current-rate"] <= held else 0
+        check(time.monotonic() < deadline, f"{free} MiB/s before, the limit does not hold: {limit}")
     qemu.qmp("cancel-vcpu-dirty-limit")
+    again = ring_rate(qemu, cpu)
+    check(again > held, f"{free} MiB/s before the limit, {again} after it")
     shell.run("killall debuggee")
     shell.run("true")
     check(qemu.complaints() == [], f"QEMU says {qemu.complaints()}")

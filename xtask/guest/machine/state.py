@@ -1,5 +1,6 @@
 """A machine that is stopped and continued, and whose state is saved on its disk."""
 
+import contextlib
 import time
 
 import qemu as driver
@@ -182,30 +183,74 @@ def savevm_running(run):
     qemu.quit()
 
 
-@case("savevm-input", irqchip=("on", "off"))
-def savevm_input(run):
-    """Interrupts that wait when a machine is saved wait when it is loaded."""
-    words = add_disk(run, run.path("disk.qcow2"))
-    qemu = run.qemu(*words)
+@contextlib.contextmanager
+def known_to_fail(condition, what, words=""):
+    """A failure that others' faults explain, see docs/machine-tests.md, is none: the
+    case is skipped with it. Such a failure says these words."""
+    try:
+        yield
+    except (AssertionError, driver.Timeout) as error:
+        if condition and words in str(error):
+            raise Skip(f"{what}: {error}") from None
+        raise
+
+
+def loses_lines(run):
+    """Whether QEMU's C backend loses lines of waiting interrupts: the Rust module
+    tells it of them again if it has the interrupt controllers."""
+    return run.accel == "upstream" and (run.kvm == "upstream" or run.irqchip == "off")
+
+
+def boot_with_input(run):
+    """A guest with a disk that is stopped with input waiting, and saved so; its
+    last line."""
+    qemu = run.qemu(*add_disk(run, run.path("disk.qcow2")))
     steady.boot(qemu)
     qemu.expect("KVM-LA-STEADY port is open")
     before = stop_with_input(qemu, "waiting")
     run_hmp(qemu, "savevm one")
+    return qemu, before
+
+
+@case("savevm-input", irqchip=("on", "off"))
+def savevm_input(run):
+    """Interrupts that wait when a machine is saved wait when it is loaded."""
+    qemu, before = boot_with_input(run)
     saved = qemu.console()
     at = steady.position(qemu)
     qemu.qmp("cont")
     steady.received(qemu, "waiting", at)
     steady.received_port(qemu, "waiting")
+    # What waits comes before the first line that is loaded.
+    loading = steady.position(qemu)
     at = load(qemu, "one")
-    steady.received(qemu, "waiting", at)
-    steady.received_port(qemu, "waiting", saved, at)
+    steady.received(qemu, "waiting", loading)
+    steady.received_port(qemu, "waiting", saved, loading)
     steady.goes_on(qemu, before, after=at)
     qemu.quit()
-    again = run.qemu(*words, "-loadvm", "one")
+    again = run.qemu(*add_disk(run, run.path("disk.qcow2")), "-loadvm", "one")
     steady.received(again, "waiting")
     steady.received_port(again, "waiting", saved)
     steady.goes_on(again, before, after=0)
     again.quit()
+
+
+@case("loadvm-input", irqchip=("on", "off"))
+def loadvm_input(run):
+    """A machine whose interrupts wait is loaded over itself: the lines that QEMU's
+    reset lowers are not those that wait afterwards."""
+    qemu, before = boot_with_input(run)
+    saved = qemu.console()
+    at = load(qemu, "one")
+    qemu.qmp("cont")
+    with known_to_fail(loses_lines(run), "QEMU's C backend loses the line"):
+        steady.received(qemu, "waiting", at)
+        steady.received_port(qemu, "waiting", saved, at)
+        steady.goes_on(qemu, before, after=at)
+        # Nor is the UART's next interrupt lost.
+        steady.send(qemu, "more")
+        steady.received(qemu, "more", at)
+    qemu.quit()
 
 
 @case("savevm-other-accel", smp=(1, 2), irqchip=("on", "off"))
@@ -236,17 +281,13 @@ def condition_flags(run):
     run.flags = 8
     qemu = run.qemu(*add_disk(run, run.path("disk.qcow2")))
     steady.boot(qemu)
-    try:
+    with known_to_fail(run.accel == "upstream", "QEMU's C backend loses some", " fcc"):
         for _ in range(5):
             before = stop(qemu)
             run_hmp(qemu, "savevm one")
             at = load(qemu, "one")
             qemu.qmp("cont")
             steady.goes_on(qemu, before, after=at)
-    except AssertionError as error:
-        if run.accel == "upstream" and " fcc" in str(error):
-            raise Skip(f"QEMU's C backend loses some: {error}") from None
-        raise
     qemu.quit()
 
 

@@ -39,6 +39,20 @@ pub struct KvmVcpu {
     pub mp_state: u32,
     pub steal_time: u64,
     pub lines: Vec<i32>,
+    /// Those of them that are not in ESTAT yet.
+    pub queued: Vec<i32>,
+}
+
+impl KvmVcpu {
+    /// Puts what was asked for into ESTAT: when it is read, and at an entry (Linux:
+    /// _kvm_getcsr, kvm_deliver_intr).
+    fn settle(&mut self) {
+        let estat = self.words.entry(one_reg::csr(n::ESTAT)).or_default();
+        for line in self.queued.drain(..) {
+            let bit = 1 << line.unsigned_abs();
+            *estat = if line > 0 { *estat | bit } else { *estat & !bit };
+        }
+    }
 }
 /// The kernel and its VM.
 #[derive(Default)]
@@ -206,9 +220,16 @@ pub(super) fn perform(
             request::KVM_SET_FPU => vcpu.fpu = *argument.cast::<Fpu>(),
             request::KVM_GET_MP_STATE => (*argument.cast::<MpState>()).mp_state = vcpu.mp_state,
             request::KVM_SET_MP_STATE => vcpu.mp_state = (*argument.cast::<MpState>()).mp_state,
-            request::KVM_INTERRUPT => vcpu.lines.push((*argument.cast::<Interrupt>()).irq),
+            request::KVM_INTERRUPT => {
+                let line = (*argument.cast::<Interrupt>()).irq;
+                vcpu.lines.push(line);
+                vcpu.queued.push(line);
+            }
             request::KVM_GET_ONE_REG => {
                 let reg = *argument.cast::<OneReg>();
+                if reg.id == one_reg::csr(n::ESTAT) {
+                    vcpu.settle();
+                }
                 let value = match reg.id {
                     one_reg::DEBUG_INST => 0x002b_8101,
                     id => vcpu.words.get(&id).copied().unwrap_or(0),
@@ -222,6 +243,7 @@ pub(super) fn perform(
                 }
                 if reg.id == one_reg::VCPU_RESET {
                     vcpu.words.insert(one_reg::csr(n::ESTAT), 0);
+                    vcpu.queued.clear();
                     vcpu.steal_time = 0;
                 } else {
                     vcpu.words.insert(reg.id, *(reg.addr as *const u64));
@@ -321,6 +343,7 @@ fn run(kernel: &mut Kernel, cpu: Cpu) -> Result<(), i32> {
     let result = if page[offset::IMMEDIATE_EXIT] != 0 {
         Err(libc::EINTR)
     } else {
+        vcpu.settle();
         match kernel.exits.pop_front() {
             None => Err(libc::EINTR),
             Some(Exit::Errno(errno)) => Err(errno),
@@ -336,6 +359,7 @@ fn run(kernel: &mut Kernel, cpu: Cpu) -> Result<(), i32> {
     };
     let shown = word(page, offset::VALID_REGS);
     if has_sync && shown != 0 {
+        vcpu.settle();
         let held = |id: u64| vcpu.words.get(&id).copied().unwrap_or(0);
         if shown & sync_regs::GENERAL != 0 {
             area.gpr = vcpu.regs.gpr;
