@@ -132,7 +132,7 @@ def run_all(kvm, accel, group, only, everything, ci):
                 full = f"kvm={kvm},accel={accel},smp={smp}"
                 full += ",kernel-irqchip=off" if irqchip == "off" else ""
                 full += f",{name}"
-                if only and only not in full:
+                if not all(part in full for part in only.split(",")):
                     continue
                 tier = "everything" if everything else "ci" if ci else "full"
                 good &= run_one(full, function, Run(kvm, accel, smp, irqchip, tier))

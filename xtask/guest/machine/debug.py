@@ -2,7 +2,6 @@
 
 import re
 import struct
-import time
 
 import steady
 import stepping
@@ -61,6 +60,52 @@ def enter(gdb, thread, address):
     check(False, f"the process is never on its CPU: pc {pc:#x}, subject at {address:#x}")
 
 
+class Subject:
+    """A debugger that has the program stepped through at the beginning of a call,
+    on the last CPU."""
+
+    def __init__(self, run):
+        self.qemu, self.shell, path = start(run)
+        cpu = run.smp - 1
+        self.address, self.counter = subject(self.shell, cpu)
+        self.gdb = Gdb(path)
+        self.thread = self.gdb.threads()[cpu]
+        enter(self.gdb, self.thread, self.address)
+        self.go_to(self.address)
+
+    def stopped(self):
+        """Waits for a stop by a breakpoint or a step, which is this thread's; the
+        offset in the program."""
+        signal, thread = self.gdb.stop()
+        check(
+            signal == SIGTRAP and thread == self.thread,
+            f"signal {signal} of thread {thread}, not of {self.thread}",
+        )
+        self.gdb.check(f"Hc{thread}")
+        self.gdb.select(thread)
+        return self.gdb.register(PC) - self.address
+
+    def go_to(self, address):
+        """Lets the machine run up to an address; the breakpoint is gone then."""
+        self.gdb.insert(address)
+        self.gdb.go()
+        offset = self.stopped()
+        check(self.address + offset == address, f"it stopped at {offset:#x}, not {address:#x}")
+        self.gdb.remove(address)
+
+    def calls(self):
+        """How often the program was called."""
+        return struct.unpack("<Q", self.gdb.read(self.counter, 8))[0]
+
+    def leave(self):
+        """Goes away: nobody was hurt, and the program works until it is ended."""
+        self.gdb.detach()
+        self.shell.run("sleep 0.1; pidof debuggee")
+        check("wrong" not in self.qemu.console(), f"it complains: {self.qemu.tail()}")
+        self.shell.run("killall debuggee")
+        self.qemu.quit()
+
+
 def monitor_registers(qemu, cpu):
     """General registers and pc as the monitor shows them."""
     text = qemu.hmp("info registers -a")
@@ -71,7 +116,7 @@ def monitor_registers(qemu, cpu):
     return pc, values, part
 
 
-@case("gdb-attach", ci=(2,))
+@case("gdb-attach", ci=(2,), irqchip=("on", "off"))
 def attach(run):
     """Stops, looks at all CPUs, changes a register, goes away; nobody is hurt."""
     path = run.path("gdb")
@@ -184,121 +229,64 @@ def kernel_breakpoint(run):
 @case("gdb-breakpoint-user", ci=(2,), group="user")
 def user_breakpoint(run):
     """A breakpoint in a process on the last CPU; its counter counts the hits."""
-    qemu, shell, path = start(run)
-    cpu = run.smp - 1
-    address, counter = subject(shell, cpu)
-    gdb = Gdb(path)
-    thread = gdb.threads()[cpu]
-    enter(gdb, thread, address)
-    store = address + stepping.SUBJECT_STORE
-    before = struct.unpack("<Q", gdb.read(counter, 8))[0]
+    debugged = Subject(run)
+    before = debugged.calls()
     hits = 40
     for hit in range(hits):
-        gdb.insert(address)
-        gdb.go()
-        signal, stopped = gdb.stop()
-        check(signal == SIGTRAP and stopped == thread, f"signal {signal} of {stopped}")
-        check(gdb.register(PC) == address, f"it stopped at {gdb.register(PC):#x}")
-        if hit == 0:
-            before = struct.unpack("<Q", gdb.read(counter, 8))[0]
-        else:
-            now = struct.unpack("<Q", gdb.read(counter, 8))[0]
-            check(now == before + hit, f"the subject ran {now - before} times, not {hit}")
-        # Over it: to the next breakpoint of the same call.
-        gdb.remove(address)
-        gdb.insert(store)
-        gdb.go()
-        gdb.stop()
-        gdb.check(f"Hc{thread}")
-        gdb.select(thread)
-        check(gdb.register(PC) == store, f"it stopped at {gdb.register(PC):#x}")
-        gdb.remove(store)
-    gdb.detach()
-    check("wrong" not in qemu.console(), f"the process complains: {qemu.tail()}")
-    shell.run("killall debuggee")
-    qemu.quit()
+        # Over it, as the next one is put in: to another of the same call.
+        debugged.go_to(debugged.address + stepping.SUBJECT_STORE)
+        debugged.go_to(debugged.address)
+        now = debugged.calls()
+        check(now == before + hit + 1, f"the subject ran {now - before} times, not {hit + 1}")
+    debugged.leave()
 
 
 @case("gdb-step", group="user")
 def software_steps(run):
     """Steps as GDB makes them, through branches, a call, an atomic pair and a
     system call."""
-    qemu, shell, path = start(run)
-    cpu = run.smp - 1
-    address, _ = subject(shell, cpu)
-    gdb = Gdb(path)
-    thread = gdb.threads()[cpu]
-    enter(gdb, thread, address)
-    gdb.insert(address)
-    gdb.go()
-    gdb.stop()
-    gdb.check(f"Hc{thread}")
-    gdb.select(thread)
-    gdb.remove(address)
-    steps = [gdb.register(PC) - address]
+    debugged = Subject(run)
+    gdb = debugged.gdb
+    steps = [0]
     for _ in stepping.SUBJECT_STEPS[1:]:
         behind = stepping.after(gdb, gdb.register(PC))
-        gdb.insert(behind)
-        gdb.go()
-        signal, stopped = gdb.stop()
-        check(signal == SIGTRAP and stopped == thread, f"signal {signal} of {stopped}")
-        gdb.check(f"Hc{thread}")
-        gdb.select(thread)
-        steps.append(gdb.register(PC) - address)
-        gdb.remove(behind)
+        debugged.go_to(behind)
+        steps.append(behind - debugged.address)
     check(steps == stepping.SUBJECT_STEPS, f"the steps are {[hex(step) for step in steps]}")
-    gdb.detach()
-    shell.run("killall debuggee")
-    check("wrong" not in qemu.console(), f"the process complains: {qemu.tail()}")
-    qemu.quit()
+    debugged.leave()
 
 
 @case("gdb-step-stub", ci=(1,), group="user")
 def stub_steps(run):
     """Steps that the stub is asked for, as LLDB and QEMU's own tools do. KVM has
     none; the Rust backend makes them, the C backend lets the guest run."""
-    qemu, shell, path = start(run)
-    cpu = run.smp - 1
-    address, counter = subject(shell, cpu)
-    gdb = Gdb(path)
-    thread = gdb.threads()[cpu]
-    enter(gdb, thread, address)
-    gdb.insert(address)
-    gdb.go()
-    gdb.stop()
-    gdb.check(f"Hc{thread}")
-    gdb.select(thread)
-    gdb.remove(address)
-    check(gdb.register(PC) == address, f"it stopped at {gdb.register(PC):#x}")
+    debugged = Subject(run)
+    gdb, thread, address = debugged.gdb, debugged.thread, debugged.address
     if run.accel == "upstream":
         gdb.go(f"s:{thread}")
         check(gdb.runs(0.3), "the C backend steps: docs/machine-tests.md says otherwise")
         gdb.interrupt()
         gdb.stop()
-        gdb.detach()
-        qemu.quit()
+        debugged.leave()
         return
     code = gdb.read(address, stepping.SUBJECT_SIZE)
-    first = struct.unpack("<Q", gdb.read(counter, 8))[0]
+    first = debugged.calls()
     calls = 4
     for call in range(calls):
         steps = [gdb.register(PC) - address]
         while len(steps) < len(stepping.SUBJECT_STEPS):
             gdb.go(f"s:{thread}")
-            signal, stopped = gdb.stop()
-            check(signal == SIGTRAP and stopped == thread, f"signal {signal} of {stopped}")
-            steps.append(gdb.register(PC) - address)
+            steps.append(debugged.stopped())
         check(
             steps == stepping.SUBJECT_STEPS,
             f"call {call}: the steps are {[hex(step) for step in steps]}",
         )
-        now = struct.unpack("<Q", gdb.read(counter, 8))[0]
+        now = debugged.calls()
         check(now == first + call + 1, f"{now - first} calls, not {call + 1}")
         for _ in range(40):
             # Through the caller, whose code is the compiler's.
             gdb.go(f"s:{thread}")
-            gdb.stop()
-            if gdb.register(PC) == address:
+            if debugged.stopped() == 0:
                 break
     check(gdb.read(address, stepping.SUBJECT_SIZE) == code, "breakpoints were left")
     # The others run meanwhile, and a step goes to a breakpoint.
@@ -306,23 +294,17 @@ def stub_steps(run):
     gdb.insert(address + stepping.SUBJECT_STORE)
     for step in stepping.SUBJECT_STEPS[1:11]:
         gdb.go(f"s:{thread}{others}")
-        gdb.stop()
-        gdb.check(f"Hc{thread}")
-        gdb.select(thread)
-        check(gdb.register(PC) == address + step, f"it stopped at {gdb.register(PC):#x}")
+        offset = debugged.stopped()
+        check(offset == step, f"it stopped at {offset:#x}, not {step:#x}")
     gdb.remove(address + stepping.SUBJECT_STORE)
     # Where nothing is, nothing is stepped.
     gdb.set_register(PC, 0x10)
     gdb.go(f"s:{thread}")
     gdb.stop()
     check(gdb.register(PC) == 0x10, f"a step from nowhere to {gdb.register(PC):#x}")
-    check("cannot step" in qemu.errors(), "nobody said why")
+    check("cannot step" in debugged.qemu.errors(), "nobody said why")
     gdb.set_register(PC, address + stepping.SUBJECT_STORE)
-    gdb.detach()
-    time.sleep(0.1)
-    check("wrong" not in qemu.console(), f"the process complains: {qemu.tail()}")
-    shell.run("killall debuggee")
-    qemu.quit()
+    debugged.leave()
 
 
 @case("gdb-step-kernel", ci=(1,))

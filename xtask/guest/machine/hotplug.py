@@ -85,7 +85,7 @@ def eject(qemu, shell, number):
     check(event["data"].get("device") == f"cpu{number}", f"{event}")
 
 
-@case("plug-idle", smp=(1,), ci=(1,))
+@case("plug-idle", smp=(1,), ci=(1,), irqchip=("on", "off"))
 def plug_idle(run):
     """CPUs that the guest never uses: plugged, taken out, plugged again. A CPU
     that comes back has nothing of its former life."""

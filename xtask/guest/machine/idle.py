@@ -11,7 +11,7 @@ from shell import APPEND, Shell
 STOPS = {"ci": 20, "full": 60, "everything": 200}
 
 
-@case("idle-stop", ci=(1,))
+@case("idle-stop", ci=(1,), irqchip=("on", "off"))
 def idle_stop(run):
     """However often it is stopped and looked at while it sleeps, a line on its
     console wakes it, and its timers do."""

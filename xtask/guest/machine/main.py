@@ -1,6 +1,7 @@
 """Runs the cases of one host: main.py KVM ACCEL GROUP TIER [ONLY].
 
-TIER is ci, full or everything; ONLY is a part of the names of the cases."""
+TIER is ci, full or everything; ONLY are parts of the names of the cases, with
+commas between."""
 
 import importlib
 import os

@@ -73,7 +73,7 @@ def system_registers(qemu):
     return "\n".join(kept)
 
 
-@case("reset-loop", smp=(1, 4), ci=(1,))
+@case("reset-loop", smp=(1, 2, 4), ci=(1,), irqchip=("on", "off"))
 def reset_loop(run):
     """Resets at random moments of a guest's life; it boots again each time, and
     QEMU keeps nothing of those before."""
@@ -117,7 +117,7 @@ def reset_loop(run):
     qemu.quit()
 
 
-@case("reset-paused", smp=(1, 4), ci=(1,))
+@case("reset-paused", smp=(1, 2, 4), ci=(1,), irqchip=("on", "off"))
 def reset_paused(run):
     """A reset makes of a stopped machine what it was before it was started: pc
     and the CSRs that have a value at reset, of all CPUs. Then it boots."""

@@ -29,13 +29,13 @@ pub(crate) struct Options {
     /// Suites to run; those that CI runs if none is named
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
-    /// Run every suite with every case
-    #[arg(long, conflicts_with = "suites")]
+    /// Run every case: of the suites that are named, or of every suite
+    #[arg(long)]
     all: bool,
     /// List the suites and stop
     #[arg(long)]
     list: bool,
-    /// Only cases whose name contains this
+    /// Only cases whose name contains this, or all of several texts with commas between
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Whose kvm.ko the KVM hosts load
@@ -141,7 +141,7 @@ struct Context {
     accel: Stack,
     /// Cases of this tier and below run.
     tier: Tier,
-    /// Every suite runs with every case.
+    /// The suites run with every case, however long it takes.
     everything: bool,
     /// The suite `module` runs on the debug kernel.
     debug_kernel: bool,

@@ -56,7 +56,7 @@ impl Report {
     pub(super) fn wants(&self, name: &str) -> bool {
         self.only
             .as_ref()
-            .is_none_or(|only| name.contains(only.as_str()))
+            .is_none_or(|only| only.split(',').all(|part| name.contains(part)))
     }
 
     /// What the names of cases must contain, if not every case is wanted.
@@ -174,5 +174,13 @@ mod tests {
         report.case("smp=1", || Err(anyhow!("must not run")));
         report.case("smp=2", || Ok(Verdict::Passed));
         assert_eq!((report.passed, report.failed), (1, 0));
+    }
+
+    #[test]
+    fn all_parts_of_a_filter_must_occur() {
+        let report = Report::new(Some("accel=rust,reset".to_owned()));
+        assert!(report.wants("kvm=rust,accel=rust,smp=4,reset-loop"));
+        assert!(!report.wants("kvm=rust,accel=upstream,smp=4,reset-loop"));
+        assert!(!report.wants("kvm=rust,accel=rust,smp=4,reboot"));
     }
 }

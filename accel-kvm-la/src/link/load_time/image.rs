@@ -118,7 +118,6 @@ impl Image {
     }
 
     /// All addresses from the first to the last segment.
-    #[cfg(test)]
     pub(crate) fn span(&self) -> Range<usize> {
         let start = self.segments.iter().map(|s| s.addresses.start).min();
         let end = self.segments.iter().map(|s| s.addresses.end).max();

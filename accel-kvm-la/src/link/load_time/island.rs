@@ -24,6 +24,8 @@ use la_arch::insn::Operands;
 use la_arch::insn::integer::{ANDI, B, JIRL, LD_D, PCADDI};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 
+use super::gaps;
+
 /// A temporary register.
 const T0: u8 = 12;
 
@@ -32,9 +34,6 @@ const STUB: usize = 24;
 
 /// How far a `b` reaches: 26 bits of words, signed.
 const REACH: usize = 128 << 20;
-
-/// Places that are tried, from the program outwards.
-const STEP: usize = 64 << 10;
 
 /// The instruction `b` from one address to another, if it reaches.
 pub(crate) fn branch(from: usize, to: usize) -> Option<u32> {
@@ -85,15 +84,21 @@ pub(crate) struct Island {
 }
 
 impl Island {
-    /// Makes the stubs of these functions within a branch of `code`.
-    pub(crate) fn new(code: Range<usize>, functions: &[usize], page: usize) -> nix::Result<Self> {
+    /// Makes the stubs of these functions within a branch of `code`, which is a part
+    /// of `program`.
+    pub(crate) fn new(
+        code: &Range<usize>,
+        program: &Range<usize>,
+        functions: &[usize],
+        page: usize,
+    ) -> nix::Result<Self> {
         let bytes = functions
             .len()
             .saturating_mul(STUB)
             .checked_next_multiple_of(page)
             .and_then(NonZeroUsize::new)
             .ok_or(nix::Error::EINVAL)?;
-        let memory = map_near(&code, bytes)?;
+        let memory = map_near(code, program, bytes, page)?;
         for (i, function) in functions.iter().enumerate() {
             let place = memory.as_ptr().cast::<[u8; STUB]>().wrapping_add(i);
             // SAFETY: the mapping is ours, writable and has room for all stubs.
@@ -121,17 +126,18 @@ impl Island {
     }
 }
 
-/// Writable memory from which, and to which, a branch reaches all of `code`:
-/// below it first, since the heap begins above.
-fn map_near(code: &Range<usize>, bytes: NonZeroUsize) -> nix::Result<NonNull<c_void>> {
-    let lowest = code.end.saturating_sub(REACH);
-    let highest = code.start.saturating_add(REACH).saturating_sub(bytes.get());
-    let first = code.start.saturating_sub(bytes.get()) / STEP * STEP;
-    let below = (0..REACH / STEP).map(|i| first.saturating_sub(i * STEP));
-    let above = (0..REACH / STEP).map(|i| code.end.next_multiple_of(STEP) + i * STEP);
-    below
-        .filter(|place| *place >= lowest && *place > 0)
-        .chain(above.filter(|place| *place <= highest))
+/// Writable memory from which, and to which, a branch reaches all of `code`.
+fn map_near(
+    code: &Range<usize>,
+    program: &Range<usize>,
+    bytes: NonZeroUsize,
+    page: usize,
+) -> nix::Result<NonNull<c_void>> {
+    let window = code.end.saturating_sub(REACH)..code.start.saturating_add(REACH);
+    // Without /proc what the loader knows must do: the program itself.
+    let mapped = gaps::mapped_below(window.end).unwrap_or_else(|_| vec![program.clone()]);
+    gaps::places(&mapped, &window, code, bytes.get(), page)
+        .into_iter()
         .find_map(|place| map_at(place, bytes))
         .ok_or(nix::Error::ENOMEM)
 }
@@ -197,7 +203,8 @@ mod tests {
         let page = 64 << 10;
         let function = islands_are_near_and_full as fn();
         let near = (function as *const ()).addr() / page * page;
-        let island = Island::new(near..near + page, &[0x1000, 0x2000], page).expect("room");
+        let code = near..near + page;
+        let island = Island::new(&code, &code, &[0x1000, 0x2000], page).expect("room");
         let second = island.stub(1).expect("two stubs");
         assert!(branch(near, second).is_some());
         assert!(island.stub(2).is_none());

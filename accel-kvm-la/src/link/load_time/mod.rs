@@ -11,7 +11,7 @@
 //! | all functions and globals by name | [`symbols`] |
 //! | offsets from migration tables, trials and instructions | [`discover`], [`vmstate`], [`probes`], [`features`], [`code`] |
 //! | the slots of the accelerator's operations | [`class_slots`] |
-//! | jumps from QEMU's functions to ours | [`island`], [`patch`] |
+//! | jumps from QEMU's functions to ours | [`gaps`], [`island`], [`patch`] |
 //! | what is not understood is left alone, and told | [`refusal`] |
 //!
 //! Nothing of QEMU is changed before all of it has been checked. Where code may
@@ -23,6 +23,7 @@ mod constructor;
 mod discover;
 mod environment;
 mod features;
+mod gaps;
 mod image;
 mod island;
 mod patch;
@@ -78,7 +79,7 @@ fn try_attach(image: &Image, identity: &Identity) -> Result<(usize, usize), Refu
     let can_adopt = services.object_property_get_bool.is_some();
     services::install(services);
     layout::install(layout);
-    match patch::replace(&replacements) {
+    match patch::replace(&replacements, &image.span()) {
         Ok(()) => {}
         // A policy keeps code as it is. The operations alone are ours then; the
         // functions stay QEMU's, whose work the backend takes over as it is.

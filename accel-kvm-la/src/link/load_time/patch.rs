@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::c_void;
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
@@ -38,8 +39,12 @@ pub(crate) enum PatchError {
     Protected(nix::Error),
 }
 
-/// Replaces functions. On an error nothing is changed.
-pub(crate) fn replace(replacements: &[Replacement]) -> Result<(), PatchError> {
+/// Replaces functions of the program at these addresses. On an error nothing is
+/// changed.
+pub(crate) fn replace(
+    replacements: &[Replacement],
+    program: &Range<usize>,
+) -> Result<(), PatchError> {
     let (Some(first), Some(last)) = (
         replacements.iter().map(|r| r.entry).min(),
         replacements.iter().map(|r| r.entry).max(),
@@ -48,7 +53,8 @@ pub(crate) fn replace(replacements: &[Replacement]) -> Result<(), PatchError> {
     };
     let page = page_size();
     let functions: Vec<usize> = replacements.iter().map(|r| r.function).collect();
-    let island = Island::new(first..last + 4, &functions, page).map_err(PatchError::Island)?;
+    let code = first..last.saturating_add(4);
+    let island = Island::new(&code, program, &functions, page).map_err(PatchError::Island)?;
     let mut words = Vec::new();
     for (i, replacement) in replacements.iter().enumerate() {
         let word = island

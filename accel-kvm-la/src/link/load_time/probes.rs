@@ -33,7 +33,7 @@ pub(crate) fn needed_word(address: usize, bits: u32, what: &'static str) -> Resu
     let needed = unsafe { function::<Needed>(address) };
     let mut scratch = Scratch::new();
     bisect(scratch.len32(), |set| {
-        scratch.fill32(|i| if set.contains(&i) { bits } else { 0 });
+        scratch.split32(&set, bits, 0);
         // SAFETY: these callbacks read plain members of the object they are
         // given (target/loongarch/machine.c), and the scratch object is larger
         // than a CPU.
@@ -66,13 +66,7 @@ pub(crate) fn thread(services: &Services) -> Result<usize, Refusal> {
     let other: Thread = [0; 8];
     let mut scratch = Scratch::new();
     bisect(scratch.len64(), |set| {
-        scratch.fill64(|i| {
-            if set.contains(&i) {
-                address_of(&own)
-            } else {
-                address_of(&other)
-            }
-        });
+        scratch.split64(&set, address_of(&own), address_of(&other));
         // SAFETY: the function compares the handle behind one pointer of the
         // object (system/cpus.c), and all its words point to handles.
         unsafe { (services.qemu_cpu_is_self)(scratch.object()) }
@@ -131,7 +125,7 @@ pub(crate) fn kvm_fd(services: &Services) -> Result<usize, Refusal> {
     };
     let mut scratch = Scratch::new();
     bisect(scratch.len32(), |set| {
-        scratch.fill32(|i| if set.contains(&i) { fd } else { u32::MAX });
+        scratch.split32(&set, fd, u32::MAX);
         let mut unread: c_int = 0;
         // SAFETY: with the BQL held the function does the ioctl on a member of
         // the object and nothing else; FIONREAD stores an int where it is told.

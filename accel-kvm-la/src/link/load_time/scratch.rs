@@ -45,13 +45,27 @@ impl Scratch {
 
     /// Gives each 32-bit word its value.
     pub(crate) fn fill32(&mut self, value: impl Fn(usize) -> u32) {
-        self.fill64(|i| {
-            let low = value(i * 2).to_le_bytes();
-            let high = value(i * 2 + 1).to_le_bytes();
-            let [a, b, c, d] = low;
-            let [e, f, g, h] = high;
-            u64::from_le_bytes([a, b, c, d, e, f, g, h])
-        });
+        self.fill64(|i| pair(value(i * 2), value(i * 2 + 1)));
+    }
+
+    /// Gives the 64-bit words of a set one value and the others another.
+    pub(crate) fn split64(&mut self, set: &Range<usize>, inside: u64, outside: u64) {
+        self.words.fill(outside);
+        if let Some(words) = self.words.get_mut(set.clone()) {
+            words.fill(inside);
+        }
+    }
+
+    /// Gives the 32-bit words of a set one value and the others another.
+    pub(crate) fn split32(&mut self, set: &Range<usize>, inside: u32, outside: u32) {
+        let whole = set.start.div_ceil(2)..set.end / 2;
+        self.split64(&whole, pair(inside, inside), pair(outside, outside));
+        let value = |i| if set.contains(&i) { inside } else { outside };
+        for edge in [set.start / 2, set.end / 2] {
+            if let Some(word) = self.words.get_mut(edge) {
+                *word = pair(value(edge * 2), value(edge * 2 + 1));
+            }
+        }
     }
 
     /// The offsets of the bytes that are not what `value` says of their words.
@@ -67,6 +81,13 @@ impl Scratch {
         }
         changed
     }
+}
+
+/// Two 32-bit words as they are in memory.
+fn pair(first: u32, second: u32) -> u64 {
+    let [a, b, c, d] = first.to_ne_bytes();
+    let [e, f, g, h] = second.to_ne_bytes();
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// Finds the one element of `0..count` that decides a predicate: `holds` is
@@ -116,6 +137,24 @@ mod tests {
             bisect(1000, |set| set.contains(&3) && set.contains(&700)),
             None
         );
+    }
+
+    #[test]
+    fn a_set_is_split_from_the_others() {
+        let count = SIZE / 4;
+        let sets = [0..0, 0..1, 1..1, 1..2, 3..8, 4..9, 4..8, 0..count];
+        for set in sets.into_iter().chain([count - 1..count, 5..count]) {
+            let (mut one, mut other) = (Scratch::new(), Scratch::new());
+            one.split32(&set, 7, u32::MAX);
+            other.fill32(|i| if set.contains(&i) { 7 } else { u32::MAX });
+            assert_eq!(one.words, other.words, "{set:?}");
+        }
+        for set in [0..0, 3..8, 0..SIZE / 8] {
+            let (mut one, mut other) = (Scratch::new(), Scratch::new());
+            one.split64(&set, 7, u64::MAX);
+            other.fill64(|i| if set.contains(&i) { 7 } else { u64::MAX });
+            assert_eq!(one.words, other.words, "{set:?}");
+        }
     }
 
     #[test]
