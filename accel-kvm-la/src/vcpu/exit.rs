@@ -24,7 +24,7 @@ pub enum Next {
     Enter,
     /// The run loop ends.
     Leave(Outcome),
-    /// [`dirty_ring_full`] first, then the guest runs on.
+    /// [`dirty_ring::full`](super::dirty_ring::full) says.
     ReapDirtyRings,
 }
 
@@ -217,34 +217,6 @@ fn system_event_exit(vcpu: &Vcpu, page: RunPage, without: &WithoutBql) -> Next {
             FAILED
         }
     }
-}
-
-/// The vCPU's dirty ring is full: it can run on when its pages are collected.
-/// With a limit on its rate the vCPU then waits.
-pub fn dirty_ring_full(vcpu: &Vcpu, without: &WithoutBql) {
-    let services = services();
-    without.with(|_bql| {
-        // SAFETY: Asks only.
-        let limited = unsafe { (services.dirtylimit_in_service)() };
-        match services.link.dirty_ring_reap {
-            Some(reap) => {
-                // With a limit only this vCPU's ring: collecting all of them
-                // would spare the others their wait.
-                let whose = if limited {
-                    vcpu.cpu.as_ptr()
-                } else {
-                    std::ptr::null_mut()
-                };
-                // SAFETY: The CPU is alive and the BQL held.
-                unsafe { reap(whose) };
-            }
-            // SAFETY: The BQL is held, and this thread is in no exclusive
-            // section's way.
-            None => unsafe { (services.memory_global_dirty_log_sync)(false) },
-        }
-    });
-    // SAFETY: The CPU is alive; the BQL is not held, because this may wait.
-    unsafe { (services.dirtylimit_vcpu_execute)(vcpu.cpu.as_ptr()) };
 }
 
 /// Memory is private where the guest wants it shared, or the reverse.

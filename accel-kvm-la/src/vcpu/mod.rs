@@ -4,6 +4,7 @@
 //! from outside.
 
 pub mod debug;
+pub mod dirty_ring;
 pub mod exit;
 pub mod features;
 pub mod interrupt;

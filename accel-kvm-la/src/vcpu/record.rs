@@ -11,6 +11,7 @@ use la_arch::csr::number;
 use la_arch::one_reg;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
+use super::dirty_ring::Ticket;
 use super::step::Step;
 use super::vm::Vm;
 use crate::error::BackendError;
@@ -44,6 +45,8 @@ pub struct Vcpu {
     pub pv_features: u32,
     /// Registration for stops and starts of the VM.
     pub run_state_entry: AtomicPtr<VMChangeStateEntry>,
+    /// What a full dirty ring waits for.
+    pub ring_ticket: Ticket,
     /// The step that is under way.
     step: Mutex<Option<Step>>,
     cache: Mutex<Cache>,
@@ -79,6 +82,7 @@ impl Vcpu {
             mp_state: AtomicU32::new(MP_STATE_RUNNABLE),
             pv_features,
             run_state_entry: AtomicPtr::default(),
+            ring_ticket: Ticket::default(),
             step: Mutex::default(),
             cache: Mutex::new(cache),
         });

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use super::exit::{self, Next};
 use super::kick;
 use super::record::Vcpu;
-use super::{step, synchronise};
+use super::{dirty_ring, step, synchronise};
 use crate::kvm::abi::exit_reason;
 use crate::qemu::bql::Bql;
 use crate::qemu::thread::Running;
@@ -57,6 +57,7 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
         return (bql, Outcome::Debug);
     }
     let without = bql.unlock();
+    dirty_ring::before_run(vcpu, &without);
     let mut running = Running::start(&without, vcpu.cpu);
     vcpu.set_in_run_loop(true);
 
@@ -84,16 +85,16 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
                 }
             }
         }
-        match exit::handle(vcpu, page, &without) {
-            Next::Enter => {}
-            Next::Leave(outcome) => break outcome,
-            Next::ReapDirtyRings => {
-                // Who waits for all vCPUs to stop must not wait for this one
-                // while this one waits for theirs.
-                drop(running);
-                exit::dirty_ring_full(vcpu, &without);
-                running = Running::start(&without, vcpu.cpu);
-            }
+        let mut next = exit::handle(vcpu, page, &without);
+        if next == Next::ReapDirtyRings {
+            // Who waits for all vCPUs to stop must not wait for this one
+            // while this one waits for theirs.
+            drop(running);
+            next = dirty_ring::full(vcpu, &without);
+            running = Running::start(&without, vcpu.cpu);
+        }
+        if let Next::Leave(outcome) = next {
+            break outcome;
         }
     };
 

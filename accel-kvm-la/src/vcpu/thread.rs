@@ -129,8 +129,8 @@ fn run_until_unplugged(mut bql: Bql, vcpu: &Vcpu) -> Bql {
                 // SAFETY: The CPU is alive and the BQL held.
                 unsafe { (services().cpu_handle_guest_debug)(vcpu.cpu.as_ptr()) };
             }
-        }
-        if vcpu.cpu.unplug() && !thread::can_run(&bql, vcpu.cpu) {
+        } else if vcpu.cpu.unplug() {
+            // Behind the work that was queued: somebody may wait for it.
             return bql;
         }
     }

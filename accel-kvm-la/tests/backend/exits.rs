@@ -6,6 +6,7 @@ use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::layout::layout;
 
+use crate::fake::threads::let_rings_be_collected;
 use crate::fake::{Fake, exit, holds_bql};
 
 const INTERRUPT: i32 = 0x1_0000;
@@ -164,9 +165,13 @@ fn the_rest_goes_on() {
     // Interrupt window, signal.
     assert_eq!(fake.exec(cpu, vec![exit(7, |_| {})]), INTERRUPT);
     assert_eq!(fake.exec(cpu, vec![exit(10, |_| {})]), INTERRUPT);
-    // Dirty ring.
-    fake.exec(cpu, vec![exit(31, |_| {}), exit(31, |_| {})]);
-    fake.state(|state| assert_eq!(state.reaped, 2));
+    // Dirty ring: until it has been collected it is not asked for again.
+    for reaped in 1..3 {
+        assert_eq!(fake.exec(cpu, vec![exit(31, |_| {})]), INTERRUPT);
+        let_rings_be_collected();
+        fake.state(|state| assert_eq!(state.reaped, reaped));
+        assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    }
     // Ports.
     let port = |part: &mut [u8]| {
         (part[0], part[1], part[2]) = (1, 2, 0x70);

@@ -260,9 +260,8 @@ fn a_reset_does_not_set_cpuid_again() {
 /// Line 2 of a vCPU in KVM: KVM_INTERRUPT, and what the next entry makes of it.
 fn set_line(cpu: Cpu, level: i32) {
     // SAFETY: A CPU object under the BQL.
-    let result = unsafe {
-        accel_kvm_la::hooks::kvm_la_kvm_loongarch_set_interrupt(cpu.as_ptr(), 2, level)
-    };
+    let result =
+        unsafe { accel_kvm_la::hooks::kvm_la_kvm_loongarch_set_interrupt(cpu.as_ptr(), 2, level) };
     assert_eq!(result, 0);
 }
 

@@ -50,7 +50,11 @@ impl KvmVcpu {
         let estat = self.words.entry(one_reg::csr(n::ESTAT)).or_default();
         for line in self.queued.drain(..) {
             let bit = 1 << line.unsigned_abs();
-            *estat = if line > 0 { *estat | bit } else { *estat & !bit };
+            *estat = if line > 0 {
+                *estat | bit
+            } else {
+                *estat & !bit
+            };
         }
     }
 }

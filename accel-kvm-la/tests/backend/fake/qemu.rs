@@ -15,7 +15,7 @@ use super::threads::{
     cpu_thread_signal_destroyed, holds_bql, in_guests_thread, qemu_cpu_is_self,
     qemu_process_cpu_events, qemu_thread_create, run_on_cpu,
 };
-use super::{guest, with};
+use super::{guest, threads, with};
 
 /// Globals of QEMU, a word each.
 #[repr(C)]
@@ -208,10 +208,10 @@ unsafe extern "C" fn cpu_memory_rw_debug(
 }
 
 unsafe extern "C" fn memory_global_dirty_log_sync(_last: bool) {
-    with(|state| {
-        assert!(holds_bql());
-        state.reaped += 1;
-    });
+    assert!(holds_bql());
+    // QEMU: kvm_cpu_synchronize_kick_all.
+    threads::kick_all_out();
+    with(|state| state.reaped += 1);
 }
 
 unsafe extern "C" fn qemu_system_reset_request(cause: c_int) {

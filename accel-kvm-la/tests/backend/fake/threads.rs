@@ -19,6 +19,7 @@ use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::layout::layout;
 use accel_kvm_la::qemu::opaque::CPUState;
 use accel_kvm_la::qemu::services::{RunOnCpuFn, ThreadFn};
+use accel_kvm_la::vcpu::dirty_ring;
 
 use super::{Fake, HAS_THREAD, guest, with};
 
@@ -92,8 +93,20 @@ pub(super) fn start() {
     HOLDS_BQL.set(true);
 }
 
+/// Gives the BQL up until the dirty rings that vCPUs asked for are collected.
+pub fn let_rings_be_collected() {
+    let started = Instant::now();
+    while !dirty_ring::is_idle() {
+        assert!(started.elapsed() < LIMIT, "the rings are not collected");
+        without_bql(|| std::thread::sleep(Duration::from_micros(50)));
+    }
+}
+
 /// The end of the machine that this thread had.
 pub(super) fn end() {
+    if !std::thread::panicking() && holds_bql() {
+        let_rings_be_collected();
+    }
     HOLDS_BQL.set(false);
 }
 
@@ -338,6 +351,27 @@ pub(super) unsafe extern "C" fn qemu_cpu_is_self(cpu: *mut CPUState) -> bool {
     let cpu = unsafe { Cpu::from_raw(cpu) }.unwrap();
     // Without a thread of its own the test's serves.
     cpu.word(HAS_THREAD) == 0 || CURRENT_CPU.get() == Some(cpu)
+}
+
+/// Returns when every vCPU that has a thread has been out of the guest.
+pub(super) fn kick_all_out() {
+    unsafe extern "C" fn nothing(_cpu: *mut CPUState, _data: *mut c_void) {}
+    let cpus: Vec<usize> = change(|threads| {
+        let there = threads.vcpus.iter();
+        let there = there.filter(|(_, vcpu)| vcpu.created && vcpu.handle.is_some());
+        there.map(|(cpu, _)| *cpu).collect()
+    });
+    for cpu in cpus {
+        // The BQL was given up for the one before: its thread may have been ended.
+        let is_there = change(|threads| {
+            let vcpu = threads.vcpus.get(&cpu);
+            vcpu.is_some_and(|vcpu| vcpu.handle.is_some())
+        });
+        if is_there {
+            // SAFETY: A CPU object, by its address.
+            unsafe { run_on_cpu(cpu as *mut CPUState, nothing, std::ptr::null_mut()) };
+        }
+    }
 }
 
 pub(super) unsafe extern "C" fn run_on_cpu(
