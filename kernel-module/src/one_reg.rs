@@ -14,6 +14,7 @@ use crate::cpu::host;
 use crate::csr;
 use crate::steal;
 use crate::vcpu::{flag, request, Vcpu};
+use crate::vpid;
 
 fn failure(errno: i32) -> Error {
     Error::from_errno(-errno)
@@ -191,6 +192,9 @@ fn reset(vcpu: &Vcpu) {
     vcpu.interrupts.reset();
     steal::set(vcpu, None);
     vcpu.csr().reset(vcpu.id);
+    // GSTAT and with it the GID is gone: another one is needed, or the vCPU would
+    // share GID 0 with others. A reset leaves nothing in a TLB either.
+    vpid::drop_entries(vcpu);
     let mut timer = vcpu.timer.get();
     timer.set_tcfg(0);
     timer.set_tval(0);

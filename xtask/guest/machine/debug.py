@@ -32,6 +32,13 @@ def symbol(shell, name):
     return address
 
 
+def cpu_places(shell):
+    """QEMU's numbers of the CPUs that the guest calls 0, 1, ...: it counts them as the
+    device tree has them, where QEMU's last one is the first behind the boot CPU."""
+    found = re.findall(r"^global_id\s*: (\d+)$", shell.run("cat /proc/cpuinfo"), re.M)
+    return [int(number) for number in found]
+
+
 def subject(shell, cpu):
     """Starts the program that is stepped through: where it is, and its counter."""
     shell.start_beside(f"/debuggee step {cpu}")
@@ -391,17 +398,22 @@ def threads(run):
     check(len(names) == run.smp, f"threads {names}")
     check(gdb.ask(f"T{names[-1]}") == "OK", "the last thread is not alive")
     check(gdb.ask("T63").startswith("E"), "thread 0x63 is alive")
-    address = symbol_while_running(gdb, shell, "version_proc_show")
+    gdb.go()
+    address = symbol(shell, "version_proc_show")
+    places = cpu_places(shell)
+    check(sorted(places) == list(range(run.smp)), f"the guest has the CPUs {places}")
+    gdb.interrupt()
+    gdb.stop()
     gdb.insert(address)
     seen = set()
-    for cpu in range(run.smp):
+    for cpu, place in enumerate(places):
         gdb.go()
         command = shell.start(f"taskset {1 << cpu:x} cat /proc/version")
         _, thread = gdb.stop()
         seen.add(thread)
         gdb.select(thread)
         check(gdb.register(PC) == address, f"it stopped at {gdb.register(PC):#x}")
-        check(thread == names[cpu], f"CPU {cpu} is thread {thread}")
+        check(thread == names[place], f"CPU {place} is thread {thread}")
         for other in names:
             gdb.select(other)
             check(other == thread or gdb.register(PC) != address, f"{other} stopped too")

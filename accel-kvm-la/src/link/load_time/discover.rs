@@ -89,9 +89,9 @@ impl Discovered {
         agree("cpu_index", cpu_index, halted.wrapping_sub(12))?;
         self.add("cpu_index", cpu_index);
 
-        let thread = probes::thread(services)?;
         let created = probes::created(services)?;
-        agree("created", created, thread + 25)?;
+        let thread = probes::thread(services, created.wrapping_sub(25))?;
+        agree("thread", thread, created.wrapping_sub(25))?;
         self.add("thread", thread);
         self.add("thread_id", thread + 8);
 
@@ -125,18 +125,22 @@ impl Discovered {
 
     /// Fields of LoongArchCPU.
     fn loongarch(&mut self, members: &Members) -> Result<(), Refusal> {
-        let needed = |section: &'static str, bits| {
+        let needed = |section: &'static str, bits, guess| {
             let address = members
                 .needed
                 .get(section)
                 .ok_or(Refusal::VmStateTable(section))?;
-            probes::needed_word(*address, bits, section)
+            probes::needed_word(*address, bits, guess, section)
         };
         let ftop = members.get("cpu/lbt", "ftop", 4, 1)?;
         let cpucfg = ftop + 4;
-        agree("cpucfg", needed("cpu/fpu", CPUCFG2_FP)?, cpucfg + 8)?;
-        agree("cpucfg", needed("cpu/lasx", CPUCFG2_LASX)?, cpucfg + 8)?;
-        agree("cpucfg", needed("cpu/msgint", CPUCFG1_MSG_INT)?, cpucfg + 4)?;
+        for (section, bits, expected) in [
+            ("cpu/fpu", CPUCFG2_FP, cpucfg + 8),
+            ("cpu/lasx", CPUCFG2_LASX, cpucfg + 8),
+            ("cpu/msgint", CPUCFG1_MSG_INT, cpucfg + 4),
+        ] {
+            agree("cpucfg", needed(section, bits, expected)?, expected)?;
+        }
         self.add("cpucfg", cpucfg);
 
         // CPUID is not migrated: a hole between its neighbours.
@@ -145,8 +149,8 @@ impl Discovered {
         agree("cpuid", rvacfg + 8, prcfg1.wrapping_sub(8))?;
         self.add("cpuid", rvacfg + 8);
 
-        let pmu = needed("cpu/pmu", ON)?;
         let features = features::find()?;
+        let pmu = needed("cpu/pmu", ON, features.ptw.wrapping_sub(4))?;
         agree("ptw", features.ptw, pmu + 4)?;
         self.add("pmu", pmu);
         self.add("ptw", features.ptw);

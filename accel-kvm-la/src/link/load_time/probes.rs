@@ -26,13 +26,18 @@ type Synchronize = unsafe extern "C" fn(*mut CPUState);
 type Thread = [u64; 8];
 
 /// The offset of the 32-bit word in which a subsection's `needed` looks for
-/// these bits.
-pub(crate) fn needed_word(address: usize, bits: u32, what: &'static str) -> Result<usize, Refusal> {
+/// these bits; `guess` is where it should be.
+pub(crate) fn needed_word(
+    address: usize,
+    bits: u32,
+    guess: usize,
+    what: &'static str,
+) -> Result<usize, Refusal> {
     // SAFETY: the walk of the tables took the address from the member `needed`
     // of a description and checked that it is in QEMU's code.
     let needed = unsafe { function::<Needed>(address) };
     let mut scratch = Scratch::new();
-    bisect(scratch.len32(), |set| {
+    bisect(scratch.len32(), Some(guess / 4), |set| {
         scratch.split32(&set, bits, 0);
         // SAFETY: these callbacks read plain members of the object they are
         // given (target/loongarch/machine.c), and the scratch object is larger
@@ -60,12 +65,13 @@ pub(crate) fn cpu_index(address: usize) -> Result<usize, Refusal> {
     }
 }
 
-/// `thread`, through which `qemu_cpu_is_self` knows the thread.
-pub(crate) fn thread(services: &Services) -> Result<usize, Refusal> {
+/// `thread`, through which `qemu_cpu_is_self` knows the thread; `guess` is where it
+/// should be.
+pub(crate) fn thread(services: &Services, guess: usize) -> Result<usize, Refusal> {
     let own = own_thread(services);
     let other: Thread = [0; 8];
     let mut scratch = Scratch::new();
-    bisect(scratch.len64(), |set| {
+    bisect(scratch.len64(), Some(guess / 8), |set| {
         scratch.split64(&set, address_of(&own), address_of(&other));
         // SAFETY: the function compares the handle behind one pointer of the
         // object (system/cpus.c), and all its words point to handles.
@@ -124,7 +130,7 @@ pub(crate) fn kvm_fd(services: &Services) -> Result<usize, Refusal> {
         return Err(WHAT);
     };
     let mut scratch = Scratch::new();
-    bisect(scratch.len32(), |set| {
+    bisect(scratch.len32(), None, |set| {
         scratch.split32(&set, fd, u32::MAX);
         let mut unread: c_int = 0;
         // SAFETY: with the BQL held the function does the ioctl on a member of

@@ -72,9 +72,13 @@ impl Scratch {
     pub(crate) fn changed(&self, value: impl Fn(usize) -> u64) -> Vec<usize> {
         let mut changed = Vec::new();
         for (i, word) in self.words.iter().enumerate() {
-            let expected = value(i).to_le_bytes();
-            for (j, byte) in word.to_le_bytes().iter().enumerate() {
-                if expected.get(j) != Some(byte) {
+            let expected = value(i);
+            if *word == expected {
+                continue;
+            }
+            let bytes = word.to_le_bytes().into_iter().zip(expected.to_le_bytes());
+            for (j, (byte, expected)) in bytes.enumerate() {
+                if byte != expected {
                     changed.push(i * 8 + j);
                 }
             }
@@ -92,8 +96,18 @@ fn pair(first: u32, second: u32) -> u64 {
 
 /// Finds the one element of `0..count` that decides a predicate: `holds` is
 /// asked about sets of elements, as a range, and answers whether the deciding
-/// one is in it. None if the answers do not fit together.
-pub(crate) fn bisect(count: usize, mut holds: impl FnMut(Range<usize>) -> bool) -> Option<usize> {
+/// one is in it. If it is the one that is guessed, few questions show it. None if
+/// the answers do not fit together.
+pub(crate) fn bisect(
+    count: usize,
+    guess: Option<usize>,
+    mut holds: impl FnMut(Range<usize>) -> bool,
+) -> Option<usize> {
+    if let Some(guess) = guess.filter(|guess| *guess < count)
+        && decides(guess, count, &mut holds)
+    {
+        return Some(guess);
+    }
     if !holds(0..count) || holds(0..0) {
         return None;
     }
@@ -106,10 +120,13 @@ pub(crate) fn bisect(count: usize, mut holds: impl FnMut(Range<usize>) -> bool) 
             low = middle;
         }
     }
-    // Alone it must decide, and all others must not.
-    let alone = holds(low..high);
-    let others = holds(0..low) || holds(high..count);
-    (alone && !others).then_some(low)
+    decides(low, count, &mut holds).then_some(low)
+}
+
+/// Whether an element decides alone, and all others do not.
+fn decides(element: usize, count: usize, holds: &mut impl FnMut(Range<usize>) -> bool) -> bool {
+    let behind = element + 1;
+    holds(element..behind) && !holds(0..element) && !holds(behind..count)
 }
 
 #[cfg(test)]
@@ -119,24 +136,35 @@ mod tests {
     #[test]
     fn the_deciding_element_is_found() {
         for target in [0, 1, 500, 998, 999] {
-            assert_eq!(bisect(1000, |set| set.contains(&target)), Some(target));
+            for guess in [None, Some(0), Some(target), Some(700), Some(1000)] {
+                let found = bisect(1000, guess, |set| set.contains(&target));
+                assert_eq!(found, Some(target), "guess {guess:?}");
+            }
         }
     }
 
     #[test]
+    fn a_right_guess_needs_few_questions() {
+        let mut questions = 0;
+        let found = bisect(1000, Some(321), |set| {
+            questions += 1;
+            set.contains(&321)
+        });
+        assert_eq!((found, questions), (Some(321), 3));
+    }
+
+    #[test]
     fn answers_that_do_not_fit_are_no_result() {
-        assert_eq!(bisect(1000, |_| true), None);
-        assert_eq!(bisect(1000, |_| false), None);
-        // Two elements decide, each alone.
-        assert_eq!(
-            bisect(1000, |set| set.contains(&3) || set.contains(&700)),
-            None
-        );
-        // Two elements decide only together.
-        assert_eq!(
-            bisect(1000, |set| set.contains(&3) && set.contains(&700)),
-            None
-        );
+        for guess in [None, Some(3), Some(4)] {
+            assert_eq!(bisect(1000, guess, |_| true), None);
+            assert_eq!(bisect(1000, guess, |_| false), None);
+            // Two elements decide, each alone.
+            let either = |set: Range<usize>| set.contains(&3) || set.contains(&700);
+            assert_eq!(bisect(1000, guess, either), None);
+            // Two elements decide only together.
+            let both = |set: Range<usize>| set.contains(&3) && set.contains(&700);
+            assert_eq!(bisect(1000, guess, both), None);
+        }
     }
 
     #[test]

@@ -179,6 +179,69 @@ fn leaves_nothing_behind(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
+kvm::guest_code!(
+    /// Reports 0 at 8; TLBIDX after a search for the page pair of TLBEHI at 0; the same
+    /// after it has written an entry at 16.
+    search_and_fill,
+    "lu12i.w $s0, 0x30000",
+    "st.d $zero, $s0, 8",
+    "tlbsrch",
+    "csrrd $t0, 0x10",
+    "st.d $t0, $s0, 0",
+    // The search has set NE, with which nothing valid is written.
+    "csrwr $a0, 0x10",
+    "tlbfill",
+    "tlbsrch",
+    "csrrd $t0, 0x10",
+    "st.d $t0, $s0, 16",
+    "1:",
+    "b 1b",
+);
+
+/// TLBIDX for pages of 16 KiB, and its bit that says that a search found nothing.
+const PAIR_OF_16K: u64 = 14 << 24;
+const NOT_FOUND: u64 = 1 << 31;
+
+/// After a reset too each vCPU has TLB entries of its own: two that run on one CPU
+/// do not see each other's.
+fn reset_keeps_vcpus_apart(kvm: &Kvm) -> Outcome {
+    let guest = Guest::new(kvm, search_and_fill())?;
+    let other = guest.vm.create_vcpu(1)?;
+    let vcpus = [guest.vcpu(), &other];
+    for vcpu in vcpus {
+        vcpu.start_at(0)?;
+        ensure_eq!(vcpu.next_report()?, (8, 0), "a vCPU that has run");
+    }
+    for vcpu in vcpus {
+        vcpu.set_one_reg(id::VCPU_RESET, 0)?;
+        vcpu.set_csr(csr::TLBIDX, PAIR_OF_16K)?;
+        vcpu.set_csr(csr::STLBPS, 14)?;
+        vcpu.set_csr(csr::TLBEHI, 0x4000_0000)?;
+        vcpu.set_csr(csr::TLBELO0, 0x13)?;
+        vcpu.set_csr(csr::TLBELO1, 0x4013)?;
+        let mut gpr = [0; 32];
+        // $a0
+        gpr[4] = PAIR_OF_16K;
+        vcpu.set_regs(&Regs { gpr, pc: 0 })?;
+        ensure_eq!(vcpu.next_report()?, (8, 0), "after the reset");
+    }
+    for (number, vcpu) in vcpus.into_iter().enumerate() {
+        let (at, index) = vcpu.next_report()?;
+        ensure_eq!(
+            (at, index & NOT_FOUND),
+            (0, NOT_FOUND),
+            "vCPU {number} has written no entry yet, TLBIDX {index:#x}"
+        );
+        let (at, index) = vcpu.next_report()?;
+        ensure_eq!(
+            (at, index & NOT_FOUND),
+            (16, 0),
+            "vCPU {number} has an entry, TLBIDX {index:#x}"
+        );
+    }
+    Ok(())
+}
+
 /// All of every register comes back, also after the guest has run.
 fn floating_point(kvm: &Kvm) -> Outcome {
     let guest = Guest::new(kvm, wait())?;
@@ -337,6 +400,10 @@ fn main() -> ExitCode {
         Case {
             name: "reset",
             run: reset,
+        },
+        Case {
+            name: "reset-keeps-vcpus-apart",
+            run: reset_keeps_vcpus_apart,
         },
         Case {
             name: "csr-exchange",
