@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use kvm::affinity::OneCpu;
 use kvm::error::errno::{EFAULT, EINVAL};
 use kvm::harness::{self, Case, Outcome};
 use kvm::uapi::{Fpu, OneReg, Regs};
@@ -205,6 +206,7 @@ const NOT_FOUND: u64 = 1 << 31;
 /// After a reset too each vCPU has TLB entries of its own: two that run on one CPU
 /// do not see each other's.
 fn reset_keeps_vcpus_apart(kvm: &Kvm) -> Outcome {
+    let _one_cpu = OneCpu::new()?;
     let guest = Guest::new(kvm, search_and_fill())?;
     let other = guest.vm.create_vcpu(1)?;
     let vcpus = [guest.vcpu(), &other];
