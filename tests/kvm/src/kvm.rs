@@ -5,6 +5,7 @@
 //! Documentation/virt/kvm/api.rst. Every call can fail with the request's name
 //! and the errno, so that a test can ask for the one that it expects.
 
+pub mod affinity;
 pub mod aio;
 pub mod checksum;
 pub mod device;

@@ -1,0 +1,42 @@
+//! Keeping a thread on a CPU.
+
+use crate::error::Result;
+use crate::sys;
+
+/// sched_setaffinity (asm-generic/unistd.h).
+const SYS_SCHED_SETAFFINITY: i64 = 122;
+
+/// The calling thread, by its number.
+const SELF: u64 = 0;
+
+/// Keeps the thread that made it on CPU 0 as long as it lives; afterwards the thread
+/// may run on the first 64.
+#[derive(Debug)]
+pub struct OneCpu(());
+
+impl OneCpu {
+    /// From now on.
+    pub fn new() -> Result<Self> {
+        allow(1).map(Self)
+    }
+}
+
+impl Drop for OneCpu {
+    fn drop(&mut self) {
+        // At worst the thread stays where it is.
+        let _ = allow(u64::MAX);
+    }
+}
+
+/// The calling thread may run on the CPUs of this mask.
+fn allow(mask: u64) -> Result<()> {
+    let arguments = [
+        SELF,
+        size_of_val(&mask) as u64,
+        (&raw const mask).expose_provenance() as u64,
+        0,
+        0,
+    ];
+    // SAFETY: the mask lives and is as long as is said; the call only reads it.
+    unsafe { sys::call_system("sched_setaffinity", SYS_SCHED_SETAFFINITY, arguments) }.map(|_| ())
+}
