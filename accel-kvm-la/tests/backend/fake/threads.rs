@@ -9,8 +9,8 @@
 use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, Once};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,10 +34,7 @@ struct VcpuThread {
     created: bool,
     stop: bool,
     stopped: bool,
-    work: VecDeque<(RunOnCpuFn, usize)>,
-    /// How much work was queued and done.
-    queued: u64,
-    done: u64,
+    work: VecDeque<(RunOnCpuFn, usize, Arc<AtomicBool>)>,
 }
 
 /// What the BQL guards, and the BQL.
@@ -292,10 +289,10 @@ pub(super) unsafe extern "C" fn qemu_process_cpu_events(cpu: *mut CPUState) {
         vcpu.stopped |= vcpu.stop;
         vcpu.stop = false;
     });
-    while let Some((function, data)) = change(|threads| threads.vcpu(cpu).work.pop_front()) {
+    while let Some((function, data, done)) = change(|threads| threads.vcpu(cpu).work.pop_front()) {
         // SAFETY: As whoever queued it promised.
         unsafe { function(cpu.as_ptr(), data as *mut c_void) };
-        change(|threads| threads.vcpu(cpu).done += 1);
+        change(|_| done.store(true, Ordering::Relaxed));
     }
 }
 
@@ -388,14 +385,10 @@ pub(super) unsafe extern "C" fn run_on_cpu(
     assert!(holds_bql(), "work is queued under the BQL");
     // SAFETY: A CPU object.
     let cpu = unsafe { Cpu::from_raw(cpu) }.unwrap();
-    let ticket = change(|threads| {
-        let vcpu = threads.vcpu(cpu);
-        vcpu.work.push_back((function, data as usize));
-        vcpu.queued += 1;
-        vcpu.queued
-    });
+    // Its own, since the vCPU may be gone when the caller looks.
+    let done = Arc::new(AtomicBool::new(false));
+    let work = (function, data as usize, Arc::clone(&done));
+    change(|threads| threads.vcpu(cpu).work.push_back(work));
     kick(cpu);
-    wait_until("queued work is done", |threads| {
-        threads.vcpu(cpu).done >= ticket
-    });
+    wait_until("queued work is done", |_| done.load(Ordering::Relaxed));
 }
