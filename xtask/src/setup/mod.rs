@@ -98,16 +98,20 @@ impl Products {
         self.tools.dir().join("usr/bin/qemu-loongarch64")
     }
 
-    /// The script that runs a tool of the toolchain root.
-    pub(crate) fn script(&self) -> PathBuf {
-        self.cache.dir().join("toolroot-run")
+    /// The script that runs a tool of the toolchain root. It names the project's
+    /// directory, of which several may share the cache: each has its own.
+    pub(crate) fn script() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/toolroot-run")
     }
 
     fn write_script(&self) -> Result<()> {
         let text = self.kernel_tools().script()?;
-        let script = self.script();
+        let script = Self::script();
         if fs::read_to_string(&script).is_ok_and(|old| old == text) {
             return Ok(());
+        }
+        if let Some(dir) = script.parent() {
+            fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         }
         // Another process may be running the old one: replace, do not rewrite.
         let partial = script.with_extension(std::process::id().to_string());
@@ -122,7 +126,7 @@ impl Products {
         vec![
             ("KVM_LA_CACHE", self.cache.dir().to_owned()),
             ("KVM_LA_TOOLROOT", root.to_owned()),
-            ("KVM_LA_TOOLROOT_RUN", self.script()),
+            ("KVM_LA_TOOLROOT_RUN", Self::script()),
             ("KVM_LA_QEMU_USER", self.qemu_user()),
             ("KVM_LA_KERNEL_SOURCE", self.host_kernel.source().to_owned()),
             ("KVM_LA_KERNEL_BUILD", self.host_kernel.build()),
