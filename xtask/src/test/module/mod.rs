@@ -105,7 +105,7 @@ fn host(context: &Context, products: &Products, scale: Scale, case: &Case) -> Re
             println!("    {line}");
         }
     })?;
-    verdict::judge(&outcome.console, scale)
+    verdict::judge(&outcome.console, scale, case.programs)
         .and_then(|()| outcome.check(LIMIT))
         .with_context(|| format!("see {}", log.display()))?;
     fs::remove_dir_all(&run)?;
