@@ -104,6 +104,9 @@ pub struct Cpu {
     /// Added to `icount` it gives the time in nanoseconds; grows by the time
     /// spent idle.
     pub time_offset: u64,
+    /// The latest time in nanoseconds that this CPU knows to be past because
+    /// another has read it from the counter; its own may be behind.
+    pub(crate) counter_seen: u64,
     /// Interrupt inputs as the interrupt controllers last set them.
     pub lines: CpuLines,
 
@@ -147,6 +150,7 @@ impl Cpu {
             icount: 0,
             inside: 0,
             time_offset: 0,
+            counter_seen: 0,
             lines: CpuLines::default(),
             soft: SoftTlb::new(),
             attention: true,

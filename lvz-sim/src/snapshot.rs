@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM03";
+const MAGIC: &[u8; 8] = b"LVZSIM04";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -62,6 +62,7 @@ struct CpuState {
     idle: bool,
     icount: u64,
     time_offset: u64,
+    counter_seen: u64,
     stats: CpuStats,
 }
 
@@ -96,6 +97,7 @@ impl CpuState {
             idle: cpu.idle,
             icount: cpu.icount,
             time_offset: cpu.time_offset,
+            counter_seen: cpu.counter_seen,
             stats: cpu.stats.clone(),
         }
     }
@@ -118,6 +120,7 @@ impl CpuState {
         cpu.idle = self.idle;
         cpu.icount = self.icount;
         cpu.time_offset = self.time_offset;
+        cpu.counter_seen = self.counter_seen;
         cpu.stats = self.stats;
         cpu.soft.clear();
         cpu.windows_changed(false);

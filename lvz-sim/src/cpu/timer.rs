@@ -53,15 +53,33 @@ impl Timer {
 }
 
 impl Cpu {
+    /// The tick that the timers are at: the CPU's own, or a later one that it has
+    /// read. A timer that expired only when the CPU's own time gets there would be
+    /// late for who looks at the counter.
     fn tick(&self) -> u64 {
-        self.now() / NS_PER_TICK
+        self.now().max(self.counter_seen) / NS_PER_TICK
     }
 
-    /// The tick at which a timer counts as loaded: not before what this CPU has
-    /// read or could have read from the stable counter, or the timer would expire
-    /// early by it.
-    pub(super) fn tick_of_load(&self, bus: &Bus) -> u64 {
-        self.now().max(bus.counter_read) / NS_PER_TICK
+    /// The CPU looks at the stable counter, in nanoseconds, `ahead` of its own time.
+    ///
+    /// All CPUs read one counter. As they have their turns one after the other, a
+    /// CPU may be behind what an earlier one has read in the same round: it reads
+    /// that again, as time must not go back for a thread that moves.
+    fn see_counter(&mut self, bus: &mut Bus, ahead: u64) -> u64 {
+        let now = self.now().wrapping_add(ahead);
+        bus.counter_read = bus.counter_read.max(now);
+        if bus.counter_read > now {
+            self.counter_seen = bus.counter_read;
+            self.attention |= self.next_timer().is_some_and(|due| due <= bus.counter_read);
+        }
+        bus.counter_read
+    }
+
+    /// The tick at which a timer counts as loaded: not before what any CPU has read
+    /// from the stable counter, or the timer would expire early by it.
+    pub(super) fn tick_of_load(&mut self, bus: &mut Bus) -> u64 {
+        self.counter_seen = self.counter_seen.max(bus.counter_read);
+        self.tick()
     }
 
     /// A write to TCFG, which has been stored: loads and starts the timer as of
@@ -100,7 +118,7 @@ impl Cpu {
     }
 
     /// `gcsrwr TVAL`: the ticks that are left (`docs/lvz.md` T-8, T-10).
-    pub(super) fn set_timer_value(&mut self, bus: &Bus, guest: bool, value: u64) {
+    pub(super) fn set_timer_value(&mut self, bus: &mut Bus, guest: bool, value: u64) {
         let tick = self.tick_of_load(bus);
         self.timers[usize::from(guest)].load(tick, value);
         self.attention = true;
@@ -156,9 +174,7 @@ impl Cpu {
         if self.vm && self.root.gcfg().toti() {
             return Err(self.raise_to_root(Exception::GSPR));
         }
-        let now = self.now().wrapping_add(u64::from(op.idx));
-        bus.counter_read = bus.counter_read.max(now);
-        let ticks = bus.counter_read / NS_PER_TICK;
+        let ticks = self.see_counter(bus, u64::from(op.idx)) / NS_PER_TICK;
         let root = match self.vm && self.reads(Reading::RdtimeBase) {
             true => 0,
             false => self.root.raw(number::CNTC),
