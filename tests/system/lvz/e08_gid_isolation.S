@@ -21,14 +21,7 @@ setup:
     li.d    $t0, 14 << 24
     csrwr   $t0, TLBIDX
     tlbfill
-    li.d    $t0, CACHED | (1 << 4) | 1
-    csrwr   $t0, DMW0
-    pcaddi  $t0, 4
-    li.d    $t1, CACHED
-    or      $t0, $t0, $t1
-    jr      $t0
-    li.d    $t0, CRMD_RUN
-    csrwr   $t0, CRMD
+    GUEST_MAPPED
     hvcl    1
 read:
     li.d    $a0, GVA

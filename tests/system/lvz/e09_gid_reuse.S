@@ -9,22 +9,8 @@
 
     GUEST_CODE
 setup:
-    li.d    $t0, GVA
-    csrwr   $t0, TLBEHI
-    li.d    $t0, DATA_GPA | GPTE
-    csrwr   $t0, TLBELO0
-    csrwr   $zero, TLBELO1
-    li.d    $t0, 14 << 24
-    csrwr   $t0, TLBIDX
-    tlbfill
-    li.d    $t0, CACHED | (1 << 4) | 1
-    csrwr   $t0, DMW0
-    pcaddi  $t0, 4
-    li.d    $t1, CACHED
-    or      $t0, $t0, $t1
-    jr      $t0
-    li.d    $t0, CRMD_RUN
-    csrwr   $t0, CRMD
+    GUEST_FILL GVA, DATA_GPA | GPTE
+    GUEST_MAPPED
 read:
     li.d    $a0, GVA
     ld.d    $a1, $a0, 0

@@ -9,14 +9,7 @@
 
     GUEST_CODE
 setup:
-    li.d    $t0, CACHED | (1 << 4) | 1
-    csrwr   $t0, DMW0
-    pcaddi  $t0, 4
-    li.d    $t1, CACHED
-    or      $t0, $t0, $t1
-    jr      $t0
-    li.d    $t0, CRMD_RUN
-    csrwr   $t0, CRMD
+    GUEST_MAPPED
 read:
     li.d    $a0, GVA
     ld.d    $a1, $a0, 0

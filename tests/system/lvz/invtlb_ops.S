@@ -28,14 +28,7 @@ setup:
     invtlb  0, $zero, $zero
     MAP     V1, 0
     MAP     VG, PTE_G
-    li.d    $t0, CACHED | (1 << 4) | 1
-    csrwr   $t0, DMW0
-    pcaddi  $t0, 4
-    li.d    $t1, CACHED
-    or      $t0, $t0, $t1
-    jr      $t0
-    li.d    $t0, CRMD_RUN
-    csrwr   $t0, CRMD
+    GUEST_MAPPED
     li.d    $a0, V1
     ld.d    $a1, $a0, 0
     hvcl    1
