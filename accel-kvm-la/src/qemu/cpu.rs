@@ -267,6 +267,16 @@ impl Cpu {
         self.set_half(self.layout().fcsr0, value);
     }
 
+    /// `CSR_ESTAT`.
+    pub fn estat(self) -> u64 {
+        self.word(self.layout().estat)
+    }
+
+    /// Sets `CSR_ESTAT`.
+    pub fn set_estat(self, value: u64) {
+        self.set_word(self.layout().estat, value);
+    }
+
     /// CPUCFG word; 0 past the end.
     pub fn cpucfg(self, word: usize) -> u32 {
         if word < CPUCFG_WORDS {

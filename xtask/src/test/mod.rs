@@ -9,6 +9,7 @@ mod machine;
 mod module;
 mod nested;
 mod programs;
+mod qtest;
 mod report;
 mod sanitizers;
 mod selftests;
@@ -110,6 +111,11 @@ const SUITES: &[Suite] = &[
         name: "backend",
         shows: "the Rust backend goes into the distribution's QEMU, and only where it belongs",
         run: backend::run,
+    },
+    Suite {
+        name: "qtest",
+        shows: "memory, devices, lines and CPUs are the same to the guest and to QEMU",
+        run: qtest::run,
     },
     Suite {
         name: "sanitizers",

@@ -3,11 +3,11 @@
 //! tests/kvm. docs/kvm-tests.md says what each shows.
 
 mod kernel;
-mod programs;
+pub(super) mod programs;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -47,21 +47,23 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     };
     let linux = chosen(LINUX, report);
     if !linux.is_empty() {
-        run_on_hosts(context, report, &linux, &kernel::build(products)?)?;
+        run_on_hosts(context, report, &linux, &kernel::build(products)?, &[])?;
     }
     let ours = chosen(OURS, report);
     if !ours.is_empty() {
-        run_on_hosts(context, report, &ours, &kvm_programs::build(products)?)?;
+        run_on_hosts(context, report, &ours, &kvm_programs::build(products)?, &[])?;
     }
     Ok(())
 }
 
 /// One host for each number of CPUs that these programs, files in `dir`, want.
-fn run_on_hosts(
+/// They find copies of `more` files in /share.
+pub(super) fn run_on_hosts(
     context: &Context,
     report: &mut Report,
     programs: &[&'static Program],
     dir: &Path,
+    more: &[PathBuf],
 ) -> Result<()> {
     let mut by_smp = BTreeMap::<u32, Vec<&'static Program>>::new();
     for program in programs {
@@ -69,7 +71,7 @@ fn run_on_hosts(
     }
     // Most programs want the largest host: theirs are the first results.
     for (smp, programs) in by_smp.into_iter().rev() {
-        run_on_host(context, report, &programs, dir, smp)?;
+        run_on_host(context, report, &programs, dir, more, smp)?;
     }
     Ok(())
 }
@@ -80,6 +82,7 @@ fn run_on_host(
     report: &mut Report,
     programs: &[&'static Program],
     dir: &Path,
+    more: &[PathBuf],
     smp: u32,
 ) -> Result<()> {
     let products = &context.products;
@@ -100,6 +103,9 @@ fn run_on_host(
             program.limit.as_secs(),
             program.name
         ));
+    }
+    for file in more {
+        copy(file, &share.join(file.file_name().unwrap_or_default()))?;
     }
     fs::write(share.join("list"), list)?;
     let machine = Machine {

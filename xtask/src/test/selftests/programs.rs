@@ -6,17 +6,17 @@ use std::time::Duration;
 use super::super::Tier;
 
 /// A program.
-pub(super) struct Program {
+pub(in crate::test) struct Program {
     /// The case's name.
-    pub(super) name: &'static str,
+    pub(in crate::test) name: &'static str,
     /// The file, and its arguments.
-    pub(super) command: &'static str,
+    pub(in crate::test) command: &'static str,
     /// How long it may take.
-    pub(super) limit: Duration,
+    pub(in crate::test) limit: Duration,
     /// When it is run.
-    pub(super) tier: Tier,
+    pub(in crate::test) tier: Tier,
     /// CPUs of the host.
-    pub(super) host_smp: u32,
+    pub(in crate::test) host_smp: u32,
 }
 
 const fn ci(name: &'static str, command: &'static str, seconds: u64) -> Program {

@@ -1,0 +1,78 @@
+//! The cases, by what they are about.
+
+mod control;
+mod cpus;
+mod interrupts;
+mod memory;
+
+use std::fmt;
+
+use anyhow::Result;
+
+use crate::machine::{Accel, Board, Machine};
+
+/// A case.
+pub(crate) struct Case {
+    /// Its name: one word.
+    pub(crate) name: &'static str,
+    /// What it does.
+    pub(crate) run: fn(&Setting) -> Result<()>,
+}
+
+/// Why a case cannot pass here, through no fault of what is tested.
+#[derive(Debug)]
+pub(crate) struct Skip(&'static str);
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+/// What a case runs on.
+pub(crate) struct Setting {
+    /// Whose backend.
+    pub(crate) accel: Accel,
+    /// KVM's interrupt controllers, not QEMU's.
+    pub(crate) irqchip: bool,
+}
+
+impl Setting {
+    /// A machine whose first CPU waits for commands.
+    fn machine(&self, smp: &'static str) -> Result<Machine> {
+        let mut machine = Machine::start(&Board {
+            accel: self.accel.clone(),
+            smp,
+            irqchip: self.irqchip,
+        })?;
+        machine.ready(0, 1)?;
+        Ok(machine)
+    }
+}
+
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        memory::CASES,
+        interrupts::CASES,
+        control::CASES,
+        cpus::CASES,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// Fails the case with a message unless two values are the same.
+macro_rules! ensure_same {
+    ($found:expr, $wanted:expr, $($what:tt)+) => {{
+        let (found, wanted) = ($found, $wanted);
+        anyhow::ensure!(
+            found == wanted,
+            "{}: {found:x?} instead of {wanted:x?}",
+            format!($($what)+)
+        );
+    }};
+}
+pub(crate) use ensure_same;
