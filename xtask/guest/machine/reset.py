@@ -9,6 +9,7 @@ import registers
 import steady
 from case import case, check
 from shell import APPEND, READY, Shell
+from state import known_to_fail
 
 # What the kernel says when its console begins to work.
 KERNEL = "Linux version"
@@ -73,6 +74,14 @@ def system_registers(qemu):
     return "\n".join(kept)
 
 
+def boots_again(run, qemu, at):
+    """The position on the console behind the kernel's first line."""
+    # docs/qtest.md, reset-pending.
+    forgets = run.accel == "upstream" and run.irqchip == "off"
+    with known_to_fail(forgets, "QEMU's EIOINTC leaves a forgotten interrupt's line up"):
+        return qemu.expect(KERNEL, after=at)
+
+
 @case("reset-loop", smp=(1, 2, 4), ci=(1,), irqchip=("on", "off"))
 def reset_loop(run):
     """Resets at random moments of a guest's life; it boots again each time, and
@@ -88,7 +97,7 @@ def reset_loop(run):
         if number == SETTLED:
             # With its devices in use, as at the end.
             moment = "steady"
-        at = qemu.expect(KERNEL, after=at)
+        at = boots_again(run, qemu, at)
         if moment == "late":
             time.sleep(dice.uniform(0, 0.6))
         elif moment == "steady":
@@ -103,7 +112,7 @@ def reset_loop(run):
         check(event["data"]["reason"] == "host-qmp-system-reset", f"{event}")
         check(qemu.status() == "running", f"it is {qemu.status()} after reset {number}")
         at = len(qemu.console())
-    at = qemu.expect(KERNEL, after=at)
+    at = boots_again(run, qemu, at)
     for _ in range(2):
         at = qemu.expect(STEADY, after=at)
     if files is not None:
