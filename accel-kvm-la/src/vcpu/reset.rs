@@ -9,7 +9,6 @@ use crate::error::BackendError;
 use crate::kvm::abi::MP_STATE_RUNNABLE;
 use crate::kvm::vcpu::VcpuFd;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::machine;
 
 /// ESTAT.IS of the lines that interrupt controllers drive: HWI0 to HWI7 and the
 /// inter-processor interrupt (Volume 1, 7.4.6).
@@ -17,15 +16,13 @@ const LINES: u64 = 0xff << 2 | 1 << 12;
 
 /// Resets it. QEMU resets the rest and then writes the registers.
 ///
-/// QEMU's interrupt controllers forget what waits without lowering their lines
-/// (loongarch_extioi_common_reset_hold, loongarch_ipi_reset_hold), and QEMU's reset
-/// of a CPU keeps the lines: one that was up would interrupt the guest for ever.
-/// What is raised after this comes to KVM by itself.
+/// Interrupt controllers, QEMU's (loongarch_extioi_common_reset_hold,
+/// loongarch_ipi_reset_hold) and Linux's alike, forget what waits without lowering
+/// their lines, and QEMU's reset of a CPU keeps the lines: one that was up would
+/// interrupt the guest for ever. What is raised after this comes to KVM by itself.
 pub fn reset(cpu: Cpu) -> Result<(), BackendError> {
     VcpuFd::new(cpu).set_one_reg(one_reg::VCPU_RESET, 0)?;
-    if !machine::kernel_irqchip() {
-        cpu.set_estat(cpu.estat() & !LINES);
-    }
+    cpu.set_estat(cpu.estat() & !LINES);
     if let Some(vcpu) = Vcpu::of(cpu) {
         vcpu.set_mp_state(MP_STATE_RUNNABLE);
         vcpu.forget_what_reset_changes();

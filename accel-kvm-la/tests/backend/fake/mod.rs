@@ -155,12 +155,6 @@ impl Fake {
         unsafe { GLOBALS.flags[index] }
     }
 
-    /// The interrupt controllers are QEMU's.
-    pub fn without_irqchip(&self) {
-        // SAFETY: As in `new`.
-        unsafe { GLOBALS.flags[0] = false };
-    }
-
     /// A CPU object, not yet in the kernel.
     pub fn cpu(&mut self, index: i32) -> Cpu {
         let mut page = vec![0; RUN_PAGE_BYTES / 8].into_boxed_slice();

@@ -8,6 +8,8 @@ mod memory;
 use std::fmt;
 
 use anyhow::Result;
+use kvm::Kvm;
+use kvm::uapi::capability;
 
 use crate::machine::{Accel, Board, Machine};
 
@@ -49,6 +51,20 @@ impl Setting {
         })?;
         machine.ready(0, 1)?;
         Ok(machine)
+    }
+
+    /// A guest that does not answer after a reset that forgot an interrupt: where
+    /// neither backend nor controllers lower the lines, the case is skipped.
+    fn answer_after_reset(&self, answer: Result<u64>) -> Result<u64> {
+        let forgets = match self.irqchip {
+            // Only this project's module offers them on LoongArch.
+            true => Kvm::open()?.capability(capability::SYNC_REGS)? == 0,
+            false => true,
+        };
+        if answer.is_err() && self.accel == Accel::Upstream && forgets {
+            return Err(Skip("an interrupt that is forgotten leaves its line up").into());
+        }
+        answer
     }
 }
 
