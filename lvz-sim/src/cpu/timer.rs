@@ -77,7 +77,7 @@ impl Cpu {
 
     /// The tick at which a timer counts as loaded: not before what any CPU has read
     /// from the stable counter, or the timer would expire early by it.
-    pub(super) fn tick_of_load(&mut self, bus: &mut Bus) -> u64 {
+    pub(super) fn tick_of_load(&mut self, bus: &Bus) -> u64 {
         self.counter_seen = self.counter_seen.max(bus.counter_read);
         self.tick()
     }
@@ -118,7 +118,7 @@ impl Cpu {
     }
 
     /// `gcsrwr TVAL`: the ticks that are left (`docs/lvz.md` T-8, T-10).
-    pub(super) fn set_timer_value(&mut self, bus: &mut Bus, guest: bool, value: u64) {
+    pub(super) fn set_timer_value(&mut self, bus: &Bus, guest: bool, value: u64) {
         let tick = self.tick_of_load(bus);
         self.timers[usize::from(guest)].load(tick, value);
         self.attention = true;

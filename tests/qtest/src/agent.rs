@@ -5,6 +5,9 @@
 /// Where the guest's code is loaded and begins, on every CPU.
 pub(crate) const ENTRY: u64 = 0x20_0000;
 
+/// RAM that nobody uses.
+pub(crate) const FREE: u64 = 0x80_0000;
+
 /// Where the first CPU's mailbox is.
 const MAILBOX: u64 = 0x40_0000;
 

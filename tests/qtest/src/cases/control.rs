@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Case, Setting, ensure_same};
-use crate::agent::Command;
+use super::{Case, SCRATCH, Setting, ensure_same};
+use crate::agent::{Command, FREE};
 
 /// The cases.
 pub(crate) const CASES: &[Case] = &[
@@ -30,9 +30,6 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// Memory that nobody uses.
-const RAM: u64 = 0x80_0000;
-
 /// Of the generic event device: sleep control and reset (QEMU
 /// include/hw/acpi/generic_event_device.h).
 const SLEEP_CONTROL: u64 = 0x100e_001c;
@@ -56,7 +53,7 @@ fn stop(setting: &Setting) -> Result<()> {
     let mut machine = setting.machine("1")?;
     for round in 0..5 {
         machine.qmp.run("stop", json!({}))?;
-        machine.begin(0, Command::Store(8), RAM, round)?;
+        machine.begin(0, Command::Store(8), FREE, round)?;
         std::thread::sleep(std::time::Duration::from_millis(20));
         ensure!(
             !machine.is_done(0)?,
@@ -64,22 +61,21 @@ fn stop(setting: &Setting) -> Result<()> {
         );
         machine.qmp.run("cont", json!({}))?;
         machine.until("the guest goes on", |machine| machine.is_done(0))?;
-        ensure_same!(machine.qtest.read(8, RAM)?, round, "what it did then");
+        ensure_same!(machine.qtest.read(8, FREE)?, round, "what it did then");
     }
     machine.quit(1)
 }
 
 /// A reset begins the guest again, with the memory and the devices as they are then.
 fn reset(setting: &Setting) -> Result<()> {
-    const SCRATCH: u64 = 0x1fe0_01e7;
     let mut machine = setting.machine("1")?;
     for times in 2..=6 {
-        machine.store(8, RAM, times)?;
+        machine.store(8, FREE, times)?;
         machine.store(1, SCRATCH, times)?;
         machine.qmp.run("system_reset", json!({}))?;
         machine.ready(0, times)?;
         machine.qmp.event("RESET")?;
-        ensure_same!(machine.load(8, RAM)?, times, "memory after a reset");
+        ensure_same!(machine.load(8, FREE)?, times, "memory after a reset");
         ensure_same!(machine.load(1, SCRATCH)?, 0, "the UART after a reset");
     }
     machine.quit(1)

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::{Case, Setting, ensure_same};
-use crate::agent::{Command, ENTRY, Mailbox};
+use crate::agent::{Command, ENTRY, FREE, Mailbox};
 use crate::machine::Machine;
 
 /// The cases.
@@ -67,7 +67,7 @@ fn started(setting: &Setting) -> Result<Machine> {
 fn start(setting: &Setting) -> Result<()> {
     let mut machine = started(setting)?;
     for cpu in 0..CPUS {
-        let at = 0x80_0000 + 8 * cpu;
+        let at = FREE + 8 * cpu;
         machine.on_cpu(cpu, Command::Store(8), at, cpu + 1)?;
         ensure_same!(machine.load(8, at)?, cpu + 1, "what CPU {cpu} stored");
     }

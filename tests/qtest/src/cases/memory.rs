@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 
-use super::{Case, Setting, ensure_same};
+use super::{Case, SCRATCH, Setting, ensure_same};
+use crate::agent::FREE;
 
 /// The cases.
 pub(crate) const CASES: &[Case] = &[
@@ -35,12 +36,6 @@ pub(crate) const CASES: &[Case] = &[
 /// All widths of an access.
 const WIDTHS: [u8; 4] = [1, 2, 4, 8];
 
-/// RAM that nobody uses.
-const RAM: u64 = 0x80_0000;
-
-/// A UART's scratch register, of one byte (16550: SCR).
-const SCRATCH: u64 = 0x1fe0_01e7;
-
 /// A value whose bytes are all different, cut to `width` bytes.
 fn pattern(width: u8) -> u64 {
     0xf1e2_d3c4_b5a6_9788 >> (64 - 8 * u32::from(width))
@@ -50,17 +45,17 @@ fn pattern(width: u8) -> u64 {
 fn ram(setting: &Setting) -> Result<()> {
     let mut machine = setting.machine("1")?;
     let bytes: Vec<u8> = (0..=255).collect();
-    machine.qtest.write_bytes(RAM, &bytes)?;
+    machine.qtest.write_bytes(FREE, &bytes)?;
     for width in WIDTHS {
         for at in [0, 8, 0x70, 0xf8] {
-            let whole = machine.qtest.read(width, RAM + at)?;
+            let whole = machine.qtest.read(width, FREE + at)?;
             ensure_same!(
-                machine.load(width, RAM + at)?,
+                machine.load(width, FREE + at)?,
                 whole,
                 "{width} bytes at {at:#x}"
             );
         }
-        let at = RAM + 0x1000 + u64::from(width) * 16;
+        let at = FREE + 0x1000 + u64::from(width) * 16;
         machine.store(width, at, pattern(width))?;
         let mut wanted = [0; 16];
         let size = usize::from(width);
