@@ -11,7 +11,7 @@ use la_arch::kvm::para;
 use la_arch::one_reg;
 
 use crate::fake::threads::{plug, without_bql};
-use crate::fake::{Fake, State, change_run_state, exit};
+use crate::fake::{Fake, change_run_state, exit};
 
 // QEMU's EXCP_INTERRUPT and EXCP_DEBUG.
 const INTERRUPT: i32 = 0x1_0000;
@@ -61,13 +61,11 @@ fn a_vcpu_that_qemus_own_backend_initialised_is_taken_over() {
         state.kernel.exits.push_back(exit(7, |_| {}));
     });
     plug(cpu);
-    let written = (KVM_SET_DEVICE_ATTR, u64::from(para::CPUCFG_FEATURE));
-    // A thread of an earlier test may end meanwhile, too.
-    let done =
-        |state: &mut State| state.life.contains(&"end") && state.kernel.calls.contains(&written);
-    without_bql(|| assert!(fake.wait(done), "the features are written"));
+    without_bql(|| assert!(fake.wait(|state| state.life.contains(&"end"))));
     fake.state(|state| {
         assert!(state.handlers.is_empty() && state.exited.is_none());
+        let written = (KVM_SET_DEVICE_ATTR, u64::from(para::CPUCFG_FEATURE));
+        assert!(state.kernel.calls.contains(&written));
         let ipi_and_eiointc = 1 << para::FEATURE_IPI | 1 << para::FEATURE_VIRT_EXTIOI;
         assert_eq!(state.kernel.pv_features, Some(ipi_and_eiointc));
     });

@@ -6,7 +6,6 @@
 //! Each has a kernel of its own, so that two vCPUs share nothing here.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use accel_kvm_la::kvm::abi::{Regs, exit_reason, request};
@@ -14,6 +13,7 @@ use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::layout::layout;
 use la_arch::kvm::para;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::kvm::{Exit, Kernel, KvmVcpu, exit, perform};
 use super::{GUEST, RUN_PAGE_BYTES};
@@ -61,9 +61,7 @@ impl Guest {
     }
 
     fn kernel(&self) -> MutexGuard<'_, Kernel> {
-        self.kernel
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.kernel.lock()
     }
 
     /// General registers as the kernel has them.
@@ -85,13 +83,13 @@ impl Guest {
     pub(super) fn map(&self, cpu: Cpu) {
         let mut page = vec![0u64; RUN_PAGE_BYTES / 8].into_boxed_slice();
         cpu.set_word(layout().kvm_run, page.as_mut_ptr() as u64);
-        *self.page.lock().unwrap() = Some(page);
+        *self.page.lock() = Some(page);
     }
 
     /// Unmaps it (QEMU: kvm_destroy_vcpu).
     pub(super) fn unmap(&self, cpu: Cpu) {
         cpu.set_word(layout().kvm_run, 0);
-        *self.page.lock().unwrap() = None;
+        *self.page.lock() = None;
     }
 
     /// A call of the vCPU's file descriptor.

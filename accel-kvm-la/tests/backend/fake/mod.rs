@@ -13,13 +13,16 @@ pub mod threads;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_ulong, c_void};
-use std::sync::{Condvar, Mutex, MutexGuard, Once};
+use std::sync::Once;
+use std::time::Duration;
 
 use accel_kvm_la::hooks;
 use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::layout::{self, Layout, Source};
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
 use accel_kvm_la::qemu::services::{self, LinkServices, Services};
+use accel_kvm_la::vcpu::record::Vcpu;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use guest::Guest;
 pub use kvm::{Exit, Kernel, exit};
@@ -63,9 +66,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static INSTALL: Once = Once::new();
 
 fn with<T>(work: impl FnOnce(&mut State) -> T) -> T {
-    let mut guard = STATE
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut guard = STATE.lock();
     let result = work(guard.get_or_insert_default());
     CHANGED.notify_all();
     result
@@ -79,6 +80,13 @@ impl Drop for Fake {
             std::mem::forget(std::mem::take(&mut self.objects));
             std::mem::forget(std::mem::take(&mut self.pages));
             std::mem::forget(std::mem::take(&mut self.guests));
+        }
+        // Where QEMU came to its end the backend still knows the CPU, and the next
+        // test's may be at the same address.
+        for key in self.objects.keys() {
+            // SAFETY: The address of an object, which is freed after this.
+            let cpu = unsafe { Cpu::from_raw(*key as *mut CPUState) };
+            cpu.map(Vcpu::remove);
         }
     }
 }
@@ -105,18 +113,14 @@ const RUN_PAGE_BYTES: usize = 4096;
 impl Fake {
     /// A machine like upstream's kernel makes it.
     pub fn new() -> Fake {
-        let turn = ONE_AT_A_TIME
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let turn = ONE_AT_A_TIME.lock();
         INSTALL.call_once(install);
         let state = State {
             kernel: Kernel::upstream(),
             can_run: true,
             ..State::default()
         };
-        *STATE
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(state);
+        *STATE.lock() = Some(state);
         // Each test has a VM of its own, told apart by the accelerator.
         // SAFETY: Only the test whose turn it is touches the globals.
         unsafe {
@@ -198,6 +202,7 @@ impl Fake {
         let raw = memory.as_mut_ptr().cast::<CPUState>();
         // SAFETY: The object lives until it is freed, in our layout.
         let cpu = unsafe { Cpu::from_raw(raw) }.unwrap();
+        assert!(Vcpu::of(cpu).is_none(), "an earlier object's vCPU is known");
         self.objects.insert(cpu.key(), memory);
         cpu.set_half(l.cpu_index, index as u32);
         cpu.set_word(l.thread, 0x7000);
@@ -263,14 +268,11 @@ impl Fake {
 
     /// Waits until another thread has made `done` true.
     pub fn wait(&self, mut done: impl FnMut(&mut State) -> bool) -> bool {
-        let guard = STATE
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let limit = std::time::Duration::from_secs(10);
-        let (_guard, result) = CHANGED
-            .wait_timeout_while(guard, limit, |state| !done(state.get_or_insert_default()))
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        !result.timed_out()
+        let limit = Duration::from_secs(10);
+        let waits = |state: &mut Option<State>| !done(state.get_or_insert_default());
+        !CHANGED
+            .wait_while_for(&mut STATE.lock(), waits, limit)
+            .timed_out()
     }
 }
 

@@ -3,11 +3,11 @@
 //! QEMU: the functions and globals that the backend links to.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::Mutex;
 
 use accel_kvm_la::hooks;
 use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
+use parking_lot::Mutex;
 
 use super::kvm::{kvm_check_extension, kvm_vcpu_ioctl, kvm_vm_ioctl};
 use super::threads::{
@@ -154,10 +154,7 @@ unsafe extern "C" fn kvm_kernel_irqchip_split() -> bool {
 static ADDRESS_SPACES: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 unsafe extern "C" fn address_space_init(space: usize, _root: usize, _name: *const c_char) {
-    ADDRESS_SPACES
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-        .push(space);
+    ADDRESS_SPACES.lock().push(space);
 }
 
 unsafe extern "C" fn address_space_rw(

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once};
+use std::sync::{Arc, Once};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use accel_kvm_la::qemu::layout::layout;
 use accel_kvm_la::qemu::opaque::CPUState;
 use accel_kvm_la::qemu::services::{RunOnCpuFn, ThreadFn};
 use accel_kvm_la::vcpu::dirty_ring;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Fake, HAS_THREAD, guest, with};
 
@@ -59,9 +60,7 @@ thread_local! {
 }
 
 fn lock() -> MutexGuard<'static, Option<Threads>> {
-    THREADS
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    THREADS.lock()
 }
 
 fn change<T>(work: impl FnOnce(&mut Threads) -> T) -> T {
@@ -110,10 +109,7 @@ pub(super) fn end() {
 fn take(mut guard: MutexGuard<'_, Option<Threads>>, started: Instant) {
     while guard.as_ref().is_some_and(|threads| threads.taken) {
         assert!(started.elapsed() < LIMIT, "nobody gives the BQL up");
-        guard = MOVED
-            .wait_timeout(guard, LIMIT)
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .0;
+        MOVED.wait_for(&mut guard, LIMIT);
     }
     guard.get_or_insert_default().taken = true;
     HOLDS_BQL.set(true);
@@ -133,10 +129,7 @@ fn wait_until(what: &str, mut ready: impl FnMut(&mut Threads) -> bool) {
         threads.taken = false;
         HOLDS_BQL.set(false);
         MOVED.notify_all();
-        guard = MOVED
-            .wait_timeout(guard, LIMIT)
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .0;
+        MOVED.wait_for(&mut guard, LIMIT);
         take(guard, started);
     }
 }
