@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::exit::Next;
 use super::record::Vcpu;
 use super::run_loop::Outcome;
 use crate::qemu::bql::{Bql, WithoutBql};
@@ -57,24 +56,24 @@ impl Ticket {
     }
 }
 
-/// The vCPU's ring is full.
-pub fn full(vcpu: &Vcpu, without: &WithoutBql) -> Next {
+/// The vCPU's ring is full: has it collected, and says if the run loop ends for that.
+pub fn full(vcpu: &Vcpu, without: &WithoutBql) -> Option<Outcome> {
     if let Some(reap) = services().link.dirty_ring_reap {
         without.with(|_bql| reap_own_or_all(vcpu, reap));
         wait_for_limit(vcpu);
-        return Next::Enter;
+        return None;
     }
     if vcpu.ring_ticket.is_none() {
         match ask() {
             Ok(ticket) => vcpu.ring_ticket.0.store(ticket, Ordering::Relaxed),
             Err(error) => {
                 report::error(&format!("no thread to collect dirty rings: {error}"));
-                return Next::Leave(Outcome::Failed);
+                return Some(Outcome::Failed);
             }
         }
     }
     std::thread::sleep(PAUSE);
-    Next::Leave(Outcome::Interrupt)
+    Some(Outcome::Interrupt)
 }
 
 /// Before the vCPU enters its run loop: if its ring was collected meanwhile, it waits

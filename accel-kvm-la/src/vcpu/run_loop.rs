@@ -85,16 +85,19 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
                 }
             }
         }
-        let mut next = exit::handle(vcpu, page, &without);
-        if next == Next::ReapDirtyRings {
-            // Who waits for all vCPUs to stop must not wait for this one
-            // while this one waits for theirs.
-            drop(running);
-            next = dirty_ring::full(vcpu, &without);
-            running = Running::start(&without, vcpu.cpu);
-        }
-        if let Next::Leave(outcome) = next {
-            break outcome;
+        match exit::handle(vcpu, page, &without) {
+            Next::Enter => {}
+            Next::Leave(outcome) => break outcome,
+            Next::ReapDirtyRings => {
+                // Who waits for all vCPUs to stop must not wait for this one
+                // while this one waits for theirs.
+                drop(running);
+                let left = dirty_ring::full(vcpu, &without);
+                running = Running::start(&without, vcpu.cpu);
+                if let Some(outcome) = left {
+                    break outcome;
+                }
+            }
         }
     };
 
