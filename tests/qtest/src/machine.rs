@@ -1,5 +1,6 @@
 //! A QEMU with the agent as its guest, under qtest and QMP at once.
 
+use std::fmt;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -57,6 +58,18 @@ pub(crate) struct Machine {
     pub(crate) qmp: Qmp,
 }
 
+/// What did not happen while a case was patient.
+#[derive(Debug)]
+pub(crate) struct NotInTime(String);
+
+impl fmt::Display for NotInTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: not within {} s", self.0, PATIENCE.as_secs())
+    }
+}
+
+impl std::error::Error for NotInTime {}
+
 impl Machine {
     /// Starts QEMU; its CPUs run.
     pub(crate) fn start(board: &Board) -> Result<Self> {
@@ -81,7 +94,7 @@ impl Machine {
         let end = Instant::now() + PATIENCE;
         while !done(self)? {
             if Instant::now() > end {
-                bail!("{what}: not within {} s", PATIENCE.as_secs());
+                return Err(NotInTime(what.to_owned()).into());
             }
             sleep(PAUSE);
         }
