@@ -7,8 +7,9 @@ use kvm::affinity::OneCpu;
 use kvm::error::errno::{EFAULT, EINVAL};
 use kvm::harness::{self, Case, Outcome};
 use kvm::uapi::{Fpu, OneReg, Regs};
-use kvm::{Guest, Kvm, ensure, ensure_eq, ensure_errno, request};
+use kvm::{Guest, Kvm, Vcpu, ensure, ensure_eq, ensure_errno, request};
 use la_arch::csr::{Crmd, Ecfg, number as csr};
+use la_arch::lvz::Gstat;
 use la_arch::one_reg as id;
 
 kvm::guest_code!(
@@ -203,9 +204,28 @@ kvm::guest_code!(
 const PAIR_OF_16K: u64 = 14 << 24;
 const NOT_FOUND: u64 = 1 << 31;
 
-/// After a reset too each vCPU has TLB entries of its own: two that run on one CPU
-/// do not see each other's.
+/// After a reset too each vCPU has TLB entries of its own.
 fn reset_keeps_vcpus_apart(kvm: &Kvm) -> Outcome {
+    stay_apart(kvm, |vcpu| Ok(vcpu.set_one_reg(id::VCPU_RESET, 0)?))
+}
+
+/// Nor can user space choose the number that tells a vCPU's entries from others'. With
+/// 0, which none of this sets, a guest's would be taken for the host's own.
+fn user_space_keeps_vcpus_apart(kvm: &Kvm) -> Outcome {
+    let outcome = stay_apart(kvm, |vcpu| {
+        let chosen = Gstat(0).with_gid(1).0;
+        for number in [csr::GSTAT, csr::GTLBC, csr::TRGP] {
+            // Refused or without effect.
+            let _ = vcpu.set_csr(number, chosen);
+        }
+        Ok(())
+    });
+    harness::known_in_linux(kvm, "user space sets GSTAT", outcome)
+}
+
+/// Two vCPUs that run on one CPU do not see each other's TLB entries, whatever is done
+/// to them after they have run.
+fn stay_apart(kvm: &Kvm, done: impl Fn(&Vcpu) -> Outcome) -> Outcome {
     let _one_cpu = OneCpu::new()?;
     let guest = Guest::new(kvm, search_and_fill())?;
     let other = guest.vm.create_vcpu(1)?;
@@ -215,7 +235,7 @@ fn reset_keeps_vcpus_apart(kvm: &Kvm) -> Outcome {
         ensure_eq!(vcpu.next_report()?, (1, 0), "a vCPU that has run");
     }
     for vcpu in vcpus {
-        vcpu.set_one_reg(id::VCPU_RESET, 0)?;
+        done(vcpu)?;
         vcpu.set_csr(csr::TLBIDX, PAIR_OF_16K)?;
         vcpu.set_csr(csr::STLBPS, 14)?;
         vcpu.set_csr(csr::TLBEHI, 0x4000_0000)?;
@@ -225,7 +245,7 @@ fn reset_keeps_vcpus_apart(kvm: &Kvm) -> Outcome {
         // $a0
         gpr[4] = PAIR_OF_16K;
         vcpu.set_regs(&Regs { gpr, pc: 0 })?;
-        ensure_eq!(vcpu.next_report()?, (1, 0), "after the reset");
+        ensure_eq!(vcpu.next_report()?, (1, 0), "it runs again");
     }
     for (number, vcpu) in vcpus.into_iter().enumerate() {
         let (at, index) = vcpu.next_report()?;
@@ -406,6 +426,10 @@ fn main() -> ExitCode {
         Case {
             name: "reset-keeps-vcpus-apart",
             run: reset_keeps_vcpus_apart,
+        },
+        Case {
+            name: "user-space-keeps-vcpus-apart",
+            run: user_space_keeps_vcpus_apart,
         },
         Case {
             name: "csr-exchange",

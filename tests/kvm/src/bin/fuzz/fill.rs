@@ -22,6 +22,8 @@ pub(super) struct Fill<'a> {
     pub(super) thread: u64,
     /// Descriptors that a structure may name.
     pub(super) events: &'a [u32],
+    /// GSTAT may be set. Linux's KVM then has a guest write to the host's memory.
+    pub(super) sets_gstat: bool,
     /// The bytes so far.
     pub(super) bytes: Vec<u8>,
 }
@@ -433,7 +435,12 @@ pub(super) fn one_reg(fill: &mut Fill<'_>) {
             }
         },
     };
-    fill.u64(id);
+    fill.u64(
+        match id == one_reg::csr(csr::number::GSTAT) && !fill.sets_gstat {
+            true => one_reg::csr(csr::number::ESTAT),
+            false => id,
+        },
+    );
     let value = match fill.below(4) {
         0 => 0,
         1 => fill.below(16),
