@@ -32,13 +32,6 @@ def symbol(shell, name):
     return address
 
 
-def cpu_places(shell):
-    """QEMU's numbers of the CPUs that the guest calls 0, 1, ...: it counts them as the
-    device tree has them, where QEMU's last one is the first behind the boot CPU."""
-    found = re.findall(r"^global_id\s*: (\d+)$", shell.run("cat /proc/cpuinfo"), re.M)
-    return [int(number) for number in found]
-
-
 def subject(shell, cpu):
     """Starts the program that is stepped through: where it is, and its counter."""
     shell.start_beside(f"/debuggee step {cpu}")
@@ -400,7 +393,7 @@ def threads(run):
     check(gdb.ask("T63").startswith("E"), "thread 0x63 is alive")
     gdb.go()
     address = symbol(shell, "version_proc_show")
-    places = cpu_places(shell)
+    places = shell.cpu_places()
     check(sorted(places) == list(range(run.smp)), f"the guest has the CPUs {places}")
     gdb.interrupt()
     gdb.stop()

@@ -33,10 +33,11 @@ FAST = int(64 / SHARE)
 
 
 def writer(run, cpu, rate=RATE, **options):
-    """A guest that writes at a known rate on a CPU."""
+    """A guest that writes at a known rate on QEMU's CPU of that number."""
     qemu = run.qemu(append=APPEND, **options)
     shell = Shell(qemu)
-    shell.start_beside(f"/debuggee dirty {BUFFER} {rate} {cpu}")
+    place = shell.cpu_places().index(cpu)
+    shell.start_beside(f"/debuggee dirty {BUFFER} {rate} {place}")
     # All of the buffer was written once, which is no part of the rate.
     qemu.expect(f"KVM-LA-DEBUGGEE dirty {BUFFER}")
     shell.run("sleep 0.1")

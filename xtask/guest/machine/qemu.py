@@ -259,12 +259,14 @@ class Qemu:
 
     def complaints(self):
         """What QEMU printed beside what the backend says of itself, and what it
-        says of options that later versions will not have."""
+        says of options that later versions will not have and of more CPUs than the
+        host has."""
         return [
             line
             for line in self.errors().splitlines()
             if not line.startswith("accel-kvm-la: info")
             and "is deprecated" not in line
+            and "exceeds the recommended cpus supported by KVM" not in line
         ]
 
     def _wait_for_end(self):

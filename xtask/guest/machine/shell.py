@@ -1,6 +1,7 @@
 """Commands in the guest, through its console."""
 
 import itertools
+import re
 
 from case import check
 
@@ -46,6 +47,13 @@ class Shell:
         lines = [line for line in self.run(command).split("\n") if line.isdigit()]
         check(len(lines) == 1, f"{command!r} printed {lines}")
         return int(lines[0])
+
+    def cpu_places(self):
+        """QEMU's numbers of the CPUs that the guest calls 0, 1, ...: it counts them as
+        the device tree has them, where QEMU's last one is the first behind the boot
+        CPU."""
+        found = re.findall(r"^global_id\s*: (\d+)$", self.run("cat /proc/cpuinfo"), re.M)
+        return [int(number) for number in found]
 
     def start_beside(self, command):
         """Starts a command that goes on while others run."""
