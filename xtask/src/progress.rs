@@ -80,10 +80,14 @@ impl Step {
     /// Ends the step.
     pub(crate) fn done(self) {
         let seconds = self.started.elapsed().as_secs_f64();
+        self.clear();
+        say(&format!("{}: done in {seconds:.0} s", self.text));
+    }
+
+    fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        say(&format!("{}: done in {seconds:.0} s", self.text));
     }
 
     /// Runs a command to its end, its output into `log`. If it fails, its last
@@ -128,9 +132,7 @@ impl Step {
         let program = command.get_program().to_string_lossy().into_owned();
         let (status, shown) = self.watch(command, log, keep)?;
         if !status.success() {
-            if let Some(bar) = &self.bar {
-                bar.finish_and_clear();
-            }
+            self.clear();
             for line in shown {
                 say(&format!("    {line}"));
             }
@@ -179,6 +181,13 @@ impl Step {
             line.clear();
         }
         Ok((child.wait()?, kept))
+    }
+}
+
+/// A step that fails leaves no bar.
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
