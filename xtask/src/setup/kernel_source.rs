@@ -7,6 +7,7 @@
 //! newest version; which version that was is kept beside it, so that a later run
 //! needs no network.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -68,10 +69,25 @@ impl KernelSource {
     }
 }
 
+/// Why a source is not there: no suite has it, or none can be asked.
+#[derive(Debug)]
+pub(crate) struct CannotBeHad;
+
+impl fmt::Display for CannotBeHad {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("no such kernel source can be had")
+    }
+}
+
+/// The series of the toolchain root's package.
+pub(super) fn default_series(root: &ToolRoot) -> Result<Series> {
+    Ok(package_of(root)?.series)
+}
+
 /// The kernel that an option asks for.
 pub(super) fn wanted(option: KernelOption, root: &ToolRoot) -> Result<Wanted> {
     Ok(match option.series {
-        Some(series) if series != package_of(root)?.series => Wanted::Series(series.check()?),
+        Some(series) if series != default_series(root)? => Wanted::Series(series.check()?),
         Some(_) | None => Wanted::Default,
     })
 }
@@ -114,8 +130,8 @@ pub(crate) fn make(
         let lists = dir.join("apt");
         fs::create_dir(&lists)?;
         let mut step = Step::start("kernel source: looking for other series");
-        let apt = Apt::update(lists.clone(), root, &mut step, log)?;
-        let package = choose(apt.packages()?, wanted, own.series)?;
+        let apt = Apt::update(lists.clone(), root, &mut step, log).context(CannotBeHad)?;
+        let package = choose(apt.packages()?, wanted, own.series).context(CannotBeHad)?;
         step.done();
         let dir_of_source = match cache.get(PRODUCT, &key(&package)) {
             Some(dir) => dir,

@@ -26,7 +26,7 @@ use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
-pub(crate) use kernel_source::Wanted;
+pub(crate) use kernel_source::{CannotBeHad, Wanted};
 pub(crate) use series::{KernelOption, Series};
 pub(crate) use userland::Userland;
 
@@ -167,6 +167,11 @@ fn all<A, B, C>(a: Result<A>, b: Result<B>, c: Result<C>) -> Result<(A, B, C)> {
 }
 
 impl Products {
+    /// Whether the KVM host's kernel is of the series that is the default.
+    pub(crate) fn is_default_series(&self) -> Result<bool> {
+        Ok(self.series == kernel_source::default_series(&self.tools)?)
+    }
+
     /// The same products with another kernel in the place of the host's; built if it
     /// is not there yet.
     pub(crate) fn with_kernel(&self, wanted: Wanted) -> Result<Self> {

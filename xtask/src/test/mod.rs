@@ -13,6 +13,7 @@ mod qtest;
 mod report;
 mod sanitizers;
 mod selftests;
+mod series;
 
 use std::process::ExitCode;
 
@@ -128,6 +129,11 @@ const SUITES: &[Suite] = &[
         name: "nested",
         shows: "KVM hosts run guests that pass their checks and power off",
         run: nested::run,
+    },
+    Suite {
+        name: "series",
+        shows: "another kernel series builds, boots a guest and passes the quick selftests",
+        run: series::run,
     },
     Suite {
         name: "machine",
