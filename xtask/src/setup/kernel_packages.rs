@@ -76,7 +76,11 @@ impl<'a> Apt<'a> {
             .filter_map(|line| line.strip_prefix("E: "))
             .find(|error| !error.contains(NO_SUCH_SUITE));
         match error {
-            Some(error) => bail!("the lists of packages cannot be fetched: {error}"),
+            Some(error) => bail!(
+                "the lists of packages cannot be fetched (once with a network is enough, {} names \
+                 another mirror): {error}",
+                mirror::VARIABLE
+            ),
             // Only suites were missing.
             None if status.success() || lines.iter().any(|l| l.contains(NO_SUCH_SUITE)) => Ok(apt),
             None => bail!("apt-get update failed ({status}), see {}", log.display()),

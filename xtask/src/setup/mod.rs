@@ -57,6 +57,7 @@ pub(crate) struct Products {
 /// The kernel needs the toolchain alone, and nothing here needs the kernel: what
 /// is fetched and what is compiled goes on at the same time.
 pub(crate) fn products(kernel: KernelOption) -> Result<Products> {
+    mirror::from_environment()?;
     let cache = Cache::open()?;
     // One run at a time makes products; the lock is held only while this looks
     // and makes, not while the products are used.
