@@ -77,11 +77,14 @@ pub(crate) fn products(kernel: KernelOption) -> Result<Products> {
         let wanted = kernel_source::wanted(kernel, &tools)?;
         let (host, machines) = thread::scope(|scope| {
             let host = scope.spawn(|| make_kernel(&cache, (&tools, &tools_key), wanted));
-            let machines = make_machines(&cache, (&tools, &tools_key), &log);
-            if !matches!(wanted, Wanted::Default) {
-                // Another series is made under a lock of its own.
-                drop(lock);
-            }
+            let machines = make_machines(&cache, (&tools, &tools_key), &log).and_then(|machines| {
+                if !matches!(wanted, Wanted::Default) {
+                    // Another series is made under a lock of its own, by tools that
+                    // have inherited this one.
+                    lock.unlock().context("cannot unlock the cache")?;
+                }
+                Ok(machines)
+            });
             (join(host), machines)
         });
         let (host, machines, ()) = all(host, machines, simulator.map_or(Ok(()), join))?;
