@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The interrupt controllers that KVM keeps in the kernel, as state machines.
 //!
 //! ```text

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Exception codes (Volume 1, table 7-8; LVZ's from `docs/lvz.md` 7.1).
 
 /// ESTAT.Ecode and ESTAT.EsubCode of an exception that uses EENTRY.

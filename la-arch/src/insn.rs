@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Instruction encodings: names, fixed bits and operand fields.
 //!
 //! Every instruction is one [`Encoding`]. Its operand layout is written in the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! The `register!` macro: a register as a type, its fields as methods.
 
 /// Defines 64-bit registers with named bit fields.

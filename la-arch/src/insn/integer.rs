@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Integer arithmetic, memory access, branches, bit operations and miscellaneous (Volume 1, chapter 2).
 
 encodings! {
