@@ -1,21 +1,19 @@
 //! Trees of Debian packages, made by mmdebstrap.
 //!
-//! No mirror is named: mmdebstrap has its own default. The proxy and transport
-//! settings of this machine's apt, where it has any, are handed on.
+//! The proxy and transport settings of this machine's apt, where it has any, are
+//! handed on.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::mirror;
 use crate::progress::Step;
 use crate::toolroot::is_root;
 
 /// The release that supplies everything.
 pub(crate) const SUITE: &str = "forky";
-
-/// The environment variable that names a mirror other than mmdebstrap's own.
-const MIRROR: &str = "KVM_LA_MIRROR";
 
 /// Documentation and translations, which nothing here reads.
 const NEVER_NEEDED: &[&str] = &[
@@ -44,6 +42,7 @@ pub(crate) struct Tree<'a> {
 impl Tree<'_> {
     /// Unpacks the tree into the existing, empty directory `target`.
     pub(crate) fn make(&self, target: &Path, step: &mut Step, log: &Path) -> Result<()> {
+        let mirror = mirror::from_environment()?;
         check_tools()?;
         let mut command = Command::new("mmdebstrap");
         command.arg(format!("--variant={}", self.variant));
@@ -65,7 +64,6 @@ impl Tree<'_> {
         // The package lists stay: later products ask them for names and versions.
         command.arg("--skip=cleanup/apt/lists");
         command.env("LC_ALL", "C.UTF-8");
-        let mirror = std::env::var_os(MIRROR);
         if is_root() {
             command.arg("--mode=root").arg("--format=directory");
             command.arg(SUITE).arg(target).args(mirror);

@@ -1,10 +1,12 @@
-//! The KVM host's kernel, built from the distribution's kernel source package.
+//! The KVM host's kernel, built from a kernel source package of Debian's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::Result;
 
+use super::config::{self, Fragment};
+use super::kernel_source::KernelSource;
 use crate::cache::{Cache, Key};
 use crate::progress::Step;
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
@@ -15,12 +17,12 @@ pub(super) struct Config {
     pub(super) title: &'static str,
     /// The product's name in the cache.
     pub(super) product: &'static str,
-    /// Files of configs/ and what is in them.
-    pub(super) fragments: &'static [(&'static str, &'static str)],
+    /// Files of configs/.
+    pub(super) fragments: &'static [Fragment],
 }
 
 /// The file of configs/ that every host kernel has.
-pub(super) const FRAGMENT: (&str, &str) = (
+pub(super) const FRAGMENT: Fragment = (
     "kvm-host.config",
     include_str!("../../../configs/kvm-host.config"),
 );
@@ -65,52 +67,15 @@ impl HostKernel {
     }
 }
 
-/// The version-independent name of the source archive inside the root.
-fn source_archive(root: &Path) -> Result<PathBuf> {
-    let dir = root.join("usr/src");
-    let mut archives = Vec::new();
-    for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("linux-source-") && name.contains(".tar.") {
-            archives.push(path);
-        }
-    }
-    match archives.as_slice() {
-        [archive] => Ok(archive.clone()),
-        [] => bail!("no linux-source archive in {}", dir.display()),
-        _ => bail!("more than one linux-source archive in {}", dir.display()),
-    }
-}
-
-/// Unpacks the source and builds the kernel, each if it is not there yet.
-pub(crate) fn make(
+/// Builds the KVM host's kernel from a source if it is not there yet.
+pub(super) fn make(
     cache: &Cache,
-    root: &ToolRoot,
-    root_key: &Key,
+    (root, root_key): (&ToolRoot, &Key),
+    source: &KernelSource,
     log: &Path,
 ) -> Result<HostKernel> {
-    let source_key = root_key.clone().with("source", "1");
-    let source = match cache.get("linux-source", &source_key) {
-        Some(source) => source,
-        None => cache.make("linux-source", &source_key, |dir| {
-            let mut step = Step::start("kernel source: unpacking");
-            let archive = source_archive(root.dir())?;
-            let archive = archive
-                .strip_prefix(root.dir())
-                .map_err(|_| anyhow!("{} is outside the root", archive.display()))?;
-            let bound = root.clone().with_bind(dir, Path::new(KERNEL_SOURCE));
-            let mut tar = bound.command_in(Path::new("/"), "tar");
-            tar.args(["--extract", "--use-compress-program=xz -T0"]);
-            tar.args(["--strip-components=1", "--no-same-owner"]);
-            tar.arg("--directory").arg(KERNEL_SOURCE);
-            tar.arg("--file").arg(Path::new("/").join(archive));
-            step.run(tar, log)?;
-            step.done();
-            Ok(())
-        })?,
-    };
-    make_with(&HOST, cache, root, (&source, source_key), log)
+    let source_key = source.add_to(root_key);
+    make_with(&HOST, cache, root, (source.dir(), source_key), log)
 }
 
 /// Builds the kernel of a configuration if it is not there yet, from the source
@@ -142,8 +107,8 @@ pub(super) fn make_with(
 fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path) -> Result<()> {
     let tree = dir.join("build");
     fs::create_dir(&tree)?;
-    let texts: Vec<&str> = config.fragments.iter().map(|(_, text)| *text).collect();
-    fs::write(tree.join("fragment.config"), texts.concat())?;
+    let options = config::for_kconfig(config.fragments);
+    fs::write(tree.join("fragment.config"), options)?;
     let bound = root
         .clone()
         .with_bind(source, Path::new(KERNEL_SOURCE))
@@ -164,7 +129,8 @@ fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path
     let mut step = Step::start(format!("{}: configuring", config.title));
     let configure = run("make", &["-C", KERNEL_SOURCE], &[&fragment, "allnoconfig"]);
     step.run(configure, log)?;
-    check_config(config, &fs::read_to_string(tree.join(".config"))?)?;
+    let made = fs::read_to_string(tree.join(".config"))?;
+    config::check(config.fragments, &made, source)?;
     step.done();
     let mut step = Step::start(format!("{}: building (some minutes)", config.title));
     let script = [
@@ -197,23 +163,3 @@ pub(crate) const MAKE_VARIABLES: &[&str] = &[
     // time. KCFLAGS would go to bindgen too, whose clang does not know the option.
     "CC=loongarch64-linux-gnu-gcc -ftrack-macro-expansion=0",
 ];
-
-/// Kconfig drops an option whose dependencies are not met without a word: a
-/// kernel without it would fail much later, and less plainly.
-fn check_config(config: &Config, made: &str) -> Result<()> {
-    for (name, fragment) in config.fragments {
-        let dropped: Vec<&str> = fragment
-            .lines()
-            .map(str::trim)
-            .filter(|line| line.starts_with("CONFIG_"))
-            .filter(|wanted| !made.lines().any(|line| line == *wanted))
-            .collect();
-        if !dropped.is_empty() {
-            bail!(
-                "this kernel version does not take these options of configs/{name}: {}",
-                dropped.join(" ")
-            );
-        }
-    }
-    Ok(())
-}

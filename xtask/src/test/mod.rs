@@ -21,12 +21,14 @@ use clap::Args;
 
 use crate::machine::Simulator;
 use crate::nested::Stack;
-use crate::setup::{self, Products};
+use crate::setup::{self, KernelOption, Products};
 use report::Report;
 
 /// Options of `test`.
 #[derive(Args)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    kernel: KernelOption,
     /// Suites to run; those that CI runs if none is named
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
@@ -190,7 +192,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.debug_kernel && chosen.iter().any(|suite| suite.name != "module") {
         bail!("--debug-kernel is for the suite module: cargo xtask test module --debug-kernel");
     }
-    let products = setup::products()?;
+    let products = setup::products(options.kernel)?;
     let simulator = if options.tcg {
         if chosen.iter().any(|suite| suite.name != "linux") {
             bail!("--tcg is for the suite linux alone: cargo xtask test linux --tcg");
