@@ -4,6 +4,7 @@ mod backend;
 mod coverage;
 mod determinism;
 mod host;
+mod kernel_patches;
 mod linux;
 mod machine;
 mod module;
@@ -130,6 +131,11 @@ const SUITES: &[Suite] = &[
         run: nested::run,
     },
     Suite {
+        name: "kernel-patches",
+        shows: "the module inside the kernel's tree, built in and as a module",
+        run: kernel_patches::run,
+    },
+    Suite {
         name: "machine",
         shows: "a guest stopped, saved, moved and looked at through QEMU's monitor goes on unharmed",
         run: machine::run,
@@ -166,7 +172,7 @@ impl Context {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for suite in SUITES {
-            println!("{:<12} {}", suite.name, suite.shows);
+            println!("{:<14} {}", suite.name, suite.shows);
         }
         return Ok(ExitCode::SUCCESS);
     }
