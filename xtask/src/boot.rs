@@ -141,7 +141,7 @@ pub(crate) fn read_stats(file: &Path) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
 }
 
-/// The JSON that `--json` writes; docs/json.md describes it.
+/// The JSON that `--json` writes; docs/commands.md describes it.
 fn result(options: &Options, report: &GuestReport, figures: Option<&Value>) -> Value {
     let none = Value::Null;
     let figures = figures.unwrap_or(&none);

@@ -91,10 +91,12 @@ impl Tree<'_> {
 }
 
 fn hint() -> String {
-    "the packages could not be fetched or unpacked; if the log says NO_PUBKEY or \
-     'not signed', update the package debian-archive-keyring; behind a proxy, \
-     set it in apt's configuration"
-        .to_owned()
+    format!(
+        "the packages could not be fetched or unpacked; without a network none can be: a proxy \
+         is set in apt's configuration, another mirror in {}; if the log says NO_PUBKEY or \
+         'not signed', update the package debian-archive-keyring",
+        mirror::VARIABLE
+    )
 }
 
 /// Says in one line which of the host's tools are missing, if any are.

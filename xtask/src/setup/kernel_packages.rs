@@ -28,6 +28,7 @@ const NO_SUCH_SUITE: &str = "does not have a Release file";
 pub(super) struct Package {
     pub(super) series: Series,
     pub(super) version: String,
+    /// Where it was found.
     pub(super) suite: String,
 }
 
@@ -76,7 +77,11 @@ impl<'a> Apt<'a> {
             .filter_map(|line| line.strip_prefix("E: "))
             .find(|error| !error.contains(NO_SUCH_SUITE));
         match error {
-            Some(error) => bail!("the lists of packages cannot be fetched: {error}"),
+            Some(error) => bail!(
+                "the lists of packages cannot be fetched (once with a network is enough, {} names \
+                 another mirror): {error}",
+                mirror::VARIABLE
+            ),
             // Only suites were missing.
             None if status.success() || lines.iter().any(|l| l.contains(NO_SUCH_SUITE)) => Ok(apt),
             None => bail!("apt-get update failed ({status}), see {}", log.display()),
@@ -159,12 +164,14 @@ fn parse_row(row: &str) -> Option<Package> {
     let mut columns = row.split('|').map(str::trim);
     let series = columns.next()?.strip_prefix("linux-source-")?.parse();
     let version = columns.next()?.to_owned();
-    let mut place = columns.next()?.split(' ').skip(1);
-    let suite = place.next()?.split('/').next()?.to_owned();
+    let mut place = columns.next()?.split(' ');
+    let (url, suite) = (place.next()?, place.next()?.split('/').next()?);
+    // A repository that is one directory has no suites.
+    let suite = if suite == "." { url } else { suite };
     Some(Package {
         series: series.ok()?,
         version,
-        suite,
+        suite: suite.to_owned(),
     })
 }
 
@@ -199,7 +206,7 @@ mod tests {
         let packages: Vec<Package> = table.lines().filter_map(parse_row).collect();
         assert_eq!(
             describe(&packages),
-            "7.2 (sid, forky), 7.3 (experimental, .)"
+            "7.2 (sid, forky), 7.3 (experimental, file:/srv)"
         );
         let released: Vec<bool> = packages.iter().map(Package::is_released).collect();
         assert_eq!(released, [true, true, false, true]);

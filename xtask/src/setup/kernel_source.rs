@@ -7,6 +7,7 @@
 //! newest version; which version that was is kept beside it, so that a later run
 //! needs no network.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,11 +43,9 @@ pub(crate) enum Wanted {
 }
 
 /// A kernel's source tree.
-#[derive(Clone)]
 pub(crate) struct KernelSource {
     dir: PathBuf,
-    series: Series,
-    version: String,
+    package: Package,
 }
 
 impl KernelSource {
@@ -57,21 +56,34 @@ impl KernelSource {
 
     /// Its series.
     pub(crate) fn series(&self) -> Series {
-        self.series
+        self.package.series
     }
 
     /// The key of what is made from it, with the toolchain root's in it.
     pub(super) fn add_to(&self, key: &Key) -> Key {
-        key.clone()
-            .with("series", self.series.to_string())
-            .with("version", &self.version)
+        self.package.add_to(key.clone())
     }
+}
+
+/// Why a source is not there: no suite has it, or none can be asked.
+#[derive(Debug)]
+pub(crate) struct CannotBeHad;
+
+impl fmt::Display for CannotBeHad {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("no such kernel source can be had")
+    }
+}
+
+/// The series of the toolchain root's package.
+pub(super) fn default_series(root: &ToolRoot) -> Result<Series> {
+    Ok(package_of(root)?.series)
 }
 
 /// The kernel that an option asks for.
 pub(super) fn wanted(option: KernelOption, root: &ToolRoot) -> Result<Wanted> {
     Ok(match option.series {
-        Some(series) if series != package_of(root)?.series => Wanted::Series(series.check()?),
+        Some(series) if series != default_series(root)? => Wanted::Series(series.check()?),
         Some(_) | None => Wanted::Default,
     })
 }
@@ -84,66 +96,65 @@ pub(crate) fn make(
     log: &Path,
 ) -> Result<KernelSource> {
     let own = package_of(root)?;
-    let other = match wanted {
-        Wanted::Default => None,
-        Wanted::Series(series) => Some(series.to_string()),
-        Wanted::Other => Some(format!("other than {}", own.series)),
-    };
-    let Some(other) = other else {
-        let dir = match cache.get(PRODUCT, &key(&own)) {
-            Some(dir) => dir,
-            None => cache.make(PRODUCT, &key(&own), |dir| {
-                let archive = format!("/usr/src/linux-source-{}.tar.xz", own.series);
-                unpack(root, Path::new(&archive), dir, log)
-            })?,
-        };
-        return Ok(own.in_dir(dir));
+    let wanted_key = match wanted {
+        Wanted::Default => {
+            let archive = format!("/usr/src/linux-source-{}.tar.xz", own.series);
+            return source(cache, own, |dir| unpack(root, &archive, dir, log));
+        }
+        Wanted::Series(series) => series.to_string(),
+        Wanted::Other => format!("other than {}", own.series),
     };
     let found = Key::new(1)
-        .with("wanted", other)
+        .with("wanted", wanted_key)
         .with("mirror", mirror::from_environment()?.unwrap_or_default());
-    if let Some(dir) = cache.get(FOUND, &found) {
-        let text = fs::read_to_string(dir.join("package"))?;
-        let package = Package::from_line(&text)?;
-        if let Some(dir) = cache.get(PRODUCT, &key(&package)) {
-            return Ok(package.in_dir(dir));
-        }
+    if let Some(source) = remembered(cache, &found)? {
+        return Ok(source);
     }
-    let mut source = None;
     cache.make(FOUND, &found, |dir| {
         let lists = dir.join("apt");
         fs::create_dir(&lists)?;
         let mut step = Step::start("kernel source: looking for other series");
-        let apt = Apt::update(lists.clone(), root, &mut step, log)?;
-        let package = choose(apt.packages()?, wanted, own.series)?;
+        let apt = Apt::update(lists.clone(), root, &mut step, log).context(CannotBeHad)?;
+        let package = choose(apt.packages()?, wanted, own.series).context(CannotBeHad)?;
         step.done();
-        let dir_of_source = match cache.get(PRODUCT, &key(&package)) {
-            Some(dir) => dir,
-            None => cache.make(PRODUCT, &key(&package), |dir| {
-                fetch(&apt, &package, root, dir, log)
-            })?,
-        };
-        fs::remove_dir_all(&lists)?;
         fs::write(dir.join("package"), package.to_line())?;
-        source = Some(package.in_dir(dir_of_source));
-        Ok(())
+        source(cache, package.clone(), |dir| {
+            fetch(&apt, &package, root, dir, log)
+        })?;
+        fs::remove_dir_all(&lists).with_context(|| format!("cannot remove {}", lists.display()))
     })?;
-    source.ok_or_else(|| anyhow!("no kernel source was made"))
+    remembered(cache, &found)?.ok_or_else(|| anyhow!("the kernel's source is gone already"))
 }
 
-fn key(package: &Package) -> Key {
-    Key::new(2)
-        .with("series", package.series.to_string())
-        .with("version", &package.version)
+/// The source of a package; made if it is not there yet.
+fn source(
+    cache: &Cache,
+    package: Package,
+    make: impl FnOnce(&Path) -> Result<()>,
+) -> Result<KernelSource> {
+    let key = package.add_to(Key::new(2));
+    let dir = match cache.get(PRODUCT, &key) {
+        Some(dir) => dir,
+        None => cache.make(PRODUCT, &key, make)?,
+    };
+    Ok(KernelSource { dir, package })
+}
+
+/// The source of what was found earlier, if both are there.
+fn remembered(cache: &Cache, found: &Key) -> Result<Option<KernelSource>> {
+    let Some(dir) = cache.get(FOUND, found) else {
+        return Ok(None);
+    };
+    let package = Package::from_line(&fs::read_to_string(dir.join("package"))?)?;
+    Ok(cache
+        .get(PRODUCT, &package.add_to(Key::new(2)))
+        .map(|dir| KernelSource { dir, package }))
 }
 
 impl Package {
-    fn in_dir(self, dir: PathBuf) -> KernelSource {
-        KernelSource {
-            dir,
-            series: self.series,
-            version: self.version,
-        }
+    fn add_to(&self, key: Key) -> Key {
+        key.with("series", self.series.to_string())
+            .with("version", &self.version)
     }
 
     fn to_line(&self) -> String {
@@ -220,13 +231,13 @@ fn fetch(apt: &Apt, package: &Package, root: &ToolRoot, dir: &Path, log: &Path) 
         "{KERNEL_SOURCE}/{FETCHED}/usr/src/linux-source-{}.tar.xz",
         package.series
     );
-    unpack(root, Path::new(&archive), dir, log)?;
+    unpack(root, &archive, dir, log)?;
     fs::remove_dir_all(&fetched).with_context(|| format!("cannot remove {}", fetched.display()))
 }
 
 /// Unpacks an archive, named as the toolchain root sees it, into `dir`, which the
 /// root sees as `KERNEL_SOURCE`.
-fn unpack(root: &ToolRoot, archive: &Path, dir: &Path, log: &Path) -> Result<()> {
+fn unpack(root: &ToolRoot, archive: &str, dir: &Path, log: &Path) -> Result<()> {
     let mut step = Step::start("kernel source: unpacking");
     let bound = root.clone().with_bind(dir, Path::new(KERNEL_SOURCE));
     let mut tar = bound.command_in(Path::new("/"), "tar");

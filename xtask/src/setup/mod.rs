@@ -26,7 +26,7 @@ use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
-pub(crate) use kernel_source::Wanted;
+pub(crate) use kernel_source::{CannotBeHad, Wanted};
 pub(crate) use series::{KernelOption, Series};
 pub(crate) use userland::Userland;
 
@@ -57,6 +57,7 @@ pub(crate) struct Products {
 /// The kernel needs the toolchain alone, and nothing here needs the kernel: what
 /// is fetched and what is compiled goes on at the same time.
 pub(crate) fn products(kernel: KernelOption) -> Result<Products> {
+    mirror::from_environment()?;
     let cache = Cache::open()?;
     // One run at a time makes products; the lock is held only while this looks
     // and makes, not while the products are used.
@@ -76,11 +77,14 @@ pub(crate) fn products(kernel: KernelOption) -> Result<Products> {
         let wanted = kernel_source::wanted(kernel, &tools)?;
         let (host, machines) = thread::scope(|scope| {
             let host = scope.spawn(|| make_kernel(&cache, (&tools, &tools_key), wanted));
-            let machines = make_machines(&cache, (&tools, &tools_key), &log);
-            if !matches!(wanted, Wanted::Default) {
-                // Another series is made under a lock of its own.
-                drop(lock);
-            }
+            let machines = make_machines(&cache, (&tools, &tools_key), &log).and_then(|machines| {
+                if !matches!(wanted, Wanted::Default) {
+                    // Another series is made under a lock of its own, by tools that
+                    // have inherited this one.
+                    lock.unlock().context("cannot unlock the cache")?;
+                }
+                Ok(machines)
+            });
             (join(host), machines)
         });
         let (host, machines, ()) = all(host, machines, simulator.map_or(Ok(()), join))?;
@@ -173,6 +177,11 @@ impl Products {
             host_kernel,
             ..self.clone()
         }
+    }
+
+    /// Whether the KVM host's kernel is of the series that is the default.
+    pub(crate) fn is_default_series(&self) -> Result<bool> {
+        Ok(self.series == kernel_source::default_series(&self.tools)?)
     }
 
     /// The same products with another kernel in the place of the host's; built if it

@@ -14,6 +14,7 @@ mod qtest;
 mod report;
 mod sanitizers;
 mod selftests;
+mod series;
 
 use std::process::ExitCode;
 
@@ -134,6 +135,11 @@ const SUITES: &[Suite] = &[
         name: "kernel-patches",
         shows: "the module inside the kernel's tree, built in and as a module",
         run: kernel_patches::run,
+    },
+    Suite {
+        name: "series",
+        shows: "another kernel series builds, boots a guest and passes the quick selftests",
+        run: series::run,
     },
     Suite {
         name: "machine",
