@@ -253,7 +253,9 @@ impl Encoding {
 }
 
 macro_rules! encodings {
-    ($($id:ident : $name:literal = $bits:literal, $fmt:literal $(, $rev:ident . $minor:literal)?;)*) => {
+    ($(
+        $id:ident : $name:literal = $bits:literal, $fmt:literal $(, $rev:ident . $minor:literal)?;
+    )*) => {
         $(
             #[doc = concat!("`", $name, "`")]
             pub const $id: $crate::insn::Encoding =
