@@ -190,3 +190,51 @@ fn targets(workspace: &Path, source: &str, target: &str) -> Result<Vec<(String, 
         .map(|(_, target, text)| (target, text))
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of kernel-module/ for builds outside of the kernel's tree.
+    const OUTSIDE: &[&str] = &[
+        ".gitignore",
+        "Kbuild",
+        "Makefile",
+        "generic/.gitkeep",
+        "oldest-kernel",
+        "requirements.mk",
+    ];
+
+    /// Those that have another name in the tree.
+    const RENAMED: &[&str] = &["Makefile.tree", "include/asm/kvm_host.h"];
+
+    #[test]
+    fn nothing_of_the_module_is_forgotten() -> Result<()> {
+        let workspace = workspace()?;
+        let series = Series::make(&workspace)?;
+        for (name, _) in Sources::read(&workspace, &["kernel-module"])?.files() {
+            let name = name.strip_prefix("kernel-module")?.to_string_lossy();
+            let line = format!("\n+++ b/arch/loongarch/kvm/rust/{name}\n");
+            let there = series.0.values().any(|patch| patch.contains(&line));
+            let elsewhere = OUTSIDE.contains(&&*name) || RENAMED.contains(&&*name);
+            assert!(there || elsewhere, "kernel-module/{name}");
+        }
+        assert_eq!(series.changed().len(), 7, "{:?}", series.changed());
+        Ok(())
+    }
+
+    #[test]
+    fn another_series_is_not_mixed_in() -> Result<()> {
+        let dir = std::env::temp_dir().join(format!("xtask-patches-{}", std::process::id()));
+        let series = Series(BTreeMap::from([(
+            "0001-a.patch".to_owned(),
+            "a\n".to_owned(),
+        )]));
+        assert_eq!(series.write(&dir)?.len(), 1);
+        assert_eq!(series.write(&dir)?.len(), 1);
+        fs::write(dir.join("0002-old.patch"), "b\n")?;
+        assert!(series.write(&dir).is_err());
+        fs::remove_dir_all(dir)?;
+        Ok(())
+    }
+}
