@@ -28,7 +28,7 @@ ifneq ($(CONFIG_RUST),y)
 $(error $(KDIR)/.config lacks CONFIG_RUST=y: set it $(again))
 endif
 ifeq ($(CONFIG_KVM),y)
-$(error $(KDIR)/.config has CONFIG_KVM=y, and no module replaces a KVM that is built in: set CONFIG_KVM=m $(again))
+$(error $(KDIR)/.config has CONFIG_KVM=y, and no module replaces a KVM that is built in: set CONFIG_KVM=m $(again), or build this one in (kernel-patches/README.md))
 endif
 ifneq ($(CONFIG_KVM),m)
 $(error $(KDIR)/.config lacks CONFIG_KVM=m: set it $(again))

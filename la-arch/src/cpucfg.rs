@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Fields of the CPUCFG words (Volume 1, 2.2.10.5) as masks, by word.
 
 /// Word 1: instruction set and address widths.

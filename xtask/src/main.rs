@@ -7,6 +7,7 @@ mod boot;
 mod cache;
 mod initramfs;
 mod kernel_module;
+mod kernel_patches;
 mod kvm_programs;
 mod loong64;
 mod machine;
@@ -52,6 +53,8 @@ enum Command {
     Test(test::Options),
     /// Measure our stack beside the upstream stack.
     Bench(bench::Options),
+    /// Write the series that puts KVM in Rust into a kernel's tree.
+    KernelPatches(kernel_patches::Options),
     /// Run the simulator itself.
     Sim {
         /// Its arguments.
@@ -96,6 +99,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Boot(options) => boot::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::KernelPatches(options) => kernel_patches::run(&options),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Env(kernel) => {
             for (name, value) in setup::products(kernel)?.environment() {

@@ -50,6 +50,13 @@ impl Sources {
         key
     }
 
+    /// The files' names and contents.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.0
+            .iter()
+            .map(|(name, data)| (name.as_path(), data.as_slice()))
+    }
+
     /// The files' names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|(name, _)| name.as_path())

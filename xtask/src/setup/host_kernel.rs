@@ -38,9 +38,20 @@ const HOST: Config = Config {
 pub(crate) struct HostKernel {
     dir: PathBuf,
     source: PathBuf,
+    /// The module of its own KVM inside the build tree; none if that is built in.
+    kvm: Option<&'static str>,
 }
 
 impl HostKernel {
+    /// A kernel that was built elsewhere, in `build` of a directory.
+    pub(crate) fn built(dir: &Path, source: &Path, kvm: Option<&'static str>) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            source: source.to_owned(),
+            kvm,
+        }
+    }
+
     /// The kernel source tree.
     pub(crate) fn source(&self) -> &Path {
         &self.source
@@ -61,9 +72,9 @@ impl HostKernel {
         self.build().join("vmlinux")
     }
 
-    /// The kernel's own KVM module, in C.
-    pub(crate) fn upstream_kvm(&self) -> PathBuf {
-        self.build().join("arch/loongarch/kvm/kvm.ko")
+    /// The kernel's own KVM module; none if KVM is built in.
+    pub(crate) fn upstream_kvm(&self) -> Option<PathBuf> {
+        self.kvm.map(|kvm| self.build().join(kvm))
     }
 }
 
@@ -98,10 +109,11 @@ pub(super) fn make_with(
             build(config, root, source, dir, log)
         })?,
     };
-    Ok(HostKernel {
-        dir,
-        source: source.to_owned(),
-    })
+    Ok(HostKernel::built(
+        &dir,
+        source,
+        Some("arch/loongarch/kvm/kvm.ko"),
+    ))
 }
 
 fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path) -> Result<()> {

@@ -171,6 +171,14 @@ fn all<A, B, C>(a: Result<A>, b: Result<B>, c: Result<C>) -> Result<(A, B, C)> {
 }
 
 impl Products {
+    /// The same products with a kernel that is built already in the host's place.
+    pub(crate) fn with_built(&self, host_kernel: HostKernel) -> Self {
+        Self {
+            host_kernel,
+            ..self.clone()
+        }
+    }
+
     /// Whether the KVM host's kernel is of the series that is the default.
     pub(crate) fn is_default_series(&self) -> Result<bool> {
         Ok(self.series == kernel_source::default_series(&self.tools)?)
@@ -248,7 +256,10 @@ impl Products {
             ("KVM_LA_KERNEL_SOURCE", self.host_kernel.source().to_owned()),
             ("KVM_LA_KERNEL_BUILD", self.host_kernel.build()),
             ("KVM_LA_HOST_KERNEL", self.host_kernel.vmlinux()),
-            ("KVM_LA_UPSTREAM_KVM", self.host_kernel.upstream_kvm()),
+            (
+                "KVM_LA_UPSTREAM_KVM",
+                self.host_kernel.upstream_kvm().unwrap_or_default(),
+            ),
             (
                 "KVM_LA_DISTRIBUTION_KERNEL",
                 self.distribution_kernel.vmlinuz(),

@@ -4,6 +4,7 @@ mod backend;
 mod coverage;
 mod determinism;
 mod host;
+mod kernel_patches;
 mod linux;
 mod machine;
 mod module;
@@ -131,6 +132,11 @@ const SUITES: &[Suite] = &[
         run: nested::run,
     },
     Suite {
+        name: "kernel-patches",
+        shows: "the module inside the kernel's tree, built in and as a module",
+        run: kernel_patches::run,
+    },
+    Suite {
         name: "series",
         shows: "another kernel series builds, boots a guest and passes the quick selftests",
         run: series::run,
@@ -172,7 +178,7 @@ impl Context {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for suite in SUITES {
-            println!("{:<12} {}", suite.name, suite.shows);
+            println!("{:<14} {}", suite.name, suite.shows);
         }
         return Ok(ExitCode::SUCCESS);
     }
