@@ -48,6 +48,9 @@ pub enum BackendError {
          the kernel or this QEMU has no DMSINTC for guests"
     )]
     NoDmsintc,
+    /// The user asked for a 32-bit CPU.
+    #[error("the CPU model is an LA32 one, and KVM's CPUs are LA64")]
+    NotLa64,
     /// QEMU has not told the backend of this CPU.
     #[error("vCPU {0} was never initialised by kvm_arch_init_vcpu")]
     UnknownVcpu(i32),
@@ -63,7 +66,9 @@ impl BackendError {
             BackendError::Ioctl(error)
             | BackendError::ReadRegister { source: error, .. }
             | BackendError::WriteRegister { source: error, .. } => error.negative_errno(),
-            BackendError::Unsupported { .. } | BackendError::NoDmsintc => -libc::ENOTSUP,
+            BackendError::Unsupported { .. } | BackendError::NoDmsintc | BackendError::NotLa64 => {
+                -libc::ENOTSUP
+            }
             BackendError::UnknownVcpu(_) | BackendError::NoRunPage(_) => -libc::EINVAL,
         }
     }
@@ -77,6 +82,7 @@ impl BackendError {
             BackendError::NoDmsintc => Some(
                 "Leave out msgint=on, or use kernel-irqchip=off, which is slower.".into(),
             ),
+            BackendError::NotLa64 => Some("Use -cpu la464, max or host.".into()),
             BackendError::WriteRegister { source, .. } if source.errno == libc::EINVAL => Some(
                 "The host's CPU or kernel may lack what the guest was started or saved with; \
                  compare -cpu and the two hosts."

@@ -263,6 +263,16 @@ fn settle(bql: &Bql, cpu: Cpu, offered: Features) -> Result<u32, BackendError> {
     Ok(pv_features)
 }
 
+/// An error for a CPU model that no KVM has. Linux refuses its CPUCFG2, which lacks
+/// the constant timer (Linux: kvm_check_cpucfg).
+pub fn check_model(cpu: Cpu) -> Result<(), BackendError> {
+    if cpu.cpucfg(1) & word1::ARCH == word1::ARCH_LA64 {
+        Ok(())
+    } else {
+        Err(BackendError::NotLa64)
+    }
+}
+
 /// kvm_arch_init_vcpu: the kernel has the vCPU and its page is mapped; the
 /// vCPU's thread calls it under the BQL.
 pub fn init_vcpu(bql: &Bql, cpu: Cpu, vm: Arc<Vm>) -> Result<Arc<Vcpu>, BackendError> {

@@ -159,6 +159,18 @@ fn message_interrupts_need_a_controller() {
 }
 
 #[test]
+fn a_32_bit_cpu_is_refused() {
+    let mut fake = Fake::new();
+    let cpu = fake.cpu(0);
+    // QEMU's la132.
+    cpu.set_cpucfg(1, 0x0041_f1fd);
+    cpu.set_cpucfg(2, 0);
+    assert_eq!(init(&fake, cpu), -libc::ENOTSUP);
+    let told = "the CPU model is an LA32 one, and KVM's CPUs are LA64";
+    assert!(fake.messages().contains(told), "{}", fake.messages());
+}
+
+#[test]
 fn old_kernels_show_vectors_in_the_mask() {
     let mut fake = Fake::new();
     fake.state(|state| {
