@@ -79,9 +79,9 @@ impl BackendError {
             BackendError::Unsupported { property, .. } => Some(format!(
                 "Leave out {property}=on, or run on a host whose CPU and kernel have it."
             )),
-            BackendError::NoDmsintc => Some(
-                "Leave out msgint=on, or use kernel-irqchip=off, which is slower.".into(),
-            ),
+            BackendError::NoDmsintc => {
+                Some("Leave out msgint=on, or use kernel-irqchip=off, which is slower.".into())
+            }
             BackendError::NotLa64 => Some("Use -cpu la464, max or host.".into()),
             BackendError::WriteRegister { source, .. } if source.errno == libc::EINVAL => Some(
                 "The host's CPU or kernel may lack what the guest was started or saved with; \

@@ -13,9 +13,7 @@ use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
 use accel_kvm_la::regs::table::TABLE;
-use la_arch::{
-    cpucfg::word1, csr::number as n, kvm::para, kvm::vcpu_attr, one_reg, sync_regs,
-};
+use la_arch::{cpucfg::word1, csr::number as n, kvm::para, kvm::vcpu_attr, one_reg, sync_regs};
 
 use super::{RUN_PAGE_BYTES, State, guest, with};
 
@@ -343,8 +341,7 @@ fn run(kernel: &mut Kernel, cpu: Cpu) -> Result<(), i32> {
             if dirty & set == 0 || selects && !chosen {
                 continue;
             }
-            if vcpu.words.get(&id).copied().unwrap_or(0) != value && kernel.refused.has(id, value)
-            {
+            if vcpu.words.get(&id).copied().unwrap_or(0) != value && kernel.refused.has(id, value) {
                 return Err(libc::EINVAL);
             }
             vcpu.words.insert(id, value);
