@@ -4,6 +4,10 @@
 
 /// Word 1: instruction set and address widths.
 pub mod word1 {
+    /// Architecture: reduced LA32, LA32 or [`ARCH_LA64`].
+    pub const ARCH: u32 = 3;
+    /// [`ARCH`] of 64-bit CPUs.
+    pub const ARCH_LA64: u32 = 2;
     /// Physical address bits, minus one.
     pub const PABITS: u32 = 0xff << 4;
     /// Virtual address bits, minus one.
