@@ -41,6 +41,9 @@ enum Command {
         /// The debug kernel too, which `test module --debug-kernel` runs on
         #[arg(long)]
         debug_kernel: bool,
+        /// Kernel and userland for the suites `libvirt` and `clients` too
+        #[arg(long)]
+        clients: bool,
     },
     /// Simulator, KVM host, QEMU and a guest to its shell; then what its exits cost.
     Boot(boot::Options),
@@ -76,10 +79,16 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Setup { debug_kernel } => {
+        Command::Setup {
+            debug_kernel,
+            clients,
+        } => {
             let products = setup::products()?;
             if debug_kernel {
                 products.with_debug_kernel()?;
+            }
+            if clients {
+                products.with_clients()?;
             }
             eprintln!("set up in {}", products.cache.dir().display());
             Ok(ExitCode::SUCCESS)

@@ -1,5 +1,6 @@
 //! `setup`: brings up everything that the other commands need.
 
+mod clients;
 mod debian;
 mod debug_kernel;
 mod distribution_kernel;
