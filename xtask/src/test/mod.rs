@@ -4,6 +4,7 @@ mod backend;
 mod coverage;
 mod determinism;
 mod host;
+mod in_machine;
 mod linux;
 mod machine;
 mod module;
