@@ -147,7 +147,14 @@ fn host(
         ..Machine::default()
     };
     let log = run.join(format!("console-{mix}-{group}.log").replace([',', '='], "-"));
-    in_machine::run(context, report, &machine, &log, LIMIT, &format!("{mix}, {group}"))
+    in_machine::run(
+        context,
+        report,
+        &machine,
+        &log,
+        LIMIT,
+        &format!("{mix}, {group}"),
+    )
 }
 
 /// Debian's UEFI firmware for guests, whose ACPI tables they get CPUs by.
