@@ -1,6 +1,7 @@
 //! The command line of `lvz-sim`.
 
 use crate::cpu::{LvzReadings, Model, readings_help};
+use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::trace::Trace;
 use clap::{Args, Parser, Subcommand};
@@ -52,6 +53,13 @@ pub struct RunArgs {
     /// A directory to share by 9p, tag "share"
     #[arg(long, value_name = "DIR")]
     pub share: Option<PathBuf>,
+
+    /// A network device on a socket in the framing of QEMU's -netdev stream, at a
+    /// path or a loopback HOST:PORT:
+    /// stream,connect=ADDRESS|listen=ADDRESS[,mac=MAC][,mtu=N][,lockstep]. With
+    /// lockstep the peer is another simulator, and both run as one machine that repeats
+    #[arg(long, value_name = "LINK")]
+    pub net: Option<NetConfig>,
 
     /// CPU model with features, for example la464,lsx=off
     #[arg(long, value_name = "MODEL", default_value = "la464")]

@@ -8,6 +8,7 @@ pub(crate) mod field;
 pub mod iocsr;
 pub mod ipi;
 pub mod map;
+pub mod net;
 mod pch_pic;
 pub mod power;
 mod rtc;
@@ -16,25 +17,30 @@ pub mod terminal;
 mod tests;
 mod uart;
 pub mod virtio;
+mod wait;
 
 use crate::mem::GuestRam;
 use console::{HostConsole, NullConsole};
 pub use error::PlatformError;
 use iocsr::Iocsr;
 use map::*;
+use net::Net;
 use pch_pic::PchPic;
 use power::Power;
 use rtc::Rtc;
+use rustix::event::{PollFd, PollFlags};
 use serde::{Deserialize, Serialize};
+use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use uart::Uart;
 use virtio::disk::{Disk, DriveConfig};
 use virtio::mmio::{Transport, TransportState};
-use virtio::{Block, Entropy, Port, Share};
+use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
+use wait::ready;
 
-/// While a console is interactive, input is looked for each so many
-/// nanoseconds of simulated time.
+/// While something can come from outside at any time, the machine looks for it each
+/// so many nanoseconds of simulated time.
 const POLL_INTERVAL: u64 = 1_000_000;
 
 /// Interrupt inputs of one CPU, level-sensitive.
@@ -71,6 +77,8 @@ pub struct PlatformConfig {
     pub drives: Vec<DriveConfig>,
     /// A directory to share.
     pub share: Option<PathBuf>,
+    /// The network device.
+    pub net: Option<Net>,
 }
 
 impl Default for PlatformConfig {
@@ -84,6 +92,7 @@ impl Default for PlatformConfig {
             console: None,
             drives: Vec::new(),
             share: None,
+            net: None,
         }
     }
 }
@@ -158,6 +167,9 @@ impl Platform {
         }
         if let Some(root) = &config.share {
             virtio.push(Transport::new(Box::new(Share::new(root)?)));
+        }
+        if let Some(net) = config.net {
+            virtio.push(Transport::new(Box::new(Network::new(net))));
         }
         if virtio.len() > VIRTIO_MAX {
             return Err(PlatformError::TooManyDevices(virtio.len()));
@@ -305,15 +317,20 @@ impl Platform {
         self.update_lines();
     }
 
-    /// Lets time-driven devices and host input act at time `now`.
+    /// Lets time-driven devices and what comes from outside act at time `now`. With
+    /// a link in lock-step, the machine at its other end comes to that time first.
     pub fn advance(&mut self, now: u64) {
         self.advanced = now;
         self.update_rtc(now);
         self.flush();
         self.type_in();
+        while !self.synchronize(now) && !self.quit_requested() {
+            self.flush();
+            self.type_in();
+        }
         self.update_uart();
         for index in 0..self.virtio.len() {
-            if self.virtio[index].poll(&self.ram) {
+            if self.virtio[index].poll(&self.ram, now) {
                 self.dma = true;
                 self.update_virtio(index);
             }
@@ -323,10 +340,14 @@ impl Platform {
     /// The next time at which [`Self::advance`] has something to do of its own.
     pub fn next_event(&self) -> Option<u64> {
         let poll = self
-            .consoles()
-            .any(HostConsole::interactive)
+            .interactive()
             .then(|| (self.advanced / POLL_INTERVAL + 1).saturating_mul(POLL_INTERVAL));
-        [self.rtc.next_event(), poll].into_iter().flatten().min()
+        let virtio = self.devices().filter_map(VirtioDevice::next_event);
+        [self.rtc.next_event(), poll]
+            .into_iter()
+            .flatten()
+            .chain(virtio)
+            .min()
     }
 
     /// Interrupt inputs of CPU `cpu`.
@@ -354,19 +375,20 @@ impl Platform {
         self.consoles().any(HostConsole::quit)
     }
 
-    /// Whether somebody watches the console and may type at any time.
+    /// Whether a user or a peer is there, from which something can come at any time.
     pub fn interactive(&self) -> bool {
-        self.serial.interactive()
+        self.consoles().any(HostConsole::interactive) || self.inputs().next().is_some()
     }
 
-    /// Waits at most `timeout` of real time for console input: for a caller
-    /// that finds all CPUs idle and does not want to race through time.
+    /// Waits at most `timeout` of real time for something from outside: for a
+    /// caller that finds all CPUs idle and does not want to race through time.
     pub fn wait_for_input(&mut self, timeout: Duration) {
         self.flush();
-        match self.consoles().find(|console| console.interactive()) {
-            Some(console) => console.wait(timeout),
-            None => std::thread::sleep(timeout),
-        }
+        let inputs = self.inputs();
+        let mut fds: Vec<PollFd<'_>> = inputs
+            .map(|input| PollFd::from_borrowed_fd(input, PollFlags::IN))
+            .collect();
+        ready(&mut fds, timeout);
     }
 
     /// The state of all devices. Files of drives are not part of it, except
@@ -414,8 +436,24 @@ impl Platform {
     }
 
     fn consoles(&self) -> impl Iterator<Item = &dyn HostConsole> {
-        let ports = self.virtio.iter().filter_map(Transport::host);
+        let ports = self.devices().filter_map(VirtioDevice::host);
         std::iter::once(self.serial.as_ref() as &dyn HostConsole).chain(ports)
+    }
+
+    fn devices(&self) -> impl Iterator<Item = &dyn VirtioDevice> {
+        self.virtio.iter().map(Transport::device)
+    }
+
+    /// What to wait for while all CPUs are idle.
+    fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let devices = self.devices().filter_map(VirtioDevice::input);
+        self.serial.input().into_iter().chain(devices)
+    }
+
+    /// Whether what is outside has come to time `now`; waits for it a while.
+    fn synchronize(&mut self, now: u64) -> bool {
+        let mut devices = self.virtio.iter_mut();
+        devices.all(|transport| transport.synchronize(now))
     }
 
     /// Passes output on to the host.

@@ -6,9 +6,10 @@ use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
+use crate::platform::net::Net;
 use crate::platform::terminal::Terminal;
 use crate::report::Report;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::time::Instant;
 
@@ -94,16 +95,35 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 fn build(args: &RunArgs) -> Result<Machine> {
     let ram = Ram::new(args.memory)?;
     let cpus = usize::from(args.smp);
+    // Before the terminal is taken over: this may wait for a peer.
+    let net = open_net(args)?;
     let config = PlatformConfig {
         cpus,
         seed: args.seed,
         serial: Box::new(Terminal::new().context("cannot use the terminal")?),
         drives: args.drive.clone(),
         share: args.share.clone(),
+        net,
         ..PlatformConfig::default()
     };
     let model = args.cpu.clone().with_readings(args.lvz);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
+}
+
+fn open_net(args: &RunArgs) -> Result<Option<Net>> {
+    let Some(config) = &args.net else {
+        return Ok(None);
+    };
+    if config.lockstep && args.wall_clock {
+        bail!("lock-step needs time that both machines share: leave out --wall-clock");
+    }
+    let net = Net::open(config)?;
+    if !net.link.repeatable() {
+        eprintln!(
+            "lvz-sim: frames arrive by the computer's clock: a run with --net repeats only with lockstep"
+        );
+    }
+    Ok(Some(net))
 }
 
 /// Puts the kernel into memory and the CPUs at its entry.

@@ -58,6 +58,11 @@ impl Initramfs {
         self.dir.join("guest.cpio")
     }
 
+    /// For a guest that runs the distribution's kernel and wants its drivers.
+    pub(crate) fn guest_with_modules(&self) -> PathBuf {
+        self.dir.join("guest-distribution.cpio")
+    }
+
     /// The workload program, statically linked for LoongArch.
     pub(crate) fn workload(&self) -> PathBuf {
         self.dir.join("workload")
@@ -76,7 +81,7 @@ pub(crate) fn make(
     let (distribution, distribution_key) = distribution;
     let mut key = key
         .clone()
-        .with("initramfs recipe", "1")
+        .with("initramfs recipe", "2")
         .with("host init", HOST_INIT)
         .with("guest init", GUEST_INIT)
         .with("distribution", distribution_key.hex());
@@ -100,23 +105,20 @@ pub(crate) fn make(
 
             let mut host = Archive::create(&dir.join("host-distribution.cpio"))?;
             host.base(&busybox, HOST_INIT)?;
-            host.directory("modules")?;
-            let mut order = String::new();
-            for module in distribution.modules()? {
-                let name = module.file_name().unwrap_or_default().to_string_lossy();
-                host.file(&format!("modules/{name}"), DATA, &fs::read(&module)?)?;
-                order.push_str(&name);
-                order.push('\n');
-            }
-            host.file("modules/order", DATA, order.as_bytes())?;
+            host.modules(distribution)?;
             host.finish()?;
 
-            let mut guest = Archive::create(&dir.join("guest.cpio"))?;
-            guest.base(&busybox, GUEST_INIT)?;
-            for program in ["workload", "steady", "debuggee"] {
-                guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
+            for (name, with_modules) in [("guest.cpio", false), ("guest-distribution.cpio", true)] {
+                let mut guest = Archive::create(&dir.join(name))?;
+                guest.base(&busybox, GUEST_INIT)?;
+                for program in ["workload", "steady", "debuggee"] {
+                    guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
+                }
+                if with_modules {
+                    guest.modules(distribution)?;
+                }
+                guest.finish()?;
             }
-            guest.finish()?;
             step.done();
             Ok(())
         })?,
@@ -185,6 +187,19 @@ impl Archive {
         self.entry("dev/console", CHARACTER_DEVICE, (5, 1), &[])?;
         self.file("bin/busybox", PROGRAM, busybox)?;
         self.file("init", PROGRAM, init.as_bytes())
+    }
+
+    /// The drivers of the distribution's kernel, and the order to load them in.
+    fn modules(&mut self, distribution: &DistributionKernel) -> Result<()> {
+        self.directory("modules")?;
+        let mut order = String::new();
+        for module in distribution.modules()? {
+            let name = module.file_name().unwrap_or_default().to_string_lossy();
+            self.file(&format!("modules/{name}"), DATA, &fs::read(&module)?)?;
+            order.push_str(&name);
+            order.push('\n');
+        }
+        self.file("modules/order", DATA, order.as_bytes())
     }
 
     fn directory(&mut self, name: &str) -> Result<()> {

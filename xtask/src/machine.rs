@@ -103,6 +103,8 @@ pub(crate) struct Machine {
     pub(crate) drives: Vec<Drive>,
     /// The shared folder.
     pub(crate) share: Option<PathBuf>,
+    /// The link of the network device, as `lvz-sim run --net` has it.
+    pub(crate) net: Option<String>,
     /// CPU model and features, if not the default.
     pub(crate) cpu: Option<String>,
     /// Readings of open questions about LVZ, as `lvz-sim run --lvz` has them.
@@ -222,6 +224,9 @@ impl Machine {
         }
         if let Some(share) = &self.share {
             command.arg("--share").arg(share);
+        }
+        if let Some(net) = &self.net {
+            command.arg("--net").arg(net);
         }
         if let Some(lvz) = &self.lvz {
             command.arg("--lvz").arg(lvz);

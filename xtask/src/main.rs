@@ -46,6 +46,9 @@ enum Command {
         /// The debug kernel too, which `test module --debug-kernel` runs on
         #[arg(long)]
         debug_kernel: bool,
+        /// Kernel and userland for the suites `libvirt` and `clients` too
+        #[arg(long)]
+        clients: bool,
     },
     /// Simulator, KVM host, QEMU and a guest to its shell; then what its exits cost.
     Boot(boot::Options),
@@ -88,10 +91,14 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Setup {
             kernel,
             debug_kernel,
+            clients,
         } => {
             let products = setup::products(kernel)?;
             if debug_kernel {
                 products.with_debug_kernel()?;
+            }
+            if clients {
+                products.with_clients()?;
             }
             eprintln!("set up in {}", products.cache.dir().display());
             Ok(ExitCode::SUCCESS)

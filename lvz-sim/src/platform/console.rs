@@ -2,10 +2,10 @@
 //! characters go to and come from.
 
 use std::collections::VecDeque;
+use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-/// A host console. Nothing here blocks, except [`Self::wait`].
+/// A host console. Nothing here blocks.
 pub trait HostConsole: Send {
     /// Takes output. An error of the host's side is not the machine's affair:
     /// the implementation drops what it cannot write.
@@ -23,8 +23,10 @@ pub trait HostConsole: Send {
         false
     }
 
-    /// Waits for input at most this long.
-    fn wait(&self, _timeout: Duration) {}
+    /// Readable when there is input, if there is something to wait for.
+    fn input(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 
     /// Whether the user asked the simulator to stop.
     fn quit(&self) -> bool {

@@ -3,10 +3,11 @@
 //! Ctrl-A Ctrl-A types Ctrl-A. Input from a file or a pipe is taken as it is.
 
 use super::console::HostConsole;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use super::wait::ready;
+use rustix::event::{PollFd, PollFlags};
 use rustix::termios::{self, OptionalActions, Termios};
 use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 const ESCAPE: u8 = 0x01;
@@ -59,12 +60,7 @@ impl Terminal {
         if self.ended || self.quit {
             return false;
         }
-        let mut fds = [PollFd::new(&self.input, PollFlags::IN)];
-        let timeout = Timespec {
-            tv_sec: timeout.as_secs().min(1 << 30) as i64,
-            tv_nsec: timeout.subsec_nanos().into(),
-        };
-        poll(&mut fds, Some(&timeout)).is_ok_and(|count| count > 0)
+        ready(&mut [PollFd::new(&self.input, PollFlags::IN)], timeout)
     }
 
     /// Handles the escape key; returns what goes to the machine.
@@ -135,12 +131,8 @@ impl HostConsole for Terminal {
         !self.ended
     }
 
-    fn wait(&self, timeout: Duration) {
-        if self.ended {
-            std::thread::sleep(timeout);
-        } else {
-            self.ready(timeout);
-        }
+    fn input(&self) -> Option<BorrowedFd<'_>> {
+        (!self.ended).then(|| self.input.as_fd())
     }
 
     fn quit(&self) -> bool {
@@ -184,7 +176,7 @@ mod tests {
     }
 
     fn read(terminal: &mut Terminal) -> Vec<u8> {
-        terminal.wait(Duration::from_secs(5));
+        terminal.ready(Duration::from_secs(5));
         let mut buffer = [0; 64];
         let count = terminal.read(&mut buffer);
         buffer[..count].to_vec()

@@ -4,6 +4,8 @@ mod clock;
 mod driver;
 mod hostile;
 mod interrupts;
+mod lockstep;
+mod net;
 mod serial;
 mod share;
 mod snapshot;

@@ -5,17 +5,20 @@ pub mod block;
 pub mod disk;
 mod entropy;
 pub(crate) mod mmio;
+mod net;
 mod port;
 mod share;
 
 pub(crate) use block::Block;
 pub(crate) use entropy::{Entropy, splitmix64};
+pub(crate) use net::Network;
 pub(crate) use port::Port;
 pub(crate) use share::Share;
 
 use super::PlatformError;
 use super::console::HostConsole;
 use serde::{Deserialize, Serialize};
+use std::os::fd::BorrowedFd;
 use vm_memory::bitmap::{AtomicBitmap, BS};
 
 /// What the driver wrote for the device, across all descriptors of a request.
@@ -51,9 +54,36 @@ pub(crate) trait VirtioDevice: Send {
     /// Serves one request.
     fn handle(&mut self, queue: u16, input: &mut Input<'_>, output: &mut Output<'_>) -> Completion;
 
-    /// Looks for host input; returns the queue whose requests can go on.
-    fn poll(&mut self) -> Option<u16> {
+    /// Looks for what comes from outside the machine, at time `now`; `started`
+    /// says whether a driver is there for it.
+    fn poll(&mut self, _now: u64, _started: bool) {}
+
+    /// Whether requests of a queue that had to wait can go on.
+    fn ready(&self, _queue: u16) -> bool {
+        false
+    }
+
+    /// True once after [`Self::poll`] has changed the configuration space. There is
+    /// no field in it that changes and takes two accesses to read, so the
+    /// transport's generation stays the same.
+    fn take_config_change(&mut self) -> bool {
+        false
+    }
+
+    /// Readable when something comes at a time that is not foreseen.
+    fn input(&self) -> Option<BorrowedFd<'_>> {
         None
+    }
+
+    /// The next time at which something comes that is foreseen.
+    fn next_event(&self) -> Option<u64> {
+        None
+    }
+
+    /// Waits until the outside has come to time `now` too; false if it takes long:
+    /// then again.
+    fn synchronize(&mut self, _now: u64) -> bool {
+        true
     }
 
     /// Its host console, if it has one.
@@ -85,4 +115,6 @@ pub(crate) enum DeviceState {
     Entropy(u64),
     /// A shared directory, not mounted.
     Share,
+    /// A network device.
+    Network(net::NetState),
 }

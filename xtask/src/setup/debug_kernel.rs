@@ -5,8 +5,7 @@
 use anyhow::Result;
 
 use super::Products;
-use super::host_kernel::{self, Config, FRAGMENT};
-use crate::cache::Key;
+use super::host_kernel::{Config, FRAGMENT};
 
 const DEBUG: Config = Config {
     title: "KVM host debug kernel",
@@ -27,11 +26,7 @@ impl Products {
         // Its own lock: who wants the other products need not wait for this one.
         let cache = self.cache.apart("debug")?;
         let lock = cache.lock()?;
-        let log = self.cache.logs()?.join("debug-kernel.log");
-        // The host kernel's name stands for source, toolchain and first fragment.
-        let key = Key::new(1).with("host kernel", self.host_kernel.name());
-        let source = (self.host_kernel.source(), key);
-        let host_kernel = host_kernel::make_with(&DEBUG, &cache, &self.tools, source, &log)?;
+        let host_kernel = self.other_host_kernel(&DEBUG, &cache)?;
         drop(lock);
         Ok(Self {
             host_kernel,

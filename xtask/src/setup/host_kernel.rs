@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::Products;
 use super::config::{self, Fragment};
 use super::kernel_source::KernelSource;
 use crate::cache::{Cache, Key};
@@ -89,9 +90,21 @@ pub(super) fn make(
     make_with(&HOST, cache, root, (source.dir(), source_key), log)
 }
 
+impl Products {
+    /// The kernel of another configuration from the host kernel's source, in a
+    /// cache whose lock the caller holds.
+    pub(super) fn other_host_kernel(&self, config: &Config, cache: &Cache) -> Result<HostKernel> {
+        let log = self.cache.logs()?.join(format!("{}.log", config.product));
+        // The host kernel's name stands for source, toolchain and first fragment.
+        let key = Key::new(1).with("host kernel", self.host_kernel.name());
+        let source = (self.host_kernel.source(), key);
+        make_with(config, cache, &self.tools, source, &log)
+    }
+}
+
 /// Builds the kernel of a configuration if it is not there yet, from the source
 /// in a directory, whose key comes with it.
-pub(super) fn make_with(
+fn make_with(
     config: &Config,
     cache: &Cache,
     root: &ToolRoot,

@@ -1,5 +1,6 @@
 //! `setup`: brings up everything that the other commands need.
 
+mod clients;
 mod config;
 mod debian;
 mod debug_kernel;

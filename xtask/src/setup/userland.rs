@@ -12,7 +12,30 @@ use crate::cache::{Cache, Key};
 use crate::progress::Step;
 use crate::toolroot::ToolRoot;
 
-const PACKAGES: &str = include_str!("../../../configs/userland.packages");
+/// What a userland is made of.
+pub(super) struct Contents {
+    /// What progress messages call it.
+    pub(super) title: &'static str,
+    /// The product's name in the cache.
+    pub(super) product: &'static str,
+    /// Files of configs/ that list its packages.
+    pub(super) packages: &'static [&'static str],
+    /// What of the excluded paths it has nevertheless.
+    pub(super) include: &'static [&'static [&'static str]],
+    /// Symbolic links that maintainer scripts would have made: target and path.
+    pub(super) links: &'static [(&'static str, &'static str)],
+}
+
+/// The package list that every userland has.
+pub(super) const PACKAGES: &str = include_str!("../../../configs/userland.packages");
+
+const HOST: Contents = Contents {
+    title: "loong64 userland",
+    product: "userland",
+    packages: &[PACKAGES],
+    include: &[INCLUDE],
+    links: &[],
+};
 
 /// Other QEMU targets, and what only accelerated graphics would load.
 const EXCLUDE: &[&str] = &[
@@ -24,7 +47,8 @@ const EXCLUDE: &[&str] = &[
     "/usr/lib/systemd/*",
     "/usr/share/zoneinfo/*",
 ];
-const INCLUDE: &[&str] = &[
+/// Exceptions in every userland.
+pub(super) const INCLUDE: &[&str] = &[
     "/usr/bin/qemu-system-loongarch64",
     // QEMU looks for these even where nothing uses them.
     "/usr/share/qemu/keymaps/en-us",
@@ -50,6 +74,11 @@ pub(crate) struct Userland {
 }
 
 impl Userland {
+    /// The product's name in the cache, which differs for every other userland.
+    pub(super) fn name(&self) -> &[u8] {
+        self.dir.file_name().unwrap_or_default().as_encoded_bytes()
+    }
+
     /// The tree that the image is made of.
     pub(crate) fn tree(&self) -> PathBuf {
         self.dir.join("tree")
@@ -75,31 +104,57 @@ pub(crate) fn make(
 ) -> Result<(Userland, Key)> {
     // The versions that the package lists of the toolchain root name decide
     // here too, hence its key.
-    let key = root_key
+    make_with(&HOST, cache, root, root_key, log)
+}
+
+/// Makes a userland if it is not there yet, from package lists whose key comes
+/// with them.
+pub(super) fn make_with(
+    contents: &Contents,
+    cache: &Cache,
+    root: &ToolRoot,
+    key: &Key,
+    log: &Path,
+) -> Result<(Userland, Key)> {
+    let include = contents.include.concat();
+    let key = key
         .clone()
         .with("userland recipe", "2")
-        .with("packages", PACKAGES)
+        .with("packages", contents.packages.concat())
         .with("exclude", EXCLUDE.join(" "))
-        .with("include", INCLUDE.join(" "));
-    let dir = match cache.get("userland", &key) {
+        .with("include", include.join(" "));
+    let key = contents.links.iter().fold(key, |key, (target, path)| {
+        key.with("link", target).with("at", path)
+    });
+    let title = contents.title;
+    let dir = match cache.get(contents.product, &key) {
         Some(dir) => dir,
-        None => cache.make("userland", &key, |dir| {
+        None => cache.make(contents.product, &key, |dir| {
             let tree = dir.join("tree");
             fs::create_dir(&tree)?;
-            let mut step = Step::start("loong64 userland: fetching and unpacking packages");
-            let mut list = packages(PACKAGES);
+            let mut step = Step::start(format!("{title}: fetching and unpacking packages"));
+            let mut list = packages(&contents.packages.concat());
             list.push(python_test_suite(root)?);
             Tree {
                 variant: "extract",
                 architectures: "loong64",
                 packages: &list,
                 exclude: EXCLUDE,
-                include: INCLUDE,
+                include: &include,
             }
             .make(&tree, &mut step, log)?;
             configure(&tree)?;
+            for (target, path) in contents.links {
+                let path = tree.join(path);
+                if path.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+                    // Empty: a package wants it to exist.
+                    fs::remove_dir(&path)
+                        .with_context(|| format!("cannot replace {}", path.display()))?;
+                }
+                link(target, &path)?;
+            }
             step.done();
-            let mut step = Step::start("loong64 userland: making the disk image");
+            let mut step = Step::start(format!("{title}: making the disk image"));
             make_image(root, dir, &mut step, log)?;
             step.done();
             Ok(())

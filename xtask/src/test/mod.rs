@@ -4,6 +4,8 @@ mod backend;
 mod coverage;
 mod determinism;
 mod host;
+mod hosts;
+mod in_machine;
 mod kernel_patches;
 mod linux;
 mod machine;
@@ -145,6 +147,11 @@ const SUITES: &[Suite] = &[
         name: "machine",
         shows: "a guest stopped, saved, moved and looked at through QEMU's monitor goes on unharmed",
         run: machine::run,
+    },
+    Suite {
+        name: "hosts",
+        shows: "two hosts in one Ethernet, and guests that move between them",
+        run: hosts::run,
     },
     Suite {
         name: "determinism",

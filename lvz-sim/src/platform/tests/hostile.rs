@@ -2,6 +2,7 @@
 //! without bound.
 
 use super::driver::Driver;
+use super::net::{net, rig_with_net};
 use super::virtio::{disk, rig_with};
 use super::*;
 use crate::platform::virtio::disk::DriveMode;
@@ -55,6 +56,62 @@ fn mad_descriptors_complete_with_nothing() {
         let (data, status) = driver.block(&mut rig, 0, 5, &[], 512);
         assert_eq!((data.as_slice(), status), (&[5; 512][..], 0));
     }
+}
+
+/// Chains that no network driver makes: none may stop the device, or get onto the
+/// wire as what is not a frame.
+#[test]
+fn mad_frames_are_lost() {
+    let chains: [(u64, &[(u64, u32, u16, u16)]); 8] = [
+        // To be sent: nothing, a part of a header, a header alone, a loop, too long.
+        (1, &[(0x40_0000, 0, 0, 0)]),
+        (1, &[(0x40_0000, 5, 0, 0)]),
+        (1, &[(0x40_0000, 12, 0, 0)]),
+        (1, &[(0x40_0000, 0x2000, NEXT, 0)]),
+        (1, &[(0x40_0000, 0x1_001b, 0, 0)]),
+        (1, &[(0x40_0000, u32::MAX, 0, 0)]),
+        // Nothing to read, and outside memory.
+        (1, &[(0x40_0000, 100, WRITE, 0)]),
+        (1, &[(0xffff_ffff_ffff_fff0, 100, 0, 0)]),
+    ];
+    for (queue, chain) in chains {
+        let (mut rig, mut peer) = rig_with_net();
+        let mut driver = Driver::new(&mut rig, 1, 2);
+        for (number, &entry) in chain.iter().enumerate() {
+            driver.describe(&rig, queue, number as u64, entry);
+        }
+        driver.submit(&mut rig, queue, 0);
+        assert_eq!(driver.used(&rig, queue), (1, 0), "{chain:x?}");
+        // The device goes on, and the next frame is the first.
+        driver.queue(&mut rig, queue, &[&[0; 12], b"a frame"], &[]);
+        rig.platform.advance(1);
+        assert_eq!(peer.frame(), b"a frame");
+    }
+    // Buffers for what arrives: no memory, nothing to write, too small.
+    let (mut rig, mut peer) = rig_with_net();
+    let mut driver = Driver::new(&mut rig, 1, 2);
+    peer.send(b"a frame");
+    for (head, entry) in [
+        (0xffff_ffff_ffff_fff0, 100, WRITE, 0),
+        (0x40_0000, 100, 0, 0),
+        (0x40_0000, 13, WRITE, 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        driver.describe(&rig, 0, head as u64, entry);
+        driver.submit(&mut rig, 0, head as u16);
+    }
+    rig.platform.advance(1);
+    // The first comes back empty; at the second the frame is lost.
+    assert_eq!(driver.used(&rig, 0), (1, 0));
+    assert_eq!(driver.get(&mut rig, 0x70), 15);
+    driver.set(&mut rig, 0x70, 0);
+    let mut driver = Driver::new(&mut rig, 1, 2);
+    peer.send(b"the next");
+    driver.queue(&mut rig, 0, &[], &[100]);
+    rig.platform.advance(2);
+    assert_eq!(driver.used(&rig, 0), (1, 20));
 }
 
 #[test]
@@ -130,6 +187,7 @@ fn the_largest_requests_end() {
 fn random_accesses() {
     let share = tempfile::tempdir().unwrap();
     let file = disk();
+    let (net, _peer) = net();
     let ram = GuestRam::from_ranges(&[(GuestAddress(0), 4 << 20)]).unwrap();
     let config = PlatformConfig {
         cpus: 7,
@@ -139,6 +197,7 @@ fn random_accesses() {
             mode: DriveMode::Volatile,
         }],
         share: Some(share.path().to_owned()),
+        net: Some(net),
         ..PlatformConfig::default()
     };
     let mut platform = Platform::new(config, ram.clone()).unwrap();
@@ -146,7 +205,7 @@ fn random_accesses() {
         (PCH_PIC_BASE, PCH_PIC_SIZE),
         (PM_BASE, PM_SIZE + RTC_SIZE),
         (POWER_BASE - 4, 12),
-        (VIRTIO_BASE, 6 * VIRTIO_STRIDE),
+        (VIRTIO_BASE, 7 * VIRTIO_STRIDE),
         (UART_BASE - 8, UART_SIZE + 16),
         (PCH_MSI_BASE - 8, 24),
         (ISA_IO_BASE, ISA_IO_SIZE + 8),

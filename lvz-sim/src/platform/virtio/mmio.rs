@@ -2,7 +2,6 @@
 
 use super::{Completion, DeviceState, VirtioDevice};
 use crate::mem::GuestRam;
-use crate::platform::console::HostConsole;
 use crate::platform::{PlatformError, field};
 use serde::{Deserialize, Serialize};
 use virtio_queue::{Queue, QueueOwnedT, QueueState, QueueT, Reader, Writer};
@@ -89,11 +88,6 @@ impl Transport {
     /// The interrupt line.
     pub(crate) fn line(&self) -> bool {
         self.registers.interrupt != 0
-    }
-
-    /// The device's host console.
-    pub(crate) fn host(&self) -> Option<&dyn HostConsole> {
-        self.device.host()
     }
 
     /// Passes on what the device holds back.
@@ -224,22 +218,47 @@ impl Transport {
         self.registers.status = status;
     }
 
-    /// Lets host input reach the driver; returns whether memory was written.
-    pub(crate) fn poll(&mut self, ram: &GuestRam) -> bool {
-        match self.device.poll() {
-            Some(queue) => self.process(ram, queue.into()),
-            None => false,
+    /// Lets what comes from outside reach the driver, at time `now`; returns
+    /// whether memory or the interrupt line may have changed.
+    pub(crate) fn poll(&mut self, ram: &GuestRam, now: u64) -> bool {
+        let started = self.started();
+        self.device.poll(now, started);
+        let mut changed = false;
+        for queue in 0..self.queues.len() as u16 {
+            if self.device.ready(queue) {
+                changed |= self.process(ram, queue.into());
+            }
         }
+        if self.device.take_config_change() && started {
+            self.registers.interrupt |= INTERRUPT_CONFIG;
+            changed = true;
+        }
+        changed
+    }
+
+    /// The device, for what has nothing to do with the driver.
+    pub(crate) fn device(&self) -> &dyn VirtioDevice {
+        self.device.as_ref()
+    }
+
+    /// Waits until the outside has come to time `now`; false if it takes long.
+    pub(crate) fn synchronize(&mut self, now: u64) -> bool {
+        self.device.synchronize(now)
+    }
+
+    /// Whether a driver has started the device.
+    fn started(&self) -> bool {
+        let working = STATUS_DRIVER_OK | STATUS_NEEDS_RESET;
+        self.registers.status & working == STATUS_DRIVER_OK
     }
 
     /// Serves the requests of queue `index`; returns whether memory was
     /// written.
     fn process(&mut self, ram: &GuestRam, index: u32) -> bool {
-        let working = STATUS_DRIVER_OK | STATUS_NEEDS_RESET;
         let Ok(number) = u16::try_from(index) else {
             return false;
         };
-        if self.registers.status & working != STATUS_DRIVER_OK {
+        if !self.started() {
             return false;
         }
         let Some(queue) = self.queues.get_mut(usize::from(number)) else {

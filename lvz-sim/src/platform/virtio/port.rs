@@ -4,6 +4,7 @@ use super::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::PlatformError;
 use crate::platform::console::HostConsole;
 use std::io::{Read, Write};
+use std::os::fd::BorrowedFd;
 
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
@@ -73,14 +74,21 @@ impl VirtioDevice for Port {
         }
     }
 
-    fn poll(&mut self) -> Option<u16> {
+    fn poll(&mut self, _now: u64, _started: bool) {
         if self.input.is_empty() {
             let mut buffer = [0; INPUT_MAX];
             let count = self.host.read(&mut buffer);
             self.input
                 .extend_from_slice(&buffer[..count.min(INPUT_MAX)]);
         }
-        (!self.input.is_empty()).then_some(RECEIVE)
+    }
+
+    fn ready(&self, queue: u16) -> bool {
+        queue == RECEIVE && !self.input.is_empty()
+    }
+
+    fn input(&self) -> Option<BorrowedFd<'_>> {
+        self.host.input()
     }
 
     fn host(&self) -> Option<&dyn HostConsole> {

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The far host and its QEMUs, as the near host uses them."""
+
+import json
+import os
+import socket
+import time
+
+from far import PORT
+from qemu import PATIENCE
+
+
+class RemoteError(Exception):
+    """The far host could not do what it was asked for."""
+
+
+class Far:
+    """The far host."""
+
+    def __init__(self):
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._connection = socket.create_connection((os.environ["FAR"], PORT), 1)
+                break
+            except OSError:
+                # It may still be booting.
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.1)
+        self._connection.settimeout(2 * PATIENCE)
+        self._answers = self._connection.makefile()
+
+    def ask(self, operation, number=None, *args, **options):
+        """Has the agent there do something; its answer."""
+        request = json.dumps([operation, number, args, options])
+        self._connection.sendall(request.encode() + b"\n")
+        answer = json.loads(self._answers.readline() or '{"error": "the far host hung up"}')
+        if "error" in answer:
+            raise RemoteError(answer["error"])
+        return answer["return"]
+
+    def tell(self, operation):
+        """Has the agent do something that it gives no answer to."""
+        self._connection.sendall(json.dumps([operation, None, [], {}]).encode() + b"\n")
+
+
+class RemoteQemu:
+    """A QEMU on the far host, with the methods of `qemu.Qemu`."""
+
+    def __init__(self, far, accel, smp, **options):
+        self._far = far
+        self.accel = accel
+        self.cpus = smp
+        self.closed = False
+        self._said = ""
+        self._number = far.ask("start", smp=smp, **options)
+
+    def __getattr__(self, method):
+        return lambda *args, **options: self._far.ask(
+            "call", self._number, method, *args, **options
+        )
+
+    def console(self):
+        """All that the guest printed so far; only what is new comes over the wire."""
+        self._said += self._far.ask("console", self._number, len(self._said))
+        return self._said
+
+    def quit(self):
+        """Ends QEMU, which must go in peace."""
+        self._far.ask("call", self._number, "quit")
+        self.closed = True
+
+    def close(self):
+        """Ends QEMU by all means."""
+        if not self.closed:
+            self.closed = True
+            self._far.ask("call", self._number, "close")
