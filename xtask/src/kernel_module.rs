@@ -52,7 +52,11 @@ fn build(products: &Products, files: &Sources, dir: &Path) -> Result<()> {
     let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
     make.args([&format!("-j{jobs}"), "modules"]);
     let mut step = Step::start("kvm.ko: building");
-    step.compile(make, &log, &format!("{INSIDE}/"))?;
+    step.compile(make, &log, &format!("{INSIDE}/"))
+        .with_context(|| {
+            let series = products.series;
+            format!("no kvm.ko for Linux {series} (--kernel chooses another series)")
+        })?;
     fs::rename(tree.join("kernel-module/kvm.ko"), dir.join("kvm.ko"))
         .context("the build of kernel-module made no kvm.ko")?;
     fs::remove_dir_all(&tree).with_context(|| format!("cannot remove {}", tree.display()))?;

@@ -133,12 +133,15 @@ impl Step {
         let (status, shown) = self.watch(command, log, keep)?;
         if !status.success() {
             self.clear();
-            for line in shown {
+            for line in &shown {
                 say(&format!("    {line}"));
             }
+            let error = shown.iter().find(|line| is_error(line));
             bail!(
-                "{}: {program} failed ({status}), see {}",
+                "{}: {program} failed ({status}){}{}, see {}",
                 self.text,
+                if error.is_some() { ": " } else { "" },
+                error.map_or("", String::as_str),
                 log.display()
             );
         }
@@ -191,6 +194,11 @@ impl Drop for Step {
     }
 }
 
+/// Whether a compiler or linker names its error in this line.
+fn is_error(line: &str) -> bool {
+    line.starts_with("error") || line.starts_with("ERROR: ") || line.contains(" error: ")
+}
+
 /// Whether a line is one of those by which Kbuild tells what it does: two spaces,
 /// the tool in capitals, the file.
 fn is_kbuild_progress(line: &str) -> bool {
@@ -208,6 +216,24 @@ fn is_kbuild_progress(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_told_from_what_explains_them() {
+        for line in [
+            "error[E0425]: cannot find value `X` in module `b`",
+            "error: invalid value 'X' for '--with-attribute-custom-enum <CUSTOM>'",
+            "glue/glue.c:7:1: error: unknown type name 'u65'",
+            "ERROR: modpost: \"missing\" [kvm.ko] undefined!",
+        ] {
+            assert!(is_error(line), "{line}");
+        }
+        for line in [
+            "  --> src/run.rs:3:5",
+            "For more information about this error",
+        ] {
+            assert!(!is_error(line), "{line}");
+        }
+    }
 
     #[test]
     fn what_compilers_say_is_told_from_progress() {
