@@ -122,6 +122,8 @@ impl<'a> Tree<'a> {
         let mut step = Step::start("kernel with the series: configuring");
         let copied = self.products.host_kernel.build();
         step.run(copy("-a", &copied, &build), &self.log)?;
+        // Builds are counted there, and vmlinux says its number: this is the first.
+        fs::remove_file(build.join(".version")).context("the host kernel has no .version")?;
         for directory in anew {
             for object in objects(&build.join(directory))? {
                 fs::remove_file(build.join(directory).join(object))?;
@@ -164,8 +166,6 @@ impl<'a> Tree<'a> {
             .command_in(Path::new(KERNEL_BUILD), "make");
         make.args(["-C", KERNEL_SOURCE, &format!("O={KERNEL_BUILD}")]);
         make.args(MAKE_VARIABLES);
-        // The host kernel's is the first build of its tree.
-        make.arg("KBUILD_BUILD_VERSION=1");
         make.args(arguments);
         make
     }

@@ -131,7 +131,7 @@ fn off(products: &Products, tree: &Tree) -> Result<Verdict> {
         );
         names.extend(objects.iter().map(|name| Path::new(directory).join(name)));
     }
-    ensure!(names.len() > 100, "only {} files to compare", names.len());
+    ensure!(names.len() > 50, "only {} files to compare", names.len());
     for name in &names {
         let read = |build: &Path| {
             let path = build.join(name);
