@@ -173,13 +173,16 @@ impl Eiointc {
         self.drive(vcpu, fx);
     }
 
-    /// The line of a group of 32 vectors, 0 to 7. A number is cut to the eight
-    /// lines there are; of a bitmap the lowest bit counts, and a bitmap
-    /// without one of four is line 0.
+    /// The line of a group of 32 vectors, 0 to 7. A number beyond the eight
+    /// lines is line 0, as since Linux 7.3; of a bitmap the lowest bit counts,
+    /// and a bitmap without one of four is line 0.
     fn line_of(&self, group: u32) -> u8 {
         let byte = (self.ipmap >> (8 * (group & 7))) as u8;
         if self.status & reg::INT_ENCODE != 0 {
-            byte & 7
+            match byte {
+                line @ 0..=7 => line,
+                _ => 0,
+            }
         } else {
             match byte.trailing_zeros() {
                 line @ 0..=3 => line as u8,
