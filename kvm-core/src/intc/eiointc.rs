@@ -219,7 +219,16 @@ impl Eiointc {
         }
     }
 
-    /// The same for all vCPUs.
+    /// Tells again which lines of a vCPU are high: its reset has forgotten them,
+    /// and they are still up.
+    pub fn repeat(&self, vcpu: VcpuId, fx: &mut impl Effects) {
+        let high = self.lines.get(vcpu.index()).copied().unwrap_or(0);
+        for line in (0..8).filter(|line| high & (1 << line) != 0) {
+            fx.set_line(vcpu, Line::hwi(line), true);
+        }
+    }
+
+    /// [`drive`](Self::drive) for all vCPUs.
     fn drive_all(&mut self, fx: &mut impl Effects) {
         for vcpu in 0..=u8::MAX {
             self.drive(VcpuId::from_byte(vcpu), fx);

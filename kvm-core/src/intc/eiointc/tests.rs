@@ -109,6 +109,23 @@ fn an_acknowledged_message_does_not_come_again() {
     assert!(m.sink.is_high(7, Line::hwi(0)));
 }
 
+/// A vCPU that is reset has forgotten its lines, the controller has not (report 15).
+#[test]
+fn lines_are_told_again_to_a_vcpu_that_was_reset() {
+    let mut m = Machine::new(0);
+    m.write(0, 0x200, 8, u64::MAX);
+    m.write(0, 0xc0, 1, 4);
+    m.write(0, 0x800, 1, 1); // CPU 0, vCPU 1
+    m.vector(0, true);
+    assert!(m.sink.is_high(1, Line::hwi(2)));
+    m.sink.high.clear();
+    m.chip.repeat(vcpu(0), &mut m.sink);
+    assert!(m.sink.high.is_empty());
+    m.chip.repeat(vcpu(1), &mut m.sink);
+    assert_eq!(m.sink.high.len(), 1);
+    assert!(m.sink.is_high(1, Line::hwi(2)));
+}
+
 /// Linux before 7.3 indexes eight bitmaps with such a byte (report 18).
 #[test]
 fn encoded_lines_beyond_the_eight_are_line_0() {

@@ -75,5 +75,7 @@ pub(super) const OURS: &[Program] = &[
     ci("registers", "registers", 30),
     ci("timer", "timer", 30),
     ci("memory", "memory", 30),
+    ci("dirty-log", "dirty-log", 30),
+    ci("host-pages", "host-pages", 30),
     ci("exceptions", "exceptions", 30),
 ];
