@@ -5,6 +5,7 @@
  * constants.rs.
  */
 
+#include <linux/entry-virt.h>
 #include <linux/kbuild.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
@@ -23,6 +24,8 @@ void kvm_la_constants(void)
 	DEFINE(ARCH_REQ_3, KVM_ARCH_REQ(3));
 	DEFINE(ARCH_REQ_4, KVM_ARCH_REQ(4));
 	DEFINE(ARCH_REQ_5, KVM_ARCH_REQ(5));
+	DEFINE(THREAD_FLAGS, offsetof(struct thread_info, flags));
+	DEFINE(XFER_TO_GUEST_MODE_WORK, XFER_TO_GUEST_MODE_WORK);
 	DEFINE(PAGE_SHIFT, PAGE_SHIFT);
 	DEFINE(PAGE_SIZE, PAGE_SIZE);
 	DEFINE(DIRECT_MAP, (unsigned long)__va(0));

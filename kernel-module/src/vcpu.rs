@@ -260,14 +260,6 @@ impl Vcpu {
         fence(Ordering::SeqCst);
     }
 
-    /// Whether the vCPU is in the guest, or was kicked.
-    #[inline]
-    pub(crate) fn mode(&self) -> u32 {
-        // SAFETY: As for `requests`.
-        let word = unsafe { AtomicI32::from_ptr(&raw mut (*self.kvm_vcpu).mode) };
-        word.load(Ordering::Relaxed) as u32
-    }
-
     /// Tells the generic half where a kick must go.
     pub(crate) fn set_host_cpu(&self, cpu: i32) {
         // SAFETY: As for `requests`.
@@ -540,7 +532,7 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
     timer::init(&vcpu);
 
     let switch = &vcpu.switch;
-    switch.handler.set(Some(run::handle_exit));
+    switch.handler.set(Some(run::handler()));
     switch.entry.set(host.switch.exit_entry());
     switch.guest_pgd.set(vm.table_address());
     // SAFETY: The VM's mm lives as long as the VM.

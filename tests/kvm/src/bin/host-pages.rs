@@ -7,11 +7,13 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kvm::error::errno::EFAULT;
 use kvm::harness::{self, Case, Outcome, Skip};
 use kvm::memory::View;
 use kvm::run::RunPage;
+use kvm::signal::Alarm;
 use kvm::userfault::Userfault;
 use kvm::{Exit, Guest, Kvm, Memory, descriptor_of, ensure, ensure_eq, ensure_errno};
 
@@ -194,8 +196,11 @@ fn first_atomic_access_is_made(kvm: &Kvm) -> Outcome {
     let memory = kernel_code()?;
     let old = memory.read_u64(0);
     let adder = guest(kvm, atomic(), &memory, 0, 3)?;
+    // One that gets an exception instead never comes back.
+    let alarm = Alarm::after(Duration::from_millis(50))?;
     adder.expect(0, old)?;
     adder.expect(0, old.wrapping_add(3))?;
+    drop(alarm);
     ensure_eq!(
         memory.read_u64(0),
         old.wrapping_add(6),
