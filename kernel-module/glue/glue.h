@@ -56,7 +56,6 @@ bool kvm_la_dirty_ring_check_request(struct kvm_vcpu *vcpu);
 int kvm_la_exiting_guest_mode(struct kvm_vcpu *vcpu);
 int kvm_la_xfer_to_guest_mode_handle_work(struct kvm_vcpu *vcpu);
 void kvm_la_handle_signal_exit(struct kvm_vcpu *vcpu);
-bool kvm_la_xfer_to_guest_mode_work_pending(void);
 void kvm_la_guest_state_enter(void);
 void kvm_la_guest_state_exit(void);
 bool kvm_la_guest_state_matters(void);

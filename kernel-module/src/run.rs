@@ -30,13 +30,27 @@ pub(crate) const USER: i32 = 0;
 /// Of [`exit::quick`] alone: [`exit::handle`] must finish it.
 pub(crate) const LATER: i32 = 2;
 
+/// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
+#[inline(always)]
+fn work_pending() -> bool {
+    let flags: u64;
+    // SAFETY: Reads the thread's flags: $tp is its thread_info in the kernel.
+    unsafe {
+        asm!("ld.d {flags}, $tp, {at}", flags = out(reg) flags, at = const c::THREAD_FLAGS,
+            options(nostack, readonly))
+    };
+    flags & c::XFER_TO_GUEST_MODE_WORK != 0
+}
+
 /// Interrupts on: handles signals, rescheduling and requests. [`GUEST`] if the
 /// way is free.
 fn check(vcpu: &Vcpu) -> i32 {
-    // SAFETY: On the vCPU's thread with interrupts on.
-    let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
-    if work < 0 {
-        return work;
+    if work_pending() {
+        // SAFETY: On the vCPU's thread with interrupts on.
+        let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
+        if work < 0 {
+            return work;
+        }
     }
     if vcpu.mp_state.get() == b::KVM_MP_STATE_STOPPED {
         return stopped(vcpu);
@@ -93,8 +107,7 @@ fn prepare(vcpu: &Vcpu) -> i32 {
             late_requests(vcpu);
         }
         vcpu.clear_flag(flag::CSR_SAVED);
-        // SAFETY: Reads the thread's flags.
-        if !vcpu.request_pending() && !unsafe { b::kvm_la_xfer_to_guest_mode_work_pending() } {
+        if !vcpu.request_pending() && !work_pending() {
             return GUEST;
         }
         if vcpu.flag(flag::PMU) {
@@ -222,13 +235,7 @@ extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
 /// interrupted for it, as it is by a kick. Interrupts are off.
 #[inline]
 fn may_reenter(vcpu: &Vcpu) -> bool {
-    let flags: u64;
-    // SAFETY: Reads the thread's flags: $tp is its thread_info in the kernel.
-    unsafe {
-        asm!("ld.d {flags}, $tp, {at}", flags = out(reg) flags, at = const c::THREAD_FLAGS,
-            options(nostack, readonly))
-    };
-    !vcpu.request_pending() && flags & c::XFER_TO_GUEST_MODE_WORK == 0
+    !vcpu.request_pending() && !work_pending()
 }
 
 /// kvm_arch_vcpu_ioctl_run.
