@@ -114,7 +114,7 @@ int kvm_la_xfer_to_guest_mode_handle_work(struct kvm_vcpu *vcpu)
 {
 	return kvm_xfer_to_guest_mode_handle_work(vcpu);
 }
-bool kvm_la_xfer_to_guest_mode_work_pending(void) { return xfer_to_guest_mode_work_pending(); }
+void kvm_la_handle_signal_exit(struct kvm_vcpu *vcpu) { kvm_handle_signal_exit(vcpu); }
 void kvm_la_guest_state_enter(void) { guest_state_enter_irqoff(); }
 void kvm_la_guest_state_exit(void) { guest_state_exit_irqoff(); }
 /*

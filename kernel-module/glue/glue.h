@@ -55,7 +55,7 @@ void kvm_la_slots_unlock(struct kvm *kvm);
 bool kvm_la_dirty_ring_check_request(struct kvm_vcpu *vcpu);
 int kvm_la_exiting_guest_mode(struct kvm_vcpu *vcpu);
 int kvm_la_xfer_to_guest_mode_handle_work(struct kvm_vcpu *vcpu);
-bool kvm_la_xfer_to_guest_mode_work_pending(void);
+void kvm_la_handle_signal_exit(struct kvm_vcpu *vcpu);
 void kvm_la_guest_state_enter(void);
 void kvm_la_guest_state_exit(void);
 bool kvm_la_guest_state_matters(void);
@@ -83,6 +83,8 @@ kvm_pfn_t kvm_la_faultin_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, bool write,
 			     bool *writable, struct page **page);
 void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty);
 void kvm_la_release_page_unused(struct page *page);
+int kvm_la_fixup_for_write(unsigned long hva);
+void kvm_la_send_hwpoison(unsigned long hva);
 unsigned long kvm_la_mmu_seq(struct kvm *kvm);
 bool kvm_la_mmu_invalidate_retry_gfn(struct kvm *kvm, unsigned long seq, gfn_t gfn);
 bool kvm_la_mmu_invalidating_gfn(struct kvm *kvm, gfn_t gfn);
@@ -91,7 +93,6 @@ unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_
 bool kvm_la_dirty_log_init_set(struct kvm *kvm);
 bool kvm_la_is_error_hva(unsigned long hva);
 bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn);
-bool kvm_la_pfn_is_device(kvm_pfn_t pfn);
 int kvm_la_host_mapping_is_huge(struct kvm *kvm, unsigned long hva);
 u64 kvm_la_memslots_generation(struct kvm *kvm);
 int kvm_la_get_user_u32(u32 *value, unsigned long address);

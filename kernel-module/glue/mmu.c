@@ -5,6 +5,7 @@
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "glue.h"
@@ -36,6 +37,22 @@ void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty)
 }
 void kvm_la_release_page_unused(struct page *page) { kvm_release_page_unused(page); }
 
+/* What a store of the current process at @hva would do to its page tables. */
+int kvm_la_fixup_for_write(unsigned long hva)
+{
+	bool unlocked = false;
+	int ret;
+
+	mmap_read_lock(current->mm);
+	ret = fixup_user_fault(current->mm, hva, FAULT_FLAG_WRITE, &unlocked);
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+void kvm_la_send_hwpoison(unsigned long hva)
+{
+	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)hva, PAGE_SHIFT, current);
+}
+
 unsigned long kvm_la_mmu_seq(struct kvm *kvm)
 {
 	unsigned long seq = kvm->mmu_invalidate_seq;
@@ -63,10 +80,6 @@ bool kvm_la_dirty_log_init_set(struct kvm *kvm)
 }
 bool kvm_la_is_error_hva(unsigned long hva) { return kvm_is_error_hva(hva); }
 bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn) { return is_error_noslot_pfn(pfn); }
-bool kvm_la_pfn_is_device(kvm_pfn_t pfn)
-{
-	return is_noslot_pfn(pfn) || pfn == KVM_PFN_ERR_RO_FAULT;
-}
 u64 kvm_la_memslots_generation(struct kvm *kvm) { return kvm_memslots(kvm)->generation; }
 
 /*

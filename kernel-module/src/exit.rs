@@ -5,8 +5,8 @@
 //! interrupts on.
 
 use kernel::pr_warn_once;
-use kvm_core::csr::{emulate, Emulated};
-use kvm_core::decode::{next_pc, sensitive, Sensitive};
+use kvm_core::csr::{emulate, emulate_in_memory, Emulated};
+use kvm_core::decode::{csr_access, next_pc, sensitive, Sensitive};
 use kvm_core::exit::{classify, Exit, Fault};
 use kvm_core::hypercall::{self, Hypercall};
 use la_arch::csr::{Crmd, Estat};
@@ -19,33 +19,54 @@ use crate::fault::{self, Answer};
 use crate::fpu;
 use crate::interrupt::{self, queue_exception};
 use crate::mmio;
-use crate::run::{GUEST, USER};
+use crate::run::{GUEST, LATER, USER};
 use crate::slots::Srcu;
 use crate::steal;
 use crate::trace::{self, reason};
-use crate::vcpu::{request, PendingIo, Vcpu};
+use crate::vcpu::{flag, request, PendingIo, Vcpu};
+
+/// Whether the exit was a csr* of a register in memory, which is done now. Nothing
+/// is looked at that a longer exit would see to: what waits for the vCPU interrupts
+/// this CPU as soon as the guest is entered again. Interrupts are off.
+#[inline(always)]
+pub(crate) fn csr_in_memory(vcpu: &Vcpu) -> bool {
+    if classify(vcpu.switch.estat.get()) != Exit::Sensitive {
+        return false;
+    }
+    let Some(access) = csr_access(vcpu.switch.badi.get() as u32) else {
+        return false;
+    };
+    if vcpu.flag(flag::PMU) || trace::csr_exit_wanted() {
+        return false;
+    }
+    let done = emulate_in_memory(vcpu.csr(), access, vcpu.gprs());
+    if done {
+        advance(vcpu);
+    }
+    done
+}
 
 /// Handles an exit with interrupts off: sensitive instructions, accesses to
-/// devices, memory that is at hand, hypercalls, first uses of a unit. None for
+/// devices, memory that is at hand, hypercalls, first uses of a unit. [`LATER`] for
 /// the others, which [`handle`] must finish.
 #[inline]
-pub(crate) fn quick(vcpu: &Vcpu) -> Option<i32> {
+pub(crate) fn quick(vcpu: &Vcpu) -> i32 {
     match classify(vcpu.switch.estat.get()) {
         Exit::Sensitive => gspr(vcpu),
         exit @ (Exit::Load | Exit::Store | Exit::Fetch | Exit::Modify) => memory(vcpu, exit),
-        Exit::Hypercall => Some(hvcl(vcpu)),
-        Exit::FpDisabled => Some(unit(vcpu, vcpu.cpucfg().fpu())),
-        Exit::LsxDisabled => Some(unit(vcpu, vcpu.cpucfg().lsx())),
-        Exit::LasxDisabled => Some(unit(vcpu, vcpu.cpucfg().lasx())),
+        Exit::Hypercall => hvcl(vcpu),
+        Exit::FpDisabled => unit(vcpu, vcpu.cpucfg().fpu()),
+        Exit::LsxDisabled => unit(vcpu, vcpu.cpucfg().lsx()),
+        Exit::LasxDisabled => unit(vcpu, vcpu.cpucfg().lasx()),
         Exit::LbtDisabled => {
             if vcpu.cpucfg().lbt() {
                 fpu::own_lbt(vcpu);
             } else {
                 not_an_instruction(vcpu);
             }
-            Some(GUEST)
+            GUEST
         }
-        _ => None,
+        _ => LATER,
     }
 }
 
@@ -92,8 +113,8 @@ fn advance(vcpu: &Vcpu) {
     vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
 }
 
-/// A sensitive instruction; None for an `idle` that must sleep.
-fn gspr(vcpu: &Vcpu) -> Option<i32> {
+/// A sensitive instruction; [`LATER`] for an `idle` that must sleep.
+fn gspr(vcpu: &Vcpu) -> i32 {
     let word = vcpu.switch.badi.get() as u32;
     let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
     trace::exit_gspr(vcpu.id, word);
@@ -117,7 +138,7 @@ fn gspr(vcpu: &Vcpu) -> Option<i32> {
         }
         Some(Sensitive::Iocsr(access)) => {
             advance(vcpu);
-            return Some(mmio::iocsr(vcpu, access));
+            return mmio::iocsr(vcpu, access);
         }
         Some(Sensitive::Idle) => {
             event(trace::exit_idle, reason::IDLE);
@@ -125,7 +146,7 @@ fn gspr(vcpu: &Vcpu) -> Option<i32> {
             stat.idle_exits = stat.idle_exits.wrapping_add(1);
             advance(vcpu);
             if !interrupt::is_pending(vcpu) {
-                return None;
+                return LATER;
             }
         }
         Some(Sensitive::Cacop) => {
@@ -134,7 +155,7 @@ fn gspr(vcpu: &Vcpu) -> Option<i32> {
         }
         None => not_an_instruction(vcpu),
     }
-    Some(GUEST)
+    GUEST
 }
 
 /// Waits until an interrupt is pending. None was when the guest was left.
@@ -162,21 +183,25 @@ fn address_error(vcpu: &Vcpu, exit: Exit, gpa: u64) {
     queue_exception(vcpu, fault);
 }
 
-/// A fault in stage-2 translation: a device, or memory that is at hand. None
+/// A fault in stage-2 translation: a device, or memory that is at hand. [`LATER`]
 /// for memory that the host must be asked for.
 #[inline]
-fn memory(vcpu: &Vcpu, exit: Exit) -> Option<i32> {
+fn memory(vcpu: &Vcpu, exit: Exit) -> i32 {
     let gpa = vcpu.switch.badv.get();
     if gpa >= vcpu.vm().gpa_limit {
         address_error(vcpu, exit, gpa);
-        return Some(GUEST);
+        return GUEST;
     }
     let srcu = Srcu::lock(vcpu);
     let Some(slot) = srcu.slot(gpa) else {
-        return Some(no_memory(&srcu, exit, gpa));
+        return no_memory(&srcu, exit, gpa);
     };
     let write = exit.is_write() == Some(true);
-    fault::quick(vcpu, &slot, gpa, write, exit == Exit::Modify).then_some(GUEST)
+    if fault::quick(vcpu, &slot, gpa, write, exit == Exit::Modify) {
+        GUEST
+    } else {
+        LATER
+    }
 }
 
 /// An access where there is no memory: of a device, unless it is a fetch.

@@ -14,6 +14,7 @@ use kernel::prelude::*;
 use kvm_core::mmu::{self, FastFault, Flush, HugeRequest, Mapping, MemoryType, MmuError};
 
 use crate::bindings as b;
+use crate::bindings::constant as c;
 use crate::cpu::host;
 use crate::mmu::{class_of, geometry, place, StageTwo};
 use crate::slots::SlotPointer;
@@ -229,13 +230,7 @@ fn map(vcpu: &Vcpu, gpa: u64, write: bool) -> Result<Option<Flush>> {
         };
         // SAFETY: Tests of a value.
         if unsafe { b::kvm_la_is_error_noslot_pfn(pfn) } {
-            // The slot has gone or become read-only meanwhile: a device.
-            // SAFETY: As above.
-            return if unsafe { b::kvm_la_pfn_is_device(pfn) } {
-                Ok(None)
-            } else {
-                Err(EFAULT)
-            };
+            return no_page(vcpu, pfn as u64, hva);
         }
         let mapped = StageTwo::locked(vcpu.vm(), cache, |tables| {
             // SAFETY: The lock is held.
@@ -284,6 +279,42 @@ fn map(vcpu: &Vcpu, gpa: u64, write: bool) -> Result<Option<Flush>> {
             Some(Err(error)) => return Err(errno(error)),
         }
     }
+}
+
+/// What an access to a slot comes to for which the host gave no page: its answer
+/// is `pfn`. The slot allows the access.
+fn no_page(vcpu: &Vcpu, pfn: u64, hva: usize) -> Result<Option<Flush>> {
+    match pfn {
+        // The slot has gone meanwhile.
+        c::PFN_NOSLOT => Ok(None),
+        // Not the slot, the host's mapping is read-only: one of memory without
+        // page structures, which generic KVM does not ask the driver to make
+        // writable. The guest tries again after that.
+        c::PFN_ERR_RO_FAULT => {
+            // SAFETY: On the VMM's thread, which may sleep.
+            match unsafe { b::kvm_la_fixup_for_write(hva as _) } {
+                0 => Ok(Some(Flush::None)),
+                error if error == EINTR.to_errno() => Err(interrupted(vcpu)),
+                _ => Err(EFAULT),
+            }
+        }
+        c::PFN_ERR_SIGPENDING => Err(interrupted(vcpu)),
+        // As on x86 and arm64: the VMM's handler decides, then the guest tries
+        // again.
+        c::PFN_ERR_HWPOISON => {
+            // SAFETY: Sends a signal to the current thread.
+            unsafe { b::kvm_la_send_hwpoison(hva as _) };
+            Ok(Some(Flush::None))
+        }
+        _ => Err(EFAULT),
+    }
+}
+
+/// A fatal signal came while the host was asked for a page.
+fn interrupted(vcpu: &Vcpu) -> Error {
+    // SAFETY: On the vCPU's thread.
+    unsafe { b::kvm_la_handle_signal_exit(vcpu.kvm_vcpu) };
+    EINTR
 }
 
 fn errno(error: MmuError) -> Error {

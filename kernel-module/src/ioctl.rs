@@ -199,7 +199,9 @@ fn set_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
     Ok(())
 }
 
-/// kvm_arch_vcpu_unlocked_ioctl: KVM_INTERRUPT, from any thread.
+/// kvm_arch_vcpu_unlocked_ioctl: KVM_INTERRUPT, from any thread. Not beside the
+/// in-kernel controllers: they would not know of a line that they did not raise,
+/// and never lower it (EINVAL, as since Linux 7.3).
 ///
 /// # Safety
 ///
@@ -216,7 +218,10 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_unlocked_ioctl(
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c((*file).private_data.cast()) };
     to_long(read::<b::kvm_interrupt>(argument).and_then(|interrupt| {
-        let request = Request::from_ioctl(interrupt.irq as i32, vcpu.cpucfg().msgint())
+        if vcpu.vm().chips.complete() {
+            return Err(EINVAL);
+        }
+        let request = Request::from_ioctl(interrupt.irq as i32, vcpu.has_msgint())
             .map_err(|error| failure(error.errno()))?;
         vcpu.interrupts.queue(request);
         vcpu.kick();

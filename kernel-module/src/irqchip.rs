@@ -176,6 +176,20 @@ fn access<R: Registers>(
     true
 }
 
+/// Raises the lines that the controllers hold up again, after the vCPU's reset has
+/// dropped them: the controllers are not reset with it, and would tell of no line
+/// that did not change.
+pub(crate) fn repeat_lines(vcpu: &Vcpu) {
+    let Some(id) = VcpuId::new(vcpu.id) else {
+        return;
+    };
+    let mut sink = Sink::new(vcpu.vm(), Some(vcpu));
+    vcpu.ipi.with(|core| core.repeat(id, &mut sink));
+    if let Some(chip) = get(&vcpu.vm().chips.eiointc) {
+        chip.repeat(id, &mut sink);
+    }
+}
+
 /// The error number of a controller.
 pub(crate) fn failure(error: IntcError) -> Error {
     Error::from_errno(-error.errno())

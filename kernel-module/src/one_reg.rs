@@ -12,6 +12,7 @@ use la_arch::csr::number as num;
 
 use crate::cpu::host;
 use crate::csr;
+use crate::irqchip;
 use crate::steal;
 use crate::vcpu::{flag, request, Vcpu};
 use crate::vpid;
@@ -190,6 +191,9 @@ fn store(vcpu: &Vcpu, status: Status) {
 /// KVM_REG_LOONGARCH_VCPU_RESET.
 fn reset(vcpu: &Vcpu) {
     vcpu.interrupts.reset();
+    // The registers that they would go to are empty.
+    let _ = vcpu.messages.take();
+    irqchip::repeat_lines(vcpu);
     steal::set(vcpu, None);
     vcpu.csr().reset(vcpu.id);
     // GSTAT and with it the GID is gone: another one is needed, or the vCPU would

@@ -6,7 +6,10 @@
 //! calls [`handle_exit`] after each exit, which answers with 1 (enter again), 0
 //! (to user space, with `kvm_run` filled) or a negative error number.
 
+use core::arch::asm;
+
 use crate::bindings as b;
+use crate::bindings::constant as c;
 use crate::cpu::host;
 use crate::exit;
 use crate::fpu;
@@ -24,14 +27,30 @@ use crate::vpid;
 pub(crate) const GUEST: i32 = 1;
 /// Return to user space.
 pub(crate) const USER: i32 = 0;
+/// Of [`exit::quick`] alone: [`exit::handle`] must finish it.
+pub(crate) const LATER: i32 = 2;
+
+/// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
+#[inline(always)]
+fn work_pending() -> bool {
+    let flags: u64;
+    // SAFETY: Reads the thread's flags: $tp is its thread_info in the kernel.
+    unsafe {
+        asm!("ld.d {flags}, $tp, {at}", flags = out(reg) flags, at = const c::THREAD_FLAGS,
+            options(nostack, readonly))
+    };
+    flags & c::XFER_TO_GUEST_MODE_WORK != 0
+}
 
 /// Interrupts on: handles signals, rescheduling and requests. [`GUEST`] if the
 /// way is free.
 fn check(vcpu: &Vcpu) -> i32 {
-    // SAFETY: On the vCPU's thread with interrupts on.
-    let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
-    if work < 0 {
-        return work;
+    if work_pending() {
+        // SAFETY: On the vCPU's thread with interrupts on.
+        let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
+        if work < 0 {
+            return work;
+        }
     }
     if vcpu.mp_state.get() == b::KVM_MP_STATE_STOPPED {
         return stopped(vcpu);
@@ -88,8 +107,7 @@ fn prepare(vcpu: &Vcpu) -> i32 {
             late_requests(vcpu);
         }
         vcpu.clear_flag(flag::CSR_SAVED);
-        // SAFETY: Reads the thread's flags.
-        if !vcpu.request_pending() && !unsafe { b::kvm_la_xfer_to_guest_mode_work_pending() } {
+        if !vcpu.request_pending() && !work_pending() {
             return GUEST;
         }
         if vcpu.flag(flag::PMU) {
@@ -118,19 +136,48 @@ fn late_requests(vcpu: &Vcpu) {
     }
 }
 
-/// Called by the world switch after each exit, interrupts off.
+/// What the world switch calls after each exit, interrupts off.
+pub(crate) type Handler = unsafe extern "C" fn(*const Switch) -> i32;
+
+/// The handler for this host.
+pub(crate) fn handler() -> Handler {
+    if host().guest_state_matters {
+        handle_exit_of_state
+    } else {
+        handle_exit
+    }
+}
+
+/// The handler where nothing watches that kernel code runs in guest state.
 ///
 /// # Safety
 ///
 /// `switch` is the first field of a vCPU that this thread runs.
-pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
+unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { &*switch.cast::<Vcpu>() };
-    let state_matters = host().guest_state_matters;
-    if state_matters {
-        // SAFETY: Paired with the entry, interrupts off.
-        unsafe { b::kvm_la_guest_state_exit() };
+    if exit::csr_in_memory(vcpu) {
+        return GUEST;
     }
+    handle_any(vcpu, false)
+}
+
+/// The handler where the state is left first.
+///
+/// # Safety
+///
+/// As for [`handle_exit`].
+unsafe extern "C" fn handle_exit_of_state(switch: *const Switch) -> i32 {
+    // SAFETY: By this function's contract.
+    let vcpu = unsafe { &*switch.cast::<Vcpu>() };
+    // SAFETY: Paired with the entry, interrupts off.
+    unsafe { b::kvm_la_guest_state_exit() };
+    handle_any(vcpu, true)
+}
+
+/// Any exit. Guest state was left if `state_matters`, and must be entered again.
+#[inline(never)]
+extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
     trace::exit(vcpu.id, vcpu.switch.pc.get(), exit::code(vcpu));
 
     // Most exits are over without turning interrupts on. The mode stays
@@ -138,7 +185,7 @@ pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     // as the guest is entered.
     pmu::lose(vcpu);
     let quick = exit::quick(vcpu);
-    if quick == Some(GUEST) && may_reenter(vcpu) {
+    if quick == GUEST && may_reenter(vcpu) {
         interrupt::deliver_exception(vcpu);
         interrupt::deliver(vcpu);
         if state_matters {
@@ -157,15 +204,15 @@ pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
         }
         b::kvm_la_guest_timing_exit();
     }
-    if quick == Some(USER) {
+    if quick == USER {
         return USER;
     }
     // SAFETY: The interrupt that ended the guest's run, if any, is taken now.
     unsafe { b::kvm_la_irq_enable() };
 
     let mut next = match quick {
-        Some(next) => next,
-        None => exit::handle(vcpu),
+        LATER => exit::handle(vcpu),
+        next => next,
     };
     if next == GUEST {
         next = prepare(vcpu);
@@ -184,13 +231,11 @@ pub(crate) unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     GUEST
 }
 
-/// Nothing that needs interrupts on waits for the vCPU. Interrupts are off.
+/// Nothing that needs interrupts on waits for the vCPU, as far as this CPU is not
+/// interrupted for it, as it is by a kick. Interrupts are off.
 #[inline]
 fn may_reenter(vcpu: &Vcpu) -> bool {
-    !vcpu.request_pending()
-        && vcpu.mode() == b::IN_GUEST_MODE
-        // SAFETY: Reads the thread's flags.
-        && !unsafe { b::kvm_la_xfer_to_guest_mode_work_pending() }
+    !vcpu.request_pending() && !work_pending()
 }
 
 /// kvm_arch_vcpu_ioctl_run.

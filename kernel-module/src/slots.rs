@@ -52,15 +52,18 @@ impl<'a> Srcu<'a> {
         len: u8,
         data: &mut [u8; 8],
     ) -> bool {
-        let pointer = data.as_mut_ptr().cast();
+        // Devices in C read it as one number (virt/kvm/eventfd.c:ioeventfd_in_range).
+        let mut aligned = u64::from_ne_bytes(*data);
+        let pointer = (&raw mut aligned).cast();
         let (vcpu, len) = (self.vcpu.kvm_vcpu, i32::from(len));
-        // SAFETY: Under srcu; `data` has eight bytes and `len` is at most eight.
+        // SAFETY: Under srcu; there are eight bytes and `len` is at most eight.
         let result = unsafe {
             match direction {
                 Direction::Read => b::kvm_io_bus_read(vcpu, bus, address, len, pointer),
                 Direction::Write => b::kvm_io_bus_write(vcpu, bus, address, len, pointer),
             }
         };
+        *data = aligned.to_ne_bytes();
         result == 0
     }
 

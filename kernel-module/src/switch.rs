@@ -11,6 +11,7 @@ use core::mem::offset_of;
 use kernel::prelude::*;
 
 use crate::bindings as b;
+use crate::run::Handler;
 
 /// What the world switch reads and writes, at the start of a `Vcpu`.
 ///
@@ -47,7 +48,7 @@ pub(crate) struct Switch {
     host_percpu: Cell<u64>,
     /// Called with the `Switch` after each exit, interrupts off; enters the
     /// guest again if the result is positive.
-    pub(crate) handler: Cell<Option<unsafe extern "C" fn(*const Switch) -> i32>>,
+    pub(crate) handler: Cell<Option<Handler>>,
 }
 
 global_asm!(

@@ -6,6 +6,15 @@
 #[cfg(CONFIG_TRACEPOINTS)]
 use crate::bindings as b;
 
+/// Whether a tracepoint is on.
+#[cfg(CONFIG_TRACEPOINTS)]
+macro_rules! wanted {
+    ($point:ident) => {
+        // SAFETY: The key of a tracepoint may be asked for at any time.
+        unsafe { kernel::jump_label::static_branch_unlikely!(b::$point, b::tracepoint, key) }
+    };
+}
+
 macro_rules! events {
     ($(
         $(#[$meta:meta])*
@@ -16,11 +25,7 @@ macro_rules! events {
         pub(crate) fn $name($($arg: $kind),*) {
             #[cfg(CONFIG_TRACEPOINTS)]
             {
-                // SAFETY: The key of a tracepoint may be asked for at any time.
-                let wanted = unsafe {
-                    kernel::jump_label::static_branch_unlikely!(b::$point, b::tracepoint, key)
-                };
-                if wanted {
+                if wanted!($point) {
                     // SAFETY: Takes plain values. An `unsigned long` is a usize in the
                     // bindings, which is as wide as a register.
                     unsafe { b::$call($($arg as _),*) };
@@ -64,6 +69,20 @@ events! {
         rust_do_trace_kvm_iocsr(kind: i32, len: i32, address: u64, value: u64);
     /// The vCPU has a new GID.
     vpid_change => __tracepoint_kvm_vpid_change, rust_do_trace_kvm_vpid_change(vpid: u64);
+}
+
+/// Whether one of the events that a csr* makes is traced.
+#[inline(always)]
+pub(crate) fn csr_exit_wanted() -> bool {
+    #[cfg(CONFIG_TRACEPOINTS)]
+    {
+        wanted!(__tracepoint_kvm_exit)
+            || wanted!(__tracepoint_kvm_exit_gspr)
+            || wanted!(__tracepoint_kvm_exit_csr)
+            || wanted!(__tracepoint_kvm_reenter)
+    }
+    #[cfg(not(CONFIG_TRACEPOINTS))]
+    false
 }
 
 /// Reasons of the events of single instructions.

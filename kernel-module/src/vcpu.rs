@@ -14,7 +14,7 @@
 //! * `interrupts`: anybody, atomically.
 
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{fence, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{fence, AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use kernel::prelude::*;
 use kvm_core::cpucfg::GuestCpucfg;
@@ -156,6 +156,8 @@ pub(crate) struct Vcpu {
     /// The same for the scheduler's notifier.
     pub(crate) preempted_cache: UnsafeCell<b::gfn_to_hva_cache>,
     cpucfg: UnsafeCell<GuestCpucfg>,
+    /// The guest has message interrupts: of `cpucfg`, for any context.
+    msgint: AtomicBool,
     csr: UnsafeCell<CsrFile>,
     /// Floating point and more.
     pub(crate) units: Units,
@@ -258,14 +260,6 @@ impl Vcpu {
         fence(Ordering::SeqCst);
     }
 
-    /// Whether the vCPU is in the guest, or was kicked.
-    #[inline]
-    pub(crate) fn mode(&self) -> u32 {
-        // SAFETY: As for `requests`.
-        let word = unsafe { AtomicI32::from_ptr(&raw mut (*self.kvm_vcpu).mode) };
-        word.load(Ordering::Relaxed) as u32
-    }
-
     /// Tells the generic half where a kick must go.
     pub(crate) fn set_host_cpu(&self, cpu: i32) {
         // SAFETY: As for `requests`.
@@ -316,8 +310,14 @@ impl Vcpu {
 
     /// Changes it; for KVM_SET_ONE_REG.
     pub(crate) fn set_cpucfg(&self, cpucfg: GuestCpucfg) {
+        self.msgint.store(cpucfg.msgint(), Ordering::Relaxed);
         // SAFETY: As for `cpucfg`.
         unsafe { *self.cpucfg.get() = cpucfg };
+    }
+
+    /// Whether the guest has message interrupts. From any context.
+    pub(crate) fn has_msgint(&self) -> bool {
+        self.msgint.load(Ordering::Relaxed)
     }
 
     /// The values of the CSRs: the home of those that the CPU does not keep
@@ -532,7 +532,7 @@ unsafe fn create(kvm_vcpu: *mut b::kvm_vcpu) -> Result {
     timer::init(&vcpu);
 
     let switch = &vcpu.switch;
-    switch.handler.set(Some(run::handle_exit));
+    switch.handler.set(Some(run::handler()));
     switch.entry.set(host.switch.exit_entry());
     switch.guest_pgd.set(vm.table_address());
     // SAFETY: The VM's mm lives as long as the VM.

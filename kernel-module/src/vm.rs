@@ -305,6 +305,7 @@ pub(crate) extern "C" fn kvm_vm_ioctl_check_extension(_kvm: *mut b::kvm, extensi
         | b::KVM_CAP_READONLY_MEM
         | b::KVM_CAP_IMMEDIATE_EXIT
         | b::KVM_CAP_IOEVENTFD
+        | b::KVM_CAP_VCPU_ATTRIBUTES
         | b::KVM_CAP_IRQFD_RESAMPLE
         | b::KVM_CAP_SET_GUEST_DEBUG => 1,
         // A bit for each KVM_MP_STATE_*; upstream, which has RUNNABLE (0)
@@ -312,6 +313,8 @@ pub(crate) extern "C" fn kvm_vm_ioctl_check_extension(_kvm: *mut b::kvm, extensi
         b::KVM_CAP_MP_STATE => 1 << b::KVM_MP_STATE_RUNNABLE | 1 << b::KVM_MP_STATE_STOPPED,
         b::KVM_CAP_SET_GUEST_DEBUG2 => GUEST_DEBUG as i32,
         b::KVM_CAP_SYNC_REGS => la_arch::sync_regs::ALL as i32,
+        // SAFETY: Reads a kernel setting.
+        b::KVM_CAP_STEAL_TIME => i32::from(unsafe { b::kvm_la_sched_info_on() }),
         // SAFETY: Reads a cpumask.
         b::KVM_CAP_NR_VCPUS => unsafe { b::kvm_la_online_cpus() }.min(b::KVM_MAX_VCPUS) as i32,
         b::KVM_CAP_MAX_VCPUS => b::KVM_MAX_VCPUS as i32,

@@ -10,7 +10,7 @@ mod status;
 mod table;
 
 pub use cpuid::{set_cpuid, CpuidChange, PhysIdOwner};
-pub use emulate::{emulate, Emulated};
+pub use emulate::{emulate, emulate_in_memory, Emulated};
 pub use file::CsrFile;
 pub use status::{
     get_estat, get_gintc, set_estat, set_gintc, Status, ESTAT_DIRECT, ESTAT_LINES, GINTC_LINES,

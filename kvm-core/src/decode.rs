@@ -14,7 +14,7 @@ mod transfer;
 
 pub use memory::{data_address, memory, Access, Memory, Offset, Operand, Refusal, Shape};
 pub use register::{Fpr, Gpr, Gprs};
-pub use sensitive::{sensitive, CsrAccess, CsrOp, IocsrAccess, Sensitive};
+pub use sensitive::{csr_access, sensitive, CsrAccess, CsrOp, IocsrAccess, Sensitive};
 pub use transfer::{Loaded, MmioRequest, MmioTransfer};
 
 /// Way of an access, seen from the CPU.

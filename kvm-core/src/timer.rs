@@ -213,8 +213,8 @@ impl Timer {
             }
             Expiry::At(at) => {
                 let late = frequency.ns_to_ticks(now - at);
-                let period = self.tcfg & Tcfg::FIELDS & !3;
-                if tcfg.periodic() && period != 0 {
+                if tcfg.periodic() {
+                    let period = (self.tcfg & Tcfg::FIELDS & !3).max(1);
                     (period - late % period, true)
                 } else {
                     (TVAL_MASK.wrapping_sub(late) & TVAL_MASK, true)

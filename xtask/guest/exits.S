@@ -43,6 +43,8 @@
 #define TICLR		0x44
 /* Implementation-specific: exits in every KVM. */
 #define IMPCTL1		0x80
+/* The fetch watchpoints' status. */
+#define FWPS		0x381
 
 #define TIMER_LINE	11
 #define IPI_LINE	12
@@ -137,6 +139,9 @@ _start:
 	li.d	$t1, 2
 	many	cpucfg, MANY, cpucfg $t0, $t1
 	many	csr, MANY, csrrd $t0, IMPCTL1
+	/* As Linux 7.3 at each switch of threads (hw_breakpoint_thread_switch). */
+	many	csr_watchpoint_read, MANY, csrrd $t0, FWPS
+	many	csr_watchpoint_write, MANY, csrwr $t0, FWPS
 
 	li.d	$t1, IPI_ENABLE
 	many	iocsr_kernel_read, MANY, iocsrrd.w $t0, $t1

@@ -30,10 +30,13 @@ impl Chip {
     }
 }
 
-/// Sends a message to its vCPU; EINVAL if there is none.
+/// Sends a message to its vCPU; EINVAL if there is none, or its guest has no
+/// message interrupts.
 pub(crate) fn post(vm: &Vm, target: Target) -> Result {
     let vcpu = vm.vcpu_by_cpuid(u64::from(target.cpuid)).ok_or(EINVAL)?;
-    vcpu.messages.post(target.vector);
+    vcpu.messages
+        .post(target.vector, vcpu.has_msgint())
+        .map_err(failure)?;
     vcpu.raise(u32::from(Line::AVEC.bit()));
     vcpu.kick();
     Ok(())

@@ -48,6 +48,11 @@ impl Chip {
         }
     }
 
+    /// Tells again which lines of a vCPU are high.
+    pub(crate) fn repeat(&self, vcpu: VcpuId, sink: &mut Sink<'_>) {
+        self.state.with(|state| state.repeat(vcpu, sink));
+    }
+
     /// Raises or lowers a vector, from any context.
     pub(crate) fn set_vector(&self, vm: &Vm, current: Option<&Vcpu>, vector: u8, level: bool) {
         let mut sink = Sink::new(vm, current);

@@ -139,7 +139,9 @@ impl Vm {
         match injection {
             Injection::Pin(pin) => self.pic.set_pin(pin, level, &mut sink),
             Injection::Vector(vector) => sink.set_vector(vector, level),
-            Injection::Message(target) => self.pending.post(target.vector),
+            Injection::Message(target) => {
+                assert_eq!(self.pending.post(target.vector, true), Ok(()));
+            }
         }
     }
 

@@ -26,25 +26,44 @@ pub fn emulate(
     gprs: &mut Gprs,
     features: CsrFeatures,
 ) -> Emulated {
-    let number = access.number;
     let lendable = 2 * u16::from(features.counters.min(COUNTERS));
-    if number.wrapping_sub(PERFCTRL0) < lendable {
+    if access.number.wrapping_sub(PERFCTRL0) < lendable {
         return Emulated::LendCounters;
     }
-    if !is_software(number) {
+    if !in_memory(file, access, gprs) {
         access.rd.write(gprs, 0);
-        return Emulated::Done;
     }
-    let old = file.get(number);
-    let written = match access.op {
-        CsrOp::Read => None,
-        CsrOp::Write => Some((u64::MAX, access.rd.read(gprs))),
-        CsrOp::Exchange { mask } => Some((mask.read(gprs), access.rd.read(gprs))),
+    Emulated::Done
+}
+
+/// Carries out `access` if it is to a register that lives in memory and is no
+/// counter, as [`emulate`] would whatever the guest's features are; false, with
+/// nothing done, if it is not. Linux guests with PERF_EVENTS make four such accesses
+/// at each switch of threads (since 7.3, hw_breakpoint.c: MWPS and FWPS).
+#[inline(always)]
+pub fn emulate_in_memory(file: &mut CsrFile, access: CsrAccess, gprs: &mut Gprs) -> bool {
+    access.number.wrapping_sub(PERFCTRL0) >= 2 * u16::from(COUNTERS)
+        && in_memory(file, access, gprs)
+}
+
+/// An access to a register that lives in memory; false, with nothing done, if it is
+/// none.
+#[inline(always)]
+fn in_memory(file: &mut CsrFile, access: CsrAccess, gprs: &mut Gprs) -> bool {
+    let number = access.number;
+    let cell = match file.cell(number) {
+        Some(cell) if is_software(number) => cell,
+        _ => return false,
     };
-    if let Some((mask, value)) = written {
-        let new = write_rule(number).apply(old, value, mask);
-        file.set(number, new);
+    let old = *cell;
+    let mask = match access.op {
+        CsrOp::Read => 0,
+        CsrOp::Write => u64::MAX,
+        CsrOp::Exchange { mask } => mask.read(gprs),
+    };
+    if access.op != CsrOp::Read {
+        *cell = write_rule(number).apply(old, access.rd.read(gprs), mask);
     }
     access.rd.write(gprs, old);
-    Emulated::Done
+    true
 }

@@ -100,8 +100,14 @@ impl CsrFile {
     /// Sets CSR `number`, if it has a value.
     #[inline]
     pub fn set(&mut self, number: u16, value: u64) {
-        if let Some(cell) = Self::slot(number).and_then(|slot| self.values.get_mut(slot)) {
+        if let Some(cell) = self.cell(number) {
             *cell = value;
         }
+    }
+
+    /// The value of CSR `number`, if it has one.
+    #[inline(always)]
+    pub fn cell(&mut self, number: u16) -> Option<&mut u64> {
+        self.values.get_mut(Self::slot(number)?)
     }
 }

@@ -134,6 +134,7 @@ impl WriteRule {
 
 /// The rule for guest writes to a software CSR (Volume 1, 7.7 to 7.9, the
 /// fields marked RW and W1C); no effect on any other number.
+#[inline(always)]
 pub const fn write_rule(number: u16) -> WriteRule {
     match number {
         n::IMPCTL1 | n::IMPCTL2 | n::CTAG | n::MERRERA | n::MERRSAVE | n::DERA | n::DSAVE => {

@@ -2,7 +2,7 @@
 
 use super::table::{DB0ADDR, IB0ADDR};
 use super::*;
-use crate::decode::{CsrAccess, CsrOp, Gpr, Gprs};
+use crate::decode::{csr_access, CsrAccess, CsrOp, Gpr, Gprs};
 use la_arch::csr::number as n;
 use proptest::prelude::*;
 
@@ -14,6 +14,52 @@ const PLAIN: CsrFeatures = CsrFeatures {
 fn run(file: &mut CsrFile, op: CsrOp, number: u16, gprs: &mut Gprs, f: CsrFeatures) -> Emulated {
     let rd = Gpr::new(4);
     emulate(file, CsrAccess { op, number, rd }, gprs, f)
+}
+
+/// The short way does what the long one does, or nothing.
+#[test]
+fn the_short_way_is_the_long_one() {
+    let gprs: Gprs = core::array::from_fn(|i| (i as u64).wrapping_mul(0x0123_4567_89ab_cdef));
+    let filled = {
+        let mut file = CsrFile::new(3);
+        for number in 0..0x800 {
+            file.set(number, !u64::from(number));
+        }
+        file
+    };
+    // rj is 0 for a read, 1 for a write; else it is the mask.
+    for (number, rj, rd) in (0..0x4000u16).flat_map(|number| {
+        [
+            (number, 0, 4),
+            (number, 1, 4),
+            (number, 1, 0),
+            (number, 9, 9),
+        ]
+    }) {
+        let word = 0x0400_0000 | u32::from(number) << 10 | rj << 5 | rd;
+        let (mut file, mut after) = (filled.clone(), gprs);
+        let access = csr_access(word).unwrap();
+        let done = emulate_in_memory(&mut file, access, &mut after);
+        let (mut long_file, mut long_after) = (filled.clone(), gprs);
+        let counter = (0x200..=0x207).contains(&number);
+        assert_eq!(
+            done,
+            classify(number, PLAIN) == Class::Software && !counter,
+            "{number:#x}"
+        );
+        if done {
+            emulate(&mut long_file, access, &mut long_after, PLAIN);
+        }
+        assert_eq!(after, long_after, "{number:#x}");
+        assert!(
+            (0..0x800).all(|n| file.get(n) == long_file.get(n)),
+            "{number:#x}"
+        );
+    }
+    // cpucfg, iocsrrd.w, idle, none at all.
+    for word in [0x6c00, 0x0648_0800, 0x0648_8000, 0, u32::MAX] {
+        assert_eq!(csr_access(word), None, "{word:#x}");
+    }
 }
 
 #[test]

@@ -92,21 +92,34 @@ const WR_H: u32 = two_registers(privileged::IOCSRWR_H);
 const WR_W: u32 = two_registers(privileged::IOCSRWR_W);
 const WR_D: u32 = two_registers(privileged::IOCSRWR_D);
 
+/// Decodes `word` if it is a csr*.
+#[inline]
+pub const fn csr_access(word: u32) -> Option<CsrAccess> {
+    if word >> 24 != CSR {
+        return None;
+    }
+    let rj = Gpr::new(word >> 5);
+    let op = match rj.number() {
+        0 => CsrOp::Read,
+        1 => CsrOp::Write,
+        _ => CsrOp::Exchange { mask: rj },
+    };
+    Some(CsrAccess {
+        op,
+        number: (word >> 10 & 0x3fff) as u16,
+        rd: Gpr::new(word),
+    })
+}
+
 /// Decodes `word`, the instruction that raised GSPR. `None` is one that a
 /// guest does not have: inject INE.
 #[inline]
 pub const fn sensitive(word: u32) -> Option<Sensitive> {
+    if let Some(access) = csr_access(word) {
+        return Some(Sensitive::Csr(access));
+    }
     let rd = Gpr::new(word);
     let rj = Gpr::new(word >> 5);
-    if word >> 24 == CSR {
-        let op = match rj.number() {
-            0 => CsrOp::Read,
-            1 => CsrOp::Write,
-            _ => CsrOp::Exchange { mask: rj },
-        };
-        let number = (word >> 10 & 0x3fff) as u16;
-        return Some(Sensitive::Csr(CsrAccess { op, number, rd }));
-    }
     let (direction, width) = match word >> 10 {
         CPUCFG => return Some(Sensitive::Cpucfg { rd, rj }),
         RD_B => (Direction::Read, 1),

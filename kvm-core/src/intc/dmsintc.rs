@@ -101,10 +101,10 @@ impl Dmsintc {
 
 /// The vectors that wait for a vCPU. Needs no lock.
 ///
-/// Delivery: [`post`](Self::post), then raise [`Line::AVEC`](super::Line::AVEC)
-/// (only of a vCPU whose guest has message interrupts), then kick. Entry: if
-/// the line was raised, [`take`](Self::take) and merge into ISR0-3. In that
-/// order no vector is lost: one posted after the take raises the line again.
+/// Delivery: [`post`](Self::post), then raise [`Line::AVEC`](super::Line::AVEC),
+/// then kick. Entry: if the line was raised, [`take`](Self::take) and merge
+/// into ISR0-3. In that order no vector is lost: one posted after the take
+/// raises the line again.
 #[derive(Debug, Default)]
 pub struct Pending([AtomicU64; 4]);
 
@@ -121,10 +121,20 @@ impl Pending {
 
     /// Adds a vector. From any context. Releases, so that what the sender
     /// wrote before is visible to the vCPU that takes the vector.
-    pub fn post(&self, vector: u8) {
+    ///
+    /// # Errors
+    ///
+    /// [`IntcError::Target`] if the vCPU's guest does not have message
+    /// interrupts (`msgint`): it has neither the line nor the registers (Linux
+    /// 7.3 intc/dmsintc.c; before, the vector was kept and 0 returned).
+    pub fn post(&self, vector: u8, msgint: bool) -> Result<(), IntcError> {
+        if !msgint {
+            return Err(IntcError::Target);
+        }
         if let Some(word) = self.0.get(usize::from(vector >> 6)) {
             word.fetch_or(1 << (vector & 63), Ordering::Release);
         }
+        Ok(())
     }
 
     /// Takes all vectors: what to OR into ISR0 to ISR3.

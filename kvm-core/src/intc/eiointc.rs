@@ -175,13 +175,16 @@ impl Eiointc {
         self.drive(vcpu, fx);
     }
 
-    /// The line of a group of 32 vectors, 0 to 7. A number is cut to the eight
-    /// lines there are; of a bitmap the lowest bit counts, and a bitmap
-    /// without one of four is line 0.
+    /// The line of a group of 32 vectors, 0 to 7. A number beyond the eight
+    /// lines is line 0, as since Linux 7.3; of a bitmap the lowest bit counts,
+    /// and a bitmap without one of four is line 0.
     fn line_of(&self, group: u32) -> u8 {
         let byte = (self.ipmap >> (8 * (group & 7))) as u8;
         if self.status & reg::INT_ENCODE != 0 {
-            byte & 7
+            match byte {
+                line @ 0..=7 => line,
+                _ => 0,
+            }
         } else {
             match byte.trailing_zeros() {
                 line @ 0..=3 => line as u8,
@@ -218,7 +221,16 @@ impl Eiointc {
         }
     }
 
-    /// The same for all vCPUs.
+    /// Tells again which lines of a vCPU are high: its reset has forgotten them,
+    /// and they are still up.
+    pub fn repeat(&self, vcpu: VcpuId, fx: &mut impl Effects) {
+        let high = self.lines.get(vcpu.index()).copied().unwrap_or(0);
+        for line in (0..8).filter(|line| high & (1 << line) != 0) {
+            fx.set_line(vcpu, Line::hwi(line), true);
+        }
+    }
+
+    /// [`drive`](Self::drive) for all vCPUs.
     fn drive_all(&mut self, fx: &mut impl Effects) {
         for vcpu in 0..=u8::MAX {
             self.drive(VcpuId::from_byte(vcpu), fx);

@@ -19,6 +19,8 @@ pub enum IntcError {
     AlreadySet,
     /// A route's type, chip or pin does not exist.
     Route,
+    /// The vCPU that a message names cannot take it.
+    Target,
     /// The controller that a route leads to was not created.
     NoDevice,
 }
@@ -35,7 +37,12 @@ impl IntcError {
             Self::DmsAttribute => ENXIO,
             Self::AlreadySet => EFAULT,
             Self::NoDevice => ENODEV,
-            Self::Group | Self::Attribute | Self::Vcpu | Self::Value | Self::Route => EINVAL,
+            Self::Group
+            | Self::Attribute
+            | Self::Vcpu
+            | Self::Value
+            | Self::Route
+            | Self::Target => EINVAL,
         }
     }
 }

@@ -230,6 +230,14 @@ impl Core {
         self.update(vcpu, fx, |core| core.status |= bits);
     }
 
+    /// Tells again that the line is high, if it is: the vCPU's reset has forgotten
+    /// it.
+    pub fn repeat(&self, vcpu: VcpuId, fx: &mut impl Effects) {
+        if self.pending() {
+            fx.set_line(vcpu, Line::IPI, true);
+        }
+    }
+
     /// Takes a mail from another vCPU: the target's half of MAIL_SEND.
     pub fn deliver_mail(&mut self, mail: Mail) {
         let keep = keep_mask(mail.keep);

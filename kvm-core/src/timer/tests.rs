@@ -92,12 +92,21 @@ fn a_period_stays_in_phase() {
     assert_eq!((restore.estat, restore.tval), (TI, 1000));
 }
 
+/// The smallest period is one tick, as in Linux 7.3 (report 8).
 #[test]
-fn a_period_of_nothing_is_harmless() {
+fn a_period_of_nothing_is_one_tick() {
     let f = mhz(100);
+    for now in [0, 1, 10, 1_000_000, u64::MAX] {
+        let mut timer = Timer::new();
+        timer.save(f, 0, EN | PERIODIC, 0);
+        let restore = timer.restore(f, now, 0);
+        assert_eq!((restore.estat, restore.tval), (TI, 1), "at {now} ns");
+        assert!(!restore.clear_ti);
+    }
+    // One that runs and has not expired keeps what is left of it.
     let mut timer = Timer::new();
-    timer.save(f, 0, EN | PERIODIC, 0);
-    assert_eq!(timer.restore(f, 1, 0).estat, TI);
+    timer.save(f, 0, EN | PERIODIC, 5);
+    assert_eq!(timer.restore(f, 10, 0).tval, 4);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub const CODE_SIZE: usize = 0x1_0000;
 /// programs can be checked there.
 #[macro_export]
 macro_rules! guest_code {
-    ($(#[$meta:meta])* $name:ident, $($line:expr),+ $(,)?) => {
+    ($(#[$meta:meta])* $vis:vis $name:ident, $($line:expr),+ $(,)?) => {
         #[cfg(target_arch = "loongarch64")]
         ::core::arch::global_asm!(
             ".pushsection .rodata.guest_code, \"a\"",
@@ -37,7 +37,7 @@ macro_rules! guest_code {
 
         $(#[$meta])*
         #[cfg(target_arch = "loongarch64")]
-        fn $name() -> &'static [u8] {
+        $vis fn $name() -> &'static [u8] {
             unsafe extern "C" {
                 #[link_name = concat!("guest_code_", stringify!($name))]
                 static BEGIN: u8;
@@ -51,7 +51,7 @@ macro_rules! guest_code {
 
         $(#[$meta])*
         #[cfg(not(target_arch = "loongarch64"))]
-        fn $name() -> &'static [u8] {
+        $vis fn $name() -> &'static [u8] {
             let _ = [$($line),+];
             &[]
         }

@@ -23,7 +23,9 @@ pub mod signal;
 mod sys;
 pub mod system;
 pub mod uapi;
+pub mod userfault;
 pub mod vcpu;
+pub mod vectors;
 pub mod vm;
 
 pub use device::Device;
@@ -32,6 +34,7 @@ pub use event::Event;
 pub use fixture::Guest;
 pub use memory::Memory;
 pub use run::Exit;
+pub use sys::descriptor_of;
 pub use system::Kvm;
 pub use vcpu::Vcpu;
 pub use vm::Vm;

@@ -3,6 +3,7 @@
 use std::os::fd::BorrowedFd;
 
 use crate::error::Result;
+pub use crate::sys::View;
 use crate::sys::{self, Mapping};
 
 /// Memory of this process that guests can have as RAM. Guests and threads
@@ -20,6 +21,11 @@ impl Memory {
     /// not have is a bad address.
     pub fn of(file: BorrowedFd<'_>, length: usize) -> Result<Self> {
         Mapping::new(length, Some(file)).map(Self)
+    }
+
+    /// A file from `offset`, a multiple of the page size.
+    pub fn part_of(file: BorrowedFd<'_>, offset: u64, length: usize, view: View) -> Result<Self> {
+        Mapping::of(length, file, offset as i64, view).map(Self)
     }
 
     /// The size of the host's pages.
@@ -66,6 +72,11 @@ impl Memory {
     /// Reads an aligned number at once.
     pub fn read_u64(&self, offset: usize) -> u64 {
         self.0.read_u64(offset)
+    }
+
+    /// Reads an aligned number of 32 bits at once.
+    pub fn read_u32(&self, offset: usize) -> u32 {
+        self.0.read_u32(offset)
     }
 
     /// Takes pages away: they read zero from now on (MADV_DONTNEED). The host

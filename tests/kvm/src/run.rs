@@ -1,9 +1,11 @@
 //! `struct kvm_run`: what KVM_RUN and user space tell each other.
 
 use std::mem::offset_of;
+use std::os::fd::BorrowedFd;
 
 use la_arch::sync_regs::{SyncFpu, SyncLbt, SyncRegs};
 
+use crate::error::Result;
 use crate::sys::Mapping;
 
 /// Offsets in struct kvm_run.
@@ -59,6 +61,11 @@ pub struct RunPage(Mapping);
 impl RunPage {
     pub(crate) fn new(mapping: Mapping) -> Self {
         Self(mapping)
+    }
+
+    /// The page of a vCPU whose VM is another process's.
+    pub fn of(vcpu: BorrowedFd<'_>, size: usize) -> Result<Self> {
+        Mapping::new(size, Some(vcpu)).map(Self)
     }
 
     /// What the last KVM_RUN came back for.

@@ -161,6 +161,23 @@ pub(crate) unsafe fn new_file(fd: i32) -> File {
     File::from(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// A copy of a descriptor of another process, a child that has not been waited for.
+pub fn descriptor_of(process: u32, number: i32) -> Result<File> {
+    /// System calls (asm-generic/unistd.h).
+    const PIDFD_OPEN: i64 = 434;
+    const PIDFD_GETFD: i64 = 438;
+    let arguments = [process.into(), 0, 0, 0, 0];
+    // SAFETY: takes numbers.
+    let pidfd = unsafe { call_system("pidfd_open", PIDFD_OPEN, arguments) }?;
+    // SAFETY: the call made it.
+    let pidfd = unsafe { new_file(pidfd as i32) };
+    let arguments = [pidfd.as_raw_fd() as u64, number as u64, 0, 0, 0];
+    // SAFETY: takes numbers.
+    let copy = unsafe { call_system("pidfd_getfd", PIDFD_GETFD, arguments) }?;
+    // SAFETY: the call made it.
+    Ok(unsafe { new_file(copy as i32) })
+}
+
 /// A new eventfd that does not wait.
 pub(crate) fn new_eventfd() -> Result<File> {
     // SAFETY: takes two numbers.
@@ -177,6 +194,17 @@ pub(crate) fn page_size() -> usize {
     const PAGESIZE: c_int = 30;
     // SAFETY: takes a number.
     usize::try_from(unsafe { sysconf(PAGESIZE) }).unwrap_or(4096)
+}
+
+/// What stores to a mapping of a file do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// They change the file.
+    Shared,
+    /// They cannot be made.
+    ReadOnly,
+    /// They change a copy of the page, which the first one makes.
+    Private,
 }
 
 /// A mapping that goes with its value. Others (a guest, the kernel) change what
@@ -196,21 +224,28 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// A mapping of zeros, or of a file from its beginning.
     pub(crate) fn new(length: usize, file: Option<BorrowedFd<'_>>) -> Result<Self> {
-        let (fd, flags) = match file {
-            Some(file) => (file.as_raw_fd(), MAP_SHARED),
-            None => (-1, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE),
+        match file {
+            Some(file) => Self::of(length, file, 0, View::Shared),
+            None => {
+                let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+                Self::map(length, PROT_READ | PROT_WRITE, flags, -1, 0)
+            }
+        }
+    }
+
+    /// A mapping of a file from `offset`.
+    pub(crate) fn of(length: usize, file: BorrowedFd<'_>, offset: i64, view: View) -> Result<Self> {
+        let (protection, flags) = match view {
+            View::Shared => (PROT_READ | PROT_WRITE, MAP_SHARED),
+            View::ReadOnly => (PROT_READ, MAP_SHARED),
+            View::Private => (PROT_READ | PROT_WRITE, MAP_PRIVATE),
         };
+        Self::map(length, protection, flags, file.as_raw_fd(), offset)
+    }
+
+    fn map(length: usize, protection: c_int, flags: c_int, fd: c_int, offset: i64) -> Result<Self> {
         // SAFETY: a new mapping where the kernel likes.
-        let at = unsafe {
-            mmap(
-                std::ptr::null_mut(),
-                length,
-                PROT_READ | PROT_WRITE,
-                flags,
-                fd,
-                0,
-            )
-        };
+        let at = unsafe { mmap(std::ptr::null_mut(), length, protection, flags, fd, offset) };
         if at as usize == usize::MAX {
             return Err(last_error("mmap"));
         }
@@ -271,6 +306,15 @@ impl Mapping {
         let at = unsafe { self.at.add(offset) };
         // SAFETY: as above, and aligned (checked).
         unsafe { at.cast::<u64>().read_volatile() }
+    }
+
+    /// Reads an aligned number of 32 bits at once.
+    pub(crate) fn read_u32(&self, offset: usize) -> u32 {
+        self.check_aligned(offset, 4);
+        // SAFETY: inside the mapping (checked).
+        let at = unsafe { self.at.add(offset) };
+        // SAFETY: as above, and aligned (checked).
+        unsafe { at.cast::<u32>().read_volatile() }
     }
 
     /// Writes an aligned number at once.

@@ -48,11 +48,16 @@ impl Kvm {
         request::GET_API_VERSION.call(&self.0, 0)
     }
 
+    /// The size of what a vCPU shares with user space.
+    pub fn run_size(&self) -> Result<usize> {
+        let size = request::GET_VCPU_MMAP_SIZE.call(&self.0, 0)?;
+        Ok(usize::try_from(size).unwrap_or(0))
+    }
+
     /// A VM without memory, devices and vCPUs.
     pub fn create_vm(&self) -> Result<Vm> {
-        let size = request::GET_VCPU_MMAP_SIZE.call(&self.0, 0)?;
         let fd = request::CREATE_VM.call(&self.0, 0)?;
-        Ok(Vm::new(fd, usize::try_from(size).unwrap_or(0)))
+        Ok(Vm::new(fd, self.run_size()?))
     }
 }
 

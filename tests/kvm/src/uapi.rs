@@ -208,6 +208,31 @@ structures! {
     }
 }
 
+impl RoutingEntry {
+    /// A GSI that is a pin of a chip.
+    pub fn pin(gsi: u32, chip: u32, pin: u32) -> Self {
+        Self {
+            gsi,
+            kind: ROUTING_IRQCHIP,
+            flags: 0,
+            pad: 0,
+            of: [chip, pin, 0, 0, 0, 0, 0, 0],
+        }
+    }
+
+    /// A GSI that is a message to the EIOINTC (QEMU's virt board:
+    /// VIRT_PCH_MSI_ADDR_LOW).
+    pub fn message(gsi: u32, data: u32) -> Self {
+        Self {
+            gsi,
+            kind: ROUTING_MSI,
+            flags: 0,
+            pad: 0,
+            of: [0x2ff0_0000, 0, data, 0, 0, 0, 0, 0],
+        }
+    }
+}
+
 /// KVM_MEM_LOG_DIRTY_PAGES.
 pub const MEM_LOG_DIRTY_PAGES: u32 = 1;
 /// KVM_MEM_READONLY.
@@ -292,9 +317,11 @@ capabilities! {
     READONLY_MEM = 81;
     IRQFD_RESAMPLE = 82;
     DEVICE_CTRL = 89;
+    VCPU_ATTRIBUTES = 127;
     MAX_VCPU_ID = 128;
     IMMEDIATE_EXIT = 136;
     MANUAL_DIRTY_LOG_PROTECT2 = 168;
+    STEAL_TIME = 187;
     SET_GUEST_DEBUG2 = 195;
     DIRTY_LOG_RING_ACQ_REL = 223;
 }

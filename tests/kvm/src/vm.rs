@@ -117,6 +117,21 @@ impl Vm {
         Ok(bitmap)
     }
 
+    /// Forgets that pages were written, and has the next writes noted: those whose
+    /// bits are set, from page `first`, a multiple of 64.
+    pub fn clear_dirty_log(&self, slot: u32, first: u64, bits: &[u64]) -> Result<()> {
+        let log = u::ClearDirtyLog {
+            slot,
+            pages: 64 * bits.len() as u32,
+            first,
+            bitmap: bits.as_ptr() as u64,
+        };
+        // SAFETY: both live, and KVM only reads the bitmap, of which it is told the
+        // length.
+        unsafe { request::CLEAR_DIRTY_LOG.call_at(self, &raw const log as u64) }?;
+        Ok(())
+    }
+
     /// A new vCPU.
     pub fn create_vcpu(&self, id: u32) -> Result<Vcpu> {
         let fd = request::CREATE_VCPU.call(self, id.into())?;
@@ -227,12 +242,21 @@ impl Vm {
 
     /// Ties guest writes of `length` bytes at an address to an eventfd.
     pub fn ioeventfd(&self, address: u64, length: u32, event: &Event) -> Result<()> {
+        self.tie(address, length, None, event)
+    }
+
+    /// The same of one value alone.
+    pub fn ioeventfd_of(&self, address: u64, length: u32, value: u64, event: &Event) -> Result<()> {
+        self.tie(address, length, Some(value), event)
+    }
+
+    fn tie(&self, address: u64, length: u32, value: Option<u64>, event: &Event) -> Result<()> {
         let mut ioeventfd = u::Ioeventfd {
-            datamatch: 0,
+            datamatch: value.unwrap_or(0),
             address,
             length,
             fd: event.fd() as i32,
-            flags: 0,
+            flags: value.map_or(0, |_| u::IOEVENTFD_DATAMATCH),
             pad: [0; 9],
         };
         request::IOEVENTFD.call(self, &mut ioeventfd)?;

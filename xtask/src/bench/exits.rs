@@ -64,6 +64,8 @@ const fn class(
 const CLASSES: &[Class] = &[
     class("cpucfg", "cpucfg", "small", "site_cpucfg", 256),
     class("csr", "csr", "small", "site_csr", 256),
+    class("csr-watchpoint-read", "csr", "small", "site_csr_watchpoint_read", 256),
+    class("csr-watchpoint-write", "csr", "small", "site_csr_watchpoint_write", 256),
     class("iocsr-kernel-read", "iocsr", "small", "site_iocsr_kernel_read", 256),
     class("iocsr-kernel-write", "iocsr", "small", "site_iocsr_kernel_write", 256),
     class("iocsr-user-read", "iocsr", "small", "site_iocsr_user_read", 256),

@@ -96,10 +96,24 @@ fn errors_are_upstreams() {
         (IntcError::Vcpu, 22),
         (IntcError::Value, 22),
         (IntcError::Route, 22),
+        (IntcError::Target, 22),
     ];
     for (error, number) in errno {
         assert_eq!(error.errno(), number, "{error:?}");
     }
+}
+
+/// A guest without message interrupts gets none (report 10).
+#[test]
+fn a_guest_without_message_interrupts_is_no_target() {
+    let pending = Pending::new();
+    for vector in [0, 63, 64, 255] {
+        assert_eq!(pending.post(vector, false), Err(IntcError::Target));
+    }
+    assert!(!pending.any());
+    assert_eq!(pending.take(), [0; 4]);
+    assert_eq!(pending.post(255, true), Ok(()));
+    assert_eq!(pending.take(), [0, 0, 0, 1 << 63]);
 }
 
 proptest! {
@@ -108,7 +122,7 @@ proptest! {
         let pending = Pending::new();
         prop_assert!(!pending.any());
         for &vector in &vectors {
-            pending.post(vector);
+            prop_assert_eq!(pending.post(vector, true), Ok(()));
         }
         prop_assert_eq!(pending.any(), !vectors.is_empty());
         let taken = pending.take();

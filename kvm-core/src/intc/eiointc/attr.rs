@@ -3,7 +3,7 @@
 //! The EIOINTC as user space sees it: creation, save and restore (Linux
 //! kvm/intc/eiointc.c:`kvm_eiointc_get_attr`, `kvm_eiointc_set_attr`).
 
-use super::super::{uapi, Access, Effects, IntcError, Line, VcpuId};
+use super::super::{uapi, Access, Effects, IntcError, VcpuId};
 use super::{Eiointc, Register};
 use la_arch::eiointc as reg;
 
@@ -166,12 +166,8 @@ impl Eiointc {
             }
         }
         for vcpu in (0..=u8::MAX).map(VcpuId::from_byte) {
-            let before = self.lines.get(vcpu.index()).copied().unwrap_or(0);
             self.drive(vcpu, fx);
-            let still = before & self.lines.get(vcpu.index()).copied().unwrap_or(0);
-            for line in (0..8).filter(|line| still & (1 << line) != 0) {
-                fx.set_line(vcpu, Line::hwi(line), true);
-            }
+            self.repeat(vcpu, fx);
         }
     }
 }

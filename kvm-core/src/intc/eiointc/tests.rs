@@ -111,20 +111,70 @@ fn an_acknowledged_message_does_not_come_again() {
     assert!(m.sink.is_high(7, Line::hwi(0)));
 }
 
-/// Upstream indexes eight bitmaps with such a byte.
+/// A vCPU that is reset has forgotten its lines, the controller has not (report 15).
 #[test]
-fn encoded_lines_are_cut_to_eight() {
+fn lines_are_told_again_to_a_vcpu_that_was_reset() {
+    let mut m = Machine::new(0);
+    m.write(0, 0x200, 8, u64::MAX);
+    m.write(0, 0xc0, 1, 4);
+    m.write(0, 0x800, 1, 1); // CPU 0, vCPU 1
+    m.vector(0, true);
+    assert!(m.sink.is_high(1, Line::hwi(2)));
+    m.sink.high.clear();
+    m.chip.repeat(vcpu(0), &mut m.sink);
+    assert!(m.sink.high.is_empty());
+    m.chip.repeat(vcpu(1), &mut m.sink);
+    assert_eq!(m.sink.high.len(), 1);
+    assert!(m.sink.is_high(1, Line::hwi(2)));
+}
+
+/// Linux before 7.3 indexes eight bitmaps with such a byte (report 18).
+#[test]
+fn encoded_lines_beyond_the_eight_are_line_0() {
     let mut m = Machine::new(ALL_FEATURES);
     let config = reg::ENABLED | reg::INT_ENCODE;
     m.chip.virt_write(4, 4, config.into(), &mut m.sink);
     m.write(0, 0x200, 8, u64::MAX);
-    m.write(0, 0xc0, 1, 0xff);
     m.vector(0, true); // CPU 0, vCPU 1
-    assert!(m.sink.is_high(1, Line::hwi(7)));
-    // The line follows the map.
-    m.write(0, 0xc0, 1, 5);
-    assert_eq!(m.sink.high.len(), 1);
-    assert!(m.sink.is_high(1, Line::hwi(5)));
+                       // The line follows the map, also up and down across the last one.
+    for (byte, line) in [
+        (7, 7),
+        (8, 0),
+        (9, 0),
+        (12, 0),
+        (0x80, 0),
+        (0xff, 0),
+        (5, 5),
+    ] {
+        m.write(0, 0xc0, 1, byte);
+        assert_eq!(m.sink.high.len(), 1, "byte {byte:#x}");
+        assert!(m.sink.is_high(1, Line::hwi(line)), "byte {byte:#x}");
+    }
+}
+
+/// The byte is saved as it was written, and means the same line after that.
+#[test]
+fn a_line_beyond_the_eight_is_restored_as_line_0() {
+    for byte in [8u32, 9, 0xff] {
+        let mut m = Machine::new(ALL_FEATURES);
+        let config = reg::ENABLED | reg::INT_ENCODE;
+        m.chip.virt_write(4, 4, config.into(), &mut m.sink);
+        m.write(0, 0x200, 8, u64::MAX);
+        m.write(0, 0xc0, 1, byte.into());
+        m.vector(0, true);
+        assert_eq!(m.chip.get_attr(REGS, 0xc0), Ok(byte));
+        let mut copy = Machine::new(ALL_FEATURES);
+        for attr in saved_attrs() {
+            let value = m.chip.get_attr(REGS, attr).unwrap();
+            copy.set(REGS, attr, value).unwrap();
+        }
+        let state = m.chip.get_attr(SW, uapi::EXTIOI_SW_STATUS_STATE).unwrap();
+        copy.set(SW, uapi::EXTIOI_SW_STATUS_STATE, state).unwrap();
+        copy.set(CTRL, uapi::EXTIOI_CTRL_LOAD_FINISHED, 0).unwrap();
+        assert_eq!(copy.chip.get_attr(REGS, 0xc0), Ok(byte));
+        assert_eq!(copy.sink.high.len(), 1);
+        assert!(copy.sink.is_high(1, Line::hwi(0)));
+    }
 }
 
 #[test]
@@ -356,7 +406,13 @@ impl Naive {
     fn line(&self, v: usize) -> u8 {
         let byte = self.mem[0xc0 + v / 32];
         match byte {
-            _ if self.status & 4 != 0 => byte % 8,
+            _ if self.status & 4 != 0 => {
+                if byte < 8 {
+                    byte
+                } else {
+                    0
+                }
+            }
             b if b & 1 != 0 => 0,
             b if b & 2 != 0 => 1,
             b if b & 4 != 0 => 2,

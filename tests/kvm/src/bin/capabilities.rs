@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
+use kvm::error::errno::ENXIO;
 use kvm::harness::{self, Case, Outcome, Skip};
 use kvm::uapi::capability as cap;
 use kvm::uapi::{Capability, MP_RUNNABLE, MP_STOPPED};
-use kvm::{Kvm, ensure, ensure_eq};
+use kvm::{Kvm, ensure, ensure_eq, ensure_errno};
+use la_arch::kvm::vcpu_attr;
 
 /// What upstream's KVM for LoongArch answers too (Linux
 /// arch/loongarch/kvm/vm.c:kvm_vm_ioctl_check_extension and generic code).
@@ -95,8 +97,41 @@ fn additions(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
+/// A VMM that asks before it uses attributes of vCPUs, and steal time by them, is told
+/// (report 2; new in Linux 7.3).
+fn attributes(kvm: &Kvm) -> Outcome {
+    let fault = "attributes of vCPUs are not told";
+    harness::known_in_linux(kvm, fault, attributes_are_told(kvm))
+}
+
+fn attributes_are_told(kvm: &Kvm) -> Outcome {
+    let vcpu = kvm.create_vm()?.create_vcpu(0)?;
+    for group in [vcpu_attr::CPUCFG, vcpu_attr::PVTIME_CTRL] {
+        ensure_errno!(vcpu.has_attr(group, u64::MAX), ENXIO, "group {group}");
+    }
+    vcpu.has_attr(vcpu_attr::CPUCFG, 2)?;
+    ensure_eq!(
+        kvm.capability(cap::VCPU_ATTRIBUTES)?,
+        1,
+        "{}",
+        cap::VCPU_ATTRIBUTES.name
+    );
+    let steal_time = vcpu.has_attr(vcpu_attr::PVTIME_CTRL, vcpu_attr::PVTIME_GPA);
+    ensure_eq!(
+        kvm.capability(cap::STEAL_TIME)?,
+        i32::from(steal_time.is_ok()),
+        "{}",
+        cap::STEAL_TIME.name
+    );
+    Ok(())
+}
+
 fn main() -> ExitCode {
     harness::run(&[
+        Case {
+            name: "attributes",
+            run: attributes,
+        },
         Case {
             name: "common",
             run: common,

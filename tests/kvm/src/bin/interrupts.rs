@@ -1,76 +1,23 @@
 //! Interrupts into a guest: messages and routes and what they may hold,
-//! KVM_CAP_IRQFD_RESAMPLE, and inter-processor interrupts that race.
+//! KVM_CAP_IRQFD_RESAMPLE, lines by number, and inter-processor interrupts that
+//! race.
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use kvm::error::errno::{EINTR, EINVAL};
+use kvm::error::errno::{EEXIST, EINTR, EINVAL};
 use kvm::fixture::PCH_PIC;
 use kvm::harness::{self, Case, Outcome};
 use kvm::signal::Alarm;
-use kvm::uapi::{ROUTING_IRQCHIP, ROUTING_MSI, RoutingEntry, capability as cap};
-use kvm::{Event, Guest, Kvm, ensure, ensure_eq, ensure_errno};
+use kvm::uapi::{RoutingEntry, capability as cap};
+use kvm::vectors::{self, ready, silent};
+use kvm::{Event, Guest, Kvm, Memory, Vcpu, ensure, ensure_eq, ensure_errno};
+use la_arch::csr::number as csr;
+use la_arch::eiointc;
 use la_arch::kvm::device as d;
 
 /// Vectors of the EIOINTC.
 const VECTORS: u32 = 256;
-
-kvm::guest_code!(
-    /// Enables all vectors of the EIOINTC and line HWI0, then loops with interrupts
-    /// on. The handler reports each pending vector's number and acknowledges it.
-    eiointc,
-    "lu12i.w $s0, 0x30000",
-    "lu12i.w $s1, 1",
-    "addi.w $t0, $zero, -1",
-    "ori $t1, $s1, 0x600", // EIOINTC enable, eight words
-    "addi.d $t2, $t1, 32",
-    "1:",
-    "iocsrwr.w $t0, $t1",
-    "addi.d $t1, $t1, 4",
-    "bne $t1, $t2, 1b",
-    "move $t0, $s1",
-    "csrwr $t0, 0xc", // EENTRY = 0x1000
-    "addi.d $t0, $zero, 4",
-    "csrwr $t0, 0x4", // ECFG: HWI0
-    "addi.d $t0, $zero, 4",
-    "csrxchg $t0, $t0, 0x0", // CRMD.IE
-    "st.d $zero, $s0, 8",    // report 1: ready
-    "2:",
-    "b 2b",
-    ".p2align 12",
-    "ori $t1, $s1, 0x800", // core's vectors that are pending
-    "addi.d $t2, $t1, 32",
-    "move $t3, $zero",
-    "3:",
-    "iocsrrd.w $t0, $t1",
-    "beqz $t0, 4f",
-    "ctz.w $t4, $t0",
-    "addi.w $t5, $zero, 1",
-    "sll.w $t5, $t5, $t4",
-    "iocsrwr.w $t5, $t1", // acknowledge
-    "add.d $t4, $t4, $t3",
-    "st.d $t4, $s0, 0", // report 0: vector
-    "b 3b",
-    "4:",
-    "addi.d $t1, $t1, 4",
-    "addi.d $t3, $t3, 32",
-    "bne $t1, $t2, 3b",
-    "ertn",
-);
-
-fn ready(kvm: &Kvm) -> Result<Guest, Box<dyn std::error::Error>> {
-    let guest = Guest::with_irqchip(kvm, eiointc(), 1)?;
-    guest.expect(1, 0)?;
-    Ok(guest)
-}
-
-/// The guest gets no interrupt within a while.
-fn silent(guest: &Guest, what: &str) -> Outcome {
-    let alarm = Alarm::after(Duration::from_millis(5))?;
-    ensure_errno!(guest.vcpu().run(), EINTR, "the guest after {what}");
-    drop(alarm);
-    Ok(())
-}
 
 fn state(guest: &Guest) -> Result<Vec<u64>, kvm::Error> {
     let irqchip = guest.irqchip.as_ref();
@@ -83,7 +30,7 @@ fn state(guest: &Guest) -> Result<Vec<u64>, kvm::Error> {
 }
 
 fn messages(kvm: &Kvm) -> Outcome {
-    let guest = ready(kvm)?;
+    let guest = ready(kvm, 1)?;
     for vector in [0, 1, 31, 32, 100, 254, 255] {
         guest.vm.signal_msi(0x2ff0_0000, vector)?;
         guest.expect(0, vector.into())?;
@@ -92,7 +39,7 @@ fn messages(kvm: &Kvm) -> Outcome {
 }
 
 fn messages_that_are_no_vector(kvm: &Kvm) -> Outcome {
-    let guest = ready(kvm)?;
+    let guest = ready(kvm, 1)?;
     let before = state(&guest)?;
     for data in [
         VECTORS,
@@ -113,7 +60,7 @@ fn messages_that_are_no_vector(kvm: &Kvm) -> Outcome {
 }
 
 fn messages_without_controllers(kvm: &Kvm) -> Outcome {
-    let guest = Guest::new(kvm, eiointc())?;
+    let guest = Guest::new(kvm, vectors::reporter())?;
     ensure!(
         guest.vm.signal_msi(0x2ff0_0000, 5).is_err(),
         "a message was delivered nowhere"
@@ -129,39 +76,13 @@ fn messages_without_controllers(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
-fn message_route(gsi: u32, data: u32) -> RoutingEntry {
-    let mut of = [0; 8];
-    of[0] = 0x2ff0_0000;
-    of[2] = data;
-    RoutingEntry {
-        gsi,
-        kind: ROUTING_MSI,
-        flags: 0,
-        pad: 0,
-        of,
-    }
-}
-
-fn pin_route(gsi: u32, chip: u32, pin: u32) -> RoutingEntry {
-    let mut of = [0; 8];
-    of[0] = chip;
-    of[1] = pin;
-    RoutingEntry {
-        gsi,
-        kind: ROUTING_IRQCHIP,
-        flags: 0,
-        pad: 0,
-        of,
-    }
-}
-
 /// irqfds to messages: what is no vector does nothing.
 fn irqfd_messages(kvm: &Kvm) -> Outcome {
-    let guest = ready(kvm)?;
+    let guest = ready(kvm, 1)?;
     guest.vm.set_routing(&[
-        message_route(1, 77),
-        message_route(2, VECTORS),
-        message_route(3, u32::MAX),
+        RoutingEntry::message(1, 77),
+        RoutingEntry::message(2, VECTORS),
+        RoutingEntry::message(3, u32::MAX),
     ])?;
     let events = [Event::new()?, Event::new()?, Event::new()?];
     for (gsi, event) in (1..).zip(&events) {
@@ -188,32 +109,32 @@ fn irqfd_messages(kvm: &Kvm) -> Outcome {
 
 /// Routes to what does not exist are refused, and the table stays.
 fn routes(kvm: &Kvm) -> Outcome {
-    let guest = ready(kvm)?;
-    guest.vm.set_routing(&[message_route(1, 9)])?;
+    let guest = ready(kvm, 1)?;
+    guest.vm.set_routing(&[RoutingEntry::message(1, 9)])?;
     let event = Event::new()?;
     guest.vm.irqfd(1, &event, None)?;
     let wrong = [
-        pin_route(1, 0, 64),
-        pin_route(1, 0, u32::MAX),
-        pin_route(1, 1, 0),
-        pin_route(1, u32::MAX, 0),
+        RoutingEntry::pin(1, 0, 64),
+        RoutingEntry::pin(1, 0, u32::MAX),
+        RoutingEntry::pin(1, 1, 0),
+        RoutingEntry::pin(1, u32::MAX, 0),
         RoutingEntry {
             kind: 0,
-            ..pin_route(1, 0, 0)
+            ..RoutingEntry::pin(1, 0, 0)
         },
         RoutingEntry {
             kind: 3,
-            ..pin_route(1, 0, 0)
+            ..RoutingEntry::pin(1, 0, 0)
         },
         RoutingEntry {
             kind: u32::MAX,
-            ..pin_route(1, 0, 0)
+            ..RoutingEntry::pin(1, 0, 0)
         },
         RoutingEntry {
             flags: 2,
-            ..message_route(1, 0)
+            ..RoutingEntry::message(1, 0)
         },
-        pin_route(4096, 0, 0),
+        RoutingEntry::pin(4096, 0, 0),
     ];
     for route in wrong {
         ensure_errno!(
@@ -232,7 +153,7 @@ fn routes(kvm: &Kvm) -> Outcome {
 fn resample(kvm: &Kvm) -> Outcome {
     kvm.needs(cap::IRQFD_RESAMPLE)?;
     const PIN: u32 = 5;
-    let guest = ready(kvm)?;
+    let guest = ready(kvm, 1)?;
     let Some(chip) = &guest.irqchip else {
         return Ok(());
     };
@@ -269,7 +190,7 @@ fn resample(kvm: &Kvm) -> Outcome {
 /// Another pin's end of interrupt is no business of ours, nor is an edge's.
 fn resample_only_its_pin(kvm: &Kvm) -> Outcome {
     kvm.needs(cap::IRQFD_RESAMPLE)?;
-    let guest = ready(kvm)?;
+    let guest = ready(kvm, 1)?;
     let (device, again) = (Event::new()?, Event::new()?);
     guest.vm.irqfd(5, &device, Some(&again))?;
     set_pin_mask(&guest, 5, false)?;
@@ -327,7 +248,71 @@ fn set_pin_mask(guest: &Guest, pin: u32, masked: bool) -> Outcome {
     Ok(())
 }
 
-/// How many interrupts each of three senders waits for.
+/// The registers of the EIOINTC that decide about the line of vector 0, as offsets:
+/// ENABLE, ISR, COREISR of vCPU 0, IPMAP.
+const OF_VECTOR_0: [u64; 4] = [0x200, 0x300, 0x400, 0xc0];
+
+/// With numbers in place of bitmaps a byte of IPMAP beyond the eight lines is line 0,
+/// before and after it was saved and restored (report 18; since Linux 7.3).
+fn encoded_lines(kvm: &Kvm) -> Outcome {
+    let fault = "an encoded line beyond the eight is not line 0";
+    harness::known_in_linux(kvm, fault, encoded_lines_are_eight(kvm))
+}
+
+fn encoded_lines_are_eight(kvm: &Kvm) -> Outcome {
+    const LINES: u64 = 0x1ffc;
+    for (byte, line) in [
+        (0, 0),
+        (7, 7),
+        (8, 0),
+        (9, 0),
+        (12, 0),
+        (0x80, 0),
+        (0xff, 0),
+    ] {
+        let source = Guest::with_irqchip(kvm, vectors::reporter(), 1)?;
+        let target = Guest::with_irqchip(kvm, vectors::reporter(), 1)?;
+        let (Some(from), Some(to)) = (&source.irqchip, &target.irqchip) else {
+            return Ok(());
+        };
+        let (state, finished) = (d::EXTIOI_SW_STATUS_STATE, d::EXTIOI_CTRL_LOAD_FINISHED);
+        let numbers = u64::from(eiointc::ENABLED | eiointc::INT_ENCODE);
+        from.eiointc.set(d::EXTIOI_GRP_SW_STATUS, state, numbers)?;
+        from.eiointc.set(d::EXTIOI_GRP_REGS, 0x200, 1)?;
+        from.eiointc.set(d::EXTIOI_GRP_REGS, 0xc0, byte)?;
+        from.eiointc.set(d::EXTIOI_GRP_CTRL, finished, 0)?;
+        source.vm.signal_msi(0x2ff0_0000, 0)?;
+        let wanted = 4 << line;
+        let seen = source.vcpu().csr(csr::ESTAT)? & LINES;
+        ensure_eq!(seen, wanted, "lines for the byte {byte:#x}");
+        for register in OF_VECTOR_0 {
+            let value = from.eiointc.get(d::EXTIOI_GRP_REGS, register)?;
+            to.eiointc.set(d::EXTIOI_GRP_REGS, register, value)?;
+        }
+        let saved = from.eiointc.get(d::EXTIOI_GRP_SW_STATUS, state)?;
+        to.eiointc.set(d::EXTIOI_GRP_SW_STATUS, state, saved)?;
+        to.eiointc.set(d::EXTIOI_GRP_CTRL, finished, 0)?;
+        ensure_eq!(
+            to.eiointc.get(d::EXTIOI_GRP_REGS, 0xc0)?,
+            byte,
+            "the byte as it was saved"
+        );
+        let estat = source.vcpu().csr(csr::ESTAT)?;
+        target.vcpu().set_csr(csr::ESTAT, estat)?;
+        target
+            .vcpu()
+            .set_csr(csr::GINTC, source.vcpu().csr(csr::GINTC)?)?;
+        let seen = target.vcpu().csr(csr::ESTAT)? & LINES;
+        ensure_eq!(
+            seen,
+            wanted,
+            "lines for the byte {byte:#x} that was restored"
+        );
+    }
+    Ok(())
+}
+
+/// How many interrupts each of the senders waits for.
 const SENT: u64 = 2000;
 
 kvm::guest_code!(
@@ -376,13 +361,37 @@ kvm::guest_code!(
 /// while its owner clears them.
 fn ipi_race(kvm: &Kvm) -> Outcome {
     let guest = Guest::with_irqchip(kvm, ipi(), 4)?;
-    for (number, vcpu) in (0u64..).zip(&guest.vcpus) {
+    race(&guest.memory, &guest.vcpus)
+}
+
+/// vCPUs are made in any order, each number once, and interrupts find them (report
+/// 21).
+fn numbers_out_of_order(kvm: &Kvm) -> Outcome {
+    let guest = Guest::with_irqchip(kvm, ipi(), 0)?;
+    let mut vcpus = Vec::new();
+    for (cpuid, number) in (0u64..).zip([3, 1, 0, 200]) {
+        let vcpu = guest.vm.create_vcpu(number)?;
+        ensure_errno!(guest.vm.create_vcpu(number), EEXIST, "vCPU {number} again");
+        vcpu.start_at(0)?;
+        vcpu.set_csr(csr::CPUID, cpuid)?;
+        vcpus.push(vcpu);
+    }
+    for number in [256, 1 << 16, u32::MAX] {
+        ensure_errno!(guest.vm.create_vcpu(number), EINVAL, "vCPU {number}");
+    }
+    ensure_errno!(guest.vm.create_vcpu(3), EEXIST, "vCPU 3 again");
+    race(&guest.memory, &vcpus)
+}
+
+/// The first takes what the others send.
+fn race(memory: &Memory, vcpus: &[Vcpu]) -> Outcome {
+    for (number, vcpu) in (0u64..).zip(vcpus) {
         let mut regs = vcpu.regs()?;
         regs.gpr[4] = number;
         regs.gpr[5] = SENT;
         vcpu.set_regs(&regs)?;
     }
-    let Some((receiver, senders)) = guest.vcpus.split_first() else {
+    let Some((receiver, senders)) = vcpus.split_first() else {
         return Ok(());
     };
     let stop = std::sync::atomic::AtomicBool::new(false);
@@ -416,9 +425,9 @@ fn ipi_race(kvm: &Kvm) -> Outcome {
         received.map_err(|_| "the receiver died")??;
         Ok(())
     })?;
-    for bit in 1..4usize {
+    for bit in 1..vcpus.len() {
         ensure_eq!(
-            guest.memory.read_u64(0x2_0000 + 8 * bit),
+            memory.read_u64(0x2_0000 + 8 * bit),
             SENT,
             "interrupts counted of bit {bit}"
         );
@@ -457,8 +466,16 @@ fn main() -> ExitCode {
             run: resample_only_its_pin,
         },
         Case {
+            name: "encoded-lines",
+            run: encoded_lines,
+        },
+        Case {
             name: "ipi-race",
             run: ipi_race,
+        },
+        Case {
+            name: "numbers-out-of-order",
+            run: numbers_out_of_order,
         },
     ])
 }

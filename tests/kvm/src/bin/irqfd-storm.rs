@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use kvm::aio::{self, Reads};
 use kvm::random::Random;
-use kvm::uapi::{ROUTING_IRQCHIP, ROUTING_MSI, RoutingEntry, capability as cap};
+use kvm::uapi::{RoutingEntry, capability as cap};
 use kvm::{Event, Guest, Kvm};
 use la_arch::kvm::device as d;
 
@@ -111,31 +111,6 @@ kvm::guest_code!(
     "bne $t1, $t2, 3b",
     "ertn",
 );
-
-fn pin_route(pin: u32) -> RoutingEntry {
-    let mut of = [0; 8];
-    of[1] = pin;
-    RoutingEntry {
-        gsi: pin,
-        kind: ROUTING_IRQCHIP,
-        flags: 0,
-        pad: 0,
-        of,
-    }
-}
-
-fn message_route(vector: u32) -> RoutingEntry {
-    let mut of = [0; 8];
-    of[0] = 0x2ff0_0000;
-    of[2] = vector;
-    RoutingEntry {
-        gsi: vector,
-        kind: ROUTING_MSI,
-        flags: 0,
-        pad: 0,
-        of,
-    }
-}
 
 /// An eventfd that becomes an interrupt of the guest.
 struct Source {
@@ -244,8 +219,10 @@ fn use_controllers(guest: &Guest, end: &AtomicBool) -> Outcome {
 
 /// What all threads but the vCPUs' do.
 fn drive(guest: &Guest, disk: &Path, rounds: u64, seed: u64, resample: bool) -> Outcome {
-    let mut routes: Vec<_> = [LEVEL, EDGE, LINE].map(pin_route).into();
-    routes.extend(MESSAGES.map(message_route));
+    let mut routes: Vec<_> = [LEVEL, EDGE, LINE]
+        .map(|pin| RoutingEntry::pin(pin, 0, pin))
+        .into();
+    routes.extend(MESSAGES.map(|vector| RoutingEntry::message(vector, vector)));
     guest.vm.set_routing(&routes)?;
     let mut sources = vec![Source::new(guest, EDGE, false)?];
     if resample {

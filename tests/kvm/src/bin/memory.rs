@@ -11,7 +11,9 @@ use kvm::harness::{self, Case, Outcome};
 use kvm::run::Access;
 use kvm::signal::Alarm;
 use kvm::uapi::{MEM_LOG_DIRTY_PAGES, MEM_READONLY};
-use kvm::{Exit, Guest, Kvm, Memory, ensure, ensure_eq, ensure_errno};
+use kvm::{Event, Exit, Guest, Kvm, Memory, ensure, ensure_eq, ensure_errno};
+use la_arch::kvm::vcpu_attr;
+use la_arch::one_reg;
 
 kvm::guest_code!(
     /// Writes a1 to a0, reads it back and reports.
@@ -329,6 +331,91 @@ fn load_is_dropped(kvm: &Kvm) -> Outcome {
     guest.expect(1, 0)
 }
 
+kvm::guest_code!(
+    /// Stores a1 in every length to a0, 16 bytes apart; reports a1.
+    every_length,
+    "lu12i.w $s0, 0x30000",
+    "st.b $a1, $a0, 0",
+    "st.h $a1, $a0, 16",
+    "st.w $a1, $a0, 32",
+    "st.d $a1, $a0, 48",
+    "st.d $a1, $s0, 0",
+);
+
+kvm::guest_code!(
+    /// Stores a1 to a0 from a floating-point register; reports a1.
+    floating_point,
+    "lu12i.w $s0, 0x30000",
+    "ori $t0, $zero, 1",
+    "csrwr $t0, 0x2", // EUEN.FPE
+    "movgr2fr.d $fa0, $a1",
+    "fst.d $fa0, $a0, 0",
+    "st.d $a1, $s0, 0",
+);
+
+/// An ioeventfd of one value hears that value in that length and nothing else (report
+/// 16).
+fn ioeventfd_of_a_value(kvm: &Kvm) -> Outcome {
+    hears_its_value(kvm, every_length(), &[(0, 1), (16, 2), (32, 4), (48, 8)])
+}
+
+/// The same of a store from a floating-point register.
+fn ioeventfd_of_a_floating_point_value(kvm: &Kvm) -> Outcome {
+    let outcome = hears_its_value(kvm, floating_point(), &[(0, 8)]);
+    let fault = "floating-point stores without RAM are not emulated";
+    harness::known_in_linux(kvm, fault, outcome)
+}
+
+/// `code` stores a1 to these offsets from a0 in these lengths.
+fn hears_its_value(kvm: &Kvm, code: &[u8], places: &[(u64, u32)]) -> Outcome {
+    const AT: u64 = 0x4000_0000;
+    const VALUE: u64 = 0xf1e2_d3c4_b5a6_9788;
+    let guest = Guest::new(kvm, code)?;
+    let vcpu = guest.vcpu();
+    let mask = |length: u32| u64::MAX >> (64 - 8 * length);
+    let mut events = Vec::new();
+    for (offset, length) in places {
+        let event = Event::new()?;
+        guest
+            .vm
+            .ioeventfd_of(AT + offset, *length, VALUE & mask(*length), &event)?;
+        events.push(event);
+    }
+    let taken = || -> Result<Vec<u64>, kvm::Error> { events.iter().map(Event::take).collect() };
+    let start = |value: u64| -> Outcome {
+        vcpu.start_at(0)?;
+        let mut regs = vcpu.regs()?;
+        (regs.gpr[4], regs.gpr[5]) = (AT, value);
+        Ok(vcpu.set_regs(&regs)?)
+    };
+    let features = vcpu.attr(vcpu_attr::CPUCFG, 2)?;
+    vcpu.set_one_reg(one_reg::cpucfg(2), features)?;
+    // Above its length a value does not matter. A guest that gets an exception instead
+    // never comes back.
+    let alarm = Alarm::after(Duration::from_millis(50))?;
+    start(VALUE)?;
+    guest.expect(0, VALUE)?;
+    drop(alarm);
+    ensure_eq!(taken()?, vec![1; places.len()], "signals");
+    // One bit is another, the highest of each length in turn.
+    for (number, (_, length)) in places.iter().enumerate() {
+        let value = VALUE ^ (1 << (8 * length - 1));
+        start(value)?;
+        for (offset, length) in places.iter().skip(number) {
+            let wanted = Access {
+                address: AT + offset,
+                length: *length,
+                written: Some(value & mask(*length)),
+            };
+            ensure_eq!(vcpu.run()?, Exit::Mmio(wanted), "a store of {value:#x}");
+        }
+        guest.expect(0, value)?;
+        let heard: Vec<u64> = (0..places.len()).map(|n| u64::from(n < number)).collect();
+        ensure_eq!(taken()?, heard, "signals after {value:#x}");
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
     harness::run(&[
         Case {
@@ -342,6 +429,14 @@ fn main() -> ExitCode {
         Case {
             name: "slot-that-moves",
             run: slot_that_moves,
+        },
+        Case {
+            name: "ioeventfd-of-a-value",
+            run: ioeventfd_of_a_value,
+        },
+        Case {
+            name: "ioeventfd-of-a-floating-point-value",
+            run: ioeventfd_of_a_floating_point_value,
         },
         Case {
             name: "no-memory-to-run-in",

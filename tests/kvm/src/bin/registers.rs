@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use kvm::affinity::OneCpu;
 use kvm::error::errno::{EFAULT, EINVAL};
 use kvm::harness::{self, Case, Outcome};
-use kvm::uapi::{Fpu, OneReg, Regs};
+use kvm::uapi::{DEVICE_EIOINTC, DEVICE_IPI, DEVICE_PCH_PIC, Fpu, OneReg, Regs};
 use kvm::{Guest, Kvm, Vcpu, ensure, ensure_eq, ensure_errno, request};
 use la_arch::csr::{Crmd, Ecfg, number as csr};
 use la_arch::lvz::Gstat;
@@ -102,6 +102,29 @@ fn interrupt_numbers(kvm: &Kvm) -> Outcome {
     guest.expect(1, 0)
 }
 
+/// Lines are the in-kernel controllers' as soon as there are all of them: one that
+/// they did not raise would never be lowered (report 1; since Linux 7.3).
+fn interrupt_beside_controllers(kvm: &Kvm) -> Outcome {
+    let fault = "KVM_INTERRUPT is taken beside in-kernel controllers";
+    harness::known_in_linux(kvm, fault, interrupt_is_refused(kvm))
+}
+
+fn interrupt_is_refused(kvm: &Kvm) -> Outcome {
+    let guest = interruptible(kvm)?;
+    let vcpu = guest.vcpu();
+    let mut devices = Vec::new();
+    for kind in [DEVICE_PCH_PIC, DEVICE_IPI, DEVICE_EIOINTC] {
+        vcpu.interrupt(5)?;
+        vcpu.interrupt(-5)?;
+        devices.push(guest.vm.create_device(kind)?);
+    }
+    for line in [2, 5, 9, 10, 12, 13, -5, 0, 14, 15, i32::MAX, i32::MIN] {
+        ensure_errno!(vcpu.interrupt(line), EINVAL, "KVM_INTERRUPT {line}");
+    }
+    ensure_eq!(vcpu.csr(csr::ESTAT)? & 0x1fff, 0, "ESTAT");
+    guest.expect(1, 0)
+}
+
 /// What a reset by KVM_REG_LOONGARCH_VCPU_RESET must not leave behind.
 fn reset(kvm: &Kvm) -> Outcome {
     harness::known_in_linux(kvm, "CSRs survive a reset", leaves_nothing_behind(kvm))
@@ -183,26 +206,39 @@ fn leaves_nothing_behind(kvm: &Kvm) -> Outcome {
 
 kvm::guest_code!(
     /// Reports 0 as number 1; as 0 TLBIDX after a search for the page pair of TLBEHI; as 2 the
-    /// same after it has written an entry.
+    /// same after it has written an entry. Something else may replace that one before the
+    /// search: a1 is how often it is written again then.
     search_and_fill,
     "lu12i.w $s0, 0x30000",
     "st.d $zero, $s0, 8",
     "tlbsrch",
     "csrrd $t0, 0x10",
     "st.d $t0, $s0, 0",
+    "1:",
     // The search has set NE, with which nothing valid is written.
-    "csrwr $a0, 0x10",
+    "move $t0, $a0",
+    "csrwr $t0, 0x10",
     "tlbfill",
     "tlbsrch",
     "csrrd $t0, 0x10",
+    "srli.d $t1, $t0, 31",
+    "andi $t1, $t1, 1",
+    "beqz $t1, 2f",
+    "addi.d $a1, $a1, -1",
+    "bnez $a1, 1b",
+    "2:",
     "st.d $t0, $s0, 16",
-    "1:",
-    "b 1b",
+    "3:",
+    "b 3b",
 );
 
 /// TLBIDX for pages of 16 KiB, and its bit that says that a search found nothing.
 const PAIR_OF_16K: u64 = 14 << 24;
 const NOT_FOUND: u64 = 1 << 31;
+
+/// A page pair that is not in the set of the guest's code, which is fetched, and fills
+/// that set, between two instructions.
+const PAIR: u64 = 0x4002_8000;
 
 /// After a reset too each vCPU has TLB entries of its own.
 fn reset_keeps_vcpus_apart(kvm: &Kvm) -> Outcome {
@@ -238,12 +274,13 @@ fn stay_apart(kvm: &Kvm, done: impl Fn(&Vcpu) -> Outcome) -> Outcome {
         done(vcpu)?;
         vcpu.set_csr(csr::TLBIDX, PAIR_OF_16K)?;
         vcpu.set_csr(csr::STLBPS, 14)?;
-        vcpu.set_csr(csr::TLBEHI, 0x4000_0000)?;
+        vcpu.set_csr(csr::TLBEHI, PAIR)?;
         vcpu.set_csr(csr::TLBELO0, 0x13)?;
         vcpu.set_csr(csr::TLBELO1, 0x4013)?;
         let mut gpr = [0; 32];
-        // $a0
+        // $a0, $a1
         gpr[4] = PAIR_OF_16K;
+        gpr[5] = 16;
         vcpu.set_regs(&Regs { gpr, pc: 0 })?;
         ensure_eq!(vcpu.next_report()?, (1, 0), "it runs again");
     }
@@ -418,6 +455,10 @@ fn main() -> ExitCode {
         Case {
             name: "interrupt-numbers",
             run: interrupt_numbers,
+        },
+        Case {
+            name: "interrupt-beside-controllers",
+            run: interrupt_beside_controllers,
         },
         Case {
             name: "reset",

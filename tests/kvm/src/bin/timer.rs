@@ -3,8 +3,10 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kvm::harness::{self, Case, Outcome};
+use kvm::signal::Alarm;
 use kvm::{Guest, Kvm, ensure, ensure_eq};
 use la_arch::csr::{Crmd, Ecfg, number as csr};
 use la_arch::one_reg as id;
@@ -168,8 +170,58 @@ fn not_lost(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
+kvm::guest_code!(
+    /// Waits; the handler (at 0x1000) reports ESTAT, ends the interrupt and goes on.
+    each,
+    "1:",
+    "b 1b",
+    ".p2align 12",
+    "lu12i.w $s0, 0x30000",
+    "csrrd $t0, 0x5",
+    "ori $t1, $zero, 1",
+    "csrwr $t1, 0x44",
+    "st.d $t0, $s0, 0",
+    "ertn",
+);
+
+/// A periodic timer that is loaded with 0 counts one tick after another, also when it has
+/// expired in user space (report 8; since Linux 7.3).
+fn smallest_period(kvm: &Kvm) -> Outcome {
+    let fault = "the smallest period is another after the vCPU was unloaded";
+    harness::known_in_linux(kvm, fault, comes_again_and_again(kvm))
+}
+
+fn comes_again_and_again(kvm: &Kvm) -> Outcome {
+    let guest = Guest::new(kvm, each())?;
+    let vcpu = guest.vcpu();
+    prepare(&guest)?;
+    // Enabled, periodic, a reload value of 0; the first expiry in 50 microseconds.
+    vcpu.set_csr(csr::TCFG, 3)?;
+    vcpu.set_csr(csr::TVAL, PERIOD / 100)?;
+    for round in 0..20 {
+        let alarm = Alarm::after(Duration::from_millis(100))?;
+        let (number, estat) = vcpu.next_report()?;
+        ensure_eq!(
+            (number, estat & 0x1fff),
+            (0, TIMER),
+            "interrupt {round} of the timer"
+        );
+        ensure!(
+            vcpu.csr(csr::TVAL)? <= 1,
+            "TVAL {:#x} after interrupt {round}",
+            vcpu.csr(csr::TVAL)?
+        );
+        drop(alarm);
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
     harness::run(&[
+        Case {
+            name: "smallest-period",
+            run: smallest_period,
+        },
         Case {
             name: "restored",
             run: restored,

@@ -94,6 +94,8 @@ pub(super) const OURS: &[Program<'static>] = &[
     ci("registers", 30),
     ci("timer", 30),
     ci("memory", 30),
+    ci("dirty-log", 30),
+    ci("host-pages", 30),
     ci("exceptions", 30),
 ];
 
