@@ -160,13 +160,10 @@ def host_dies(run):
     source.quit()
 
 
-GROUPS = {
-    "ping": [("ping", hosts_ping)],
-    "moves": [
-        ("ping", hosts_ping),
-        ("live", live),
-        ("live-smp=2", live_smp),
-        ("destination-dies", destination_dies),
-    ],
-    "leaves": [("host-dies", host_dies)],
+CASES = {
+    "ping": hosts_ping,
+    "live": live,
+    "live-smp=2": live_smp,
+    "destination-dies": destination_dies,
+    "host-dies": host_dies,
 }
