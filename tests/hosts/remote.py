@@ -18,6 +18,7 @@ class Far:
     """The far host."""
 
     def __init__(self):
+        self.gone = False
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -40,9 +41,10 @@ class Far:
             raise RemoteError(answer["error"])
         return answer["return"]
 
-    def tell(self, operation):
-        """Has the agent do something that it gives no answer to."""
-        self._connection.sendall(json.dumps([operation, None, [], {}]).encode() + b"\n")
+    def leave(self):
+        """Ends the host; its QEMUs are gone with it."""
+        self.gone = True
+        self._connection.sendall(json.dumps(["leave", None, [], {}]).encode() + b"\n")
 
 
 class RemoteQemu:
@@ -52,7 +54,7 @@ class RemoteQemu:
         self._far = far
         self.accel = accel
         self.cpus = smp
-        self.closed = False
+        self._ended = False
         self._said = ""
         self._number = far.ask("start", smp=smp, **options)
 
@@ -60,6 +62,11 @@ class RemoteQemu:
         return lambda *args, **options: self._far.ask(
             "call", self._number, method, *args, **options
         )
+
+    @property
+    def closed(self):
+        """Whether it has ended, in peace or with its host."""
+        return self._ended or self._far.gone
 
     def console(self):
         """All that the guest printed so far; only what is new comes over the wire."""
@@ -69,10 +76,10 @@ class RemoteQemu:
     def quit(self):
         """Ends QEMU, which must go in peace."""
         self._far.ask("call", self._number, "quit")
-        self.closed = True
+        self._ended = True
 
     def close(self):
         """Ends QEMU by all means."""
         if not self.closed:
-            self.closed = True
+            self._ended = True
             self._far.ask("call", self._number, "close")

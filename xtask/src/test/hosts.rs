@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Suite `hosts`: two KVM hosts, a simulator each, in one Ethernet and in lock-step.
 //! The near one runs the cases (tests/hosts), the far one does what it is asked for.
 //! docs/machine-tests.md says what each case shows.
@@ -37,7 +37,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// What the far host says when it goes away on purpose.
-const LEAVES: &str = "KVM-LA-HOST leaves";
+const LEAVING: &str = "KVM-LA-HOST leaves";
 
 /// How long two hosts may take.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -94,18 +94,57 @@ const UPSTREAM: Host = Host::Ours(Stack::Upstream, Stack::Upstream);
 const DISTRIBUTION: Host = Host::Distribution(Stack::Upstream);
 const DISTRIBUTION_OURS: Host = Host::Distribution(Stack::Rust);
 
-/// Near host, far host, which cases.
-const PAIRS: &[(Host, Host, &str)] = &[
-    (OURS, OURS, "moves"),
-    (OURS, UPSTREAM, "moves"),
-    (UPSTREAM, OURS, "moves"),
-    (UPSTREAM, UPSTREAM, "moves"),
-    (OURS, DISTRIBUTION, "moves"),
-    (DISTRIBUTION_OURS, DISTRIBUTION, "moves"),
-    (OURS, OURS, "leaves"),
-    (UPSTREAM, UPSTREAM, "leaves"),
-    (DISTRIBUTION_OURS, DISTRIBUTION, "leaves"),
+/// Two hosts, and what is done with them: names of cases in tests/hosts/cases.py.
+struct Pair {
+    near: Host,
+    far: Host,
+    cases: &'static [&'static str],
+}
+
+/// Cases of hosts that both come to their end.
+const MOVES: &[&str] = &["ping", "live", "live-smp=2", "destination-dies"];
+
+/// After this one there is one host.
+const LEAVES: &[&str] = &["host-dies"];
+
+const fn pair(near: Host, far: Host, cases: &'static [&'static str]) -> Pair {
+    Pair { near, far, cases }
+}
+
+const PAIRS: &[Pair] = &[
+    pair(OURS, OURS, MOVES),
+    pair(OURS, UPSTREAM, MOVES),
+    pair(UPSTREAM, OURS, MOVES),
+    pair(UPSTREAM, UPSTREAM, MOVES),
+    pair(OURS, DISTRIBUTION, MOVES),
+    pair(DISTRIBUTION_OURS, DISTRIBUTION, MOVES),
+    pair(OURS, OURS, LEAVES),
+    pair(UPSTREAM, UPSTREAM, LEAVES),
+    pair(DISTRIBUTION_OURS, DISTRIBUTION, LEAVES),
 ];
+
+impl Pair {
+    /// What the cases' names begin with.
+    fn name(&self) -> String {
+        format!("near={},far={}", self.near.name(), self.far.name())
+    }
+
+    /// The cases that a report is about.
+    fn wanted(&self, report: &Report) -> Vec<&'static str> {
+        let pair = self.name();
+        let cases = self.cases.iter().copied();
+        cases
+            .filter(|case| report.wants(&format!("{pair},{case}")))
+            .collect()
+    }
+
+    /// Whether one of the hosts runs our own host kernel.
+    fn has_our_kernel(&self) -> bool {
+        [self.near, self.far]
+            .iter()
+            .any(|host| matches!(host, Host::Ours(..)))
+    }
+}
 
 /// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
@@ -116,32 +155,9 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let failures = report.failures();
     report.case("repeats", || repeats(context, &run));
     for (number, pair) in PAIRS.iter().enumerate() {
-        let title = title(*pair);
-        if report
-            .only()
-            .is_some_and(|only| names_another(only, &title))
-        {
-            continue;
-        }
-        let own = [pair.0, pair.1]
-            .iter()
-            .any(|host| matches!(host, Host::Ours(..)));
-        let clients = own.then(|| context.products.with_clients()).transpose()?;
-        let products = clients.as_ref().unwrap_or(&context.products);
-        let dir = run.join(number.to_string());
-        let [near, far] = machines(context, products, report.only(), *pair, &dir)?;
-        let log = dir.join("far.log");
-        let (outcome, cases) = std::thread::scope(|scope| {
-            let far = scope.spawn(|| far.run(&context.simulator, &log, LIMIT, |_| {}));
-            let near_log = dir.join("near.log");
-            let cases = in_machine::run(context, report, &near, &near_log, LIMIT, &title);
-            (far.join(), cases)
-        });
-        cases?;
-        let outcome = outcome.map_err(|_| anyhow!("the thread that runs a machine died"))??;
-        if let Err(error) = check_far(&outcome) {
-            report.failed_outside(&error.context(format!("far host of {title}")));
-            println!("    see {}", log.display());
+        let cases = pair.wanted(report);
+        if !cases.is_empty() {
+            run_pair(context, report, pair, &cases, &run.join(number.to_string()))?;
         }
     }
     if report.failures() == failures {
@@ -150,20 +166,39 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn title((near, far, _): (Host, Host, &str)) -> String {
-    format!("near={},far={}", near.name(), far.name())
-}
-
-/// Whether a filter has a `near=` or `far=` that this pair is not.
-fn names_another(only: &str, title: &str) -> bool {
-    only.split(',')
-        .filter(|part| part.starts_with("near=") || part.starts_with("far="))
-        .any(|part| !title.split(',').any(|own| own == part))
+/// Runs cases on a pair of hosts.
+fn run_pair(
+    context: &Context,
+    report: &mut Report,
+    pair: &Pair,
+    cases: &[&str],
+    dir: &Path,
+) -> Result<()> {
+    let clients = pair
+        .has_our_kernel()
+        .then(|| context.products.with_clients())
+        .transpose()?;
+    let products = clients.as_ref().unwrap_or(&context.products);
+    let [near, far] = machines(context, products, pair, cases, dir)?;
+    let [near_log, far_log] = ["near.log", "far.log"].map(|name| dir.join(name));
+    let name = pair.name();
+    let (outcome, cases) = std::thread::scope(|scope| {
+        let far = scope.spawn(|| far.run(&context.simulator, &far_log, LIMIT, |_| {}));
+        let cases = in_machine::run(context, report, &near, &near_log, LIMIT, &name);
+        (far.join(), cases)
+    });
+    cases?;
+    let outcome = outcome.map_err(|_| anyhow!("the thread that runs a machine died"))??;
+    if let Err(error) = check_far(&outcome) {
+        report.failed_outside(&error.context(format!("far host of {name}")));
+        println!("    see {}", far_log.display());
+    }
+    Ok(())
 }
 
 /// A far host ends as the near one does, or leaves.
 fn check_far(outcome: &Outcome) -> Result<()> {
-    if outcome.console.contains(LEAVES) && outcome.status.success() {
+    if outcome.console.contains(LEAVING) && outcome.status.success() {
         return Ok(());
     }
     if let Some(reason) = outcome.line_with("KVM-LA-CASE failed: ") {
@@ -176,19 +211,18 @@ fn check_far(outcome: &Outcome) -> Result<()> {
 fn machines(
     context: &Context,
     products: &Products,
-    only: Option<&str>,
-    pair: (Host, Host, &str),
+    pair: &Pair,
+    cases: &[&str],
     dir: &Path,
 ) -> Result<[Machine; 2]> {
-    let (near, far, group) = pair;
     let rounds = if context.everything { 20 } else { 3 };
     let accel = |host: Host| host.accel().name();
     let near_arguments = format!(
-        "{} {} {} {group} {rounds} {}",
-        title(pair),
-        accel(near),
-        accel(far),
-        only.unwrap_or_default()
+        "{} {} {} {rounds} {}",
+        pair.name(),
+        accel(pair.near),
+        accel(pair.far),
+        cases.join(" ")
     );
     let socket = dir.join("ethernet");
     let machine = |host: Host, part: &str, role: &str, arguments: &str| -> Result<Machine> {
@@ -205,8 +239,8 @@ fn machines(
         })
     };
     Ok([
-        machine(near, "near", "listen", &near_arguments)?,
-        machine(far, "far", "connect", accel(far))?,
+        machine(pair.near, "near", "listen", &near_arguments)?,
+        machine(pair.far, "far", "connect", accel(pair.far))?,
     ])
 }
 
@@ -233,8 +267,8 @@ fn fill(products: &Products, host: Host, share: &Path, arguments: &str) -> Resul
 /// Two hosts that talk to each other, twice: both end in the same states.
 fn repeats(context: &Context, run: &Path) -> Result<Verdict> {
     let dir = run.join("repeats");
-    let pair = (DISTRIBUTION, DISTRIBUTION, "ping");
-    let machines = machines(context, &context.products, None, pair, &dir)?;
+    let pair = pair(DISTRIBUTION, DISTRIBUTION, &["ping"]);
+    let machines = machines(context, &context.products, &pair, pair.cases, &dir)?;
     for part in ["near", "far"] {
         settle(&dir.join(part))?;
     }
@@ -291,11 +325,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_for_one_pair_needs_no_other_hosts() {
-        let title = title((OURS, DISTRIBUTION, "moves"));
-        assert_eq!(title, "near=rust/rust,far=distribution/upstream");
-        assert!(!names_another("live", &title));
-        assert!(!names_another("near=rust/rust,live", &title));
-        assert!(names_another("far=rust/rust", &title));
+    fn a_filter_picks_pairs_and_cases() {
+        let chosen = |only: &str| {
+            let report = Report::new(Some(only.to_owned()));
+            PAIRS
+                .iter()
+                .map(|pair| pair.wanted(&report).len())
+                .sum::<usize>()
+        };
+        assert_eq!(chosen("near=rust/rust,far=rust/rust"), 5);
+        assert_eq!(chosen("host-dies"), 3);
+        assert_eq!(chosen("repeats"), 0);
     }
 }

@@ -85,7 +85,7 @@ fn what_comes_and_when_depends_on_the_machines_alone() {
     let reference = run(0, 0);
     assert!(reference.0.len() > 30, "{}", reference.0.len());
     assert!(reference.1.len() > 30, "{}", reference.1.len());
-    for (_, (now, _)) in reference.0.iter().enumerate() {
+    for (now, _) in &reference.0 {
         assert!(now.is_multiple_of(QUANTUM), "{now}");
     }
     // Whichever is the slower one.
