@@ -1,24 +1,14 @@
-"""Cases: functions that get a Run and raise if something is wrong.
-
-What the workstation reads are lines "KVM-LA-CASE NAME ...", then the same with
-"ok (N s)", "skipped: REASON" or "FAILED (N s) REASON"."""
+"""Cases: functions that get a Run and raise if something is wrong."""
 
 import os
 import re
 import shutil
 import tempfile
-import time
-import traceback
 
 from qemu import Qemu
-
-MARKER = "KVM-LA-CASE"
+from verdict import Skip, check, run_one  # noqa: F401 # for the cases too
 
 CASES = []
-
-
-class Skip(Exception):
-    """The case cannot be run here, and why."""
 
 
 def case(name, smp=(1, 2), ci=(), irqchip=("on",), group="mix"):
@@ -32,12 +22,6 @@ def case(name, smp=(1, 2), ci=(), irqchip=("on",), group="mix"):
         return function
 
     return declare
-
-
-def check(condition, text):
-    """Raises unless the condition holds. An assert would not say what."""
-    if not condition:
-        raise AssertionError(text)
 
 
 class Run:
@@ -137,31 +121,3 @@ def run_all(kvm, accel, group, only, everything, ci):
                 tier = "everything" if everything else "ci" if ci else "full"
                 good &= run_one(full, function, Run(kvm, accel, smp, irqchip, tier))
     return good
-
-
-def run_one(name, function, run):
-    """Runs a case; whether it passed."""
-    print(f"{MARKER} {name} ...", flush=True)
-    started = time.monotonic()
-    verdict = "ok"
-    story = []
-    try:
-        function(run)
-        run.finish()
-    except Skip as reason:
-        verdict = f"skipped: {reason}"
-    except BaseException as error:  # a case must not end the others
-        verdict = f"FAILED {type(error).__name__}: {error}".replace("\n", " | ")
-        story = traceback.format_exc().splitlines()
-        try:
-            story += run.story()
-        except Exception as other:
-            story.append(f"no story: {other!r}")
-    run.close()
-    for line in story:
-        print("| " + line)
-    seconds = time.monotonic() - started
-    if verdict == "ok":
-        verdict += f" ({seconds:.1f} s)"
-    print(f"{MARKER} {name} {verdict}", flush=True)
-    return not verdict.startswith("FAILED")

@@ -239,8 +239,7 @@ class Qemu:
             at = self.console().find(text, after)
             if at >= 0:
                 return at + len(text)
-            if self.process.poll() is not None:
-                raise QemuDied(self._end())
+            self.check_alive()
             if time.monotonic() >= deadline:
                 raise Timeout(f"no {text!r} in {timeout} s; {self.tail()}")
             time.sleep(0.02)
@@ -268,6 +267,11 @@ class Qemu:
             and "is deprecated" not in line
             and "exceeds the recommended cpus supported by KVM" not in line
         ]
+
+    def check_alive(self):
+        """Raises if QEMU has ended."""
+        if self.process.poll() is not None:
+            raise QemuDied(self._end())
 
     def _wait_for_end(self):
         try:

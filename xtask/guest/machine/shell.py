@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from case import check
+from verdict import check
 
 # What guest-init says when it reads commands.
 READY = "KVM-LA-GUEST commands"

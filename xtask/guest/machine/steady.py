@@ -3,8 +3,8 @@
 import re
 import time
 
-from case import check
-from qemu import PATIENCE, QemuDied, Timeout
+from qemu import PATIENCE, Timeout
+from verdict import check
 
 LINE = re.compile(
     r"KVM-LA-STEADY (\d+) time=(\d+) rounds=(\d+) passes=(\d+) ticks=(\d+)"
@@ -60,8 +60,7 @@ def expect(qemu, count, after=0, timeout=PATIENCE):
         sound(qemu)
         if len(found) >= count:
             return found
-        if qemu.process.poll() is not None:
-            raise QemuDied(qemu._end())
+        qemu.check_alive()
         if time.monotonic() >= deadline:
             raise Timeout(f"{len(found)} of {count} lines in {timeout} s; {qemu.tail()}")
         time.sleep(0.02)

@@ -1,9 +1,12 @@
 //! `test`: the suites, one table.
 
 mod backend;
+mod counted;
 mod coverage;
 mod determinism;
 mod host;
+mod in_machine;
+mod libvirt;
 mod linux;
 mod machine;
 mod module;
@@ -131,6 +134,16 @@ const SUITES: &[Suite] = &[
         name: "machine",
         shows: "a guest stopped, saved, moved and looked at through QEMU's monitor goes on unharmed",
         run: machine::run,
+    },
+    Suite {
+        name: "libvirt",
+        shows: "libvirt manages our stack's machines as it does the upstream stack's",
+        run: libvirt::libvirt,
+    },
+    Suite {
+        name: "clients",
+        shows: "perf, trace-cmd, virtiofsd and debuggers find what they know of KVM",
+        run: libvirt::clients,
     },
     Suite {
         name: "determinism",

@@ -1,0 +1,135 @@
+//! Cases that run in the simulated machine, driven by Python there: what it
+//! prints of each case becomes a case of the report.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+
+use super::Context;
+use super::report::{Report, Verdict};
+use crate::machine::Machine;
+
+/// The Python module that prints what is read here.
+pub(super) const VERDICT: &str = include_str!("../../guest/machine/verdict.py");
+
+/// What the lines about cases begin with.
+const MARKER: &str = "KVM-LA-CASE ";
+
+/// Runs a machine to its end and reports the cases that it runs. What fails
+/// outside them is said of `title`.
+pub(super) fn run(
+    context: &Context,
+    report: &mut Report,
+    machine: &Machine,
+    log: &Path,
+    limit: Duration,
+    title: &str,
+) -> Result<()> {
+    let failures = report.failures();
+    let outcome = std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        let thread = scope.spawn(|| {
+            let sender = sender;
+            machine.run(&context.simulator, log, limit, |line| {
+                // Nobody listens any more once the last case has ended.
+                let _ = sender.send(line.to_owned());
+            })
+        });
+        while let Some(name) = next_case(&receiver) {
+            report.case(&name, || judge(&name, &receiver));
+        }
+        thread
+            .join()
+            .map_err(|_| anyhow!("the thread that runs the machine died"))?
+    })?;
+    if let Err(error) = check_script(&outcome.console).and_then(|()| outcome.check(limit)) {
+        report.failed_outside(&error.context(title.to_owned()));
+    }
+    if report.failures() != failures {
+        println!("    see {}", log.display());
+    }
+    Ok(())
+}
+
+/// What the script and the driver said of themselves.
+fn check_script(console: &str) -> Result<()> {
+    let said = |word: &str| {
+        console
+            .lines()
+            .find_map(|line| line.trim_end().strip_prefix(MARKER)?.strip_prefix(word))
+    };
+    match (said("failed: "), said("all ended")) {
+        (Some(reason), _) => bail!("{reason}"),
+        (None, None) => bail!("the host did not come to the end of its cases"),
+        (None, Some(_)) => Ok(()),
+    }
+}
+
+/// The name of the next case that begins; none at the host's end.
+fn next_case(lines: &mpsc::Receiver<String>) -> Option<String> {
+    lines.iter().find_map(|line| {
+        line.strip_prefix(MARKER)?
+            .strip_suffix(" ...")
+            .map(str::to_owned)
+    })
+}
+
+/// Reads up to the end of a case that has begun.
+fn judge(name: &str, lines: &mpsc::Receiver<String>) -> Result<Verdict> {
+    for line in lines {
+        let said = line
+            .strip_prefix(MARKER)
+            .and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        match said {
+            Some(said) if said == "ok" || said.starts_with("ok (") => return Ok(Verdict::Passed),
+            Some(said) => {
+                if let Some(reason) = said.strip_prefix("skipped: ") {
+                    return Ok(Verdict::Skipped(reason.to_owned()));
+                }
+                bail!("{}", said.strip_prefix("FAILED ").unwrap_or(said));
+            }
+            None => {}
+        }
+    }
+    bail!("the host ended before the case did")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(text: &str) -> Result<(String, Result<Verdict>)> {
+        let (sender, receiver) = mpsc::channel();
+        for line in text.lines() {
+            sender.send(line.to_owned())?;
+        }
+        drop(sender);
+        let name = next_case(&receiver).ok_or_else(|| anyhow!("no case"))?;
+        let verdict = judge(&name, &receiver);
+        Ok((name, verdict))
+    }
+
+    #[test]
+    fn a_case_is_judged_by_its_last_line() -> Result<()> {
+        let (name, verdict) =
+            judged("noise\nKVM-LA-CASE a,b ...\n| x\nKVM-LA-CASE a,b ok (1.0 s)\n")?;
+        assert_eq!(name, "a,b");
+        assert!(matches!(verdict, Ok(Verdict::Passed)));
+        let (_, verdict) = judged("KVM-LA-CASE a ...\nKVM-LA-CASE a FAILED Timeout: b\n")?;
+        assert!(verdict.is_err_and(|error| error.to_string() == "Timeout: b"));
+        let (_, verdict) = judged("KVM-LA-CASE a ...\nKVM-LA-CASE a skipped: why\n")?;
+        assert!(matches!(verdict, Ok(Verdict::Skipped(why)) if why == "why"));
+        let (_, verdict) = judged("KVM-LA-CASE a ...\nKVM-LA-CASE all ended\n")?;
+        assert!(verdict.is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn the_script_must_come_to_its_end() {
+        assert!(check_script("KVM-LA-CASE all ended\n").is_ok());
+        assert!(check_script("KVM-LA-CASE a ...\n").is_err());
+        assert!(check_script("KVM-LA-CASE all ended\nKVM-LA-CASE failed: rmmod\n").is_err());
+    }
+}
