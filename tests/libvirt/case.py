@@ -28,8 +28,9 @@ class Run:
     def __init__(self, host, accel, name):
         self.host = host
         self.accel = accel
-        self.name = name
-        self.dir = tempfile.mkdtemp(prefix=f"{name}-", dir=FOLDER)
+        # For domains and hosts.
+        self.name = name.replace(",", "-").replace("=", "-")
+        self.dir = tempfile.mkdtemp(prefix=f"{self.name}-", dir=FOLDER)
         os.chmod(self.dir, 0o755)
         # QEMU's C backend loses condition flags 4 to 7, see docs/machine-tests.md.
         self.flags = 8 if accel == "rust" else 4

@@ -11,7 +11,8 @@ from saving import disk
 from virsh import VirshError
 
 # Places for them: libvirt keeps one free by itself.
-PORTS = "<controller type='pci' model='pcie-root-port'/>" * 4
+PORTS = "<controller type='pci' index='0' model='pcie-root'/>"
+PORTS += "<controller type='pci' model='pcie-root-port'/>" * 4
 
 NETWORK = "<interface type='user'><model type='virtio'/></interface>"
 BRIDGED = "<interface type='network'><source network='default'/><model type='virtio'/></interface>"

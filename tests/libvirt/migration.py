@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Domains that move between two libvirts of one machine, there and back."""
 
+import time
+
 import steady
 from case import case, check
 from domain import EMULATORS
@@ -32,9 +34,18 @@ def there_and_back(accel):
             check(domain.state().startswith("running (migrated"), domain.state())
             before = steady.goes_on(domain, before, after=before.end, cut=True)
             domain.check_backend()
-        check(domain.name not in away.virsh("list", "--all", "--name").split(), "it is there")
+        gone(domain, away, "it has come back")
 
     return moves
+
+
+def gone(domain, host, why):
+    """Waits until a host does not know a domain."""
+    deadline = time.monotonic() + 15
+    while domain.name in host.virsh("list", "--all", "--name").split():
+        state = host.virsh("domstate", "--reason", domain.name).strip()
+        check(time.monotonic() < deadline, f"{why}, but there it is {state}; {host.tail()}")
+        time.sleep(0.2)
 
 
 for ACCEL in EMULATORS:
@@ -64,6 +75,6 @@ def fails(run):
     check("Failed to bind" in answer or "ermission denied" in answer, answer)
     check(domain.state().startswith("running"), domain.state())
     steady.goes_on(domain, steady.last(domain), after=max(at, steady.last(domain).end))
-    check(domain.name not in away.virsh("list", "--all", "--name").split(), "it is there")
+    gone(domain, away, answer)
     migrate(domain, away, run.accel)
     steady.goes_on(domain, steady.last(domain))

@@ -81,7 +81,7 @@ const MEMORY_MIB: u32 = 4096;
 /// own: it runs only when it is asked for.
 pub(super) fn libvirt(context: &Context, report: &mut Report) -> Result<()> {
     suite(context, report, "libvirt", |host, report| {
-        host.run(report, LIBVIRT, None).map(drop)
+        host.run(report, "libvirt", LIBVIRT, None).map(drop)
     })
 }
 
@@ -89,11 +89,11 @@ pub(super) fn libvirt(context: &Context, report: &mut Report) -> Result<()> {
 pub(super) fn clients(context: &Context, report: &mut Report) -> Result<()> {
     suite(context, report, "clients", |host, report| {
         let stats = host.run.join("stats.json");
-        let log = host.run(report, COUNTED, Some(&stats))?;
+        let log = host.run(report, "counted", COUNTED, Some(&stats))?;
         report.case("counted-as-by-the-simulator", || {
             counted::compare(&log, &stats)
         });
-        host.run(report, CLIENTS, None).map(drop)
+        host.run(report, "clients", CLIENTS, None).map(drop)
     })
 }
 
@@ -127,8 +127,14 @@ struct Host<'a> {
 }
 
 impl Host<'_> {
-    /// Boots a host that runs the cases of some modules; its console's log.
-    fn run(&self, report: &mut Report, modules: &[File], stats: Option<&Path>) -> Result<PathBuf> {
+    /// Boots a host that runs a group of cases, those of some modules; its console's log.
+    fn run(
+        &self,
+        report: &mut Report,
+        group: &str,
+        modules: &[File],
+        stats: Option<&Path>,
+    ) -> Result<PathBuf> {
         let (context, products) = (self.context, &self.products);
         let share = self.run.join("share");
         make_share(&share, SCRIPT)?;
@@ -175,8 +181,8 @@ impl Host<'_> {
             stats: stats.map(Path::to_owned),
             ..Machine::default()
         };
-        let log = self.run.join(format!("console-{names}.log"));
-        let title = format!("kvm={kvm},accel={accel},{names}");
+        let log = self.run.join(format!("console-{group}.log"));
+        let title = format!("kvm={kvm},accel={accel},{group}");
         in_machine::run(context, report, &machine, &log, LIMIT, &title)?;
         Ok(log)
     }
