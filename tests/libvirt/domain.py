@@ -22,7 +22,7 @@ EMULATORS = {
 FOLDER = "/srv/guests"
 
 # What a guest needs from its start to its first line, with firmware and without.
-BOOT = {"direct": 60, "firmware": 180}
+BOOT = {"direct": 30, "firmware": 60}
 
 TEMPLATE = """\
 <domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>

@@ -24,7 +24,8 @@ def appears(shell, what, command, seconds=20):
     deadline = time.monotonic() + seconds
     while shell.status(f"{command} >/dev/null 2>&1"):
         if time.monotonic() >= deadline:
-            raise Timeout(f"in {seconds} s the guest has no {what}; {shell.qemu.tail()}")
+            said = shell.run("dmesg | tail -n 12").replace("\n", " | ")
+            raise Timeout(f"in {seconds} s the guest has no {what}; its kernel: {said}")
         time.sleep(0.2)
 
 
