@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """virsh, and the daemons that it talks to."""
 
+import glob
 import os
 import signal
 import subprocess
@@ -97,6 +98,9 @@ class Host:
             os.makedirs(folder, exist_ok=True)
             if folder == "/etc/libvirt":
                 run(["cp", "-a", "/etc/libvirt/.", own])
+                # Domains of its own only.
+                for definition in glob.glob(f"{own}/qemu/*.xml"):
+                    os.remove(definition)
                 self._write(f"{own}/libvirtd.conf", configuration)
             binds.append(f"mount --bind {own} {folder}")
         binds += ["echo ready", "exec sleep infinity"]
