@@ -1,12 +1,14 @@
 //! `test`: the suites, one table.
 
 mod backend;
+mod counted;
 mod coverage;
 mod determinism;
 mod host;
 mod hosts;
 mod in_machine;
 mod kernel_patches;
+mod libvirt;
 mod linux;
 mod machine;
 mod module;
@@ -152,6 +154,16 @@ const SUITES: &[Suite] = &[
         name: "hosts",
         shows: "two hosts in one Ethernet, and guests that move between them",
         run: hosts::run,
+    },
+    Suite {
+        name: "libvirt",
+        shows: "libvirt manages our stack's machines as it does the upstream stack's",
+        run: libvirt::libvirt,
+    },
+    Suite {
+        name: "clients",
+        shows: "perf, trace-cmd, virtiofsd and debuggers find what they know of KVM",
+        run: libvirt::clients,
     },
     Suite {
         name: "determinism",
