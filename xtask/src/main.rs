@@ -1,14 +1,15 @@
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
-//! `sim` and `env`.
+//! `dist`, `sim` and `env`.
 
 mod backend;
 mod bench;
 mod boot;
 mod cache;
+mod cargo;
+mod dist;
 mod initramfs;
 mod kernel_module;
 mod kvm_programs;
-mod loong64;
 mod machine;
 mod nested;
 mod progress;
@@ -48,6 +49,8 @@ enum Command {
     Test(test::Options),
     /// Measure our stack beside the upstream stack.
     Bench(bench::Options),
+    /// Make Debian packages.
+    Dist(dist::Options),
     /// Run the simulator itself.
     Sim {
         /// Its arguments.
@@ -87,6 +90,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Boot(options) => boot::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Dist(options) => dist::run(&options),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Env => {
             for (name, value) in setup::products()?.environment() {

@@ -55,6 +55,13 @@ impl Sources {
         self.0.iter().map(|(name, _)| name.as_path())
     }
 
+    /// The files' names and what is in them.
+    pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
+        self.0
+            .iter()
+            .map(|(name, data)| (name.as_path(), data.as_slice()))
+    }
+
     /// Writes all files under `tree`.
     pub(crate) fn write(&self, tree: &Path) -> Result<()> {
         for (name, data) in &self.0 {

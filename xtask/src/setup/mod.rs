@@ -4,6 +4,7 @@ mod debian;
 mod debug_kernel;
 mod distribution_kernel;
 mod host_kernel;
+mod packaging;
 mod toolchain;
 mod userland;
 
@@ -20,6 +21,7 @@ use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
+pub(crate) use packaging::{clean_root, packaging_root};
 pub(crate) use userland::Userland;
 
 /// Everything that `setup` makes.
@@ -47,9 +49,7 @@ pub(crate) fn products() -> Result<Products> {
     let lock = cache.lock()?;
     cache.remove_partial()?;
     let log = cache.logs()?.join("setup.log");
-    let workspace = workspace()?;
-    let temporary = std::env::temp_dir();
-    let visible: [&Path; 3] = [cache.dir(), &workspace, &temporary];
+    let visible = visible(&cache)?;
     let (tools, key) = toolchain::make(&cache, &visible, &log)?;
     let (userland, userland_key) = userland::make(&cache, &tools, &key, &log)?;
     let (distribution_kernel, distribution_key) =
@@ -147,6 +147,15 @@ impl Products {
             ("KVM_LA_WORKLOAD", self.initramfs.workload()),
         ]
     }
+}
+
+/// The directories that tools of roots see at the same path as outside.
+fn visible(cache: &Cache) -> Result<Vec<PathBuf>> {
+    Ok(vec![
+        cache.dir().to_owned(),
+        workspace()?,
+        std::env::temp_dir(),
+    ])
 }
 
 /// The project's directory.

@@ -1,7 +1,7 @@
 //! The toolchain root: cross compilers, QEMU and the kernel's source.
 
 use anyhow::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::debian::Tree;
 use super::packages;
@@ -20,7 +20,7 @@ const INCLUDE: &[&str] = &[
 ];
 
 /// Makes the root if it is not there yet.
-pub(crate) fn make(cache: &Cache, visible: &[&Path], log: &Path) -> Result<(ToolRoot, Key)> {
+pub(crate) fn make(cache: &Cache, visible: &[PathBuf], log: &Path) -> Result<(ToolRoot, Key)> {
     let key = Key::new(1)
         .with("packages", PACKAGES)
         .with("exclude", EXCLUDE.join(" "))

@@ -1,8 +1,10 @@
 //! `test`: the suites, one table.
 
 mod backend;
+mod checks;
 mod coverage;
 mod determinism;
+mod dist;
 mod host;
 mod linux;
 mod machine;
@@ -131,6 +133,11 @@ const SUITES: &[Suite] = &[
         name: "machine",
         shows: "a guest stopped, saved, moved and looked at through QEMU's monitor goes on unharmed",
         run: machine::run,
+    },
+    Suite {
+        name: "dist",
+        shows: "packages are installed, used, upgraded and removed, and leave nothing behind",
+        run: dist::run,
     },
     Suite {
         name: "determinism",
