@@ -23,8 +23,8 @@ const COMMON: &[(&str, &str)] = &[
     ("MPL-2.0", "MPL-2.0"),
 ];
 
-/// The name of whoever holds the rights in this project's own files.
-const OWN: &str = "The contributors to KVM for LoongArch";
+/// Whose rights this project's own files are, since their first year.
+const OWN: &str = "2026 The contributors to KVM for LoongArch";
 
 #[derive(Deserialize)]
 struct Metadata {

@@ -3,6 +3,7 @@
 mod debian;
 mod debug_kernel;
 mod distribution_kernel;
+pub(crate) mod dpkg_userland;
 mod host_kernel;
 mod packaging;
 mod toolchain;

@@ -15,7 +15,7 @@ use crate::toolroot::ToolRoot;
 const PACKAGES: &str = include_str!("../../../configs/userland.packages");
 
 /// Other QEMU targets, and what only accelerated graphics would load.
-const EXCLUDE: &[&str] = &[
+pub(super) const EXCLUDE: &[&str] = &[
     "/usr/bin/qemu-*",
     "/usr/share/qemu/*",
     "/usr/lib/*/libLLVM*",
@@ -24,7 +24,7 @@ const EXCLUDE: &[&str] = &[
     "/usr/lib/systemd/*",
     "/usr/share/zoneinfo/*",
 ];
-const INCLUDE: &[&str] = &[
+pub(super) const INCLUDE: &[&str] = &[
     "/usr/bin/qemu-system-loongarch64",
     // QEMU looks for these even where nothing uses them.
     "/usr/share/qemu/keymaps/en-us",
@@ -138,7 +138,7 @@ fn python_test_suite(root: &ToolRoot) -> Result<String> {
 
 /// Does by hand the little that the packages' maintainer scripts would have
 /// done and that programs miss.
-fn configure(tree: &Path) -> Result<()> {
+pub(super) fn configure(tree: &Path) -> Result<()> {
     for name in ["passwd", "group"] {
         let master = tree.join(format!("usr/share/base-passwd/{name}.master"));
         fs::copy(&master, tree.join("etc").join(name))
@@ -189,7 +189,7 @@ fn link(target: &str, path: &Path) -> Result<()> {
     symlink(target, path).with_context(|| format!("cannot make {}", path.display()))
 }
 
-fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
+pub(super) fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
     let inside = Path::new("/kvm-la/userland");
     let bound = root.clone().with_bind(dir, inside);
     let mut du = bound.command_in(inside, "du");

@@ -34,14 +34,24 @@ is_installed() {
     [ "$(dpkg-query --show --showformat '${db:Status-Status} ${Version}' "$1")" = "installed $2" ]
 }
 
+# No file of a package is missing or changed.
+is_unharmed() {
+    harm=$(dpkg --verify "$1")
+    echo "$harm"
+    [ -z "$harm" ]
+}
+
 # All files, but for those that the system's own tools keep.
 files() {
     find / -xdev \( -path /var/lib/dpkg -o -path /var/cache -o -path /var/log -o -path /tmp \
         -o -path /kvm-la -o -path /mnt \) -prune -o -print | sort
 }
 
-# Nothing but what `files` found at first is there, and dpkg has forgotten the package.
+# No file is there that `files` did not find at first, and dpkg has forgotten the
+# package. Files may be gone: other packages' scripts tidy up too.
 nothing_is_left() {
     files >/tmp/after
-    diff /tmp/before /tmp/after && ! dpkg-query --status "$1"
+    new_files=$(comm -13 /tmp/before /tmp/after)
+    echo "$new_files"
+    [ -z "$new_files" ] && ! dpkg-query --status "$1"
 }

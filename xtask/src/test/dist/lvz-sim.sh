@@ -20,7 +20,7 @@ completes() {
 files >/tmp/before
 check install dpkg --install /kvm-la/packages/old.deb
 check installed is_installed lvz-sim "$old"
-check unharmed dpkg --verify lvz-sim
+check unharmed is_unharmed lvz-sim
 check version says '^lvz-sim ' "$@" /usr/bin/lvz-sim --version
 check man-page says 'snapshot-out' man lvz-sim-run
 check man-page-of-commands says 'lvz-sim-run' man lvz-sim

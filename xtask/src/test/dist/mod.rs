@@ -3,17 +3,20 @@
 //! Suite `dist`: each Debian package is installed, used, upgraded to a higher version
 //! and removed, in a root of its kind or on the simulated machine.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::report::{Report, Verdict};
 use super::{Context, Tier, checks};
 use crate::dist::{Dist, Identity};
-use crate::nested::copy;
-use crate::setup::{clean_root, workspace};
+use crate::machine::{Drive, Machine, make_share};
+use crate::nested::{Stack, copy};
+use crate::setup::{clean_root, dpkg_userland, workspace};
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 /// What the checks' lines begin with.
@@ -51,6 +54,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("kvm-la-dkms,headers", || {
         module_source(context, &packages, "headers")
     });
+    report.case("qemu-kvm-la", || backend(context, &packages));
     report.case("lintian", || lintian(&packages));
     report.case("reproducible", || reproducible(&packages));
     Ok(())
@@ -64,6 +68,8 @@ struct Packages {
     dist: Dist,
     old: Identity,
     new: Identity,
+    /// The module that DKMS built of one, if that case has run.
+    module: OnceCell<Vec<u8>>,
 }
 
 impl Packages {
@@ -77,6 +83,7 @@ impl Packages {
             dist: Dist::new()?,
             old,
             new,
+            module: OnceCell::new(),
         })
     }
 
@@ -142,6 +149,55 @@ fn module_source(context: &Context, packages: &Packages, headers: &str) -> Resul
         &run,
     )?;
     if !verdict.is_failure() {
+        let module = fs::read(run.join("packages/kvm.ko")).context("the script left no module")?;
+        packages.module.get_or_init(|| module);
+        fs::remove_dir_all(&run)?;
+    }
+    Ok(verdict)
+}
+
+const BACKEND: &str = include_str!("../../../guest/dist-test");
+
+/// How long the simulated machine may take.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// The backend on a Debian that runs in the simulated machine, with the kvm.ko that
+/// DKMS built, if it did.
+fn backend(context: &Context, packages: &Packages) -> Result<Verdict> {
+    let products = &context.products;
+    let (cache, root) = (&packages.dist.cache, &packages.dist.root);
+    let debian = dpkg_userland::make(products, cache, root)?;
+    let run = cache.new_run("qemu-kvm-la")?;
+    let share = run.join("share");
+    let (old, new) = (&packages.old.version, &packages.new.version);
+    make_share(&share, &format!("set -- {old} {new}\n{CHECKS}\n{BACKEND}"))?;
+    packages.put("qemu-kvm-la", &share)?;
+    copy(&debian.newer_qemu(), &share.join("qemu.deb"))?;
+    match packages.module.get() {
+        Some(module) => fs::write(share.join("kvm.ko"), module)?,
+        None => copy(&Stack::Rust.kvm_ko(products)?, &share.join("kvm.ko"))?,
+    }
+    copy(&products.host_kernel.vmlinux(), &share.join("guest.kernel"))?;
+    copy(&products.initramfs.guest(), &share.join("guest.initrd"))?;
+    let machine = Machine {
+        kernel: products.host_kernel.vmlinux(),
+        initrd: Some(products.initramfs.host()),
+        smp: 1,
+        memory_mib: 2048,
+        drives: vec![Drive {
+            path: debian.image(),
+            writable: false,
+        }],
+        share: Some(share),
+        ..Machine::default()
+    };
+    let log = run.join("console.log");
+    let outcome = machine.run(&context.simulator, &log, LIMIT, |_| {})?;
+    outcome
+        .check(LIMIT)
+        .with_context(|| format!("see {}", log.display()))?;
+    let verdict = checks::verdict(&outcome.console, MARKER, &log)?;
+    if !verdict.is_failure() {
         fs::remove_dir_all(&run)?;
     }
     Ok(verdict)
@@ -163,10 +219,10 @@ fn script(root: &ToolRoot, text: &str, arguments: &[&str], run: &Path) -> Result
 }
 
 /// What a command prints, of both kinds in the order that it has, and how it ends.
-fn output(mut command: Command) -> Result<(String, std::process::ExitStatus)> {
+fn output(mut command: Command) -> Result<(String, ExitStatus)> {
     let (reader, writer) = std::io::pipe()?;
     let mut child = command
-        .stdin(std::process::Stdio::null())
+        .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
         .spawn()
