@@ -18,7 +18,6 @@ pub(super) fn contents() -> Result<Contents> {
     let mut contents = Contents {
         name: "qemu-kvm-la",
         architecture: LOONG64.architecture,
-        host: LOONG64.architecture,
         files: BTreeMap::new(),
         copyright: copyright::of_program(&workspace()?, "accel-kvm-la", LOONG64.triple)?,
     };

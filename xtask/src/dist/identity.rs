@@ -40,7 +40,8 @@ impl Identity {
         let [epoch, commit, name, address, time] = lines.as_slice() else {
             bail!("git log gave {} lines instead of 5", lines.len());
         };
-        let changed = !git(workspace, &["status", "--porcelain"])?.is_empty();
+        let changed =
+            !git(workspace, &["--no-optional-locks", "status", "--porcelain"])?.is_empty();
         let modified = if changed { "+modified" } else { "" };
         let variable =
             |name: &str, other: &str| std::env::var(name).unwrap_or_else(|_| other.to_owned());

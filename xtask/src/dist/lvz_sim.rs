@@ -34,7 +34,6 @@ pub(super) fn contents(dist: &Dist, target: &Target) -> Result<Contents> {
     let mut contents = Contents {
         name: NAME,
         architecture: target.architecture,
-        host: target.architecture,
         files: BTreeMap::new(),
         copyright: copyright::of_program(&workspace()?, NAME, target.triple)?,
     };

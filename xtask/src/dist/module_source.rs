@@ -26,7 +26,6 @@ pub(super) fn contents() -> Result<Contents> {
     Ok(Contents {
         name: "kvm-la-dkms",
         architecture: "all",
-        host: "amd64",
         files: files.collect::<BTreeMap<_, _>>(),
         copyright: copyright::of_sources("GPL-2.0-only", &[("la-arch", "MIT")])?,
     })

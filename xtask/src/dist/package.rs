@@ -31,10 +31,8 @@ const MAINTAINER: &str = "@MAINTAINER@";
 pub(crate) struct Contents {
     /// Its name, and that of its folder in packaging/.
     pub(crate) name: &'static str,
-    /// The architecture that it is made for, as the package's file name has it.
+    /// The architecture that it is for, or `all`.
     pub(crate) architecture: &'static str,
-    /// The architecture that debhelper's tools work for.
-    pub(crate) host: &'static str,
     /// Files of the tree beside debian/.
     pub(crate) files: BTreeMap<PathBuf, Vec<u8>>,
     /// The text of debian/copyright.
@@ -73,7 +71,9 @@ impl Contents {
         identity: &Identity,
     ) -> Result<PathBuf> {
         let debian = self.debian(identity)?;
-        let mut key = Key::new(1).with("root", root.name()).with("for", self.host);
+        let mut key = Key::new(1)
+            .with("root", root.name())
+            .with("for", self.architecture);
         for (name, data) in self.files.iter().chain(&debian) {
             key = key
                 .with("file", name.as_os_str().as_encoded_bytes())
@@ -95,7 +95,7 @@ impl Contents {
                 for (name, data) in self.files.iter().chain(&debian) {
                     write(&tree.join(name), data)?;
                 }
-                self.run(root, &dir.join("tree"), dir, &mut step, &log)?;
+                self.run(root, &tree, dir, &mut step, &log)?;
                 if !dir.join(&file).is_file() {
                     bail!("dpkg-buildpackage made no {file}, see {}", log.display());
                 }
@@ -122,10 +122,12 @@ impl Contents {
             .with_context(|| format!("cannot make {} executable", rules.display()))?;
         let root = root.clone().with_bind(dir, Path::new(INSIDE));
         let mut build = root.command_in(&Path::new(INSIDE).join("tree"), "dpkg-buildpackage");
-        // What it is built of is there: the packages that the field Build-Depends
-        // names for the target are not in the root.
+        // Nothing is compiled here: what Build-Depends would bring for the target is
+        // not in the root.
         build.args(["--build=binary", "--no-check-builddeps", "--no-sign"]);
-        build.args(["--host-arch", self.host]);
+        if self.architecture != "all" {
+            build.args(["--host-arch", self.architecture]);
+        }
         build.env("DEB_BUILD_OPTIONS", "noautodbgsym nocheck");
         step.run(build, log)
     }
