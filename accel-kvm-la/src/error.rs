@@ -41,6 +41,16 @@ pub enum BackendError {
         /// The property that asks for it.
         property: &'static str,
     },
+    /// The user asked for message interrupts, which the host has, but no controller
+    /// can deliver devices' messages so.
+    #[error(
+        "'msgint' feature not supported with kernel-irqchip=on: \
+         the kernel or this QEMU has no DMSINTC for guests"
+    )]
+    NoDmsintc,
+    /// The user asked for a 32-bit CPU.
+    #[error("the CPU model is an LA32 one, and KVM's CPUs are LA64")]
+    NotLa64,
     /// QEMU has not told the backend of this CPU.
     #[error("vCPU {0} was never initialised by kvm_arch_init_vcpu")]
     UnknownVcpu(i32),
@@ -56,7 +66,9 @@ impl BackendError {
             BackendError::Ioctl(error)
             | BackendError::ReadRegister { source: error, .. }
             | BackendError::WriteRegister { source: error, .. } => error.negative_errno(),
-            BackendError::Unsupported { .. } => -libc::ENOTSUP,
+            BackendError::Unsupported { .. } | BackendError::NoDmsintc | BackendError::NotLa64 => {
+                -libc::ENOTSUP
+            }
             BackendError::UnknownVcpu(_) | BackendError::NoRunPage(_) => -libc::EINVAL,
         }
     }
@@ -67,6 +79,10 @@ impl BackendError {
             BackendError::Unsupported { property, .. } => Some(format!(
                 "Leave out {property}=on, or run on a host whose CPU and kernel have it."
             )),
+            BackendError::NoDmsintc => {
+                Some("Leave out msgint=on, or use kernel-irqchip=off, which is slower.".into())
+            }
+            BackendError::NotLa64 => Some("Use -cpu la464, max or host.".into()),
             BackendError::WriteRegister { source, .. } if source.errno == libc::EINVAL => Some(
                 "The host's CPU or kernel may lack what the guest was started or saved with; \
                  compare -cpu and the two hosts."

@@ -36,11 +36,11 @@ void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty)
 }
 void kvm_la_release_page_unused(struct page *page) { kvm_release_page_unused(page); }
 
-/* The barrier orders this read before those of the host's page tables. */
 unsigned long kvm_la_mmu_seq(struct kvm *kvm)
 {
 	unsigned long seq = kvm->mmu_invalidate_seq;
 
+	/* This read comes before those of the host's page tables. */
 	smp_rmb();
 	return seq;
 }
@@ -131,7 +131,11 @@ int kvm_la_put_user_u8_atomic(u8 value, unsigned long address)
 	pagefault_enable();
 	return ret;
 }
-void kvm_la_smp_wmb(void) { smp_wmb(); }
+void kvm_la_smp_wmb(void)
+{
+	/* The caller says which writes. */
+	smp_wmb();
+}
 void kvm_la_cond_resched(void) { cond_resched(); }
 
 /* Stage-2 tables that are linked nowhere any more, by their struct page. */

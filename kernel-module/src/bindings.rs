@@ -26,6 +26,7 @@ use kernel::ffi;
 use pin_init::MaybeZeroable;
 
 include!(concat!(env!("KVM_LA_OBJDIR"), "/bindings/generated.rs"));
+include!(concat!(env!("KVM_LA_OBJDIR"), "/bindings/enumerators.rs"));
 
 /// Constants that the C compiler evaluated.
 pub(crate) mod constant {

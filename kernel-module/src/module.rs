@@ -14,8 +14,8 @@ use crate::vcpu::Vcpu;
 pub(crate) struct KvmModule;
 
 impl kernel::Module for KvmModule {
-    // Freed when it is over.
-    #[link_section = ".init.text"]
+    // A loadable module's is freed when it is over; a kernel's own caller is not.
+    #[cfg_attr(MODULE, link_section = ".init.text")]
     fn init(module: &'static ThisModule) -> Result<Self> {
         Host::detect()?;
         // From here on a failure must release the host's resources again.

@@ -115,8 +115,11 @@ fn load_sets(vcpu: &Vcpu, valid: u64, dirty: u64) -> Result {
             return Err(ENXIO);
         }
         // SAFETY: As above; `SyncLbt` is as many words as there are registers.
-        let values: [u64; LBT.len()] =
-            unsafe { (&raw const (*area).lbt).cast::<[u64; LBT.len()]>().read_volatile() };
+        let values: [u64; LBT.len()] = unsafe {
+            (&raw const (*area).lbt)
+                .cast::<[u64; LBT.len()]>()
+                .read_volatile()
+        };
         for (register, value) in LBT.into_iter().zip(values) {
             one_reg::set_lbt(vcpu, register, value);
         }

@@ -13,7 +13,7 @@ use crate::cpu::host;
 use crate::csr::{self, num};
 use crate::vcpu::{flag, Vcpu};
 
-const MODE: b::hrtimer_mode = b::hrtimer_mode_HRTIMER_MODE_ABS_PINNED_HARD;
+const MODE: b::hrtimer_mode = b::HRTIMER_MODE_ABS_PINNED_HARD;
 
 /// Sets up the hrtimer of a new vCPU, which is at its final address.
 pub(crate) fn init(vcpu: &Vcpu) {
@@ -48,7 +48,7 @@ unsafe extern "C" fn expired(timer: *mut b::hrtimer) -> b::hrtimer_restart {
             .cast::<Vcpu>();
         b::kvm_la_wake((*vcpu).kvm_vcpu);
     }
-    b::hrtimer_restart_HRTIMER_NORESTART
+    b::HRTIMER_NORESTART
 }
 
 /// Brings the timer and ESTAT back into the guest's registers. Interrupts are

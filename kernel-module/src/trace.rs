@@ -7,7 +7,10 @@
 use crate::bindings as b;
 
 macro_rules! events {
-    ($($(#[$meta:meta])* $name:ident => $point:ident, $call:ident ($($arg:ident: $kind:ty),*);)*) => {$(
+    ($(
+        $(#[$meta:meta])*
+        $name:ident => $point:ident, $call:ident ($($arg:ident: $kind:ty),*);
+    )*) => {$(
         $(#[$meta])*
         #[inline(always)]
         pub(crate) fn $name($($arg: $kind),*) {

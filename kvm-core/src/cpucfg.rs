@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! CPUCFG: the words a vCPU may have, and what `cpucfg` answers it. Every
 //! `cpucfg` of a guest exits (`docs/lvz.md` X-7), so its words are memory.
 

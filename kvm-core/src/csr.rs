@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The guest's control and status registers as KVM sees them: which have a
 //! hardware copy, what guest instructions and user space may do with the rest.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Decoding of the instructions that make the CPU leave the guest.
 //!
 //! On an exit CSR.BADI holds the instruction word. [`sensitive`] reads those

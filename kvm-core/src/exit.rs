@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Why the CPU left the guest, and exceptions that KVM gives the guest.
 
 mod inject;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! `hvcl` (Linux: kvm/exit.c kvm_handle_hypercall).
 
 use crate::cpucfg::PvFeatures;

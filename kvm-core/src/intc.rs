@@ -1,11 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The interrupt controllers that KVM keeps in the kernel, as state machines.
 //!
 //! ```text
-//! KVM_IRQ_LINE ─┐                     ┌─ guest MMIO        ┌─ guest IOCSR
-//! irqfd ────────┴─ routing ─ pin ──▶ PchPic ── vector ──▶ Eiointc ── HWI0-7 ──▶ vCPU
-//!                     ├───── message ───────────────────────▲                    ▲
-//!                     └───── message ──▶ Dmsintc ── vector ──── AVEC ────────────┤
-//!                           guest IOCSR ──▶ ipi::Core ───────── IPI ─────────────┘
+//! KVM_IRQ_LINE -+                     +- guest MMIO        +- guest IOCSR
+//! irqfd --------+- routing - pin --> PchPic -- vector --> Eiointc -- HWI0-7 --> vCPU
+//!                     +----- message -----------------------^                    ^
+//!                     +----- message --> Dmsintc -- vector ---- AVEC ------------+
+//!                           guest IOCSR --> ipi::Core --------- IPI -------------+
 //! ```
 //!
 //! # How a controller is used

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Interrupts on their way into a guest.
 //!
 //! User space and the interrupt controllers queue them in memory ([`Pending`]);

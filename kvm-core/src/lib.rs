@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! KVM for LoongArch without the hardware: what needs no kernel and no CPU,
 //! so that it runs in the kernel module and under test on any computer.
 #![cfg_attr(not(test), no_std)]

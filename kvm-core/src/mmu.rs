@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Stage-2 translation: guest physical to host physical addresses.
 //!
 //! The tables have the layout of the host kernel's own page tables, because

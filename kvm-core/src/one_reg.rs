@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! KVM_GET_ONE_REG, KVM_SET_ONE_REG and KVM_GET_REG_LIST: ids and the
 //! registers they name (Linux: kvm/vcpu.c kvm_get_one_reg, kvm_set_one_reg).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Steal time: how long a vCPU was ready but did not run, in a record in guest
 //! memory (Linux arch/loongarch/include/asm/kvm_para.h `struct
 //! kvm_steal_time`; kvm/vcpu.c kvm_update_stolen_time).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The guest's countdown timer while it is not loaded.
 //!
 //! While a vCPU is loaded the hardware counts. Between `vcpu_put` and

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Guest identifiers (GID) of the TLB, handed out by generation.
 //!
 //! Each physical CPU numbers the vCPUs that run on it. The low bits of a number

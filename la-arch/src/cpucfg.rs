@@ -1,7 +1,13 @@
+// SPDX-License-Identifier: MIT
+
 //! Fields of the CPUCFG words (Volume 1, 2.2.10.5) as masks, by word.
 
 /// Word 1: instruction set and address widths.
 pub mod word1 {
+    /// Architecture: reduced LA32, LA32 or [`ARCH_LA64`].
+    pub const ARCH: u32 = 3;
+    /// [`ARCH`] of 64-bit CPUs.
+    pub const ARCH_LA64: u32 = 2;
     /// Physical address bits, minus one.
     pub const PABITS: u32 = 0xff << 4;
     /// Virtual address bits, minus one.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Control and status registers (Volume 1, chapter 7): numbers and fields.
 
 use crate::register;

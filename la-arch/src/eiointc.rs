@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Extended I/O interrupt controller registers, as offsets from
 //! [`iocsr::EIOINTC_BASE`](crate::iocsr::EIOINTC_BASE) (Loongson 3A5000
 //! manual, "Extended I/O interrupts"; Linux asm/kvm_eiointc.h,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Exception codes (Volume 1, table 7-8; LVZ's from `docs/lvz.md` 7.1).
 
 /// ESTAT.Ecode and ESTAT.EsubCode of an exception that uses EENTRY.
@@ -14,7 +16,11 @@ pub struct Exception {
 macro_rules! exceptions {
     ($($(#[$meta:meta])* $name:ident = $code:literal, $sub:literal;)*) => {
         impl Exception {
-            $($(#[$meta])* pub const $name: Exception = Exception { code: $code, sub: $sub, name: stringify!($name) };)*
+            $(
+                $(#[$meta])*
+                pub const $name: Exception =
+                    Exception { code: $code, sub: $sub, name: stringify!($name) };
+            )*
             /// All exceptions by code and subcode.
             pub const ALL: &'static [Exception] = &[$(Exception::$name),*];
         }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Instruction encodings: names, fixed bits and operand fields.
 //!
 //! Every instruction is one [`Encoding`]. Its operand layout is written in the
@@ -251,7 +253,9 @@ impl Encoding {
 }
 
 macro_rules! encodings {
-    ($($id:ident : $name:literal = $bits:literal, $fmt:literal $(, $rev:ident . $minor:literal)?;)*) => {
+    ($(
+        $id:ident : $name:literal = $bits:literal, $fmt:literal $(, $rev:ident . $minor:literal)?;
+    )*) => {
         $(
             #[doc = concat!("`", $name, "`")]
             pub const $id: $crate::insn::Encoding =

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! The I/O control and status register space (`iocsrrd`/`iocsrwr`): which
 //! block lies where (Loongson 3A5000 manual, "Chip configuration and control",
 //! "Extended I/O interrupts"; Linux arch/loongarch/include/asm/loongarch.h,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Inter-processor interrupt registers, as offsets from
 //! [`iocsr::IPI_BASE`](crate::iocsr::IPI_BASE) (Loongson 3A5000 manual,
 //! "Inter-processor interrupts and communication"; Linux asm/loongarch.h,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Numbers of KVM's LoongArch interface that are not register ids: device
 //! attributes and limits (Linux: arch/loongarch/include/uapi/asm/kvm.h) and
 //! the guest's interface (asm/kvm_para.h, uapi/asm/kvm_para.h).

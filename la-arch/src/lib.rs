@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! The LoongArch64 architecture in one place, without behaviour: CSR numbers
 //! and fields, exception codes, the virtualization extension's registers and
 //! instruction encodings, each with its source.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! The virtualization extension's root registers (`docs/lvz.md` section 2).
 
 use crate::register;

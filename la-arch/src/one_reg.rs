@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Register ids of KVM_GET_ONE_REG and KVM_SET_ONE_REG on LoongArch
 //! (Linux: include/uapi/linux/kvm.h, arch/loongarch/include/uapi/asm/kvm.h).
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Registers of the 7A1000 bridge's interrupt controller, as offsets from its
 //! MMIO base (7A1000 manual, "Interrupt controller"; Linux
 //! drivers/irqchip/irq-loongson-pch-pic.c, asm/kvm_pch_pic.h).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! The `register!` macro: a register as a type, its fields as methods.
 
 /// Defines 64-bit registers with named bit fields.
@@ -6,7 +8,13 @@
 /// a single bit `field: n` gives `bool`s. Bits outside all fields are kept.
 #[macro_export]
 macro_rules! register {
-    ($($(#[$meta:meta])* $name:ident @ $number:literal { $($(#[$fmeta:meta])* $field:ident / $with:ident : $hi:literal $(: $lo:literal)?),* $(,)? })*) => {
+    ($(
+        $(#[$meta:meta])* $name:ident @ $number:literal {
+            $(
+                $(#[$fmeta:meta])* $field:ident / $with:ident : $hi:literal $(: $lo:literal)?
+            ),* $(,)?
+        }
+    )*) => {
         $(
             $(#[$meta])*
             #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +62,8 @@ macro_rules! register {
         pub const fn $field(self) -> u64 {
             self.0 >> $lo & (u64::MAX >> (63 - ($hi - $lo)))
         }
-        #[doc = concat!("The value with `", stringify!($field), "` replaced; excess bits are dropped.")]
+        #[doc = concat!("The value with `", stringify!($field), "` replaced;")]
+        /// excess bits are dropped.
         #[inline(always)]
         #[must_use]
         pub const fn $with(self, value: u64) -> Self {

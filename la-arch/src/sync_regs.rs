@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! The registers that KVM_RUN carries in `struct kvm_run` (KVM_CAP_SYNC_REGS):
 //! the layout of `kvm_run.s.regs` of this KVM. Linux's own has none for
 //! LoongArch; the capability's value says which of these sets exist.

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::machine::Simulator;
 use crate::nested::{Guest, GuestReport, Nested, Stack};
-use crate::setup::{self, DISTRIBUTION_PARAMETERS};
+use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption};
 
 /// How long a boot may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -20,6 +20,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Options of `boot`.
 #[derive(Args)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    kernel: KernelOption,
     /// Whose kvm.ko the host loads
     #[arg(long, value_enum, default_value = "rust")]
     kvm: Stack,
@@ -70,7 +72,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             bail!("{}: no such file", file.display());
         }
     }
-    let products = setup::products()?;
+    let products = setup::products(options.kernel)?;
     let simulator = Simulator::build()?;
     let mut guest = Guest {
         initrd: options.guest_initrd.clone(),
@@ -139,7 +141,7 @@ pub(crate) fn read_stats(file: &Path) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
 }
 
-/// The JSON that `--json` writes; docs/json.md describes it.
+/// The JSON that `--json` writes; docs/commands.md describes it.
 fn result(options: &Options, report: &GuestReport, figures: Option<&Value>) -> Value {
     let none = Value::Null;
     let figures = figures.unwrap_or(&none);

@@ -47,8 +47,8 @@ fn build(products: &Products, files: &Sources, dir: &Path) -> Result<()> {
     let tools = products.kernel_tools().with_bind(&tree, Path::new(INSIDE));
     let mut make = tools.command_in(Path::new(INSIDE), "make");
     make.args(MAKE_VARIABLES);
-    make.args(["-C", KERNEL_BUILD]);
-    make.arg(format!("M={INSIDE}/kernel-module"));
+    make.args(["-C", "kernel-module"]);
+    make.arg(format!("KDIR={KERNEL_BUILD}"));
     let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
     make.args([&format!("-j{jobs}"), "modules"]);
     let mut step = Step::start("kvm.ko: building");

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
+use crate::cargo::cargo;
+use crate::progress::Step;
 use crate::resident;
 use crate::setup::workspace;
 use crate::toolroot::ToolRoot;
@@ -37,10 +39,7 @@ impl Simulator {
         if let Some(program) = std::env::var_os("LVZ_SIM") {
             return Ok(Self::LvzSim(program.into()));
         }
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let output = Command::new(cargo)
-            .current_dir(workspace()?)
-            .args(["build", "--release", "--locked", "--package", "lvz-sim"])
+        let output = Self::cargo_build()?
             .arg("--message-format=json-render-diagnostics")
             .stderr(Stdio::inherit())
             .output()
@@ -57,6 +56,24 @@ impl Simulator {
             .find_map(|message| message["executable"].as_str().map(PathBuf::from))
             .map(Self::LvzSim)
             .ok_or_else(|| anyhow!("the package lvz-sim has no executable of that name"))
+    }
+
+    /// Compiles what `build` then finds compiled, its output into `log`.
+    pub(crate) fn compile(log: &Path) -> Result<()> {
+        if std::env::var_os("LVZ_SIM").is_some() {
+            return Ok(());
+        }
+        let mut step = Step::start("lvz-sim: building");
+        step.run(Self::cargo_build()?, log)?;
+        step.done();
+        Ok(())
+    }
+
+    fn cargo_build() -> Result<Command> {
+        let mut command = Command::new(cargo());
+        command.current_dir(workspace()?);
+        command.args(["build", "--release", "--locked", "--package", "lvz-sim"]);
+        Ok(command)
     }
 }
 

@@ -9,6 +9,7 @@ mod cargo;
 mod dist;
 mod initramfs;
 mod kernel_module;
+mod kernel_patches;
 mod kvm_programs;
 mod machine;
 mod nested;
@@ -27,6 +28,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use setup::KernelOption;
+
 /// The commands of this project. Each sets up what it needs.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
@@ -39,6 +42,8 @@ struct Arguments {
 enum Command {
     /// Bring up toolchain, userland and kernels, and do nothing else.
     Setup {
+        #[command(flatten)]
+        kernel: KernelOption,
         /// The debug kernel too, which `test module --debug-kernel` runs on
         #[arg(long)]
         debug_kernel: bool,
@@ -51,6 +56,8 @@ enum Command {
     Bench(bench::Options),
     /// Make Debian packages.
     Dist(dist::Options),
+    /// Write the series that puts KVM in Rust into a kernel's tree.
+    KernelPatches(kernel_patches::Options),
     /// Run the simulator itself.
     Sim {
         /// Its arguments.
@@ -58,9 +65,11 @@ enum Command {
         arguments: Vec<std::ffi::OsString>,
     },
     /// Print where the products of `setup` are, as NAME=VALUE lines.
-    Env,
+    Env(KernelOption),
     /// Run a tool of the toolchain root.
     Tool {
+        #[command(flatten)]
+        kernel: KernelOption,
         /// The tool and its arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         words: Vec<std::ffi::OsString>,
@@ -79,8 +88,11 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     match command {
-        Command::Setup { debug_kernel } => {
-            let products = setup::products()?;
+        Command::Setup {
+            kernel,
+            debug_kernel,
+        } => {
+            let products = setup::products(kernel)?;
             if debug_kernel {
                 products.with_debug_kernel()?;
             }
@@ -91,15 +103,16 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Dist(options) => dist::run(&options),
+        Command::KernelPatches(options) => kernel_patches::run(&options),
         Command::Sim { arguments } => sim::run(&arguments),
-        Command::Env => {
-            for (name, value) in setup::products()?.environment() {
+        Command::Env(kernel) => {
+            for (name, value) in setup::products(kernel)?.environment() {
                 println!("{name}={}", value.display());
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Tool { words } => {
-            let products = setup::products()?;
+        Command::Tool { kernel, words } => {
+            let products = setup::products(kernel)?;
             let Some((program, arguments)) = words.split_first() else {
                 anyhow::bail!("no tool is named");
             };

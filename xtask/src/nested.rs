@@ -50,7 +50,10 @@ impl Stack {
     pub(crate) fn kvm_ko(self, products: &Products) -> Result<PathBuf> {
         match self {
             Self::Rust => kernel_module::kvm_ko(products),
-            Self::Upstream => Ok(products.host_kernel.upstream_kvm()),
+            Self::Upstream => products
+                .host_kernel
+                .upstream_kvm()
+                .context("the host's kernel has KVM built in, and no module of it"),
         }
     }
 }
@@ -170,14 +173,17 @@ impl GuestReport {
 impl Nested {
     /// The host, with everything its guests need in the folder `share`.
     pub(crate) fn machine(&self, products: &Products, share: &Path) -> Result<Machine> {
-        make_share(share, &self.script())?;
+        let built_in = self.kvm == Stack::Upstream && products.host_kernel.upstream_kvm().is_none();
+        make_share(share, &self.script(built_in))?;
         if self.accel == Stack::Rust {
             let backend = backend::make(products)?;
             for file in [backend.library(), backend.launcher()] {
                 copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
             }
         }
-        copy(&self.kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
+        if !built_in {
+            copy(&self.kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
+        }
         for (i, guest) in self.guests.iter().enumerate() {
             let kernel = match &guest.kernel {
                 Some(kernel) => kernel.clone(),
@@ -214,12 +220,20 @@ impl Nested {
         })
     }
 
-    /// The script that the host's init runs.
-    fn script(&self) -> String {
-        let mut script = String::from(
-            "set -u\n\
-             insmod /share/kvm.ko || exit 2\n\
-             [ -c /dev/kvm ] || { echo 'no /dev/kvm'; exit 3; }\n",
+    /// The script that the host's init runs, on a kernel that has KVM built in or
+    /// takes it as a module.
+    fn script(&self, built_in: bool) -> String {
+        let (load, unload) = if built_in {
+            ("", "")
+        } else {
+            (
+                "insmod /share/kvm.ko || exit 2\n",
+                "rmmod kvm || status=4\n",
+            )
+        };
+        let mut script = format!(
+            "set -u\n{load}\
+             [ -c /dev/kvm ] || {{ echo 'no /dev/kvm'; exit 3; }}\n",
         );
         for (i, guest) in self.guests.iter().enumerate() {
             let command = self.qemu(i, guest);
@@ -242,7 +256,7 @@ impl Nested {
                      {{ echo \"guest{i}: QEMU ended with status $s\"; status=1; }}\n"
                 ));
             }
-            script.push_str("rmmod kvm || status=4\nexit $status\n");
+            script.push_str(&format!("{unload}exit $status\n"));
         }
         script
     }

@@ -6,17 +6,26 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// How often a step that writes to a pipe says that it is still at work.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
 
 /// Lines of a failed tool's output that the error repeats.
 const LINES_IN_ERROR: usize = 12;
+
+/// The bars of all steps, of which several can be under way.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Prints a line above the bars.
+fn say(line: &str) {
+    BARS.suspend(|| eprintln!("{line}"));
+}
 
 /// One step of a longer job.
 pub(crate) struct Step {
@@ -31,7 +40,7 @@ impl Step {
     pub(crate) fn start(text: impl Into<String>) -> Self {
         let text = text.into();
         let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new_spinner();
+            let bar = BARS.add(ProgressBar::new_spinner());
             if let Ok(style) =
                 ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg}")
             {
@@ -42,7 +51,7 @@ impl Step {
             bar
         });
         if bar.is_none() {
-            eprintln!("{text} ...");
+            say(&format!("{text} ..."));
         }
         let now = Instant::now();
         Self {
@@ -64,17 +73,21 @@ impl Step {
         } else if self.said.elapsed() >= SIGN_OF_LIFE {
             self.said = Instant::now();
             let seconds = self.started.elapsed().as_secs();
-            eprintln!("{} ... {seconds} s: {line}", self.text);
+            say(&format!("{} ... {seconds} s: {line}", self.text));
         }
     }
 
     /// Ends the step.
     pub(crate) fn done(self) {
         let seconds = self.started.elapsed().as_secs_f64();
+        self.clear();
+        say(&format!("{}: done in {seconds:.0} s", self.text));
+    }
+
+    fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        eprintln!("{}: done in {seconds:.0} s", self.text);
     }
 
     /// Runs a command to its end, its output into `log`. If it fails, its last
@@ -98,14 +111,48 @@ impl Step {
         })
     }
 
-    /// Runs a command to its end, its output into `log`. `keep` puts those lines
-    /// that an error is to show into a list.
+    /// Runs a command to its end, its output into `log`, and returns how it ended
+    /// and the lines that it printed.
+    pub(crate) fn outcome(
+        &mut self,
+        command: Command,
+        log: &Path,
+    ) -> Result<(ExitStatus, VecDeque<String>)> {
+        self.watch(command, log, VecDeque::push_back)
+    }
+
+    /// Runs a command to its end. If it fails, the lines that `keep` put into a list
+    /// are shown.
     fn execute(
+        &mut self,
+        command: Command,
+        log: &Path,
+        keep: impl Fn(&mut VecDeque<String>, String),
+    ) -> Result<()> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let (status, shown) = self.watch(command, log, keep)?;
+        if !status.success() {
+            self.clear();
+            for line in shown {
+                say(&format!("    {line}"));
+            }
+            bail!(
+                "{}: {program} failed ({status}), see {}",
+                self.text,
+                log.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// Runs a command to its end, its output into `log`. `keep` puts the lines that
+    /// are to be returned into a list.
+    fn watch(
         &mut self,
         mut command: Command,
         log: &Path,
         keep: impl Fn(&mut VecDeque<String>, String),
-    ) -> Result<()> {
+    ) -> Result<(ExitStatus, VecDeque<String>)> {
         let mut file = File::options()
             .create(true)
             .append(true)
@@ -123,31 +170,24 @@ impl Step {
         // The command holds copies of the pipe's writing end: without this the
         // reading below would never see the end.
         drop(command);
-        let mut shown = VecDeque::new();
+        let mut kept = VecDeque::new();
         let mut reader = BufReader::new(reader);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? != 0 {
             file.write_all(&line)?;
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             self.message(&text);
-            keep(&mut shown, text);
+            keep(&mut kept, text);
             line.clear();
         }
-        let status = child.wait()?;
-        if !status.success() {
-            if let Some(bar) = &self.bar {
-                bar.finish_and_clear();
-            }
-            for line in shown {
-                eprintln!("    {line}");
-            }
-            bail!(
-                "{}: {program} failed ({status}), see {}",
-                self.text,
-                log.display()
-            );
-        }
-        Ok(())
+        Ok((child.wait()?, kept))
+    }
+}
+
+/// A step that fails leaves no bar.
+impl Drop for Step {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

@@ -50,16 +50,16 @@ impl Sources {
         key
     }
 
-    /// The files' names.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &Path> {
-        self.0.iter().map(|(name, _)| name.as_path())
-    }
-
-    /// The files' names and what is in them.
+    /// The files' names and contents.
     pub(crate) fn files(&self) -> impl Iterator<Item = (&Path, &[u8])> {
         self.0
             .iter()
             .map(|(name, data)| (name.as_path(), data.as_slice()))
+    }
+
+    /// The files' names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Path> {
+        self.0.iter().map(|(name, _)| name.as_path())
     }
 
     /// Writes all files under `tree`.

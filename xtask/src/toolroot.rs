@@ -56,7 +56,7 @@ pub(crate) struct ToolRoot {
 impl ToolRoot {
     /// The root in this directory, with the directories that its tools see at
     /// the same path as outside.
-    pub(crate) fn new(dir: &Path, visible: &[PathBuf]) -> Self {
+    pub(crate) fn new(dir: &Path, visible: &[&Path]) -> Self {
         let mut root = Self {
             dir: dir.to_owned(),
             binds: Vec::new(),

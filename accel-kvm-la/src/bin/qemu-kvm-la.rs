@@ -140,6 +140,9 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
         .iter()
         .find(|file| file.is_file())
         .map(|file| {
+            // The loader would go on without it.
+            fs::File::open(file)
+                .with_context(|| format!("cannot read {}: let its user do so", file.display()))?;
             file.canonicalize()
                 .with_context(|| format!("cannot resolve {}", file.display()))
         })

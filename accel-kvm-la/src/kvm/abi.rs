@@ -124,6 +124,8 @@ pub mod device_type {
     pub const EIOINTC: u32 = 13;
     /// Platform controller hub.
     pub const PCH_PIC: u32 = 14;
+    /// Message interrupts.
+    pub const DMSINTC: u32 = 15;
 }
 
 /// `struct kvm_regs`.

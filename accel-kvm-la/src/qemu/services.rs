@@ -319,6 +319,10 @@ services! {
         object_property_get_bool: unsafe extern "C" fn(
             object: *mut Object, name: *const c_char,
             errp: *mut *mut QEMUError) -> bool;
+        /// Makes the kernel's controller of message interrupts, for the board; never
+        /// called here. QEMU has it since the series after 11.1.
+        kvm_dintc_realize: unsafe extern "C" fn(
+            device: *mut c_void, errp: *mut *mut QEMUError);
     }
 }
 

@@ -271,8 +271,8 @@ impl Synchroniser<'_> {
         Ok(())
     }
 
-    /// CPUCFG words: those that the kernel refuses are not the guest's, and the
-    /// user is told once. The C backend goes on as well, but silently.
+    /// CPUCFG words: what the kernel refuses is not the guest's, and the user is told
+    /// once. The C backend goes on as well, but silently.
     fn write_cpucfg(&self, cache: &mut Cache) {
         for (index, register) in TABLE.iter().enumerate() {
             if register.group != Group::Cpucfg {
@@ -297,7 +297,9 @@ impl Synchroniser<'_> {
         wanted: u64,
         error: &IoctlError,
     ) {
-        let kept = self.fd.one_reg(register.id).ok();
+        let kept = self
+            .write_without_msgint(index, register, wanted)
+            .or_else(|| self.fd.one_reg(register.id).ok());
         let message = format!(
             "{error}: the host does not allow {register} = {wanted:#x}; the guest sees {:#x}",
             kept.unwrap_or(0)
@@ -311,6 +313,14 @@ impl Synchroniser<'_> {
             cache.set_word(index, Some(kept));
             register.store(self.cpu, kept);
         }
+    }
+
+    /// Message interrupts are the one feature in CPUCFG1 that a kernel refuses (Linux:
+    /// kvm_check_cpucfg), with the whole word, without which no guest starts.
+    fn write_without_msgint(&self, index: usize, register: &Register, wanted: u64) -> Option<u64> {
+        let value = wanted & !u64::from(word1::MSGINT);
+        (index == 1 && value != wanted && self.fd.set_one_reg(register.id, value).is_ok())
+            .then_some(value)
     }
 
     /// Takes from QEMU's CPUCFG2 what the kernel does not allow.

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bitflags::bitflags;
-use la_arch::cpucfg::{word2, word6};
+use la_arch::cpucfg::{word1, word2, word6};
 use la_arch::kvm::{para, vcpu_attr, vm_feature};
 use parking_lot::Mutex;
 
+use super::irqchip;
 use super::record::Vcpu;
 use super::vm::Vm;
 use crate::error::BackendError;
@@ -42,6 +43,9 @@ bitflags! {
         const PTW = 1 << 6;
         /// Message interrupts.
         const MSGINT = 1 << 7;
+        /// A controller that turns a device's messages into message interrupts: the
+        /// kernel's if the other controllers are the kernel's, else QEMU's.
+        const DMSINTC = 1 << 8;
     }
 }
 
@@ -72,6 +76,8 @@ impl Features {
         features.set(Features::STEAL_TIME, has(vm_feature::PV_STEALTIME));
         features.set(Features::PTW, has(vm_feature::PTW));
         features.set(Features::MSGINT, has(vm_feature::MSGINT));
+        let delivers = features.contains(Features::MSGINT) && irqchip::has_dmsintc(fd);
+        features.set(Features::DMSINTC, delivers);
         features
     }
 }
@@ -237,7 +243,34 @@ fn settle(bql: &Bql, cpu: Cpu, offered: Features) -> Result<u32, BackendError> {
     )? {
         set_bits(cpu, 2, word2::PTW, true);
     }
+    let delivers = offered.contains(Features::DMSINTC);
+    if wish(layout.msgint) == OnOffAuto::On && offered.contains(Features::MSGINT) && !delivers {
+        return Err(BackendError::NoDmsintc);
+    }
+    let msgint = decide(
+        wish(layout.msgint),
+        delivers,
+        "msgint",
+        "msgint",
+        "on this host",
+    )?;
+    set_bits(cpu, 1, word1::MSGINT, msgint);
+    if !msgint {
+        // The board asks the property whether it is to have a controller for
+        // messages (QEMU: hw/loongarch/virt.c, virt_check_dmsi).
+        cpu.set_on_off_auto(layout.msgint, OnOffAuto::Off);
+    }
     Ok(pv_features)
+}
+
+/// An error for a CPU model that no KVM has. Linux refuses its CPUCFG2, which lacks
+/// the constant timer (Linux: kvm_check_cpucfg).
+pub fn check_model(cpu: Cpu) -> Result<(), BackendError> {
+    if cpu.cpucfg(1) & word1::ARCH == word1::ARCH_LA64 {
+        Ok(())
+    } else {
+        Err(BackendError::NotLa64)
+    }
 }
 
 /// kvm_arch_init_vcpu: the kernel has the vCPU and its page is mapped; the

@@ -27,6 +27,7 @@ pub fn start(bql: &Bql, cpu: Cpu) {
 /// kvm_arch_init_vcpu.
 pub fn init_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
     let vm = Vm::current().ok_or_else(|| BackendError::UnknownVcpu(cpu.index()))?;
+    features::check_model(cpu)?;
     let vcpu = features::init_vcpu(bql, cpu, vm)?;
     run_state::register(bql, &vcpu);
     Ok(vcpu)
@@ -43,6 +44,7 @@ fn adopt_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
              the start and reset of a vCPU and its interrupt lines QEMU's own, with more calls"
         ));
     }
+    features::check_model(cpu)?;
     Ok(features::adopt_vcpu(bql, cpu, vm))
 }
 

@@ -80,7 +80,7 @@ fn a_vcpu_that_qemus_own_backend_initialised_is_taken_over() {
 fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
     /// Where a feature's property is.
     type Offset = fn() -> usize;
-    let cases: [(Offset, &str); 4] = [
+    let cases: [(Offset, &str); 5] = [
         (
             || layout().lasx,
             "'lasx' feature not supported by KVM on host",
@@ -97,6 +97,10 @@ fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
             || layout().lsx,
             "'lsx' feature not supported by KVM on this host",
         ),
+        (
+            || layout().msgint,
+            "'msgint' feature not supported by KVM on this host",
+        ),
     ];
     for (offset, text) in cases {
         let mut fake = Fake::new();
@@ -107,10 +111,63 @@ fn a_feature_that_the_host_lacks_is_an_error_only_if_it_is_asked_for() {
         let cpu = fake.cpu(0);
         assert_eq!(init(&fake, cpu), 0, "auto follows the host");
         assert_eq!(cpu.cpucfg(2) >> 6 & 3, 0);
+        assert_eq!(cpu.cpucfg(1) >> 26 & 1, 0);
         cpu.set_on_off_auto(offset(), OnOffAuto::On);
         assert_eq!(init(&fake, cpu), -libc::ENOTSUP);
         assert!(fake.messages().contains(text), "{}", fake.messages());
     }
+}
+
+/// How a VM comes to message interrupts: whether the kernel has the controllers,
+/// which of their devices it has, and whether a CPU that does not say gets them.
+const MESSAGES: [(bool, &[u32], bool); 4] = [
+    (true, &[12, 13, 14, 15], true),
+    (true, &[12, 13, 14], false),
+    (false, &[], true),
+    (false, &[15], true),
+];
+
+#[test]
+fn message_interrupts_need_a_controller() {
+    for (in_kernel, devices, gets) in MESSAGES {
+        for wish in [OnOffAuto::Auto, OnOffAuto::On, OnOffAuto::Off] {
+            let mut fake = Fake::new();
+            fake.set_flag(0, in_kernel);
+            fake.state(|state| {
+                state.kernel.vm_attributes.insert(9);
+                state.kernel.devices = devices.iter().copied().collect();
+            });
+            let cpu = fake.cpu(0);
+            // A model that has them.
+            cpu.set_cpucfg(1, cpu.cpucfg(1) | 1 << 26);
+            cpu.set_on_off_auto(layout().msgint, wish);
+            let result = init(&fake, cpu);
+            if wish == OnOffAuto::On && !gets {
+                assert_eq!(result, -libc::ENOTSUP);
+                let told = "'msgint' feature not supported with kernel-irqchip=on";
+                assert!(fake.messages().contains(told), "{}", fake.messages());
+                continue;
+            }
+            assert_eq!(result, 0);
+            let gets = gets && wish != OnOffAuto::Off;
+            assert_eq!(cpu.cpucfg(1) >> 26 & 1, u32::from(gets));
+            // By this the board makes a controller of messages, or none.
+            let off = cpu.on_off_auto(layout().msgint) == OnOffAuto::Off;
+            assert_eq!(off, !gets);
+        }
+    }
+}
+
+#[test]
+fn a_32_bit_cpu_is_refused() {
+    let mut fake = Fake::new();
+    let cpu = fake.cpu(0);
+    // QEMU's la132.
+    cpu.set_cpucfg(1, 0x0041_f1fd);
+    cpu.set_cpucfg(2, 0);
+    assert_eq!(init(&fake, cpu), -libc::ENOTSUP);
+    let told = "the CPU model is an LA32 one, and KVM's CPUs are LA64";
+    assert!(fake.messages().contains(told), "{}", fake.messages());
 }
 
 #[test]

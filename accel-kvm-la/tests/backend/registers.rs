@@ -203,7 +203,7 @@ fn our_module_needs_a_tenth_of_the_calls() {
 #[test]
 fn a_word_that_the_host_refuses_does_not_spoil_the_bulk() {
     let mut fake = Fake::with_module();
-    fake.state(|state| state.kernel.refused.insert(one_reg::cpucfg(4)));
+    fake.state(|state| state.kernel.refused.registers.insert(one_reg::cpucfg(4)));
     let cpu = fake.vcpu(0);
     fill(cpu);
     fake.take_calls();
@@ -400,7 +400,7 @@ fn probes_are_asked_once_a_vm() {
 #[test]
 fn a_cpucfg_word_that_the_host_refuses_is_told_once() {
     let mut fake = Fake::new();
-    fake.state(|state| state.kernel.refused.insert(one_reg::cpucfg(4)));
+    fake.state(|state| state.kernel.refused.registers.insert(one_reg::cpucfg(4)));
     let cpu = fake.started(0);
     assert_eq!(cpu.cpucfg(4), 0, "the guest's, not what was asked for");
     assert_eq!(
@@ -419,11 +419,40 @@ fn a_cpucfg_word_that_the_host_refuses_is_told_once() {
 }
 
 #[test]
+fn a_kernel_that_refuses_message_interrupts_gets_cpucfg1_without_them() {
+    for make in [Fake::new, Fake::with_module] {
+        let mut fake = make();
+        // It offers them, so that the guest is to have them.
+        fake.state(|state| {
+            state.kernel.vm_attributes.insert(9);
+            state.kernel.devices.insert(15);
+        });
+        let cpu = fake.started(0);
+        let without = 0x3f2_f2fe;
+        assert_eq!(cpu.cpucfg(1), without);
+        fake.state(|state| {
+            let words = &state.kernel.vcpus[&0].words;
+            assert_eq!(words[&one_reg::cpucfg(1)], u64::from(without));
+        });
+        let told = "CPUCFG1 = 0x7f2f2fe; the guest sees 0x3f2f2fe";
+        assert_eq!(fake.messages().matches(told).count(), 1);
+        reset(cpu);
+        fake.take_calls();
+        post_reset(cpu);
+        let again = (KVM_SET_ONE_REG, one_reg::cpucfg(1));
+        assert!(!fake.take_calls().contains(&again));
+    }
+}
+
+#[test]
 fn groups_come_with_their_features() {
     let mut fake = Fake::with_module();
-    fake.state(|state| state.kernel.vm_attributes.extend([2, 3, 4, 5, 9]));
+    fake.state(|state| {
+        state.kernel.vm_attributes.extend([2, 3, 4, 5, 9]);
+        state.kernel.devices.insert(15);
+        state.kernel.refused.takes_msgint = true;
+    });
     let cpu = fake.cpu(0);
-    cpu.set_cpucfg(1, cpu.cpucfg(1) | 1 << 26);
     fake.state(|state| {
         state.kernel.vcpus.entry(0).or_default();
     });
@@ -433,6 +462,7 @@ fn groups_come_with_their_features() {
     assert_eq!(cpu.on_off_auto(layout().pmu), OnOffAuto::On);
     assert_eq!(cpu.cpucfg(6), 1 | 3 << 4 | 63 << 8 | 1 << 14);
     assert_eq!(cpu.cpucfg(2) >> 18 & 7, 7);
+    assert_eq!(cpu.cpucfg(1) >> 26 & 1, 1);
     for (index, register) in TABLE.iter().enumerate() {
         if matches!(register.group, Group::Pmu | Group::Msgint | Group::Lbt) {
             register.store(cpu, pattern(index));
@@ -454,7 +484,7 @@ fn a_kernel_that_refuses_bulk_writes_gets_single_ones_and_a_name_in_the_message(
     let mut fake = Fake::with_module();
     let cpu = fake.vcpu(0);
     fill(cpu);
-    fake.state(|state| state.kernel.refused.insert(one_reg::csr(n::ECFG)));
+    fake.state(|state| state.kernel.refused.registers.insert(one_reg::csr(n::ECFG)));
     // SAFETY: A CPU object in its thread.
     let result = unsafe {
         accel_kvm_la::hooks::kvm_la_kvm_arch_put_registers(cpu.as_ptr(), 3, std::ptr::null_mut())

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What generic KVM needs to know of LoongArch, in place of the kernel tree's
- * header of the same name.
+ * What generic KVM needs to know of LoongArch when the architecture's half is in
+ * Rust, in place of what the kernel's asm/kvm_host.h has for the one in C.
  *
  * A VM's and a vCPU's state belong to Rust: C sees one pointer each. vmlinux
- * knows the layout of struct kvm_vcpu in its own world switch only, which this
- * module does not use.
+ * knows the layout of struct kvm_vcpu in its own world switch only, which Rust
+ * does not use.
  */
 
-#ifndef __ASM_LOONGARCH_KVM_HOST_H__
-#define __ASM_LOONGARCH_KVM_HOST_H__
+#ifndef __ASM_LOONGARCH_KVM_HOST_RUST_H__
+#define __ASM_LOONGARCH_KVM_HOST_RUST_H__
 
 #include <linux/cpumask.h>
 #include <linux/hrtimer.h>
@@ -73,4 +73,4 @@ static inline void kvm_arch_free_memslot(struct kvm *kvm, struct kvm_memory_slot
 static inline void kvm_arch_vcpu_blocking(struct kvm_vcpu *vcpu) { }
 static inline void kvm_arch_vcpu_unblocking(struct kvm_vcpu *vcpu) { }
 
-#endif /* __ASM_LOONGARCH_KVM_HOST_H__ */
+#endif /* __ASM_LOONGARCH_KVM_HOST_RUST_H__ */

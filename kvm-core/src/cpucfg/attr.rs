@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The CPUCFG attributes of a vCPU descriptor (Linux: kvm/vcpu.c
 //! kvm_loongarch_cpucfg_has_attr, _get_attr, _set_attr).
 

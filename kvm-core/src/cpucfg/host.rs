@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! What the host lets a vCPU have (Linux: kvm/vcpu.c _kvm_get_cpucfg_mask,
 //! kvm_check_cpucfg).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Paravirtual features and the features of a VM (Linux: kvm/vm.c
 //! kvm_vm_init_features; kvm/vcpu.c kvm_loongarch_cpucfg_set_attr).
 

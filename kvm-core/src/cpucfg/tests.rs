@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 use super::*;
 use la_arch::cpucfg::word3;
 use la_arch::kvm::vm_feature;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! CSR.CPUID of a vCPU is its name on the interrupt controllers: unique in
 //! the VM and set once (Linux: kvm/vcpu.c kvm_set_cpuid).
 

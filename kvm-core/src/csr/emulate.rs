@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! csrrd, csrwr and csrxchg that exited (Linux: kvm/exit.c kvm_handle_csr).
 
 use super::table::{is_software, write_rule, CsrFeatures, COUNTERS};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The values of a vCPU's CSRs while they are not in the CPU, and of those
 //! that are never there.
 

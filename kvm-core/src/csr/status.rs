@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! ESTAT and GINTC. The lines HWI0 to HWI7 of the guest's ESTAT are not
 //! latched there: they are GINTC's injected lines (`docs/lvz.md` 8.1, N-2).
 //! User space, which has no GINTC, sees and sets them in ESTAT (Linux:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! What is known about each CSR number (`docs/lvz.md` 3; Linux: kvm/main.c
 //! kvm_init_gcsr_flag).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 use super::table::{DB0ADDR, IB0ADDR};
 use super::*;
 use crate::decode::{CsrAccess, CsrOp, Gpr, Gprs};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Loads and stores that reach a device (Linux: kvm/exit.c kvm_emu_mmio_read
 //! and kvm_emu_mmio_write, which know the general registers' only).
 

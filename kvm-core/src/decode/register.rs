@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Register operands.
 
 /// The general registers of a vCPU, r0 to r31. Entry 0 is not trusted:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Instructions that raise GSPR (`docs/lvz.md` 7.4; Linux: kvm/exit.c
 //! kvm_trap_handle_gspr).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 use super::*;
 use la_arch::insn::{atomic, bound, fp, integer, lsx, lvz, privileged, Encoding, Operands};
 use proptest::prelude::*;

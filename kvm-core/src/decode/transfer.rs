@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Carrying a decoded load or store through devices, piece by piece.
 
 use super::{extend, Access, Direction, Fpr, Gpr, Operand, Shape};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Giving the guest an exception, as its CPU would (Volume 1, 6.2.4; Linux:
 //! kvm/interrupt.c _kvm_deliver_exception).
 

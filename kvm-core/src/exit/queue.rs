@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The one exception that waits to be given to the guest.
 
 use super::Fault;

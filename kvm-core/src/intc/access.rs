@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! A guest's access to a register block, cut into 64-bit registers and the
 //! byte lanes that it touches.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Message interrupts that go to a vCPU directly, without PCH-PIC and EIOINTC
 //! (Linux kvm/intc/dmsintc.c, asm/irq.h, AVEC_*). The address of the message
 //! names the vCPU and the vector; the vector waits in a bitmap until the vCPU

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The extended I/O interrupt controller: 256 vectors, each routed to one of
 //! the hardware interrupt lines of one vCPU, at IOCSR 0x1400 to 0x1cff, and its
 //! paravirtual extension at 0x40000000 (Loongson 3A5000 manual, "Extended I/O

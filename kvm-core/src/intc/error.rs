@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Why user space's request to an interrupt controller fails.
 
 /// A refused attribute, route or message.

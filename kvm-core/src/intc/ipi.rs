@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Inter-processor interrupts and mailboxes: IOCSR 0x1000 to 0x115f (Loongson
 //! 3A5000 manual, "Inter-processor interrupts and communication"; Linux
 //! kvm/intc/ipi.c).

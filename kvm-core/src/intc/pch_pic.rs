@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The 7A1000 bridge's interrupt controller: 64 pins that become EIOINTC
 //! vectors (7A1000 manual, "Interrupt controller"; Linux kvm/intc/pch_pic.c).
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Interrupt routes: from a GSI or a message to a controller (Linux
 //! kvm/irqfd.c, kvm/intc/pch_pic.c:`pch_msi_set_irq`).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! A sink that remembers what it is told, for the controllers' tests.
 
 use super::{Effects, Line, VcpuId, Vcpus, Vectors};

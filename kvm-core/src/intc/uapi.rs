@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Numbers of Linux 7.2's user interface that the controllers know: device
 //! attributes, which are the architecture's (`la_arch::kvm`), and routing
 //! (include/uapi/linux/kvm.h).

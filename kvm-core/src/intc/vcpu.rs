@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! What the controllers see of the vCPUs, and what they do to them.
 
 /// A vCPU's number as user space chose it with `KVM_CREATE_VCPU`

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Interrupt queues against a model, and the register arithmetic.
 
 use super::*;

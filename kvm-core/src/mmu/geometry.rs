@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Sizes of pages and tables.
 
 use super::Pte;

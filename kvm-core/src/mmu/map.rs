@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Faults: mapping a page, making one young or dirty, splitting and collapsing
 //! huge pages.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The tables against a naive map, under random sequences of operations, with
 //! the TLBs of two vCPUs that hold on to whatever is not flushed.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Rules about memory slots: which may use huge pages, what a change of flags
 //! asks for.
 

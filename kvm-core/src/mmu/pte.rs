@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! A stage-2 entry.
 
 /// Memory access type, bits 5:4 of an entry (manual volume 1, 2.1.7).

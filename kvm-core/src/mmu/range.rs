@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Operations on ranges of guest physical addresses.
 //!
 //! A huge page that a range only touches counts as inside: it is unmapped,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! What the table code needs from its surroundings, and what it hands back.
 
 use super::Pte;

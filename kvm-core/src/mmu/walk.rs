@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Walking the tables.
 
 use super::{Flush, Geometry, Outcome, Pte, Reclaim, Resched, Tables};

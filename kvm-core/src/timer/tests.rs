@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The timer against a model that counts real time.
 
 use super::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Atomic memory access (Volume 1, 2.2.7).
 
 encodings! {

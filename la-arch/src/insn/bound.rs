@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Bound-checking loads and stores (Volume 1, 2.2.9 and 3.2.6).
 
 encodings! {

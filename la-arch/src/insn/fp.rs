@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Scalar floating point (Volume 1, chapter 3).
 
 encodings! {

@@ -1,4 +1,7 @@
-//! Integer arithmetic, memory access, branches, bit operations and miscellaneous (Volume 1, chapter 2).
+// SPDX-License-Identifier: MIT
+
+//! Integer arithmetic, memory access, branches, bit operations and miscellaneous
+//! (Volume 1, chapter 2).
 
 encodings! {
     CLO_W: "clo.w" = 0x00001000, "DJ";

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! 128-bit vector extension LSX (Volume 2).
 
 encodings! {

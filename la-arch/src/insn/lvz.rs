@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Virtualization extension LVZ (`docs/lvz.md`).
 
 encodings! {

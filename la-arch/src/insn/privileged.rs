@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: MIT
+
 //! Privileged instructions (Volume 1, chapter 4).
 
 encodings! {

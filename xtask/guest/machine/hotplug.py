@@ -129,6 +129,32 @@ def plug_idle(run):
     qemu.quit()
 
 
+@case("plug-paused", smp=(1,), irqchip=("on", "off"))
+def plug_paused(run):
+    """CPUs that are plugged before the machine starts, by what
+    query-hotpluggable-cpus answers, as Incus does: the firmware's tables have them
+    and the guest works on all."""
+    qemu = run.qemu(
+        smp=TOPOLOGY,
+        append=APPEND,
+        memory=512,
+        extra=["-bios", FIRMWARE, "-kernel", KERNEL],
+        paused=True,
+    )
+    for number, slot in enumerate(slots(qemu), 1):
+        plug(qemu, number, slot)
+    check(slots(qemu) == [], "a place is free that was taken")
+    check(cpus(qemu) == 1 + MORE, f"{cpus(qemu)} CPUs")
+    qemu.qmp("cont")
+    shell = Shell(qemu, timeout=240)
+    check(shell.number("nproc") == 1 + MORE, "the guest does not use all of them")
+    here = "for i in $(seq 0 3); do taskset $((1 << i)) cat /proc/self/stat; done"
+    places = [line.split()[38] for line in shell.run(here).split("\n") if " (cat) " in line]
+    check(places == ["0", "1", "2", "3"], f"it works on {places}")
+    qemu.expect_served(1 + MORE)
+    qemu.quit()
+
+
 @case("plug-used", smp=(1,))
 def plug_used(run):
     """CPUs that the guest brings online, works with and gives away, told by ACPI:

@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::machine::Simulator;
-use crate::setup::{self, Products};
+use crate::setup::{self, KernelOption, Products};
 
 pub(crate) mod backend;
 mod exits;
@@ -24,6 +24,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Options of `bench`.
 #[derive(Args)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    kernel: KernelOption,
     /// Benches to run; all if none is named
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -86,7 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if chosen.is_empty() {
         chosen.extend(BENCHES.iter().map(|(_, bench)| bench));
     }
-    let products = setup::products()?;
+    let products = setup::products(options.kernel)?;
     let simulator = Simulator::build()?;
     let mut rows = Vec::new();
     for bench in chosen {

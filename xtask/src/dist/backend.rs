@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR MIT
+// SPDX-License-Identifier: GPL-2.0-or-later
 
 //! The package of the accelerator backend and its launcher.
 
@@ -10,11 +10,11 @@ use super::copyright;
 use super::package::Contents;
 use crate::backend;
 use crate::cargo::LOONG64;
-use crate::setup::{self, workspace};
+use crate::setup::{self, KernelOption, workspace};
 
 /// The contents of the package.
 pub(super) fn contents() -> Result<Contents> {
-    let backend = backend::make(&setup::products()?)?;
+    let backend = backend::make(&setup::products(KernelOption::default())?)?;
     let mut contents = Contents {
         name: "qemu-kvm-la",
         architecture: LOONG64.architecture,

@@ -1,21 +1,19 @@
 //! Trees of Debian packages, made by mmdebstrap.
 //!
-//! No mirror is named: mmdebstrap has its own default. The proxy and transport
-//! settings of this machine's apt, where it has any, are handed on.
+//! The proxy and transport settings of this machine's apt, where it has any, are
+//! handed on.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::mirror;
 use crate::progress::Step;
 use crate::toolroot::is_root;
 
 /// The release that supplies everything.
 pub(crate) const SUITE: &str = "forky";
-
-/// The environment variable that names a mirror other than mmdebstrap's own.
-const MIRROR: &str = "KVM_LA_MIRROR";
 
 /// Documentation and translations, which nothing here reads.
 const NEVER_NEEDED: &[&str] = &[
@@ -64,6 +62,7 @@ impl Tree<'_> {
         step: &mut Step,
         log: &Path,
     ) -> Result<()> {
+        let mirror = mirror::from_environment()?;
         check_tools()?;
         let mut command = Command::new("mmdebstrap");
         command.arg(format!("--variant={}", self.variant));
@@ -86,7 +85,6 @@ impl Tree<'_> {
         command.arg("--skip=cleanup/apt/lists");
         command.args(options);
         command.env("LC_ALL", "C.UTF-8");
-        let mirror = std::env::var_os(MIRROR);
         if is_root() {
             command.arg("--mode=root").arg("--format=directory");
             command.arg(SUITE).arg(target).args(mirror);
@@ -114,10 +112,12 @@ impl Tree<'_> {
 }
 
 fn hint() -> String {
-    "the packages could not be fetched or unpacked; if the log says NO_PUBKEY or \
-     'not signed', update the package debian-archive-keyring; behind a proxy, \
-     set it in apt's configuration"
-        .to_owned()
+    format!(
+        "the packages could not be fetched or unpacked; without a network none can be: a proxy \
+         is set in apt's configuration, another mirror in {}; if the log says NO_PUBKEY or \
+         'not signed', update the package debian-archive-keyring",
+        mirror::VARIABLE
+    )
 }
 
 /// Says in one line which of the host's tools are missing, if any are.

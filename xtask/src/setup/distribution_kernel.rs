@@ -22,6 +22,8 @@ const MODULES: &[&str] = &[
     "virtio_blk",
     "virtio_console",
     "virtio_rng",
+    "virtio_scsi",
+    "sd_mod",
     "9pnet_virtio",
     "9p",
     "ext4",

@@ -1,10 +1,12 @@
-//! The KVM host's kernel, built from the distribution's kernel source package.
+//! The KVM host's kernel, built from a kernel source package of Debian's.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::Result;
 
+use super::config::{self, Fragment};
+use super::kernel_source::KernelSource;
 use crate::cache::{Cache, Key};
 use crate::progress::Step;
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
@@ -15,12 +17,12 @@ pub(super) struct Config {
     pub(super) title: &'static str,
     /// The product's name in the cache.
     pub(super) product: &'static str,
-    /// Files of configs/ and what is in them.
-    pub(super) fragments: &'static [(&'static str, &'static str)],
+    /// Files of configs/.
+    pub(super) fragments: &'static [Fragment],
 }
 
 /// The file of configs/ that every host kernel has.
-pub(super) const FRAGMENT: (&str, &str) = (
+pub(super) const FRAGMENT: Fragment = (
     "kvm-host.config",
     include_str!("../../../configs/kvm-host.config"),
 );
@@ -36,9 +38,20 @@ const HOST: Config = Config {
 pub(crate) struct HostKernel {
     dir: PathBuf,
     source: PathBuf,
+    /// The module of its own KVM inside the build tree; none if that is built in.
+    kvm: Option<&'static str>,
 }
 
 impl HostKernel {
+    /// A kernel that was built elsewhere, in `build` of a directory.
+    pub(crate) fn built(dir: &Path, source: &Path, kvm: Option<&'static str>) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            source: source.to_owned(),
+            kvm,
+        }
+    }
+
     /// The kernel source tree.
     pub(crate) fn source(&self) -> &Path {
         &self.source
@@ -59,58 +72,21 @@ impl HostKernel {
         self.build().join("vmlinux")
     }
 
-    /// The kernel's own KVM module, in C.
-    pub(crate) fn upstream_kvm(&self) -> PathBuf {
-        self.build().join("arch/loongarch/kvm/kvm.ko")
+    /// The kernel's own KVM module; none if KVM is built in.
+    pub(crate) fn upstream_kvm(&self) -> Option<PathBuf> {
+        self.kvm.map(|kvm| self.build().join(kvm))
     }
 }
 
-/// The version-independent name of the source archive inside the root.
-fn source_archive(root: &Path) -> Result<PathBuf> {
-    let dir = root.join("usr/src");
-    let mut archives = Vec::new();
-    for entry in fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("linux-source-") && name.contains(".tar.") {
-            archives.push(path);
-        }
-    }
-    match archives.as_slice() {
-        [archive] => Ok(archive.clone()),
-        [] => bail!("no linux-source archive in {}", dir.display()),
-        _ => bail!("more than one linux-source archive in {}", dir.display()),
-    }
-}
-
-/// Unpacks the source and builds the kernel, each if it is not there yet.
-pub(crate) fn make(
+/// Builds the KVM host's kernel from a source if it is not there yet.
+pub(super) fn make(
     cache: &Cache,
-    root: &ToolRoot,
-    root_key: &Key,
+    (root, root_key): (&ToolRoot, &Key),
+    source: &KernelSource,
     log: &Path,
 ) -> Result<HostKernel> {
-    let source_key = root_key.clone().with("source", "1");
-    let source = match cache.get("linux-source", &source_key) {
-        Some(source) => source,
-        None => cache.make("linux-source", &source_key, |dir| {
-            let mut step = Step::start("kernel source: unpacking");
-            let archive = source_archive(root.dir())?;
-            let archive = archive
-                .strip_prefix(root.dir())
-                .map_err(|_| anyhow!("{} is outside the root", archive.display()))?;
-            let bound = root.clone().with_bind(dir, Path::new(KERNEL_SOURCE));
-            let mut tar = bound.command_in(Path::new("/"), "tar");
-            tar.args(["--extract", "--use-compress-program=xz -T0"]);
-            tar.args(["--strip-components=1", "--no-same-owner"]);
-            tar.arg("--directory").arg(KERNEL_SOURCE);
-            tar.arg("--file").arg(Path::new("/").join(archive));
-            step.run(tar, log)?;
-            step.done();
-            Ok(())
-        })?,
-    };
-    make_with(&HOST, cache, root, (&source, source_key), log)
+    let source_key = source.add_to(root_key);
+    make_with(&HOST, cache, root, (source.dir(), source_key), log)
 }
 
 /// Builds the kernel of a configuration if it is not there yet, from the source
@@ -133,17 +109,18 @@ pub(super) fn make_with(
             build(config, root, source, dir, log)
         })?,
     };
-    Ok(HostKernel {
-        dir,
-        source: source.to_owned(),
-    })
+    Ok(HostKernel::built(
+        &dir,
+        source,
+        Some("arch/loongarch/kvm/kvm.ko"),
+    ))
 }
 
 fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path) -> Result<()> {
     let tree = dir.join("build");
     fs::create_dir(&tree)?;
-    let texts: Vec<&str> = config.fragments.iter().map(|(_, text)| *text).collect();
-    fs::write(tree.join("fragment.config"), texts.concat())?;
+    let options = config::for_kconfig(config.fragments);
+    fs::write(tree.join("fragment.config"), options)?;
     let bound = root
         .clone()
         .with_bind(source, Path::new(KERNEL_SOURCE))
@@ -164,7 +141,8 @@ fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path
     let mut step = Step::start(format!("{}: configuring", config.title));
     let configure = run("make", &["-C", KERNEL_SOURCE], &[&fragment, "allnoconfig"]);
     step.run(configure, log)?;
-    check_config(config, &fs::read_to_string(tree.join(".config"))?)?;
+    let made = fs::read_to_string(tree.join(".config"))?;
+    config::check(config.fragments, &made, source)?;
     step.done();
     let mut step = Step::start(format!("{}: building (some minutes)", config.title));
     let script = [
@@ -197,23 +175,3 @@ pub(crate) const MAKE_VARIABLES: &[&str] = &[
     // time. KCFLAGS would go to bindgen too, whose clang does not know the option.
     "CC=loongarch64-linux-gnu-gcc -ftrack-macro-expansion=0",
 ];
-
-/// Kconfig drops an option whose dependencies are not met without a word: a
-/// kernel without it would fail much later, and less plainly.
-fn check_config(config: &Config, made: &str) -> Result<()> {
-    for (name, fragment) in config.fragments {
-        let dropped: Vec<&str> = fragment
-            .lines()
-            .map(str::trim)
-            .filter(|line| line.starts_with("CONFIG_"))
-            .filter(|wanted| !made.lines().any(|line| line == *wanted))
-            .collect();
-        if !dropped.is_empty() {
-            bail!(
-                "this kernel version does not take these options of configs/{name}: {}",
-                dropped.join(" ")
-            );
-        }
-    }
-    Ok(())
-}

@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: Apache-2.0 OR MIT
+// SPDX-License-Identifier: GPL-2.0-or-later
 
 //! What only packages need: the root in which they are made, and the clean one
 //! into which a test installs them. Made when they are asked for.
 
 use std::fs;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
@@ -75,5 +76,9 @@ fn root(cache: &Cache, product: &str, key: Key, tree: &Tree) -> Result<ToolRoot>
         })?,
     };
     drop(lock);
-    Ok(ToolRoot::new(&dir, &visible(cache)?))
+    let visible = visible(cache)?;
+    Ok(ToolRoot::new(
+        &dir,
+        &visible.each_ref().map(PathBuf::as_path),
+    ))
 }

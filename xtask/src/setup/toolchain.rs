@@ -1,7 +1,7 @@
 //! The toolchain root: cross compilers, QEMU and the kernel's source.
 
 use anyhow::Result;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::debian::Tree;
 use super::packages;
@@ -19,15 +19,27 @@ const INCLUDE: &[&str] = &[
     "/usr/bin/qemu-img",
 ];
 
-/// Makes the root if it is not there yet.
-pub(crate) fn make(cache: &Cache, visible: &[PathBuf], log: &Path) -> Result<(ToolRoot, Key)> {
-    let key = Key::new(1)
+/// The root's name in the cache.
+const PRODUCT: &str = "toolchain";
+
+fn key() -> Key {
+    Key::new(1)
         .with("packages", PACKAGES)
         .with("exclude", EXCLUDE.join(" "))
-        .with("include", INCLUDE.join(" "));
-    let dir = match cache.get("toolchain", &key) {
+        .with("include", INCLUDE.join(" "))
+}
+
+/// Whether the root is there.
+pub(crate) fn is_made(cache: &Cache) -> bool {
+    cache.get(PRODUCT, &key()).is_some()
+}
+
+/// Makes the root if it is not there yet.
+pub(crate) fn make(cache: &Cache, visible: &[&Path], log: &Path) -> Result<(ToolRoot, Key)> {
+    let key = key();
+    let dir = match cache.get(PRODUCT, &key) {
         Some(dir) => dir,
-        None => cache.make("toolchain", &key, |dir| {
+        None => cache.make(PRODUCT, &key, |dir| {
             let mut step = Step::start("toolchain root: fetching and unpacking packages");
             let tree = Tree {
                 variant: "apt",

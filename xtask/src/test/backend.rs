@@ -103,6 +103,8 @@ const UNCHANGED: &[(&str, &[&str])] = &[
     ("version", &["--version"]),
     ("accel-help", &["-accel", "help"]),
     ("cpu-help", &["-cpu", "help"]),
+    ("machine-help", &["-machine", "help"]),
+    ("device-help", &["-device", "help"]),
     ("kvm-options", &["-accel", "kvm,help"]),
     (
         "probe",

@@ -42,6 +42,9 @@ const FILES: &[(&str, &str)] = &[
     ("idle.py", include_str!("../../guest/machine/idle.py")),
     ("dirty.py", include_str!("../../guest/machine/dirty.py")),
     ("hotplug.py", include_str!("../../guest/machine/hotplug.py")),
+    ("disks.py", include_str!("../../guest/machine/disks.py")),
+    ("initrd.py", include_str!("../../guest/machine/initrd.py")),
+    ("kexec.py", include_str!("../../guest/machine/kexec.py")),
     ("debug.py", include_str!("../../guest/machine/debug.py")),
     (
         "migration.py",
@@ -134,11 +137,18 @@ fn host(
     }
     copy(&products.host_kernel.vmlinux(), &share.join("guest.kernel"))?;
     copy(&products.initramfs.guest(), &share.join("guest.initrd"))?;
+    let modules = share.join("modules");
+    fs::create_dir_all(&modules).context("cannot create a folder for modules")?;
     copy(&firmware(context), &share.join("firmware.fd"))?;
     copy(
         &products.distribution_kernel.vmlinuz(),
         &share.join("distribution.kernel"),
     )?;
+    // In the order in which they are to be loaded.
+    for (number, module) in products.distribution_kernel.modules()?.iter().enumerate() {
+        let name = module.file_name().unwrap_or_default().to_string_lossy();
+        copy(module, &modules.join(format!("{number:02}-{name}")))?;
+    }
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
         initrd: Some(products.initramfs.host()),

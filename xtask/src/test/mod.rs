@@ -6,6 +6,7 @@ mod coverage;
 mod determinism;
 mod dist;
 mod host;
+mod kernel_patches;
 mod linux;
 mod machine;
 mod module;
@@ -15,6 +16,7 @@ mod qtest;
 mod report;
 mod sanitizers;
 mod selftests;
+mod series;
 
 use std::process::ExitCode;
 
@@ -23,12 +25,14 @@ use clap::Args;
 
 use crate::machine::Simulator;
 use crate::nested::Stack;
-use crate::setup::{self, Products};
+use crate::setup::{self, KernelOption, Products};
 use report::Report;
 
 /// Options of `test`.
 #[derive(Args)]
 pub(crate) struct Options {
+    #[command(flatten)]
+    kernel: KernelOption,
     /// Suites to run; those that CI runs if none is named
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
@@ -130,6 +134,16 @@ const SUITES: &[Suite] = &[
         run: nested::run,
     },
     Suite {
+        name: "kernel-patches",
+        shows: "the module inside the kernel's tree, built in and as a module",
+        run: kernel_patches::run,
+    },
+    Suite {
+        name: "series",
+        shows: "another kernel series builds, boots a guest and passes the quick selftests",
+        run: series::run,
+    },
+    Suite {
         name: "machine",
         shows: "a guest stopped, saved, moved and looked at through QEMU's monitor goes on unharmed",
         run: machine::run,
@@ -171,7 +185,7 @@ impl Context {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for suite in SUITES {
-            println!("{:<12} {}", suite.name, suite.shows);
+            println!("{:<14} {}", suite.name, suite.shows);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -197,7 +211,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.debug_kernel && chosen.iter().any(|suite| suite.name != "module") {
         bail!("--debug-kernel is for the suite module: cargo xtask test module --debug-kernel");
     }
-    let products = setup::products()?;
+    let products = setup::products(options.kernel)?;
     let simulator = if options.tcg {
         if chosen.iter().any(|suite| suite.name != "linux") {
             bail!("--tcg is for the suite linux alone: cargo xtask test linux --tcg");

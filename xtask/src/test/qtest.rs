@@ -15,10 +15,11 @@ use crate::{backend, qtest_program};
 /// Seconds of the machine for all cases.
 const LIMIT: Duration = Duration::from_secs(300);
 
-const fn program(name: &'static str, command: &'static str) -> Program {
+const fn program(name: &'static str, arguments: &'static str) -> Program<'static> {
     Program {
         name,
-        command,
+        file: "qtest-kvm",
+        arguments,
         limit: LIMIT,
         tier: Tier::Ci,
         host_smp: 4,
@@ -26,14 +27,14 @@ const fn program(name: &'static str, command: &'static str) -> Program {
 }
 
 /// With our backend, by its launcher.
-const RUST: Program = program("accel=rust", "qtest-kvm /share/qemu-kvm-la");
+const RUST: Program<'static> = program("accel=rust", "/share/qemu-kvm-la");
 
 /// With QEMU's own.
-const UPSTREAM: Program = program("accel=upstream", "qtest-kvm upstream");
+const UPSTREAM: Program<'static> = program("accel=upstream", "upstream");
 
 /// Runs the suite: with the run's own backend, or with both.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    let chosen: Vec<&'static Program> = [(Stack::Rust, &RUST), (Stack::Upstream, &UPSTREAM)]
+    let chosen: Vec<&Program<'_>> = [(Stack::Rust, &RUST), (Stack::Upstream, &UPSTREAM)]
         .into_iter()
         .filter(|(stack, _)| context.runs(Tier::Full) || *stack == context.accel)
         .map(|(_, program)| program)

@@ -18,7 +18,7 @@ use super::report::{Report, Verdict};
 use crate::kvm_programs;
 use crate::machine::{Machine, make_share};
 use crate::nested::copy;
-use programs::{LINUX, OURS, Program};
+use programs::{OURS, Program};
 
 const SCRIPT: &str = include_str!("../../guest/selftests");
 
@@ -40,20 +40,37 @@ const SHOWN: usize = 20;
 /// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let products = &context.products;
-    let chosen = |list: &'static [Program], report: &Report| -> Vec<&'static Program> {
-        list.iter()
-            .filter(|program| context.runs(program.tier) && report.wants(program.name))
-            .collect()
-    };
-    let linux = chosen(LINUX, report);
-    if !linux.is_empty() {
-        run_on_hosts(context, report, &linux, &kernel::build(products)?, &[])?;
+    let files = kernel::list(products)?;
+    let (linux, gone) = programs::linux(&files);
+    for name in gone {
+        println!("    {name} is not among the kernel's programs any more");
     }
-    let ours = chosen(OURS, report);
-    if !ours.is_empty() {
-        run_on_hosts(context, report, &ours, &kvm_programs::build(products)?, &[])?;
+    run_chosen(context, report, &linux, || kernel::build(products, &files))?;
+    run_ours(context, report)
+}
+
+/// Runs the programs of tests/kvm.
+pub(super) fn run_ours(context: &Context, report: &mut Report) -> Result<()> {
+    run_chosen(context, report, OURS, || {
+        kvm_programs::build(&context.products)
+    })
+}
+
+/// Those of the programs that this run is for, whose files `dir` makes.
+fn run_chosen(
+    context: &Context,
+    report: &mut Report,
+    programs: &[Program<'_>],
+    dir: impl FnOnce() -> Result<PathBuf>,
+) -> Result<()> {
+    let chosen: Vec<&Program<'_>> = programs
+        .iter()
+        .filter(|program| context.runs(program.tier) && report.wants(program.name))
+        .collect();
+    if chosen.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    run_on_hosts(context, report, &chosen, &dir()?, &[])
 }
 
 /// One host for each number of CPUs that these programs, files in `dir`, want.
@@ -61,11 +78,11 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 pub(super) fn run_on_hosts(
     context: &Context,
     report: &mut Report,
-    programs: &[&'static Program],
+    programs: &[&Program<'_>],
     dir: &Path,
     more: &[PathBuf],
 ) -> Result<()> {
-    let mut by_smp = BTreeMap::<u32, Vec<&'static Program>>::new();
+    let mut by_smp = BTreeMap::<u32, Vec<&Program<'_>>>::new();
     for program in programs {
         by_smp.entry(program.host_smp).or_default().push(program);
     }
@@ -80,7 +97,7 @@ pub(super) fn run_on_hosts(
 fn run_on_host(
     context: &Context,
     report: &mut Report,
-    programs: &[&'static Program],
+    programs: &[&Program<'_>],
     dir: &Path,
     more: &[PathBuf],
     smp: u32,
@@ -92,17 +109,15 @@ fn run_on_host(
     copy(&context.kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
     let mut list = String::new();
     for program in programs {
-        let (file, arguments) = program
-            .command
-            .split_once(' ')
-            .unwrap_or((program.command, ""));
-        copy(&dir.join(file), &share.join(program.name))?;
-        list.push_str(&format!(
-            "{} {} {} {arguments}\n",
-            program.name,
-            program.limit.as_secs(),
-            program.name
-        ));
+        let Program {
+            name,
+            file,
+            arguments,
+            ..
+        } = program;
+        copy(&dir.join(file), &share.join(name))?;
+        let seconds = program.limit.as_secs();
+        list.push_str(&format!("{name} {seconds} {name} {arguments}\n"));
     }
     for file in more {
         copy(file, &share.join(file.file_name().unwrap_or_default()))?;
@@ -164,7 +179,7 @@ fn check_script(console: &str) -> Result<()> {
 }
 
 /// Reads lines up to the end of a program and judges it.
-fn judge(program: &Program, lines: &mpsc::Receiver<String>) -> Result<Verdict> {
+fn judge(program: &Program<'_>, lines: &mpsc::Receiver<String>) -> Result<Verdict> {
     let mut output = VecDeque::new();
     let mut cases = Cases::default();
     let begin = format!("{MARKER}{} begin", program.name);
@@ -299,9 +314,10 @@ impl Cases {
 mod tests {
     use super::*;
 
-    const PROGRAM: Program = Program {
+    const PROGRAM: Program<'static> = Program {
         name: "p",
-        command: "p",
+        file: "p",
+        arguments: "",
         limit: Duration::from_secs(5),
         tier: crate::test::Tier::Ci,
         host_smp: 1,

@@ -13,7 +13,7 @@ use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
 use accel_kvm_la::regs::table::TABLE;
-use la_arch::{csr::number as n, kvm::para, kvm::vcpu_attr, one_reg, sync_regs};
+use la_arch::{cpucfg::word1, csr::number as n, kvm::para, kvm::vcpu_attr, one_reg, sync_regs};
 
 use super::{RUN_PAGE_BYTES, State, guest, with};
 
@@ -58,6 +58,24 @@ impl KvmVcpu {
         }
     }
 }
+
+/// What cannot be written into registers.
+#[derive(Default)]
+pub struct Refused {
+    /// Registers that cannot be written at all.
+    pub registers: HashSet<u64>,
+    /// Whether CPUCFG1 may have the bit of message interrupts.
+    pub takes_msgint: bool,
+}
+
+impl Refused {
+    /// Linux: kvm_check_cpucfg.
+    fn has(&self, id: u64, value: u64) -> bool {
+        let msgint = id == one_reg::cpucfg(1) && value & u64::from(word1::MSGINT) != 0;
+        self.registers.contains(&id) || msgint && !self.takes_msgint
+    }
+}
+
 /// The kernel and its VM.
 #[derive(Default)]
 pub struct Kernel {
@@ -66,8 +84,7 @@ pub struct Kernel {
     pub devices: HashSet<u32>,
     pub cpucfg2_mask: Option<u64>,
     pub reg_list: bool,
-    /// Registers that cannot be written.
-    pub refused: HashSet<u64>,
+    pub refused: Refused,
     pub pv_features: Option<u64>,
     pub vcpus: HashMap<i32, KvmVcpu>,
     pub exits: VecDeque<Exit>,
@@ -242,7 +259,8 @@ pub(super) fn perform(
             }
             request::KVM_SET_ONE_REG => {
                 let reg = *argument.cast::<OneReg>();
-                if kernel.refused.contains(&reg.id) {
+                let value = *(reg.addr as *const u64);
+                if kernel.refused.has(reg.id, value) {
                     return Err(libc::EINVAL);
                 }
                 if reg.id == one_reg::VCPU_RESET {
@@ -250,7 +268,7 @@ pub(super) fn perform(
                     vcpu.queued.clear();
                     vcpu.steal_time = 0;
                 } else {
-                    vcpu.words.insert(reg.id, *(reg.addr as *const u64));
+                    vcpu.words.insert(reg.id, value);
                 }
             }
             request::KVM_HAS_DEVICE_ATTR
@@ -323,7 +341,7 @@ fn run(kernel: &mut Kernel, cpu: Cpu) -> Result<(), i32> {
             if dirty & set == 0 || selects && !chosen {
                 continue;
             }
-            if vcpu.words.get(&id).copied().unwrap_or(0) != value && kernel.refused.contains(&id) {
+            if vcpu.words.get(&id).copied().unwrap_or(0) != value && kernel.refused.has(id, value) {
                 return Err(libc::EINVAL);
             }
             vcpu.words.insert(id, value);

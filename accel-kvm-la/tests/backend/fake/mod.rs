@@ -159,6 +159,11 @@ impl Fake {
         unsafe { GLOBALS.flags[index] }
     }
 
+    pub fn set_flag(&self, index: usize, value: bool) {
+        // SAFETY: As in `new`.
+        unsafe { GLOBALS.flags[index] = value };
+    }
+
     /// A CPU object, not yet in the kernel.
     pub fn cpu(&mut self, index: i32) -> Cpu {
         let mut page = vec![0; RUN_PAGE_BYTES / 8].into_boxed_slice();

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The EIOINTC as user space sees it: creation, save and restore (Linux
 //! kvm/intc/eiointc.c:`kvm_eiointc_get_attr`, `kvm_eiointc_set_attr`).
 

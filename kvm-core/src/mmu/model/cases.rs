@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Single cases.
 
 use super::sequences::geometry;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Random sequences of operations.
 
 use super::world::{Op, World};

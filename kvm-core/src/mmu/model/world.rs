@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The naive map, each operation done on it and on the tables.
 
 use super::*;

@@ -119,7 +119,8 @@ impl Case {
     }
 }
 
-/// A case on stacks other than the run's: every mix must work.
+/// The case that is run on stacks other than the run's, of which every mix must
+/// work, and on another kernel.
 const MIXED: Case = Case {
     host_smp: 2,
     guest_smp: 2,
@@ -144,6 +145,11 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         conditions::run(context, report);
     }
     Ok(())
+}
+
+/// One guest with two CPUs on a host with two.
+pub(super) fn boot_one(context: &Context) -> Result<Verdict> {
+    boot(context, (context.kvm, context.accel), &MIXED)
 }
 
 fn boot(context: &Context, (kvm, accel): (Stack, Stack), case: &Case) -> Result<Verdict> {

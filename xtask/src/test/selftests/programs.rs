@@ -6,11 +6,14 @@ use std::time::Duration;
 use super::super::Tier;
 
 /// A program.
-pub(in crate::test) struct Program {
+#[derive(Clone, Copy)]
+pub(in crate::test) struct Program<'a> {
     /// The case's name.
-    pub(in crate::test) name: &'static str,
-    /// The file, and its arguments.
-    pub(in crate::test) command: &'static str,
+    pub(in crate::test) name: &'a str,
+    /// The file.
+    pub(in crate::test) file: &'a str,
+    /// What it is told.
+    pub(in crate::test) arguments: &'a str,
     /// How long it may take.
     pub(in crate::test) limit: Duration,
     /// When it is run.
@@ -19,61 +22,96 @@ pub(in crate::test) struct Program {
     pub(in crate::test) host_smp: u32,
 }
 
-const fn ci(name: &'static str, command: &'static str, seconds: u64) -> Program {
+const fn ci(name: &'static str, seconds: u64) -> Program<'static> {
     Program {
         name,
-        command,
+        file: name,
+        arguments: "",
         limit: Duration::from_secs(seconds),
         tier: Tier::Ci,
         host_smp: 4,
     }
 }
 
-const fn full(name: &'static str, command: &'static str, seconds: u64) -> Program {
+const fn full(name: &'static str, arguments: &'static str, seconds: u64) -> Program<'static> {
     Program {
+        arguments,
         tier: Tier::Full,
-        ..ci(name, command, seconds)
+        ..ci(name, seconds)
     }
 }
 
-/// Those that Linux 7.2 lists for LoongArch (tools/testing/selftests/kvm/Makefile.kvm:
-/// TEST_GEN_PROGS_loongarch), in that order.
-pub(super) const LINUX: &[Program] = &[
-    ci("pmu_test", "loongarch/pmu_test", 30),
-    ci("arch_timer", "arch_timer", 60),
-    ci("coalesced_io_test", "coalesced_io_test", 30),
-    full("demand_paging_test", "demand_paging_test -b 16M -v 4", 60),
-    full("dirty_log_perf_test", "dirty_log_perf_test -b 16M -v 4", 60),
-    full("dirty_log_test", "dirty_log_test -i 4", 120),
-    ci("guest_print_test", "guest_print_test", 30),
+/// What a program of the kernel is run with if it is not in `LINUX`.
+const USUAL: Program<'static> = ci("", 60);
+
+/// The programs of the kernel that are run in another way.
+const LINUX: &[Program<'static>] = &[
+    full("demand_paging_test", "-b 16M -v 4", 60),
+    full("dirty_log_perf_test", "-b 16M -v 4", 60),
+    full("dirty_log_test", "-i 4", 120),
     // 512 times 68 threads that never sleep: more CPUs are only more work.
     Program {
         host_smp: 1,
-        ..full("hardware_disable_test", "hardware_disable_test", 300)
+        ..full("hardware_disable_test", "", 300)
     },
-    ci("kvm_binary_stats_test", "kvm_binary_stats_test", 30),
-    full("kvm_create_max_vcpus", "kvm_create_max_vcpus", 60),
-    full("kvm_page_table_test", "kvm_page_table_test -b 64M -v 2", 60),
-    full(
-        "memslot_modification_stress_test",
-        "memslot_modification_stress_test -b 16M -v 4",
-        60,
-    ),
-    full("memslot_perf_test", "memslot_perf_test -l 1 -s 512", 120),
-    ci("set_memory_region_test", "set_memory_region_test", 60),
-    ci("steal_time", "steal_time", 60),
+    full("kvm_create_max_vcpus", "", 60),
+    full("kvm_page_table_test", "-b 64M -v 2", 60),
+    full("memslot_modification_stress_test", "-b 16M -v 4", 60),
+    full("memslot_perf_test", "-l 1 -s 512", 120),
 ];
 
+/// How to run the kernel's programs, of which these are the files, and the names
+/// that `LINUX` has in vain.
+pub(super) fn linux(files: &[String]) -> (Vec<Program<'_>>, Vec<&'static str>) {
+    let programs: Vec<Program<'_>> = files
+        .iter()
+        .map(|file| {
+            let name = file.rsplit('/').next().unwrap_or(file);
+            let way = LINUX.iter().find(|program| program.name == name);
+            Program {
+                name,
+                file,
+                ..*way.unwrap_or(&USUAL)
+            }
+        })
+        .collect();
+    let gone = LINUX
+        .iter()
+        .map(|program| program.name)
+        .filter(|name| !programs.iter().any(|program| program.name == *name))
+        .collect();
+    (programs, gone)
+}
+
 /// Those of tests/kvm.
-pub(super) const OURS: &[Program] = &[
-    ci("capabilities", "capabilities", 30),
-    ci("reg-list", "reg-list", 30),
-    ci("sync-regs", "sync-regs", 30),
-    ci("mp-state", "mp-state", 30),
-    ci("interrupts", "interrupts", 30),
-    ci("debug-and-attributes", "debug-and-attributes", 30),
-    ci("registers", "registers", 30),
-    ci("timer", "timer", 30),
-    ci("memory", "memory", 30),
-    ci("exceptions", "exceptions", 30),
+pub(super) const OURS: &[Program<'static>] = &[
+    ci("capabilities", 30),
+    ci("reg-list", 30),
+    ci("sync-regs", 30),
+    ci("mp-state", 30),
+    ci("interrupts", 30),
+    ci("debug-and-attributes", 30),
+    ci("registers", 30),
+    ci("timer", 30),
+    ci("memory", 30),
+    ci("exceptions", 30),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_has_is_run() {
+        let files = ["loongarch/fpu_test", "dirty_log_test", "steal_time"].map(str::to_owned);
+        let (programs, gone) = linux(&files);
+        let new = programs.first();
+        assert_eq!(new.map(|p| p.name), Some("fpu_test"));
+        assert_eq!(new.map(|p| p.file), Some("loongarch/fpu_test"));
+        assert!(new.is_some_and(|p| p.tier == Tier::Ci && p.limit == USUAL.limit));
+        assert_eq!(programs.get(1).map(|p| p.arguments), Some("-i 4"));
+        assert_eq!(programs.len(), files.len());
+        assert_eq!(gone.len(), LINUX.len() - 1);
+        assert!(gone.contains(&"memslot_perf_test"));
+    }
+}
