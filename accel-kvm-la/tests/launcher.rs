@@ -3,10 +3,12 @@
 //! The launcher, with a script in QEMU's place that tells what it was given.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Prints its preload list and its arguments.
 const SHOW: &str = "#!/bin/sh\necho \"preload=$LD_PRELOAD\"\nprintf 'argument=%s\\n' \"$@\"\n";
@@ -179,6 +181,73 @@ fn what_is_missing_is_said_in_one_line() {
     fs::write(odd.join("x.so"), b"").expect("a file");
     let error = refused(place.command().env("KVM_LA_LIBRARY", odd.join("x.so")));
     assert!(error.contains("colon or a space"), "{error}");
+}
+
+/// What the launcher itself says: the loader has its words about the empty library.
+fn warnings(output: &Output) -> String {
+    let lines = text(output).1;
+    lines
+        .lines()
+        .filter(|line| line.starts_with("qemu-kvm-la: "))
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The ctime of a file.
+fn changed(file: &Path) -> (i64, i64) {
+    let meta = fs::metadata(file).expect("a file");
+    (meta.ctime(), meta.ctime_nsec())
+}
+
+#[test]
+fn a_qemu_that_is_newer_makes_the_launcher_new() {
+    let place = Place::new("renew");
+    place.library("bin/libaccel_kvm_la.so");
+    let qemu = place.dir.join("path/qemu-system-loongarch64");
+    shown(place.command().arg("x"));
+    let first = changed(&place.launcher());
+    shown(place.command().arg("x"));
+    assert_eq!(changed(&place.launcher()), first, "nothing is new");
+    // What an upgrade does: another file in the place of the old one.
+    std::thread::sleep(Duration::from_millis(20));
+    fs::remove_file(&qemu).expect("a file");
+    place.script("path/qemu-system-loongarch64");
+    assert!(changed(&qemu) > first);
+    let output = place
+        .command()
+        .arg("x")
+        .output()
+        .expect("the launcher runs");
+    assert_eq!(warnings(&output), "");
+    assert!(changed(&place.launcher()) > changed(&qemu));
+}
+
+#[test]
+fn a_launcher_that_may_not_be_renewed_says_so() {
+    let place = Place::new("owner");
+    place.library("bin/libaccel_kvm_la.so");
+    // The directory is other users' too, the launcher's file is not.
+    fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let qemu = place.dir.join("path/qemu-system-loongarch64");
+    std::thread::sleep(Duration::from_millis(20));
+    fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let before = changed(&place.launcher());
+    let nobody = |command: &mut Command| {
+        // Only root becomes another user.
+        command.uid(65534).gid(65534).arg("x").output()
+    };
+    let Ok(output) = nobody(&mut place.command()) else {
+        eprintln!("skipped: not root");
+        return;
+    };
+    assert!(text(&output).0.contains("argument=x"));
+    let warning = warnings(&output);
+    assert_eq!(warning.lines().count(), 1, "{warning}");
+    assert!(warning.contains("touch"), "{warning}");
+    assert_eq!(changed(&place.launcher()), before);
+    let quiet = nobody(place.command().env("KVM_LA_LOG", "error")).expect("the launcher runs");
+    assert_eq!(warnings(&quiet), "");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::loong64::{self, Package};
+use crate::cargo::{self, Package};
 use crate::setup::Products;
 
 const PACKAGE: Package = Package {
@@ -40,6 +40,6 @@ impl Backend {
 /// The backend; built if its sources, or the toolchain, are not those of an
 /// earlier build.
 pub(crate) fn make(products: &Products) -> Result<Backend> {
-    let dir = loong64::make(products, &PACKAGE)?;
+    let dir = cargo::make(products, &PACKAGE)?;
     Ok(Backend { dir })
 }

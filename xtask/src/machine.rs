@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
-use crate::loong64::cargo;
+use crate::cargo::cargo;
 use crate::progress::Step;
 use crate::resident;
 use crate::setup::workspace;

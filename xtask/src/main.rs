@@ -1,15 +1,16 @@
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
-//! `sim` and `env`.
+//! `dist`, `sim` and `env`.
 
 mod backend;
 mod bench;
 mod boot;
 mod cache;
+mod cargo;
+mod dist;
 mod initramfs;
 mod kernel_module;
 mod kernel_patches;
 mod kvm_programs;
-mod loong64;
 mod machine;
 mod nested;
 mod progress;
@@ -56,6 +57,8 @@ enum Command {
     Test(test::Options),
     /// Measure our stack beside the upstream stack.
     Bench(bench::Options),
+    /// Make Debian packages.
+    Dist(dist::Options),
     /// Write the series that puts KVM in Rust into a kernel's tree.
     KernelPatches(kernel_patches::Options),
     /// Run the simulator itself.
@@ -106,6 +109,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Boot(options) => boot::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Dist(options) => dist::run(&options),
         Command::KernelPatches(options) => kernel_patches::run(&options),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Env(kernel) => {

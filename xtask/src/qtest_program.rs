@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::loong64::{self, Package};
+use crate::cargo::{self, Package};
 use crate::setup::Products;
 
 const PACKAGE: Package = Package {
@@ -26,5 +26,5 @@ const PACKAGE: Package = Package {
 /// The directory with the program; built if its sources, or the toolchain, are not
 /// those of an earlier build.
 pub(crate) fn build(products: &Products) -> Result<PathBuf> {
-    loong64::make(products, &PACKAGE)
+    cargo::make(products, &PACKAGE)
 }

@@ -10,14 +10,24 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-/// Enters the root: `$0 ROOT CWD [SOURCE TARGET]... -- PROGRAM ARGS...`.
+/// Enters the root: `$0 ROOT CHANGES CWD [SOURCE TARGET]... -- PROGRAM ARGS...`.
+/// CHANGES is `kept`, or options of an overlay in memory that takes them and is gone
+/// with the program.
 ///
 /// It ends in `exec`, so the process that was started is the tool itself:
 /// ending it ends the tool.
 const ENTER: &str = r#"
 set -e
-root=$1 cwd=$2
-shift 2
+root=$1 changes=$2 cwd=$3
+shift 3
+if [ "$changes" != kept ]; then
+    mount -t tmpfs -o mode=755 tmpfs "$root/mnt"
+    cd "$root"
+    mkdir mnt/changes mnt/work mnt/root
+    mount -t overlay -o "$changes" overlay mnt/root
+    cd - >/dev/null
+    root=$root/mnt/root
+fi
 for dir in /dev /proc /sys; do mount --rbind "$dir" "$root$dir"; done
 while [ "$1" != -- ]; do
     mkdir -p "$root$2"
@@ -39,6 +49,8 @@ pub(crate) const KERNEL_BUILD: &str = "/kvm-la/build";
 pub(crate) struct ToolRoot {
     dir: PathBuf,
     binds: Vec<(PathBuf, PathBuf)>,
+    /// What ENTER is told of changes.
+    changes: &'static str,
 }
 
 impl ToolRoot {
@@ -48,6 +60,7 @@ impl ToolRoot {
         let mut root = Self {
             dir: dir.to_owned(),
             binds: Vec::new(),
+            changes: "kept",
         };
         for path in visible {
             root = root.with_bind(path, path);
@@ -60,10 +73,30 @@ impl ToolRoot {
         &self.dir
     }
 
+    /// The product's name in the cache, which differs for every other root.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.dir.file_name().unwrap_or_default().as_encoded_bytes()
+    }
+
     /// The same root with one more directory bound into it.
     pub(crate) fn with_bind(mut self, source: &Path, target: &Path) -> Self {
         self.binds.push((source.to_owned(), target.to_owned()));
         self
+    }
+
+    /// The same root for programs that see nothing of the outside, and whose changes
+    /// are forgotten when they end.
+    pub(crate) fn apart(&self) -> Self {
+        // An overlay keeps notes in attributes, of which root alone may have all.
+        let changes = if is_root() {
+            "lowerdir=.,upperdir=mnt/changes,workdir=mnt/work"
+        } else {
+            "lowerdir=.,upperdir=mnt/changes,workdir=mnt/work,userxattr"
+        };
+        Self {
+            changes,
+            ..Self::new(&self.dir, &[])
+        }
     }
 
     /// A command that runs `program` of the root, in the current directory if
@@ -83,7 +116,7 @@ impl ToolRoot {
         let mut command = Command::new("unshare");
         command.args(namespace_options());
         command.args(["sh", "-c", ENTER, "sh"]);
-        command.arg(&self.dir).arg(cwd);
+        command.arg(&self.dir).arg(self.changes).arg(cwd);
         for (source, target) in &self.binds {
             command.arg(source).arg(target);
         }
@@ -108,6 +141,7 @@ impl ToolRoot {
         words.push(quote(OsStr::new(ENTER)));
         words.push("sh".into());
         words.push(quote(self.dir.as_os_str()));
+        words.push(self.changes.into());
         words.push("\"$PWD\"".into());
         for (source, target) in &self.binds {
             words.push(quote(source.as_os_str()));

@@ -7,7 +7,7 @@
 //! | variable | names |
 //! | --- | --- |
 //! | `KVM_LA_QEMU` | QEMU's executable; else the first `qemu-system-loongarch64` of `PATH` |
-//! | `KVM_LA_LIBRARY` | `libaccel_kvm_la.so`; else beside this program, or in `../lib` |
+//! | `KVM_LA_LIBRARY` | `libaccel_kvm_la.so`; else beside this program, or in or below `../lib` |
 //! | `KVM_LA_LOG` | how much the backend tells: `error`, `warn`, `info`, `debug` or `trace` |
 
 use std::ffi::{OsStr, OsString};
@@ -16,6 +16,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::time::SystemTime;
+use std::{env, io};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -43,19 +45,40 @@ fn main() -> ExitCode {
 }
 
 fn exec() -> Result<std::convert::Infallible> {
-    let own = std::env::current_exe().context("cannot tell where this program is")?;
-    let qemu = qemu(
-        std::env::var_os("KVM_LA_QEMU"),
-        std::env::var_os("PATH"),
-        &own,
-    )?;
-    let library = library(std::env::var_os("KVM_LA_LIBRARY"), &own)?;
-    let preload = preload(&library, std::env::var_os(PRELOAD))?;
+    let own = env::current_exe().context("cannot tell where this program is")?;
+    let qemu = qemu(env::var_os("KVM_LA_QEMU"), env::var_os("PATH"), &own)?;
+    let library = library(env::var_os("KVM_LA_LIBRARY"), &own)?;
+    let preload = preload(&library, env::var_os(PRELOAD))?;
+    if let Err(error) = renew(&own, &qemu)
+        // Who may not do it can at least say it. A file system that takes no change is
+        // that of an image, whose files came together.
+        && error.kind() == io::ErrorKind::PermissionDenied
+        && !env::var_os("KVM_LA_LOG").is_some_and(|level| level == "off" || level == "error")
+    {
+        eprintln!(
+            "qemu-kvm-la: warning: QEMU was installed after this program, and libvirt may go by \
+             what an earlier QEMU could do: as root, run `touch {}`",
+            own.display()
+        );
+    }
     let error = Command::new(&qemu)
-        .args(std::env::args_os().skip(1))
+        .args(env::args_os().skip(1))
         .env(PRELOAD, preload)
         .exec();
     Err(error).with_context(|| format!("cannot run {}", qemu.display()))
+}
+
+/// Renews the time of this program's file if QEMU was installed after it.
+///
+/// libvirt keeps what it found out about an emulator until the ctime of the
+/// emulator's file changes (`virQEMUCapsIsValid`). It looks at this program's file, but
+/// what it found out is QEMU's.
+fn renew(own: &Path, qemu: &Path) -> io::Result<()> {
+    let changed = |file| fs::metadata(file).map(|meta| (meta.ctime(), meta.ctime_nsec()));
+    if changed(qemu)? <= changed(own)? {
+        return Ok(());
+    }
+    fs::File::open(own)?.set_modified(SystemTime::now())
 }
 
 /// QEMU's executable, which is never this program under another name.
@@ -77,7 +100,7 @@ fn qemu(named: Option<OsString>, path: Option<OsString>, own: &Path) -> Result<P
             }
             file
         }
-        None => std::env::split_paths(&path.unwrap_or_default())
+        None => env::split_paths(&path.unwrap_or_default())
             .map(|dir| dir.join(QEMU))
             .find(|file| is_executable(file) && !is_same_file(file, own))
             .ok_or_else(|| {
@@ -108,6 +131,8 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
                 dir.join(LIBRARY),
                 dir.join("../lib").join(LIBRARY),
                 dir.join("../lib/loongarch64-linux-gnu").join(LIBRARY),
+                // No other program's library: packages keep it apart.
+                dir.join("../lib/qemu-kvm-la").join(LIBRARY),
             ]
         }
     };

@@ -42,6 +42,26 @@ pub(crate) struct Tree<'a> {
 impl Tree<'_> {
     /// Unpacks the tree into the existing, empty directory `target`.
     pub(crate) fn make(&self, target: &Path, step: &mut Step, log: &Path) -> Result<()> {
+        self.make_with(&[], target, step, log)
+    }
+
+    /// The same, with the packages themselves in apt's archive of the tree.
+    pub(crate) fn make_with_archives(
+        &self,
+        target: &Path,
+        step: &mut Step,
+        log: &Path,
+    ) -> Result<()> {
+        self.make_with(&["--skip=cleanup/apt/cache"], target, step, log)
+    }
+
+    fn make_with(
+        &self,
+        options: &[&str],
+        target: &Path,
+        step: &mut Step,
+        log: &Path,
+    ) -> Result<()> {
         let mirror = mirror::from_environment()?;
         check_tools()?;
         let mut command = Command::new("mmdebstrap");
@@ -63,6 +83,7 @@ impl Tree<'_> {
         }
         // The package lists stay: later products ask them for names and versions.
         command.arg("--skip=cleanup/apt/lists");
+        command.args(options);
         command.env("LC_ALL", "C.UTF-8");
         if is_root() {
             command.arg("--mode=root").arg("--format=directory");

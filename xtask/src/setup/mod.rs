@@ -5,10 +5,12 @@ mod config;
 mod debian;
 mod debug_kernel;
 mod distribution_kernel;
+pub(crate) mod dpkg_userland;
 mod host_kernel;
 mod kernel_packages;
 mod kernel_source;
 mod mirror;
+mod packaging;
 mod series;
 mod toolchain;
 mod userland;
@@ -28,6 +30,7 @@ use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
 pub(crate) use kernel_source::{CannotBeHad, Wanted};
+pub(crate) use packaging::{clean_root, packaging_root};
 pub(crate) use series::{KernelOption, Series};
 pub(crate) use userland::Userland;
 
@@ -65,9 +68,8 @@ pub(crate) fn products(kernel: KernelOption) -> Result<Products> {
     let lock = cache.lock()?;
     cache.remove_partial()?;
     let log = cache.logs()?.join("setup.log");
-    let workspace = workspace()?;
-    let temporary = std::env::temp_dir();
-    let visible: [&Path; 3] = [cache.dir(), &workspace, &temporary];
+    let visible = visible(&cache)?;
+    let visible = visible.each_ref().map(PathBuf::as_path);
     let is_first_run = !toolchain::is_made(&cache);
     let products = thread::scope(|scope| {
         let simulator = is_first_run.then(|| {
@@ -276,6 +278,11 @@ impl Products {
             ("KVM_LA_WORKLOAD", self.initramfs.workload()),
         ]
     }
+}
+
+/// The directories that tools of roots see at the same path as outside.
+fn visible(cache: &Cache) -> Result<[PathBuf; 3]> {
+    Ok([cache.dir().to_owned(), workspace()?, std::env::temp_dir()])
 }
 
 /// The project's directory.

@@ -38,7 +38,7 @@ const HOST: Contents = Contents {
 };
 
 /// Other QEMU targets, and what only accelerated graphics would load.
-const EXCLUDE: &[&str] = &[
+pub(super) const EXCLUDE: &[&str] = &[
     "/usr/bin/qemu-*",
     "/usr/share/qemu/*",
     "/usr/lib/*/libLLVM*",
@@ -193,7 +193,7 @@ fn python_test_suite(root: &ToolRoot) -> Result<String> {
 
 /// Does by hand the little that the packages' maintainer scripts would have
 /// done and that programs miss.
-fn configure(tree: &Path) -> Result<()> {
+pub(super) fn configure(tree: &Path) -> Result<()> {
     for name in ["passwd", "group"] {
         let master = tree.join(format!("usr/share/base-passwd/{name}.master"));
         fs::copy(&master, tree.join("etc").join(name))
@@ -244,7 +244,7 @@ fn link(target: &str, path: &Path) -> Result<()> {
     symlink(target, path).with_context(|| format!("cannot make {}", path.display()))
 }
 
-fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
+pub(super) fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
     let inside = Path::new("/kvm-la/userland");
     let bound = root.clone().with_bind(dir, inside);
     let mut du = bound.command_in(inside, "du");

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::Context;
+use super::checks;
 use super::report::{Report, Verdict};
 use crate::backend::{self, Backend};
 use crate::bench::backend as bench;
@@ -342,50 +343,16 @@ fn kvm_host(context: &Context, backend: &Backend, changed: &Path) -> Result<Verd
     outcome
         .check(LIMIT)
         .with_context(|| format!("see {}", log.display()))?;
-    let (passed, failures) = judge(&outcome.console);
-    for failure in &failures {
-        println!("    {failure}, see {}", log.display());
-    }
-    if passed == 0 && failures.is_empty() {
-        bail!("the script checked nothing, see {}", log.display());
-    }
-    if failures.is_empty() {
+    let verdict = checks::verdict(&outcome.console, MARKER, &log)?;
+    if !verdict.is_failure() {
         fs::remove_dir_all(&run)?;
     }
-    Ok(Verdict::Counted {
-        passed,
-        failed: u64::try_from(failures.len())?,
-        skipped: 0,
-    })
-}
-
-/// How many checks of the script passed, and which failed.
-fn judge(console: &str) -> (u64, Vec<String>) {
-    let mut passed = 0;
-    let mut failures = Vec::new();
-    for line in console.lines() {
-        let Some((_, said)) = line.split_once(MARKER) else {
-            continue;
-        };
-        if said.starts_with("passed ") {
-            passed += 1;
-        } else if let Some(failure) = said.strip_prefix("failed ") {
-            failures.push(failure.trim_end().to_owned());
-        }
-    }
-    (passed, failures)
+    Ok(verdict)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_failed_check_is_counted() {
-        let console = "KVM-LA-BACKEND passed probe\nKVM-LA-BACKEND failed help: they differ\n";
-        assert_eq!(judge(console), (1, vec!["help: they differ".to_owned()]));
-        assert_eq!(judge("nothing"), (0, vec![]));
-    }
 
     #[test]
     fn the_changed_name_has_the_length_of_the_old() {

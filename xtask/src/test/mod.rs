@@ -1,9 +1,11 @@
 //! `test`: the suites, one table.
 
 mod backend;
+mod checks;
 mod counted;
 mod coverage;
 mod determinism;
+mod dist;
 mod host;
 mod hosts;
 mod in_machine;
@@ -164,6 +166,11 @@ const SUITES: &[Suite] = &[
         name: "clients",
         shows: "perf, trace-cmd, virtiofsd and debuggers find what they know of KVM",
         run: libvirt::clients,
+    },
+    Suite {
+        name: "dist",
+        shows: "packages are installed, used, upgraded and removed, and leave nothing behind",
+        run: dist::run,
     },
     Suite {
         name: "determinism",

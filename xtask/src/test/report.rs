@@ -22,6 +22,13 @@ pub(super) enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Whether a case of the program failed.
+    pub(super) fn is_failure(&self) -> bool {
+        matches!(self, Self::Counted { failed: 1.., .. })
+    }
+}
+
 /// The counts of a run.
 pub(super) struct Report {
     suite: &'static str,

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::host::parse_result;
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
-use crate::loong64;
+use crate::cargo;
 use crate::setup::workspace;
 
 /// The package whose tests run.
@@ -80,11 +80,11 @@ fn test(context: &Context, sanitizer: &Sanitizer) -> Result<Verdict> {
             "the toolchain root has no source of Rust's standard library ({LIBRARY})"
         )));
     }
-    succeed(loong64::fetch(&workspace))?;
+    succeed(cargo::fetch(&workspace))?;
     succeed(fetch_library(context, &library))?;
     let host = host(context)?;
     let command = |subcommand: &str| -> Result<Command> {
-        let mut cargo = loong64::cargo_of_root(&context.products, &workspace)?;
+        let mut cargo = cargo::cargo_of_root(&context.products.tools, &workspace)?;
         cargo
             .args([subcommand, "--offline", "--locked", "--package", PACKAGE])
             .args(["--target", &host, "-Zbuild-std"])
@@ -150,7 +150,7 @@ fn sings(sanitizer: &Sanitizer, output: &Output) -> Result<()> {
 
 /// Has the workstation's cargo fetch what the standard library is built from.
 fn fetch_library(context: &Context, manifest: &Path) -> Command {
-    let mut fetch = Command::new(loong64::cargo());
+    let mut fetch = Command::new(cargo::cargo());
     fetch
         // Not where the library's own configuration would count.
         .current_dir(context.products.cache.dir())

@@ -1,7 +1,7 @@
-//! Packages of the workspace that run on LoongArch, built with the toolchain
-//! root's cargo.
+//! Packages of the workspace, built with the cargo of the toolchain root or of the
+//! packaging root.
 //!
-//! The root has no network: the workstation's cargo fetches the crates that
+//! A root has no network: the workstation's cargo fetches the crates that
 //! Cargo.lock names, and its home is bound into the root.
 
 use std::fs;
@@ -10,10 +10,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::cache::Key;
+use crate::cache::{Cache, Key};
 use crate::progress::Step;
 use crate::setup::{Products, workspace};
 use crate::sources::Sources;
+use crate::toolroot::ToolRoot;
 
 /// What a package is made of and what it makes.
 pub(crate) struct Package {
@@ -41,46 +42,88 @@ const INSIDE: &str = "/kvm-la/workspace";
 /// Where cargo's home is bound inside the root.
 const CARGO_HOME: &str = "/kvm-la/cargo";
 
-/// Where cargo builds: kept from build to build, unlike the products.
-const TARGET: &str = "target/loong64";
+/// What a package is built for.
+pub(crate) struct Target {
+    /// Debian's name of the architecture.
+    pub(crate) architecture: &'static str,
+    /// Rust's name of it.
+    pub(crate) triple: &'static str,
+    /// The C compiler that links.
+    linker: &'static str,
+}
 
-/// The one target.
-const TRIPLE: &str = "loongarch64-unknown-linux-gnu";
+pub(crate) const AMD64: Target = Target {
+    architecture: "amd64",
+    triple: "x86_64-unknown-linux-gnu",
+    linker: "x86_64-linux-gnu-gcc",
+};
 
-/// The directory with the package's files; built if its sources, or the toolchain,
-/// are not those of an earlier build.
+pub(crate) const ARM64: Target = Target {
+    architecture: "arm64",
+    triple: "aarch64-unknown-linux-gnu",
+    linker: "aarch64-linux-gnu-gcc",
+};
+
+pub(crate) const LOONG64: Target = Target {
+    architecture: "loong64",
+    triple: "loongarch64-unknown-linux-gnu",
+    linker: "loongarch64-linux-gnu-gcc",
+};
+
+/// The directory with the package's files for LoongArch; built if its sources, or
+/// the toolchain, are not those of an earlier build.
 pub(crate) fn make(products: &Products, package: &Package) -> Result<PathBuf> {
+    make_for(&products.cache, package, &products.tools, &LOONG64)
+}
+
+/// The directory with the package's files for a target, built by the tools of a
+/// root.
+pub(crate) fn make_for(
+    cache: &Cache,
+    package: &Package,
+    tools: &ToolRoot,
+    target: &Target,
+) -> Result<PathBuf> {
     let workspace = workspace()?;
-    let key = Key::new(1).with(
-        "toolchain",
-        products
-            .tools
-            .dir()
-            .file_name()
-            .unwrap_or_default()
-            .as_encoded_bytes(),
-    );
+    let key = Key::new(1)
+        .with("toolchain", tools.name())
+        .with("target", target.triple);
     let key = Sources::read(&workspace, package.sources)?.add_to(key);
-    let cache = &products.cache;
+    let product = format!("{}-{}", package.product, target.architecture);
     let lock = cache.lock()?;
-    let dir = match cache.get(package.product, &key) {
+    let dir = match cache.get(&product, &key) {
         Some(dir) => dir,
-        None => cache.make(package.product, &key, |dir| {
-            build(products, package, &workspace, dir)
+        None => cache.make(&product, &key, |dir| {
+            let log = cache.logs()?.join(&product);
+            build(
+                (tools, target),
+                package,
+                &workspace,
+                dir,
+                &log.with_extension("log"),
+            )
         })?,
     };
     drop(lock);
     Ok(dir)
 }
 
-fn build(products: &Products, package: &Package, workspace: &Path, dir: &Path) -> Result<()> {
-    let log = products.cache.logs()?.join(package.product);
-    let log = log.with_extension("log");
+fn build(
+    (tools, target): (&ToolRoot, &Target),
+    package: &Package,
+    workspace: &Path,
+    dir: &Path,
+    log: &Path,
+) -> Result<()> {
     // One build's lines, not those of all builds before it.
-    fs::write(&log, b"").with_context(|| format!("cannot write {}", log.display()))?;
-    let mut step = Step::start(format!("{}: building for loong64", package.title));
-    step.run(fetch(workspace), &log)?;
-    let mut build = cargo_of_root(products, workspace)?;
+    fs::write(log, b"").with_context(|| format!("cannot write {}", log.display()))?;
+    let architecture = target.architecture;
+    let mut step = Step::start(format!("{}: building for {architecture}", package.title));
+    step.run(fetch(workspace), log)?;
+    let mut build = cargo_of_root(tools, workspace)?;
+    // Kept from build to build, unlike the products. Roots have rustc of their own,
+    // of which cargo takes no other's libraries.
+    let made = Path::new("target").join(architecture);
     build.args([
         "build",
         "--offline",
@@ -88,16 +131,19 @@ fn build(products: &Products, package: &Package, workspace: &Path, dir: &Path) -
         "--profile",
         package.profile,
     ]);
-    build.args(["--target", TRIPLE, "--target-dir", TARGET]);
+    build
+        .args(["--target", target.triple, "--target-dir"])
+        .arg(&made);
     build
         .args(["--package", package.name])
         .args(package.targets);
-    build.env(
-        "CARGO_TARGET_LOONGARCH64_UNKNOWN_LINUX_GNU_LINKER",
-        "loongarch64-linux-gnu-gcc",
-    );
-    step.run(build, &log)?;
-    let made = workspace.join(TARGET).join(TRIPLE).join(package.profile);
+    let triple = target.triple.to_uppercase().replace('-', "_");
+    build.env(format!("CARGO_TARGET_{triple}_LINKER"), target.linker);
+    step.run(build, log)?;
+    let made = workspace
+        .join(made)
+        .join(target.triple)
+        .join(package.profile);
     for name in package.files {
         fs::copy(made.join(name), dir.join(name))
             .with_context(|| format!("the build of {} made no {name}", package.name))?;
@@ -112,11 +158,10 @@ pub(crate) fn fetch(workspace: &Path) -> Command {
     fetch.current_dir(workspace).args(["fetch", "--locked"]);
     fetch
 }
-/// The toolchain root's cargo in the workspace, with the home of the
-/// workstation's.
-pub(crate) fn cargo_of_root(products: &Products, workspace: &Path) -> Result<Command> {
-    let tools = products
-        .tools
+
+/// A root's cargo in the workspace, with the home of the workstation's.
+pub(crate) fn cargo_of_root(tools: &ToolRoot, workspace: &Path) -> Result<Command> {
+    let tools = tools
         .clone()
         .with_bind(workspace, Path::new(INSIDE))
         .with_bind(&cargo_home(workspace)?, Path::new(CARGO_HOME));

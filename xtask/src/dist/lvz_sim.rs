@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+//! The package of the simulator: the program, its man pages and the shells'
+//! completions.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::package::Contents;
+use super::{Dist, copyright};
+use crate::cargo::{self, AMD64, Package, Target};
+use crate::setup::workspace;
+
+const NAME: &str = "lvz-sim";
+
+/// The program that writes the manual and the completions.
+const MANUAL: &str = "lvz-sim-manual";
+
+const PACKAGE: Package = Package {
+    title: "lvz-sim",
+    name: NAME,
+    product: "lvz-sim",
+    sources: &["lvz-sim", "la-arch", "Cargo.toml", "Cargo.lock"],
+    profile: "dist",
+    targets: &["--bins", "--features", "manual"],
+    files: &[NAME, MANUAL],
+};
+
+/// The contents of the package for a target.
+pub(super) fn contents(dist: &Dist, target: &Target) -> Result<Contents> {
+    let built = cargo::make_for(&dist.cache, &PACKAGE, &dist.root, target)?;
+    let mut contents = Contents {
+        name: NAME,
+        architecture: target.architecture,
+        files: BTreeMap::new(),
+        copyright: copyright::of_program(&workspace()?, NAME, target.triple)?,
+    };
+    contents.add("bin/lvz-sim", &built.join(NAME))?;
+    // Both are the same whatever the target: the packaging root can run this one.
+    let native = cargo::make_for(&dist.cache, &PACKAGE, &dist.root, &AMD64)?;
+    let manual = dist.cache.new_run("manual")?;
+    let output = dist
+        .root
+        .command(native.join(MANUAL))?
+        .arg(&manual)
+        .output()
+        .with_context(|| format!("cannot run {MANUAL}"))?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    contents.add_tree(&manual)?;
+    fs::remove_dir_all(&manual).with_context(|| format!("cannot remove {}", manual.display()))?;
+    Ok(contents)
+}
