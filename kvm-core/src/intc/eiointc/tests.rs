@@ -136,7 +136,8 @@ fn encoded_lines_beyond_the_eight_are_line_0() {
     m.chip.virt_write(4, 4, config.into(), &mut m.sink);
     m.write(0, 0x200, 8, u64::MAX);
     m.vector(0, true); // CPU 0, vCPU 1
-                       // The line follows the map, also up and down across the last one.
+
+    // The line follows the map, also up and down across the last one.
     for (byte, line) in [
         (7, 7),
         (8, 0),
@@ -406,13 +407,8 @@ impl Naive {
     fn line(&self, v: usize) -> u8 {
         let byte = self.mem[0xc0 + v / 32];
         match byte {
-            _ if self.status & 4 != 0 => {
-                if byte < 8 {
-                    byte
-                } else {
-                    0
-                }
-            }
+            line @ 0..8 if self.status & 4 != 0 => line,
+            _ if self.status & 4 != 0 => 0,
             b if b & 1 != 0 => 0,
             b if b & 2 != 0 => 1,
             b if b & 4 != 0 => 2,
