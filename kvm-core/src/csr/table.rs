@@ -203,9 +203,8 @@ pub enum UserCsr {
     Ignored,
 }
 
-/// How user space reaches CSR `number`. Upstream keeps a memory cell for
-/// every number and loads GSTAT and GINTC from theirs, so that a process can
-/// point the CPU at another VM's TLB entries or take physical interrupts.
+/// How user space reaches CSR `number`. The host's own CSRs of the extension are
+/// none of a vCPU's state: user space must not choose what is loaded into them.
 pub const fn user_access(number: u16, features: CsrFeatures) -> Result<UserCsr, CsrError> {
     Ok(match classify(number, features) {
         Class::Invalid => return Err(CsrError::Number),

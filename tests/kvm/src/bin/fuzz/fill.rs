@@ -22,8 +22,8 @@ pub(super) struct Fill<'a> {
     pub(super) thread: u64,
     /// Descriptors that a structure may name.
     pub(super) events: &'a [u32],
-    /// GSTAT may be set. Linux's KVM then has a guest write to the host's memory.
-    pub(super) sets_gstat: bool,
+    /// The host's own CSRs of the extension may be set: the module promises to ignore it.
+    pub(super) sets_root_csrs: bool,
     /// The bytes so far.
     pub(super) bytes: Vec<u8>,
 }
@@ -435,12 +435,20 @@ pub(super) fn one_reg(fill: &mut Fill<'_>) {
             }
         },
     };
-    fill.u64(
-        match id == one_reg::csr(csr::number::GSTAT) && !fill.sets_gstat {
-            true => one_reg::csr(csr::number::ESTAT),
-            false => id,
-        },
-    );
+    let is_root = [
+        csr::number::GTLBC,
+        csr::number::TRGP,
+        csr::number::GSTAT,
+        csr::number::GCFG,
+        csr::number::GINTC,
+        csr::number::GCNTC,
+    ]
+    .into_iter()
+    .any(|number| id == one_reg::csr(number));
+    fill.u64(match is_root && !fill.sets_root_csrs {
+        true => one_reg::csr(csr::number::ESTAT),
+        false => id,
+    });
     let value = match fill.below(4) {
         0 => 0,
         1 => fill.below(16),

@@ -45,7 +45,7 @@ struct Shared {
     /// ends the process.
     running: [Mutex<bool>; THREADS as usize],
     failures: bool,
-    sets_gstat: bool,
+    sets_root_csrs: bool,
 }
 
 /// Runs a worker and prints its tally.
@@ -60,7 +60,7 @@ pub(super) fn run(seed: u64, number: u64, failures: bool) -> Outcome {
         run_size: usize::try_from(run_size)?,
         running: [const { Mutex::new(false) }; THREADS as usize],
         failures,
-        sets_gstat: kvm.capability(capability::SYNC_REGS)? != 0,
+        sets_root_csrs: kvm.capability(capability::SYNC_REGS)? != 0,
     });
     let file = File::options().read(true).write(true).open("/dev/kvm")?;
     let mut random = Random::new(seed, number << 8 | 0xff);
@@ -242,7 +242,7 @@ impl Thread<'_> {
             arena: &self.shared.arena,
             thread: self.id,
             events: &events,
-            sets_gstat: self.shared.sets_gstat,
+            sets_root_csrs: self.shared.sets_root_csrs,
             bytes: Vec::new(),
         };
         filler(&mut fill);
