@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The fuzz targets' functions over a fixed corpus, so that every run of the
 //! tests executes them; `kvm-core/fuzz/README.md` says how to fuzz for longer.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Direct boot: puts a kernel, an initial RAM disk and what firmware would
 //! hand over into memory.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `--stats-calls`: which system calls the host's programs make, and when.
 //!
 //! A system call is the instruction `syscall` at another level than PLV0; by

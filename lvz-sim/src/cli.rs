@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The command line of `lvz-sim`.
 
 use crate::cpu::{LvzReadings, Model, readings_help};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! One LoongArch64 CPU: architectural state and the services that instruction
 //! handlers use. Behaviour lives in the files below and in `mmu`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The engine: decoded blocks, the loop that executes them, and the round
 //! robin of CPUs.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! LoongArch floating-point arithmetic as pure functions on bit patterns.
 //!
 //! Scalar instructions and vector lanes call the same functions: operands and results are bit

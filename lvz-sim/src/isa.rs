@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! From an instruction word to the function that executes it.
 //!
 //! Each instruction group is a file below with a table of [`Insn`]s: an

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
 pub mod boot;

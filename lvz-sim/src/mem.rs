@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The physical address space as CPUs see it, and what they share.
 
 pub mod ram;

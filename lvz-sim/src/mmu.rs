@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Address translation: the TLB that software sees, the two stages, and the
 //! software TLB that makes the common case one look-up.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Devices, interrupt controllers and their wiring: everything behind a
 //! physical address that is not memory. `docs/platform.md` has the map.
 

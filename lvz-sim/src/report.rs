@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `--stats`: the figures of a run.
 
 use crate::calls::Call;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `lvz-sim run`.
 
 use crate::boot::{self, BootConfig};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Snapshots: the whole state of a machine in a file, from which another
 //! process goes on bit for bit.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Accounting of guest exits: what caused them and how many instructions the
 //! KVM host ran until it entered the guest again.
 //!

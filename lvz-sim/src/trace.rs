@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `--trace`: what the simulator writes to standard error as it happens.
 
 use crate::cpu::{Cpu, Trap};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Whatever a machine does, the simulator goes on: memory full of random
 //! instructions, on CPUs whose CSRs hold random values, in root and in guest
 //! mode. A panic is the failure (overflow checks are on in test builds).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """What bench `backend` has a QEMU do, on a KVM host: phases with marks around
 them, which lvz-sim lists among QEMU's own ioctls. The argument is QEMU's program.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The guest's workload.
 //!
 //! `workload bench ROUNDS` works out each part that often and prints a line

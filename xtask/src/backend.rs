@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! This project's accelerator backend for QEMU and its launcher: `accel-kvm-la/`
 //! built for LoongArch.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The cache of everything that `setup` makes.
 //!
 //! One directory a product, named after the product and a hash of all it is

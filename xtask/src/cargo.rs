@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Packages of the workspace, built with the cargo of the toolchain root or of the
 //! packaging root.
 //!

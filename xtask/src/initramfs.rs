@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The first file systems of the KVM host and of the guest: cpio archives
 //! (newc, what Linux unpacks) of busybox, an init script and little else.
 

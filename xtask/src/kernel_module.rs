@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! This project's kvm.ko: `kernel-module/` with the crates it is made of, built
 //! against the KVM host's kernel inside the toolchain root.
 //!

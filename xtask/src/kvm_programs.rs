@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The programs of tests/kvm, which test KVM through /dev/kvm on a KVM host:
 //! statically linked for LoongArch by the toolchain root's rustc.
 

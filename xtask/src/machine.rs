@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! One simulated machine: what it is made of, and how it is run, in lvz-sim or,
 //! for comparison, in the distribution's qemu-system-loongarch64 (TCG).
 

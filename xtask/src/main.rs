@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
 //! `dist`, `sim` and `env`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A KVM host in the simulator with guests in it: what `boot` runs, and what
 //! the nested tests and benches vary.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Progress of long steps: a spinner with the tool's last line on a terminal,
 //! plain lines with a sign of life elsewhere. Whatever the tools print is kept
 //! in a log file, which an error names.

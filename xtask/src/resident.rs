@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! How much memory a machine's process needs beside the machine's RAM.
 
 use std::fs;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `sim`: the simulator itself.
 
 use std::ffi::OsString;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Sources of the checkout that are built inside the toolchain root: read once,
 //! so that what is built is what the product's key was made from.
 

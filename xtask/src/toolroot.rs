@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Running tools of the toolchain root.
 //!
 //! The root is a Debian tree beside the workstation's own system. Tools run in

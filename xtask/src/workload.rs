@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A computation whose result both sides know: the workstation computes it
 //! natively, the guest in a virtual machine, and the digests must agree.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Fuzz target `registers`.
 #![no_main]
 

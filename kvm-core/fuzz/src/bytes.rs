@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Values made of the fuzzer's bytes.
 
 /// The bytes that are left; zeros follow them.

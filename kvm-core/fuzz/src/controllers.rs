@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! All in-kernel interrupt controllers of a VM, used by guest and user space.
 
 use super::bytes::Bytes;

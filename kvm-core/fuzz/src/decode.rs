@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Instruction words from CSR.BADI.
 
 use super::bytes::Bytes;

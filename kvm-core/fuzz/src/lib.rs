@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! What the fuzz targets run, and `kvm-core/tests/fuzz.rs` over a fixed corpus:
 //! each takes any bytes and panics only on a fault of kvm-core.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! CSR accesses of a guest and ONE_REG of user space.
 
 use super::bytes::Bytes;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Stage-2 tables under any sequence of operations.
 
 use super::bytes::Bytes;

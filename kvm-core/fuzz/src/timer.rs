@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The timer of a vCPU that comes and goes.
 
 use super::bytes::Bytes;

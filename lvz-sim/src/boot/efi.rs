@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The EFI tables that Linux reads when it is started as by its EFI stub:
 //! system table, configuration tables, memory map and initrd (UEFI 2.10,
 //! sections 4.3 and 7.2; Linux include/linux/efi.h: `efi_boot_memmap`,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! ELF images: `vmlinux` and bare-metal programs.
 
 use super::image::{Image, Segment};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The device tree: what the machine has, as Linux's drivers look for it.
 
 use super::{FIRMWARE_END, Span};

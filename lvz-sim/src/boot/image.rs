@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Kernel images of all kinds, as what to put where.
 
 use super::{FIRMWARE_END, ImageError, compression, elf, holds, pe};

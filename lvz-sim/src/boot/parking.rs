@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Where CPUs other than the first wait, as they do in the firmware of a
 //! board: for an IPI after which mailbox 0 holds an entry address (Linux
 //! arch/loongarch/kernel/smp.c: `loongson_boot_secondary`).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! EFI images of Linux: `vmlinux.efi`, and the EFI zboot image that has it
 //! compressed inside (Linux arch/loongarch/kernel/head.S: `_head`;
 //! drivers/firmware/efi/libstub/zboot-header.S).

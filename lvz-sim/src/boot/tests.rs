@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Tests of the loader: images of each kind, the tables as a kernel reads
 //! them, and damaged files.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Loads and stores of a CPU: one look-up in the software TLB, and what
 //! happens when that fails.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `csrrd`, `csrwr`, `csrxchg` and their `gcsr` forms: which registers exist,
 //! what of them can be written and what a write does (Volume 1, chapter 7;
 //! `docs/lvz.md` chapter 3).

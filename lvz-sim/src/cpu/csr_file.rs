@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Storage of one CSR file: root's or the guest's.
 
 use super::Model;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! EUEN gating of floating point and vectors, in guest mode twice
 //! (`docs/lvz.md` F-1).
 

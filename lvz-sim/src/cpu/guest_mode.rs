@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Entering and leaving guest mode (`docs/lvz.md` chapter 5).
 
 use super::{Cpu, Reading, Trap};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Pending interrupts of root and guest (Volume 1, 6.1; `docs/lvz.md` 8).
 
 use super::{Cpu, Reading, Trap};

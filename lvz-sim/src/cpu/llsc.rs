@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! LL/SC (Volume 1, 2.2.7.2 and LLBCTL, 7.4.16). Root and guest have LL bits
 //! of their own (`docs/lvz.md` Q-18).
 //!

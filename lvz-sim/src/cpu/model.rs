@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! CPU models and their switchable features: what CPUCFG and the
 //! configuration CSRs say (Volume 1, 2.2.10.5 and 7.4.12 to 7.4.14; values of
 //! the 3A5000 as its Linux port and QEMU's `la464` know it).

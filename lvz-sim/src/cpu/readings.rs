@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `--lvz`: which reading of an open question about LVZ the machine follows
 //! (`docs/lvz.md` section 12). The default is the reading that is safest for
 //! software; each switch chooses another one that the evidence allows too.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The countdown timers and the stable counter (Volume 1, 7.6; for the
 //! guest's `docs/lvz.md` 9).
 

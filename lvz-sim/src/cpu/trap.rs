@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Exceptions: raising, delivery and return (Volume 1, 6.2 to 6.4; for guest
 //! mode `docs/lvz.md` 5.3 to 5.5 and 7.2).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Decoded blocks: straight runs of instructions, found by where in memory
 //! they are, so that all address spaces share them.
 //!

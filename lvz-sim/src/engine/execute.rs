@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Execution of one CPU.
 
 use super::code::{Block, CodeCache};

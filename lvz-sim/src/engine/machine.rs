@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The machine: CPUs in round robin, time and power.
 
 use super::code::CodeCache;

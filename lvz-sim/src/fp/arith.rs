@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Addition, subtraction, multiplication, division, square root and the reciprocals.
 
 use super::env::{Env, Flags, Round};

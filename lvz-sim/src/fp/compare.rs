@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Comparison, minimum, maximum and classification.
 
 use core::cmp::Ordering;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Conversions between formats, and between numbers and integers.
 
 use super::env::{Env, Flags, Round};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The rounding mode that an operation uses and the exceptions that it raises.
 
 use bitflags::bitflags;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Arithmetic by the host's floating-point unit, rounding to nearest even.
 //!
 //! Rust's operators on `f32` and `f64` are IEEE 754 operations that round to nearest even, on every

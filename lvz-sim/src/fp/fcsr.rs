@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The floating-point control and status register.
 
 use super::env::{Env, Flags, Round};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Fused multiply-add and its relatives: one rounding of `a * b ± c`.
 
 use super::arith::{add_finite, host_or_exact, multiply};

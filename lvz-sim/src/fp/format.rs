@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Binary interchange formats, their parts, and what becomes of a NaN.
 
 use core::fmt::{Debug, LowerHex};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Operations on exponents and integral values: `frint`, `flogb`, `fscaleb`.
 
 use super::convert::round_magnitude;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Rounding an exact intermediate result to a format.
 
 use super::env::{Env, Flags, Round};

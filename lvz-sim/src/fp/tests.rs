@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Tests of the arithmetic: named cases, and properties against the host and an independent
 //! implementation.
 

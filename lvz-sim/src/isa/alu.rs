@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Addition, comparison, logic and constants (Volume 1, 2.2.1).
 
 use super::Group;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Atomic memory access (Volume 1, 2.2.7).
 //!
 //! Every access is complete before the next instruction starts, so that the

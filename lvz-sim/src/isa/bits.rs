@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Extension, counting, reordering, bit fields and masks (Volume 1, 2.2.3).
 
 use super::operand::{rd, word};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Bound-checking accesses and assertions (Volume 1, 2.2.6 and 2.2.10).
 
 use super::operand::{Datum, load, store};

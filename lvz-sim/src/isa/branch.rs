@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Branches (Volume 1, 2.2.4).
 
 use super::operand::{offset, operand};

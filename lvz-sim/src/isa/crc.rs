@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! CRC-32 over the bytes of a register (Volume 1, 2.2.9).
 //!
 //! The instructions do one step of the bit-reflected algorithm: no inversion

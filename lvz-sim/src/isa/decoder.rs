@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Finds the instruction of a word.
 
 use super::{Ends, Insn, Op, Step, Stop};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Scalar floating-point arithmetic (volume 1, 3.2.1).
 
 use super::fp_operands::{Scalar, operate, set_raw};

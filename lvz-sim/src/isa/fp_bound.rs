@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Bound-checking floating-point loads and stores (volume 1, 3.2.7). As for the integer ones the
 //! address is `rj` itself; QEMU adds `rk`, its bound, to it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Scalar floating-point comparisons (volume 1, 3.2.2) and the branches on their results (3.2.5).
 
 use super::fp_operands::{Scalar, condition, operate, set_condition};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Scalar floating-point conversions (volume 1, 3.2.3).
 //!
 //! Bits 63:32 of a word or single-precision result are arbitrary in the manual. They are QEMU's

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Floating-point loads and stores (volume 1, 3.2.6).
 
 use super::fp_operands::Scalar;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Moves between floating-point registers and with general registers, FCSR and the condition flags
 //! (volume 1, 3.2.4), and the operations on the sign bit alone (3.2.1). None of them raises a
 //! floating-point exception or changes FCSR.Cause.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What floating-point handlers share: registers as formats see them, and the end of an operation.
 //!
 //! A floating-point register is the low half of the vector register of the same number. Scalar

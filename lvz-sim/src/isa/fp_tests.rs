@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Unit tests of the floating-point handlers: what they do to registers, flags, FCSR and memory.
 //! What they compute is tested with [`crate::fp`].
 

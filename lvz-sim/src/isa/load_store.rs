@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Ordinary loads and stores and prefetches (Volume 1, 2.2.5).
 
 use super::operand::{Datum, load, offset, store};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! LSX, the 128-bit vector extension (Volume 2).
 //!
 //! Each file below is one theme with a table. A line of a table reads

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Virtualization instructions (`docs/lvz.md` chapter 4).
 
 use super::privileged::exchange;

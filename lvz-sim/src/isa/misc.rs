@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! System calls, barriers and the stable counter (Volume 1, 2.2.8 and 2.2.10).
 
 use super::operand::word;

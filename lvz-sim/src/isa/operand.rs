@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! How integer instructions take their operands and deliver their results.
 
 use crate::mem::Bus;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Privileged instructions (Volume 1, chapter 4), `cpucfg` and `dbcl`, with
 //! what guest mode makes of them (`docs/lvz.md` 3.3 and 7.4).
 

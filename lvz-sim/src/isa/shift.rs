@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Shifts and rotations (Volume 1, 2.2.2).
 
 use super::Group;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Runs single instructions in unit tests: operands in, registers out.
 
 use super::{Insn, Op, Step, Stop};

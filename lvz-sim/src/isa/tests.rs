@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The tables as a whole.
 
 use super::{Decoder, Ends, all};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Random access memory.
 //!
 //! One anonymous mapping backs the whole of it, so that a CPU's software TLB

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Contexts: everything besides the TLB that a translation depends on, as a
 //! small number that the software TLB's tags hold.
 

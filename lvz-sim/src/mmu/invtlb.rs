@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `invtlb` (Volume 1, 4.2.5.7; LVZ's operations from `docs/lvz.md` 4.5).
 
 use super::tlb::{Entry, Kind};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The software TLB: where in memory a virtual page of a context is, in one
 //! look-up for guest accesses as for the host's.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The TLB of the 3A5000: an STLB of 256 sets with 8 ways, whose pages have
 //! one size, and an MTLB of 64 entries of any size (Volume 1, 5.4.2 and 5.4.3).
 //!

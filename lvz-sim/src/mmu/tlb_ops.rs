@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `tlbsrch`, `tlbrd`, `tlbwr`, `tlbfill`, `tlbclr`, `tlbflush` and their
 //! `gtlb` forms (Volume 1, 4.2.5; `docs/lvz.md` 4.3 and 4.4).
 

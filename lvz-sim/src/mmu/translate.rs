@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Translation of one address: stage 1 by the CSR file in force, stage 2 by
 //! root's TLB entries in guest mode (Volume 1, 5.2 and 5.4.4; `docs/lvz.md`
 //! chapter 6).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `lddir` and `ldpte`, the page walk that software directs (Volume 1,
 //! 4.2.6; in guest mode `docs/lvz.md` 6.6).
 

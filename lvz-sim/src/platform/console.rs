@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The host's side of a console: where a UART's or a virtio console's
 //! characters go to and come from.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Extended I/O interrupt controller of the 3A5000: 256 vectors, routed to
 //! cores and their interrupt pins. One controller serves a node of four
 //! cores; node 0 receives the vectors and hands on those whose route names

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Accesses of any size to registers that are wider than the access.
 
 /// All ones in the low `size` bytes.

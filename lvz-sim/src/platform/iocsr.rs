@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! IOCSR space: identification and function registers of the chip, and the
 //! routing to the IPI and extended interrupt controllers (Loongson 3A5000
 //! manual; Linux arch/loongarch/include/asm/loongarch.h).

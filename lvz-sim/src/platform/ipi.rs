@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Inter-processor interrupts and mailboxes of each core, in IOCSR space at
 //! 0x1000 (Loongson 3A5000 manual, "Inter-processor interrupts and
 //! communication"; Linux arch/loongarch/include/asm/loongarch.h, LOONGARCH_IOCSR_IPI_*).

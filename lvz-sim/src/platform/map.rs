@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Physical addresses and interrupt pins of the machine: the memory map of
 //! QEMU's LoongArch `virt` board (include/hw/loongarch/virt.h) wherever that
 //! board has the device.

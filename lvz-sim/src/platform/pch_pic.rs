@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Interrupt controller of the 7A1000 bridge. Its 64 pins become EIOINTC
 //! vectors (7A1000 manual, "Interrupt controller"; Linux
 //! drivers/irqchip/irq-loongson-pch-pic.c). The HTMSI_EN, AUTO and ROUTE

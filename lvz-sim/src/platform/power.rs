@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Power-off and reset: the sleep and reset registers of an ACPI
 //! generic-event device, which the device tree describes as `syscon-poweroff`
 //! and `syscon-reboot` (ACPI specification, "Sleep control register" and

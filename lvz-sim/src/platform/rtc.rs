@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! LS7A real-time clock: the time-of-year (TOY) counter, the 32.768 kHz RTC
 //! counter, three match registers each, and the PM1 registers of the ACPI
 //! block below it (7A1000 manual, "RTC"; Linux drivers/rtc/rtc-loongson.c).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A host console on standard input and output. On a terminal, input is raw
 //! and Ctrl-A is the escape key as in QEMU: Ctrl-A x stops the simulator,
 //! Ctrl-A Ctrl-A types Ctrl-A. Input from a file or a pipe is taken as it is.

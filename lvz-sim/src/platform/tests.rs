@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Tests of the devices, all through the interface that CPUs use.
 
 mod clock;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! 16550A UART. Characters leave at once, so the transmitter is always empty.
 //!
 //! Not `vm-superio`: its interrupt is an edge and reading IIR drops pending

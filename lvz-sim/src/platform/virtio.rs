@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! virtio devices behind virtio-mmio transports. Requests complete at the
 //! notification that announces them, so runs are deterministic.
 

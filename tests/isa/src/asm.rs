@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A small assembler: words from `la-arch` encodings, with labels for short
 //! branches. It builds the driver that runs inside QEMU, so no cross compiler
 //! is needed.

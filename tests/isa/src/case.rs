@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A test case, and what came out of it.
 
 use crate::layout::{

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Compares what came out of both and says how it differs.
 
 use crate::case::{Case, Outcome, Trap};

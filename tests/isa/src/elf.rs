@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Writes the static executable that QEMU runs: a few loadable segments, no
 //! sections.
 

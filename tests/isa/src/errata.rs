@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Where QEMU is wrong against the manual, by name, each with the argument.
 //!
 //! An erratum does not excuse a difference: it replaces QEMU's outcome by what

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Makes the cases of an instruction from a seed.
 
 mod access;

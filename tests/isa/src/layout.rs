@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Where things are: addresses that the QEMU process and the simulator share,
 //! and the records that cases and results travel in.
 

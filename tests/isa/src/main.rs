@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Differential tests of lvz-sim's instructions against `qemu-loongarch64`;
 //! `docs/isa-tests.md` describes them.
 

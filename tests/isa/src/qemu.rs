@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Runs batches of cases in `qemu-loongarch64`.
 
 use crate::case::{Case, Outcome, State, Trap, Unexpected, double, word};

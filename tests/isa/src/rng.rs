@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Random choices that a seed replays.
 
 use rand_xoshiro::Xoshiro256PlusPlus;

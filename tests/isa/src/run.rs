@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Runs the tests: batches of cases through QEMU and the simulator.
 
 use crate::case::{Case, Outcome};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Runs batches of cases in lvz-sim: a machine with one CPU and no devices,
 //! and the driver as its only software.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What is tested: the instructions that lvz-sim implements, by group.
 
 use crate::generate::shape;

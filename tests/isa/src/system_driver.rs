@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The program that runs cases inside lvz-sim, on the bare machine.
 //!
 //! It is the counterpart of `user_driver`: an exception handler in the part of

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The program that runs cases inside QEMU.
 //!
 //! Each case ends in a signal, at the latest from the `break` behind it. The

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Keeping a thread on a CPU.
 
 use crate::error::Result;

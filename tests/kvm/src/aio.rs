@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Reads that end in an interrupt handler: the kernel's own asynchronous I/O
 //! (Linux fs/aio.c), whose completion signals an eventfd where the device's
 //! interrupt is handled.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! A guest that computes what this process computes too: whoever disturbs its
 //! registers or its memory is found out.
 

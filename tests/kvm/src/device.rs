@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! In-kernel devices and attributes of descriptors.
 
 use std::fs::File;

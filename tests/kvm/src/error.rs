@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! What a call of the kernel that failed says.
 
 use std::fmt;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! A small guest: RAM at 0 that begins with code, vCPUs that begin there.
 
 use std::sync::Arc;

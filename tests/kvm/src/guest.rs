@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! What guests of the test programs run.
 
 /// A guest says something by storing it here, eight bytes a number: there is

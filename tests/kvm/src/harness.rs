@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Runs the cases of a test program and prints a line for each:
 //! `KVM-LA-TEST NAME ...` before, `KVM-LA-TEST NAME ok`, `FAILED: reason` or
 //! `skipped: reason` after it.

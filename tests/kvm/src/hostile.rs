@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Guests that do what no guest should: random programs of sensitive
 //! instructions, wild addresses, registers of devices and CSRs.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Typed access to /dev/kvm on LoongArch, and what test programs share.
 //!
 //! Layouts and numbers: Linux include/uapi/linux/kvm.h and

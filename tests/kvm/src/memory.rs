@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! RAM of guests.
 
 use std::os::fd::BorrowedFd;

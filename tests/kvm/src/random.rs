@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Random numbers that a seed fixes: a failure can be run again.
 
 /// A generator (SplitMix64 of Steele, Lea and Flood, 2014).

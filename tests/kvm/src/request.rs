@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! ioctls by their names, each with the type of its argument.
 
 use std::marker::PhantomData;

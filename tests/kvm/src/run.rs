@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! `struct kvm_run`: what KVM_RUN and user space tell each other.
 
 use std::mem::offset_of;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Interrupting a thread in KVM_RUN from another one: a signal that does nothing
 //! else.
 

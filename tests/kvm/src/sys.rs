@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The calls of the C library that need `unsafe`.
 
 use std::ffi::{c_int, c_long, c_uint, c_ulong, c_void};

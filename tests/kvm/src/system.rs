@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! /dev/kvm itself.
 
 use std::fs::File;

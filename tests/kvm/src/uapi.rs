@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Structures and numbers of the interface
 //! (Linux include/uapi/linux/kvm.h, arch/loongarch/include/uapi/asm/kvm.h).
 

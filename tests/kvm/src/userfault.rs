@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! userfaultfd: pages that come only when this process gives them.
 
 use std::fs::File;

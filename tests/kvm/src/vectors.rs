@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! A guest that reports the EIOINTC's vectors as they come.
 
 use std::time::Duration;

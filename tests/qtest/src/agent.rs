@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The guest: on each CPU a loop that takes commands from memory, does one access
 //! and answers, and counts its interrupts. What it says and what qtest sees of the
 //! same machine can so be compared.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The smallest file that `-kernel` takes: an ELF executable with one segment.
 
 /// Size of the file's header and of the one program header.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! A QEMU with the agent as its guest, under qtest and QMP at once.
 
 use std::fmt;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! `qtest-kvm ACCEL [NAME...]`: runs the cases, or those named, in QEMU with one
 //! backend, `upstream` or the path of our launcher, first with KVM's interrupt
 //! controllers, then with QEMU's. docs/qtest.md says what they show.

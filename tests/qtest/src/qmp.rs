@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! QEMU's monitor protocol: an object of JSON a line.
 
 use std::io::{BufRead as _, BufReader, Write as _};

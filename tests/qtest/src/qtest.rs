@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! QEMU's test protocol, a line each way (QEMU system/qtest.c): memory and device
 //! registers as the board's buses see them, and lines into devices.
 

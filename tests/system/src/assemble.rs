@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Building programs, cached by the content of what goes into them.
 
 use crate::options::Options;

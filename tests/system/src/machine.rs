@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Running a program on a machine, with a time-out.
 
 use crate::assemble::command;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `system-tests`: bare-metal programs that test a LoongArch64 machine.
 //!
 //! The programs are under `base/` (run on QEMU and on lvz-sim, which have to

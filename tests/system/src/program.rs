@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The programs and the directives in their comments.
 
 use crate::options::MachineName;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Running the programs, several at a time.
 
 use crate::assemble::Toolchain;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Judging the transcripts of a program.
 
 use crate::options::MachineName;

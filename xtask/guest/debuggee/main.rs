@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What a debugger, or a measurement of dirty pages, is pointed at.
 //!
 //! `debuggee step CPU` calls a few instructions again and again on that CPU and

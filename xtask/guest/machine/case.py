@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """Cases: functions that get a Run and raise if something is wrong."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """How fast a guest writes memory, as QEMU measures and limits it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """Disks that come and go on a running controller, as management software adds them.
 
 The bus is the controller's own, so that the guest needs no firmware for it: only a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """A client of QEMU's gdb stub: the remote serial protocol (GDB manual, appendix
 E) over a Unix socket, and what GDB does with it."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """CPUs that come and go.
 
 QEMU's board tells the guest by its ACPI tables, which only firmware hands over; a

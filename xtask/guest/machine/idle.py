@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """A machine whose CPUs sleep: stopped, looked at, and woken up again."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """Programs of the host for a guest: a second archive behind the guest's initrd."""
 
 import os

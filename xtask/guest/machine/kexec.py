@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """A guest that starts another kernel by itself: KVM is told nothing, and every CPU
 comes to the new kernel in the state in which the old one left it."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """Runs the cases of one host: main.py KVM ACCEL GROUP TIER [ONLY].
 
 TIER is ci, full or everything; ONLY are parts of the names of the cases, with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """A machine that is moved: into a file and out of it, to a second QEMU while it
 runs, and not quite."""
 

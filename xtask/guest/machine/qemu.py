@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """A QEMU with a guest, driven over QMP, on a KVM host."""
 
 import errno

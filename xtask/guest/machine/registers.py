@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """What QEMU shows of a machine: the same under both backends."""
 
 import json

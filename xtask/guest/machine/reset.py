@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """A machine that is reset, by QEMU and by its guest."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """Commands in the guest, through its console."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """A machine that is stopped and continued, and whose state is saved on its disk."""
 
 import contextlib

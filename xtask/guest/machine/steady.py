@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """What the steady workload in a guest says of itself, see xtask/guest/steady."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """Single steps as a debugger makes them with breakpoints alone: GDB does so on
 LoongArch (gdb/loongarch-tdep.c), whatever the target could do itself."""
 

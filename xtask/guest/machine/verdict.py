@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 """What is printed of a case that runs in a machine: lines "KVM-LA-CASE NAME ...", then
 the same with "ok (N s)", "skipped: REASON" or "FAILED (N s) REASON", which the
 workstation reads (xtask/src/test/in_machine.rs)."""

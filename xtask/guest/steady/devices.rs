@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Devices whose interrupts must arrive: the console's UART (a level), a port of
 //! virtio-serial and a virtio disk (messages).
 

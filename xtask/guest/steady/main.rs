@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A workload that goes on for as long as it is left alone and notices if the
 //! machine under it is not the one that it was: a guest that is stopped, saved
 //! and moved runs it.

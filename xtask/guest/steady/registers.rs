@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! All registers of user space full of values for a while, without a system call
 //! in between: whoever stops the CPU in the meantime must give them back.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What std has no name for: the counter, system calls of Linux.
 
 use std::arch::asm;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Bench `exits`: host instructions from each kind of guest exit to the next
 //! entry, memory of an idle machine and size of kvm.ko, for both modules.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The guest programs of bench `exits` (`xtask/guest/exits.S`), assembled, and
 //! where in them the exits are.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `bench`: figures of ours beside the rival's, measured in one run.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Bench `sim`: lvz-sim beside QEMU's TCG.
 
 use std::collections::BTreeMap;

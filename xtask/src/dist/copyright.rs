@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! The copyright file of a package (DEP-5): the project's own licence, and those of
 //! the crates that its programs are linked with, as cargo and the crates tell them.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! What packages say of their origin: version, time and maintainer, all taken from
 //! the commit that is checked out, so that the same commit gives the same packages.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! One Debian package: a tree of files that are built already and a folder debian/,
 //! of which dpkg-buildpackage and debhelper make it in the packaging root.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! `kernel-patches`: the series for a kernel's tree, written from the patches in
 //! kernel-patches/ and from the sources of this checkout, which stand nowhere

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! A source of the checkout as a file of the kernel's tree: without its tests,
 //! and as the part of a patch that adds it.

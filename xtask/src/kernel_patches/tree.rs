@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! The kernel's tree with the series in it, and the KVM host's kernel built from
 //! that with either choice.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 # Builds a kernel with Rust in the working directory, its build tree.
 # Arguments: the number of jobs, then make and what every run of it is told.
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Kernel and userland of a KVM host for libvirt and other clients of KVM than
 //! QEMU alone. Made only when a suite asks for them.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Trees of Debian packages, made by mmdebstrap.
 //!
 //! The proxy and transport settings of this machine's apt, where it has any, are

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A KVM host's kernel that watches itself: locks, sleep in atomic context,
 //! leaks, lists and objects, undefined behaviour. Made only when a test asks for
 //! it, since it takes longer to build than all else together.

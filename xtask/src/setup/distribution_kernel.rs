@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The distribution's own, unmodified loong64 kernel.
 
 use std::collections::HashMap;

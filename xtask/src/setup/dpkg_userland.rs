@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! A Debian for the simulated machine to which packages can be installed: its dpkg
 //! knows what it is made of. Made when a test asks for it.

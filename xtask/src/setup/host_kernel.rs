@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The KVM host's kernel, built from a kernel source package of Debian's.
 
 use std::fs;

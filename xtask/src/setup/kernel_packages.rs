@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! The kernel source packages that Debian's suites have, by way of this machine's
 //! apt with lists of its own: neither the machine's packages nor the toolchain

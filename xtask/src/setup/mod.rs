@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! `setup`: brings up everything that the other commands need.
 
 mod clients;

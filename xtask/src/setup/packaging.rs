@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! What only packages need: the root in which they are made, and the clean one
 //! into which a test installs them. Made when they are asked for.

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 #
 # Writes dpkg's database of the tree in the working directory, whose packages were
 # unpacked without dpkg: as if all in its apt archive were installed. Makes ./newer.deb

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The toolchain root: cross compilers, QEMU and the kernel's source.
 
 use anyhow::Result;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The Debian userland of the simulated machine, as a tree and as a disk image.
 
 use std::fs;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `backend`: the Rust backend finds its way into the distribution's QEMU,
 //! and out of the way of whoever does not want it.
 //!

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Scripts of many checks, each of which says what came of it in a line of its own:
 //! a marker, then `passed NAME` or `failed NAME: WHY`.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Guest exits as tools in the machine counted them by kvm.ko's tracepoints, beside
 //! the simulator's own count of the run.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `coverage`: how much of kvm-core its tests execute.
 //!
 //! Profiles can be read only by the tools of the LLVM that wrote them. The

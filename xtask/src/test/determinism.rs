@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `determinism`: the same command ends in the same state.
 
 use std::fs;

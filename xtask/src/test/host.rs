@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `host`: cargo test over the workspace.
 
 use std::io::{BufRead as _, BufReader};

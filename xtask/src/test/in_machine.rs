@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Cases that run in the simulated machine, driven by Python there: what it
 //! prints of each case becomes a case of the report.
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Suite `kernel-patches`: the series of kernel-patches/ goes into the kernel's
 //! tree, changes nothing while its option is off, and with it gives a kernel that

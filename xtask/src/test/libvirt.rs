@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suites `libvirt` and `clients`: libvirt manages domains of either stack on a KVM
 //! host, and what else looks at them or serves them. docs/libvirt.md says what each
 //! case shows.

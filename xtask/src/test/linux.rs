@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `linux`: Linux on the simulated machine, without virtualization.
 
 use std::fs;

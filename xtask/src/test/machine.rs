@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `machine`: a QEMU with a guest, driven over QMP from the KVM host: its
 //! state saved, moved and looked at. docs/machine-tests.md says what each case
 //! shows.

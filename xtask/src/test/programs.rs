@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suites that are programs of their own, each a package of this workspace: run
 //! with the products of `setup` in their environment.
 

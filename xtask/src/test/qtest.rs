@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `qtest`: the program of tests/qtest on a KVM host, which drives QEMU over
 //! qtest and QMP. docs/qtest.md says what each of its cases shows.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What came of the cases: progress while they run, counts at the end.
 
 use std::process::ExitCode;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `sanitizers`: the backend's tests, in which a QEMU and a KVM are inside
 //! the process, under AddressSanitizer and under ThreadSanitizer.
 //!

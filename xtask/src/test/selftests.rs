@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `selftests`: KVM by its own interface, without QEMU. First the programs
 //! that Linux lists for LoongArch under tools/testing/selftests/kvm, then those of
 //! tests/kvm. docs/kvm-tests.md says what each shows.

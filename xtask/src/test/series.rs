@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Suite `series`: what the other suites show on one kernel series, in short on
 //! another: kernel and module build, a guest boots, the programs of tests/kvm pass.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! All rounding modes and flags against `rustc_apfloat`, a port of LLVM's APFloat.
 //!
 //! It differs in which NaN comes out; it raises underflow by the rounded result alone, so that flag

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Named cases of arithmetic: NaNs, zeros, limits, flags and FCSR.
 
 use crate::fp::*;

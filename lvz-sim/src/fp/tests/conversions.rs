@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Named cases of conversions: to and from integers, between formats, to integral values.
 
 use crate::fp::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The exact implementation against the fast one, and both against the host's own arithmetic.
 
 use super::numbers::{config, number, pair, triple};

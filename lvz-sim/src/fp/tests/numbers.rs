@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Operands that are likely to meet the corners of an operation.
 
 use crate::fp::{Format, Round};

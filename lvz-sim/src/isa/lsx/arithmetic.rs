@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Integer arithmetic on elements of one width.
 
 use super::lane::Lane;

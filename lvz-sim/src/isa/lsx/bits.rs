@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Bitwise logic, single bits, counts, sign masks.
 
 use super::lane::{Lane, build, read, write};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Integer comparisons, into elements and into condition flags.
 
 use super::lane::{Lane, read};

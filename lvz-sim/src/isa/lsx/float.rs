@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Floating-point arithmetic.
 
 use super::float_shape::{fvv, fvvv, fvvvv};

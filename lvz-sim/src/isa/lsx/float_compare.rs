@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Floating-point comparisons into elements.
 
 use super::float_shape::compute;

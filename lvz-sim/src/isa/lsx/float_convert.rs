@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Conversions between floating-point formats and integers.
 
 use super::float_shape::{fhigh, flow, fnarrow, fvv};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Shapes of floating-point instructions. Their operations are functions of
 //! `crate::fp` on bit patterns; what they raise in any element becomes the
 //! effect of the instruction on FCSR0.

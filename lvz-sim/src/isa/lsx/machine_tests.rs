@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Whole instructions on a CPU: registers in, registers, memory and exceptions
 //! out.
 

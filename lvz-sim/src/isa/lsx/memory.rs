@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Loads and stores.
 
 use super::lane::{Lane, build, read, write};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Shifts right that halve the width: truncating (`vsr..n`) or saturating
 //! (`vssr..n`) to the signed or unsigned range, rounding (`r`) or not. Without
 //! `i` the high half of Vd becomes zero, with `i` it comes from Vd itself.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Which elements of which registers an instruction combines.
 //!
 //! Every shape first checks that LSX is enabled and reads all its operands

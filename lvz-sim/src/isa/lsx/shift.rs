@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Shifts and rotations that keep the width. Counts are modulo the width.
 
 use super::lane::Lane;

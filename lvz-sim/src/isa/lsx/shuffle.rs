@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Moving elements about: pack, pick, interleave, shuffle, replicate.
 
 use super::lane::{Lane, build, read, write};

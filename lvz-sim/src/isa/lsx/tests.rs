@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Values where the architecture has its corners. What each encoding computes
 //! is compared with QEMU by the differential tests in `tests/isa`.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Between general registers and elements, and immediates into registers.
 
 use super::lane::{Lane, build, read, write};

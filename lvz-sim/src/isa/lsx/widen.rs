@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Integer arithmetic that gives elements of twice the width: even and odd
 //! elements, horizontal sums, extensions.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The RTC, as drivers/rtc/rtc-loongson.c uses it.
 
 use super::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! A virtio driver, as small as it can be.
 
 use super::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What a broken or malicious driver can do: nothing may panic, hang or grow
 //! without bound.
 

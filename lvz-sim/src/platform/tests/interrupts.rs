@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! IPI, EIOINTC, PCH-PIC and message-signalled interrupts.
 
 use super::*;

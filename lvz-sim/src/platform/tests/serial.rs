@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The UART, as Linux's 8250 driver uses it.
 
 use super::*;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The shared directory: messages as Linux's v9fs sends them.
 
 use super::driver::Driver;

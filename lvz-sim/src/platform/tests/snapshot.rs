@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Saving and restoring all devices.
 
 use super::driver::Driver;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Block, console and entropy devices, with a driver.
 
 use super::driver::Driver;

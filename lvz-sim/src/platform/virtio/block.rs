@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! virtio block device (virtio 1.2, section 5.2).
 
 use super::disk::{Disk, SECTOR};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The medium of a block device: a file, or a file under changes that stay in
 //! memory.
 

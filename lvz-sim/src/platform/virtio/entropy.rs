@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! virtio entropy device (virtio 1.2, section 5.4). Its bytes come from a
 //! seeded generator, so that a run can be repeated: they are not secret.
 

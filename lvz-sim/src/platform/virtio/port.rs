@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! virtio console device with one port (virtio 1.2, section 5.3).
 
 use super::{Completion, DeviceState, Input, Output, VirtioDevice};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Shared directory: a virtio 9P transport (virtio 1.2, section 5.9) in front
 //! of the 9P2000.L server of crate `p9`.
 //!

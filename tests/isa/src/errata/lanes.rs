@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Which results of floating-point arithmetic are tiny.
 
 /// Whether an arithmetic instruction's result has an element that is not zero

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Addresses and sequences for loads, stores and atomics.
 
 use super::shape::Addressing;

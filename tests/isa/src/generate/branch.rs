@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Targets for jumps and branches.
 
 use crate::case::Case;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Operands that belong together, which independent choices hardly ever make:
 //! equal ones, opposite ones, neighbours, and sums that cancel.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What an instruction needs from its surroundings, beyond register values.
 
 use la_arch::insn::Encoding;

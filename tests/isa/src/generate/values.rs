@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Operand values near the edges where implementations go wrong.
 
 use crate::rng::Rng;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! What KVM says of its capabilities, on /dev/kvm and on a VM.
 
 use std::process::ExitCode;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! VMs and vCPUs that come and go from several threads at once:
 //! `churn VMS VCPUS THREADS SEED`, where VCPUS is how many a VM has.
 //!

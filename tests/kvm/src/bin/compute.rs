@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Guests that compute until they are told to stop: `compute VMS VCPUS STOP SEED`.
 //!
 //! Each of the VMs has as many vCPUs. They end when the file STOP appears; with

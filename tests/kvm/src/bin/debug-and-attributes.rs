@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! KVM_CAP_SET_GUEST_DEBUG2, software breakpoints, and what KVM_HAS_DEVICE_ATTR
 //! answers for VMs, vCPUs and the in-kernel devices.
 

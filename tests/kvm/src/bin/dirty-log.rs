@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The dirty log of huge pages with manual clearing
 //! (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2), begun with all pages written.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Exceptions that KVM injects, and who may make hypercalls.
 
 use std::process::ExitCode;

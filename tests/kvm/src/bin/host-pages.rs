@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Slots whose pages the host's mapping makes special: memory without page structures,
 //! pages that may not be written, or not yet, and a page that never comes.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Guests that do what no guest should: `hostile ROUNDS SEED`.
 //!
 //! Each round is a VM whose vCPUs run random programs (see `kvm::hostile`) for a

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Interrupts into a guest: messages and routes and what they may hold,
 //! KVM_CAP_IRQFD_RESAMPLE, lines by number, and inter-processor interrupts that
 //! race.

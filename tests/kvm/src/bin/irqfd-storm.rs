@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! irqfds that fire in interrupt handlers: `irqfd-storm DISK ROUNDS SEED`.
 //!
 //! Reads of a disk signal eventfds where the disk's interrupt is handled; these

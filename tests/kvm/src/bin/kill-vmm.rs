@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! A VMM that is killed: `kill-vmm ROUNDS SEED [LATEST]`.
 //!
 //! Each round starts this program again as a VMM whose guest makes every kind of

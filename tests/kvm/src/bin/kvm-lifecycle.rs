@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Virtual machines from creation to end, without QEMU: `kvm-lifecycle ROUNDS`.
 //!
 //! Each round makes a VM with memory, in-kernel interrupt controllers and some

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Slots and their flags, guests without memory where they fetch, and every way
 //! to load and store where there is no RAM.
 

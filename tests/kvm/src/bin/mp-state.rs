@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! KVM_CAP_MP_STATE: a vCPU that is stopped stays out of the guest. Interrupts that
 //! devices raise while it is stopped or reset.
 

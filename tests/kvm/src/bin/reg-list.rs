@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! KVM_GET_REG_LIST: complete, readable, settable in order.
 
 use std::collections::BTreeSet;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! State of a vCPU that user space gets and sets: pending interrupts, reset,
 //! floating point, software CSRs, and errors of addresses and ids.
 

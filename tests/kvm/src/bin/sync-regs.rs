@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! KVM_CAP_SYNC_REGS: registers in struct kvm_run.
 
 use std::process::ExitCode;

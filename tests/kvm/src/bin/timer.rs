@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The guest's timer: restored into another vCPU, and not lost beside injected
 //! interrupts.
 

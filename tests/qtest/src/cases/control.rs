@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! What the monitor, and the guest, do to the machine.
 
 use anyhow::{Result, ensure};

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! More CPUs than one.
 
 use std::collections::BTreeSet;

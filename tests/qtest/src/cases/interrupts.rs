@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Lines that go up and down in QEMU become interrupts of the guest, and what the
 //! guest does to a device moves lines in QEMU.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Memory that guest and QEMU share, and accesses that exit to QEMU's devices.
 
 use anyhow::Result;

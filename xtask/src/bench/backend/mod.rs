@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Bench `backend`: what QEMU costs with our backend and with its own, on both
 //! modules, in ioctls and in instructions of the host.
 //!

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What lvz-sim's list of ioctls says of the phases of `guest/backend-bench.py`.
 
 use std::collections::{BTreeMap, BTreeSet};

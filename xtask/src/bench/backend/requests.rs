@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Names of KVM's ioctls (Linux: include/uapi/linux/kvm.h).
 
 /// The type of all of KVM's requests (KVMIO).

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 #
 # What the scripts of the suite `dist` begin with: each check prints what its command
 # prints, then "KVM-LA-DIST passed NAME" or "KVM-LA-DIST failed NAME: WHY".

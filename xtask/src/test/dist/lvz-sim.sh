@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 # Installs lvz-sim from /kvm-la/packages, uses it, upgrades it and takes it away.
 # Arguments: the versions of old.deb and new.deb, then what runs the program if this
 # computer cannot.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Suite `dist`: each Debian package is installed, used, upgraded to a higher version
 //! and removed, in a root of its kind or on the simulated machine.

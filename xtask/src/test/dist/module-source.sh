@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
 # Installs kvm-la-dkms from /kvm-la/packages into the toolchain root, which has the
 # compilers that the kernel was built with, has DKMS build the module, upgrades and
 # takes it away. The module is left in /kvm-la/packages.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! What is done to the module, and how often.
 
 use super::verdict::MARKER;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `module`: whatever is done to kvm.ko, by processes, guests and the
 //! host, it goes on working, can be unloaded, and leaves nothing behind.
 //!

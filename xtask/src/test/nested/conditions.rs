@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Guests on hosts that make it hard for them: little memory, huge pages or
 //! none, vCPUs that move, CPUs that go and come; guests that work long, and
 //! that reboot.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! Suite `nested`: guests on KVM hosts in the simulator.
 
 mod conditions;

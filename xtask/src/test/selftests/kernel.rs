@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! KVM's selftests of the kernel source, built for LoongArch.
 
 use std::fs;

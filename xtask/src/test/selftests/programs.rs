@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
 //! The programs of the suite, with arguments that bound their time. Seconds are
 //! the machine's: a thousand million instructions of a CPU.
 

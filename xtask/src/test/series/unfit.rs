@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Kernel trees that no kvm.ko can be built against: kernel-module's Makefile says
 //! why, in one line.

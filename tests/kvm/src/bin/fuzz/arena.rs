@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The memory that calls may read and write: everything that addresses in
 //! arguments lead to is in here, or nowhere.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The calls of the interface: on what, by what number, with which argument
 //! (Linux include/uapi/linux/kvm.h).
 

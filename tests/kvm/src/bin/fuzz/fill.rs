@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Arguments that look like what a VMM passes, with some fields gone mad.
 
 use kvm::Memory;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! Random and structure-aware calls of KVM's interface:
 //! `fuzz CALLS PROCESSES SEED [failures]`.
 //!

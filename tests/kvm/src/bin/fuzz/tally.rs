@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! What came of the calls: a line `NAME TRIED SUCCEEDED` for each kind.
 
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
 //! The descriptors on which calls are made, shared by a worker's threads.
 
 use std::os::fd::{AsFd as _, OwnedFd};
