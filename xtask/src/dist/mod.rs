@@ -71,7 +71,7 @@ const PACKAGES: &[Package] = &[
 
 /// What packages are made with.
 pub(crate) struct Dist {
-    /// A cache of its own: nobody else waits for packages.
+    /// A cache with a lock of its own: other commands do not wait for packages.
     pub(crate) cache: Cache,
     /// The root with Debian's tools.
     pub(crate) root: ToolRoot,

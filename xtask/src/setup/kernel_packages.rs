@@ -139,7 +139,7 @@ impl<'a> Apt<'a> {
         option("APT::Architectures", Path::new("amd64"));
         option("Acquire::Languages", Path::new("none"));
         option("Acquire::Check-Valid-Until", Path::new("false"));
-        // apt's own user may not read a cache in somebody's home.
+        // apt's own user may not read a cache in a home directory.
         option("APT::Sandbox::User", Path::new("root"));
         command.env("LC_ALL", "C.UTF-8");
         command
