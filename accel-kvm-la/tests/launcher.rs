@@ -220,7 +220,8 @@ fn a_qemu_that_is_newer_makes_the_launcher_new() {
         .output()
         .expect("the launcher runs");
     assert_eq!(warnings(&output), "");
-    assert!(changed(&place.launcher()) > changed(&qemu));
+    // The kernel stamps files by its tick, so both may carry the same one.
+    assert!(changed(&place.launcher()) >= changed(&qemu));
 }
 
 #[test]
