@@ -63,6 +63,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "LINK")]
     pub net: Option<NetConfig>,
 
+    /// Write what the machine sends by its second serial port (ttyS1) to FILE, or
+    /// with - to standard output, by whole lines
+    #[arg(long, value_name = "FILE")]
+    pub serial1: Option<PathBuf>,
+
     /// CPU model with features, for example la464,lsx=off
     #[arg(long, value_name = "MODEL", default_value = "la464")]
     pub cpu: Model,

@@ -45,6 +45,9 @@ use wait::ready;
 /// so many nanoseconds of simulated time.
 const POLL_INTERVAL: u64 = 1_000_000;
 
+/// What the registers of all UARTs occupy.
+const UART_SPAN: u64 = UARTS as u64 * UART_SIZE;
+
 /// Interrupt inputs of one CPU, level-sensitive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuLines {
@@ -71,8 +74,8 @@ pub struct PlatformConfig {
     pub epoch: i64,
     /// Seed of the entropy device and of what the loader gives the kernel.
     pub seed: u64,
-    /// Host's side of the UART.
-    pub serial: Box<dyn HostConsole>,
+    /// Host's sides of the UARTs.
+    pub serial: [Box<dyn HostConsole>; UARTS],
     /// Host's side of the virtio console; without it there is none.
     pub console: Option<Box<dyn HostConsole>>,
     /// Block devices, in the order in which the machine sees them.
@@ -90,7 +93,7 @@ impl Default for PlatformConfig {
             // A fixed date, 2026-01-01 00:00:00 UTC, so that runs repeat.
             epoch: 1_767_225_600,
             seed: 0,
-            serial: Box::new(NullConsole),
+            serial: [Box::new(NullConsole), Box::new(NullConsole)],
             console: None,
             drives: Vec::new(),
             share: None,
@@ -114,7 +117,7 @@ impl std::fmt::Debug for PlatformConfig {
 pub struct PlatformState {
     iocsr: Iocsr,
     pic: PchPic,
-    uart: Uart,
+    uarts: [Uart; UARTS],
     rtc: Rtc,
     power: Power,
     virtio: Vec<TransportState>,
@@ -128,8 +131,8 @@ pub struct Platform {
     seed: u64,
     iocsr: Iocsr,
     pic: PchPic,
-    uart: Uart,
-    serial: Box<dyn HostConsole>,
+    uarts: [Uart; UARTS],
+    serial: [Box<dyn HostConsole>; UARTS],
     rtc: Rtc,
     power: Power,
     virtio: Vec<Transport>,
@@ -182,7 +185,7 @@ impl Platform {
             seed: config.seed,
             iocsr: Iocsr::new(cpus),
             pic: PchPic::new(),
-            uart: Uart::new(),
+            uarts: std::array::from_fn(|_| Uart::new()),
             serial: config.serial,
             rtc: Rtc::new(config.epoch),
             power: Power::default(),
@@ -198,7 +201,7 @@ impl Platform {
     pub fn reset(&mut self) {
         self.iocsr = Iocsr::new(self.cpus);
         self.pic = PchPic::new();
-        self.uart = Uart::new();
+        self.uarts.fill_with(Uart::new);
         self.rtc.reset();
         self.power = Power::default();
         for transport in &mut self.virtio {
@@ -232,13 +235,15 @@ impl Platform {
                 offset if offset < VIRTIO_SIZE => transport.read(offset, size),
                 _ => return None,
             }
-        } else if let Some(offset) = within(pa, UART_BASE, UART_SIZE) {
-            let value = self.uart.read(offset);
+        } else if let Some(offset) = within(pa, UART_BASE, UART_SPAN) {
+            let index = (offset / UART_SIZE) as usize;
+            let offset = offset % UART_SIZE;
+            let value = self.uarts.get_mut(index)?.read(offset);
             if offset == 0 {
                 // There may be room for more input now.
                 self.type_in();
             }
-            self.update_uart();
+            self.update_uart(index);
             value.into()
         } else if let Some(offset) = within(pa, PCH_PIC_BASE, PCH_PIC_SIZE) {
             self.pic.read(offset, size)
@@ -273,11 +278,16 @@ impl Platform {
                 self.dma |= transport.write(&self.ram, offset, size, value);
                 self.update_virtio(index);
             }
-        } else if let Some(offset) = within(pa, UART_BASE, UART_SIZE) {
-            if let Some(byte) = self.uart.write(offset, value as u8) {
-                self.serial.write(&[byte]);
+        } else if let Some(offset) = within(pa, UART_BASE, UART_SPAN) {
+            let index = (offset / UART_SIZE) as usize;
+            let sent = self
+                .uarts
+                .get_mut(index)
+                .and_then(|uart| uart.write(offset % UART_SIZE, value as u8));
+            if let (Some(byte), Some(host)) = (sent, self.serial.get_mut(index)) {
+                host.write(&[byte]);
             }
-            self.update_uart();
+            self.update_uart(index);
         } else if let Some(offset) = within(pa, PCH_PIC_BASE, PCH_PIC_SIZE) {
             let mut changes = Vec::new();
             self.pic.write(offset, size, value, &mut changes);
@@ -330,7 +340,9 @@ impl Platform {
             self.flush();
             self.type_in();
         }
-        self.update_uart();
+        for index in 0..UARTS {
+            self.update_uart(index);
+        }
         for index in 0..self.virtio.len() {
             if self.virtio[index].poll(&self.ram, now) {
                 self.dma = true;
@@ -399,7 +411,7 @@ impl Platform {
         Ok(PlatformState {
             iocsr: self.iocsr.clone(),
             pic: self.pic.clone(),
-            uart: self.uart.clone(),
+            uarts: self.uarts.clone(),
             rtc: self.rtc.clone(),
             power: self.power.clone(),
             virtio: self
@@ -419,15 +431,15 @@ impl Platform {
         if self.virtio.len() != state.virtio.len() {
             return Err(PlatformError::Mismatch("the number of virtio devices"));
         }
-        if !state.uart.valid() {
-            return Err(PlatformError::Mismatch("the UART's state"));
+        if !state.uarts.iter().all(Uart::valid) {
+            return Err(PlatformError::Mismatch("the state of a UART"));
         }
         for (transport, saved) in self.virtio.iter_mut().zip(&state.virtio) {
             transport.restore(saved)?;
         }
         self.iocsr = state.iocsr.clone();
         self.pic = state.pic.clone();
-        self.uart = state.uart.clone();
+        self.uarts = state.uarts.clone();
         self.rtc = state.rtc.clone();
         self.power = state.power.clone();
         self.advanced = state.advanced;
@@ -439,7 +451,7 @@ impl Platform {
 
     fn consoles(&self) -> impl Iterator<Item = &dyn HostConsole> {
         let ports = self.devices().filter_map(VirtioDevice::host);
-        std::iter::once(self.serial.as_ref() as &dyn HostConsole).chain(ports)
+        self.serial.iter().map(Box::as_ref).chain(ports)
     }
 
     fn devices(&self) -> impl Iterator<Item = &dyn VirtioDevice> {
@@ -449,7 +461,8 @@ impl Platform {
     /// What to wait for while all CPUs are idle.
     fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let devices = self.devices().filter_map(VirtioDevice::input);
-        self.serial.input().into_iter().chain(devices)
+        let ports = self.serial.iter().filter_map(|host| host.input());
+        ports.chain(devices)
     }
 
     /// Whether what is outside has come to time `now`; waits for it a while.
@@ -460,7 +473,9 @@ impl Platform {
 
     /// Passes output on to the host.
     fn flush(&mut self) {
-        self.serial.flush();
+        for host in &mut self.serial {
+            host.flush();
+        }
         for transport in &mut self.virtio {
             transport.flush();
         }
@@ -470,18 +485,22 @@ impl Platform {
         self.virtio.len() as u64 * VIRTIO_STRIDE
     }
 
-    /// Gives the UART host input that it has room for.
+    /// Gives the UARTs host input that they have room for.
     fn type_in(&mut self) {
-        let mut buffer = [0; 16];
-        let room = self.uart.room().min(buffer.len());
-        let count = self.serial.read(&mut buffer[..room]);
-        for &byte in buffer.iter().take(count.min(room)) {
-            self.uart.receive(byte);
+        for (uart, host) in self.uarts.iter_mut().zip(&mut self.serial) {
+            let mut buffer = [0; 16];
+            let room = uart.room().min(buffer.len());
+            let count = host.read(&mut buffer[..room]);
+            for &byte in buffer.iter().take(count.min(room)) {
+                uart.receive(byte);
+            }
         }
     }
 
-    fn update_uart(&mut self) {
-        self.drive(UART_PIN, self.uart.line());
+    fn update_uart(&mut self, index: usize) {
+        if let Some(uart) = self.uarts.get(index) {
+            self.drive(UART_PIN + index as u32, uart.line());
+        }
     }
 
     fn update_rtc(&mut self, now: u64) {

@@ -8,10 +8,13 @@ use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
+use crate::platform::console::{HostConsole, LineConsole, NullConsole};
 use crate::platform::net::Net;
 use crate::platform::terminal::Terminal;
 use crate::report::Report;
 use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -102,7 +105,10 @@ fn build(args: &RunArgs) -> Result<Machine> {
     let config = PlatformConfig {
         cpus,
         seed: args.seed,
-        serial: Box::new(Terminal::new().context("cannot use the terminal")?),
+        serial: [
+            Box::new(Terminal::new().context("cannot use the terminal")?),
+            second_port(args.serial1.as_deref())?,
+        ],
         drives: args.drive.clone(),
         share: args.share.clone(),
         net,
@@ -126,6 +132,21 @@ fn open_net(args: &RunArgs) -> Result<Option<Net>> {
         );
     }
     Ok(Some(net))
+}
+
+/// The host's side of the second serial port.
+fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
+    let output: Box<dyn Write + Send> = match path {
+        None => return Ok(Box::new(NullConsole)),
+        Some(path) if path == "-" => Box::new(io::stdout()),
+        Some(path) => Box::new(File::create(path).with_context(|| {
+            format!(
+                "cannot write the second serial port's output to '{}'",
+                path.display()
+            )
+        })?),
+    };
+    Ok(Box::new(LineConsole::new(output)))
 }
 
 /// Puts the kernel into memory and the CPUs at its entry.

@@ -53,7 +53,7 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     cpus(&mut fdt, machine.platform.cpus())?;
     memory(&mut fdt, machine.memory)?;
     interrupt_controllers(&mut fdt)?;
-    uart(&mut fdt)?;
+    uarts(&mut fdt)?;
     rtc(&mut fdt)?;
     power_control(&mut fdt)?;
     legacy_io(&mut fdt)?;
@@ -62,17 +62,23 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     fdt.finish()
 }
 
-fn uart_name() -> String {
-    format!("serial@{:x}", map::UART_BASE)
+fn uart_base(index: usize) -> u64 {
+    map::UART_BASE + index as u64 * map::UART_SIZE
+}
+
+fn uart_name(index: usize) -> String {
+    format!("serial@{:x}", uart_base(index))
 }
 
 fn chosen(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
     let node = fdt.begin_node("aliases")?;
-    fdt.property_string("serial0", &format!("/{}", uart_name()))?;
+    for index in 0..map::UARTS {
+        fdt.property_string(&format!("serial{index}"), &format!("/{}", uart_name(index)))?;
+    }
     fdt.end_node(node)?;
     let node = fdt.begin_node("chosen")?;
     fdt.property_string("bootargs", machine.command_line)?;
-    fdt.property_string("stdout-path", &format!("/{}", uart_name()))?;
+    fdt.property_string("stdout-path", &format!("/{}", uart_name(0)))?;
     if let Some(initrd) = machine.initrd {
         fdt.property_u64("linux,initrd-start", initrd.start)?;
         fdt.property_u64("linux,initrd-end", initrd.end())?;
@@ -176,13 +182,16 @@ fn interrupt(fdt: &mut FdtWriter, pin: u32) -> Result<(), Error> {
     fdt.property_array_u32("interrupts", &[pin, LEVEL_HIGH])
 }
 
-fn uart(fdt: &mut FdtWriter) -> Result<(), Error> {
-    let node = fdt.begin_node(&uart_name())?;
-    fdt.property_string("compatible", "ns16550a")?;
-    fdt.property_array_u64("reg", &[map::UART_BASE, map::UART_SIZE])?;
-    fdt.property_u32("clock-frequency", UART_CLOCK)?;
-    interrupt(fdt, map::UART_PIN)?;
-    fdt.end_node(node)
+fn uarts(fdt: &mut FdtWriter) -> Result<(), Error> {
+    for index in 0..map::UARTS {
+        let node = fdt.begin_node(&uart_name(index))?;
+        fdt.property_string("compatible", "ns16550a")?;
+        fdt.property_array_u64("reg", &[uart_base(index), map::UART_SIZE])?;
+        fdt.property_u32("clock-frequency", UART_CLOCK)?;
+        interrupt(fdt, map::UART_PIN + index as u32)?;
+        fdt.end_node(node)?;
+    }
+    Ok(())
 }
 
 fn rtc(fdt: &mut FdtWriter) -> Result<(), Error> {

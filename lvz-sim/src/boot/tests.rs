@@ -288,11 +288,17 @@ fn the_tree_describes_the_machine() {
     assert_eq!(parent("/eiointc@1400"), handle("/cpuic"));
     assert_eq!(parent("/platic@10000000"), handle("/eiointc@1400"));
     assert_eq!(parent("/msi@2ff00000"), handle("/eiointc@1400"));
-    for device in ["/serial@1fe001e0", "/rtc@100d0100", "/virtio_mmio@16000000"] {
+    for device in [
+        "/serial@1fe001e0",
+        "/serial@1fe002e0",
+        "/rtc@100d0100",
+        "/virtio_mmio@16000000",
+    ] {
         assert_eq!(parent(device), handle("/platic@10000000"));
     }
     for (node, compatible) in [
         ("/serial@1fe001e0", "ns16550a"),
+        ("/serial@1fe002e0", "ns16550a"),
         ("/rtc@100d0100", "loongson,ls7a-rtc"),
         ("/eiointc@1400", "loongson,ls2k2000-eiointc"),
         ("/platic@10000000", "loongson,pch-pic-1.0"),

@@ -4,6 +4,7 @@
 //! characters go to and come from.
 
 use std::collections::VecDeque;
+use std::io::{LineWriter, Write};
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,6 +43,31 @@ pub struct NullConsole;
 
 impl HostConsole for NullConsole {
     fn write(&mut self, _bytes: &[u8]) {}
+
+    fn read(&mut self, _buffer: &mut [u8]) -> usize {
+        0
+    }
+}
+
+/// A line that is longer is passed on in parts.
+const LINE_MAX: usize = 1 << 16;
+
+/// A console without input, whose output is passed on by whole lines: it can go
+/// where another console's goes.
+pub struct LineConsole(LineWriter<Box<dyn Write + Send>>);
+
+impl LineConsole {
+    /// Passes lines on to `output`.
+    pub fn new(output: Box<dyn Write + Send>) -> Self {
+        Self(LineWriter::with_capacity(LINE_MAX, output))
+    }
+}
+
+impl HostConsole for LineConsole {
+    fn write(&mut self, bytes: &[u8]) {
+        // A full disk or a closed pipe must not stop the machine.
+        let _ = self.0.write_all(bytes);
+    }
 
     fn read(&mut self, _buffer: &mut [u8]) -> usize {
         0

@@ -44,16 +44,18 @@ pub const VIRTIO_MAX: usize = 32;
 pub const ISA_IO_BASE: u64 = 0x1800_0000;
 /// Size of the legacy I/O window.
 pub const ISA_IO_SIZE: u64 = 0x4000;
-/// 16550 UART.
+/// The first 16550 UART; the others follow.
 pub const UART_BASE: u64 = 0x1fe0_01e0;
-/// Size of the UART register block.
+/// Size of a UART's register block.
 pub const UART_SIZE: u64 = 0x100;
+/// Number of UARTs (QEMU's board has four).
+pub const UARTS: usize = 2;
 /// Address that a message-signalled interrupt is written to.
 pub const PCH_MSI_BASE: u64 = 0x2ff0_0000;
 /// Size of the message window.
 pub const PCH_MSI_SIZE: u64 = 8;
 
-/// PCH-PIC pin of the UART.
+/// PCH-PIC pin of the first UART; the others follow.
 pub const UART_PIN: u32 = 2;
 /// PCH-PIC pin of the RTC.
 pub const RTC_PIN: u32 = 6;

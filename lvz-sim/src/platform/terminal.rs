@@ -14,7 +14,8 @@ use std::time::Duration;
 
 const ESCAPE: u8 = 0x01;
 const HELP: &[u8] = b"\r\nC-a h  this help\r\nC-a x  stop the simulator\r\nC-a C-a  type C-a\r\n";
-/// Output is held back until this much has come, or until the next poll.
+/// Output is held back until a line ends or this much has come, and while there
+/// is input, until the next poll.
 const OUTPUT_MAX: usize = 4096;
 
 /// Standard input and output. The terminal's mode is restored on drop: drop
@@ -58,6 +59,19 @@ impl Terminal {
         })
     }
 
+    /// Writes what is held back.
+    fn pass_on(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        // A closed output must not stop the machine.
+        let _ = self
+            .output
+            .write_all(&self.held)
+            .and_then(|()| self.output.flush());
+        self.held.clear();
+    }
+
     fn ready(&self, timeout: Duration) -> bool {
         if self.ended || self.quit {
             return false;
@@ -88,20 +102,16 @@ impl HostConsole for Terminal {
     fn write(&mut self, bytes: &[u8]) {
         self.held.extend_from_slice(bytes);
         if self.held.len() >= OUTPUT_MAX || bytes.contains(&b'\n') {
-            self.flush();
+            self.pass_on();
         }
     }
 
     fn flush(&mut self) {
-        if self.held.is_empty() {
-            return;
+        // An unfinished line, a prompt for instance, is for a user who types. Whole
+        // lines can share a file with those of another console.
+        if !self.ended {
+            self.pass_on();
         }
-        // A closed output must not stop the machine.
-        let _ = self
-            .output
-            .write_all(&self.held)
-            .and_then(|()| self.output.flush());
-        self.held.clear();
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> usize {
@@ -144,7 +154,7 @@ impl HostConsole for Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.flush();
+        self.pass_on();
         if let Some(mode) = &self.saved {
             // Nothing is left to do if the terminal is gone.
             let _ = termios::tcsetattr(&self.input, OptionalActions::Drain, mode);
@@ -230,12 +240,22 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"x\x01x").unwrap();
         io::Seek::rewind(&mut file).unwrap();
-        let output = Box::new(io::sink());
-        let mut terminal = Terminal::on(file.into(), output).unwrap();
+        let output = BufferConsole::default();
+        let mut terminal = Terminal::on(file.into(), Box::new(output.clone())).unwrap();
         assert!(terminal.interactive());
         assert_eq!(read(&mut terminal), b"x\x01x");
+        HostConsole::write(&mut terminal, b"> ");
+        HostConsole::flush(&mut terminal);
+        assert_eq!(output.take_output(), b"> ");
         assert!(read(&mut terminal).is_empty());
         assert!(!terminal.interactive());
         assert!(!terminal.quit());
+        // From here on only whole lines are of use.
+        HostConsole::write(&mut terminal, b"line\r\nres");
+        HostConsole::flush(&mut terminal);
+        HostConsole::write(&mut terminal, b"t");
+        assert_eq!(output.take_output(), b"line\r\nres");
+        drop(terminal);
+        assert_eq!(output.take_output(), b"t");
     }
 }

@@ -25,6 +25,7 @@ struct Rig {
     platform: Platform,
     ram: GuestRam,
     serial: BufferConsole,
+    serial1: BufferConsole,
 }
 
 impl Rig {
@@ -38,8 +39,9 @@ impl Rig {
     fn with(config: PlatformConfig) -> Self {
         let ram = GuestRam::from_ranges(&[(GuestAddress(0), 64 << 20)]).unwrap();
         let serial = BufferConsole::default();
+        let serial1 = BufferConsole::default();
         let config = PlatformConfig {
-            serial: Box::new(serial.clone()),
+            serial: [Box::new(serial.clone()), Box::new(serial1.clone())],
             ..config
         };
         let platform = Platform::new(config, ram.clone()).unwrap();
@@ -47,6 +49,7 @@ impl Rig {
             platform,
             ram,
             serial,
+            serial1,
         }
     }
 

@@ -208,7 +208,7 @@ fn random_accesses() {
         (PM_BASE, PM_SIZE + RTC_SIZE),
         (POWER_BASE - 4, 12),
         (VIRTIO_BASE, 7 * VIRTIO_STRIDE),
-        (UART_BASE - 8, UART_SIZE + 16),
+        (UART_BASE - 8, UART_SPAN + 16),
         (PCH_MSI_BASE - 8, 24),
         (ISA_IO_BASE, ISA_IO_SIZE + 8),
         (0, u64::MAX),

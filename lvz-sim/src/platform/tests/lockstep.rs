@@ -292,7 +292,7 @@ fn a_user_can_leave_while_the_machine_waits() {
         let _peer = peer.join().unwrap();
         let ram = GuestRam::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
         let config = PlatformConfig {
-            serial: Box::new(Leaver(0)),
+            serial: [Box::new(Leaver(0)), Box::new(NullConsole)],
             net: Some(net),
             ..PlatformConfig::default()
         };

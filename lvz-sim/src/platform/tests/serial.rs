@@ -3,6 +3,7 @@
 //! The UART, as Linux's 8250 driver uses it.
 
 use super::*;
+use crate::platform::console::LineConsole;
 
 const IER: u64 = UART_BASE + 1;
 const IIR: u64 = UART_BASE + 2;
@@ -96,6 +97,46 @@ fn loopback_and_modem_lines() {
     assert_eq!(rig.read(SCR, 1), 0x77);
 }
 
+#[test]
+fn each_port_has_its_own_registers_streams_and_pin() {
+    let second = UART_BASE + UART_SIZE;
+    let mut rig = Rig::new(1);
+    rig.set_up_interrupts();
+    rig.write(UART_BASE, 1, b'a'.into());
+    rig.write(second, 1, b'b'.into());
+    assert_eq!(rig.serial.take_output(), b"a");
+    assert_eq!(rig.serial1.take_output(), b"b");
+
+    rig.write(second + 1, 1, 1);
+    rig.serial1.type_in(b"c");
+    rig.platform.advance(1);
+    assert_eq!(rig.read(UART_BASE + 5, 1) & 1, 0);
+    assert_eq!(rig.read(second + 5, 1) & 1, 1);
+    let pins = rig.read(PCH_PIC_BASE + pch_pic::IRR, 8);
+    assert_eq!(pins, 1 << (UART_PIN + 1));
+    assert_eq!(rig.read(second, 1), u64::from(b'c'));
+    assert_eq!(rig.platform.mmio_read(0, 0, second + UART_SIZE, 1), None);
+}
+
+#[test]
+fn a_port_that_is_passed_on_by_lines() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut config = PlatformConfig::default();
+    config.serial[1] = Box::new(LineConsole::new(Box::new(file.reopen().unwrap())));
+    let ram = GuestRam::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
+    let mut platform = Platform::new(config, ram).unwrap();
+    for byte in *b"line\nres" {
+        platform.mmio_write(0, 0, UART_BASE + UART_SIZE, 1, byte.into());
+    }
+    let written = || std::fs::read(file.path()).unwrap();
+    assert_eq!(written(), b"line\n");
+    platform.advance(1);
+    assert_eq!(written(), b"line\n");
+    assert!(!platform.interactive());
+    drop(platform);
+    assert_eq!(written(), b"line\nres");
+}
+
 /// A user who types nothing and then leaves.
 struct User(bool);
 
@@ -122,7 +163,7 @@ fn interactive_consoles_are_polled() {
     for on_uart in [true, false] {
         let mut config = PlatformConfig::default();
         if on_uart {
-            config.serial = Box::new(User(false));
+            config.serial[1] = Box::new(User(false));
         } else {
             config.console = Some(Box::new(User(false)));
         }

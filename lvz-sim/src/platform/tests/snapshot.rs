@@ -23,6 +23,7 @@ fn a_restored_machine_goes_on() {
     rig.write(UART_BASE + 2, 1, 1);
     rig.write(UART_BASE + 1, 1, 1);
     rig.serial.type_in(b"typed");
+    rig.write(UART_BASE + UART_SIZE + 7, 1, 0x5a);
     rig.platform.advance(5);
     rig.write(POWER_BASE + power::EXIT_CODE, 1, 3);
     rig.write(RTC_BASE + 0x6c, 4, 32_768);
@@ -42,6 +43,7 @@ fn a_restored_machine_goes_on() {
     assert_eq!(other.read(POWER_BASE + power::EXIT_CODE, 1), 3);
     let read: Vec<u8> = (0..5).map(|_| other.read(UART_BASE, 1) as u8).collect();
     assert_eq!(read, b"typed");
+    assert_eq!(other.read(UART_BASE + UART_SIZE + 7, 1), 0x5a);
     // The driver's rings and the changes to the drive are there.
     let (data, status) = driver.block(&mut other, 0, 3, &[], 512);
     assert_eq!((data.as_slice(), status), (&[0xab; 512][..], 0));
