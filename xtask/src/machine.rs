@@ -4,7 +4,7 @@
 //! for comparison, in the distribution's qemu-system-loongarch64 (TCG).
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -16,11 +16,13 @@ use serde_json::Value;
 use crate::cargo::cargo;
 use crate::progress::Step;
 use crate::resident;
+use crate::said;
 use crate::setup::workspace;
+use crate::streams::Streams;
 use crate::toolroot::ToolRoot;
 
 /// What the host's init prints last, before the script's exit status.
-const EXIT_MARKER: &str = "KVM-LA-EXIT ";
+const EXIT_MARKER: &str = "KVM-LA-EXIT";
 
 /// How long a kernel that panicked may still print.
 const AFTER_PANIC: Duration = Duration::from_secs(3);
@@ -125,6 +127,16 @@ pub(crate) struct Machine {
     pub(crate) max_instructions: Option<u64>,
 }
 
+/// Where a machine's two serial ports are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    /// The kernel's console on the first, what init and its programs say on the
+    /// second.
+    Apart,
+    /// All on the first, which is the terminal.
+    Terminal,
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -144,10 +156,8 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// The exit status of the machine's script, if it came that far.
     pub(crate) fn script_status(&self) -> Option<u32> {
-        self.console
-            .lines()
-            .filter_map(|line| line.trim_end().strip_prefix(EXIT_MARKER))
-            .next_back()
+        said::all(&self.console, "", EXIT_MARKER)
+            .last()
             .and_then(|number| number.parse().ok())
     }
 
@@ -190,14 +200,28 @@ impl Outcome {
 
 impl Machine {
     /// The command that runs this machine.
-    pub(crate) fn command(&self, simulator: &Simulator) -> Result<Command> {
+    fn command(&self, simulator: &Simulator, ports: Ports) -> Result<Command> {
         match simulator {
-            Simulator::LvzSim(program) => Ok(self.lvz_sim(program)),
-            Simulator::Tcg(tools) => self.tcg(tools),
+            Simulator::LvzSim(program) => Ok(self.lvz_sim(program, ports)),
+            Simulator::Tcg(tools) => self.tcg(tools, ports),
         }
     }
 
-    fn lvz_sim(&self, program: &Path) -> Command {
+    /// All kernel parameters; `own` are the simulator's.
+    fn parameters(&self, own: &str, ports: Ports) -> String {
+        let say = match ports {
+            Ports::Apart => said::PARAMETER,
+            Ports::Terminal => "",
+        };
+        let parameters = ["console=ttyS0", own, say, &self.append];
+        let words: Vec<&str> = parameters
+            .iter()
+            .flat_map(|text| text.split_whitespace())
+            .collect();
+        words.join(" ")
+    }
+
+    fn lvz_sim(&self, program: &Path, ports: Ports) -> Command {
         let mut command = Command::new(program);
         command.arg("run").arg("--hash");
         match &self.snapshot_in {
@@ -210,10 +234,12 @@ impl Machine {
                 if let Some(initrd) = &self.initrd {
                     command.arg("--initrd").arg(initrd);
                 }
-                command
-                    .arg("--append")
-                    .arg(format!("console=ttyS0 {}", self.append).trim_end());
+                command.arg("--append").arg(self.parameters("", ports));
             }
+        }
+        if ports == Ports::Apart {
+            // lvz-sim writes whole lines of both: in the order of the machine.
+            command.args(["--serial1", "-"]);
         }
         command.arg("--smp").arg(self.smp.max(1).to_string());
         command.arg("--memory").arg(format!("{}M", self.memory_mib));
@@ -254,7 +280,7 @@ impl Machine {
         command
     }
 
-    fn tcg(&self, tools: &ToolRoot) -> Result<Command> {
+    fn tcg(&self, tools: &ToolRoot, ports: Ports) -> Result<Command> {
         let mut tools = tools.clone();
         let drives = self.drives.iter().map(|drive| &drive.path);
         for file in drives.chain(&self.initrd).chain([&self.kernel]) {
@@ -276,6 +302,9 @@ impl Machine {
             "-serial",
             "chardev:console",
         ]);
+        if ports == Ports::Apart {
+            command.args(["-serial", "file:/dev/stderr"]);
+        }
         command.args(["-smp", &self.smp.max(1).to_string()]);
         command.args(["-m", &format!("{}M", self.memory_mib)]);
         command.arg("-kernel").arg(&self.kernel);
@@ -285,7 +314,7 @@ impl Machine {
         // A panic ends QEMU by a reset; in lvz-sim a reset would boot again.
         command
             .arg("-append")
-            .arg(format!("console=ttyS0 panic=-1 {}", self.append).trim_end());
+            .arg(self.parameters("panic=-1", ports));
         command.args(["-device", "virtio-rng-pci"]);
         for (i, drive) in self.drives.iter().enumerate() {
             command.args([
@@ -316,30 +345,21 @@ impl Machine {
         limit: Duration,
         mut observe: impl FnMut(&str),
     ) -> Result<Outcome> {
-        let mut command = self.command(simulator)?;
+        let mut command = self.command(simulator, Ports::Apart)?;
         let mut file =
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
-        let (mut reader, writer) = std::io::pipe()?;
+        let (first, stdout) = std::io::pipe()?;
+        let (second, stderr) = std::io::pipe()?;
         let started = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
-            .stdout(writer.try_clone()?)
-            .stderr(writer)
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .with_context(|| format!("cannot run {}", command.get_program().display()))?;
         drop(command);
-        // A thread reads, so that the limit holds for a machine that is silent.
-        let (sender, receiver) = mpsc::channel::<Vec<u8>>();
-        let thread = std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n) = reader.read(&mut buffer) {
-                if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        let mut streams = Streams::read(vec![first, second]);
         let mut console = Vec::new();
-        let mut line_start = 0;
         let mut beside_ram_kib = None;
         // A kernel that panicked prints its reasons and then does nothing.
         let mut panicked_at: Option<Instant> = None;
@@ -353,16 +373,11 @@ impl Machine {
             if panicked_at.is_some() {
                 left = left.min(AFTER_PANIC);
             }
-            match receiver.recv_timeout(left) {
-                Ok(bytes) => {
-                    file.write_all(&bytes)?;
-                    console.extend_from_slice(&bytes);
-                    while let Some(length) =
-                        console[line_start..].iter().position(|byte| *byte == b'\n')
-                    {
-                        let line = &console[line_start..line_start + length];
-                        let line = String::from_utf8_lossy(line);
-                        if is_panic(&line) {
+            match streams.lines(left) {
+                Ok(lines) => {
+                    file.write_all(&lines)?;
+                    for line in String::from_utf8_lossy(&lines).lines() {
+                        if is_panic(line) {
                             panicked_at.get_or_insert_with(Instant::now);
                         }
                         if line.contains("KVM-LA-") {
@@ -370,8 +385,8 @@ impl Machine {
                                 beside_ram_kib.max(resident::beside_ram_kib(child.id()));
                         }
                         observe(line.trim_end());
-                        line_start += length + 1;
                     }
+                    console.extend(lines);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => break false,
@@ -381,12 +396,10 @@ impl Machine {
             child.kill()?;
         }
         let status = child.wait()?;
-        // The reader ends with the last writer; a process that outlives the
-        // simulator must not hold up the report.
-        drop(receiver);
-        if !timed_out && panicked_at.is_none() && thread.join().is_err() {
-            bail!("the thread that reads the console died");
-        }
+        // A process that outlives the simulator does not hold up the report.
+        let rest = streams.rest();
+        file.write_all(&rest)?;
+        console.extend(rest);
         Ok(Outcome {
             status,
             timed_out,
@@ -398,7 +411,7 @@ impl Machine {
 
     /// Runs the machine on this terminal.
     pub(crate) fn run_interactively(&self, simulator: &Simulator) -> Result<ExitStatus> {
-        let mut command = self.command(simulator)?;
+        let mut command = self.command(simulator, Ports::Terminal)?;
         command
             .status()
             .with_context(|| format!("cannot run {}", command.get_program().display()))

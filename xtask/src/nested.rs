@@ -13,16 +13,20 @@ use clap::ValueEnum;
 use crate::backend;
 use crate::kernel_module;
 use crate::machine::{Machine, Outcome, Simulator, make_share};
+use crate::said;
 use crate::setup::Products;
 use crate::workload;
 
 /// What the lines of a guest's init begin with.
-const GUEST_MARKER: &str = "KVM-LA-GUEST ";
+pub(crate) const GUEST_MARKER: &str = "KVM-LA-GUEST";
 
 /// What the lines of the Rust backend begin with, and what it says when it
 /// starts to run a CPU.
 const BACKEND_MARKER: &str = "accel-kvm-la: ";
 pub(crate) const BACKEND_SERVES: &str = "runs in this backend";
+
+/// What the host's script runs a guest by.
+const RUN_GUEST: &str = include_str!("../guest/run-guest");
 
 /// RAM of the KVM host beyond its guests', in MiB.
 const HOST_MEMORY_MIB: u32 = 1024;
@@ -129,17 +133,8 @@ impl GuestReport {
     /// Reads the lines of guest `number` from a host's console.
     pub(crate) fn read(console: &str, number: usize) -> Self {
         let mut report = Self::default();
-        let prefix = format!("guest{number}: ");
-        for line in console.lines() {
-            let Some(line) = line.trim_end().strip_prefix(&prefix) else {
-                continue;
-            };
-            // Whatever the guest's kernel prints at the same time may stand
-            // before the marker.
-            let Some((_, said)) = line.split_once(GUEST_MARKER) else {
-                continue;
-            };
-            let words: Vec<&str> = said.split_whitespace().collect();
+        for text in said::all(console, &format!("guest{number}"), GUEST_MARKER) {
+            let words: Vec<&str> = text.split_whitespace().collect();
             match words.as_slice() {
                 ["init"] => report.reached_init = true,
                 ["kernel", release] => report.kernel = Some((*release).to_owned()),
@@ -234,20 +229,15 @@ impl Nested {
             )
         };
         let mut script = format!(
-            "set -u\n{load}\
+            "{RUN_GUEST}set -u\n{load}\
              [ -c /dev/kvm ] || {{ echo 'no /dev/kvm'; exit 3; }}\n",
         );
         for (i, guest) in self.guests.iter().enumerate() {
             let command = self.qemu(i, guest);
             if self.interactive {
-                script.push_str(&format!("{command}\n"));
+                script.push_str(&format!("{command} -serial mon:stdio\n"));
             } else {
-                // One line of one guest at a time, and whose it is. The status
-                // of a pipeline is sed's: QEMU's goes by a file.
-                script.push_str(&format!(
-                    "( {command} </dev/null 2>&1; echo $? >/tmp/status{i} ) | \
-                     sed -u 's/^/guest{i}: /' &\n"
-                ));
+                script.push_str(&format!("guest {i} {command} &\n"));
             }
         }
         if !self.interactive {
@@ -271,9 +261,12 @@ impl Nested {
             guest.seed,
             workload::digest(guest.seed)
         );
-        if self.interactive {
-            append.push_str(" kvm-la.shell");
-        }
+        append.push(' ');
+        append.push_str(if self.interactive {
+            "kvm-la.shell"
+        } else {
+            said::PARAMETER
+        });
         if !guest.append.is_empty() {
             append.push(' ');
             append.push_str(&guest.append);
@@ -286,7 +279,7 @@ impl Nested {
         };
         format!(
             "{qemu} -accel kvm,kernel-irqchip={irqchip} -machine virt -cpu max \
-             -smp {} -m {}M -nodefaults -nographic -no-reboot -serial mon:stdio \
+             -smp {} -m {}M -nodefaults -nographic -no-reboot \
              -kernel /share/guest{i}.kernel -initrd /share/guest{i}.initrd -append {}",
             guest.smp,
             guest.memory_mib,
@@ -375,7 +368,7 @@ mod tests {
         let console = "guest0: KVM-LA-GUEST init\n\
                        guest0: KVM-LA-GUEST kernel 7.2.12\n\
                        guest1: KVM-LA-GUEST check timer FAILED\n\
-                       guest0: [ 1.0] late message KVM-LA-GUEST checks 5 passed 0 failed\n\
+                       guest0: KVM-LA-GUEST checks 5 passed 0 failed\n\
                        guest0: KVM-LA-GUEST power-off\n\
                        KVM-LA-GUEST power-off\n";
         let report = GuestReport::read(console, 0);

@@ -19,12 +19,13 @@ use super::{LIMIT, Row};
 use crate::boot::read_stats;
 use crate::machine::{Machine, Simulator, make_share};
 use crate::nested::{Stack, copy};
+use crate::said::said;
 use crate::setup::Products;
 
 const SCRIPT: &str = include_str!("../../guest/exits-host");
 
 /// What the lines of the host's script and of its guests have in front.
-const MARKER: &str = "KVM-LA-EXITS ";
+const MARKER: &str = "KVM-LA-EXITS";
 
 /// How many guests the host runs to their end.
 const GUESTS: usize = 3;
@@ -183,7 +184,7 @@ fn measure(
     let log = run.join("console.log");
     let outcome = machine.run(simulator, &log, LIMIT, |_| {})?;
     let result = || -> Result<Measured> {
-        let (memory, loaded) = said(&outcome.console)?;
+        let (memory, loaded) = read(&outcome.console)?;
         outcome.check(LIMIT)?;
         Ok(Measured {
             classes: costs(&read_stats(&stats)?, programs)?,
@@ -199,11 +200,11 @@ fn measure(
 }
 
 /// What host and guests said: memory of idle machines, and size of the module.
-fn said(console: &str) -> Result<([f64; 2], f64)> {
+fn read(console: &str) -> Result<([f64; 2], f64)> {
     let said = || {
         console
             .lines()
-            .filter_map(|line| Some(line.trim_end().split_once(MARKER)?.1))
+            .filter_map(|line| Some(said(line, MARKER)?.1))
     };
     if let Some(reason) = said().find_map(|text| text.strip_prefix("failed: ")) {
         bail!("failed: {reason}");
@@ -376,10 +377,10 @@ mod tests {
     fn a_guest_that_did_not_finish_is_no_measurement() {
         let good = "KVM-LA-EXITS loaded 1000\nsmall: KVM-LA-EXITS done\nhuge: KVM-LA-EXITS done\r\nlog: KVM-LA-EXITS done\n\
                     KVM-LA-EXITS memory 1 200\nKVM-LA-EXITS memory 1 100\nKVM-LA-EXITS memory 64 900\n";
-        assert_eq!(said(good).ok(), Some(([100.0, 900.0], 1000.0)));
-        assert!(said(&good.replace("huge: ", "huge: KVM-LA-EXITS failed: e")).is_err());
-        assert!(said(&good.replace("memory 64", "x")).is_err());
-        assert!(said(&good.replace("small: KVM-LA-EXITS done", "")).is_err());
+        assert_eq!(read(good).ok(), Some(([100.0, 900.0], 1000.0)));
+        assert!(read(&good.replace("huge: ", "huge: KVM-LA-EXITS failed: e")).is_err());
+        assert!(read(&good.replace("memory 64", "x")).is_err());
+        assert!(read(&good.replace("small: KVM-LA-EXITS done", "")).is_err());
     }
 
     #[test]

@@ -12,7 +12,8 @@ use anyhow::{Result, anyhow, bail};
 use super::{LIMIT, Row};
 use crate::boot::read_stats;
 use crate::machine::{Machine, Outcome, Simulator};
-use crate::nested::{Guest, Nested, Stack};
+use crate::nested::{GUEST_MARKER, Guest, Nested, Stack};
+use crate::said::said;
 use crate::setup::Products;
 
 /// How often each figure is taken; the least disturbed one counts.
@@ -72,7 +73,7 @@ pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Ro
     let host = nested.machine(products, &run.join("share"))?;
     for round in 1..=REPEATS {
         eprintln!("bench sim: guest mode, round {round} of {REPEATS}");
-        let outcome = measure(&host, simulator, &run, "guest0: ", &mut guest)?;
+        let outcome = measure(&host, simulator, &run, "guest0", &mut guest)?;
         memory = memory.max(outcome.beside_ram_kib);
     }
     for (name, seconds) in &guest {
@@ -105,12 +106,12 @@ pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Ro
 const BOOT: &str = "linux-boot";
 
 /// Runs a machine that measures and keeps the shortest time of each phase; the
-/// lines that count begin with `prefix`.
+/// lines that count are `speaker`'s.
 fn measure(
     machine: &Machine,
     simulator: &Simulator,
     run: &Path,
-    prefix: &str,
+    speaker: &str,
     shortest: &mut Phases,
 ) -> Result<Outcome> {
     let log = run.join("console.log");
@@ -118,10 +119,9 @@ fn measure(
     let mut begun = started;
     let mut phases = Phases::new();
     let outcome = machine.run(simulator, &log, LIMIT, |line| {
-        let words = line
-            .strip_prefix(prefix)
-            .and_then(|line| line.strip_prefix("KVM-LA-GUEST "))
-            .map(|said| said.split_whitespace().collect::<Vec<_>>());
+        let words = said(line, GUEST_MARKER)
+            .filter(|(name, _)| *name == speaker)
+            .map(|(_, text)| text.split_whitespace().collect::<Vec<_>>());
         match words.as_deref() {
             Some(["init"]) => {
                 phases.insert(BOOT.to_owned(), started.elapsed().as_secs_f64());

@@ -24,7 +24,7 @@ use crate::nested::copy;
 const SCRIPT: &str = include_str!("../../guest/backend-test");
 
 /// What the script's lines begin with.
-const MARKER: &str = "KVM-LA-BACKEND ";
+const MARKER: &str = "KVM-LA-BACKEND";
 
 /// How long the KVM host may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::report::Verdict;
+use crate::said;
 
 /// The verdict on a script whose output is kept in `log`: each failure is printed.
 pub(super) fn verdict(output: &str, marker: &str, log: &Path) -> Result<Verdict> {
@@ -29,14 +30,11 @@ pub(super) fn verdict(output: &str, marker: &str, log: &Path) -> Result<Verdict>
 fn judge(output: &str, marker: &str) -> (u64, Vec<String>) {
     let mut passed = 0;
     let mut failures = Vec::new();
-    for line in output.lines() {
-        let Some((_, said)) = line.split_once(marker) else {
-            continue;
-        };
-        if said.starts_with("passed ") {
+    for text in said::all(output, "", marker) {
+        if text.starts_with("passed ") {
             passed += 1;
-        } else if let Some(failure) = said.strip_prefix("failed ") {
-            failures.push(failure.trim_end().to_owned());
+        } else if let Some(failure) = text.strip_prefix("failed ") {
+            failures.push(failure.to_owned());
         }
     }
     (passed, failures)
@@ -50,8 +48,8 @@ mod tests {
     fn a_failed_check_is_counted() {
         let output = "KVM-LA-X passed probe\nKVM-LA-X failed help: they differ\n";
         let failures = vec!["help: they differ".to_owned()];
-        assert_eq!(judge(output, "KVM-LA-X "), (1, failures));
-        assert_eq!(judge("nothing", "KVM-LA-X "), (0, vec![]));
-        assert!(verdict("nothing", "KVM-LA-X ", Path::new("log")).is_err());
+        assert_eq!(judge(output, "KVM-LA-X"), (1, failures));
+        assert_eq!(judge("nothing", "KVM-LA-X"), (0, vec![]));
+        assert!(verdict("nothing", "KVM-LA-X", Path::new("log")).is_err());
     }
 }

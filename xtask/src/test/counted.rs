@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use super::report::Verdict;
 use crate::boot::read_stats;
+use crate::said;
 
 /// What the lines with counts begin with.
-const MARKER: &str = "KVM-LA-COUNT ";
+const MARKER: &str = "KVM-LA-COUNT";
 
 /// A kind of exit: its cause as the simulator names it, the name of `perf kvm stat`
 /// and the exception code (Linux, arch/loongarch/include/asm/loongarch.h, EXCCODE_*).
@@ -57,9 +58,7 @@ pub(super) fn compare(log: &Path, stats: &Path) -> Result<Verdict> {
 
 /// The counts, by tool and by the tool's name of the kind.
 fn counts(console: &str) -> Result<BTreeMap<(&str, &str), u64>> {
-    console
-        .lines()
-        .filter_map(|line| line.trim_end().strip_prefix(MARKER))
+    said::all(console, "", MARKER)
         .map(|said| {
             let words: Vec<&str> = said.split(' ').collect();
             let [tool, kind, count] = words.as_slice() else {

@@ -14,6 +14,7 @@ use super::{Context, Tier, in_machine};
 use crate::backend;
 use crate::machine::{Machine, Outcome, make_share};
 use crate::nested::{Stack, copy};
+use crate::said;
 use crate::setup::{DISTRIBUTION_PARAMETERS, Products};
 
 /// The script that each host's init runs.
@@ -201,7 +202,8 @@ fn check_far(outcome: &Outcome) -> Result<()> {
     if outcome.console.contains(LEAVING) && outcome.status.success() {
         return Ok(());
     }
-    if let Some(reason) = outcome.line_with("KVM-LA-CASE failed: ") {
+    let mut said = said::all(&outcome.console, "", in_machine::MARKER);
+    if let Some(reason) = said.find_map(|text| text.strip_prefix("failed: ")) {
         bail!("{reason}");
     }
     outcome.check(LIMIT)

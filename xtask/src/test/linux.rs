@@ -14,6 +14,7 @@ use super::Context;
 use super::report::{Report, Verdict};
 use crate::machine::{Drive, Machine, Simulator, make_share};
 use crate::nested::copy;
+use crate::said::{self, said};
 use crate::setup::DISTRIBUTION_PARAMETERS;
 use crate::workload;
 
@@ -23,7 +24,7 @@ const SCRIPT: &str = include_str!("../../guest/linux-workload");
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// What the checks' lines begin with.
-const MARKER: &str = "KVM-LA-CHECK ";
+const MARKER: &str = "KVM-LA-CHECK";
 
 /// The size of the disk for the file system check, in MiB.
 const DISK_MIB: u64 = 64;
@@ -121,7 +122,7 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     let log = run.join("console.log");
     let mut last = std::time::Instant::now();
     let outcome = machine.run(&context.simulator, &log, LIMIT, |line| {
-        if let Some(check) = line.strip_prefix(MARKER) {
+        if let Some((_, check)) = said(line, MARKER) {
             println!("    {check} ({:.0} s)", last.elapsed().as_secs_f64());
             last = std::time::Instant::now();
         }
@@ -142,8 +143,8 @@ fn judge(console: &str) -> Result<()> {
         .filter_map(|rest| rest.split_whitespace().next())
         .collect();
     let said = |name: &str, word: &str| {
-        let wanted = format!("{MARKER}{name} {word}");
-        console.lines().any(|line| line.trim_end() == wanted)
+        let wanted = format!("{name} {word}");
+        said::all(console, "", MARKER).any(|text| text == wanted)
     };
     let failed: Vec<&str> = names
         .iter()
@@ -264,7 +265,7 @@ mod tests {
             .lines()
             .filter(|line| is_check(line))
             .filter_map(|line| line.split_whitespace().nth(1))
-            .map(|name| format!("{MARKER}{name} ok\r\n"))
+            .map(|name| format!("{MARKER} {name} ok\r\n"))
             .collect();
         assert!(all.lines().count() > 10);
         assert!(judge(&all).is_ok());

@@ -20,18 +20,19 @@ use super::report::{Report, Verdict};
 use crate::kvm_programs;
 use crate::machine::{Machine, make_share};
 use crate::nested::copy;
+use crate::said::{self, said};
 use programs::{OURS, Program};
 
 const SCRIPT: &str = include_str!("../../guest/selftests");
 
 /// What the script's lines begin with.
-const MARKER: &str = "KVM-LA-SELFTEST ";
+const MARKER: &str = "KVM-LA-SELFTEST";
 
 /// What a program's own lines begin with.
 const OUTPUT: &str = "| ";
 
 /// What the lines of the cases inside one of our programs begin with.
-const CASE: &str = "KVM-LA-TEST ";
+const CASE: &str = "KVM-LA-TEST";
 
 /// How long one host may take.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -153,7 +154,7 @@ fn run_on_host(
             .map_err(|_| anyhow!("the thread that runs the machine died"))?
     })?;
     report.case(&format!("kernel-log,host-smp={smp}"), || {
-        check_script(&outcome.console)
+        said::check_ended(&outcome.console, MARKER, "programs")
             .and_then(|()| outcome.check(LIMIT))
             .with_context(|| format!("see {}", log.display()))?;
         Ok(Verdict::Passed)
@@ -166,44 +167,30 @@ fn run_on_host(
     Ok(())
 }
 
-/// What the script said of itself.
-fn check_script(console: &str) -> Result<()> {
-    let said = |word: &str| {
-        console
-            .lines()
-            .find_map(|line| line.strip_prefix(MARKER)?.strip_prefix(word))
-    };
-    match (said("failed: "), said("all ended")) {
-        (Some(reason), _) => bail!("{reason}"),
-        (None, None) => bail!("the host did not come to the end of its programs"),
-        (None, Some(_)) => Ok(()),
-    }
-}
-
 /// Reads lines up to the end of a program and judges it.
 fn judge(program: &Program<'_>, lines: &mpsc::Receiver<String>) -> Result<Verdict> {
     let mut output = VecDeque::new();
     let mut cases = Cases::default();
-    let begin = format!("{MARKER}{} begin", program.name);
-    let ended = format!("{MARKER}{} ended ", program.name);
     let mut begun = false;
     let status = loop {
         let Ok(line) = lines.recv() else {
             show(&output);
             bail!("the host ended before the program did");
         };
-        if let Some(status) = line.strip_prefix(&ended) {
-            break status.trim().to_owned();
+        let of_program = said(&line, MARKER)
+            .and_then(|(_, text)| text.strip_prefix(program.name)?.strip_prefix(' '));
+        if let Some(status) = of_program.and_then(|text| text.strip_prefix("ended ")) {
+            break status.to_owned();
         }
-        if line.starts_with(&begin) {
+        if of_program == Some("begin") {
             begun = true;
         } else if begun {
             // Lines of the host's kernel may stand between the program's.
-            let said = line.strip_prefix(OUTPUT).unwrap_or(&line);
-            if let Some(case) = said.strip_prefix(CASE) {
+            let printed = line.strip_prefix(OUTPUT).unwrap_or(&line);
+            if let Some((_, case)) = said(printed, CASE) {
                 cases.read(case);
             }
-            output.push_back(said.to_owned());
+            output.push_back(printed.to_owned());
             if output.len() > 200 {
                 output.pop_front();
             }
@@ -336,14 +323,14 @@ mod tests {
 
     #[test]
     fn a_program_is_judged_by_its_status() {
-        let with = |text: &str| format!("noise\n{MARKER}p begin\n{text}");
-        let ended = |status: u32| with(&format!("| x\n{MARKER}p ended {status}\n"));
+        let with = |text: &str| format!("noise\n{MARKER} p begin\n{text}");
+        let ended = |status: u32| with(&format!("| x\n{MARKER} p ended {status}\n"));
         assert!(matches!(judged(&ended(0)), Ok(Verdict::Passed)));
         assert!(judged(&ended(254)).is_err());
         assert!(judged(&ended(124)).is_err());
         assert!(judged(&with("| half")).is_err());
         let skipped = with(&format!(
-            "| 1..0 # SKIP - no such thing\n{MARKER}p ended 4\n"
+            "| 1..0 # SKIP - no such thing\n{MARKER} p ended 4\n"
         ));
         assert!(
             matches!(judged(&skipped), Ok(Verdict::Skipped(reason)) if reason == "no such thing")
@@ -368,12 +355,12 @@ mod tests {
     fn cases_inside_a_program_count() {
         let text = |status: u32, last: &str| {
             format!(
-                "{MARKER}p begin\n| {CASE}a ...\n| {CASE}a ok\n| {CASE}b ...\n\
-                 | {CASE}b skipped: not offered\n| {CASE}c ...\n{last}{MARKER}p ended {status}\n"
+                "{MARKER} p begin\n| {CASE} a ...\n| {CASE} a ok\n| {CASE} b ...\n\
+                 | {CASE} b skipped: not offered\n| {CASE} c ...\n{last}{MARKER} p ended {status}\n"
             )
         };
         assert!(matches!(
-            judged(&text(0, &format!("| {CASE}c ok\n"))),
+            judged(&text(0, &format!("| {CASE} c ok\n"))),
             Ok(Verdict::Counted {
                 passed: 2,
                 failed: 0,
@@ -381,21 +368,12 @@ mod tests {
             })
         ));
         assert!(matches!(
-            judged(&text(1, &format!("| {CASE}c FAILED: why\n"))),
+            judged(&text(1, &format!("| {CASE} c FAILED: why\n"))),
             Ok(Verdict::Counted { failed: 1, .. })
         ));
         // It may not die, nor succeed after a failure.
         assert!(judged(&text(0, "")).is_err());
-        assert!(judged(&text(0, &format!("| {CASE}c FAILED: why\n"))).is_err());
-        assert!(judged(&text(101, &format!("| {CASE}c ok\n"))).is_err());
-    }
-
-    #[test]
-    fn the_script_must_come_to_its_end() {
-        assert!(check_script("KVM-LA-SELFTEST all ended\n").is_ok());
-        assert!(check_script("KVM-LA-SELFTEST p ended 0\n").is_err());
-        assert!(
-            check_script("KVM-LA-SELFTEST all ended\nKVM-LA-SELFTEST failed: rmmod\n").is_err()
-        );
+        assert!(judged(&text(0, &format!("| {CASE} c FAILED: why\n"))).is_err());
+        assert!(judged(&text(101, &format!("| {CASE} c ok\n"))).is_err());
     }
 }

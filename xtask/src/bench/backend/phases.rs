@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 
 use super::requests;
+use crate::said;
 
 /// The system call `ioctl` (Linux: include/uapi/asm-generic/unistd.h).
 pub(super) const IOCTL: u64 = 29;
@@ -17,7 +18,7 @@ pub(super) const IOCTL: u64 = 29;
 const MARK: u64 = 0x4b4c;
 
 /// What the program's lines begin with that name the phases.
-const PHASE: &str = "KVM-LA-BACKEND phase ";
+const MARKER: &str = "KVM-LA-BACKEND";
 
 /// How often each request was made, by its number.
 pub(super) type Counts = BTreeMap<u8, u64>;
@@ -50,9 +51,8 @@ struct Call {
 /// The phases by name; of those with the same name the cheapest.
 pub(super) fn phases(stats: &Value, console: &str) -> Result<BTreeMap<String, Phase>> {
     let calls = calls(stats)?;
-    let names: Vec<&str> = console
-        .lines()
-        .filter_map(|line| line.trim_end().split_once(PHASE)?.1.split_once(' '))
+    let names: Vec<&str> = said::all(console, "", MARKER)
+        .filter_map(|text| text.strip_prefix("phase ")?.split_once(' '))
         .map(|(_, name)| name)
         .collect();
     if names.is_empty() {
@@ -160,7 +160,7 @@ mod tests {
             call(150, 3, MARK, 1),
             call(160, 7, 0xae80, 0),
         ]});
-        let found = phases(&stats, "x KVM-LA-BACKEND phase 0 read\r\n").unwrap_or_default();
+        let found = phases(&stats, "KVM-LA-BACKEND phase 0 read\r\n").unwrap_or_default();
         let read = &found["read"];
         assert_eq!(read.instructions, 50);
         assert_eq!(total(&read.all), 5);

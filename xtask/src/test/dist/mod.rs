@@ -20,7 +20,7 @@ use crate::setup::{clean_root, dpkg_userland, workspace};
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 /// What the checks' lines begin with.
-const MARKER: &str = "KVM-LA-DIST ";
+const MARKER: &str = "KVM-LA-DIST";
 
 /// What every script begins with.
 const CHECKS: &str = include_str!("checks.sh");

@@ -3,6 +3,7 @@
 //! What is done to the module, and how often.
 
 use super::verdict::MARKER;
+use crate::said::said;
 
 /// How much of it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Case {
             line.strip_prefix(program)
                 .is_some_and(|rest| rest.starts_with(": "))
         });
-        of_program || line.starts_with(MARKER)
+        of_program || said(line, MARKER).is_some()
     }
 }
 

@@ -5,9 +5,10 @@
 use anyhow::{Result, anyhow, bail};
 
 use super::cases::Scale;
+use crate::said;
 
 /// What the script's lines begin with.
-pub(super) const MARKER: &str = "KVM-LA-MODULE ";
+pub(super) const MARKER: &str = "KVM-LA-MODULE";
 
 /// By how much a host's available memory may shrink, in KiB.
 ///
@@ -28,12 +29,7 @@ const DEBUG_MAY_SHRINK_KIB: i64 = 24 * 1024;
 
 /// An error that says what was wrong.
 pub(super) fn judge(console: &str, scale: Scale, programs: &[&str]) -> Result<()> {
-    let said = || {
-        console
-            .lines()
-            .filter_map(|line| line.trim_end().split_once(MARKER))
-            .map(|(_, text)| text)
-    };
+    let said = || said::all(console, "", MARKER);
     if let Some(reason) = said().find_map(|text| text.strip_prefix("failed: ")) {
         // The program's own last word says more than its command line.
         let why = console

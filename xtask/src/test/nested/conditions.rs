@@ -19,13 +19,14 @@ use super::super::Context;
 use super::super::report::{Report, Verdict};
 use crate::boot::read_stats;
 use crate::machine::Drive;
-use crate::nested::{Guest, Nested};
+use crate::nested::{GUEST_MARKER, Guest, Nested};
+use crate::said;
 
 /// How long one host may take.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 /// What scripts beside guests say.
-const MARKER: &str = "KVM-LA-BESIDE ";
+const MARKER: &str = "KVM-LA-BESIDE";
 
 /// The size of the host's second disk, in MiB.
 const DISK_MIB: u64 = 1024;
@@ -239,7 +240,7 @@ fn change_script(condition: &Condition, path: &Path) -> Result<()> {
              until pgrep qemu-system-loo >/dev/null; do sleep 0.2; done\n\
              count=0\n\
              while pgrep qemu-system-loo >/dev/null; do\n{}\ndone\n\
-             echo \"{MARKER}$count\"\n\
+             echo \"{MARKER} $count\"\n\
              ) &\n",
             condition.beside
         ));
@@ -258,9 +259,8 @@ fn change_script(condition: &Condition, path: &Path) -> Result<()> {
 /// What happened beside the guests, and how often they rebooted.
 fn judge(condition: &Condition, console: &str) -> Result<()> {
     if !condition.beside.is_empty() {
-        let count: u64 = console
-            .lines()
-            .find_map(|line| line.trim_end().strip_prefix(MARKER))
+        let count: u64 = said::all(console, "", MARKER)
+            .next()
             .and_then(|count| count.parse().ok())
             .ok_or_else(|| anyhow!("what happens beside the guests did not come to its end"))?;
         println!("    counted {count}");
@@ -271,11 +271,8 @@ fn judge(condition: &Condition, console: &str) -> Result<()> {
     }
     if condition.reboot.is_some() {
         for number in 1..=REBOOTS {
-            let wanted = format!("KVM-LA-GUEST reboot {number}");
-            if !console
-                .lines()
-                .any(|line| line.trim_end().ends_with(&wanted))
-            {
+            let wanted = format!("reboot {number}");
+            if !said::all(console, "guest0", GUEST_MARKER).any(|text| text == wanted) {
                 bail!("reboot {number} did not happen");
             }
         }
