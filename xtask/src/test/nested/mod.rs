@@ -3,6 +3,7 @@
 //! Suite `nested`: guests on KVM hosts in the simulator.
 
 mod conditions;
+mod printing;
 
 use std::fs;
 use std::time::Duration;
@@ -143,6 +144,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
             }
         }
     }
+    printing::run(context, report);
     if context.runs(Tier::Full) {
         conditions::run(context, report);
     }
