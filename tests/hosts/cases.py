@@ -70,7 +70,9 @@ class Run:
             if not machine.closed:
                 lines.append(f"QEMU {i} ({machine.accel}): {machine.status()}")
                 lines += [f"  stderr: {line}" for line in machine.errors().splitlines()[-10:]]
-                lines += [f"  console: {line}" for line in machine.console().splitlines()[-20:]]
+                for stream in ("kernel", "console"):
+                    text = machine.text(stream).splitlines()
+                    lines += [f"  {stream}: {line}" for line in text[-20:]]
         return lines
 
 

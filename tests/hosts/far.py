@@ -31,9 +31,9 @@ class Agent:
         """A method of a QEMU."""
         return getattr(self.qemus[number], method)(*args, **options)
 
-    def console(self, number, position):
-        """What a guest printed from a position on."""
-        return self.qemus[number].console()[position:]
+    def text(self, number, stream, position):
+        """What came of a guest by a stream from a position on."""
+        return self.qemus[number].text(stream)[position:]
 
     def ping(self, _number, *words):
         """Runs ping; what it printed."""

@@ -55,7 +55,7 @@ class RemoteQemu:
         self.accel = accel
         self.cpus = smp
         self._ended = False
-        self._said = ""
+        self._texts = {}
         self._number = far.ask("start", smp=smp, **options)
 
     def __getattr__(self, method):
@@ -68,10 +68,21 @@ class RemoteQemu:
         """Whether it has ended, in peace or with its host."""
         return self._ended or self._far.gone
 
+    def text(self, stream):
+        """All that came of the guest by a stream so far; only what is new comes over
+        the wire."""
+        text = self._texts.get(stream, "")
+        text += self._far.ask("text", self._number, stream, len(text))
+        self._texts[stream] = text
+        return text
+
+    def kernel(self):
+        """All that the guest's kernel printed so far."""
+        return self.text("kernel")
+
     def console(self):
-        """All that the guest printed so far; only what is new comes over the wire."""
-        self._said += self._far.ask("console", self._number, len(self._said))
-        return self._said
+        """All that the guest's init and programs printed so far."""
+        return self.text("console")
 
     def quit(self):
         """Ends QEMU, which must go in peace."""

@@ -8,7 +8,7 @@ import threading
 import time
 import tty
 
-from qemu import PATIENCE, SERVES, Timeout
+from qemu import PARAMETERS, PATIENCE, SERVES, Timeout
 from shell import APPEND, Shell
 from verdict import check
 from virsh import VirshError
@@ -36,7 +36,8 @@ TEMPLATE = """\
   <on_crash>preserve</on_crash>
   <devices>
     <emulator>{emulator}</emulator>
-    <serial type='pty'><log file='{log}' append='on'/></serial>
+    <serial type='file'><source path='{log}.kernel' append='on'/><target port='0'/></serial>
+    <serial type='pty'><log file='{log}.console' append='on'/><target port='1'/></serial>
     <memballoon model='none'/>
     {devices}
   </devices>
@@ -86,8 +87,8 @@ class Domain:
         self.accel = accel
         self.kind = kind
         self.cpus = cpus
-        self.log = f"{FOLDER}/{name}.console"
-        self._console = bytearray()
+        self.log = f"{FOLDER}/{name}"
+        self._texts = {}
         self._pty = None
         self._served = cpus
         environment = ""
@@ -96,7 +97,7 @@ class Domain:
             environment = (
                 "<qemu:commandline><qemu:env name='KVM_LA_LOG' value='info'/></qemu:commandline>"
             )
-        cmdline = f"console=ttyS0 panic=-1 {append}".strip()
+        cmdline = f"{PARAMETERS} {append}".strip()
         if kind == "firmware":
             features += "<acpi/>"
         self.fields = {
@@ -174,20 +175,29 @@ class Domain:
                     pass
         self._let_go()
 
-    # --- the guest's console, as steady.py and shell.py want it
+    # --- the guest's serial ports, as steady.py and shell.py want them
 
-    def console(self):
-        """All that the guest printed so far, over all its lives."""
+    def text(self, stream):
+        """All that came of the guest by a port so far, over all its lives."""
+        text = self._texts.setdefault(stream, bytearray())
         try:
-            with open(self.log, "rb") as file:
-                file.seek(len(self._console))
-                self._console += file.read()
+            with open(f"{self.log}.{stream}", "rb") as file:
+                file.seek(len(text))
+                text += file.read()
         except FileNotFoundError:
             pass
-        return self._console.decode("latin-1").replace("\r", "")
+        return text.decode("latin-1").replace("\r", "")
+
+    def kernel(self):
+        """All that the guest's kernel printed so far."""
+        return self.text("kernel")
+
+    def console(self):
+        """All that the guest's init and programs printed so far."""
+        return self.text("console")
 
     def expect(self, text, timeout=PATIENCE, after=0):
-        """Waits until the guest printed a text; the position behind it."""
+        """Waits until the guest's init printed a text; the position behind it."""
         deadline = time.monotonic() + timeout
         while True:
             at = self.console().find(text, after)
@@ -199,16 +209,18 @@ class Domain:
             time.sleep(0.05)
 
     def tail(self, lines=8):
-        """The end of the console, for messages."""
-        text = self.console().rstrip("\n").split("\n")
-        return "the console's end: " + " | ".join(text[-lines:])
+        """The end of what the guest printed, for messages."""
+        return "; ".join(
+            f"the end of the {stream}: " + " | ".join(text.rstrip("\n").split("\n")[-lines:])
+            for stream, text in (("kernel", self.kernel()), ("console", self.console()))
+        )
 
     def check_alive(self):
         """Nothing: a domain that has ended says nothing more, which is noticed."""
 
     def send(self, text):
         """Sends text to the guest."""
-        path = self.virsh("ttyconsole").strip()
+        path = re.search(r"<serial type='pty'>\s*<source path='(.*?)'", self.virsh("dumpxml"))[1]
         if self._pty is None or self._pty[0] != path:
             self._let_go()
             descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY)
@@ -265,5 +277,6 @@ class Domain:
             lines += [f"  QEMU: {line}" for line in self.errors().splitlines()[-12:]]
         except Exception as error:
             lines.append(f"  {error}")
-        lines += [f"  console: {line}" for line in self.console().splitlines()[-25:]]
+        for stream in ("kernel", "console"):
+            lines += [f"  {stream}: {line}" for line in self.text(stream).splitlines()[-25:]]
         return lines

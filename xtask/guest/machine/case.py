@@ -92,8 +92,9 @@ class Run:
             except Exception as error:
                 lines.append(f"  the monitor says nothing: {error}")
             lines += [f"  stderr: {line}" for line in qemu.errors().splitlines()[-10:]]
-            console = qemu.console().splitlines()
-            lines += [f"  console: {line}" for line in console[-30:]]
+            for stream in ("kernel", "console"):
+                text = qemu.text(stream).splitlines()
+                lines += [f"  {stream}: {line}" for line in text[-30:]]
             if qemu.process.poll() is None:
                 lines.append(f"  status: {qemu.status()}")
                 registers = qemu.hmp("info registers -a").splitlines()

@@ -10,7 +10,7 @@ from compression import zstd
 from case import case, check
 from hotplug import FIRMWARE, KERNEL, SEED
 from initrd import with_files
-from qemu import INITRD
+from qemu import INITRD, PARAMETERS
 from shell import APPEND, Shell
 
 KEXEC = "/usr/sbin/kexec"
@@ -46,7 +46,7 @@ def kexec(run):
     )
     shell = Shell(qemu, timeout=240)
     digests = [digest(run, shell)]
-    line = f"console=ttyS0 panic=-1 {APPEND} kvm-la.second"
+    line = f"{PARAMETERS} {APPEND} kvm-la.second"
     shell.run(f"{KEXEC} -c -l /boot/kernel --initrd=/boot/initrd --command-line='{line}'", 120)
     at = len(qemu.console())
     shell.start(f"{KEXEC} -e")

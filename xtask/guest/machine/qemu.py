@@ -25,6 +25,10 @@ INITRD = "/tmp/guest.initrd"
 # What the Rust backend says of each CPU that it starts to run.
 SERVES = "runs in this backend"
 
+# Kernel parameters of every guest: its kernel prints on the first serial port, its
+# init and programs say and read lines on the second, where nothing cuts them.
+PARAMETERS = "console=ttyS0 panic=-1 kvm-la.say=ttyS1"
+
 # Seconds of the machine, that is 1e9 instructions of each CPU.
 PATIENCE = 30
 
@@ -74,7 +78,7 @@ class Qemu:
         self.dir = tempfile.mkdtemp(prefix="qemu-")
         self._answers = b""
         self._events = []
-        self._console = bytearray()
+        self._texts = {}
         self._served = self.cpus
         self._inputs = {}
         self.closed = False
@@ -90,7 +94,7 @@ class Qemu:
             command += command_line
         else:
             command += self._machine(smp, memory, accel_options, devices)
-            command += ["-append", f"console=ttyS0 panic=-1 kvm-la.steady {append}".strip()]
+            command += ["-append", f"{PARAMETERS} kvm-la.steady {append}".strip()]
         if incoming is not None:
             command += ["-incoming", incoming]
         if paused:
@@ -122,7 +126,8 @@ class Qemu:
         """The words for a machine with a guest."""
         words = ["-accel", "kvm" + ("," + accel_options if accel_options else "")]
         words += ["-machine", "virt", "-cpu", "max", "-smp", str(smp), "-m", f"{memory}M"]
-        words += self._stream("console") + ["-serial", "chardev:console"]
+        for name in ("kernel", "console"):
+            words += self._stream(name) + ["-serial", f"chardev:{name}"]
         if devices:
             words += ["-device", "virtio-serial-pci,id=serial0"]
             words += self._stream("port")
@@ -215,7 +220,7 @@ class Qemu:
         """The run state."""
         return self.qmp("query-status")["status"]
 
-    # --- the guest's console and port
+    # --- the guest's serial ports and its port of virtio-serial
 
     def send(self, text, stream="console"):
         """Sends text to the guest."""
@@ -226,18 +231,27 @@ class Qemu:
         answer = fcntl.ioctl(self._inputs[stream], termios.FIONREAD, b"\0" * 4)
         return struct.unpack("i", answer)[0]
 
-    def console(self):
-        """All that the guest printed so far."""
-        with open(os.path.join(self.dir, "console"), "rb") as file:
-            file.seek(len(self._console))
-            self._console += file.read()
-        return self._console.decode("latin-1").replace("\r", "")
+    def text(self, stream):
+        """All that came of the guest by a stream so far."""
+        text = self._texts.setdefault(stream, bytearray())
+        with open(os.path.join(self.dir, stream), "rb") as file:
+            file.seek(len(text))
+            text += file.read()
+        return text.decode("latin-1").replace("\r", "")
 
-    def expect(self, text, timeout=PATIENCE, after=0):
-        """Waits until the guest printed a text; the position behind it."""
+    def kernel(self):
+        """All that the guest's kernel printed so far."""
+        return self.text("kernel")
+
+    def console(self):
+        """All that the guest's init and programs printed so far."""
+        return self.text("console")
+
+    def expect(self, text, timeout=PATIENCE, after=0, stream="console"):
+        """Waits until a text came by a stream; the position behind it."""
         deadline = time.monotonic() + timeout
         while True:
-            at = self.console().find(text, after)
+            at = self.text(stream).find(text, after)
             if at >= 0:
                 return at + len(text)
             self.check_alive()
@@ -246,9 +260,11 @@ class Qemu:
             time.sleep(0.02)
 
     def tail(self, lines=8):
-        """The end of the console, for messages."""
-        text = self.console().rstrip("\n").split("\n")
-        return "the console's end: " + " | ".join(text[-lines:])
+        """The end of what the guest printed, for messages."""
+        return "; ".join(
+            f"the end of the {stream}: " + " | ".join(text.rstrip("\n").split("\n")[-lines:])
+            for stream, text in (("kernel", self.kernel()), ("console", self.console()))
+        )
 
     # --- its end
 

@@ -12,7 +12,7 @@ from case import case, check
 from shell import APPEND, READY, Shell
 from state import known_to_fail
 
-# What the kernel says when its console begins to work.
+# What the kernel prints first.
 KERNEL = "Linux version"
 
 # The workload's progress (xtask/guest/steady).
@@ -76,11 +76,11 @@ def system_registers(qemu):
 
 
 def boots_again(run, qemu, at):
-    """The position on the console behind the kernel's first line."""
+    """Waits for the kernel's first line behind a position; the position behind it."""
     # docs/qtest.md, reset-pending.
     forgets = run.accel == "upstream" and (run.kvm == "upstream" or run.irqchip == "off")
     with known_to_fail(forgets, "a forgotten interrupt leaves its line up"):
-        return qemu.expect(KERNEL, after=at)
+        return qemu.expect(KERNEL, after=at, stream="kernel")
 
 
 @case("reset-loop", smp=(1, 2, 4), ci=(1,), irqchip=("on", "off"))
@@ -91,18 +91,19 @@ def reset_loop(run):
     dice = random.Random(run.smp)
     qemu = run.qemu()
     files = used = None
-    at = 0
+    # Positions behind the last reset.
+    kernel = console = 0
     for number in range(count):
         # Early in the kernel's life, later in it, and with all CPUs at work.
         moment = dice.choice(["early", "early", "late", "steady"])
         if number == SETTLED:
             # With its devices in use, as at the end.
             moment = "steady"
-        at = boots_again(run, qemu, at)
+        boots_again(run, qemu, kernel)
         if moment == "late":
             time.sleep(dice.uniform(0, 0.6))
         elif moment == "steady":
-            at = qemu.expect(STEADY, after=at)
+            qemu.expect(STEADY, after=console)
             time.sleep(dice.uniform(0, 0.1))
             if number == SETTLED:
                 files, used = descriptors(qemu), resident(qemu)
@@ -112,10 +113,10 @@ def reset_loop(run):
         event = qemu.event("RESET")
         check(event["data"]["reason"] == "host-qmp-system-reset", f"{event}")
         check(qemu.status() == "running", f"it is {qemu.status()} after reset {number}")
-        at = len(qemu.console())
-    at = boots_again(run, qemu, at)
+        kernel, console = len(qemu.kernel()), len(qemu.console())
+    boots_again(run, qemu, kernel)
     for _ in range(2):
-        at = qemu.expect(STEADY, after=at)
+        console = qemu.expect(STEADY, after=console)
     if files is not None:
         now = descriptors(qemu)
         more = [file for file in set(now) if now.count(file) > files.count(file)]
@@ -143,11 +144,11 @@ def reset_paused(run):
     check(qemu.status() == "prelaunch", f"it is {qemu.status()}")
     again = system_registers(qemu)
     check(again == fresh, "after a reset: " + registers.difference(fresh, again))
-    at = len(qemu.console())
+    printed = qemu.kernel(), qemu.console()
     time.sleep(0.3)
-    check(len(qemu.console()) == at, "a paused guest prints")
+    check((qemu.kernel(), qemu.console()) == printed, "a paused guest prints")
     qemu.qmp("cont")
-    qemu.expect(STEADY, after=at)
+    qemu.expect(STEADY, after=len(printed[1]))
     qemu.quit()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Commands in the guest, through its console."""
+"""Commands in the guest, through its init's serial port."""
 
 import itertools
 import re
@@ -44,7 +44,7 @@ class Shell:
         return output
 
     def number(self, command):
-        """A number that a command printed, whatever the kernel says meanwhile."""
+        """The only number that a command printed."""
         lines = [line for line in self.run(command).split("\n") if line.isdigit()]
         check(len(lines) == 1, f"{command!r} printed {lines}")
         return int(lines[0])

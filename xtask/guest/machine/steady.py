@@ -12,7 +12,7 @@ LINE = re.compile(
     r" disk=(\d+) gap=(\d+) late=(\d+)\n"
 )
 
-# What must not be on a guest's console.
+# What a guest and its kernel must not print.
 BAD = re.compile(
     r".*(KVM-LA-STEADY WRONG|BUG:|Oops|WARNING:|rcu: INFO|soft lockup|hung_task"
     r"|blocked for more|Kernel panic|clocksource: .*unstable|nobody cared).*"
@@ -49,7 +49,7 @@ def position(qemu):
 
 def sound(qemu):
     """Raises if the guest or its kernel complained."""
-    bad = BAD.search(qemu.console())
+    bad = BAD.search(qemu.console()) or BAD.search(qemu.kernel())
     check(not bad, f"the guest says: {bad and bad.group().strip()}")
 
 

@@ -10,7 +10,8 @@ shift 2
 boots() {
     expected=$1
     shift
-    says "$expected" "$@" run --memory 512M --kernel /kvm-la/boot/kernel --initrd /kvm-la/boot/initrd
+    says "$expected" "$@" run --memory 512M --kernel /kvm-la/boot/kernel --initrd /kvm-la/boot/initrd \
+        --append 'console=ttyS0 kvm-la.say=ttyS1' --serial1 -
 }
 completes() {
     bash -c '. /usr/share/bash-completion/completions/lvz-sim.bash && complete -p lvz-sim' &&
@@ -28,7 +29,7 @@ check man-page-of-commands says 'lvz-sim-run' man lvz-sim
 check completions completes
 check copyright says 'common-licenses/Apache-2.0' cat /usr/share/doc/lvz-sim/copyright
 if [ $# = 0 ]; then
-    check boot boots 'KVM-LA-GUEST power-off' lvz-sim
+    check boot boots '^KVM-LA-GUEST power-off' lvz-sim
 else
     # An emulator below makes this slow: as far as the kernel's first words.
     check boot says 'Linux version' "$@" /usr/bin/lvz-sim run --memory 512M \
