@@ -113,6 +113,9 @@ pub(crate) struct Machine {
     pub(crate) cpu: Option<String>,
     /// Readings of open questions about LVZ, as `lvz-sim run --lvz` has them.
     pub(crate) lvz: Option<String>,
+    /// Whether a hash of memory and registers is taken at the end. It repeats if the
+    /// shared folder's inodes and times do, which the machine sees.
+    pub(crate) hash: bool,
     /// Where lvz-sim writes its figures.
     pub(crate) stats: Option<PathBuf>,
     /// Whether exits are counted by the guest's program counter too.
@@ -223,7 +226,10 @@ impl Machine {
 
     fn lvz_sim(&self, program: &Path, ports: Ports) -> Command {
         let mut command = Command::new(program);
-        command.arg("run").arg("--hash");
+        command.arg("run");
+        if self.hash {
+            command.arg("--hash");
+        }
         match &self.snapshot_in {
             // The rest of the machine must be as it was when it was saved.
             Some(snapshot) => {

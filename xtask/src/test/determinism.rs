@@ -100,6 +100,7 @@ fn end(context: &Context, machine: &Machine, dir: &Path, name: &str) -> Result<E
     let stats = dir.join(format!("{name}.json"));
     let log = dir.join(format!("{name}.log"));
     let machine = Machine {
+        hash: true,
         stats: Some(stats.clone()),
         ..machine.clone()
     };

@@ -270,7 +270,11 @@ fn fill(products: &Products, host: Host, share: &Path, arguments: &str) -> Resul
 fn repeats(context: &Context, run: &Path) -> Result<Verdict> {
     let dir = run.join("repeats");
     let pair = pair(DISTRIBUTION, DISTRIBUTION, &["ping"]);
-    let machines = machines(context, &context.products, &pair, pair.cases, &dir)?;
+    let machines =
+        machines(context, &context.products, &pair, pair.cases, &dir)?.map(|machine| Machine {
+            hash: true,
+            ..machine
+        });
     for part in ["near", "far"] {
         settle(&dir.join(part))?;
     }

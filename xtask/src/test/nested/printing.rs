@@ -95,7 +95,7 @@ fn begin_printing(path: &Path) -> Result<()> {
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let begun = format!(
         "echo on >/proc/sys/kernel/printk_devkmsg || exit 5\n\
-         while :; do echo 'printing goes on' >/dev/kmsg; done &\n\
+         while :; do echo 'printing goes on' >/dev/kmsg; sleep 0.001; done &\n\
          for i in $(seq {LINES}); do echo \"{MARKER} $i {TEXT}\"; done\n\
          kill $!\n\
          wait $!\n\
