@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! What machines and their guests say in lines `MARKER TEXT`: on the second serial
 //! port, to which no kernel prints. docs/commands.md says why.

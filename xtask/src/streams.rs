@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Several streams as one: whole lines, in the order in which they end.
 

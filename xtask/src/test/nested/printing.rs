@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
+// SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! A host and its guest whose kernels print all the time while init and the host's
 //! script say lines: every line comes whole.
