@@ -15,22 +15,34 @@ use crate::progress::Step;
 use crate::setup::{DistributionKernel, Userland};
 use crate::toolroot::ToolRoot;
 
-const HOST_INIT: &str = include_str!("../guest/host-init");
-const GUEST_INIT: &str = include_str!("../guest/guest-init");
-const WORKLOAD: &str = include_str!("../guest/workload.rs");
+const HOST_INIT: &str = include_str!("../../tests/guest/host-init");
+const GUEST_INIT: &str = include_str!("../../tests/guest/guest-init");
+const WORKLOAD: &str = include_str!("../../tests/guest/workload.rs");
 const WORKLOAD_COMPUTE: &str = include_str!("workload.rs");
 
 /// The sources of the programs that guests run, main.rs first.
 type Source = (&'static str, &'static str);
 const WORKLOAD_SOURCES: &[Source] = &[("main.rs", WORKLOAD), ("compute.rs", WORKLOAD_COMPUTE)];
 const STEADY_SOURCES: &[Source] = &[
-    ("main.rs", include_str!("../guest/steady/main.rs")),
-    ("devices.rs", include_str!("../guest/steady/devices.rs")),
-    ("registers.rs", include_str!("../guest/steady/registers.rs")),
-    ("system.rs", include_str!("../guest/steady/system.rs")),
+    ("main.rs", include_str!("../../tests/guest/steady/main.rs")),
+    (
+        "devices.rs",
+        include_str!("../../tests/guest/steady/devices.rs"),
+    ),
+    (
+        "registers.rs",
+        include_str!("../../tests/guest/steady/registers.rs"),
+    ),
+    (
+        "system.rs",
+        include_str!("../../tests/guest/steady/system.rs"),
+    ),
 ];
 
-const DEBUGGEE_SOURCES: &[Source] = &[("main.rs", include_str!("../guest/debuggee/main.rs"))];
+const DEBUGGEE_SOURCES: &[Source] = &[(
+    "main.rs",
+    include_str!("../../tests/guest/debuggee/main.rs"),
+)];
 
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;

@@ -26,7 +26,7 @@ const BACKEND_MARKER: &str = "accel-kvm-la: ";
 pub(crate) const BACKEND_SERVES: &str = "runs in this backend";
 
 /// What the host's script runs a guest by.
-const RUN_GUEST: &str = include_str!("../guest/run-guest");
+const RUN_GUEST: &str = include_str!("../../tests/guest/run-guest");
 
 /// RAM of the KVM host beyond its guests', in MiB.
 const HOST_MEMORY_MIB: u32 = 1024;

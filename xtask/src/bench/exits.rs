@@ -22,7 +22,7 @@ use crate::nested::{Stack, copy};
 use crate::said::said;
 use crate::setup::Products;
 
-const SCRIPT: &str = include_str!("../../guest/exits-host");
+const SCRIPT: &str = include_str!("../../../tests/guest/exits-host");
 
 /// What the lines of the host's script and of its guests have in front.
 const MARKER: &str = "KVM-LA-EXITS";

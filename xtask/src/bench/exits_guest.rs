@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The guest programs of bench `exits` (`xtask/guest/exits.S`), assembled, and
+//! The guest programs of bench `exits` (`tests/guest/exits.S`), assembled, and
 //! where in them the exits are.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::cache::Key;
 use crate::progress::Step;
 use crate::setup::Products;
 
-const SOURCE: &str = include_str!("../../guest/exits.S");
+const SOURCE: &str = include_str!("../../../tests/guest/exits.S");
 
 /// Where the cache's directory is bound while tools work in it.
 const INSIDE: &str = "/kvm-la/exits";
@@ -98,7 +98,7 @@ impl Symbols {
         self.0
             .get(name)
             .copied()
-            .ok_or_else(|| anyhow!("guest/exits.S has no symbol {name}"))
+            .ok_or_else(|| anyhow!("tests/guest/exits.S has no symbol {name}"))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::bench::backend as bench;
 use crate::machine::{Machine, make_share};
 use crate::nested::copy;
 
-const SCRIPT: &str = include_str!("../../guest/backend-test");
+const SCRIPT: &str = include_str!("../../../tests/guest/backend-test");
 
 /// What the script's lines begin with.
 const MARKER: &str = "KVM-LA-BACKEND";

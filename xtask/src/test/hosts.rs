@@ -27,13 +27,16 @@ const FILES: &[(&str, &str)] = &[
     ("remote.py", include_str!("../../../tests/hosts/remote.py")),
     ("cases.py", include_str!("../../../tests/hosts/cases.py")),
     ("verdict.py", in_machine::VERDICT),
-    ("case.py", include_str!("../../guest/machine/case.py")),
-    ("qemu.py", include_str!("../../guest/machine/qemu.py")),
-    ("steady.py", include_str!("../../guest/machine/steady.py")),
-    ("state.py", include_str!("../../guest/machine/state.py")),
+    ("case.py", include_str!("../../../tests/machine/case.py")),
+    ("qemu.py", include_str!("../../../tests/machine/qemu.py")),
+    (
+        "steady.py",
+        include_str!("../../../tests/machine/steady.py"),
+    ),
+    ("state.py", include_str!("../../../tests/machine/state.py")),
     (
         "migration.py",
-        include_str!("../../guest/machine/migration.py"),
+        include_str!("../../../tests/machine/migration.py"),
     ),
 ];
 

@@ -15,7 +15,7 @@ use crate::machine::Machine;
 use crate::said::{self, said};
 
 /// The Python module that prints what is read here.
-pub(super) const VERDICT: &str = include_str!("../../guest/machine/verdict.py");
+pub(super) const VERDICT: &str = include_str!("../../../tests/machine/verdict.py");
 
 /// What the lines about cases begin with.
 pub(super) const MARKER: &str = "KVM-LA-CASE";

@@ -28,9 +28,12 @@ const SCRIPT: &str = include_str!("../../../tests/libvirt/run");
 /// The driver.
 const DRIVER: &[File] = &[
     ("verdict.py", in_machine::VERDICT),
-    ("qemu.py", include_str!("../../guest/machine/qemu.py")),
-    ("shell.py", include_str!("../../guest/machine/shell.py")),
-    ("steady.py", include_str!("../../guest/machine/steady.py")),
+    ("qemu.py", include_str!("../../../tests/machine/qemu.py")),
+    ("shell.py", include_str!("../../../tests/machine/shell.py")),
+    (
+        "steady.py",
+        include_str!("../../../tests/machine/steady.py"),
+    ),
     ("main.py", include_str!("../../../tests/libvirt/main.py")),
     ("case.py", include_str!("../../../tests/libvirt/case.py")),
     ("virsh.py", include_str!("../../../tests/libvirt/virsh.py")),

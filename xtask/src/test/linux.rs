@@ -18,7 +18,7 @@ use crate::said::{self, said};
 use crate::setup::DISTRIBUTION_PARAMETERS;
 use crate::workload;
 
-const SCRIPT: &str = include_str!("../../guest/linux-workload");
+const SCRIPT: &str = include_str!("../../../tests/guest/linux-workload");
 
 /// How long one machine may take.
 const LIMIT: Duration = Duration::from_secs(40 * 60);

@@ -4,7 +4,7 @@
 //! state saved, moved and looked at. docs/machine-tests.md says what each case
 //! shows.
 //!
-//! The cases are Python, in xtask/guest/machine; one host runs those of one
+//! The cases are Python, in tests/machine; one host runs those of one
 //! module and one backend.
 
 use std::fs;
@@ -20,37 +20,46 @@ use crate::machine::{Machine, make_share};
 use crate::nested::{Stack, copy};
 
 /// The script that the host's init runs.
-const SCRIPT: &str = include_str!("../../guest/machine/run");
+const SCRIPT: &str = include_str!("../../../tests/machine/run");
 
 /// The driver and the cases.
 const FILES: &[(&str, &str)] = &[
-    ("main.py", include_str!("../../guest/machine/main.py")),
+    ("main.py", include_str!("../../../tests/machine/main.py")),
     ("verdict.py", in_machine::VERDICT),
-    ("case.py", include_str!("../../guest/machine/case.py")),
-    ("qemu.py", include_str!("../../guest/machine/qemu.py")),
-    ("steady.py", include_str!("../../guest/machine/steady.py")),
-    ("state.py", include_str!("../../guest/machine/state.py")),
-    ("shell.py", include_str!("../../guest/machine/shell.py")),
-    ("gdb.py", include_str!("../../guest/machine/gdb.py")),
+    ("case.py", include_str!("../../../tests/machine/case.py")),
+    ("qemu.py", include_str!("../../../tests/machine/qemu.py")),
+    (
+        "steady.py",
+        include_str!("../../../tests/machine/steady.py"),
+    ),
+    ("state.py", include_str!("../../../tests/machine/state.py")),
+    ("shell.py", include_str!("../../../tests/machine/shell.py")),
+    ("gdb.py", include_str!("../../../tests/machine/gdb.py")),
     (
         "stepping.py",
-        include_str!("../../guest/machine/stepping.py"),
+        include_str!("../../../tests/machine/stepping.py"),
     ),
     (
         "registers.py",
-        include_str!("../../guest/machine/registers.py"),
+        include_str!("../../../tests/machine/registers.py"),
     ),
-    ("reset.py", include_str!("../../guest/machine/reset.py")),
-    ("idle.py", include_str!("../../guest/machine/idle.py")),
-    ("dirty.py", include_str!("../../guest/machine/dirty.py")),
-    ("hotplug.py", include_str!("../../guest/machine/hotplug.py")),
-    ("disks.py", include_str!("../../guest/machine/disks.py")),
-    ("initrd.py", include_str!("../../guest/machine/initrd.py")),
-    ("kexec.py", include_str!("../../guest/machine/kexec.py")),
-    ("debug.py", include_str!("../../guest/machine/debug.py")),
+    ("reset.py", include_str!("../../../tests/machine/reset.py")),
+    ("idle.py", include_str!("../../../tests/machine/idle.py")),
+    ("dirty.py", include_str!("../../../tests/machine/dirty.py")),
+    (
+        "hotplug.py",
+        include_str!("../../../tests/machine/hotplug.py"),
+    ),
+    ("disks.py", include_str!("../../../tests/machine/disks.py")),
+    (
+        "initrd.py",
+        include_str!("../../../tests/machine/initrd.py"),
+    ),
+    ("kexec.py", include_str!("../../../tests/machine/kexec.py")),
+    ("debug.py", include_str!("../../../tests/machine/debug.py")),
     (
         "migration.py",
-        include_str!("../../guest/machine/migration.py"),
+        include_str!("../../../tests/machine/migration.py"),
     ),
 ];
 

@@ -23,7 +23,7 @@ use crate::nested::copy;
 use crate::said::{self, said};
 use programs::{OURS, Program};
 
-const SCRIPT: &str = include_str!("../../guest/selftests");
+const SCRIPT: &str = include_str!("../../../tests/guest/selftests");
 
 /// What the script's lines begin with.
 const MARKER: &str = "KVM-LA-SELFTEST";

@@ -3,7 +3,7 @@
 //! Bench `backend`: what QEMU costs with our backend and with its own, on both
 //! modules, in ioctls and in instructions of the host.
 //!
-//! A program on the host (`guest/backend-bench.py`) has a QEMU start, show its
+//! A program on the host (`tests/guest/backend-bench.py`) has a QEMU start, show its
 //! registers, reset, migrate and so on. The simulator lists every ioctl of the
 //! machine with its request, marks of the program among them: nothing in the
 //! machine counts, so nothing is counted wrongly or slower for being counted.
@@ -30,8 +30,8 @@ mod requests;
 
 use phases::{Counts, Phase, total};
 
-const SCRIPT: &str = include_str!("../../../guest/backend-bench");
-const PROGRAM: &str = include_str!("../../../guest/backend-bench.py");
+const SCRIPT: &str = include_str!("../../../../tests/guest/backend-bench");
+const PROGRAM: &str = include_str!("../../../../tests/guest/backend-bench.py");
 
 /// Rows with the vCPU's ioctls of phases that have others too: the board's
 /// devices are QEMU's with either backend.
@@ -59,14 +59,14 @@ const PHASES: &[&str] = &[
 /// What asking costs, without ioctls.
 const NOTHING: &str = "nothing";
 
-/// Round trips: name, the simulator's name for the cause, symbol of guest/exits.S.
+/// Round trips: name, the simulator's name for the cause, symbol of tests/guest/exits.S.
 const ROUND_TRIPS: &[(&str, &str, &str)] = &[
     ("iocsr-read", "iocsr", "site_iocsr_user_read"),
     ("mmio-load", "load-fault", "site_mmio_user_load"),
     ("mmio-store", "store-fault", "site_mmio_user_store"),
 ];
 
-/// Exits that guest/exits.S makes of each.
+/// Exits that tests/guest/exits.S makes of each.
 const EXITS: u64 = 256;
 
 /// The most ioctls that our backend may need: on our module, a tenth of what the

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! What lvz-sim's list of ioctls says of the phases of `guest/backend-bench.py`.
+//! What lvz-sim's list of ioctls says of the phases of `tests/guest/backend-bench.py`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::said;
 pub(super) const IOCTL: u64 = 29;
 
 /// The request that marks a phase's begin (twice its number) and end (one more):
-/// `MARK` of guest/backend-bench.py.
+/// `MARK` of tests/guest/backend-bench.py.
 const MARK: u64 = 0x4b4c;
 
 /// What the program's lines begin with that name the phases.

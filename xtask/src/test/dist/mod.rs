@@ -156,7 +156,7 @@ fn module_source(context: &Context, packages: &Packages, headers: &str) -> Resul
     Ok(verdict)
 }
 
-const BACKEND: &str = include_str!("../../../guest/dist-test");
+const BACKEND: &str = include_str!("../../../../tests/guest/dist-test");
 
 /// How long the simulated machine may take.
 const LIMIT: Duration = Duration::from_secs(30 * 60);

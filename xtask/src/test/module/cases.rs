@@ -33,7 +33,7 @@ pub(super) struct Case {
     pub(super) name: String,
     /// CPUs of the host.
     pub(super) host_smp: u32,
-    /// The functions `warm_up` and `exercise` of xtask/guest/module-test. What
+    /// The functions `warm_up` and `exercise` of tests/guest/module-test. What
     /// the first does fills caches that stay filled.
     pub(super) script: String,
     /// Programs of tests/kvm that it runs.

@@ -23,7 +23,7 @@ use crate::nested::{Stack, copy};
 use crate::setup::Products;
 use cases::{Case, Scale};
 
-const SCRIPT: &str = include_str!("../../../guest/module-test");
+const SCRIPT: &str = include_str!("../../../../tests/guest/module-test");
 
 /// How long one host may take.
 const LIMIT: Duration = Duration::from_secs(40 * 60);

@@ -15,7 +15,7 @@ from state import known_to_fail
 # What the kernel prints first.
 KERNEL = "Linux version"
 
-# The workload's progress (xtask/guest/steady).
+# The workload's progress (tests/guest/steady).
 STEADY = "KVM-LA-STEADY "
 
 # How often a reset is tried, by tier.

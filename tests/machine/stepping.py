@@ -2,7 +2,7 @@
 """Single steps as a debugger makes them with breakpoints alone: GDB does so on
 LoongArch (gdb/loongarch-tdep.c), whatever the target could do itself."""
 
-# Offsets in debuggee_subject (xtask/guest/debuggee/main.rs) at which each step of
+# Offsets in debuggee_subject (tests/guest/debuggee/main.rs) at which each step of
 # one call is. From ll.d (0x20) a step goes behind sc.d, or the pair could not
 # succeed; a system call is one step.
 SUBJECT_STEPS = [

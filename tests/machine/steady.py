@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""What the steady workload in a guest says of itself, see xtask/guest/steady."""
+"""What the steady workload in a guest says of itself, see tests/guest/steady."""
 
 import re
 import time

@@ -26,7 +26,7 @@ const CPUS: usize = 64;
 
 // A system call keeps a1 to a7 and loses t0 to t8.
 // The offsets of these instructions are known to the cases that step through
-// them (xtask/guest/machine/stepping.py, which has the list).
+// them (tests/machine/stepping.py, which has the list).
 global_asm!(
     ".text",
     ".balign 64",

@@ -54,7 +54,7 @@ class Timeout(Exception):
 class Qemu:
     """A running QEMU. `accel` is "rust" or "upstream"; `args` and `extra` are
     further words of its command line. The guest runs the steady workload, see
-    xtask/guest/steady, if `append` does not say otherwise. With `command_line` QEMU
+    tests/guest/steady, if `append` does not say otherwise. With `command_line` QEMU
     gets these words only, for what needs no guest."""
 
     def __init__(
