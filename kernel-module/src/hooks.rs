@@ -162,7 +162,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_get_mpstate(
     state: *mut b::kvm_mp_state,
 ) -> i32 {
     // SAFETY: By this function's contract.
-    unsafe { (*state).mp_state = Vcpu::from_c(vcpu).mp_state.get() };
+    unsafe { (*state).mp_state = Vcpu::from_c(vcpu).mp_state() };
     0
 }
 
@@ -181,7 +181,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_mpstate(
     if state != b::KVM_MP_STATE_RUNNABLE && state != b::KVM_MP_STATE_STOPPED {
         return INVALID;
     }
-    vcpu.mp_state.set(state);
+    vcpu.set_mp_state(state);
     0
 }
 
@@ -224,7 +224,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_guest_debug(
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_runnable(vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(vcpu) };
-    let running = vcpu.mp_state.get() == b::KVM_MP_STATE_RUNNABLE;
+    let running = vcpu.mp_state() == b::KVM_MP_STATE_RUNNABLE;
     i32::from(running && vcpu.interrupts.peek().raised() != 0)
 }
 
@@ -237,7 +237,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_runnable(vcpu: *mut b::kvm_vcpu) -
 pub(crate) unsafe extern "C" fn kvm_cpu_has_pending_timer(vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(vcpu) };
-    if vcpu.mp_state.get() != b::KVM_MP_STATE_RUNNABLE {
+    if vcpu.mp_state() != b::KVM_MP_STATE_RUNNABLE {
         return 0;
     }
     // SAFETY: Balanced below.
@@ -281,7 +281,7 @@ pub(crate) extern "C" fn kvm_arch_vcpu_preempted_in_kernel(_vcpu: *mut b::kvm_vc
 ///
 /// # Safety
 ///
-/// C calls it for the running vCPU.
+/// C calls it on the CPU where the vCPU is loaded, in an interrupt handler.
 #[cfg(CONFIG_GUEST_PERF_EVENTS)]
 #[no_mangle]
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> usize {
@@ -294,7 +294,8 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> 
 ///
 /// # Safety
 ///
-/// C calls it with the loaded vCPU or null.
+/// C calls it with the vCPU that is loaded on this CPU, or null, in an interrupt
+/// handler.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn kvm_arch_pmi_in_guest(vcpu: *mut b::kvm_vcpu) -> bool {
     // SAFETY: By this function's contract.

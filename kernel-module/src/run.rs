@@ -52,7 +52,7 @@ fn check(vcpu: &Vcpu) -> i32 {
             return work;
         }
     }
-    if vcpu.mp_state.get() == b::KVM_MP_STATE_STOPPED {
+    if vcpu.mp_state() == b::KVM_MP_STATE_STOPPED {
         return stopped(vcpu);
     }
     if !vcpu.request_pending() {

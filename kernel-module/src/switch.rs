@@ -12,17 +12,18 @@ use kernel::prelude::*;
 
 use crate::bindings as b;
 use crate::run::Handler;
+use crate::sync::Word;
 
 /// What the world switch reads and writes, at the start of a `Vcpu`.
 ///
-/// Belongs to whoever holds the vCPU's mutex; the cells exist because entry
+/// Belongs to the thread that holds the vCPU's mutex; the cells exist because entry
 /// points share the `Vcpu` by reference.
 #[repr(C)]
 pub(crate) struct Switch {
     /// The guest's general registers; r0 stays 0.
     pub(crate) gpr: UnsafeCell<[u64; 32]>,
-    /// The guest's program counter.
-    pub(crate) pc: Cell<u64>,
+    /// The guest's program counter, which interrupt handlers read too.
+    pub(crate) pc: Word,
     /// Root ESTAT of the last exit.
     pub(crate) estat: Cell<u64>,
     /// Root BADV of the last exit: a guest physical address.

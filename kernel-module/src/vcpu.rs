@@ -11,10 +11,15 @@
 //!   between any two of its instructions while preemption is on. So what the
 //!   notifiers change (`csr`, `flags`, `timer`, `last_cpu`) is only read
 //!   and modified with preemption off, or while the vCPU is not loaded.
-//! * `interrupts`: anybody, atomically.
+//! * `interrupts`, `messages`, `msgint`, `mp_state`, and what never changes (`id`,
+//!   `kvm_vcpu`, `vm`): any thread, atomically. These are all that code may use
+//!   that has a vCPU by its number (the interrupt controllers) or from a hook
+//!   without the mutex.
+//! * `flags` and `switch.pc` are read by interrupt handlers too, on the CPU where
+//!   the vCPU is loaded (`kvm_arch_pmi_in_guest`, `kvm_arch_vcpu_get_ip`).
 
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{fence, AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{fence, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use kernel::prelude::*;
 use kvm_core::cpucfg::GuestCpucfg;
@@ -124,8 +129,8 @@ pub(crate) struct Vcpu {
     pub(crate) ipi: Lock<ipi::Core>,
     /// The exception to raise at the next entry.
     pub(crate) exception: Cell<ExceptionQueue>,
-    /// [`flag`]s.
-    pub(crate) flags: Cell<u32>,
+    /// [`flag`]s. One thread changes them, its CPU's interrupt handlers read them.
+    flags: AtomicU32,
     /// The physical CPU of the GID, or -1.
     pub(crate) cpu: Cell<i32>,
     /// Where the vCPU is loaded: the CPU and its data. Meaningful with
@@ -146,7 +151,7 @@ pub(crate) struct Vcpu {
     /// What waits for user space.
     pub(crate) pending_io: Cell<Option<PendingIo>>,
     /// KVM_MP_STATE_*.
-    pub(crate) mp_state: Cell<u32>,
+    mp_state: AtomicU32,
     /// Pages for stage-2 tables.
     pub(crate) table_cache: UnsafeCell<b::kvm_mmu_memory_cache>,
     /// Steal time.
@@ -285,30 +290,50 @@ impl Vcpu {
     /// Tests a [`flag`].
     #[inline]
     pub(crate) fn flag(&self, flag: u32) -> bool {
-        self.flags.get() & flag != 0
+        self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
     /// Sets a [`flag`].
     #[inline]
     pub(crate) fn set_flag(&self, flag: u32) {
-        self.flags.set(self.flags.get() | flag);
+        let flags = self.flags.load(Ordering::Relaxed);
+        self.flags.store(flags | flag, Ordering::Relaxed);
     }
 
     /// Clears a [`flag`].
     #[inline]
     pub(crate) fn clear_flag(&self, flag: u32) {
-        self.flags.set(self.flags.get() & !flag);
+        let flags = self.flags.load(Ordering::Relaxed);
+        self.flags.store(flags & !flag, Ordering::Relaxed);
+    }
+
+    /// KVM_MP_STATE_*. From any thread.
+    ///
+    /// Relaxed (C: READ_ONCE, WRITE_ONCE): nothing is published with the state.
+    /// KVM_SET_MP_STATE and KVM_RUN, which obeys it, are ordered by the mutex.
+    /// Other threads ask `kvm_arch_vcpu_runnable` for a hint alone, whether the
+    /// vCPU is worth yielding to (kvm_vcpu_on_spin), and an old answer is one.
+    #[inline]
+    pub(crate) fn mp_state(&self) -> u32 {
+        self.mp_state.load(Ordering::Relaxed)
+    }
+
+    /// Sets it; for KVM_SET_MP_STATE.
+    pub(crate) fn set_mp_state(&self, state: u32) {
+        self.mp_state.store(state, Ordering::Relaxed);
     }
 
     /// What the guest's `cpucfg` reads.
     #[inline]
     pub(crate) fn cpucfg(&self) -> &GuestCpucfg {
-        // SAFETY: Changed by KVM_SET_ONE_REG only, which holds the mutex, as
-        // whoever reads it does; no reference outlives an ioctl's step.
+        // SAFETY: Changed by the mutex's holder while the vCPU is not loaded, and
+        // read by the same holder or by the notifiers of a loaded vCPU; no
+        // reference outlives an ioctl's step. Code without the mutex uses
+        // `has_msgint`.
         unsafe { &*self.cpucfg.get() }
     }
 
-    /// Changes it; for KVM_SET_ONE_REG.
+    /// Changes it; for the mutex's holder, while the vCPU is not loaded.
     pub(crate) fn set_cpucfg(&self, cpucfg: GuestCpucfg) {
         self.msgint.store(cpucfg.msgint(), Ordering::Relaxed);
         // SAFETY: As for `cpucfg`.
@@ -316,6 +341,9 @@ impl Vcpu {
     }
 
     /// Whether the guest has message interrupts. From any context.
+    ///
+    /// Relaxed: nothing is published with it. User space that sets CPUCFG and sends
+    /// a message from two threads at once has not said which comes first.
     pub(crate) fn has_msgint(&self) -> bool {
         self.msgint.load(Ordering::Relaxed)
     }
