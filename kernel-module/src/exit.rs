@@ -218,9 +218,10 @@ fn no_memory(srcu: &Srcu<'_>, exit: Exit, gpa: u64) -> i32 {
 fn fault(vcpu: &Vcpu, exit: Exit) -> i32 {
     let gpa = vcpu.switch.badv.get();
     let write = exit.is_write() == Some(true);
-    match fault::fault(vcpu, gpa, write, exit == Exit::Modify) {
+    let srcu = Srcu::lock(vcpu);
+    match fault::fault(&srcu, gpa, write, exit == Exit::Modify) {
         Answer::Mapped => GUEST,
-        Answer::NoMemory => no_memory(&Srcu::lock(vcpu), exit, gpa),
+        Answer::NoMemory => no_memory(&srcu, exit, gpa),
         Answer::Failed(error) => error.to_errno(),
     }
 }
@@ -256,22 +257,13 @@ fn hvcl(vcpu: &Vcpu) -> i32 {
         }
         Hypercall::User { args } => {
             stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
-            let run = vcpu.run();
-            // SAFETY: The shared page is the vCPU's.
-            unsafe {
-                (*run).exit_reason = b::KVM_EXIT_HYPERCALL;
-                let call = &raw mut (*run).__bindgen_anon_1.hypercall;
-                (*call).nr = u64::from(code::USER_SERVICE);
-                (*call).args = args;
-                (*call).ret = code::INVALID_CODE;
-                (*call).__bindgen_anon_1.flags = 0;
-            }
+            vcpu.run()
+                .ask_hypercall(u64::from(code::USER_SERVICE), args, code::INVALID_CODE);
             vcpu.pending_io.set(Some(PendingIo::Hypercall));
             return USER;
         }
         Hypercall::Breakpoint => {
-            // SAFETY: The shared page is the vCPU's.
-            unsafe { (*vcpu.run()).exit_reason = b::KVM_EXIT_DEBUG };
+            vcpu.run().set_exit_reason(b::KVM_EXIT_DEBUG);
             return USER;
         }
         Hypercall::Refused(result) => hypercall::resume(vcpu.gprs(), result),

@@ -285,8 +285,9 @@ pub(crate) extern "C" fn kvm_arch_vcpu_preempted_in_kernel(_vcpu: *mut b::kvm_vc
 #[cfg(CONFIG_GUEST_PERF_EVENTS)]
 #[no_mangle]
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> usize {
-    // SAFETY: By this function's contract.
-    unsafe { Vcpu::from_c(vcpu) }.switch.pc.get() as usize
+    // SAFETY: By this function's contract. The vCPU's thread, which alone changes
+    // the word, does not run meanwhile; it does so by one instruction.
+    unsafe { Vcpu::from_c(vcpu).switch.pc.as_ptr().read_volatile() as usize }
 }
 
 /// kvm_arch_pmi_in_guest: a counter's interrupt while a vCPU is loaded belongs

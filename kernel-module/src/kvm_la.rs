@@ -26,6 +26,7 @@ mod module;
 mod one_reg;
 mod pmu;
 mod run;
+mod run_page;
 mod slots;
 mod steal;
 mod switch;

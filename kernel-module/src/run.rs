@@ -81,8 +81,7 @@ fn stopped(vcpu: &Vcpu) -> i32 {
     if work < 0 {
         work
     } else {
-        // SAFETY: The shared page is the vCPU's.
-        unsafe { (*vcpu.run()).exit_reason = b::KVM_EXIT_INTR };
+        vcpu.run().set_exit_reason(b::KVM_EXIT_INTR);
         EINTR
     }
 }
@@ -247,8 +246,7 @@ fn may_reenter(vcpu: &Vcpu) -> bool {
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
-    let run = vcpu.run();
-    // SAFETY: Both are alive.
+    // SAFETY: The vCPU is alive.
     let wants_to_run = unsafe { (*kvm_vcpu).wants_to_run };
     let mut next = GUEST;
     // What user space did for the guest since the last exit.
@@ -268,8 +266,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         sync_regs::store(vcpu);
         return EINTR;
     }
-    // SAFETY: The shared page is the vCPU's.
-    unsafe { (*run).exit_reason = b::KVM_EXIT_UNKNOWN };
+    vcpu.run().set_exit_reason(b::KVM_EXIT_UNKNOWN);
     // SAFETY: The host's registers are saved, so that the guest's may be loaded.
     unsafe { b::kvm_la_lose_fpu() };
     // SAFETY: Balanced below.

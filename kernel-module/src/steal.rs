@@ -9,6 +9,7 @@ use kvm_core::steal_time::{PREEMPTED, RECORD_SIZE, STEAL, VCPU_PREEMPTED, VERSIO
 use la_arch::kvm::para;
 
 use crate::bindings as b;
+use crate::slots::Srcu;
 use crate::vcpu::{request, Vcpu};
 
 /// The thread's waiting time so far, in nanoseconds.
@@ -38,10 +39,10 @@ fn with_record(vcpu: &Vcpu, cache: &UnsafeCell<b::gfn_to_hva_cache>, f: impl FnO
     };
     let kvm = vcpu.vm().kvm;
     let cache = cache.get();
+    let _srcu = Srcu::lock(vcpu);
     // SAFETY: The VM is alive; the cache is the vCPU's own, and its slot is
     // valid under srcu while the generation agrees.
     unsafe {
-        let index = b::kvm_la_srcu_read_lock(kvm);
         let generation = b::kvm_la_memslots_generation(kvm);
         let current = (*cache).generation == generation && (*cache).gpa == gpa;
         if current || b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, RECORD_SIZE as _) == 0 {
@@ -52,7 +53,6 @@ fn with_record(vcpu: &Vcpu, cache: &UnsafeCell<b::gfn_to_hva_cache>, f: impl FnO
         } else {
             (*cache).gpa = u64::MAX;
         }
-        b::kvm_la_srcu_read_unlock(kvm, index);
     }
 }
 

@@ -12,7 +12,6 @@ use kernel::prelude::*;
 
 use crate::bindings as b;
 use crate::run::Handler;
-use crate::sync::Word;
 
 /// What the world switch reads and writes, at the start of a `Vcpu`.
 ///
@@ -22,8 +21,8 @@ use crate::sync::Word;
 pub(crate) struct Switch {
     /// The guest's general registers; r0 stays 0.
     pub(crate) gpr: UnsafeCell<[u64; 32]>,
-    /// The guest's program counter, which interrupt handlers read too.
-    pub(crate) pc: Word,
+    /// The guest's program counter.
+    pub(crate) pc: Cell<u64>,
     /// Root ESTAT of the last exit.
     pub(crate) estat: Cell<u64>,
     /// Root BADV of the last exit: a guest physical address.

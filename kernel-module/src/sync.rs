@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What interrupt handlers may use too: a lock, and a word of a loaded vCPU.
+//! A lock that interrupt handlers may take.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::bindings as b;
 
@@ -62,25 +61,5 @@ impl<T> Lock<T> {
     pub(crate) fn place(this: *const Self) -> *mut T {
         // SAFETY: Only computes an address within `this`.
         unsafe { (&raw const (*this).value).cast::<T>().cast_mut() }
-    }
-}
-
-/// A word that one thread changes and interrupt handlers of its CPU read: a handler
-/// sees the word before or after a change, never a part of it. As cheap as a plain
-/// word.
-#[repr(transparent)]
-pub(crate) struct Word(AtomicU64);
-
-impl Word {
-    /// The value.
-    #[inline]
-    pub(crate) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Sets it.
-    #[inline]
-    pub(crate) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
     }
 }

@@ -16,7 +16,8 @@
 //!   that has a vCPU by its number (the interrupt controllers) or from a hook
 //!   without the mutex.
 //! * `flags` and `switch.pc` are read by interrupt handlers too, on the CPU where
-//!   the vCPU is loaded (`kvm_arch_pmi_in_guest`, `kvm_arch_vcpu_get_ip`).
+//!   the vCPU is loaded (`kvm_arch_pmi_in_guest`, `kvm_arch_vcpu_get_ip`): between
+//!   two instructions of the vCPU's thread, never beside them.
 
 use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{fence, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -38,6 +39,7 @@ use crate::cpu::{host, PerCpu};
 use crate::csr::{self, num};
 use crate::fpu;
 use crate::run;
+use crate::run_page::RunPage;
 use crate::steal;
 use crate::switch::Switch;
 use crate::sync::{Class, Lock};
@@ -202,9 +204,10 @@ impl Vcpu {
 
     /// The area shared with user space.
     #[inline]
-    pub(crate) fn run(&self) -> *mut b::kvm_run {
-        // SAFETY: The generic half lives as long as this one.
-        unsafe { (*self.kvm_vcpu).run }
+    pub(crate) fn run(&self) -> RunPage<'_> {
+        // SAFETY: The generic half lives as long as this one. Only the mutex's
+        // holder calls this.
+        unsafe { RunPage::new((*self.kvm_vcpu).run) }
     }
 
     /// The guest's general registers. Only the holder of the mutex calls this,
