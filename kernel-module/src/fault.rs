@@ -15,6 +15,7 @@ use kvm_core::mmu::{self, FastFault, Flush, HugeRequest, Mapping, MemoryType, Mm
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
+use crate::context::IrqOff;
 use crate::cpu::host;
 use crate::mmu::{geometry, StageTwo};
 use crate::slots::{SlotPointer, Srcu};
@@ -22,8 +23,7 @@ use crate::vcpu::{request, Vcpu};
 use crate::vpid;
 
 /// Makes guest physical address `gpa` in `slot` accessible, without waiting for
-/// anything: true if the guest can go on at once. Interrupts are off; the guest's
-/// GID is current. `modify`: the exit was PME.
+/// anything: true if the guest can go on at once. The guest's GID is current. `modify`: the exit was PME.
 ///
 /// `mmu_lock` is only tried: its holder may be waiting for this CPU to answer
 /// a kick. While it is held and no invalidation is under way, none can begin,
@@ -36,6 +36,7 @@ pub(crate) fn quick(
     gpa: u64,
     write: bool,
     modify: bool,
+    irq_off: IrqOff<'_>,
 ) -> bool {
     let kvm = vcpu.vm().kvm;
     let geometry = &geometry();
@@ -107,13 +108,13 @@ pub(crate) fn quick(
         Flush::None => {}
         Flush::Gpa(gpa) => {
             if mmu::flush_after_fault(host().processor.ptw, modify) {
-                vpid::flush_gpa(gpa);
+                vpid::flush_gpa(gpa, irq_off);
             }
         }
         // Nothing was replaced that other vCPUs could hold.
         Flush::Vcpu | Flush::All => {
             vpid::drop_entries(vcpu);
-            vpid::check(vcpu);
+            vpid::check(vcpu, irq_off);
         }
     }
     true
@@ -121,7 +122,14 @@ pub(crate) fn quick(
 
 /// Spin locks sleep: the other way takes them as they should be.
 #[cfg(CONFIG_PREEMPT_RT)]
-pub(crate) fn quick(_: &Vcpu, _: &SlotPointer<'_>, _: u64, _: bool, _: bool) -> bool {
+pub(crate) fn quick(
+    _: &Vcpu,
+    _: &SlotPointer<'_>,
+    _: u64,
+    _: bool,
+    _: bool,
+    _: IrqOff<'_>,
+) -> bool {
     false
 }
 

@@ -4,6 +4,7 @@
 //! their C prototypes.
 
 use crate::bindings as b;
+use crate::context::PreemptGuard;
 use crate::csr::{self, num};
 use crate::interrupt;
 use crate::vcpu::Vcpu;
@@ -240,12 +241,7 @@ pub(crate) unsafe extern "C" fn kvm_cpu_has_pending_timer(vcpu: *mut b::kvm_vcpu
     if vcpu.mp_state() != b::KVM_MP_STATE_RUNNABLE {
         return 0;
     }
-    // SAFETY: Balanced below.
-    unsafe { b::kvm_la_preempt_disable() };
-    let pending = interrupt::is_pending(vcpu);
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
-    i32::from(pending)
+    i32::from(interrupt::is_pending(vcpu, PreemptGuard::new().pinned()))
 }
 
 /// kvm_arch_vcpu_should_kick: whether a kick must interrupt the guest.
@@ -263,12 +259,9 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_should_kick(vcpu: *mut b::kvm_vcpu
 /// kvm_arch_vcpu_in_kernel: the loaded vCPU's guest is in its kernel.
 #[no_mangle]
 pub(crate) extern "C" fn kvm_arch_vcpu_in_kernel(_vcpu: *mut b::kvm_vcpu) -> bool {
-    // SAFETY: Balanced below.
-    unsafe { b::kvm_la_preempt_disable() };
-    let crmd = la_arch::csr::Crmd(csr::guest_read::<{ num::CRMD }>());
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
-    crmd.plv() == 0
+    // No other vCPU's registers are loaded meanwhile.
+    let _guard = PreemptGuard::new();
+    la_arch::csr::Crmd(csr::guest_read::<{ num::CRMD }>()).plv() == 0
 }
 
 /// kvm_arch_vcpu_preempted_in_kernel: not known of a vCPU that is off the CPU.

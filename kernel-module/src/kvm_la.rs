@@ -11,6 +11,7 @@
 use kernel::prelude::*;
 
 mod bindings;
+mod context;
 mod cpu;
 mod csr;
 mod exit;

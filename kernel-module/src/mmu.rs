@@ -261,8 +261,13 @@ pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
             let initially_set = unsafe { b::kvm_la_dirty_log_init_set(kvm) };
             // SAFETY: The VM is alive; both slots exist when flags change, and
             // `slots_lock` is held.
-            let (vm, old, new) =
-                unsafe { (Vm::from_c(kvm), SlotPointer::new(old), SlotPointer::new(new)) };
+            let (vm, old, new) = unsafe {
+                (
+                    Vm::from_c(kvm),
+                    SlotPointer::new(old),
+                    SlotPointer::new(new),
+                )
+            };
             let (Some(old), Some(new)) = (old, new) else {
                 return;
             };

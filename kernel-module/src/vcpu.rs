@@ -35,6 +35,7 @@ use kvm_core::vpid::Vpid;
 use la_arch::csr::Llbctl;
 
 use crate::bindings as b;
+use crate::context::{IrqOff, IrqSaveGuard, Pinned};
 use crate::cpu::{host, PerCpu};
 use crate::csr::{self, num};
 use crate::fpu;
@@ -184,9 +185,8 @@ impl Vcpu {
     }
 
     /// The data of the CPU that the vCPU is loaded on, and its number.
-    /// Preemption is off.
     #[inline]
-    pub(crate) fn this_cpu(&self) -> (i32, &PerCpu) {
+    pub(crate) fn this_cpu(&self, _: Pinned<'_>) -> (i32, &PerCpu) {
         let (cpu, percpu) = self.here.get();
         // SAFETY: Set by `load`, before any caller runs, to memory that lives as
         // long as the host; the scheduler's notifiers call `load` again on
@@ -421,11 +421,11 @@ fn save_msgint(file: &mut CsrFile) {
 
 impl Vcpu {
     /// Puts the vCPU's state into the guest registers of this CPU, as far as
-    /// they do not hold it already. Interrupts are off.
-    fn load(&self, cpu: i32) {
+    /// they do not hold it already.
+    fn load(&self, cpu: i32, irq_off: IrqOff<'_>) {
         use core::sync::atomic::Ordering::Relaxed;
 
-        let percpu = host().this_cpu();
+        let percpu = host().this_cpu(irq_off.pinned());
         self.here.set((cpu, percpu));
         let this: *const Vcpu = self;
         if self.last_cpu.get() != cpu || !core::ptr::eq(percpu.last_vcpu.load(Relaxed), this) {
@@ -433,7 +433,7 @@ impl Vcpu {
             self.clear_flag(flag::CSR_LOADED);
             self.switch.host_eentry.set(csr::read::<{ num::EENTRY }>());
         }
-        timer::load(self);
+        timer::load(self, irq_off);
         if self.steal.get().address().is_some() {
             self.make_request(request::STEAL_UPDATE);
         }
@@ -456,9 +456,9 @@ impl Vcpu {
         self.set_flag(flag::CSR_LOADED);
     }
 
-    /// Takes the vCPU's state out of the guest registers. Interrupts are off.
-    fn put(&self) {
-        fpu::lose(self);
+    /// Takes the vCPU's state out of the guest registers.
+    fn put(&self, irq_off: IrqOff<'_>) {
+        fpu::lose(self, irq_off.pinned());
         if !self.flag(flag::CSR_SAVED) {
             save_csrs(self.csr());
             if self.cpucfg().msgint() {
@@ -467,7 +467,7 @@ impl Vcpu {
             self.csr().set(num::GSTAT, csr::read::<{ num::GSTAT }>());
             self.set_flag(flag::CSR_SAVED);
         }
-        timer::save(self);
+        timer::save(self, irq_off);
         self.csr().set(num::GINTC, csr::read::<{ num::GINTC }>());
     }
 }
@@ -481,11 +481,7 @@ impl Vcpu {
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_load(kvm_vcpu: *mut b::kvm_vcpu, cpu: i32) {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
-    // SAFETY: Paired below.
-    let flags = unsafe { b::kvm_la_irq_save() };
-    vcpu.load(cpu);
-    // SAFETY: Paired above.
-    unsafe { b::kvm_la_irq_restore(flags) };
+    vcpu.load(cpu, IrqSaveGuard::new().irq_off());
 }
 
 /// kvm_arch_vcpu_put: by vcpu_put and when the thread is scheduled out.
@@ -501,13 +497,10 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_put(kvm_vcpu: *mut b::kvm_vcpu) {
     if unsafe { (*kvm_vcpu).preempted } {
         steal::preempted(vcpu);
     }
-    // SAFETY: Paired below.
-    let flags = unsafe { b::kvm_la_irq_save() };
+    let guard = IrqSaveGuard::new();
     // SAFETY: Reads the CPU's number.
     vcpu.last_cpu.set(unsafe { b::kvm_la_cpu() } as i32);
-    vcpu.put();
-    // SAFETY: Paired above.
-    unsafe { b::kvm_la_irq_restore(flags) };
+    vcpu.put(guard.irq_off());
 }
 
 /// kvm_arch_vcpu_create.
