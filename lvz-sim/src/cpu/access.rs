@@ -3,10 +3,9 @@
 //! Loads and stores of a CPU: one look-up in the software TLB, and what
 //! happens when that fails.
 
-use super::{Cpu, Value};
-use crate::isa::{Step, Stop};
-use crate::mem::Bus;
+use super::{Cpu, Step, Stop};
 use crate::mem::ram::{PAGE_SIZE, page_flag};
+use crate::mem::{Bus, Value};
 use crate::mmu::{Access, PAGE_MASK};
 use la_arch::Exception;
 

@@ -6,9 +6,8 @@
 //! Reservations are kept on the bus, by CPU, because stores of others end
 //! them. A reservation covers 64 bytes, the cache line of the 3A5000.
 
-use super::{Cpu, Value};
-use crate::isa::Step;
-use crate::mem::Bus;
+use super::{Cpu, Step};
+use crate::mem::{Bus, Value};
 use la_arch::Exception;
 use la_arch::csr::Llbctl;
 

@@ -6,8 +6,7 @@
 
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, CsrFile, Reading, Trap};
-use crate::isa::{Step, Stop};
+use crate::cpu::{Cpu, CsrFile, Reading, Step, Stop, Trap};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{Dmw, TlbElo, number};
