@@ -9,14 +9,16 @@ from case import case, check
 from hotplug import PORTS, appears, device, goes, plug_all
 from userland import USERLAND, enter_userland
 
+# QEMU puts memory modules directly behind RAM, of which 256 MiB are elsewhere. The guest's
+# kernel adds only memory that begins at a multiple of its blocks, which are 512 MiB.
 MEMORY = """\
 <maxMemory slots='4' unit='MiB'>4096</maxMemory>
-  <memory unit='MiB'>512</memory>"""
+  <memory unit='MiB'>768</memory>"""
 
 # Memory modules belong to a node.
-NODE = "<numa><cell id='0' cpus='0-3' memory='512' unit='MiB'/></numa>"
+NODE = "<numa><cell id='0' cpus='0-3' memory='768' unit='MiB'/></numa>"
 
-# As large as what the guest's kernel adds at once.
+# One block.
 MODULE_MIB = 512
 MODULE = f"""\
 <memory model='dimm'>
@@ -61,7 +63,7 @@ def memory(run):
     appears(shell, "more memory", f"[ $({total}) -gt {more} ]")
     # More than it had.
     shell.run("mkdir -p /big && mount -t tmpfs -o size=90% tmpfs /big", 60)
-    shell.run("dd if=/dev/zero of=/big/file bs=1M count=600 2>/dev/null && rm /big/file", 120)
+    shell.run("dd if=/dev/zero of=/big/file bs=1M count=900 2>/dev/null && rm /big/file", 120)
     domain.virsh("detach-device", path, "--live")
     goes(shell, "the module", f"[ $({total}) -gt {more} ]", 60)
     deadline = time.monotonic() + 20
