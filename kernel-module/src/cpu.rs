@@ -15,6 +15,7 @@ use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
+use crate::context::Pinned;
 use crate::csr::{self, num};
 use crate::switch::SwitchPage;
 use crate::vcpu::Vcpu;
@@ -133,9 +134,9 @@ impl Host {
         unsafe { &*b::kvm_la_percpu_ptr(self.percpu, cpu).cast::<PerCpu>() }
     }
 
-    /// State of this CPU. Preemption is off.
+    /// State of this CPU.
     #[inline]
-    pub(crate) fn this_cpu(&self) -> &PerCpu {
+    pub(crate) fn this_cpu(&self, _: Pinned<'_>) -> &PerCpu {
         // SAFETY: Reads the CPU's number.
         self.percpu(unsafe { b::kvm_la_cpu() })
     }
@@ -260,8 +261,10 @@ pub(crate) extern "C" fn kvm_arch_enable_virtualization_cpu() -> i32 {
     csr::flush_all_guests();
     let usetgid = Gtlbc(0).with_usetgid(true).0;
     csr::exchange::<{ num::GTLBC }>(usetgid, usetgid);
+    // SAFETY: C calls this on the CPU's hotplug thread or with interrupts off.
+    let pinned = unsafe { Pinned::assume() };
     host()
-        .this_cpu()
+        .this_cpu(pinned)
         .last_vcpu
         .store(core::ptr::null_mut(), Ordering::Relaxed);
     0

@@ -14,6 +14,7 @@ use la_arch::exception::interrupt as line;
 use la_arch::kvm::{guest_debug, hypercall as code};
 
 use crate::bindings as b;
+use crate::context::IrqOff;
 use crate::csr::{self, num};
 use crate::fault::{self, Answer};
 use crate::fpu;
@@ -50,17 +51,19 @@ pub(crate) fn csr_in_memory(vcpu: &Vcpu) -> bool {
 /// devices, memory that is at hand, hypercalls, first uses of a unit. [`LATER`] for
 /// the others, which [`handle`] must finish.
 #[inline]
-pub(crate) fn quick(vcpu: &Vcpu) -> i32 {
+pub(crate) fn quick(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
     match classify(vcpu.switch.estat.get()) {
-        Exit::Sensitive => gspr(vcpu),
-        exit @ (Exit::Load | Exit::Store | Exit::Fetch | Exit::Modify) => memory(vcpu, exit),
+        Exit::Sensitive => gspr(vcpu, irq_off),
+        exit @ (Exit::Load | Exit::Store | Exit::Fetch | Exit::Modify) => {
+            memory(vcpu, exit, irq_off)
+        }
         Exit::Hypercall => hvcl(vcpu),
-        Exit::FpDisabled => unit(vcpu, vcpu.cpucfg().fpu()),
-        Exit::LsxDisabled => unit(vcpu, vcpu.cpucfg().lsx()),
-        Exit::LasxDisabled => unit(vcpu, vcpu.cpucfg().lasx()),
+        Exit::FpDisabled => unit(vcpu, vcpu.cpucfg().fpu(), irq_off),
+        Exit::LsxDisabled => unit(vcpu, vcpu.cpucfg().lsx(), irq_off),
+        Exit::LasxDisabled => unit(vcpu, vcpu.cpucfg().lasx(), irq_off),
         Exit::LbtDisabled => {
             if vcpu.cpucfg().lbt() {
-                fpu::own_lbt(vcpu);
+                fpu::own_lbt(vcpu, irq_off.pinned());
             } else {
                 not_an_instruction(vcpu);
             }
@@ -100,9 +103,9 @@ fn not_an_instruction(vcpu: &Vcpu) {
 }
 
 /// First use of floating point or vectors since the vCPU came to this CPU.
-fn unit(vcpu: &Vcpu, present: bool) -> i32 {
+fn unit(vcpu: &Vcpu, present: bool, irq_off: IrqOff<'_>) -> i32 {
     if present {
-        fpu::own(vcpu);
+        fpu::own(vcpu, irq_off.pinned());
     } else {
         not_an_instruction(vcpu);
     }
@@ -114,7 +117,7 @@ fn advance(vcpu: &Vcpu) {
 }
 
 /// A sensitive instruction; [`LATER`] for an `idle` that must sleep.
-fn gspr(vcpu: &Vcpu) -> i32 {
+fn gspr(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
     let word = vcpu.switch.badi.get() as u32;
     let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
     trace::exit_gspr(vcpu.id, word);
@@ -145,7 +148,7 @@ fn gspr(vcpu: &Vcpu) -> i32 {
             let stat = vcpu.stat();
             stat.idle_exits = stat.idle_exits.wrapping_add(1);
             advance(vcpu);
-            if !interrupt::is_pending(vcpu) {
+            if !interrupt::is_pending(vcpu, irq_off.pinned()) {
                 return LATER;
             }
         }
@@ -186,7 +189,7 @@ fn address_error(vcpu: &Vcpu, exit: Exit, gpa: u64) {
 /// A fault in stage-2 translation: a device, or memory that is at hand. [`LATER`]
 /// for memory that the host must be asked for.
 #[inline]
-fn memory(vcpu: &Vcpu, exit: Exit) -> i32 {
+fn memory(vcpu: &Vcpu, exit: Exit, irq_off: IrqOff<'_>) -> i32 {
     let gpa = vcpu.switch.badv.get();
     if gpa >= vcpu.vm().gpa_limit {
         address_error(vcpu, exit, gpa);
@@ -197,7 +200,7 @@ fn memory(vcpu: &Vcpu, exit: Exit) -> i32 {
         return no_memory(&srcu, exit, gpa);
     };
     let write = exit.is_write() == Some(true);
-    if fault::quick(vcpu, &slot, gpa, write, exit == Exit::Modify) {
+    if fault::quick(vcpu, &slot, gpa, write, exit == Exit::Modify, irq_off) {
         GUEST
     } else {
         LATER
@@ -218,9 +221,10 @@ fn no_memory(srcu: &Srcu<'_>, exit: Exit, gpa: u64) -> i32 {
 fn fault(vcpu: &Vcpu, exit: Exit) -> i32 {
     let gpa = vcpu.switch.badv.get();
     let write = exit.is_write() == Some(true);
-    match fault::fault(vcpu, gpa, write, exit == Exit::Modify) {
+    let srcu = Srcu::lock(vcpu);
+    match fault::fault(&srcu, gpa, write, exit == Exit::Modify) {
         Answer::Mapped => GUEST,
-        Answer::NoMemory => no_memory(&Srcu::lock(vcpu), exit, gpa),
+        Answer::NoMemory => no_memory(&srcu, exit, gpa),
         Answer::Failed(error) => error.to_errno(),
     }
 }
@@ -256,22 +260,13 @@ fn hvcl(vcpu: &Vcpu) -> i32 {
         }
         Hypercall::User { args } => {
             stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
-            let run = vcpu.run();
-            // SAFETY: The shared page is the vCPU's.
-            unsafe {
-                (*run).exit_reason = b::KVM_EXIT_HYPERCALL;
-                let call = &raw mut (*run).__bindgen_anon_1.hypercall;
-                (*call).nr = u64::from(code::USER_SERVICE);
-                (*call).args = args;
-                (*call).ret = code::INVALID_CODE;
-                (*call).__bindgen_anon_1.flags = 0;
-            }
+            vcpu.run()
+                .ask_hypercall(u64::from(code::USER_SERVICE), args, code::INVALID_CODE);
             vcpu.pending_io.set(Some(PendingIo::Hypercall));
             return USER;
         }
         Hypercall::Breakpoint => {
-            // SAFETY: The shared page is the vCPU's.
-            unsafe { (*vcpu.run()).exit_reason = b::KVM_EXIT_DEBUG };
+            vcpu.run().set_exit_reason(b::KVM_EXIT_DEBUG);
             return USER;
         }
         Hypercall::Refused(result) => hypercall::resume(vcpu.gprs(), result),

@@ -15,23 +15,15 @@ use kvm_core::mmu::{self, FastFault, Flush, HugeRequest, Mapping, MemoryType, Mm
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
+use crate::context::IrqOff;
 use crate::cpu::host;
-use crate::mmu::{class_of, geometry, place, StageTwo};
-use crate::slots::SlotPointer;
+use crate::mmu::{geometry, StageTwo};
+use crate::slots::{SlotPointer, Srcu};
 use crate::vcpu::{request, Vcpu};
 use crate::vpid;
 
-/// Whether the slot's dirty pages are logged (kvm_slot_dirty_track_enabled).
-/// The slot is valid.
-#[inline]
-fn is_logged(slot: *const b::kvm_memory_slot) -> bool {
-    // SAFETY: By this function's contract.
-    unsafe { (*slot).flags & b::KVM_MEM_LOG_DIRTY_PAGES != 0 }
-}
-
 /// Makes guest physical address `gpa` in `slot` accessible, without waiting for
-/// anything: true if the guest can go on at once. Interrupts are off; the guest's
-/// GID is current. `modify`: the exit was PME.
+/// anything: true if the guest can go on at once. The guest's GID is current. `modify`: the exit was PME.
 ///
 /// `mmu_lock` is only tried: its holder may be waiting for this CPU to answer
 /// a kick. While it is held and no invalidation is under way, none can begin,
@@ -44,12 +36,12 @@ pub(crate) fn quick(
     gpa: u64,
     write: bool,
     modify: bool,
+    irq_off: IrqOff<'_>,
 ) -> bool {
     let kvm = vcpu.vm().kvm;
-    let slot = slot.get();
     let geometry = &geometry();
     let gfn = gpa >> geometry.page_shift();
-    let logging = is_logged(slot);
+    let logging = slot.is_logged();
     let cache = vcpu.table_cache.get();
     let done = StageTwo::try_locked(vcpu.vm(), cache, |tables| {
         let mut page: *mut b::page = null_mut();
@@ -59,7 +51,7 @@ pub(crate) fn quick(
             unsafe {
                 if (*cache).nobjs < geometry.cache_min() as i32
                     || b::kvm_la_mmu_invalidating_gfn(kvm, gfn)
-                    || b::kvm_prefetch_pages(slot, gfn, &raw mut page, 1) != 1
+                    || b::kvm_prefetch_pages(slot.get(), gfn, &raw mut page, 1) != 1
                 {
                     return None;
                 }
@@ -68,10 +60,10 @@ pub(crate) fn quick(
             let pfn = unsafe { b::kvm_la_page_to_pfn(page) } as u64;
             let huge = directory && {
                 // SAFETY: The slot is valid.
-                let hva = unsafe { b::kvm_la_gfn_to_hva_memslot(slot, gfn) };
+                let hva = unsafe { b::kvm_la_gfn_to_hva_memslot(slot.get(), gfn) };
                 let request = HugeRequest {
-                    slot: place(slot),
-                    class: class_of(slot),
+                    slot: slot.place(),
+                    class: slot.class(),
                     hva: hva as u64,
                     write,
                     dirty_logging: logging,
@@ -110,19 +102,19 @@ pub(crate) fn quick(
     };
     if done.dirtied && logging {
         // SAFETY: The slot is valid.
-        unsafe { b::mark_page_dirty_in_slot(kvm, slot, gfn) };
+        unsafe { b::mark_page_dirty_in_slot(kvm, slot.get(), gfn) };
     }
     match done.flush {
         Flush::None => {}
         Flush::Gpa(gpa) => {
             if mmu::flush_after_fault(host().processor.ptw, modify) {
-                vpid::flush_gpa(gpa);
+                vpid::flush_gpa(gpa, irq_off);
             }
         }
         // Nothing was replaced that other vCPUs could hold.
         Flush::Vcpu | Flush::All => {
             vpid::drop_entries(vcpu);
-            vpid::check(vcpu);
+            vpid::check(vcpu, irq_off);
         }
     }
     true
@@ -130,7 +122,14 @@ pub(crate) fn quick(
 
 /// Spin locks sleep: the other way takes them as they should be.
 #[cfg(CONFIG_PREEMPT_RT)]
-pub(crate) fn quick(_: &Vcpu, _: &SlotPointer<'_>, _: u64, _: bool, _: bool) -> bool {
+pub(crate) fn quick(
+    _: &Vcpu,
+    _: &SlotPointer<'_>,
+    _: u64,
+    _: bool,
+    _: bool,
+    _: IrqOff<'_>,
+) -> bool {
     false
 }
 
@@ -145,21 +144,15 @@ pub(crate) enum Answer {
 }
 
 /// Makes guest physical address `gpa` accessible. `modify`: the exit was PME.
-pub(crate) fn fault(vcpu: &Vcpu, gpa: u64, write: bool, modify: bool) -> Answer {
-    let kvm = vcpu.vm().kvm;
-    // SAFETY: The VM is alive; balanced below.
-    let index = unsafe { b::kvm_la_srcu_read_lock(kvm) };
-    let answer = match map(vcpu, gpa, write) {
+pub(crate) fn fault(srcu: &Srcu<'_>, gpa: u64, write: bool, modify: bool) -> Answer {
+    match map(srcu, gpa, write) {
         Ok(Some(flush)) => {
-            flush_for(vcpu, flush, modify);
+            flush_for(srcu.vcpu(), flush, modify);
             Answer::Mapped
         }
         Ok(None) => Answer::NoMemory,
         Err(error) => Answer::Failed(error),
-    };
-    // SAFETY: Locked above.
-    unsafe { b::kvm_la_srcu_read_unlock(kvm, index) };
-    answer
+    }
 }
 
 /// Arranges for `flush` before the next entry.
@@ -178,31 +171,30 @@ fn flush_for(vcpu: &Vcpu, flush: Flush, modify: bool) {
     }
 }
 
-/// Maps the page of `gpa`; None if there is no memory. Under srcu.
-fn map(vcpu: &Vcpu, gpa: u64, write: bool) -> Result<Option<Flush>> {
+/// Maps the page of `gpa`; None if there is no memory.
+fn map(srcu: &Srcu<'_>, gpa: u64, write: bool) -> Result<Option<Flush>> {
+    let vcpu = srcu.vcpu();
     let kvm = vcpu.vm().kvm;
     let geometry = &geometry();
     let gfn = gpa >> geometry.page_shift();
-    // SAFETY: Under srcu, on the vCPU's thread.
-    let slot = unsafe { b::kvm_vcpu_gfn_to_memslot(vcpu.kvm_vcpu, gfn) };
-    if slot.is_null() {
+    let Some(slot) = srcu.slot(gpa) else {
         return Ok(None);
-    }
-    let logging = is_logged(slot);
+    };
+    let logging = slot.is_logged();
     let fast = StageTwo::locked(vcpu.vm(), null_mut(), |tables| {
         mmu::fault_fast(tables, geometry, gpa, write, logging)
     });
     if let FastFault::Done { dirtied, flush } = fast {
         if dirtied {
             // SAFETY: As above.
-            unsafe { b::mark_page_dirty_in_slot(kvm, slot, gfn) };
+            unsafe { b::mark_page_dirty_in_slot(kvm, slot.get(), gfn) };
         }
         return Ok(Some(flush));
     }
 
     let mut writable = false;
     // SAFETY: As above.
-    let hva = unsafe { b::gfn_to_hva_memslot_prot(slot, gfn, &raw mut writable) };
+    let hva = unsafe { b::gfn_to_hva_memslot_prot(slot.get(), gfn, &raw mut writable) };
     // SAFETY: A test of a value.
     if unsafe { b::kvm_la_is_error_hva(hva) } || (write && !writable) {
         return Ok(None);
@@ -213,8 +205,8 @@ fn map(vcpu: &Vcpu, gpa: u64, write: bool) -> Result<Option<Flush>> {
         unsafe { b::kvm_mmu_topup_memory_cache(cache, geometry.cache_min() as i32) },
     )?;
     let request = HugeRequest {
-        slot: place(slot),
-        class: class_of(slot),
+        slot: slot.place(),
+        class: slot.class(),
         hva: hva as u64,
         write,
         dirty_logging: logging,
@@ -272,7 +264,7 @@ fn map(vcpu: &Vcpu, gpa: u64, write: bool) -> Result<Option<Flush>> {
             Some(Ok(mapped)) => {
                 if mapped.pte.is_dirty() {
                     // SAFETY: Under srcu.
-                    unsafe { b::mark_page_dirty_in_slot(kvm, slot, gfn) };
+                    unsafe { b::mark_page_dirty_in_slot(kvm, slot.get(), gfn) };
                 }
                 return Ok(Some(mapped.flush));
             }

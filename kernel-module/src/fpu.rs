@@ -5,11 +5,12 @@
 //! The registers are shared with the host. Root EUEN stays 0 while a guest runs
 //! until the guest uses a unit; that exits, and the vCPU's values are loaded
 //! before the next entry. They stay until the vCPU leaves the CPU
-//! (docs/lvz.md 10.2). Preemption is off in all functions.
+//! (docs/lvz.md 10.2).
 
 use la_arch::csr::Euen;
 
 use crate::bindings as b;
+use crate::context::{Pinned, PreemptGuard};
 use crate::csr::{self, num};
 use crate::trace;
 use crate::vcpu::{flag, Vcpu};
@@ -87,14 +88,14 @@ fn state(euen: Euen) -> u32 {
 }
 
 /// Loads the vCPU's registers of the widest unit that it has.
-pub(crate) fn own(vcpu: &Vcpu) {
+pub(crate) fn own(vcpu: &Vcpu, pinned: Pinned<'_>) {
     if vcpu.flag(flag::FPU) {
         return;
     }
     let fpu = vcpu.units.fpu.get();
     // SAFETY: The structure is the vCPU's own.
     if unsafe { (*fpu).fcsr } & FCSR_TM != 0 {
-        own_lbt(vcpu);
+        own_lbt(vcpu, pinned);
     }
     let euen = units(vcpu);
     enable(euen);
@@ -105,7 +106,7 @@ pub(crate) fn own(vcpu: &Vcpu) {
 }
 
 /// Saves the vCPU's registers and disables the units.
-pub(crate) fn lose(vcpu: &Vcpu) {
+pub(crate) fn lose(vcpu: &Vcpu, _: Pinned<'_>) {
     if vcpu.flag(flag::FPU) {
         let fpu = vcpu.units.fpu.get();
         let euen = units(vcpu);
@@ -121,7 +122,7 @@ pub(crate) fn lose(vcpu: &Vcpu) {
 }
 
 #[cfg(CONFIG_CPU_HAS_LBT)]
-pub(crate) fn own_lbt(vcpu: &Vcpu) {
+pub(crate) fn own_lbt(vcpu: &Vcpu, _: Pinned<'_>) {
     if vcpu.flag(flag::LBT) {
         return;
     }
@@ -140,33 +141,26 @@ fn lose_lbt(vcpu: &Vcpu) {
 }
 
 #[cfg(not(CONFIG_CPU_HAS_LBT))]
-pub(crate) fn own_lbt(_vcpu: &Vcpu) {}
+pub(crate) fn own_lbt(_: &Vcpu, _: Pinned<'_>) {}
 
 #[cfg(not(CONFIG_CPU_HAS_LBT))]
 fn lose_lbt(_vcpu: &Vcpu) {}
 
 /// The lanes of a floating-point or vector register, lowest first.
 pub(crate) fn read(vcpu: &Vcpu, register: kvm_core::decode::Fpr) -> [u64; 4] {
-    // SAFETY: Balanced below.
-    unsafe { b::kvm_la_preempt_disable() };
-    lose(vcpu);
+    let guard = PreemptGuard::new();
+    lose(vcpu, guard.pinned());
     // SAFETY: The structure holds the vCPU's values now; a union of integers.
-    let lanes = unsafe { (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 };
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
-    lanes
+    unsafe { (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 }
 }
 
 /// Sets the low `count` lanes of a register.
 pub(crate) fn write(vcpu: &Vcpu, register: kvm_core::decode::Fpr, lanes: [u64; 4], count: u8) {
-    // SAFETY: Balanced below.
-    unsafe { b::kvm_la_preempt_disable() };
-    lose(vcpu);
+    let guard = PreemptGuard::new();
+    lose(vcpu, guard.pinned());
     // SAFETY: As in `read`.
     let values = unsafe { &mut (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 };
     for (value, lane) in values.iter_mut().zip(lanes).take(usize::from(count)) {
         *value = lane;
     }
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
 }

@@ -4,6 +4,7 @@
 //! their C prototypes.
 
 use crate::bindings as b;
+use crate::context::PreemptGuard;
 use crate::csr::{self, num};
 use crate::interrupt;
 use crate::vcpu::Vcpu;
@@ -162,7 +163,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_get_mpstate(
     state: *mut b::kvm_mp_state,
 ) -> i32 {
     // SAFETY: By this function's contract.
-    unsafe { (*state).mp_state = Vcpu::from_c(vcpu).mp_state.get() };
+    unsafe { (*state).mp_state = Vcpu::from_c(vcpu).mp_state() };
     0
 }
 
@@ -181,7 +182,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_mpstate(
     if state != b::KVM_MP_STATE_RUNNABLE && state != b::KVM_MP_STATE_STOPPED {
         return INVALID;
     }
-    vcpu.mp_state.set(state);
+    vcpu.set_mp_state(state);
     0
 }
 
@@ -224,7 +225,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_set_guest_debug(
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_runnable(vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(vcpu) };
-    let running = vcpu.mp_state.get() == b::KVM_MP_STATE_RUNNABLE;
+    let running = vcpu.mp_state() == b::KVM_MP_STATE_RUNNABLE;
     i32::from(running && vcpu.interrupts.peek().raised() != 0)
 }
 
@@ -237,15 +238,10 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_runnable(vcpu: *mut b::kvm_vcpu) -
 pub(crate) unsafe extern "C" fn kvm_cpu_has_pending_timer(vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(vcpu) };
-    if vcpu.mp_state.get() != b::KVM_MP_STATE_RUNNABLE {
+    if vcpu.mp_state() != b::KVM_MP_STATE_RUNNABLE {
         return 0;
     }
-    // SAFETY: Balanced below.
-    unsafe { b::kvm_la_preempt_disable() };
-    let pending = interrupt::is_pending(vcpu);
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
-    i32::from(pending)
+    i32::from(interrupt::is_pending(vcpu, PreemptGuard::new().pinned()))
 }
 
 /// kvm_arch_vcpu_should_kick: whether a kick must interrupt the guest.
@@ -263,12 +259,9 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_should_kick(vcpu: *mut b::kvm_vcpu
 /// kvm_arch_vcpu_in_kernel: the loaded vCPU's guest is in its kernel.
 #[no_mangle]
 pub(crate) extern "C" fn kvm_arch_vcpu_in_kernel(_vcpu: *mut b::kvm_vcpu) -> bool {
-    // SAFETY: Balanced below.
-    unsafe { b::kvm_la_preempt_disable() };
-    let crmd = la_arch::csr::Crmd(csr::guest_read::<{ num::CRMD }>());
-    // SAFETY: Disabled above.
-    unsafe { b::kvm_la_preempt_enable() };
-    crmd.plv() == 0
+    // No other vCPU's registers are loaded meanwhile.
+    let _guard = PreemptGuard::new();
+    la_arch::csr::Crmd(csr::guest_read::<{ num::CRMD }>()).plv() == 0
 }
 
 /// kvm_arch_vcpu_preempted_in_kernel: not known of a vCPU that is off the CPU.
@@ -281,12 +274,13 @@ pub(crate) extern "C" fn kvm_arch_vcpu_preempted_in_kernel(_vcpu: *mut b::kvm_vc
 ///
 /// # Safety
 ///
-/// C calls it for the running vCPU.
+/// C calls it on the CPU where the vCPU is loaded, in an interrupt handler.
 #[cfg(CONFIG_GUEST_PERF_EVENTS)]
 #[no_mangle]
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> usize {
-    // SAFETY: By this function's contract.
-    unsafe { Vcpu::from_c(vcpu) }.switch.pc.get() as usize
+    // SAFETY: By this function's contract. The vCPU's thread, which alone changes
+    // the word, does not run meanwhile; it does so by one instruction.
+    unsafe { Vcpu::from_c(vcpu).switch.pc.as_ptr().read_volatile() as usize }
 }
 
 /// kvm_arch_pmi_in_guest: a counter's interrupt while a vCPU is loaded belongs
@@ -294,7 +288,8 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_get_ip(vcpu: *mut b::kvm_vcpu) -> 
 ///
 /// # Safety
 ///
-/// C calls it with the loaded vCPU or null.
+/// C calls it with the vCPU that is loaded on this CPU, or null, in an interrupt
+/// handler.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn kvm_arch_pmi_in_guest(vcpu: *mut b::kvm_vcpu) -> bool {
     // SAFETY: By this function's contract.

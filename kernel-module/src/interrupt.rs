@@ -10,12 +10,13 @@ use kvm_core::exit::{inject, ExceptionState, Fault};
 use kvm_core::interrupt::{timer_raced, wakes, Taken};
 use la_arch::exception::interrupt as line;
 
+use crate::context::{IrqOff, Pinned};
 use crate::csr::{self, num};
 use crate::vcpu::Vcpu;
 
 /// Puts what was asked for into the guest's registers.
 #[inline]
-pub(crate) fn deliver(vcpu: &Vcpu) {
+pub(crate) fn deliver(vcpu: &Vcpu, _: IrqOff<'_>) {
     let taken = vcpu.interrupts.take();
     if !taken.is_empty() {
         write(vcpu, taken);
@@ -47,8 +48,8 @@ fn write(vcpu: &Vcpu, taken: Taken) {
 }
 
 /// Whether an interrupt that the guest has enabled is pending, be it in its
-/// registers or on the way there. The vCPU is loaded and preemption is off.
-pub(crate) fn is_pending(vcpu: &Vcpu) -> bool {
+/// registers or on the way there. The vCPU is loaded.
+pub(crate) fn is_pending(vcpu: &Vcpu, _: Pinned<'_>) -> bool {
     wakes(
         csr::guest_read::<{ num::ESTAT }>(),
         csr::read::<{ num::GINTC }>(),
@@ -67,7 +68,7 @@ pub(crate) fn queue_exception(vcpu: &Vcpu, fault: Fault) {
 
 /// Gives the guest the exception that waits, if any.
 #[inline]
-pub(crate) fn deliver_exception(vcpu: &Vcpu) {
+pub(crate) fn deliver_exception(vcpu: &Vcpu, _: IrqOff<'_>) {
     let mut queue = vcpu.exception.get();
     if !queue.is_pending() {
         return;

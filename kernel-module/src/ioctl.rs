@@ -14,6 +14,7 @@ use crate::bindings as b;
 use crate::bindings::constant as c;
 use crate::cpu::host;
 use crate::one_reg;
+use crate::slots::Srcu;
 use crate::steal;
 use crate::vcpu::Vcpu;
 use crate::vm::Vm;
@@ -182,18 +183,8 @@ fn set_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
     }
     let record =
         StealTime::parse(read(attr.addr as usize)?).map_err(|error| failure(error.errno()))?;
-    if let Some(address) = record {
-        let kvm = vcpu.vm().kvm;
-        // SAFETY: The VM is alive; balanced.
-        let valid = unsafe {
-            let index = b::kvm_la_srcu_read_lock(kvm);
-            let hva = b::gfn_to_hva(kvm, address >> c::PAGE_SHIFT);
-            b::kvm_la_srcu_read_unlock(kvm, index);
-            !b::kvm_la_is_error_hva(hva)
-        };
-        if !valid {
-            return Err(EINVAL);
-        }
+    if record.is_some_and(|address| !Srcu::lock(vcpu).has_memory(address)) {
+        return Err(EINVAL);
     }
     steal::set(vcpu, record);
     Ok(())

@@ -11,6 +11,7 @@
 use kernel::prelude::*;
 
 mod bindings;
+mod context;
 mod cpu;
 mod csr;
 mod exit;
@@ -26,6 +27,7 @@ mod module;
 mod one_reg;
 mod pmu;
 mod run;
+mod run_page;
 mod slots;
 mod steal;
 mod switch;

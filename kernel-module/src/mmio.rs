@@ -108,17 +108,8 @@ fn load_register(vcpu: &Vcpu, load: Load, data: [u8; 8]) {
 /// Asks user space for an access.
 #[inline]
 fn ask(vcpu: &Vcpu, direction: Direction, gpa: u64, len: u8, data: [u8; 8]) {
-    let run = vcpu.run();
-    // SAFETY: The shared page is the vCPU's; user space may change it at any
-    // time and is believed nothing but the data of a read.
-    unsafe {
-        (*run).exit_reason = b::KVM_EXIT_MMIO;
-        let mmio = &raw mut (*run).__bindgen_anon_1.mmio;
-        (*mmio).phys_addr = gpa;
-        (*mmio).len = u32::from(len);
-        (*mmio).is_write = u8::from(direction == Direction::Write);
-        (*mmio).data = data;
-    }
+    vcpu.run()
+        .ask_mmio(gpa, len, direction == Direction::Write, data);
     if direction == Direction::Write {
         trace::mmio(WRITE, len, gpa, data);
     }
@@ -212,16 +203,8 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
         u64::from(address),
         u64::from_le_bytes(data),
     );
-    let run = vcpu.run();
-    // SAFETY: As in `ask`.
-    unsafe {
-        (*run).exit_reason = b::KVM_EXIT_LOONGARCH_IOCSR;
-        let io = &raw mut (*run).__bindgen_anon_1.iocsr_io;
-        (*io).phys_addr = u64::from(address);
-        (*io).len = u32::from(access.width);
-        (*io).is_write = u8::from(access.direction == Direction::Write);
-        (*io).data = data;
-    }
+    let is_write = access.direction == Direction::Write;
+    vcpu.run().ask_iocsr(address, access.width, is_write, data);
     if access.direction == Direction::Read {
         vcpu.pending_io.set(Some(PendingIo::IocsrRead(access)));
     }
@@ -235,11 +218,7 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
     let run = vcpu.run();
     match pending {
         PendingIo::Load(load) => {
-            // SAFETY: As in `ask`.
-            let (data, gpa) = unsafe {
-                let mmio = &raw const (*run).__bindgen_anon_1.mmio;
-                ((*mmio).data, (*mmio).phys_addr)
-            };
+            let (data, gpa) = run.mmio_answer();
             trace::mmio(READ, load.width, gpa, data);
             load_register(vcpu, load, data);
             finish_instruction(vcpu);
@@ -248,8 +227,7 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
         PendingIo::Transfer(mut transfer) => {
             if let Some(request) = transfer.request() {
                 if request.direction == Direction::Read {
-                    // SAFETY: As in `ask`.
-                    let data = unsafe { (*run).__bindgen_anon_1.mmio.data };
+                    let (data, _) = run.mmio_answer();
                     trace::mmio(READ, request.len, request.gpa, data);
                     transfer.complete(data);
                 }
@@ -261,16 +239,12 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
             proceed(&Srcu::lock(vcpu), transfer)
         }
         PendingIo::IocsrRead(access) => {
-            // SAFETY: As in `ask`.
-            let data = unsafe { (*run).__bindgen_anon_1.iocsr_io.data };
-            let value = access.completed(u64::from_le_bytes(data));
+            let value = access.completed(run.iocsr_answer());
             access.rd.write(vcpu.gprs(), value);
             GUEST
         }
         PendingIo::Hypercall => {
-            // SAFETY: As in `ask`.
-            let result = unsafe { (*run).__bindgen_anon_1.hypercall.ret };
-            hypercall::resume(vcpu.gprs(), result);
+            hypercall::resume(vcpu.gprs(), run.hypercall_answer());
             finish_instruction(vcpu);
             GUEST
         }

@@ -8,14 +8,17 @@
 use core::ptr::null_mut;
 
 use kvm_core::mmu::{
-    self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, Slot,
-    SlotHuge, StatsDelta, Tables,
+    self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, SlotHuge,
+    StatsDelta, Tables,
 };
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
 use crate::cpu::host;
+use crate::slots::{class_flags, SlotPointer};
 use crate::vm::Vm;
+
+const EINVAL: i32 = b::EINVAL as i32;
 
 /// The layout of the tables, as constants where that helps.
 #[inline(always)]
@@ -195,33 +198,6 @@ impl Tables for StageTwo<'_> {
     }
 }
 
-/// Where a slot is. The slot is valid.
-pub(crate) fn place(slot: *const b::kvm_memory_slot) -> Slot {
-    let shift = host().geometry.page_shift();
-    // SAFETY: By this function's contract.
-    unsafe {
-        Slot {
-            gpa: (*slot).base_gfn << shift,
-            hva: (*slot).userspace_addr as u64,
-            size: ((*slot).npages as u64) << shift,
-        }
-    }
-}
-
-/// In `kvm_arch_memory_slot.flags`.
-const HUGE_CAPABLE: u64 = 1;
-/// As above.
-const HUGE_INCAPABLE: u64 = 2;
-
-pub(crate) fn class_of(slot: *const b::kvm_memory_slot) -> SlotHuge {
-    // SAFETY: The slot is valid.
-    match unsafe { (*slot).arch.flags } as u64 {
-        HUGE_CAPABLE => SlotHuge::Capable,
-        HUGE_INCAPABLE => SlotHuge::Incapable,
-        _ => SlotHuge::Partial,
-    }
-}
-
 /// kvm_arch_prepare_memory_region.
 ///
 /// # Safety
@@ -249,25 +225,17 @@ pub(crate) unsafe extern "C" fn kvm_arch_prepare_memory_region(
             if let Err(error) = mmu::check_slot(geometry, vm.gpa_limit, base, pages) {
                 return -error.errno();
             }
-            let flags = match SlotHuge::of(geometry, &place(new)) {
-                SlotHuge::Capable => HUGE_CAPABLE,
-                SlotHuge::Incapable => HUGE_INCAPABLE,
-                SlotHuge::Partial => 0,
-            };
-            // SAFETY: `new` is valid and not yet visible to others.
-            unsafe { (*new).arch.flags = flags as _ };
+            // SAFETY: `new` is valid and not yet visible to others; it is written
+            // to when it is no longer borrowed.
+            unsafe {
+                let Some(place) = SlotPointer::new(new).map(|slot| slot.place()) else {
+                    return -EINVAL;
+                };
+                (*new).arch.flags = class_flags(SlotHuge::of(geometry, &place)) as _;
+            }
             0
         }
         _ => 0,
-    }
-}
-
-fn slot_flags(slot: *const b::kvm_memory_slot) -> mmu::SlotFlags {
-    // SAFETY: The callers pass a slot that is valid or null.
-    let flags = unsafe { slot.as_ref() }.map_or(0, |slot| slot.flags);
-    mmu::SlotFlags {
-        log_dirty_pages: flags & b::KVM_MEM_LOG_DIRTY_PAGES != 0,
-        readonly: flags & b::KVM_MEM_READONLY != 0,
     }
 }
 
@@ -291,12 +259,22 @@ pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
         b::kvm_mr_change_KVM_MR_FLAGS_ONLY => {
             // SAFETY: Reads the VM's settings.
             let initially_set = unsafe { b::kvm_la_dirty_log_init_set(kvm) };
-            // SAFETY: The VM is alive.
-            let vm = unsafe { Vm::from_c(kvm) };
-            match mmu::flags_change(slot_flags(old), slot_flags(new), initially_set) {
+            // SAFETY: The VM is alive; both slots exist when flags change, and
+            // `slots_lock` is held.
+            let (vm, old, new) = unsafe {
+                (
+                    Vm::from_c(kvm),
+                    SlotPointer::new(old),
+                    SlotPointer::new(new),
+                )
+            };
+            let (Some(old), Some(new)) = (old, new) else {
+                return;
+            };
+            match mmu::flags_change(old.flags(), new.flags(), initially_set) {
                 FlagsChange::Nothing => {}
                 FlagsChange::WriteProtect => {
-                    let slot = place(new);
+                    let slot = new.place();
                     StageTwo::locked(vm, null_mut(), |tables| {
                         tables.may_yield = true;
                         let end = slot.gpa.wrapping_add(slot.size);
@@ -305,7 +283,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
                         tables.settle(outcome);
                     });
                 }
-                FlagsChange::Collapse => collapse(vm, new),
+                FlagsChange::Collapse => collapse(vm, &new),
             }
         }
         _ => {}
@@ -314,9 +292,9 @@ pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
 
 /// Dirty logging of a slot has ended: makes huge pages of what it split, where
 /// the host still has one.
-fn collapse(vm: &Vm, slot: *const b::kvm_memory_slot) {
+fn collapse(vm: &Vm, slot: &SlotPointer<'_>) {
     let geometry = &geometry();
-    let (place, class) = (place(slot), class_of(slot));
+    let (place, class) = (slot.place(), slot.class());
     let step = geometry.huge_size();
     let mut gpa = place.gpa;
     while gpa.wrapping_sub(place.gpa) < place.size {
@@ -357,7 +335,7 @@ fn collapse(vm: &Vm, slot: *const b::kvm_memory_slot) {
 ///
 /// # Safety
 ///
-/// C calls it with `mmu_lock` held.
+/// C calls it with `mmu_lock` held and a valid slot.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn kvm_arch_mmu_enable_log_dirty_pt_masked(
     kvm: *mut b::kvm,
@@ -366,11 +344,13 @@ pub(crate) unsafe extern "C" fn kvm_arch_mmu_enable_log_dirty_pt_masked(
     mask: usize,
 ) {
     let geometry = &geometry();
-    // SAFETY: The VM is alive.
-    let vm = unsafe { Vm::from_c(kvm) };
-    let base = place(slot)
-        .gpa
-        .wrapping_add(offset << geometry.page_shift());
+    // SAFETY: The VM is alive and the slot valid.
+    let (vm, slot) = unsafe { (Vm::from_c(kvm), SlotPointer::new(slot)) };
+    let Some(slot) = slot else {
+        return;
+    };
+    let start = slot.place().gpa;
+    let base = start.wrapping_add(offset << geometry.page_shift());
     StageTwo::held(vm, null_mut(), |tables| {
         let outcome = mmu::write_protect_mask(tables, geometry, base, mask as u64);
         tables.count(outcome.stats);
@@ -397,15 +377,17 @@ pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_all(kvm: *mut b::kvm) {
 ///
 /// # Safety
 ///
-/// C calls it with `slots_lock` held.
+/// C calls it with `slots_lock` held and a valid slot.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_memslot(
     kvm: *mut b::kvm,
     slot: *mut b::kvm_memory_slot,
 ) {
     // SAFETY: By this function's contract.
-    let vm = unsafe { Vm::from_c(kvm) };
-    let slot = place(slot);
+    let (vm, slot) = unsafe { (Vm::from_c(kvm), SlotPointer::new(slot)) };
+    let Some(slot) = slot.map(|slot| slot.place()) else {
+        return;
+    };
     StageTwo::locked(vm, null_mut(), |tables| {
         tables.may_yield = true;
         let outcome = mmu::unmap_range(

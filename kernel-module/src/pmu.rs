@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Performance counters, lent to a guest that uses them
-//! (docs/lvz.md 10.3). Interrupts are off in both functions.
+//! (docs/lvz.md 10.3).
 //!
 //! A guest's first access to a counter exits; the counters are lent before the
 //! next entry and taken back at every exit, as the host counts too. While one
@@ -9,6 +9,7 @@
 
 use la_arch::lvz::Gcfg;
 
+use crate::context::IrqOff;
 use crate::cpu::host;
 use crate::csr::{self, num};
 use crate::vcpu::{flag, request, Vcpu};
@@ -45,12 +46,12 @@ fn set_lent(count: u8) {
 }
 
 /// Lends the counters.
-pub(crate) fn own(vcpu: &Vcpu) {
+pub(crate) fn own(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
     let count = vcpu.cpucfg().counters();
     if count == 0 || vcpu.flag(flag::PMU) {
         return;
     }
-    let percpu = host().this_cpu();
+    let percpu = host().this_cpu(irq_off.pinned());
     each_counter!(N => {
         percpu.perf_count[N as usize].set(csr::read::<{ num::PERFCNTR0 + 2 * N }>());
         percpu.perf_control[N as usize].set(csr::write::<{ num::PERFCTRL0 + 2 * N }>(0));
@@ -68,14 +69,14 @@ pub(crate) fn own(vcpu: &Vcpu) {
 
 /// Takes them back, and asks for them again if the guest counts.
 #[inline]
-pub(crate) fn lose(vcpu: &Vcpu) {
+pub(crate) fn lose(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
     if vcpu.flag(flag::PMU) {
-        take_back(vcpu);
+        take_back(vcpu, irq_off);
     }
 }
 
 #[cold]
-fn take_back(vcpu: &Vcpu) {
+fn take_back(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
     let file = vcpu.csr();
     let mut controls = 0;
     each_counter!(N => {
@@ -92,7 +93,7 @@ fn take_back(vcpu: &Vcpu) {
     if controls & ENABLED != 0 {
         vcpu.make_request(request::PMU);
     }
-    let percpu = host().this_cpu();
+    let percpu = host().this_cpu(irq_off.pinned());
     each_counter!(N => {
         csr::write::<{ num::PERFCNTR0 + 2 * N }>(percpu.perf_count[N as usize].get());
     });

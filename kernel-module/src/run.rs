@@ -10,6 +10,7 @@ use core::arch::asm;
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
+use crate::context::{IrqGuard, IrqOff};
 use crate::cpu::host;
 use crate::exit;
 use crate::fpu;
@@ -52,7 +53,7 @@ fn check(vcpu: &Vcpu) -> i32 {
             return work;
         }
     }
-    if vcpu.mp_state.get() == b::KVM_MP_STATE_STOPPED {
+    if vcpu.mp_state() == b::KVM_MP_STATE_STOPPED {
         return stopped(vcpu);
     }
     if !vcpu.request_pending() {
@@ -81,58 +82,55 @@ fn stopped(vcpu: &Vcpu) -> i32 {
     if work < 0 {
         work
     } else {
-        // SAFETY: The shared page is the vCPU's.
-        unsafe { (*vcpu.run()).exit_reason = b::KVM_EXIT_INTR };
+        vcpu.run().set_exit_reason(b::KVM_EXIT_INTR);
         EINTR
     }
 }
 
-/// Prepares entry. [`GUEST`], with interrupts off and everything loaded; or
-/// another value, with interrupts on.
-fn prepare(vcpu: &Vcpu) -> i32 {
+/// Prepares entry: interrupts are off and everything is loaded. Or, with interrupts
+/// on, what else is next.
+fn prepare(vcpu: &Vcpu) -> Result<IrqGuard, i32> {
     loop {
         let next = check(vcpu);
         if next != GUEST {
-            return next;
+            return Err(next);
         }
-        // SAFETY: Enabled again below or by the guest's exit.
-        unsafe { b::kvm_la_irq_disable() };
-        interrupt::deliver_exception(vcpu);
-        vpid::check(vcpu);
+        let guard = IrqGuard::new();
+        let irq_off = guard.irq_off();
+        interrupt::deliver_exception(vcpu, irq_off);
+        vpid::check(vcpu, irq_off);
         // From here on a kick sends an interrupt; what was asked for before is
         // seen below.
         vcpu.set_mode(b::IN_GUEST_MODE);
-        interrupt::deliver(vcpu);
+        interrupt::deliver(vcpu, irq_off);
         if vcpu.request_pending() {
-            late_requests(vcpu);
+            late_requests(vcpu, irq_off);
         }
         vcpu.clear_flag(flag::CSR_SAVED);
-        if !vcpu.request_pending() && !work_pending() {
-            return GUEST;
+        if may_reenter(vcpu) {
+            return Ok(guard);
         }
         if vcpu.flag(flag::PMU) {
-            pmu::lose(vcpu);
+            pmu::lose(vcpu, irq_off);
             vcpu.make_request(request::PMU);
         }
         vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
-        // SAFETY: Disabled above.
-        unsafe { b::kvm_la_irq_enable() };
     }
 }
 
-/// Requests that touch the CPU. Interrupts are off; the GID is current.
-fn late_requests(vcpu: &Vcpu) {
+/// Requests that touch the CPU. The GID is current.
+fn late_requests(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
     if vcpu.check_request(request::PMU) {
-        pmu::own(vcpu);
+        pmu::own(vcpu, irq_off);
     }
     if vcpu.check_request(request::TLB_FLUSH_GPA) {
-        vpid::flush_gpa(vcpu.flush_gpa.get());
+        vpid::flush_gpa(vcpu.flush_gpa.get(), irq_off);
     }
     if vcpu.check_request(request::FPU_LOAD) {
-        fpu::own(vcpu);
+        fpu::own(vcpu, irq_off.pinned());
     }
     if vcpu.check_request(request::LBT_LOAD) {
-        fpu::own_lbt(vcpu);
+        fpu::own_lbt(vcpu, irq_off.pinned());
     }
 }
 
@@ -183,16 +181,21 @@ extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
     // Most exits are over without turning interrupts on. The mode stays
     // IN_GUEST_MODE meanwhile: a kick interrupts this CPU, which shows as soon
     // as the guest is entered.
-    pmu::lose(vcpu);
-    let quick = exit::quick(vcpu);
+    // SAFETY: The world switch calls this with interrupts off, and expects the same
+    // again.
+    let guard = unsafe { IrqGuard::adopt() };
+    let irq_off = guard.irq_off();
+    pmu::lose(vcpu, irq_off);
+    let quick = exit::quick(vcpu, irq_off);
     if quick == GUEST && may_reenter(vcpu) {
-        interrupt::deliver_exception(vcpu);
-        interrupt::deliver(vcpu);
+        interrupt::deliver_exception(vcpu, irq_off);
+        interrupt::deliver(vcpu, irq_off);
         if state_matters {
             // SAFETY: Interrupts are off.
             unsafe { b::kvm_la_guest_state_enter() };
         }
         trace::reenter(vcpu.id, vcpu.switch.pc.get());
+        guard.leave();
         return GUEST;
     }
 
@@ -205,30 +208,33 @@ extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
         b::kvm_la_guest_timing_exit();
     }
     if quick == USER {
+        guard.leave();
         return USER;
     }
-    // SAFETY: The interrupt that ended the guest's run, if any, is taken now.
-    unsafe { b::kvm_la_irq_enable() };
+    // The interrupt that ended the guest's run, if any, is taken now.
+    drop(guard);
 
     let mut next = match quick {
         LATER => exit::handle(vcpu),
         next => next,
     };
     if next == GUEST {
-        next = prepare(vcpu);
+        match prepare(vcpu) {
+            Ok(guard) => {
+                // SAFETY: Interrupts are off.
+                unsafe {
+                    b::kvm_la_guest_timing_enter();
+                    b::kvm_la_guest_state_enter();
+                }
+                trace::reenter(vcpu.id, vcpu.switch.pc.get());
+                guard.leave();
+                return GUEST;
+            }
+            Err(other) => next = other,
+        }
     }
-    if next != GUEST {
-        // SAFETY: As the world switch expects.
-        unsafe { b::kvm_la_irq_disable() };
-        return next;
-    }
-    // SAFETY: Interrupts are off.
-    unsafe {
-        b::kvm_la_guest_timing_enter();
-        b::kvm_la_guest_state_enter();
-    }
-    trace::reenter(vcpu.id, vcpu.switch.pc.get());
-    GUEST
+    IrqGuard::new().leave();
+    next
 }
 
 /// Nothing that needs interrupts on waits for the vCPU, as far as this CPU is not
@@ -247,8 +253,7 @@ fn may_reenter(vcpu: &Vcpu) -> bool {
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vcpu) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
-    let run = vcpu.run();
-    // SAFETY: Both are alive.
+    // SAFETY: The vCPU is alive.
     let wants_to_run = unsafe { (*kvm_vcpu).wants_to_run };
     let mut next = GUEST;
     // What user space did for the guest since the last exit.
@@ -268,8 +273,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         sync_regs::store(vcpu);
         return EINTR;
     }
-    // SAFETY: The shared page is the vCPU's.
-    unsafe { (*run).exit_reason = b::KVM_EXIT_UNKNOWN };
+    vcpu.run().set_exit_reason(b::KVM_EXIT_UNKNOWN);
     // SAFETY: The host's registers are saved, so that the guest's may be loaded.
     unsafe { b::kvm_la_lose_fpu() };
     // SAFETY: Balanced below.
@@ -277,20 +281,22 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         b::vcpu_load(kvm_vcpu);
         b::kvm_sigset_activate(kvm_vcpu);
     }
-    next = prepare(vcpu);
-    if next == GUEST {
-        // SAFETY: Interrupts are off and the vCPU is loaded; `vcpu_load` and
-        // `prepare` filled the rest of the switch state.
-        next = unsafe {
-            b::kvm_la_guest_timing_enter();
-            b::kvm_la_guest_state_enter();
-            trace::enter(vcpu.id, vcpu.switch.pc.get());
-            host().switch.enter(&vcpu.switch)
-        };
-        trace::out(vcpu.id, vcpu.switch.pc.get());
-        // SAFETY: The world switch returns with interrupts off.
-        unsafe { b::kvm_la_irq_enable() };
-    }
+    next = match prepare(vcpu) {
+        Err(next) => next,
+        Ok(_guard) => {
+            // SAFETY: Interrupts are off and the vCPU is loaded; `vcpu_load` and
+            // `prepare` filled the rest of the switch state.
+            let next = unsafe {
+                b::kvm_la_guest_timing_enter();
+                b::kvm_la_guest_state_enter();
+                trace::enter(vcpu.id, vcpu.switch.pc.get());
+                host().switch.enter(&vcpu.switch)
+            };
+            trace::out(vcpu.id, vcpu.switch.pc.get());
+            // The world switch returned with interrupts off.
+            next
+        }
+    };
     // SAFETY: Balances the above.
     unsafe {
         b::kvm_sigset_deactivate(kvm_vcpu);

@@ -5,10 +5,12 @@
 
 use core::cell::UnsafeCell;
 
-use kvm_core::steal_time::{PREEMPTED, RECORD_SIZE, STEAL, VCPU_PREEMPTED, VERSION};
+use kvm_core::steal_time::{StealTime, PREEMPTED, RECORD_SIZE, STEAL, VCPU_PREEMPTED, VERSION};
 use la_arch::kvm::para;
 
 use crate::bindings as b;
+use crate::context::PreemptGuard;
+use crate::slots::Srcu;
 use crate::vcpu::{request, Vcpu};
 
 /// The thread's waiting time so far, in nanoseconds.
@@ -19,14 +21,22 @@ fn run_delay() -> u64 {
 
 /// Starts the record at `address`, or stops.
 pub(crate) fn set(vcpu: &Vcpu, address: Option<u64>) {
-    let mut steal = vcpu.steal.get();
-    match address {
-        Some(address) => {
-            steal.enable(address, run_delay());
-            vcpu.make_request(request::STEAL_UPDATE);
-        }
+    change(vcpu, |steal| match address {
+        Some(address) => steal.enable(address, run_delay()),
         None => steal.disable(),
+    });
+    if address.is_some() {
+        vcpu.make_request(request::STEAL_UPDATE);
     }
+}
+
+/// Changes the state on the vCPU's thread. Preemption is off meanwhile: the
+/// scheduler's notifier changes it too ([`preempted`]), and neither change may be
+/// lost.
+fn change(vcpu: &Vcpu, f: impl FnOnce(&mut StealTime)) {
+    let _guard = PreemptGuard::new();
+    let mut steal = vcpu.steal.get();
+    f(&mut steal);
     vcpu.steal.set(steal);
 }
 
@@ -38,10 +48,10 @@ fn with_record(vcpu: &Vcpu, cache: &UnsafeCell<b::gfn_to_hva_cache>, f: impl FnO
     };
     let kvm = vcpu.vm().kvm;
     let cache = cache.get();
+    let _srcu = Srcu::lock(vcpu);
     // SAFETY: The VM is alive; the cache is the vCPU's own, and its slot is
     // valid under srcu while the generation agrees.
     unsafe {
-        let index = b::kvm_la_srcu_read_lock(kvm);
         let generation = b::kvm_la_memslots_generation(kvm);
         let current = (*cache).generation == generation && (*cache).gpa == gpa;
         if current || b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, RECORD_SIZE as _) == 0 {
@@ -52,14 +62,12 @@ fn with_record(vcpu: &Vcpu, cache: &UnsafeCell<b::gfn_to_hva_cache>, f: impl FnO
         } else {
             (*cache).gpa = u64::MAX;
         }
-        b::kvm_la_srcu_read_unlock(kvm, index);
     }
 }
 
 /// Writes the record, before the guest is entered; may sleep.
 pub(crate) fn update(vcpu: &Vcpu) {
     with_record(vcpu, &vcpu.steal_cache, |record| {
-        let mut steal = vcpu.steal.get();
         let (mut version, mut total) = (0, 0);
         // SAFETY: Addresses in a memory slot of the VMM; a page that cannot be
         // had makes the access fail.
@@ -68,15 +76,14 @@ pub(crate) fn update(vcpu: &Vcpu) {
                 if b::kvm_la_put_user_u8(0, record.wrapping_add(PREEMPTED)) != 0 {
                     return;
                 }
-                steal.preempted_written(false);
-                vcpu.steal.set(steal);
+                change(vcpu, |steal| steal.preempted_written(false));
             }
             if b::kvm_la_get_user_u32(&raw mut version, record.wrapping_add(VERSION)) != 0
                 || b::kvm_la_get_user_u64(&raw mut total, record.wrapping_add(STEAL)) != 0
             {
                 return;
             }
-            let update = steal.update(version, total, run_delay());
+            let update = vcpu.steal.get().update(version, total, run_delay());
             if b::kvm_la_put_user_u32(update.version_begin, record.wrapping_add(VERSION)) != 0 {
                 return;
             }
@@ -86,8 +93,7 @@ pub(crate) fn update(vcpu: &Vcpu) {
             }
             b::kvm_la_smp_wmb();
             if b::kvm_la_put_user_u32(update.version_end, record.wrapping_add(VERSION)) == 0 {
-                steal.commit(&update);
-                vcpu.steal.set(steal);
+                change(vcpu, |steal| steal.commit(&update));
             }
         }
     });

@@ -15,7 +15,7 @@ use crate::run::Handler;
 
 /// What the world switch reads and writes, at the start of a `Vcpu`.
 ///
-/// Belongs to whoever holds the vCPU's mutex; the cells exist because entry
+/// Belongs to the thread that holds the vCPU's mutex; the cells exist because entry
 /// points share the `Vcpu` by reference.
 #[repr(C)]
 pub(crate) struct Switch {

@@ -6,52 +6,25 @@
 //!
 //! User space may change the page at any time: each word is read once.
 
-use core::mem::size_of;
-
 use kernel::prelude::*;
 use kvm_core::one_reg::Lbt;
 use la_arch::kvm::CPUCFG_WORDS;
 use la_arch::sync_regs as sets;
-use la_arch::sync_regs::{SyncRegs, ALL_CSRS, COUNTER_CSRS, CSRS};
+use la_arch::sync_regs::{SyncLbt, ALL_CSRS, COUNTER_CSRS, CSRS};
 
-use crate::bindings as b;
 use crate::one_reg;
+use crate::run_page::{read_register, write_register};
 use crate::vcpu::Vcpu;
 
-/// The registers of binary translation in the order of `la_arch`'s `SyncLbt`.
-const LBT: [Lbt; 6] = [
-    Lbt::Scr(0),
-    Lbt::Scr(1),
-    Lbt::Scr(2),
-    Lbt::Scr(3),
-    Lbt::Eflags,
-    Lbt::Ftop,
-];
-
-/// Where the registers are.
-fn area(run: *mut b::kvm_run) -> *mut SyncRegs {
-    // SAFETY: The shared page is the vCPU's; its `s` has room (checked where
-    // the type is defined). Only an address is taken.
-    unsafe { (&raw mut (*run).s).cast() }
-}
-
-/// The sets that user space wants to see, and those that it changed.
-fn wanted(run: *mut b::kvm_run) -> (u64, u64) {
-    // SAFETY: As for `area`.
-    unsafe {
-        (
-            (&raw const (*run).kvm_valid_regs).read_volatile(),
-            (&raw const (*run).kvm_dirty_regs).read_volatile(),
-        )
-    }
-}
+/// Floating-point and vector registers.
+const FPRS: usize = 32;
 
 /// Takes over what user space marked dirty, before the guest runs. EINVAL for
 /// sets that do not exist; for a value what KVM_SET_ONE_REG says of it. Then the
 /// sets and registers before it are taken over, and all stay marked.
 #[inline]
 pub(crate) fn load(vcpu: &Vcpu) -> Result {
-    let (valid, dirty) = wanted(vcpu.run());
+    let (valid, dirty) = vcpu.run().register_sets();
     if valid | dirty == 0 {
         return Ok(());
     }
@@ -70,70 +43,48 @@ fn load_sets(vcpu: &Vcpu, valid: u64, dirty: u64) -> Result {
     if dirty == 0 {
         return Ok(());
     }
-    let area = area(run);
     // Others depend on it.
     if dirty & sets::CPUCFG != 0 {
-        load_cpucfg(vcpu, area)?;
+        load_cpucfg(vcpu)?;
     }
     if dirty & sets::GENERAL != 0 {
-        // SAFETY: As for `area`; any words are values.
-        let (gpr, pc) = unsafe {
-            (
-                (&raw const (*area).gpr).read_volatile(),
-                (&raw const (*area).pc).read_volatile(),
-            )
-        };
         let gprs = vcpu.gprs();
-        *gprs = gpr;
+        *gprs = read_register!(run, gpr);
         gprs[0] = 0;
-        vcpu.switch.pc.set(pc);
+        vcpu.switch.pc.set(read_register!(run, pc));
     }
     if dirty & sets::CSR != 0 {
-        // SAFETY: As above.
-        let (values, chosen) = unsafe {
-            (
-                (&raw const (*area).csr).read_volatile(),
-                (&raw const (*area).csr_dirty).read_volatile(),
-            )
-        };
+        let values = read_register!(run, csr);
         if dirty & sets::CSR_SELECT == 0 {
             load_csrs(vcpu, &CSRS, &values)?;
         } else {
-            load_chosen(vcpu, &values, chosen)?;
+            load_chosen(vcpu, &values, read_register!(run, csr_dirty))?;
         }
     }
     if dirty & sets::FPU != 0 {
-        load_fpu(vcpu, area);
+        load_fpu(vcpu);
     }
     if dirty & sets::COUNTERS != 0 {
-        // SAFETY: As above.
-        let values = unsafe { (&raw const (*area).counters).read_volatile() };
-        load_csrs(vcpu, &COUNTER_CSRS, &values)?;
+        load_csrs(vcpu, &COUNTER_CSRS, &read_register!(run, counters))?;
     }
     if dirty & sets::LBT != 0 {
         if !vcpu.cpucfg().lbt() {
             return Err(ENXIO);
         }
-        // SAFETY: As above; `SyncLbt` is as many words as there are registers.
-        let values: [u64; LBT.len()] = unsafe {
-            (&raw const (*area).lbt)
-                .cast::<[u64; LBT.len()]>()
-                .read_volatile()
-        };
-        for (register, value) in LBT.into_iter().zip(values) {
-            one_reg::set_lbt(vcpu, register, value);
+        let lbt = read_register!(run, lbt);
+        for (n, value) in (0..).zip(lbt.scr) {
+            one_reg::set_lbt(vcpu, Lbt::Scr(n), value);
         }
+        one_reg::set_lbt(vcpu, Lbt::Eflags, lbt.eflags);
+        one_reg::set_lbt(vcpu, Lbt::Ftop, lbt.ftop);
     }
-    // SAFETY: As above.
-    unsafe { (&raw mut (*run).kvm_dirty_regs).write_volatile(0) };
+    run.clear_dirty_sets();
     Ok(())
 }
 
 /// Sets those CPUCFG words that differ.
-fn load_cpucfg(vcpu: &Vcpu, area: *const SyncRegs) -> Result {
-    // SAFETY: As for `area`; any words are values.
-    let words: [u32; CPUCFG_WORDS] = unsafe { (&raw const (*area).cpucfg).read_volatile() };
-    for (index, word) in (0..).zip(words) {
+fn load_cpucfg(vcpu: &Vcpu) -> Result {
+    for (index, word) in (0..).zip(read_register!(vcpu.run(), cpucfg)) {
         one_reg::set_cpucfg(vcpu, index, u64::from(word))?;
     }
     Ok(())
@@ -163,25 +114,21 @@ fn load_chosen(vcpu: &Vcpu, values: &[u64; CSRS.len()], chosen: u64) -> Result {
     Ok(())
 }
 
-fn load_fpu(vcpu: &Vcpu, area: *const SyncRegs) {
-    // SAFETY: The structure is the vCPU's own, and the page as for `area`; both
-    // have 32 registers.
-    unsafe {
-        let fpu = &mut *vcpu.units.fpu.get();
-        let from = &raw const (*area).fpu;
-        fpu.fcsr = (&raw const (*from).fcsr).read_volatile();
-        fpu.fcc = (&raw const (*from).fcc).read_volatile();
-        let lanes = (&raw const (*from).fpr).cast::<[u64; 4]>();
-        for (n, register) in fpu.fpr.iter_mut().enumerate() {
-            register.val64 = lanes.add(n).read_volatile();
-        }
+fn load_fpu(vcpu: &Vcpu) {
+    let run = vcpu.run();
+    // SAFETY: The structure is the vCPU's own.
+    let fpu = unsafe { &mut *vcpu.units.fpu.get() };
+    fpu.fcsr = read_register!(run, fpu.fcsr);
+    fpu.fcc = read_register!(run, fpu.fcc);
+    for (n, register) in fpu.fpr.iter_mut().enumerate().take(FPRS) {
+        register.val64 = read_register!(run, fpu.fpr[n]);
     }
 }
 
 /// Shows user space the registers that it asked for.
 #[inline]
 pub(crate) fn store(vcpu: &Vcpu) {
-    let (valid, _) = wanted(vcpu.run());
+    let (valid, _) = vcpu.run().register_sets();
     if valid != 0 {
         store_sets(vcpu, valid);
     }
@@ -190,62 +137,51 @@ pub(crate) fn store(vcpu: &Vcpu) {
 #[cold]
 #[inline(never)]
 fn store_sets(vcpu: &Vcpu, valid: u64) {
-    let area = area(vcpu.run());
+    let run = vcpu.run();
     if valid & sets::GENERAL != 0 {
-        // SAFETY: As in `load`.
-        unsafe {
-            (&raw mut (*area).gpr).write_volatile(*vcpu.gprs());
-            (&raw mut (*area).pc).write_volatile(vcpu.switch.pc.get());
-        }
+        write_register!(run, gpr = *vcpu.gprs());
+        write_register!(run, pc = vcpu.switch.pc.get());
     }
     let csr = |number| one_reg::get_csr(vcpu, number).unwrap_or(0);
     if valid & sets::CSR != 0 {
         one_reg::settle(vcpu);
-        // SAFETY: As in `load`.
-        unsafe { (&raw mut (*area).csr).write_volatile(CSRS.map(csr)) };
+        write_register!(run, csr = CSRS.map(csr));
     }
     if valid & sets::CPUCFG != 0 {
         let cpucfg = vcpu.cpucfg();
         let words: [u32; CPUCFG_WORDS] =
             core::array::from_fn(|index| cpucfg.get(index as u16).unwrap_or(0));
-        // SAFETY: As in `load`.
-        unsafe { (&raw mut (*area).cpucfg).write_volatile(words) };
+        write_register!(run, cpucfg = words);
     }
     if valid & sets::FPU != 0 {
-        store_fpu(vcpu, area);
+        store_fpu(vcpu);
     }
     if valid & sets::COUNTERS != 0 {
-        // SAFETY: As in `load`.
-        unsafe { (&raw mut (*area).counters).write_volatile(COUNTER_CSRS.map(csr)) };
+        write_register!(run, counters = COUNTER_CSRS.map(csr));
     }
     if valid & sets::LBT != 0 {
+        let value = |register| one_reg::get_lbt(vcpu, register);
         let values = if vcpu.cpucfg().lbt() {
-            LBT.map(|register| one_reg::get_lbt(vcpu, register))
+            SyncLbt {
+                scr: [0, 1, 2, 3].map(|n| value(Lbt::Scr(n))),
+                eflags: value(Lbt::Eflags),
+                ftop: value(Lbt::Ftop),
+            }
         } else {
-            [0; LBT.len()]
+            SyncLbt::default()
         };
-        // SAFETY: As in `load`.
-        unsafe {
-            (&raw mut (*area).lbt)
-                .cast::<[u64; LBT.len()]>()
-                .write_volatile(values)
-        };
+        write_register!(run, lbt = values);
     }
 }
 
-fn store_fpu(vcpu: &Vcpu, area: *mut SyncRegs) {
+fn store_fpu(vcpu: &Vcpu) {
+    let run = vcpu.run();
     // SAFETY: As in `load_fpu`.
-    unsafe {
-        let fpu = &*vcpu.units.fpu.get();
-        let to = &raw mut (*area).fpu;
-        (&raw mut (*to).fcsr).write_volatile(fpu.fcsr);
-        (&raw mut (*to).fcc).write_volatile(fpu.fcc);
-        let lanes = (&raw mut (*to).fpr).cast::<[u64; 4]>();
-        for (n, register) in fpu.fpr.iter().enumerate() {
-            lanes.add(n).write_volatile(register.val64);
-        }
+    let fpu = unsafe { &*vcpu.units.fpu.get() };
+    write_register!(run, fpu.fcsr = fpu.fcsr);
+    write_register!(run, fpu.fcc = fpu.fcc);
+    for (n, register) in fpu.fpr.iter().enumerate().take(FPRS) {
+        // SAFETY: A union of integers.
+        write_register!(run, fpu.fpr[n] = unsafe { register.val64 });
     }
 }
-
-// The words of `SyncLbt` are taken as an array.
-const _: () = assert!(size_of::<la_arch::sync_regs::SyncLbt>() == size_of::<[u64; LBT.len()]>());

@@ -9,6 +9,7 @@
 use kvm_core::timer::{Frequency, TI};
 
 use crate::bindings as b;
+use crate::context::IrqOff;
 use crate::cpu::host;
 use crate::csr::{self, num};
 use crate::vcpu::{flag, Vcpu};
@@ -51,9 +52,8 @@ unsafe extern "C" fn expired(timer: *mut b::hrtimer) -> b::hrtimer_restart {
     b::HRTIMER_NORESTART
 }
 
-/// Brings the timer and ESTAT back into the guest's registers. Interrupts are
-/// off.
-pub(crate) fn load(vcpu: &Vcpu) {
+/// Brings the timer and ESTAT back into the guest's registers.
+pub(crate) fn load(vcpu: &Vcpu, _: IrqOff<'_>) {
     let file = vcpu.csr();
     if vcpu.flag(flag::ALARM) {
         // SAFETY: As for `destroy`; the thread does not hold the timer's lock.
@@ -76,8 +76,8 @@ pub(crate) fn load(vcpu: &Vcpu) {
 }
 
 /// Takes the timer and ESTAT out of the guest's registers and, if the vCPU is
-/// about to sleep, sets the alarm. Interrupts are off.
-pub(crate) fn save(vcpu: &Vcpu) {
+/// about to sleep, sets the alarm.
+pub(crate) fn save(vcpu: &Vcpu, _: IrqOff<'_>) {
     let file = vcpu.csr();
     let tcfg = csr::guest_read::<{ num::TCFG }>();
     // TVAL before ESTAT: an expiry between the two is seen at least once.

@@ -11,10 +11,16 @@
 //!   between any two of its instructions while preemption is on. So what the
 //!   notifiers change (`csr`, `flags`, `timer`, `last_cpu`) is only read
 //!   and modified with preemption off, or while the vCPU is not loaded.
-//! * `interrupts`: anybody, atomically.
+//! * `interrupts`, `messages`, `msgint`, `mp_state`, and what never changes (`id`,
+//!   `kvm_vcpu`, `vm`): any thread, atomically. These are all that code may use
+//!   that has a vCPU by its number (the interrupt controllers) or from a hook
+//!   without the mutex.
+//! * `flags` and `switch.pc` are read by interrupt handlers too, on the CPU where
+//!   the vCPU is loaded (`kvm_arch_pmi_in_guest`, `kvm_arch_vcpu_get_ip`): between
+//!   two instructions of the vCPU's thread, never beside them.
 
 use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{fence, AtomicBool, AtomicI32, AtomicU64, Ordering};
+use core::sync::atomic::{fence, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use kernel::prelude::*;
 use kvm_core::cpucfg::GuestCpucfg;
@@ -29,10 +35,12 @@ use kvm_core::vpid::Vpid;
 use la_arch::csr::Llbctl;
 
 use crate::bindings as b;
+use crate::context::{IrqOff, IrqSaveGuard, Pinned};
 use crate::cpu::{host, PerCpu};
 use crate::csr::{self, num};
 use crate::fpu;
 use crate::run;
+use crate::run_page::RunPage;
 use crate::steal;
 use crate::switch::Switch;
 use crate::sync::{Class, Lock};
@@ -124,8 +132,8 @@ pub(crate) struct Vcpu {
     pub(crate) ipi: Lock<ipi::Core>,
     /// The exception to raise at the next entry.
     pub(crate) exception: Cell<ExceptionQueue>,
-    /// [`flag`]s.
-    pub(crate) flags: Cell<u32>,
+    /// [`flag`]s. One thread changes them, its CPU's interrupt handlers read them.
+    flags: AtomicU32,
     /// The physical CPU of the GID, or -1.
     pub(crate) cpu: Cell<i32>,
     /// Where the vCPU is loaded: the CPU and its data. Meaningful with
@@ -146,7 +154,7 @@ pub(crate) struct Vcpu {
     /// What waits for user space.
     pub(crate) pending_io: Cell<Option<PendingIo>>,
     /// KVM_MP_STATE_*.
-    pub(crate) mp_state: Cell<u32>,
+    mp_state: AtomicU32,
     /// Pages for stage-2 tables.
     pub(crate) table_cache: UnsafeCell<b::kvm_mmu_memory_cache>,
     /// Steal time.
@@ -177,9 +185,8 @@ impl Vcpu {
     }
 
     /// The data of the CPU that the vCPU is loaded on, and its number.
-    /// Preemption is off.
     #[inline]
-    pub(crate) fn this_cpu(&self) -> (i32, &PerCpu) {
+    pub(crate) fn this_cpu(&self, _: Pinned<'_>) -> (i32, &PerCpu) {
         let (cpu, percpu) = self.here.get();
         // SAFETY: Set by `load`, before any caller runs, to memory that lives as
         // long as the host; the scheduler's notifiers call `load` again on
@@ -197,9 +204,10 @@ impl Vcpu {
 
     /// The area shared with user space.
     #[inline]
-    pub(crate) fn run(&self) -> *mut b::kvm_run {
-        // SAFETY: The generic half lives as long as this one.
-        unsafe { (*self.kvm_vcpu).run }
+    pub(crate) fn run(&self) -> RunPage<'_> {
+        // SAFETY: The generic half lives as long as this one. Only the mutex's
+        // holder calls this.
+        unsafe { RunPage::new((*self.kvm_vcpu).run) }
     }
 
     /// The guest's general registers. Only the holder of the mutex calls this,
@@ -285,30 +293,50 @@ impl Vcpu {
     /// Tests a [`flag`].
     #[inline]
     pub(crate) fn flag(&self, flag: u32) -> bool {
-        self.flags.get() & flag != 0
+        self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
     /// Sets a [`flag`].
     #[inline]
     pub(crate) fn set_flag(&self, flag: u32) {
-        self.flags.set(self.flags.get() | flag);
+        let flags = self.flags.load(Ordering::Relaxed);
+        self.flags.store(flags | flag, Ordering::Relaxed);
     }
 
     /// Clears a [`flag`].
     #[inline]
     pub(crate) fn clear_flag(&self, flag: u32) {
-        self.flags.set(self.flags.get() & !flag);
+        let flags = self.flags.load(Ordering::Relaxed);
+        self.flags.store(flags & !flag, Ordering::Relaxed);
+    }
+
+    /// KVM_MP_STATE_*. From any thread.
+    ///
+    /// Relaxed (C: READ_ONCE, WRITE_ONCE): nothing is published with the state.
+    /// KVM_SET_MP_STATE and KVM_RUN, which obeys it, are ordered by the mutex.
+    /// Other threads ask `kvm_arch_vcpu_runnable` for a hint alone, whether the
+    /// vCPU is worth yielding to (kvm_vcpu_on_spin), and an old answer is one.
+    #[inline]
+    pub(crate) fn mp_state(&self) -> u32 {
+        self.mp_state.load(Ordering::Relaxed)
+    }
+
+    /// Sets it; for KVM_SET_MP_STATE.
+    pub(crate) fn set_mp_state(&self, state: u32) {
+        self.mp_state.store(state, Ordering::Relaxed);
     }
 
     /// What the guest's `cpucfg` reads.
     #[inline]
     pub(crate) fn cpucfg(&self) -> &GuestCpucfg {
-        // SAFETY: Changed by KVM_SET_ONE_REG only, which holds the mutex, as
-        // whoever reads it does; no reference outlives an ioctl's step.
+        // SAFETY: Changed by the mutex's holder while the vCPU is not loaded, and
+        // read by the same holder or by the notifiers of a loaded vCPU; no
+        // reference outlives an ioctl's step. Code without the mutex uses
+        // `has_msgint`.
         unsafe { &*self.cpucfg.get() }
     }
 
-    /// Changes it; for KVM_SET_ONE_REG.
+    /// Changes it; for the mutex's holder, while the vCPU is not loaded.
     pub(crate) fn set_cpucfg(&self, cpucfg: GuestCpucfg) {
         self.msgint.store(cpucfg.msgint(), Ordering::Relaxed);
         // SAFETY: As for `cpucfg`.
@@ -316,6 +344,9 @@ impl Vcpu {
     }
 
     /// Whether the guest has message interrupts. From any context.
+    ///
+    /// Relaxed: nothing is published with it. User space that sets CPUCFG and sends
+    /// a message from two threads at once has not said which comes first.
     pub(crate) fn has_msgint(&self) -> bool {
         self.msgint.load(Ordering::Relaxed)
     }
@@ -390,11 +421,11 @@ fn save_msgint(file: &mut CsrFile) {
 
 impl Vcpu {
     /// Puts the vCPU's state into the guest registers of this CPU, as far as
-    /// they do not hold it already. Interrupts are off.
-    fn load(&self, cpu: i32) {
+    /// they do not hold it already.
+    fn load(&self, cpu: i32, irq_off: IrqOff<'_>) {
         use core::sync::atomic::Ordering::Relaxed;
 
-        let percpu = host().this_cpu();
+        let percpu = host().this_cpu(irq_off.pinned());
         self.here.set((cpu, percpu));
         let this: *const Vcpu = self;
         if self.last_cpu.get() != cpu || !core::ptr::eq(percpu.last_vcpu.load(Relaxed), this) {
@@ -402,7 +433,7 @@ impl Vcpu {
             self.clear_flag(flag::CSR_LOADED);
             self.switch.host_eentry.set(csr::read::<{ num::EENTRY }>());
         }
-        timer::load(self);
+        timer::load(self, irq_off);
         if self.steal.get().address().is_some() {
             self.make_request(request::STEAL_UPDATE);
         }
@@ -425,9 +456,9 @@ impl Vcpu {
         self.set_flag(flag::CSR_LOADED);
     }
 
-    /// Takes the vCPU's state out of the guest registers. Interrupts are off.
-    fn put(&self) {
-        fpu::lose(self);
+    /// Takes the vCPU's state out of the guest registers.
+    fn put(&self, irq_off: IrqOff<'_>) {
+        fpu::lose(self, irq_off.pinned());
         if !self.flag(flag::CSR_SAVED) {
             save_csrs(self.csr());
             if self.cpucfg().msgint() {
@@ -436,7 +467,7 @@ impl Vcpu {
             self.csr().set(num::GSTAT, csr::read::<{ num::GSTAT }>());
             self.set_flag(flag::CSR_SAVED);
         }
-        timer::save(self);
+        timer::save(self, irq_off);
         self.csr().set(num::GINTC, csr::read::<{ num::GINTC }>());
     }
 }
@@ -450,11 +481,7 @@ impl Vcpu {
 pub(crate) unsafe extern "C" fn kvm_arch_vcpu_load(kvm_vcpu: *mut b::kvm_vcpu, cpu: i32) {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
-    // SAFETY: Paired below.
-    let flags = unsafe { b::kvm_la_irq_save() };
-    vcpu.load(cpu);
-    // SAFETY: Paired above.
-    unsafe { b::kvm_la_irq_restore(flags) };
+    vcpu.load(cpu, IrqSaveGuard::new().irq_off());
 }
 
 /// kvm_arch_vcpu_put: by vcpu_put and when the thread is scheduled out.
@@ -470,13 +497,10 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_put(kvm_vcpu: *mut b::kvm_vcpu) {
     if unsafe { (*kvm_vcpu).preempted } {
         steal::preempted(vcpu);
     }
-    // SAFETY: Paired below.
-    let flags = unsafe { b::kvm_la_irq_save() };
+    let guard = IrqSaveGuard::new();
     // SAFETY: Reads the CPU's number.
     vcpu.last_cpu.set(unsafe { b::kvm_la_cpu() } as i32);
-    vcpu.put();
-    // SAFETY: Paired above.
-    unsafe { b::kvm_la_irq_restore(flags) };
+    vcpu.put(guard.irq_off());
 }
 
 /// kvm_arch_vcpu_create.

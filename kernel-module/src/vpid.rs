@@ -3,14 +3,13 @@
 //! GIDs (vpids): each physical CPU gives them out in order; a vCPU gets a new
 //! one when it comes to a CPU, when all that the CPU had are used up, and
 //! whenever its translations must go (docs/lvz.md 6.8; `kvm_core::vpid`).
-//!
-//! Called with interrupts off.
 
 use kvm_core::vpid::VpidCheck;
 use la_arch::csr::Llbctl;
 use la_arch::lvz::{Gstat, Gtlbc};
 
 use crate::bindings::constant as c;
+use crate::context::IrqOff;
 use crate::cpu::host;
 use crate::csr::{self, num};
 use crate::trace;
@@ -21,9 +20,9 @@ const GID_SHIFT: u32 = 16;
 
 /// Makes sure that the vCPU has a GID that is valid on this CPU, in GSTAT and
 /// in the GTLBC value for the world switch.
-pub(crate) fn check(vcpu: &Vcpu) {
+pub(crate) fn check(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
     let host = host();
-    let (cpu, percpu) = vcpu.this_cpu();
+    let (cpu, percpu) = vcpu.this_cpu(irq_off.pinned());
     let mut vpids = percpu.vpids.get();
     let mut vpid = vcpu.vpid.get();
     let VpidCheck::New { flush_all } = vpids.check(&mut vpid, vcpu.cpu.get() != cpu) else {
@@ -59,7 +58,7 @@ pub(crate) fn drop_entries(vcpu: &Vcpu) {
 }
 
 /// Drops the stage-2 entry of `gpa`'s page pair for the vCPU's GID.
-pub(crate) fn flush_gpa(gpa: u64) {
+pub(crate) fn flush_gpa(gpa: u64, _: IrqOff<'_>) {
     let gid = Gstat(csr::read::<{ num::GSTAT }>()).gid() << GID_SHIFT;
     let pair = c::PAGE_SIZE << 1;
     csr::flush_stage2(gid, gpa & !(pair.wrapping_sub(1)));

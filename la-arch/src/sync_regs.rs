@@ -36,8 +36,9 @@ pub const SETS: u64 = GENERAL | CSR | CPUCFG | FPU | COUNTERS | LBT;
 /// The capability's value.
 pub const ALL: u64 = SETS | CSR_SELECT;
 
-/// The CSRs, in the order of [`SyncRegs::csr`]: those with a hardware copy for
-/// the guest that hold state. ESTAT is as KVM_GET_ONE_REG shows it.
+/// The CSRs, in the order of [`SyncRegs::csr`]: those that hold state and of which
+/// the CPU has a copy for the guest, and at the end four others that KVM keeps:
+/// IMPCTL1, IMPCTL2, GINTC and CTAG. ESTAT is as KVM_GET_ONE_REG shows it.
 pub const CSRS: [u16; 54] = [
     n::CRMD,
     n::PRMD,

@@ -11,6 +11,7 @@ mod guest_mode;
 mod interrupt;
 mod llsc;
 mod model;
+mod op;
 mod readings;
 mod timer;
 mod trap;
@@ -18,12 +19,12 @@ mod trap;
 pub use csr_access::CsrClass;
 pub use csr_file::CsrFile;
 pub use model::{Model, ModelError};
+pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 
 use crate::calls::Calls;
-use crate::isa::{Op, Step, Stop};
 use crate::mmu::{SoftTlb, Tlb};
 use crate::platform::CpuLines;
 use crate::stats::CpuStats;
@@ -35,37 +36,6 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(C, align(16))]
 pub struct VReg(pub [u64; 2]);
-
-/// A value that loads and stores move: `u8`, `u16`, `u32`, `u64`, `u128`
-/// (little-endian; so are the computers that this runs on).
-pub trait Value: Copy + bytemuck::Pod {
-    /// Size in bytes.
-    const SIZE: u8;
-    /// Zero.
-    const ZERO: Self;
-    /// From the low bits of a wide value.
-    fn truncate(wide: u128) -> Self;
-    /// To a wide value, zero-extended.
-    fn widen(self) -> u128;
-}
-
-macro_rules! values {
-    ($($t:ty)*) => {
-        $(impl Value for $t {
-            const SIZE: u8 = size_of::<$t>() as u8;
-            const ZERO: Self = 0;
-            #[inline(always)]
-            fn truncate(wide: u128) -> Self {
-                wide as $t
-            }
-            #[inline(always)]
-            fn widen(self) -> u128 {
-                u128::from(self)
-            }
-        })*
-    };
-}
-values!(u8 u16 u32 u64 u128);
 
 /// One CPU.
 pub struct Cpu {

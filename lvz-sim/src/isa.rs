@@ -3,12 +3,10 @@
 //! From an instruction word to the function that executes it.
 //!
 //! Each instruction group is a file below with a table of [`Insn`]s: an
-//! encoding from `la-arch` and its [`Handler`]. [`Decoder`] is built once from
+//! encoding from `la-arch` and its [`Handler`] (`cpu/op.rs`). [`Decoder`] is built once from
 //! the tables that the CPU model has; everything else is INE.
 
-use crate::cpu::Cpu;
-use crate::mem::Bus;
-use la_arch::insn::Encoding;
+pub use crate::cpu::{Ends, Group, Handler, Insn, Op, Step, Stop};
 
 mod alu;
 mod atomic;
@@ -39,90 +37,6 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub use decoder::Decoder;
-
-/// A decoded instruction, as the engine's blocks hold it.
-#[derive(Clone, Copy)]
-pub struct Op {
-    /// Executes it.
-    pub run: Handler,
-    /// The instruction word, for BADI and for uncommon fields.
-    pub insn: u32,
-    /// First immediate (see [`la_arch::insn::Operands::imm`]), unscaled.
-    pub imm: i32,
-    /// Number of instructions before it in its block.
-    pub idx: u16,
-    /// Bits 4:0.
-    pub rd: u8,
-    /// Bits 9:5.
-    pub rj: u8,
-    /// Bits 14:10.
-    pub rk: u8,
-    /// Bits 19:15.
-    pub ra: u8,
-    /// Second immediate.
-    pub imm2: i16,
-}
-
-/// Why an instruction does not simply go on to the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The handler has set `cpu.pc`; the instruction has retired.
-    Jump,
-    /// The handler has recorded an exception with [`Cpu::raise`] (or a memory
-    /// access of its has); the instruction has had no effect.
-    Trap,
-}
-
-/// What a handler returns.
-pub type Step<T = ()> = Result<T, Stop>;
-
-/// Executes one instruction.
-pub type Handler = fn(&mut Cpu, &mut Bus, &Op) -> Step;
-
-/// The feature that an instruction belongs to: what `--cpu` can switch and the
-/// unit in which coverage is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Group {
-    /// Integer, branches, memory access.
-    Integer,
-    /// Bound-checking accesses.
-    Bound,
-    /// Atomics.
-    Atomic,
-    /// CRC.
-    Crc,
-    /// Scalar floating point.
-    Fp,
-    /// 128-bit vectors.
-    Lsx,
-    /// Privileged.
-    Privileged,
-    /// Virtualization.
-    Lvz,
-}
-
-/// How an instruction ends a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ends {
-    /// It does not: the next instruction follows in the same block.
-    No,
-    /// Control transfer, or it changes something that block selection,
-    /// translation or interrupt delivery depends on.
-    Yes,
-}
-
-/// An instruction that this simulator implements.
-#[derive(Clone, Copy)]
-pub struct Insn {
-    /// Name, bits and operands.
-    pub encoding: &'static Encoding,
-    /// Its group.
-    pub group: Group,
-    /// Executes it.
-    pub run: Handler,
-    /// Whether it ends a block.
-    pub ends: Ends,
-}
 
 /// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
 /// where the left names are constants of the `la_arch::insn` module in scope as

@@ -3,10 +3,12 @@
 //! The physical address space as CPUs see it, and what they share.
 
 pub mod ram;
+mod value;
 
 use crate::platform::Platform;
 use ram::page_flag;
 pub use ram::{GuestRam, Ram};
+pub use value::Value;
 
 /// Everything outside a CPU: memory, devices, reservations.
 pub struct Bus {

@@ -137,7 +137,6 @@ pub struct Platform {
     power: Power,
     virtio: Vec<Transport>,
     lines: Vec<CpuLines>,
-    lines_changed: bool,
     dma: bool,
     /// The time of the last [`Self::advance`].
     advanced: u64,
@@ -191,7 +190,6 @@ impl Platform {
             power: Power::default(),
             virtio,
             lines: vec![CpuLines::default(); cpus],
-            lines_changed: true,
             dma: false,
             advanced: 0,
         })
@@ -208,7 +206,6 @@ impl Platform {
             transport.reset();
         }
         self.update_lines();
-        self.lines_changed = true;
     }
 
     /// Number of CPUs.
@@ -228,7 +225,7 @@ impl Platform {
 
     /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
     /// device answers there.
-    pub fn mmio_read(&mut self, now: u64, _cpu: usize, pa: u64, size: u8) -> Option<u64> {
+    pub fn mmio_read(&mut self, now: u64, pa: u64, size: u8) -> Option<u64> {
         let value = if let Some(offset) = within(pa, VIRTIO_BASE, self.virtio_span()) {
             let transport = self.virtio.get_mut((offset / VIRTIO_STRIDE) as usize)?;
             match offset % VIRTIO_STRIDE {
@@ -267,7 +264,7 @@ impl Platform {
     }
 
     /// Writes to a device; `false` if none answers.
-    pub fn mmio_write(&mut self, now: u64, _cpu: usize, pa: u64, size: u8, value: u64) -> bool {
+    pub fn mmio_write(&mut self, now: u64, pa: u64, size: u8, value: u64) -> bool {
         if let Some(offset) = within(pa, VIRTIO_BASE, self.virtio_span()) {
             let index = (offset / VIRTIO_STRIDE) as usize;
             let offset = offset % VIRTIO_STRIDE;
@@ -319,12 +316,12 @@ impl Platform {
     }
 
     /// IOCSR read by CPU `cpu`; unknown registers read zero.
-    pub fn iocsr_read(&mut self, _now: u64, cpu: usize, addr: u32, size: u8) -> u64 {
+    pub fn iocsr_read(&mut self, cpu: usize, addr: u32, size: u8) -> u64 {
         self.iocsr.read(cpu, addr, size)
     }
 
     /// IOCSR write by CPU `cpu`; unknown registers ignore it.
-    pub fn iocsr_write(&mut self, _now: u64, cpu: usize, addr: u32, size: u8, value: u64) {
+    pub fn iocsr_write(&mut self, cpu: usize, addr: u32, size: u8, value: u64) {
         self.iocsr.write(cpu, addr, size, value);
         self.update_lines();
     }
@@ -367,11 +364,6 @@ impl Platform {
     /// Interrupt inputs of CPU `cpu`.
     pub fn lines(&self, cpu: usize) -> CpuLines {
         self.lines.get(cpu).copied().unwrap_or_default()
-    }
-
-    /// True once after any CPU's lines may have changed.
-    pub fn take_lines_changed(&mut self) -> bool {
-        std::mem::take(&mut self.lines_changed)
     }
 
     /// True once after a device wrote to memory.
@@ -444,7 +436,6 @@ impl Platform {
         self.power = state.power.clone();
         self.advanced = state.advanced;
         self.update_lines();
-        self.lines_changed = true;
         self.dma = true;
         Ok(())
     }
@@ -534,11 +525,7 @@ impl Platform {
     fn update_lines(&mut self) {
         for (cpu, lines) in self.lines.iter_mut().enumerate() {
             let (hwi, ipi) = self.iocsr.lines(cpu);
-            let new = CpuLines { hwi, ipi };
-            if *lines != new {
-                *lines = new;
-                self.lines_changed = true;
-            }
+            *lines = CpuLines { hwi, ipi };
         }
     }
 }

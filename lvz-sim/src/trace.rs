@@ -2,8 +2,7 @@
 
 //! `--trace`: what the simulator writes to standard error as it happens.
 
-use crate::cpu::{Cpu, Trap};
-use crate::isa::Op;
+use crate::cpu::{Cpu, Op, Trap};
 use std::str::FromStr;
 
 /// What is traced.

@@ -99,7 +99,7 @@ class Subject:
         return struct.unpack("<Q", self.gdb.read(self.counter, 8))[0]
 
     def leave(self):
-        """Goes away: nobody was hurt, and the program works until it is ended."""
+        """Detaches: the program was not harmed, and works until it is ended."""
         self.gdb.detach()
         self.shell.run("sleep 0.1; pidof debuggee")
         check("wrong" not in self.qemu.console(), f"it complains: {self.qemu.tail()}")
@@ -119,7 +119,7 @@ def monitor_registers(qemu, cpu):
 
 @case("gdb-attach", ci=(2,), irqchip=("on", "off"))
 def attach(run):
-    """Stops, looks at all CPUs, changes a register, goes away; nobody is hurt."""
+    """Stops, looks at all CPUs, changes a register, detaches: the guest is not harmed."""
     path = run.path("gdb")
     qemu = run.qemu(extra=Gdb.arguments(path))
     seen = qemu.expect("KVM-LA-STEADY 2 ")
@@ -303,7 +303,7 @@ def stub_steps(run):
     gdb.go(f"s:{thread}")
     gdb.stop()
     check(gdb.register(PC) == 0x10, f"a step from nowhere to {gdb.register(PC):#x}")
-    check("cannot step" in debugged.qemu.errors(), "nobody said why")
+    check("cannot step" in debugged.qemu.errors(), "QEMU did not say why")
     gdb.set_register(PC, address + stepping.SUBJECT_STORE)
     debugged.leave()
 

@@ -137,8 +137,8 @@ def dirty_limit(run):
 
 @case("dirty-ring-small", smp=(1, 2))
 def dirty_ring_small(run):
-    """The smallest ring is full again and again while much is written, and
-    nobody asked for a measurement before."""
+    """The smallest ring is full again and again while much is written, without a
+    measurement of the dirty rate before."""
     qemu = run.qemu(append=APPEND, accel_options="dirty-ring-size=1024")
     shell = Shell(qemu)
     # Twice a ring. More would leave the guest no block of free memory beside the

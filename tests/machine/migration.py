@@ -79,7 +79,7 @@ def live(source, destination, address):
 
 @case("file", smp=(1, 2, 4), irqchip=("on", "off"))
 def to_file(run):
-    """A machine in a file goes on out of it, and again, whoever stopped it."""
+    """A machine in a file goes on out of it, and again, whatever had stopped it."""
     path = run.path("saved")
     qemu = boot(run)
     for stopped in (False, True):
@@ -113,8 +113,8 @@ def to_file(run):
 
 @case("file-looked", irqchip=("on", "off"))
 def to_file_looked(run):
-    """What is saved is what waits then, not what waited when somebody last looked
-    at the registers. Nothing else may wait: neither port nor disk is used."""
+    """What is saved is what waits then, not what waited when the registers were last
+    looked at. Nothing else may wait: neither port nor disk is used."""
     path = run.path("saved")
     qemu = boot(run)
     before = stop(qemu)

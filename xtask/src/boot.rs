@@ -127,7 +127,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!();
     print_table(&figures);
     println!("took {:.1} s", outcome.elapsed.as_secs_f64());
-    // The files of a run that went well serve nobody.
+    // The files of a run that went well are of no further use.
     fs::remove_dir_all(&run)?;
     Ok(ExitCode::SUCCESS)
 }

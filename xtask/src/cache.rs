@@ -76,7 +76,7 @@ impl Cache {
     }
 
     /// A cache inside this one with a lock of its own, for products that take so
-    /// long that nobody else should wait for them.
+    /// long that the making of other products should not wait for them.
     pub(crate) fn apart(&self, name: &str) -> Result<Self> {
         let dir = self.dir.join(name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;

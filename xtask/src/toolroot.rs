@@ -4,7 +4,7 @@
 //!
 //! The root is a Debian tree beside the workstation's own system. Tools run in
 //! it by chroot inside a mount namespace of their own, so that the binds they
-//! need vanish with them, and inside a user namespace for whoever is not root.
+//! need vanish with them. A user that is not root gets a user namespace too.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

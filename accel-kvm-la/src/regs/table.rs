@@ -253,12 +253,14 @@ const fn messages(index: u16) -> Register {
     of(Group::Msgint, changes(register, Change::Always))
 }
 
+/// Not MSGIR, which KVM does not keep (Linux: kvm_init_gcsr_flag): a read of it takes
+/// a message out of MSGIS.
 const MSGINT: [Register; 5] = [
     messages(0),
     messages(1),
     messages(2),
     messages(3),
-    of(Group::Msgint, csr("MSGIR", n::MSGIR, |l| l.msgir)),
+    of(Group::Msgint, csr("MSGIE", n::MSGIE, |l| l.msgie)),
 ];
 
 const LBT: [Register; 6] = [
@@ -393,6 +395,18 @@ mod tests {
         assert_eq!(count(Group::Pmu), 8);
         assert_eq!(count(Group::Timer), 2);
         assert_eq!(count(Group::Lbt), 6);
+    }
+
+    #[test]
+    fn the_message_interrupts_are_those_that_kvm_keeps() {
+        // Linux: kvm_init_gcsr_flag with cpu_has_msgint, by the names ISR0 to ISR3
+        // and IPR.
+        let ids: Vec<u64> = TABLE
+            .iter()
+            .filter(|register| register.group == Group::Msgint)
+            .map(|register| register.id)
+            .collect();
+        assert_eq!(ids, [0xa0, 0xa1, 0xa2, 0xa3, 0xa5].map(one_reg::csr));
     }
 
     #[test]

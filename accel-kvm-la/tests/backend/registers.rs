@@ -479,6 +479,46 @@ fn groups_come_with_their_features() {
     });
 }
 
+/// What QEMU migrates of message interrupts reaches KVM and comes back, but for MSGIR,
+/// which KVM does not keep.
+#[test]
+fn the_enable_register_of_message_interrupts_is_exchanged_and_msgir_is_not() {
+    for make in both() {
+        let mut fake = make();
+        fake.state(|state| {
+            state.kernel.vm_attributes.insert(9);
+            state.kernel.devices.insert(15);
+            state.kernel.refused.takes_msgint = true;
+        });
+        let cpu = fake.cpu(0);
+        // A model that has them.
+        cpu.set_cpucfg(1, cpu.cpucfg(1) | 1 << 26);
+        cpu.set_on_off_auto(layout().msgint, OnOffAuto::On);
+        fake.state(|state| {
+            state.kernel.vcpus.entry(0).or_default();
+        });
+        // SAFETY: A CPU object under the BQL.
+        let result = unsafe { accel_kvm_la::hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) };
+        assert_eq!(result, 0);
+        let (msgir, msgie) = (one_reg::csr(n::MSGIR), one_reg::csr(n::MSGIE));
+        cpu.set_word(layout().msgir, 0x11);
+        cpu.set_word(layout().msgie, 0x22);
+        post_init(cpu);
+        fake.state(|state| {
+            assert_eq!(state.kernel.vcpus[&0].words.get(&msgie), Some(&0x22));
+        });
+        // The guest changes it.
+        let change = Exit::Guest(Box::new(move |vcpu| {
+            vcpu.words.insert(msgie, 0x33);
+        }));
+        assert_eq!(fake.exec(cpu, vec![change]), 0x1_0000);
+        synchronize(cpu);
+        assert_eq!(cpu.word(layout().msgie), 0x33);
+        assert_eq!(cpu.word(layout().msgir), 0x11);
+        assert!(fake.take_calls().iter().all(|(_, id)| *id != msgir));
+    }
+}
+
 #[test]
 fn a_kernel_that_refuses_bulk_writes_gets_single_ones_and_a_name_in_the_message() {
     let mut fake = Fake::with_module();

@@ -4,7 +4,9 @@
 //! them, and damaged files.
 
 use super::*;
-use crate::platform::{PlatformConfig, map};
+use crate::mem::Ram;
+use crate::mem::ram::HIGH_BASE;
+use crate::platform::PlatformConfig;
 use std::io::Write as _;
 use tempfile::NamedTempFile;
 use vm_memory::Bytes;
@@ -12,17 +14,14 @@ use vm_memory::Bytes;
 const LOAD: u64 = 0x20_0000;
 const VIRTUAL: u64 = 0x9000_0000_0000_0000;
 
-fn machine(cpus: usize, size: u64) -> (GuestRam, Platform) {
-    let ranges: Vec<_> = map::ram_ranges(size)
-        .into_iter()
-        .map(|(start, length)| (GuestAddress(start), length as usize))
-        .collect();
-    let ram = GuestRam::from_ranges(&ranges).unwrap();
+/// The machine's memory, which its devices share.
+fn machine(cpus: usize, size: u64) -> (Ram, Platform) {
+    let ram = Ram::new(size).unwrap();
     let config = PlatformConfig {
         cpus,
         ..PlatformConfig::default()
     };
-    let platform = Platform::new(config, ram.clone()).unwrap();
+    let platform = Platform::new(config, ram.map.clone()).unwrap();
     (ram, platform)
 }
 
@@ -95,26 +94,27 @@ fn zboot(kind: &str, payload: &[u8]) -> Vec<u8> {
     image
 }
 
-fn boot(kernel: &[u8], size: u64) -> Result<(GuestRam, LoadedMachine), BootError> {
+fn boot(kernel: &[u8], size: u64) -> Result<(Ram, LoadedMachine), BootError> {
     let (ram, platform) = machine(1, size);
     let kernel = file(kernel);
     let config = BootConfig {
         kernel: kernel.path().to_owned(),
         ..BootConfig::default()
     };
-    load(&ram, &platform, &config).map(|loaded| (ram, loaded))
+    load(&ram.map, &platform, &config).map(|loaded| (ram, loaded))
 }
 
 #[test]
 fn elf_is_loaded_at_its_physical_address() {
     let (ram, platform) = machine(1, 64 << 20);
+    let ram = &ram.map;
     ram.write_slice(&[0xff; 64], GuestAddress(LOAD)).unwrap();
     let kernel = file(&elf());
     let config = BootConfig {
         kernel: kernel.path().to_owned(),
         ..BootConfig::default()
     };
-    let loaded = load(&ram, &platform, &config).unwrap();
+    let loaded = load(ram, &platform, &config).unwrap();
     assert_eq!(loaded.boot_pc, LOAD + 4);
     let mut memory = [0; 65];
     ram.read_slice(&mut memory, GuestAddress(LOAD)).unwrap();
@@ -136,7 +136,7 @@ fn efi_images_are_loaded_plain_and_compressed() {
         let (ram, loaded) = boot(&image, 64 << 20).unwrap();
         assert_eq!(loaded.boot_pc, LOAD + 0x80);
         let mut memory = [0; 0x100];
-        ram.read_slice(&mut memory, GuestAddress(LOAD)).unwrap();
+        ram.map.read_slice(&mut memory, GuestAddress(LOAD)).unwrap();
         assert_eq!(memory.as_slice(), pe());
     }
     let (_, loaded) = boot(&gzip(&elf()), 64 << 20).unwrap();
@@ -147,20 +147,21 @@ fn efi_images_are_loaded_plain_and_compressed() {
 #[test]
 fn tables_are_what_linux_reads() {
     let (ram, platform) = machine(2, 1 << 30);
+    let ram = &ram.map;
     let (kernel, initrd) = (file(&elf()), file(b"initrd contents"));
     let config = BootConfig {
         kernel: kernel.path().to_owned(),
         initrd: Some(initrd.path().to_owned()),
         command_line: "console=ttyS0 quiet".into(),
     };
-    let loaded = load(&ram, &platform, &config).unwrap();
+    let loaded = load(ram, &platform, &config).unwrap();
     let [efi, line, system_table] = loaded.boot_args;
     assert_eq!(efi, 1);
     let mut text = [0; 20];
     ram.read_slice(&mut text, GuestAddress(line)).unwrap();
     assert_eq!(&text, b"console=ttyS0 quiet\0");
 
-    assert_eq!(read_u64(&ram, system_table), 0x5453_5953_2049_4249);
+    assert_eq!(read_u64(ram, system_table), 0x5453_5953_2049_4249);
     let mut header = [0; 120];
     ram.read_slice(&mut header, GuestAddress(system_table))
         .unwrap();
@@ -168,14 +169,14 @@ fn tables_are_what_linux_reads() {
     header[16..20].fill(0);
     assert_eq!(crc, crc32fast::hash(&header));
     // No runtime services.
-    assert_eq!(read_u64(&ram, system_table + 88), 0);
-    let count = read_u64(&ram, system_table + 104);
-    let tables = read_u64(&ram, system_table + 112);
+    assert_eq!(read_u64(ram, system_table + 88), 0);
+    let count = read_u64(ram, system_table + 104);
+    let tables = read_u64(ram, system_table + 112);
     let find = |guid: [u8; 16]| {
         (0..count).map(|index| tables + index * 24).find_map(|at| {
             let mut found = [0; 16];
             ram.read_slice(&mut found, GuestAddress(at)).unwrap();
-            (found == guid).then(|| read_u64(&ram, at + 16))
+            (found == guid).then(|| read_u64(ram, at + 16))
         })
     };
     let initrd_table = find([
@@ -183,11 +184,8 @@ fn tables_are_what_linux_reads() {
         0x68,
     ])
     .unwrap();
-    let (start, length) = (
-        read_u64(&ram, initrd_table),
-        read_u64(&ram, initrd_table + 8),
-    );
-    assert_eq!((start, length), (map::HIGH_RAM_BASE, 15));
+    let (start, length) = (read_u64(ram, initrd_table), read_u64(ram, initrd_table + 8));
+    assert_eq!((start, length), (HIGH_BASE, 15));
     let mut contents = [0; 15];
     ram.read_slice(&mut contents, GuestAddress(start)).unwrap();
     assert_eq!(&contents, b"initrd contents");
@@ -197,13 +195,13 @@ fn tables_are_what_linux_reads() {
         0xb4,
     ])
     .unwrap();
-    assert_eq!(read_u64(&ram, memmap), 3 * 40);
-    assert_eq!(read_u64(&ram, memmap + 8), 40);
+    assert_eq!(read_u64(ram, memmap), 3 * 40);
+    assert_eq!(read_u64(ram, memmap + 8), 40);
     let descriptors: Vec<_> = (0..3)
         .map(|index| memmap + 40 + index * 40)
         .map(|at| {
             let kind: u32 = ram.read_obj(GuestAddress(at)).unwrap();
-            (kind, read_u64(&ram, at + 8), read_u64(&ram, at + 24) * 4096)
+            (kind, read_u64(ram, at + 8), read_u64(ram, at + 24) * 4096)
         })
         .collect();
     assert_eq!(
@@ -227,13 +225,14 @@ fn tables_are_what_linux_reads() {
 #[test]
 fn initrd_goes_to_the_end_of_low_memory_without_high_memory() {
     let (ram, platform) = machine(1, 64 << 20);
+    let ram = &ram.map;
     let (kernel, initrd) = (file(&elf()), file(&[7; 100]));
     let config = BootConfig {
         kernel: kernel.path().to_owned(),
         initrd: Some(initrd.path().to_owned()),
         command_line: String::new(),
     };
-    load(&ram, &platform, &config).unwrap();
+    load(ram, &platform, &config).unwrap();
     let byte: u8 = ram.read_obj(GuestAddress((64 << 20) - 0x1_0000)).unwrap();
     assert_eq!(byte, 7);
     let large = file(&vec![7; 63 << 20]);
@@ -241,7 +240,7 @@ fn initrd_goes_to_the_end_of_low_memory_without_high_memory() {
         initrd: Some(large.path().to_owned()),
         ..config
     };
-    let error = load(&ram, &platform, &config).unwrap_err().to_string();
+    let error = load(ram, &platform, &config).unwrap_err().to_string();
     assert!(error.contains("no room for its"), "{error}");
     assert!(error.contains(large.path().to_str().unwrap()), "{error}");
 }
@@ -249,7 +248,8 @@ fn initrd_goes_to_the_end_of_low_memory_without_high_memory() {
 #[test]
 fn the_tree_describes_the_machine() {
     let (ram, platform) = machine(6, 1 << 30);
-    let memory = memory(&ram);
+    let ram = &ram.map;
+    let memory = memory(ram);
     let bytes = fdt::build(&fdt::Machine {
         platform: &platform,
         memory: &memory,
@@ -269,10 +269,7 @@ fn the_tree_describes_the_machine() {
         .flat_map(|node| node.reg().unwrap())
         .map(|range| (range.starting_address as u64, range.size.unwrap() as u64))
         .collect();
-    assert_eq!(
-        ranges,
-        [(0, 0x1000_0000), (map::HIGH_RAM_BASE, 0x3000_0000)]
-    );
+    assert_eq!(ranges, [(0, 0x1000_0000), (HIGH_BASE, 0x3000_0000)]);
 
     let handle = |path: &str| {
         let node = tree.find_node(path).unwrap();
@@ -338,21 +335,23 @@ fn errors_are_one_line_that_names_the_file() {
     for (bytes, expected) in cases {
         let kernel = file(bytes);
         let (ram, platform) = machine(1, 64 << 20);
+        let ram = &ram.map;
         let config = BootConfig {
             kernel: kernel.path().to_owned(),
             ..BootConfig::default()
         };
-        let error = load(&ram, &platform, &config).unwrap_err().to_string();
+        let error = load(ram, &platform, &config).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}: not {expected}");
         assert!(error.contains(kernel.path().to_str().unwrap()), "{error}");
         assert_eq!(error.lines().count(), 1, "{error}");
     }
     let (ram, platform) = machine(1, 64 << 20);
+    let ram = &ram.map;
     let config = BootConfig {
         kernel: "/no/such/kernel".into(),
         ..BootConfig::default()
     };
-    let error = load(&ram, &platform, &config).unwrap_err().to_string();
+    let error = load(ram, &platform, &config).unwrap_err().to_string();
     assert!(
         error.starts_with("kernel /no/such/kernel: cannot read"),
         "{error}"
@@ -378,12 +377,9 @@ fn images_that_do_not_fit_are_refused() {
     let bomb = gzip(&vec![0; 17 << 20]);
     let error = boot(&bomb, 16 << 20).unwrap_err().to_string();
     assert!(error.contains("more than 16777216 bytes"), "{error}");
-    // Too little memory for anything, and a command line that is too long.
-    assert!(matches!(
-        boot(&elf(), 8 << 20),
-        Err(BootError::SmallMemory(_))
-    ));
+    // A command line that is too long, and too little memory for anything.
     let (ram, platform) = machine(1, 64 << 20);
+    let ram = &ram.map;
     let kernel = file(&elf());
     let mut config = BootConfig {
         kernel: kernel.path().to_owned(),
@@ -391,11 +387,16 @@ fn images_that_do_not_fit_are_refused() {
         ..BootConfig::default()
     };
     assert!(matches!(
-        load(&ram, &platform, &config),
+        load(ram, &platform, &config),
         Err(BootError::CommandLine(4096))
     ));
     config.command_line.pop();
-    load(&ram, &platform, &config).unwrap();
+    load(ram, &platform, &config).unwrap();
+    let small = GuestRam::from_ranges(&[(GuestAddress(0), 8 << 20)]).unwrap();
+    assert!(matches!(
+        load(&small, &platform, &config),
+        Err(BootError::SmallMemory(_))
+    ));
 }
 
 #[test]
@@ -419,18 +420,19 @@ fn segments_must_not_overlap() {
 fn initrd_goes_behind_a_kernel_in_high_memory() {
     let mut kernel = elf();
     for at in [24, 80, 88] {
-        kernel[at..at + 8].copy_from_slice(&map::HIGH_RAM_BASE.to_le_bytes());
+        kernel[at..at + 8].copy_from_slice(&HIGH_BASE.to_le_bytes());
     }
     let (ram, platform) = machine(1, 1 << 30);
+    let ram = &ram.map;
     let (kernel, initrd) = (file(&kernel), file(&[7; 100]));
     let config = BootConfig {
         kernel: kernel.path().to_owned(),
         initrd: Some(initrd.path().to_owned()),
         command_line: String::new(),
     };
-    let loaded = load(&ram, &platform, &config).unwrap();
-    assert_eq!(loaded.boot_pc, map::HIGH_RAM_BASE);
-    let at = GuestAddress(map::HIGH_RAM_BASE + 0x1_0000);
+    let loaded = load(ram, &platform, &config).unwrap();
+    assert_eq!(loaded.boot_pc, HIGH_BASE);
+    let at = GuestAddress(HIGH_BASE + 0x1_0000);
     assert_eq!(ram.read_obj::<u8>(at).unwrap(), 7);
 }
 
@@ -438,9 +440,10 @@ fn initrd_goes_behind_a_kernel_in_high_memory() {
 #[test]
 fn damaged_files_never_panic() {
     let (ram, _) = machine(1, 16 << 20);
+    let ram = &ram.map;
     let try_image = |bytes: Vec<u8>| {
         if let Ok(image) = image::parse(bytes, 1 << 20) {
-            let _ = image.load(&ram);
+            let _ = image.load(ram);
             image.end();
         }
     };

@@ -3,10 +3,9 @@
 //! Loads and stores of a CPU: one look-up in the software TLB, and what
 //! happens when that fails.
 
-use super::{Cpu, Value};
-use crate::isa::{Step, Stop};
-use crate::mem::Bus;
+use super::{Cpu, Step, Stop};
 use crate::mem::ram::{PAGE_SIZE, page_flag};
+use crate::mem::{Bus, Value};
 use crate::mmu::{Access, PAGE_MASK};
 use la_arch::Exception;
 
@@ -50,27 +49,16 @@ impl Cpu {
     #[inline(always)]
     pub fn modify<T: Value>(&mut self, bus: &mut Bus, va: u64, f: impl FnOnce(T) -> T) -> Step<T> {
         self.require_aligned::<T>(va)?;
-        self.data_address(bus, va, true)?;
+        self.data_address(va, true)?;
         let old = self.load::<T>(bus, va)?;
         self.store(bus, va, f(old))?;
         Ok(old)
     }
 
-    /// Checks that a store of `T` to `va` would succeed, with the exceptions
-    /// that it would raise.
-    ///
-    /// # Errors
-    /// Any exception of translation.
-    pub fn probe_store<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step {
-        self.data_address(bus, va, true)?;
-        self.data_address(bus, va.wrapping_add(u64::from(T::SIZE) - 1), true)?;
-        Ok(())
-    }
-
     /// Physical address of a load or store.
-    pub(super) fn data_address(&mut self, bus: &mut Bus, va: u64, store: bool) -> Step<u64> {
+    pub(super) fn data_address(&mut self, va: u64, store: bool) -> Step<u64> {
         let access = if store { Access::Store } else { Access::Load };
-        Ok(self.translate(bus, va, access)?.pa)
+        Ok(self.translate(va, access)?.pa)
     }
 
     fn check_alignment<T: Value>(&mut self, va: u64) -> Step {
@@ -87,14 +75,14 @@ impl Cpu {
     fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         self.check_alignment::<T>(va)?;
         let size = u64::from(T::SIZE);
-        let first = self.translate(bus, va, Access::Load)?;
+        let first = self.translate(va, Access::Load)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {
             self.remember(bus, va, &first);
             let wide = self.read_physical(bus, va, first.pa, T::SIZE)?;
             return Ok(T::truncate(wide));
         }
-        let second = self.translate(bus, va.wrapping_add(split), Access::Load)?;
+        let second = self.translate(va.wrapping_add(split), Access::Load)?;
         let mut wide = 0;
         for i in 0..size {
             let pa = if i < split {
@@ -112,14 +100,14 @@ impl Cpu {
     fn store_slow<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
         self.check_alignment::<T>(va)?;
         let size = u64::from(T::SIZE);
-        let first = self.translate(bus, va, Access::Store)?;
+        let first = self.translate(va, Access::Store)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {
             self.write_physical(bus, va, first.pa, T::SIZE, value.widen())?;
             self.remember(bus, va, &first);
             return Ok(());
         }
-        let second = self.translate(bus, va.wrapping_add(split), Access::Store)?;
+        let second = self.translate(va.wrapping_add(split), Access::Store)?;
         for i in 0..size {
             let pa = if i < split {
                 first.pa + i
@@ -147,7 +135,7 @@ impl Cpu {
         let mut wide = 0u128;
         for i in (0..size).step_by(usize::from(step)) {
             let at = pa.wrapping_add(u64::from(i));
-            let Some(part) = bus.platform.mmio_read(self.now(), self.id, at, step) else {
+            let Some(part) = bus.platform.mmio_read(self.now(), at, step) else {
                 return Err(self.no_answer(va));
             };
             wide |= u128::from(part) << (8 * i);
@@ -175,7 +163,7 @@ impl Cpu {
             let at = pa.wrapping_add(u64::from(i));
             let mask = u64::MAX >> (64 - 8 * u32::from(step));
             let part = (wide >> (8 * i)) as u64 & mask;
-            if !bus.platform.mmio_write(self.now(), self.id, at, step, part) {
+            if !bus.platform.mmio_write(self.now(), at, step, part) {
                 return Err(self.no_answer(va));
             }
         }

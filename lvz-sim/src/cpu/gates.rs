@@ -3,8 +3,7 @@
 //! EUEN gating of floating point and vectors, in guest mode twice
 //! (`docs/lvz.md` F-1).
 
-use super::Cpu;
-use crate::isa::{Step, Stop};
+use super::{Cpu, Step, Stop};
 use la_arch::Exception;
 
 /// What happens to an instruction of an extended unit.

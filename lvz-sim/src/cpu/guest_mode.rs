@@ -2,9 +2,8 @@
 
 //! Entering and leaving guest mode (`docs/lvz.md` chapter 5).
 
-use super::{Cpu, Reading, Trap};
+use super::{Cpu, Reading, Step, Stop, Trap};
 use crate::calls::Call;
-use crate::isa::{Step, Stop};
 use crate::mem::Bus;
 use crate::stats::ExitCause;
 use la_arch::Exception;

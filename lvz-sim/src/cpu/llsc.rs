@@ -6,9 +6,8 @@
 //! Reservations are kept on the bus, by CPU, because stores of others end
 //! them. A reservation covers 64 bytes, the cache line of the 3A5000.
 
-use super::{Cpu, Value};
-use crate::isa::Step;
-use crate::mem::Bus;
+use super::{Cpu, Step};
+use crate::mem::{Bus, Value};
 use la_arch::Exception;
 use la_arch::csr::Llbctl;
 
@@ -17,7 +16,7 @@ impl Cpu {
     pub fn load_linked<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         self.require_aligned::<T>(va)?;
         let value = self.load::<T>(bus, va)?;
-        let line = self.data_address(bus, va, false)? >> 6;
+        let line = self.data_address(va, false)? >> 6;
         bus.reserve(self.id, self.vm, line);
         Ok(value)
     }
@@ -27,7 +26,7 @@ impl Cpu {
         self.require_aligned::<T>(va)?;
         // Permission is checked even if the store will not be done: a page
         // fault must not depend on the reservation.
-        let line = self.data_address(bus, va, true)? >> 6;
+        let line = self.data_address(va, true)? >> 6;
         let holds = bus.take_reservation(self.id, self.vm) == Some(line);
         if holds {
             self.store(bus, va, value)?;

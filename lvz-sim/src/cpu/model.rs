@@ -4,8 +4,7 @@
 //! configuration CSRs say (Volume 1, 2.2.10.5 and 7.4.12 to 7.4.14; values of
 //! the 3A5000 as its Linux port and QEMU's `la464` know it).
 
-use super::{LvzReadings, Reading};
-use crate::isa::{Group, Insn};
+use super::{Group, Insn, LvzReadings, Reading};
 use la_arch::lvz::Gcfg;
 use std::str::FromStr;
 

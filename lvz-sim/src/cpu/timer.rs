@@ -3,8 +3,7 @@
 //! The countdown timers and the stable counter (Volume 1, 7.6; for the
 //! guest's `docs/lvz.md` 9).
 
-use super::{Cpu, Reading};
-use crate::isa::{Op, Step};
+use super::{Cpu, Op, Reading, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{Tcfg, number};

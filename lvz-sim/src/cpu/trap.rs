@@ -3,8 +3,7 @@
 //! Exceptions: raising, delivery and return (Volume 1, 6.2 to 6.4; for guest
 //! mode `docs/lvz.md` 5.3 to 5.5 and 7.2).
 
-use super::{Cpu, Reading};
-use crate::isa::Stop;
+use super::{Cpu, Reading, Stop};
 use crate::mem::Bus;
 use crate::trace::Trace;
 use la_arch::Exception;

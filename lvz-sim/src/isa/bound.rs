@@ -4,8 +4,8 @@
 
 use super::operand::{Datum, load, store};
 use super::{Group, Op, Step};
-use crate::cpu::{Cpu, Value};
-use crate::mem::Bus;
+use crate::cpu::Cpu;
+use crate::mem::{Bus, Value};
 use la_arch::Exception;
 use la_arch::insn::bound as enc;
 

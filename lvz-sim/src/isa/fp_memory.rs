@@ -3,9 +3,10 @@
 //! Floating-point loads and stores (volume 1, 3.2.6).
 
 use super::fp_operands::Scalar;
-use crate::cpu::{Cpu, Value};
+use crate::cpu::Cpu;
 use crate::isa::{Group, Op, Step};
 use crate::mem::Bus;
+use crate::mem::Value;
 use la_arch::insn::fp as enc;
 
 /// The address of `fld` and `fst`.

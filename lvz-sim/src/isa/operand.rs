@@ -2,11 +2,9 @@
 
 //! How integer instructions take their operands and deliver their results.
 
-use crate::mem::Bus;
-use crate::{
-    cpu::{Cpu, Value},
-    isa::{Op, Step},
-};
+use crate::cpu::Cpu;
+use crate::isa::{Op, Step};
+use crate::mem::{Bus, Value};
 
 /// Sign-extends the result of a `.w` instruction to the register's width.
 #[inline(always)]

@@ -127,7 +127,7 @@ fn iocsrrd<const SIZE: u8>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_root()?;
     cpu.executing(op);
     let address = cpu.get(op.rj) as u32;
-    let value = bus.platform.iocsr_read(cpu.now(), cpu.id, address, SIZE);
+    let value = bus.platform.iocsr_read(cpu.id, address, SIZE);
     cpu.device_accessed(bus);
     let extended = match SIZE {
         1 => value as i8 as u64,
@@ -145,8 +145,7 @@ fn iocsrwr<const SIZE: u8>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.executing(op);
     let address = cpu.get(op.rj) as u32;
     let value = cpu.get(op.rd) & u64::MAX >> (64 - 8 * u32::from(SIZE));
-    bus.platform
-        .iocsr_write(cpu.now(), cpu.id, address, SIZE, value);
+    bus.platform.iocsr_write(cpu.id, address, SIZE, value);
     cpu.device_accessed(bus);
     Ok(())
 }

@@ -7,7 +7,7 @@
 //! through a `vm-memory` map with dirty tracking, by which their writes are
 //! noticed. All of the simulator's `unsafe` is in this file.
 
-use crate::cpu::Value;
+use super::Value;
 use std::sync::Arc;
 use vm_memory::bitmap::AtomicBitmap;
 use vm_memory::mmap::MmapRegionBuilder;

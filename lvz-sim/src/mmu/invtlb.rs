@@ -3,8 +3,7 @@
 //! `invtlb` (Volume 1, 4.2.5.7; LVZ's operations from `docs/lvz.md` 4.5).
 
 use super::tlb::{Entry, Kind};
-use crate::cpu::{Cpu, Reading};
-use crate::isa::Step;
+use crate::cpu::{Cpu, Reading, Step};
 use la_arch::Exception;
 
 impl Cpu {

@@ -6,8 +6,7 @@
 
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, CsrFile, Reading, Trap};
-use crate::isa::{Step, Stop};
+use crate::cpu::{Cpu, CsrFile, Reading, Step, Stop, Trap};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{Dmw, TlbElo, number};
@@ -89,7 +88,7 @@ impl Cpu {
     /// # Errors
     /// The exception is recorded: refill, page fault or address error, of the
     /// guest's stage or of root's.
-    pub(crate) fn translate(&mut self, _bus: &Bus, va: u64, access: Access) -> Step<Mapping> {
+    pub(crate) fn translate(&mut self, va: u64, access: Access) -> Step<Mapping> {
         // In 32-bit address mode the upper half is no part of the address, nor
         // of what is recorded (5.2.2, 7.4.10, 7.5.14).
         let va = if self.narrow_addresses() {

@@ -4,8 +4,7 @@
 //! 4.2.6; in guest mode `docs/lvz.md` 6.6).
 
 use super::{Access, PA_MASK};
-use crate::cpu::{Cpu, CsrFile};
-use crate::isa::Step;
+use crate::cpu::{Cpu, CsrFile, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{TlbrEhi, number as n};

@@ -2,14 +2,8 @@
 
 //! Physical addresses and interrupt pins of the machine: the memory map of
 //! QEMU's LoongArch `virt` board (include/hw/loongarch/virt.h) wherever that
-//! board has the device.
+//! board has the device. RAM is in `mem/ram.rs`.
 
-/// Low memory starts at zero and has at most [`LOW_RAM_MAX`] bytes.
-pub const LOW_RAM_MAX: u64 = 0x1000_0000;
-/// What does not fit into low memory continues here.
-pub const HIGH_RAM_BASE: u64 = 0x8000_0000;
-/// Most RAM that the machine takes: 256 GiB.
-pub const RAM_MAX: u64 = 256 << 30;
 /// Most CPUs: four EIOINTC nodes of four.
 pub const MAX_CPUS: usize = 16;
 
@@ -63,13 +57,3 @@ pub const RTC_PIN: u32 = 6;
 pub const VIRTIO_PIN: u32 = 16;
 /// First EIOINTC vector that message-signalled interrupts use.
 pub const MSI_VECTOR: u32 = 64;
-
-/// The (start, length) ranges that `size` bytes of RAM occupy.
-pub fn ram_ranges(size: u64) -> Vec<(u64, u64)> {
-    let low = size.min(LOW_RAM_MAX);
-    let mut ranges = vec![(0, low)];
-    if size > low {
-        ranges.push((HIGH_RAM_BASE, size - low));
-    }
-    ranges
-}

@@ -54,19 +54,19 @@ impl Rig {
     }
 
     fn read(&mut self, pa: u64, size: u8) -> u64 {
-        self.platform.mmio_read(0, 0, pa, size).unwrap()
+        self.platform.mmio_read(0, pa, size).unwrap()
     }
 
     fn write(&mut self, pa: u64, size: u8, value: u64) {
-        assert!(self.platform.mmio_write(0, 0, pa, size, value));
+        assert!(self.platform.mmio_write(0, pa, size, value));
     }
 
     fn iocsr(&mut self, cpu: usize, addr: u64, size: u8) -> u64 {
-        self.platform.iocsr_read(0, cpu, addr as u32, size)
+        self.platform.iocsr_read(cpu, addr as u32, size)
     }
 
     fn set_iocsr(&mut self, cpu: usize, addr: u64, size: u8, value: u64) {
-        self.platform.iocsr_write(0, cpu, addr as u32, size, value);
+        self.platform.iocsr_write(cpu, addr as u32, size, value);
     }
 
     /// Sets the interrupt controllers up as Linux does: vectors of the
@@ -101,7 +101,7 @@ fn addresses_without_a_device_do_not_answer() {
     let count = rig.platform.virtio_devices() as u64;
     for pa in [
         0,
-        LOW_RAM_MAX - 1,
+        crate::mem::ram::LOW_SIZE - 1,
         PCH_PIC_BASE + PCH_PIC_SIZE,
         POWER_BASE + POWER_SIZE,
         VIRTIO_BASE - 1,
@@ -109,8 +109,8 @@ fn addresses_without_a_device_do_not_answer() {
         VIRTIO_BASE + count * VIRTIO_STRIDE,
         u64::MAX,
     ] {
-        assert_eq!(rig.platform.mmio_read(0, 0, pa, 4), None, "{pa:#x}");
-        assert!(!rig.platform.mmio_write(0, 0, pa, 4, 0), "{pa:#x}");
+        assert_eq!(rig.platform.mmio_read(0, pa, 4), None, "{pa:#x}");
+        assert!(!rig.platform.mmio_write(0, pa, 4, 0), "{pa:#x}");
     }
     // Nothing is behind the legacy ports, but the bridge answers.
     assert_eq!(rig.read(ISA_IO_BASE + 0x64, 1), 0xff);

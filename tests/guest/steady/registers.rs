@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! All registers of user space full of values for a while, without a system call
-//! in between: whoever stops the CPU in the meantime must give them back.
+//! in between: a stop of the CPU in the meantime must give them back.
 
 use std::arch::global_asm;
 

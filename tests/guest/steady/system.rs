@@ -95,7 +95,7 @@ impl Futex {
         }
     }
 
-    /// Sets the number and wakes all who wait.
+    /// Sets the number and wakes all threads that wait for it.
     pub(crate) fn set(&self, value: u32) {
         self.0.store(value, Ordering::SeqCst);
         // SAFETY: the word lives as long as `self`.

@@ -87,7 +87,7 @@ pub fn build() -> Vec<u8> {
     let handler = physical::TEXT + a.position() as u64 * 4;
     save(&mut a);
     a.bind(start);
-    // The entry addresses are set again for each case; nobody notices.
+    // The entry addresses are set again for each case, which changes no result.
     write_csr(&mut a, csr::EENTRY, handler);
     write_csr(&mut a, csr::TLBRENTRY, handler);
     load(&mut a);

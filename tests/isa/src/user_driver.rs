@@ -77,7 +77,7 @@ pub fn build(count: usize) -> Driver {
     a.li(A0, HOLE);
     a.li(A1, HOLE_SIZE);
     a.syscall(number::MUNMAP);
-    // Its result goes to record 0, which nobody reads.
+    // Its result goes to record 0, which is never read.
     a.emit(&integer::BREAK, Operands::default());
     let handler = TEXT + a.position() as u64 * 4;
     build_handler(&mut a, count);

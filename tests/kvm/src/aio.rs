@@ -59,8 +59,8 @@ struct Completion {
     result2: i64,
 }
 
-/// Reads of one file, which go past the page cache into memory that nobody looks
-/// at.
+/// Reads of one file, which go past the page cache into memory that is
+/// never looked at.
 #[derive(Debug)]
 pub struct Reads {
     context: u64,

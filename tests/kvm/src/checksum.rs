@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! A guest that computes what this process computes too: whoever disturbs its
-//! registers or its memory is found out.
+//! A guest that computes what this process computes too: a change of its registers
+//! or its memory by anything else shows in the result.
 
 use std::sync::Arc;
 

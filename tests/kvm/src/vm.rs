@@ -79,7 +79,7 @@ impl Vm {
             user: memory.address() + offset as u64,
         };
         // SAFETY: the guest's RAM is inside `memory`, which lives as long as the
-        // VM (below) and of which nobody has references.
+        // VM (below) and to which there are no references.
         unsafe { request::SET_USER_MEMORY_REGION.call_at(self, &raw const region as u64) }?;
         let mut slots = self.0.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.entry(slot).or_default();

@@ -7,7 +7,7 @@
 /// Where the guest's code is loaded and begins, on every CPU.
 pub(crate) const ENTRY: u64 = 0x20_0000;
 
-/// RAM that nobody uses.
+/// RAM that neither the agent nor QEMU uses.
 pub(crate) const FREE: u64 = 0x80_0000;
 
 /// Where the first CPU's mailbox is.

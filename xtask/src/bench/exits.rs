@@ -7,7 +7,7 @@
 //! time at known addresses, and the simulator counts by address. A figure is
 //! the median of an address's exits: now and then a tick of the host comes in
 //! between, and is none of the exit's business. The TLB refills of the same
-//! instruction are added, for whoever flushes too much pays there.
+//! instruction are added: that is where a flush of too much costs.
 
 use std::fs;
 

@@ -25,7 +25,7 @@ impl Products {
     /// The same products with the debug kernel in the place of the host's; built
     /// if it is not there yet.
     pub(crate) fn with_debug_kernel(&self) -> Result<Self> {
-        // Its own lock: who wants the other products need not wait for this one.
+        // Its own lock: the making of other products need not wait for this one.
         let cache = self.cache.apart("debug")?;
         let lock = cache.lock()?;
         let host_kernel = self.other_host_kernel(&DEBUG, &cache)?;

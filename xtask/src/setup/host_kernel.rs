@@ -182,7 +182,7 @@ const BUILD_SCRIPT: &str = include_str!("build-kernel.sh");
 pub(crate) const MAKE_VARIABLES: &[&str] = &[
     "ARCH=loongarch",
     "CROSS_COMPILE=loongarch64-linux-gnu-",
-    // The same source gives the same kernel, whoever builds it.
+    // The same source gives the same kernel for every user and machine.
     "KBUILD_BUILD_TIMESTAMP=1970-01-01",
     "KBUILD_BUILD_USER=kvm-la",
     "KBUILD_BUILD_HOST=kvm-la",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Suite `backend`: the Rust backend finds its way into the distribution's QEMU,
-//! and out of the way of whoever does not want it.
+//! and changes nothing in a QEMU that does not use it.
 //!
 //! Most of it needs no machine: qemu-loongarch64 runs QEMU itself as a program.
 

@@ -52,7 +52,7 @@ const MEMORY_MIB: u32 = 1024;
 /// MTU of the Ethernet: the fewer frames, the fewer instructions for as much memory.
 const MTU: u32 = 65_535;
 
-/// A host's kernel, and who made what runs guests on it.
+/// A host's kernel, and which module and which backend run guests on it.
 #[derive(Clone, Copy)]
 enum Host {
     /// The KVM host kernel that has a network, with either kvm.ko.

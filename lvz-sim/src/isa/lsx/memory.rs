@@ -3,9 +3,10 @@
 //! Loads and stores.
 
 use super::lane::{Lane, build, read, write};
-use crate::cpu::{Cpu, Value};
+use crate::cpu::Cpu;
 use crate::isa::{Op, Step};
 use crate::mem::Bus;
+use crate::mem::Value;
 
 lsx_table! {
     [u128] vld: VLD;

@@ -7,12 +7,12 @@ use super::*;
 const SECOND: u64 = 1_000_000_000;
 
 fn read(rig: &mut Rig, now: u64, offset: u64) -> u64 {
-    let value = rig.platform.mmio_read(now, 0, RTC_BASE + offset, 4);
+    let value = rig.platform.mmio_read(now, RTC_BASE + offset, 4);
     value.unwrap()
 }
 
 fn write(rig: &mut Rig, now: u64, offset: u64, value: u64) {
-    let done = rig.platform.mmio_write(now, 0, RTC_BASE + offset, 4, value);
+    let done = rig.platform.mmio_write(now, RTC_BASE + offset, 4, value);
     assert!(done);
 }
 

@@ -225,18 +225,18 @@ fn random_accesses() {
         let value = random() >> (random() % 64);
         match random() % 8 {
             0 | 1 => {
-                platform.mmio_read(now, cpu, pa, size);
+                platform.mmio_read(now, pa, size);
             }
             2..=4 => {
-                platform.mmio_write(now, cpu, pa, size, value);
+                platform.mmio_write(now, pa, size, value);
             }
             5 => {
-                platform.iocsr_read(now, cpu, random() as u32 >> (random() % 32), size);
+                platform.iocsr_read(cpu, random() as u32 >> (random() % 32), size);
             }
             6 => {
                 let addr = [0x400, 0x1000, 0x1400, 0x1c00][random() as usize % 4];
                 let addr = addr + random() as u32 % 0x400;
-                platform.iocsr_write(now, cpu, addr, size, value);
+                platform.iocsr_write(cpu, addr, size, value);
             }
             _ => {
                 let at = GuestAddress(random() % (4 << 20));

@@ -115,7 +115,7 @@ fn each_port_has_its_own_registers_streams_and_pin() {
     let pins = rig.read(PCH_PIC_BASE + pch_pic::IRR, 8);
     assert_eq!(pins, 1 << (UART_PIN + 1));
     assert_eq!(rig.read(second, 1), u64::from(b'c'));
-    assert_eq!(rig.platform.mmio_read(0, 0, second + UART_SIZE, 1), None);
+    assert_eq!(rig.platform.mmio_read(0, second + UART_SIZE, 1), None);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_port_that_is_passed_on_by_lines() {
     let ram = GuestRam::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
     let mut platform = Platform::new(config, ram).unwrap();
     for byte in *b"line\nres" {
-        platform.mmio_write(0, 0, UART_BASE + UART_SIZE, 1, byte.into());
+        platform.mmio_write(0, UART_BASE + UART_SIZE, 1, byte.into());
     }
     let written = || std::fs::read(file.path()).unwrap();
     assert_eq!(written(), b"line\n");

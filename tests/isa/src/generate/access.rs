@@ -78,7 +78,7 @@ pub(super) fn fill(
     };
     if addressing == Addressing::Bound && rk != rj && rk != 0 {
         // QEMU adds the bound to the address (erratum float-bound-address): the
-        // sum must not be where it could write and nobody looks.
+        // sum must not lie in memory that can be written and is not compared.
         let float = encoding.name.starts_with('f');
         gpr[rk] = match rng.below(6) {
             _ if float && rj == 0 => rng.pick(&[0, 1 << 63, i64::MAX as u64]),

@@ -65,7 +65,7 @@ fn software_breakpoint(kvm: &Kvm) -> Outcome {
 }
 
 /// Nobody debugs: a hypercall that does not exist.
-fn breakpoint_of_nobody(kvm: &Kvm) -> Outcome {
+fn breakpoint_of_no_debugger(kvm: &Kvm) -> Outcome {
     let guest = with_breakpoint(kvm)?;
     guest.expect(0, hypercall::INVALID_CODE)
 }
@@ -250,8 +250,8 @@ fn main() -> ExitCode {
             run: software_breakpoint,
         },
         Case {
-            name: "breakpoint-of-nobody",
-            run: breakpoint_of_nobody,
+            name: "breakpoint-of-no-debugger",
+            run: breakpoint_of_no_debugger,
         },
         Case {
             name: "vm-attributes",

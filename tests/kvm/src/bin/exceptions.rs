@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Exceptions that KVM injects, and who may make hypercalls.
+//! Exceptions that KVM injects, and the modes that may make hypercalls.
 
 use std::process::ExitCode;
 

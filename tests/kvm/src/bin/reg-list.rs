@@ -177,7 +177,7 @@ fn round_trip(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
-/// A vCPU that nobody has set up can be copied too: what it has is allowed,
+/// A vCPU that was never set up can be copied too: what it has is allowed,
 /// although no CPU has a CPUCFG.2 of zero and 256 is no CPU's number.
 fn new_vcpu(kvm: &Kvm) -> Outcome {
     let source = kvm.create_vm()?.create_vcpu(0)?;
@@ -191,7 +191,7 @@ fn new_vcpu(kvm: &Kvm) -> Outcome {
             "{id:#x} = {value:#x} cannot be set: {result:?}"
         );
     }
-    // It is still one that nobody has set up, and the rules hold for changes.
+    // It is still a vCPU that was never set up, and the rules of changes hold.
     target.set_csr(csr::CPUID, 5)?;
     ensure_errno!(
         target.set_csr(csr::CPUID, source.csr(csr::CPUID)?),

@@ -164,7 +164,7 @@ fn plug(setting: &Setting) -> Result<()> {
         let again = machine.qmp.run("device_add", arguments);
         ensure!(again.is_err(), "a place is taken twice");
     }
-    // The others do not run before somebody starts them; the first goes on.
+    // The others do not run before they are started; the first goes on.
     ensure_same!(
         machine.load(8, ENTRY)?,
         machine.qtest.read(8, ENTRY)?,

@@ -42,7 +42,7 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// QEMU's type of the PCH-PIC, whoever models it.
+/// QEMU's type of the PCH-PIC, both when KVM models it and when QEMU does.
 const TYPE: &str = "loongarch_pic";
 
 /// Its registers (7A1000 manual, chapter 5; Linux drivers/irqchip/irq-loongson-pch-pic.c).

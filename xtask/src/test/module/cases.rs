@@ -43,7 +43,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// Whether a line of the console is for whoever runs the test.
+    /// Whether a line of the console is a report, which the suite prints.
     pub(super) fn is_report(&self, line: &str) -> bool {
         let of_program = self.programs.iter().any(|program| {
             line.strip_prefix(program)

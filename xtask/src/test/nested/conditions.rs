@@ -144,8 +144,8 @@ fn conditions() -> Vec<Condition> {
             count: (10, u64::MAX),
             ..Condition::default()
         },
-        // The guest's 512 MiB do not fit, and somebody else wants memory too:
-        // what counts is how many KiB of QEMU's were swapped out at most.
+        // The guest's 512 MiB do not fit, and another process wants memory too. The
+        // condition is met by the most KiB of QEMU's that were swapped out at once.
         Condition {
             name: "memory-pressure",
             before: "\

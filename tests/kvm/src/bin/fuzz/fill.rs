@@ -144,8 +144,8 @@ pub(super) fn region(fill: &mut Fill<'_>) {
         3..10 => ram + fill.below(256) * page,
         _ => ram,
     };
-    // What a slot has must not be more than is ours, and what is nobody's must
-    // not reach into what is this program's.
+    // A slot in this program's arena must end within the arena; a slot outside it
+    // must not reach into this program's memory.
     let ours = (ram..ram + longest).contains(&user);
     let length = match ours {
         true => length.min(longest - (user - ram)),

@@ -103,7 +103,7 @@ pub(super) fn run(seed: u64, number: u64, failures: bool) -> Outcome {
     }
     tally.print();
     drop(shared);
-    // KVM still works for whoever uses it well.
+    // KVM still works for a process that uses it well.
     let vm = kvm.create_vm()?;
     let memory = checksum::load(&vm)?;
     checksum::check(&vm.create_vcpu(0)?, &memory, 0, seed, 500)
@@ -268,8 +268,8 @@ impl Thread<'_> {
             return self.make_up(Kind::Vm);
         };
         let low = self.random.below(256);
-        // Calls that make descriptors nobody would close, or block signals, or
-        // run a guest that nobody would stop, are made in their own ways alone.
+        // Calls that make descriptors, block signals or run a guest are made in their
+        // own ways alone, which close, unblock and stop again.
         if [0x01, 0x41, 0xce, 0xe0, 0xd4, 0x80, SIGNAL_MASK].contains(&low) {
             return Ok(());
         }
@@ -306,7 +306,7 @@ impl Thread<'_> {
             fail_nth(1 + self.random.below(24))?;
         }
         // SAFETY: addresses in arguments lead into the arena, whose memory
-        // nobody borrows, or to nowhere; so do the slots that guests write to.
+        // is never borrowed, or to nowhere; so do the slots that guests write to.
         let answer = unsafe { request::call_any(target.fd.as_fd(), number, argument) };
         if fails {
             fail_nth(0)?;
