@@ -13,6 +13,7 @@ mod initramfs;
 mod kernel_module;
 mod kernel_patches;
 mod kvm_programs;
+mod linked;
 mod machine;
 mod nested;
 mod progress;

@@ -6,13 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use serde::Deserialize;
-use spdx::{Expression, ParseMode};
+use anyhow::{Result, anyhow};
+use spdx::Expression;
 
-use crate::cargo;
+use crate::linked::{Crate, linked, parse};
 
 /// Licences whose text every Debian system has, and the file that holds it.
 const COMMON: &[(&str, &str)] = &[
@@ -26,53 +24,6 @@ const COMMON: &[(&str, &str)] = &[
 /// Whose rights this project's own files are, since their first year.
 const OWN: &str = "2026 The contributors to KVM for LoongArch";
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Crate>,
-    resolve: Resolve,
-}
-
-#[derive(Deserialize)]
-struct Resolve {
-    nodes: Vec<Node>,
-}
-
-#[derive(Deserialize)]
-struct Node {
-    id: String,
-    deps: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    pkg: String,
-    dep_kinds: Vec<Kind>,
-}
-
-#[derive(Deserialize)]
-struct Kind {
-    /// None is a dependency of the program itself.
-    kind: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Crate {
-    id: String,
-    name: String,
-    version: String,
-    license: Option<String>,
-    authors: Vec<String>,
-    manifest_path: String,
-    /// None for crates of the workspace.
-    source: Option<String>,
-    targets: Vec<Product>,
-}
-
-#[derive(Deserialize)]
-struct Product {
-    kind: Vec<String>,
-}
-
 /// Some files, and the terms that they are under.
 struct Paragraph {
     files: String,
@@ -85,13 +36,7 @@ pub(super) fn of_program(workspace: &Path, package: &str, triple: &str) -> Resul
     let mut paragraphs = Vec::new();
     let mut own = None;
     for part in linked(workspace, package, triple)? {
-        let license = part.license.as_deref().ok_or_else(|| {
-            anyhow!(
-                "the crate {} names no licence: a package cannot hold it",
-                part.name
-            )
-        })?;
-        let license = parse(license).with_context(|| format!("the crate {}", part.name))?;
+        let license = part.terms()?;
         if part.name == package {
             own = Some(license);
             continue;
@@ -129,89 +74,6 @@ pub(super) fn of_sources(license: &str, directories: &[(&str, &str)]) -> Result<
         });
     }
     render(parse(license)?, paragraphs)
-}
-
-/// The crates that are linked into a program, by name, itself among them.
-fn linked(workspace: &Path, package: &str, triple: &str) -> Result<Vec<Crate>> {
-    let output = Command::new(cargo::cargo())
-        .current_dir(workspace)
-        .args([
-            "metadata",
-            "--locked",
-            "--format-version",
-            "1",
-            "--filter-platform",
-            triple,
-        ])
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).context("cargo metadata is of an unknown form")?;
-    closure(metadata, package)
-}
-
-/// What `package` of the metadata needs when it runs.
-fn closure(metadata: Metadata, package: &str) -> Result<Vec<Crate>> {
-    let mut crates: BTreeMap<String, Crate> = metadata
-        .packages
-        .into_iter()
-        .map(|part| (part.id.clone(), part))
-        .collect();
-    let nodes: BTreeMap<&str, &Node> = metadata
-        .resolve
-        .nodes
-        .iter()
-        .map(|node| (node.id.as_str(), node))
-        .collect();
-    let first = crates
-        .values()
-        .find(|part| part.source.is_none() && part.name == package)
-        .map(|part| part.id.clone())
-        .ok_or_else(|| anyhow!("the workspace has no package {package}"))?;
-    let mut wanted = vec![first];
-    let mut found = Vec::new();
-    while let Some(id) = wanted.pop() {
-        // What was taken out has been here before.
-        let Some(part) = crates.remove(&id) else {
-            continue;
-        };
-        // The compiler runs these, the program does not hold them.
-        if part
-            .targets
-            .iter()
-            .any(|product| product.kind.iter().any(|kind| kind == "proc-macro"))
-        {
-            continue;
-        }
-        for dependency in nodes
-            .get(id.as_str())
-            .into_iter()
-            .flat_map(|node| &node.deps)
-        {
-            if dependency.dep_kinds.iter().any(|kind| kind.kind.is_none()) {
-                wanted.push(dependency.pkg.clone());
-            }
-        }
-        found.push(part);
-    }
-    found.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
-    Ok(found)
-}
-
-fn parse(license: &str) -> Result<Expression> {
-    // Old manifests have a slash for `OR`.
-    Expression::parse_mode(license, ParseMode::LAX).map_err(|error| {
-        anyhow!(
-            "its licence {license} is no SPDX expression: {}",
-            error.reason
-        )
-    })
 }
 
 /// Those that a crate's licence files name, else its authors.
@@ -354,32 +216,6 @@ mod tests {
         assert_eq!(text.matches("Permission is hereby granted").count(), 1);
         assert!(text.contains("/usr/share/common-licenses/GPL-2."));
         assert!(of_sources("No-Such-Licence", &[]).is_err());
-        Ok(())
-    }
-
-    #[test]
-    fn only_what_a_program_holds_is_named() -> Result<()> {
-        let text = r#"{
-            "packages": [
-                {"id": "p", "name": "program", "version": "1", "license": "MIT", "authors": [], "manifest_path": "/p/Cargo.toml", "source": null, "targets": [{"kind": ["bin"]}]},
-                {"id": "a", "name": "a", "version": "1", "license": "MIT", "authors": [], "manifest_path": "/a/Cargo.toml", "source": "registry", "targets": [{"kind": ["lib"]}]},
-                {"id": "m", "name": "m", "version": "1", "license": "MIT", "authors": [], "manifest_path": "/m/Cargo.toml", "source": "registry", "targets": [{"kind": ["proc-macro"]}]},
-                {"id": "t", "name": "t", "version": "1", "license": "MIT", "authors": [], "manifest_path": "/t/Cargo.toml", "source": "registry", "targets": [{"kind": ["lib"]}]}
-            ],
-            "resolve": {"nodes": [
-                {"id": "p", "deps": [
-                    {"pkg": "a", "dep_kinds": [{"kind": null}]},
-                    {"pkg": "m", "dep_kinds": [{"kind": null}]},
-                    {"pkg": "t", "dep_kinds": [{"kind": "dev"}]}
-                ]},
-                {"id": "a", "deps": []}, {"id": "m", "deps": []}, {"id": "t", "deps": []}
-            ]}
-        }"#;
-        let names: Vec<String> = closure(serde_json::from_str(text)?, "program")?
-            .into_iter()
-            .map(|part| part.name)
-            .collect();
-        assert_eq!(names, ["a", "program"]);
         Ok(())
     }
 }

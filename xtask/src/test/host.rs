@@ -1,20 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Suite `host`: cargo test over the workspace.
+//! Suite `host`: cargo test over the workspace, and rules that cargo's own checks do
+//! not see.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::Context;
 use super::report::{Report, Verdict};
+use super::{Context, licences};
 use crate::setup::workspace;
+use crate::sources::Sources;
 
 /// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("cargo test", || cargo_test(context));
+    report.case("format outside the workspace", format);
+    report.case("licences of linked crates", licences::run);
     Ok(())
+}
+
+/// Directories with Rust files that are no members of the workspace. Kbuild compiles
+/// the first as edition 2021.
+const OUTSIDE: &[&str] = &["kernel-module", "kvm-core/fuzz"];
+
+/// rustfmt over the files that `cargo fmt` does not see.
+fn format() -> Result<Verdict> {
+    let workspace = workspace()?;
+    let sources = Sources::read(&workspace, OUTSIDE)?;
+    let files: Vec<_> = sources
+        .files()
+        .map(|(name, _)| name)
+        .filter(|name| name.extension().is_some_and(|extension| extension == "rs"))
+        .collect();
+    if files.is_empty() {
+        bail!("no Rust file in {}", OUTSIDE.join(" and "));
+    }
+    let status = Command::new("rustfmt")
+        .current_dir(&workspace)
+        .args(["--check", "--edition", "2021"])
+        .args(&files)
+        .stdin(Stdio::null())
+        .status()
+        .context(
+            "cannot run rustfmt: it comes with the Rust toolchain (rustup component add rustfmt)",
+        )?;
+    if !status.success() {
+        bail!("run rustfmt --edition 2021 on the files above");
+    }
+    Ok(Verdict::Passed)
 }
 
 fn cargo_test(context: &Context) -> Result<Verdict> {

@@ -13,6 +13,7 @@ mod hosts;
 mod in_machine;
 mod kernel_patches;
 mod libvirt;
+mod licences;
 mod linux;
 mod machine;
 mod module;
