@@ -68,9 +68,8 @@ impl Iterator for IpiTargets {
 /// Decodes the hypercall `word` of a guest at privilege level `plv` (0 to 3).
 /// `breakpoints`: user space wants software breakpoints
 /// (`la_arch::kvm::guest_debug`); they work at every level, since a debugger
-/// of the VM puts them into its programs too. All else is for kernel mode:
-/// upstream lets a program of the guest send interrupts and move the
-/// steal-time record (`docs/lvz.md` Q-8).
+/// of the VM puts them into its programs too. All else is for kernel mode
+/// (`docs/lvz.md` Q-8).
 pub fn decode(word: u32, plv: u8, gprs: &Gprs, pv: PvFeatures, breakpoints: bool) -> Hypercall {
     let code = (word & HVCL.format.operand_bits) as u16;
     if code == hypercall::SWDBG && breakpoints {

@@ -44,8 +44,7 @@
 //!   [`Dmsintc::target`](dmsintc::Dmsintc::target),
 //!   [`Pending::post`](dmsintc::Pending::post) and everything in [`routing`].
 //!   So the locks of `PchPic` and `Eiointc` are taken with interrupts off
-//!   *everywhere* (upstream's plain `spin_lock` in intc/pch_pic.c can
-//!   deadlock). The lock of [`ipi::Core`] is never taken there and needs no
+//!   *everywhere*. The lock of [`ipi::Core`] is never taken there and needs no
 //!   more than preemption off.
 //! * Everything else is called from process context. Nothing here sleeps,
 //!   allocates or panics.

@@ -270,8 +270,7 @@ fn known_words() {
     let store = access(0x2700_08a4);
     assert_eq!(store.direction, Direction::Write);
     assert_eq!(store.offset, Offset::Immediate(8));
-    // The encodings next to ldptr and ldx that upstream's default branches
-    // once let through: an undefined word is refused.
+    // Undefined words next to ldptr and ldx are refused.
     assert_eq!(memory(0x382d_0000), Err(Refusal::Unknown));
     assert_eq!(memory(0x2ec0_0000), Err(Refusal::Unknown));
     assert_eq!(memory(0), Err(Refusal::Unknown));

@@ -33,7 +33,6 @@ fn pins_and_chips_are_checked() {
     }
 }
 
-/// Upstream set a bit outside its bitmap with such data.
 #[test]
 fn message_data_is_a_vector() {
     let injection = |data| Msi::new(0x1000, 0, data).injection(None);
