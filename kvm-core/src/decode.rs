@@ -2,8 +2,8 @@
 
 //! Decoding of the instructions that make the CPU leave the guest.
 //!
-//! On an exit CSR.BADI holds the instruction word. [`sensitive`] reads those
-//! that raise GSPR, [`memory`] those that reach a guest-physical address
+//! On an exit CSR.BADI holds the instruction word. [`sensitive()`] reads those
+//! that raise GSPR, [`memory()`] those that reach a guest-physical address
 //! without memory; [`MmioTransfer`] then carries an access of any width
 //! through devices, which take at most eight bytes at a time.
 

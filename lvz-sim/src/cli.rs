@@ -56,6 +56,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub share: Option<PathBuf>,
 
+    #[expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "clap prints the text as it is"
+    )]
     /// A network device on a socket in the framing of QEMU's -netdev stream, at a
     /// path or a loopback HOST:PORT:
     /// stream,connect=ADDRESS|listen=ADDRESS[,mac=MAC][,mtu=N][,lockstep]. With

@@ -26,7 +26,7 @@ impl ExceptionQueue {
         free
     }
 
-    /// Takes the waiting exception, to [`super::inject`] it.
+    /// Takes the waiting exception, to [`super::inject()`] it.
     #[inline]
     pub fn take(&mut self) -> Option<Fault> {
         self.pending.take()

@@ -8,7 +8,7 @@
 //! [element types] shape(operation): instructions, one an element type;
 //! ```
 //!
-//! where the [shape](shape) says which elements meet (Vd ← Vj op Vk, even
+//! where the [`shape`] says which elements meet (Vd ← Vj op Vk, even
 //! elements widened, narrowed halves ...) and the operation is a closure on
 //! elements, in which `T` names the element type. A register is 128 bits; elements are numbered from the least
 //! significant end, as they lie in memory.

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict};
 use super::{Context, licences};
+use crate::cargo::cargo;
 use crate::setup::workspace;
 use crate::sources::Sources;
 
@@ -17,8 +18,29 @@ use crate::sources::Sources;
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("cargo test", || cargo_test(context));
     report.case("format outside the workspace", format);
+    report.case("documentation", documentation);
     report.case("licences of linked crates", licences::run);
     Ok(())
+}
+
+/// rustdoc over the workspace, in which no link leads nowhere.
+fn documentation() -> Result<Verdict> {
+    let status = Command::new(cargo())
+        .current_dir(workspace()?)
+        .args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"])
+        .arg("--document-private-items")
+        // Private items are documented too, so that links to them lead somewhere.
+        .env(
+            "RUSTDOCFLAGS",
+            "-D warnings -A rustdoc::private_intra_doc_links",
+        )
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!("cargo doc ended with {status}");
+    }
+    Ok(Verdict::Passed)
 }
 
 /// Directories with Rust files that are no members of the workspace. Kbuild compiles
@@ -53,8 +75,7 @@ fn format() -> Result<Verdict> {
 }
 
 fn cargo_test(context: &Context) -> Result<Verdict> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut child = Command::new(cargo)
+    let mut child = Command::new(cargo())
         .current_dir(workspace()?)
         .args(["test", "--workspace", "--locked", "--no-fail-fast"])
         .envs(context.products.environment())
