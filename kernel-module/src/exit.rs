@@ -4,7 +4,7 @@
 //! interrupts on for what may sleep or takes locks that are held with
 //! interrupts on.
 
-use kernel::pr_warn_once;
+use kernel::{pr_warn_once, prelude::*};
 use kvm_core::csr::{emulate, emulate_in_memory, Emulated};
 use kvm_core::decode::{csr_access, next_pc, sensitive, Sensitive};
 use kvm_core::exit::{classify, Exit, Fault};
@@ -20,7 +20,7 @@ use crate::fault::{self, Answer};
 use crate::fpu;
 use crate::interrupt::{self, queue_exception};
 use crate::mmio;
-use crate::run::{GUEST, LATER, USER};
+use crate::next::{Next, Quick};
 use crate::slots::Srcu;
 use crate::steal;
 use crate::trace::{self, reason};
@@ -48,16 +48,16 @@ pub(crate) fn csr_in_memory(vcpu: &Vcpu) -> bool {
 }
 
 /// Handles an exit with interrupts off: sensitive instructions, accesses to
-/// devices, memory that is at hand, hypercalls, first uses of a unit. [`LATER`] for
+/// devices, memory that is at hand, hypercalls, first uses of a unit. [`Quick::Later`] for
 /// the others, which [`handle`] must finish.
 #[inline]
-pub(crate) fn quick(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
+pub(crate) fn quick(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> Quick {
     match classify(vcpu.switch.estat.get()) {
         Exit::Sensitive => gspr(vcpu, irq_off),
         exit @ (Exit::Load | Exit::Store | Exit::Fetch | Exit::Modify) => {
             memory(vcpu, exit, irq_off)
         }
-        Exit::Hypercall => hvcl(vcpu),
+        Exit::Hypercall => Quick::Done(hvcl(vcpu)),
         Exit::FpDisabled => unit(vcpu, vcpu.cpucfg().fpu(), irq_off),
         Exit::LsxDisabled => unit(vcpu, vcpu.cpucfg().lsx(), irq_off),
         Exit::LasxDisabled => unit(vcpu, vcpu.cpucfg().lasx(), irq_off),
@@ -67,34 +67,30 @@ pub(crate) fn quick(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
             } else {
                 not_an_instruction(vcpu);
             }
-            GUEST
+            Quick::Done(Next::Enter)
         }
-        _ => LATER,
+        _ => Quick::Later,
     }
 }
 
 /// Handles the exit that `vcpu.switch` describes and [`quick`] left.
-pub(crate) fn handle(vcpu: &Vcpu) -> i32 {
+pub(crate) fn handle(vcpu: &Vcpu) -> Result<Next> {
     match classify(vcpu.switch.estat.get()) {
         Exit::Interrupt => {
             let stat = vcpu.stat();
             stat.int_exits = stat.int_exits.wrapping_add(1);
-            GUEST
         }
-        exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => fault(vcpu, exit),
+        exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => return fault(vcpu, exit),
         // `quick` leaves `idle` alone of these, its pc moved on.
-        Exit::Sensitive => {
-            idle(vcpu);
-            GUEST
-        }
+        Exit::Sensitive => idle(vcpu),
         Exit::Unexpected(code) => {
             pr_warn_once!("kvm: unexpected exit code {} of a guest\n", code);
             not_an_instruction(vcpu);
-            GUEST
         }
         // All done by `quick`.
-        _ => GUEST,
+        _ => {}
     }
+    Ok(Next::Enter)
 }
 
 fn not_an_instruction(vcpu: &Vcpu) {
@@ -103,21 +99,21 @@ fn not_an_instruction(vcpu: &Vcpu) {
 }
 
 /// First use of floating point or vectors since the vCPU came to this CPU.
-fn unit(vcpu: &Vcpu, present: bool, irq_off: IrqOff<'_>) -> i32 {
+fn unit(vcpu: &Vcpu, present: bool, irq_off: IrqOff<'_>) -> Quick {
     if present {
         fpu::own(vcpu, irq_off.pinned());
     } else {
         not_an_instruction(vcpu);
     }
-    GUEST
+    Quick::Done(Next::Enter)
 }
 
 fn advance(vcpu: &Vcpu) {
     vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
 }
 
-/// A sensitive instruction; [`LATER`] for an `idle` that must sleep.
-fn gspr(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
+/// A sensitive instruction; [`Quick::Later`] for an `idle` that must sleep.
+fn gspr(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> Quick {
     let word = vcpu.switch.badi.get() as u32;
     let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
     trace::exit_gspr(vcpu.id, word);
@@ -141,7 +137,7 @@ fn gspr(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
         }
         Some(Sensitive::Iocsr(access)) => {
             advance(vcpu);
-            return mmio::iocsr(vcpu, access);
+            return Quick::Done(mmio::iocsr(vcpu, access));
         }
         Some(Sensitive::Idle) => {
             event(trace::exit_idle, reason::IDLE);
@@ -149,7 +145,7 @@ fn gspr(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
             stat.idle_exits = stat.idle_exits.wrapping_add(1);
             advance(vcpu);
             if !interrupt::is_pending(vcpu, irq_off.pinned()) {
-                return LATER;
+                return Quick::Later;
             }
         }
         Some(Sensitive::Cacop) => {
@@ -158,7 +154,7 @@ fn gspr(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> i32 {
         }
         None => not_an_instruction(vcpu),
     }
-    GUEST
+    Quick::Done(Next::Enter)
 }
 
 /// Waits until an interrupt is pending. None was when the guest was left.
@@ -186,51 +182,51 @@ fn address_error(vcpu: &Vcpu, exit: Exit, gpa: u64) {
     queue_exception(vcpu, fault);
 }
 
-/// A fault in stage-2 translation: a device, or memory that is at hand. [`LATER`]
+/// A fault in stage-2 translation: a device, or memory that is at hand. [`Quick::Later`]
 /// for memory that the host must be asked for.
 #[inline]
-fn memory(vcpu: &Vcpu, exit: Exit, irq_off: IrqOff<'_>) -> i32 {
+fn memory(vcpu: &Vcpu, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
     let gpa = vcpu.switch.badv.get();
     if gpa >= vcpu.vm().gpa_limit {
         address_error(vcpu, exit, gpa);
-        return GUEST;
+        return Quick::Done(Next::Enter);
     }
     let srcu = Srcu::lock(vcpu);
     let Some(slot) = srcu.slot(gpa) else {
-        return no_memory(&srcu, exit, gpa);
+        return Quick::Done(no_memory(&srcu, exit, gpa));
     };
     let write = exit.is_write() == Some(true);
     if fault::quick(vcpu, &slot, gpa, write, exit == Exit::Modify, irq_off) {
-        GUEST
+        Quick::Done(Next::Enter)
     } else {
-        LATER
+        Quick::Later
     }
 }
 
 /// An access where there is no memory: of a device, unless it is a fetch.
 #[inline]
-fn no_memory(srcu: &Srcu<'_>, exit: Exit, gpa: u64) -> i32 {
+fn no_memory(srcu: &Srcu<'_>, exit: Exit, gpa: u64) -> Next {
     if is_fetch(srcu.vcpu(), exit, gpa) {
         address_error(srcu.vcpu(), exit, gpa);
-        return GUEST;
+        return Next::Enter;
     }
     mmio::access(srcu, gpa)
 }
 
 /// What [`memory`] left.
-fn fault(vcpu: &Vcpu, exit: Exit) -> i32 {
+fn fault(vcpu: &Vcpu, exit: Exit) -> Result<Next> {
     let gpa = vcpu.switch.badv.get();
     let write = exit.is_write() == Some(true);
     let srcu = Srcu::lock(vcpu);
     match fault::fault(&srcu, gpa, write, exit == Exit::Modify) {
-        Answer::Mapped => GUEST,
-        Answer::NoMemory => no_memory(&srcu, exit, gpa),
-        Answer::Failed(error) => error.to_errno(),
+        Answer::Mapped => Ok(Next::Enter),
+        Answer::NoMemory => Ok(no_memory(&srcu, exit, gpa)),
+        Answer::Failed(error) => Err(error),
     }
 }
 
 /// A hypercall.
-fn hvcl(vcpu: &Vcpu) -> i32 {
+fn hvcl(vcpu: &Vcpu) -> Next {
     let word = vcpu.switch.badi.get() as u32;
     let plv = Crmd(csr::guest_read::<{ num::CRMD }>()).plv() as u8;
     // SAFETY: A word of a live vCPU, changed under its mutex.
@@ -263,20 +259,20 @@ fn hvcl(vcpu: &Vcpu) -> i32 {
             vcpu.run()
                 .ask_hypercall(u64::from(code::USER_SERVICE), args, code::INVALID_CODE);
             vcpu.pending_io.set(Some(PendingIo::Hypercall));
-            return USER;
+            return Next::User;
         }
         Hypercall::Breakpoint => {
             vcpu.run().set_exit_reason(b::KVM_EXIT_DEBUG);
-            return USER;
+            return Next::User;
         }
         Hypercall::Refused(result) => hypercall::resume(vcpu.gprs(), result),
         Hypercall::Privilege => {
             queue_exception(vcpu, Fault::instruction_privilege(word));
-            return GUEST;
+            return Next::Enter;
         }
     }
     advance(vcpu);
-    GUEST
+    Next::Enter
 }
 
 /// Exception code of the last exit.

@@ -24,6 +24,7 @@ mod irqchip;
 mod mmio;
 mod mmu;
 mod module;
+mod next;
 mod one_reg;
 mod pmu;
 mod run;

@@ -15,7 +15,7 @@ use crate::bindings as b;
 use crate::fpu;
 use crate::interrupt::queue_exception;
 use crate::irqchip;
-use crate::run::{GUEST, USER};
+use crate::next::Next;
 use crate::slots::Srcu;
 use crate::trace;
 use crate::vcpu::{Load, PendingIo, Vcpu};
@@ -26,18 +26,18 @@ fn finish_instruction(vcpu: &Vcpu) {
 
 /// A load or store of the guest at `gpa`, where there is no memory.
 #[inline]
-pub(crate) fn access(srcu: &Srcu<'_>, gpa: u64) -> i32 {
+pub(crate) fn access(srcu: &Srcu<'_>, gpa: u64) -> Next {
     let vcpu = srcu.vcpu();
     let word = vcpu.switch.badi.get() as u32;
     let access = match memory(word) {
         Ok(Memory::Access(access)) if access.begins_at(vcpu.gprs(), gpa) => access,
         Ok(Memory::Skip) => {
             finish_instruction(vcpu);
-            return GUEST;
+            return Next::Enter;
         }
         _ => {
             refuse(vcpu, word, gpa);
-            return GUEST;
+            return Next::Enter;
         }
     };
     let direction = access.direction;
@@ -61,14 +61,14 @@ pub(crate) fn access(srcu: &Srcu<'_>, gpa: u64) -> i32 {
                     // User space sees the instruction as done.
                     Direction::Write => finish_instruction(vcpu),
                 }
-                return USER;
+                return Next::User;
             }
             trace::mmio(kind(direction), access.width, gpa, data);
             if direction == Direction::Read {
                 load_register(vcpu, load, data);
             }
             finish_instruction(vcpu);
-            GUEST
+            Next::Enter
         }
         Operand::Fpr(register) => {
             let lanes = match direction {
@@ -116,9 +116,9 @@ fn ask(vcpu: &Vcpu, direction: Direction, gpa: u64, len: u8, data: [u8; 8]) {
 }
 
 /// Asks user space for the next piece of a transfer.
-fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
+fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> Next {
     let Some(request) = transfer.request() else {
-        return GUEST;
+        return Next::Enter;
     };
     ask(
         vcpu,
@@ -132,15 +132,15 @@ fn to_user(vcpu: &Vcpu, mut transfer: MmioTransfer) -> i32 {
         if transfer.request().is_none() {
             // The last piece: user space sees the instruction as done.
             finish_instruction(vcpu);
-            return USER;
+            return Next::User;
         }
     }
     vcpu.pending_io.set(Some(PendingIo::Transfer(transfer)));
-    USER
+    Next::User
 }
 
 /// Carries a transfer on until it is done or user space is needed.
-fn proceed(srcu: &Srcu<'_>, mut transfer: MmioTransfer) -> i32 {
+fn proceed(srcu: &Srcu<'_>, mut transfer: MmioTransfer) -> Next {
     let vcpu = srcu.vcpu();
     while let Some(request) = transfer.request() {
         let mut data = request.data;
@@ -160,11 +160,11 @@ fn proceed(srcu: &Srcu<'_>, mut transfer: MmioTransfer) -> i32 {
         None => {}
     }
     finish_instruction(vcpu);
-    GUEST
+    Next::Enter
 }
 
 /// An iocsr* of the guest.
-pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
+pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> Next {
     let address = access.rj.read(vcpu.gprs()) as u32;
     let mut data = match access.direction {
         Direction::Read => [0; 8],
@@ -191,7 +191,7 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
             u64::from(address),
             u64::from_le_bytes(data),
         );
-        return GUEST;
+        return Next::Enter;
     }
     trace::iocsr(
         if access.direction == Direction::Write {
@@ -208,13 +208,13 @@ pub(crate) fn iocsr(vcpu: &Vcpu, access: IocsrAccess) -> i32 {
     if access.direction == Direction::Read {
         vcpu.pending_io.set(Some(PendingIo::IocsrRead(access)));
     }
-    USER
+    Next::User
 }
 
-/// Completes what user space did; [`GUEST`], or [`USER`] if the access has a
+/// Completes what user space did; [`Next::Enter`], or [`Next::User`] if the access has a
 /// further piece for it. Unless the vCPU is to run, user space is asked for no
 /// more: the rest waits.
-pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32 {
+pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> Next {
     let run = vcpu.run();
     match pending {
         PendingIo::Load(load) => {
@@ -222,7 +222,7 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
             trace::mmio(READ, load.width, gpa, data);
             load_register(vcpu, load, data);
             finish_instruction(vcpu);
-            GUEST
+            Next::Enter
         }
         PendingIo::Transfer(mut transfer) => {
             if let Some(request) = transfer.request() {
@@ -234,19 +234,19 @@ pub(crate) fn resume(vcpu: &Vcpu, pending: PendingIo, wants_to_run: bool) -> i32
             }
             if transfer.request().is_some() && !wants_to_run {
                 vcpu.pending_io.set(Some(PendingIo::Transfer(transfer)));
-                return GUEST;
+                return Next::Enter;
             }
             proceed(&Srcu::lock(vcpu), transfer)
         }
         PendingIo::IocsrRead(access) => {
             let value = access.completed(run.iocsr_answer());
             access.rd.write(vcpu.gprs(), value);
-            GUEST
+            Next::Enter
         }
         PendingIo::Hypercall => {
             hypercall::resume(vcpu.gprs(), run.hypercall_answer());
             finish_instruction(vcpu);
-            GUEST
+            Next::Enter
         }
     }
 }

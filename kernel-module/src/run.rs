@@ -3,10 +3,12 @@
 //! KVM_RUN: into the guest and out again.
 //!
 //! [`kvm_arch_vcpu_ioctl_run`] loads the vCPU and calls the world switch; that
-//! calls [`handle_exit`] after each exit, which answers with 1 (enter again), 0
-//! (to user space, with `kvm_run` filled) or a negative error number.
+//! calls [`handle_exit`] after each exit, which answers with [`Next::to_c`]
+//! or a negative error number.
 
 use core::arch::asm;
+
+use kernel::{error::to_result, prelude::*};
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
@@ -16,6 +18,7 @@ use crate::exit;
 use crate::fpu;
 use crate::interrupt;
 use crate::mmio;
+use crate::next::{Next, Quick, Stop};
 use crate::pmu;
 use crate::steal;
 use crate::switch::Switch;
@@ -23,13 +26,6 @@ use crate::sync_regs;
 use crate::trace;
 use crate::vcpu::{flag, request, Vcpu};
 use crate::vpid;
-
-/// Enter the guest again.
-pub(crate) const GUEST: i32 = 1;
-/// Return to user space.
-pub(crate) const USER: i32 = 0;
-/// Of [`exit::quick`] alone: [`exit::handle`] must finish it.
-pub(crate) const LATER: i32 = 2;
 
 /// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
 #[inline(always)]
@@ -43,58 +39,52 @@ fn work_pending() -> bool {
     flags & c::XFER_TO_GUEST_MODE_WORK != 0
 }
 
-/// Interrupts on: handles signals, rescheduling and requests. [`GUEST`] if the
+/// Interrupts on: handles signals, rescheduling and requests. Ok if the
 /// way is free.
-fn check(vcpu: &Vcpu) -> i32 {
+fn check(vcpu: &Vcpu) -> Result<(), Stop> {
     if work_pending() {
         // SAFETY: On the vCPU's thread with interrupts on.
-        let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
-        if work < 0 {
-            return work;
-        }
+        to_result(unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) })?;
     }
     if vcpu.mp_state() == b::KVM_MP_STATE_STOPPED {
-        return stopped(vcpu);
+        return Err(stopped(vcpu).into());
     }
     if !vcpu.request_pending() {
-        return GUEST;
+        return Ok(());
     }
     if vcpu.check_request(request::TLB_FLUSH) {
         vpid::drop_entries(vcpu);
     }
     // SAFETY: On the vCPU's thread.
     if unsafe { b::kvm_la_dirty_ring_check_request(vcpu.kvm_vcpu) } {
-        return USER;
+        return Err(Stop::User);
     }
     if vcpu.check_request(request::STEAL_UPDATE) {
         steal::update(vcpu);
     }
-    GUEST
+    Ok(())
 }
 
 /// A stopped vCPU sleeps until a signal or a kick, and goes back to user space,
 /// which alone can start it.
-fn stopped(vcpu: &Vcpu) -> i32 {
+fn stopped(vcpu: &Vcpu) -> Error {
     // SAFETY: On the vCPU's thread, which may sleep.
     unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
     // SAFETY: As in `check`.
-    let work = unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) };
-    if work < 0 {
-        work
-    } else {
-        vcpu.run().set_exit_reason(b::KVM_EXIT_INTR);
-        EINTR
+    match to_result(unsafe { b::kvm_la_xfer_to_guest_mode_handle_work(vcpu.kvm_vcpu) }) {
+        Err(error) => error,
+        Ok(()) => {
+            vcpu.run().set_exit_reason(b::KVM_EXIT_INTR);
+            EINTR
+        }
     }
 }
 
-/// Prepares entry: interrupts are off and everything is loaded. Or, with interrupts
-/// on, what else is next.
-fn prepare(vcpu: &Vcpu) -> Result<IrqGuard, i32> {
+/// Prepares entry: interrupts are off and everything is loaded. They are on if it
+/// stops.
+fn prepare(vcpu: &Vcpu) -> Result<IrqGuard, Stop> {
     loop {
-        let next = check(vcpu);
-        if next != GUEST {
-            return Err(next);
-        }
+        check(vcpu)?;
         let guard = IrqGuard::new();
         let irq_off = guard.irq_off();
         interrupt::deliver_exception(vcpu, irq_off);
@@ -155,7 +145,7 @@ unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { &*switch.cast::<Vcpu>() };
     if exit::csr_in_memory(vcpu) {
-        return GUEST;
+        return Next::Enter.to_c();
     }
     handle_any(vcpu, false)
 }
@@ -187,7 +177,7 @@ extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
     let irq_off = guard.irq_off();
     pmu::lose(vcpu, irq_off);
     let quick = exit::quick(vcpu, irq_off);
-    if quick == GUEST && may_reenter(vcpu) {
+    if matches!(quick, Quick::Done(Next::Enter)) && may_reenter(vcpu) {
         interrupt::deliver_exception(vcpu, irq_off);
         interrupt::deliver(vcpu, irq_off);
         if state_matters {
@@ -196,7 +186,7 @@ extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
         }
         trace::reenter(vcpu.id, vcpu.switch.pc.get());
         guard.leave();
-        return GUEST;
+        return Next::Enter.to_c();
     }
 
     vcpu.set_mode(b::OUTSIDE_GUEST_MODE);
@@ -207,34 +197,38 @@ extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
         }
         b::kvm_la_guest_timing_exit();
     }
-    if quick == USER {
+    if matches!(quick, Quick::Done(Next::User)) {
         guard.leave();
-        return USER;
+        return Next::User.to_c();
     }
     // The interrupt that ended the guest's run, if any, is taken now.
     drop(guard);
 
-    let mut next = match quick {
-        LATER => exit::handle(vcpu),
-        next => next,
-    };
-    if next == GUEST {
-        match prepare(vcpu) {
-            Ok(guard) => {
-                // SAFETY: Interrupts are off.
-                unsafe {
-                    b::kvm_la_guest_timing_enter();
-                    b::kvm_la_guest_state_enter();
-                }
-                trace::reenter(vcpu.id, vcpu.switch.pc.get());
-                guard.leave();
-                return GUEST;
+    match after(vcpu, quick) {
+        Ok(guard) => {
+            // SAFETY: Interrupts are off.
+            unsafe {
+                b::kvm_la_guest_timing_enter();
+                b::kvm_la_guest_state_enter();
             }
-            Err(other) => next = other,
+            trace::reenter(vcpu.id, vcpu.switch.pc.get());
+            guard.leave();
+            Next::Enter.to_c()
+        }
+        Err(stop) => {
+            IrqGuard::new().leave();
+            stop.to_c()
         }
     }
-    IrqGuard::new().leave();
-    next
+}
+
+/// The rest of an exit, with interrupts on, and what [`prepare`] answers.
+#[inline]
+fn after(vcpu: &Vcpu, quick: Quick) -> Result<IrqGuard, Stop> {
+    if matches!(quick, Quick::Later) && exit::handle(vcpu)? == Next::User {
+        return Err(Stop::User);
+    }
+    prepare(vcpu)
 }
 
 /// Nothing that needs interrupts on waits for the vCPU, as far as this CPU is not
@@ -255,14 +249,14 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
     let vcpu = unsafe { Vcpu::from_c(kvm_vcpu) };
     // SAFETY: The vCPU is alive.
     let wants_to_run = unsafe { (*kvm_vcpu).wants_to_run };
-    let mut next = GUEST;
+    let mut next = Next::Enter;
     // What user space did for the guest since the last exit.
     if let Some(pending) = vcpu.pending_io.take() {
         next = mmio::resume(vcpu, pending, wants_to_run);
     }
-    if next != GUEST && wants_to_run {
+    if next == Next::User && wants_to_run {
         sync_regs::store(vcpu);
-        return next;
+        return next.to_c();
     }
     // Also when the guest is not to run: so user space can write registers
     // with one call, without running it.
@@ -271,7 +265,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
     }
     if !wants_to_run {
         sync_regs::store(vcpu);
-        return EINTR;
+        return EINTR.to_errno();
     }
     vcpu.run().set_exit_reason(b::KVM_EXIT_UNKNOWN);
     // SAFETY: The host's registers are saved, so that the guest's may be loaded.
@@ -281,12 +275,12 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         b::vcpu_load(kvm_vcpu);
         b::kvm_sigset_activate(kvm_vcpu);
     }
-    next = match prepare(vcpu) {
-        Err(next) => next,
+    let result = match prepare(vcpu) {
+        Err(stop) => stop.to_c(),
         Ok(_guard) => {
             // SAFETY: Interrupts are off and the vCPU is loaded; `vcpu_load` and
             // `prepare` filled the rest of the switch state.
-            let next = unsafe {
+            let result = unsafe {
                 b::kvm_la_guest_timing_enter();
                 b::kvm_la_guest_state_enter();
                 trace::enter(vcpu.id, vcpu.switch.pc.get());
@@ -294,7 +288,7 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
             };
             trace::out(vcpu.id, vcpu.switch.pc.get());
             // The world switch returned with interrupts off.
-            next
+            result
         }
     };
     // SAFETY: Balances the above.
@@ -303,7 +297,5 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_ioctl_run(kvm_vcpu: *mut b::kvm_vc
         b::vcpu_put(kvm_vcpu);
     }
     sync_regs::store(vcpu);
-    next
+    result
 }
-
-const EINTR: i32 = -(b::EINTR as i32);
