@@ -12,11 +12,9 @@ pub use host::{check, mask, Host};
 pub use pv::{vm_features, PvFeatures};
 
 use crate::csr::CsrFeatures;
+use crate::errno::{EINVAL, ENXIO};
 use la_arch::cpucfg::{word1, word2, word6};
 use la_arch::kvm::{para, CPUCFG_WORDS};
-
-pub(crate) const EINVAL: i32 = 22;
-pub(crate) const ENXIO: i32 = 6;
 
 /// Why a setting is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

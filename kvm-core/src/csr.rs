@@ -33,7 +33,7 @@ pub enum CsrError {
 impl CsrError {
     /// Positive errno: EINVAL.
     pub const fn errno(self) -> i32 {
-        crate::cpucfg::EINVAL
+        crate::errno::EINVAL
     }
 }
 

@@ -10,6 +10,7 @@
 //! Interrupt numbers are bits of ESTAT.IS: 0, 1 software, 2 to 9 HWI0 to HWI7,
 //! 10 performance counter, 11 timer, 12 IPI, 13 NMI, 14 message (AVEC).
 
+use crate::errno::EINVAL;
 use core::sync::atomic::{AtomicU64, Ordering};
 use la_arch::csr::Estat;
 use la_arch::lvz::Gintc;
@@ -42,9 +43,9 @@ const VIP: u64 = 0xff;
 pub struct BadInterrupt;
 
 impl BadInterrupt {
-    /// EINVAL.
+    /// Positive errno: EINVAL.
     pub fn errno(self) -> i32 {
-        22
+        EINVAL
     }
 }
 
@@ -188,9 +189,9 @@ impl Taken {
 /// need not be touched.
 ///
 /// Exchanging GCSR.ESTAT is not atomic against the guest's timer on silicon: an
-/// expiry in between is overwritten (`docs/lvz.md` N-8, anchor B16). Where
-/// `estat_mask` is not 0 read GCSR.TVAL before and after the exchange and, if
-/// [`timer_raced`] says so, set TI by a second one.
+/// expiry in between is overwritten (`docs/lvz.md` N-8; Linux kvm/interrupt.c
+/// kvm_irq_deliver). Where `estat_mask` is not 0 read GCSR.TVAL before and after the
+/// exchange and, if [`timer_raced`] says so, set TI by a second one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivery {
     /// Bits of GCSR.ESTAT to replace (`gcsrxchg`).

@@ -7,6 +7,7 @@
 pub mod cpucfg;
 pub mod csr;
 pub mod decode;
+mod errno;
 pub mod exit;
 pub mod hypercall;
 pub mod intc;

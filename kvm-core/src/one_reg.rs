@@ -3,8 +3,9 @@
 //! KVM_GET_ONE_REG, KVM_SET_ONE_REG and KVM_GET_REG_LIST: ids and the
 //! registers they name (Linux: kvm/vcpu.c kvm_get_one_reg, kvm_set_one_reg).
 
-use crate::cpucfg::{GuestCpucfg, EINVAL, ENXIO};
+use crate::cpucfg::GuestCpucfg;
 use crate::csr::{classify, Class, CsrFeatures, CsrFile};
+use crate::errno::{EINVAL, ENXIO};
 use crate::hypercall::BREAKPOINT_INSN;
 use la_arch::csr::number;
 use la_arch::kvm::{CPUCFG_WORDS, CSR_NUMBERS};

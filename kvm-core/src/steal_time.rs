@@ -4,6 +4,7 @@
 //! memory (Linux arch/loongarch/include/asm/kvm_para.h `struct
 //! kvm_steal_time`; kvm/vcpu.c kvm_update_stolen_time).
 
+use crate::errno::EINVAL;
 use la_arch::kvm::para::{STEAL_PHYS_MASK as ADDRESS, STEAL_PHYS_VALID as VALID};
 
 /// Bytes of the record, which is aligned to as much and so never crosses a page.
@@ -25,9 +26,9 @@ pub const VCPU_PREEMPTED: u8 = 1;
 pub struct BadAddress;
 
 impl BadAddress {
-    /// EINVAL.
+    /// Positive errno: EINVAL.
     pub fn errno(self) -> i32 {
-        22
+        EINVAL
     }
 }
 

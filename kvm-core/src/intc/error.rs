@@ -2,6 +2,8 @@
 
 //! Why user space's request to an interrupt controller fails.
 
+use crate::errno::{EFAULT, EINVAL, ENXIO};
+
 /// A refused attribute, route or message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntcError {
@@ -21,22 +23,14 @@ pub enum IntcError {
     Route,
     /// The vCPU that a message names cannot take it.
     Target,
-    /// The controller that a route leads to was not created.
-    NoDevice,
 }
 
 impl IntcError {
-    /// The positive error number of include/uapi/asm-generic/errno-base.h,
-    /// chosen as Linux intc/*.c and irqfd.c do.
+    /// Positive errno, chosen as Linux intc/*.c and irqfd.c do.
     pub const fn errno(self) -> i32 {
-        const ENXIO: i32 = 6;
-        const EFAULT: i32 = 14;
-        const ENODEV: i32 = 19;
-        const EINVAL: i32 = 22;
         match self {
             Self::DmsAttribute => ENXIO,
             Self::AlreadySet => EFAULT,
-            Self::NoDevice => ENODEV,
             Self::Group
             | Self::Attribute
             | Self::Vcpu

@@ -3,6 +3,7 @@
 //! What the table code needs from its surroundings, and what it hands back.
 
 use super::Pte;
+use crate::errno::{EINVAL, ENOMEM};
 
 /// Access to the tables of one VM.
 ///
@@ -145,14 +146,13 @@ pub enum MmuError {
 }
 
 impl MmuError {
-    /// The error number for user space, positive.
+    /// Positive errno.
     pub fn errno(self) -> i32 {
         match self {
-            // ENOMEM; Linux answers ENOMEM for a slot that is too high as well
-            // (kvm_arch_prepare_memory_region).
-            Self::NoTable | Self::OutOfRange => 12,
-            // EINVAL
-            Self::NotHuge => 22,
+            // For a slot that is too high as well (Linux
+            // kvm_arch_prepare_memory_region).
+            Self::NoTable | Self::OutOfRange => ENOMEM,
+            Self::NotHuge => EINVAL,
         }
     }
 }

@@ -90,7 +90,6 @@ fn errors_are_upstreams() {
     let errno = [
         (IntcError::DmsAttribute, 6),
         (IntcError::AlreadySet, 14),
-        (IntcError::NoDevice, 19),
         (IntcError::Group, 22),
         (IntcError::Attribute, 22),
         (IntcError::Vcpu, 22),
