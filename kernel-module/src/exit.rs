@@ -176,8 +176,7 @@ fn address_error(vcpu: &Vcpu, exit: Exit, gpa: u64) {
     let fault = if is_fetch(vcpu, exit, gpa) {
         Fault::fetch_address(word, vcpu.switch.pc.get())
     } else {
-        let address = kvm_core::decode::data_address(word, vcpu.gprs()).unwrap_or(gpa);
-        Fault::data_address(word, address)
+        Fault::refused_access(word, vcpu.gprs(), gpa)
     };
     queue_exception(vcpu, fault);
 }

@@ -68,9 +68,10 @@ pub(crate) fn quick(
                     write,
                     dirty_logging: logging,
                 };
-                request.slot_allows(geometry)
+                request.allowed(geometry, || {
                     // SAFETY: The lock is held and no invalidation is under way.
-                    && unsafe { b::kvm_la_host_mapping_is_huge(kvm, hva) } != 0
+                    unsafe { b::kvm_la_host_mapping_is_huge(kvm, hva) != 0 }
+                })
             };
             Some(Mapping {
                 gpa,
@@ -229,9 +230,10 @@ fn map(srcu: &Srcu<'_>, gpa: u64, write: bool) -> Result<Option<Flush>> {
             if unsafe { b::kvm_la_mmu_invalidate_retry_gfn(kvm, sequence, gfn) } {
                 return None;
             }
-            let huge = request.slot_allows(geometry)
+            let huge = request.allowed(geometry, || {
                 // SAFETY: The lock is held and no invalidation is under way.
-                && unsafe { b::kvm_la_host_mapping_is_huge(kvm, hva) } != 0;
+                unsafe { b::kvm_la_host_mapping_is_huge(kvm, hva) != 0 }
+            });
             // SAFETY: A test of a value.
             let memory = unsafe { b::kvm_la_pfn_valid(pfn as _) };
             let mapping = Mapping {

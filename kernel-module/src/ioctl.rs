@@ -6,9 +6,10 @@ use core::mem::{size_of, MaybeUninit};
 
 use kernel::prelude::*;
 use kernel::uaccess::{UserPtr, UserSlice};
+use kvm_core::cpucfg;
 use kvm_core::interrupt::Request;
 use kvm_core::steal_time::StealTime;
-use la_arch::kvm::{para, vcpu_attr, vm_feature, CPUCFG_WORDS};
+use la_arch::kvm::{para, vcpu_attr, vm_feature};
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
@@ -143,28 +144,17 @@ fn is_steal_time(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> bool {
 }
 
 fn has_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
-    let known = match attr.group {
-        vcpu_attr::CPUCFG => {
-            matches!(attr.attr, 2 | 6) || attr.attr == u64::from(para::CPUCFG_FEATURE)
-        }
-        _ => is_steal_time(vcpu, attr),
-    };
-    if known {
-        Ok(())
-    } else {
-        Err(ENXIO)
+    match attr.group {
+        vcpu_attr::CPUCFG => cpucfg::has_attr(attr.attr).map_err(|error| failure(error.errno())),
+        _ if is_steal_time(vcpu, attr) => Ok(()),
+        _ => Err(ENXIO),
     }
 }
 
 fn get_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
     let value = match attr.group {
-        vcpu_attr::CPUCFG if attr.attr == u64::from(para::CPUCFG_FEATURE) => {
-            u64::from(vcpu.vm().pv().bits())
-        }
-        vcpu_attr::CPUCFG if attr.attr < CPUCFG_WORDS as u64 => u64::from(
-            kvm_core::cpucfg::mask(&host().processor, attr.attr as u16)
-                .map_err(|error| failure(error.errno()))?,
-        ),
+        vcpu_attr::CPUCFG => cpucfg::get_attr(&host().processor, vcpu.vm().pv(), attr.attr)
+            .map_err(|error| failure(error.errno()))?,
         _ if is_steal_time(vcpu, attr) => vcpu.steal.get().guest_addr(),
         _ => return Err(ENXIO),
     };
@@ -172,7 +162,8 @@ fn get_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
 }
 
 fn set_attr(vcpu: &Vcpu, attr: &b::kvm_device_attr) -> Result {
-    if attr.group == vcpu_attr::CPUCFG && attr.attr == u64::from(para::CPUCFG_FEATURE) {
+    if attr.group == vcpu_attr::CPUCFG {
+        cpucfg::settable(attr.attr).map_err(|error| failure(error.errno()))?;
         return vcpu
             .vm()
             .set_pv(read(attr.addr as usize)?)

@@ -36,7 +36,7 @@ pub(crate) fn access(srcu: &Srcu<'_>, gpa: u64) -> Next {
             return Next::Enter;
         }
         _ => {
-            refuse(vcpu, word, gpa);
+            queue_exception(vcpu, Fault::refused_access(word, vcpu.gprs(), gpa));
             return Next::Enter;
         }
     };
@@ -81,11 +81,6 @@ pub(crate) fn access(srcu: &Srcu<'_>, gpa: u64) -> Next {
 }
 
 const MMIO: b::kvm_bus = b::kvm_bus_KVM_MMIO_BUS;
-
-fn refuse(vcpu: &Vcpu, word: u32, gpa: u64) {
-    let address = kvm_core::decode::data_address(word, vcpu.gprs()).unwrap_or(gpa);
-    queue_exception(vcpu, Fault::data_address(word, address));
-}
 
 /// How the events name a read that a device answered.
 const READ: i32 = 1;

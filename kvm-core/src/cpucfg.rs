@@ -7,7 +7,7 @@ mod attr;
 mod host;
 mod pv;
 
-pub use attr::{get_attr, has_attr, set_attr};
+pub use attr::{get_attr, has_attr, settable};
 pub use host::{check, mask, Host};
 pub use pv::{vm_features, PvFeatures};
 

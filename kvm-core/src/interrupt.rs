@@ -10,10 +10,10 @@
 //! Interrupt numbers are bits of ESTAT.IS: 0, 1 software, 2 to 9 HWI0 to HWI7,
 //! 10 performance counter, 11 timer, 12 IPI, 13 NMI, 14 message (AVEC).
 
+use crate::csr::{get_estat, Status, ESTAT_DIRECT, ESTAT_LINES, LINE_SHIFT};
 use crate::errno::EINVAL;
 use core::sync::atomic::{AtomicU64, Ordering};
 use la_arch::csr::Estat;
-use la_arch::lvz::Gintc;
 
 /// Interrupt numbers are below this (Linux EXCCODE_INT_NUM).
 pub const INT_COUNT: u32 = 15;
@@ -26,17 +26,6 @@ pub const INT_IPI: u32 = 12;
 /// The message interrupt.
 pub const INT_AVEC: u32 = 14;
 pub use crate::timer::INT_TI;
-
-/// Bits of ESTAT.IS that root injects by writing GCSR.ESTAT: software, PMI,
-/// timer, IPI, AVEC (Linux KVM_ESTAT_INTI_MASK). NMI is not injected.
-pub const INTERNAL: u64 = 0x5c03;
-/// Bits of ESTAT.IS that root injects through GINTC.VIP: the hardware lines
-/// (Linux KVM_ESTAT_EXTI_MASK).
-pub const EXTERNAL: u64 = 0x3fc;
-
-/// From GINTC.VIP bit n to ESTAT.IS bit n + 2 (Linux VIP_DELTA).
-const VIP_DELTA: u32 = 2;
-const VIP: u64 = 0xff;
 
 /// An interrupt number that does not exist, or that this guest does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,10 +166,10 @@ impl Taken {
         let raise = self.raised();
         let lower = self.lowered();
         Delivery {
-            estat_mask: (raise | lower) & INTERNAL,
-            estat_value: raise & INTERNAL,
-            gintc_mask: ((raise | lower) & EXTERNAL) >> VIP_DELTA,
-            gintc_value: (raise & EXTERNAL) >> VIP_DELTA,
+            estat_mask: (raise | lower) & ESTAT_DIRECT,
+            estat_value: raise & ESTAT_DIRECT,
+            gintc_mask: ((raise | lower) & ESTAT_LINES) >> LINE_SHIFT,
+            gintc_value: (raise & ESTAT_LINES) >> LINE_SHIFT,
         }
     }
 }
@@ -227,30 +216,13 @@ pub const fn timer_raced(before: u64, after: u64) -> bool {
     after > before
 }
 
-/// The guest's ESTAT as user space reads it, from the saved ESTAT and GINTC:
-/// hardware lines come from VIP, whatever the saved ESTAT shows of them. Apply
-/// what is queued to both first ([`Taken::delivery`]), or a migration loses it
-/// (anchor B14; Linux _kvm_getcsr).
-pub const fn estat_to_user(estat: u64, gintc: u64) -> u64 {
-    estat & !EXTERNAL | (gintc & VIP) << VIP_DELTA
-}
-
-/// ESTAT and GINTC to be saved when user space writes `value` to ESTAT. Keeps
-/// only the fields that exist, and AVEC only for guests with message interrupts
-/// (Linux _kvm_setcsr).
-pub const fn estat_from_user(value: u64, gintc: u64, has_msgint: bool) -> (u64, u64) {
-    let mut estat = value & !EXTERNAL & Estat::FIELDS;
-    if !has_msgint {
-        estat &= !(1 << INT_AVEC);
-    }
-    (estat, gintc & !VIP | value >> VIP_DELTA & VIP)
-}
-
 /// Interrupts the guest would see in ESTAT.IS after the next entry.
 pub const fn pending_view(estat: u64, gintc: u64, queued: Taken) -> u64 {
     let delivery = queued.delivery();
-    let estat = delivery.estat(Estat(estat).is());
-    estat_to_user(estat, Gintc(delivery.gintc(gintc)).hwis())
+    get_estat(Status {
+        estat: delivery.estat(Estat(estat).is()),
+        gintc: delivery.gintc(gintc),
+    })
 }
 
 /// A halted vCPU must go on: an interrupt that ECFG.LIE enables is pending, in
@@ -259,17 +231,7 @@ pub const fn pending_view(estat: u64, gintc: u64, queued: Taken) -> u64 {
 /// interrupt that came with it would be slept over (`docs/lvz.md` Q-30). The
 /// registers are the hardware's while the vCPU is loaded, else the saved ones.
 pub const fn wakes(estat: u64, gintc: u64, queued: Taken, ecfg: u64) -> bool {
-    pending_view(estat, gintc, queued) & ecfg & (INTERNAL | EXTERNAL | 1 << 13) != 0
-}
-
-/// The interrupt that is delivered first: the highest number among those both
-/// pending and enabled (`docs/lvz.md` N-4).
-pub const fn highest(pending: u64, ecfg: u64) -> Option<u32> {
-    let enabled = pending & ecfg & ((1 << INT_COUNT) - 1);
-    if enabled == 0 {
-        return None;
-    }
-    Some(63 - enabled.leading_zeros())
+    pending_view(estat, gintc, queued) & ecfg & ((1 << INT_COUNT) - 1) != 0
 }
 
 #[cfg(test)]

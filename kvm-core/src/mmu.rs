@@ -36,7 +36,7 @@ mod walk;
 mod model;
 
 pub use geometry::Geometry;
-pub use map::{collapse, fault_fast, fault_quick, map, split, FastFault, Mapped, Mapping, Quick};
+pub use map::{collapse, fault_fast, fault_quick, map, FastFault, Mapped, Mapping, Quick};
 pub use policy::{
     check_slot, flags_change, flush_after_fault, FlagsChange, HugeRequest, Slot, SlotFlags,
     SlotHuge,

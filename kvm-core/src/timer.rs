@@ -20,7 +20,7 @@
 //! - No hrtimer is armed for a timer whose interrupt could not wake the guest.
 
 use core::num::NonZeroU64;
-use la_arch::csr::{Estat, Tcfg};
+use la_arch::csr::Tcfg;
 
 /// Width of TVAL: 48 bits (PRCFG1.TimerBits, `docs/lvz.md` Q-16).
 pub const TVAL_MASK: u64 = (1 << 48) - 1;
@@ -247,14 +247,6 @@ impl Timer {
             Expiry::At(at) if ecfg & TI != 0 => Some(at),
             _ => None,
         }
-    }
-
-    /// The timer has expired since it was saved, or TI was pending in the saved
-    /// `estat` already (Linux kvm_cpu_has_pending_timer, for a vCPU that is not
-    /// loaded). Whether that wakes a halted guest depends on ECFG too: give
-    /// `estat | TI` to [`wakes`](crate::interrupt::wakes).
-    pub fn is_pending(&self, now: u64, estat: u64) -> bool {
-        Estat(estat).is() & TI != 0 || matches!(self.expiry, Expiry::At(at) if at <= now)
     }
 }
 

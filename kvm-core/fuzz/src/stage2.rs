@@ -4,7 +4,7 @@
 
 use super::bytes::Bytes;
 use kvm_core::mmu::{
-    age_range, collapse, fault_fast, lookup, map, split, test_age_range, unmap_all, unmap_range,
+    age_range, collapse, fault_fast, lookup, map, test_age_range, unmap_all, unmap_range,
     write_protect_mask, write_protect_range, FastFault, Flush, Geometry, Mapping, MemoryType,
     MmuError, Outcome, Pte, Reclaim, Resched, StatsDelta, Tables,
 };
@@ -132,7 +132,7 @@ pub fn stage2(data: &[u8]) {
         }
         memory.cache = g.cache_min();
         let gpa = address(&mut bytes, g);
-        let outcome = match bytes.byte() % 10 {
+        let outcome = match bytes.byte() % 9 {
             0..=2 => map_page(&mut memory, g, gpa, &mut bytes, &mut stats),
             3 => {
                 let (write, log) = (bytes.flag(), bytes.flag());
@@ -183,11 +183,7 @@ pub fn stage2(data: &[u8]) {
                 assert!(!test_age_range(&memory, g, gpa, end, limit));
                 outcome
             }
-            8 => {
-                memory.cache = bytes.below(2) as usize;
-                done(split(&mut memory, g, gpa))
-            }
-            _ => done(collapse(&mut memory, g, gpa)),
+            _ => collapse(&mut memory, g, gpa).unwrap_or_default(),
         };
         stats.add(outcome.stats);
         memory.flush(outcome.flush);
@@ -197,10 +193,6 @@ pub fn stage2(data: &[u8]) {
     memory.flush(outcome.flush);
     assert_eq!(memory.tables.len(), 1, "tables leaked");
     assert_eq!(stats, StatsDelta::default(), "pages are miscounted");
-}
-
-fn done(result: Result<Outcome, MmuError>) -> Outcome {
-    result.unwrap_or_default()
 }
 
 fn map_page(

@@ -29,15 +29,10 @@ pub const fn get_attr(host: &Host, pv: PvFeatures, attribute: u64) -> Result<u64
     }
 }
 
-/// KVM_SET_DEVICE_ATTR: only KVM's features can be set. Gives the VM's
-/// features afterwards.
-pub const fn set_attr(
-    pv: PvFeatures,
-    attribute: u64,
-    value: u64,
-) -> Result<PvFeatures, CpucfgError> {
+/// KVM_SET_DEVICE_ATTR: only KVM's features can be set, by [`PvFeatures::set`].
+pub const fn settable(attribute: u64) -> Result<(), CpucfgError> {
     if attribute == para::CPUCFG_FEATURE as u64 {
-        pv.set(value)
+        Ok(())
     } else {
         Err(CpucfgError::Attribute)
     }

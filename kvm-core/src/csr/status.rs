@@ -13,9 +13,10 @@ use la_arch::lvz::Gintc;
 pub const LINE_SHIFT: u32 = interrupt::HWI0;
 /// GINTC: the injected lines.
 pub const GINTC_LINES: u64 = 0xff;
-/// ESTAT: the lines that GINTC supplies.
+/// ESTAT: the lines that GINTC supplies (Linux KVM_ESTAT_EXTI_MASK).
 pub const ESTAT_LINES: u64 = GINTC_LINES << LINE_SHIFT;
-/// ESTAT: interrupts that KVM sets and clears there.
+/// ESTAT: interrupts that KVM sets and clears there (Linux KVM_ESTAT_INTI_MASK). The
+/// NMI is none of them.
 pub const ESTAT_DIRECT: u64 = 1 << interrupt::SWI0
     | 1 << interrupt::SWI1
     | 1 << interrupt::PMI
@@ -32,7 +33,9 @@ pub struct Status {
     pub gintc: u64,
 }
 
-/// ESTAT as user space sees it.
+/// ESTAT as user space sees it. What is queued for the vCPU comes into the registers
+/// first ([`Taken::delivery`](crate::interrupt::Taken::delivery)): user space that
+/// moves the guest has these registers alone, and the queue would be lost.
 #[inline]
 pub const fn get_estat(status: Status) -> u64 {
     status.estat & !ESTAT_LINES | (status.gintc & GINTC_LINES) << LINE_SHIFT

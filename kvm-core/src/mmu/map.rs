@@ -185,34 +185,6 @@ fn split_at<T: Tables>(
     Ok(())
 }
 
-/// Splits the huge page that maps `gpa` into pages with the same permissions
-/// (Linux kvm_split_huge). The huge TLB entries that vCPUs hold stay right until
-/// one of the pages changes, so only the caller's own is flushed.
-///
-/// # Errors
-///
-/// [`MmuError::NotHuge`] if no huge page maps `gpa`; [`MmuError::NoTable`].
-pub fn split<T: Tables>(
-    tables: &mut T,
-    geometry: &Geometry,
-    gpa: u64,
-) -> Result<Outcome, MmuError> {
-    if gpa >= geometry.limit() {
-        return Err(MmuError::OutOfRange);
-    }
-    let (place, pte) = descend(tables, geometry, gpa, 1);
-    if place.level != 1 || !matches!(Entry::of(geometry, pte, 1), Entry::Page) {
-        return Err(MmuError::NotHuge);
-    }
-    let mut stats = StatsDelta::default();
-    split_at(tables, geometry, place, pte, &mut stats)?;
-    Ok(Outcome {
-        changed: true,
-        flush: Flush::Gpa(gpa),
-        stats,
-    })
-}
-
 /// Makes one huge page of the table of pages around `gpa`, if every page is
 /// there, they are contiguous and aligned in host memory, and have one type and
 /// one writability. The huge page is dirty only if all pages are, so no store

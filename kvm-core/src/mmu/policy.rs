@@ -94,9 +94,8 @@ pub struct HugeRequest {
 }
 
 impl HugeRequest {
-    /// The slot allows a huge page here. Then ask the host for its own mapping
-    /// level, which decides: see [`allowed`](Self::allowed). (Linux
-    /// fault_supports_huge_mapping.)
+    /// The slot allows a huge page here; [`allowed`](Self::allowed) asks the host too
+    /// (Linux fault_supports_huge_mapping).
     pub fn slot_allows(&self, geometry: &Geometry) -> bool {
         // A huge page cannot tell which of its pages was written.
         if self.dirty_logging && self.write {
@@ -112,12 +111,12 @@ impl HugeRequest {
         }
     }
 
-    /// A huge page may be mapped, given the level at which the host maps the
-    /// address (0 for a page, 1 or more for a huge page), read under mmu_lock
-    /// after the invalidation sequence was checked (Linux
-    /// host_pfn_mapping_level).
-    pub fn allowed(&self, geometry: &Geometry, host_level: u8) -> bool {
-        host_level >= 1 && self.slot_allows(geometry)
+    /// A huge page may be mapped. `host_is_huge` says whether the host maps the address
+    /// with one; it is asked last, under mmu_lock after the invalidation sequence was
+    /// checked (Linux host_pfn_mapping_level).
+    #[inline]
+    pub fn allowed(&self, geometry: &Geometry, host_is_huge: impl FnOnce() -> bool) -> bool {
+        self.slot_allows(geometry) && host_is_huge()
     }
 }
 
@@ -206,8 +205,8 @@ mod tests {
             write: true,
             dirty_logging: false,
         };
-        assert!(request.allowed(&g, 1));
-        assert!(!request.allowed(&g, 0));
+        assert!(request.allowed(&g, || true));
+        assert!(!request.allowed(&g, || false));
         for (hva, answer) in [
             (80 * M, false),
             (96 * M - 1, false),

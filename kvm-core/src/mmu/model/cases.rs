@@ -98,7 +98,6 @@ fn addresses_beyond_the_tables_are_refused() {
             fault_fast(&mut memory, &g, gpa, true, false),
             FastFault::Slow
         );
-        assert_eq!(split(&mut memory, &g, gpa), Err(MmuError::OutOfRange));
         assert_eq!(collapse(&mut memory, &g, gpa), Err(MmuError::OutOfRange));
     }
     assert_eq!(

@@ -60,7 +60,6 @@ fn op(g: Geometry) -> impl Strategy<Value = Op> {
         1 => range().prop_map(|(a, b)| Op::Protect(a, b)),
         2 => (gpa(g), any::<u64>()).prop_map(move |(a, m)| Op::ProtectMask(a & !(page - 1), m & m >> 7)),
         2 => range().prop_map(|(a, b)| Op::Age(a, b)),
-        2 => (gpa(g), 0usize..2).prop_map(|(a, c)| Op::Split(a, c)),
         2 => gpa(g).prop_map(Op::Collapse),
         1 => (gpa(g), any::<bool>()).prop_map(|(a, b)| Op::Fill(a, b)),
         4 => (0usize..2, gpa(g)).prop_map(|(v, a)| Op::Touch(v, a)),

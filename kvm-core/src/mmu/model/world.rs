@@ -12,7 +12,6 @@ pub(super) enum Op {
     Protect(u64, u64),
     ProtectMask(u64, u64),
     Age(u64, u64),
-    Split(u64, usize),
     Collapse(u64),
     /// Maps a whole table of contiguous pages, then one page apart or not.
     Fill(u64, bool),
@@ -191,22 +190,6 @@ impl World {
                 for base in bases {
                     let (_, pte) = self.model.get_mut(&base).unwrap();
                     *pte = pte.old();
-                }
-            }
-            Op::Split(gpa, cache) => {
-                self.memory.cache = cache;
-                let found = model_at(&self.model, &g, gpa);
-                match (split(&mut self.memory, &g, gpa), found) {
-                    (Ok(outcome), Some((base, 1, _))) => {
-                        model_split(&mut self.model, &g, base);
-                        self.settle(outcome);
-                    }
-                    (Err(MmuError::NoTable), Some((_, 1, _))) => assert_eq!(cache, 0),
-                    (Err(MmuError::OutOfRange), _) => assert!(gpa >= g.limit()),
-                    (result, found) => {
-                        assert_eq!(result, Err(MmuError::NotHuge));
-                        assert!(found.is_none_or(|(_, level, _)| level == 0));
-                    }
                 }
             }
             Op::Collapse(gpa) => self.collapse(gpa),
