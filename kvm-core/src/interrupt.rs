@@ -7,25 +7,16 @@
 //! GCSR.ESTAT and GINTC ([`Delivery`]). No other CPU touches those registers
 //! (`docs/lvz.md` 8.2, N-7, N-9; Linux arch/loongarch/kvm/interrupt.c).
 //!
-//! Interrupt numbers are bits of ESTAT.IS: 0, 1 software, 2 to 9 HWI0 to HWI7,
-//! 10 performance counter, 11 timer, 12 IPI, 13 NMI, 14 message (AVEC).
+//! Interrupt numbers are bits of ESTAT.IS ([`line`]).
 
 use crate::csr::{get_estat, Status, ESTAT_DIRECT, ESTAT_LINES, LINE_SHIFT};
 use crate::errno::EINVAL;
 use core::sync::atomic::{AtomicU64, Ordering};
 use la_arch::csr::Estat;
+use la_arch::exception::interrupt as line;
 
 /// Interrupt numbers are below this (Linux EXCCODE_INT_NUM).
 pub const INT_COUNT: u32 = 15;
-/// Software interrupt 0, the paravirtual IPI.
-pub const INT_SWI0: u32 = 0;
-/// The first hardware line; HWI0 to HWI7 follow each other.
-pub const INT_HWI0: u32 = 2;
-/// The inter-processor interrupt.
-pub const INT_IPI: u32 = 12;
-/// The message interrupt.
-pub const INT_AVEC: u32 = 14;
-pub use crate::timer::INT_TI;
 
 /// An interrupt number that does not exist, or that this guest does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +49,7 @@ impl Request {
     /// and AVEC for a guest without message interrupts.
     pub fn from_ioctl(irq: i32, has_msgint: bool) -> Result<Self, BadInterrupt> {
         let number = irq.unsigned_abs();
-        if number == 0 || number >= INT_COUNT || (number == INT_AVEC && !has_msgint) {
+        if number == 0 || number >= INT_COUNT || (number == line::AVEC && !has_msgint) {
             return Err(BadInterrupt);
         }
         Ok(if irq > 0 {
@@ -196,7 +187,7 @@ pub struct Delivery {
 impl Delivery {
     /// AVEC is raised: OR the pending vectors into GCSR.ISR0 to ISR3 first.
     pub const fn raises_avec(&self) -> bool {
-        self.estat_value >> INT_AVEC & 1 != 0
+        self.estat_value >> line::AVEC & 1 != 0
     }
 
     /// ESTAT after the change.

@@ -13,8 +13,6 @@ pub const RECORD_SIZE: usize = 64;
 pub const STEAL: usize = 0;
 /// Offset of `version`, u32, odd while the record is being written.
 pub const VERSION: usize = 8;
-/// Offset of `flags`, u32, always 0.
-pub const FLAGS: usize = 12;
 /// Offset of `preempted`, u8.
 pub const PREEMPTED: usize = 16;
 

@@ -21,15 +21,13 @@
 
 use core::num::NonZeroU64;
 use la_arch::csr::Tcfg;
+use la_arch::exception::interrupt;
 
 /// Width of TVAL: 48 bits (PRCFG1.TimerBits, `docs/lvz.md` Q-16).
 pub const TVAL_MASK: u64 = (1 << 48) - 1;
 
-/// Number of the timer interrupt, ESTAT.IS and ECFG.LIE bit 11.
-pub const INT_TI: u32 = 11;
-
 /// ESTAT.IS and ECFG.LIE bit of the timer.
-pub const TI: u64 = 1 << INT_TI;
+pub const TI: u64 = 1 << interrupt::TI;
 
 /// A reload value below this many ticks may expire between the write of TCFG
 /// and that of TVAL (10 microseconds at 100 MHz).

@@ -10,12 +10,24 @@ use kvm_core::csr::{
 };
 use kvm_core::decode::{CsrAccess, CsrOp, Gpr};
 use kvm_core::one_reg::{list, Intent, OneReg};
+use la_arch::kvm::CPUCFG_WORDS;
 use la_arch::lvz::Gintc;
 
 /// A vCPU under a sequence of CSR instructions and register ioctls.
 pub fn registers(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let host = Host::from_words([bytes.word(); 21]);
+    // A kernel need not use all that its CPU has.
+    let host = Host {
+        words: [bytes.word(); CPUCFG_WORDS],
+        lsx: bytes.flag(),
+        lasx: bytes.flag(),
+        lbt_x86: bytes.flag(),
+        lbt_arm: bytes.flag(),
+        lbt_mips: bytes.flag(),
+        ptw: bytes.flag(),
+        msgint: bytes.flag(),
+        pmp: bytes.flag(),
+    };
     let mut cpucfg = GuestCpucfg::default();
     let mut file = CsrFile::new(bytes.byte().into());
     let mut status = Status::default();

@@ -5,6 +5,24 @@ use la_arch::cpucfg::word3;
 use la_arch::kvm::vm_feature;
 use proptest::prelude::*;
 
+impl Host {
+    /// A host whose kernel uses all that its CPU has.
+    pub(crate) const fn from_words(words: [u32; CPUCFG_WORDS]) -> Self {
+        let word2 = words[2];
+        Host {
+            words,
+            lsx: word2 & word2::LSX != 0,
+            lasx: word2 & word2::LASX != 0,
+            lbt_x86: word2 & word2::LBT_X86 != 0,
+            lbt_arm: word2 & word2::LBT_ARM != 0,
+            lbt_mips: word2 & word2::LBT_MIPS != 0,
+            ptw: word2 & word2::PTW != 0,
+            msgint: words[1] & word1::MSGINT != 0,
+            pmp: words[6] & word6::PMP != 0,
+        }
+    }
+}
+
 /// A 3A5000, whose words 1, 2, 3 and 6 matter here.
 fn host() -> Host {
     let mut words = [0; CPUCFG_WORDS];

@@ -91,19 +91,19 @@ fn the_timer_race_is_seen() {
 #[test]
 fn halted_guests_wake_for_enabled_interrupts_only() {
     let none = Taken::default();
-    let ti = 1 << INT_TI;
+    let ti = 1 << line::TI;
     // In the register, no longer queued.
     assert!(wakes(ti, 0, none, ti));
-    assert!(!wakes(ti, 0, none, 1 << INT_IPI));
+    assert!(!wakes(ti, 0, none, 1 << line::IPI));
     assert!(wakes(0, 1 << 3, none, 1 << 5));
     assert!(!wakes(1 << 5, 0, none, 1 << 5), "lines count through VIP");
     let pending = Pending::new();
-    pending.raise(INT_IPI);
+    pending.raise(line::IPI);
     assert!(wakes(0, 0, pending.peek(), 0x1fff));
     assert!(!wakes(0, 0, pending.peek(), ti));
-    pending.lower(INT_IPI);
-    pending.lower(INT_HWI0 + 3);
-    assert!(!wakes(1 << INT_IPI, 1 << 3, pending.peek(), 0x1fff));
+    pending.lower(line::IPI);
+    pending.lower(line::HWI0 + 3);
+    assert!(!wakes(1 << line::IPI, 1 << 3, pending.peek(), 0x1fff));
     // Exception code and VS are no interrupts.
     assert!(!wakes(0x3f_0000, 0, none, 0x7_0000));
 }
@@ -111,9 +111,9 @@ fn halted_guests_wake_for_enabled_interrupts_only() {
 #[test]
 fn avec_is_announced() {
     let pending = Pending::new();
-    pending.raise(INT_AVEC);
+    pending.raise(line::AVEC);
     assert!(pending.take().delivery().raises_avec());
-    pending.lower(INT_AVEC);
+    pending.lower(line::AVEC);
     assert!(!pending.take().delivery().raises_avec());
 }
 

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict};
-use super::{Context, licences};
+use super::{Context, licences, twins};
 use crate::cargo::cargo;
 use crate::setup::workspace;
 use crate::sources::Sources;
@@ -20,6 +20,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("format outside the workspace", format);
     report.case("documentation", documentation);
     report.case("licences of linked crates", licences::run);
+    report.case("twins", twins::check);
     Ok(())
 }
 

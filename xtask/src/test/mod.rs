@@ -24,6 +24,7 @@ mod report;
 mod sanitizers;
 mod selftests;
 mod series;
+mod twins;
 
 use std::process::ExitCode;
 
@@ -87,7 +88,7 @@ struct Suite {
 const SUITES: &[Suite] = &[
     Suite {
         name: "host",
-        shows: "unit and integration tests of the workspace on the workstation",
+        shows: "unit and integration tests of the workspace, and that the module calls what they test",
         run: host::run,
     },
     Suite {
