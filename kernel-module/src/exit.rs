@@ -28,9 +28,9 @@ use crate::vcpu::{flag, request, PendingIo, Vcpu};
 
 /// Whether the exit was a csr* of a register in memory, which is done now. Nothing
 /// is looked at that a longer exit would see to: what waits for the vCPU interrupts
-/// this CPU as soon as the guest is entered again. Interrupts are off.
+/// this CPU as soon as the guest is entered again.
 #[inline(always)]
-pub(crate) fn csr_in_memory(vcpu: &Vcpu) -> bool {
+pub(crate) fn csr_in_memory(vcpu: &Vcpu, _: IrqOff<'_>) -> bool {
     if classify(vcpu.switch.estat.get()) != Exit::Sensitive {
         return false;
     }

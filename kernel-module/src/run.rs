@@ -97,7 +97,7 @@ fn prepare(vcpu: &Vcpu) -> Result<IrqGuard, Stop> {
             late_requests(vcpu, irq_off);
         }
         vcpu.clear_flag(flag::CSR_SAVED);
-        if may_reenter(vcpu) {
+        if may_reenter(vcpu, irq_off) {
             return Ok(guard);
         }
         if vcpu.flag(flag::PMU) {
@@ -144,7 +144,9 @@ pub(crate) fn handler() -> Handler {
 unsafe extern "C" fn handle_exit(switch: *const Switch) -> i32 {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { &*switch.cast::<Vcpu>() };
-    if exit::csr_in_memory(vcpu) {
+    // SAFETY: The world switch calls this with interrupts off.
+    let irq_off = unsafe { IrqOff::assume() };
+    if exit::csr_in_memory(vcpu, irq_off) {
         return Next::Enter.to_c();
     }
     handle_any(vcpu, false)
@@ -177,7 +179,7 @@ extern "C" fn handle_any(vcpu: &Vcpu, state_matters: bool) -> i32 {
     let irq_off = guard.irq_off();
     pmu::lose(vcpu, irq_off);
     let quick = exit::quick(vcpu, irq_off);
-    if matches!(quick, Quick::Done(Next::Enter)) && may_reenter(vcpu) {
+    if matches!(quick, Quick::Done(Next::Enter)) && may_reenter(vcpu, irq_off) {
         interrupt::deliver_exception(vcpu, irq_off);
         interrupt::deliver(vcpu, irq_off);
         if state_matters {
@@ -232,9 +234,9 @@ fn after(vcpu: &Vcpu, quick: Quick) -> Result<IrqGuard, Stop> {
 }
 
 /// Nothing that needs interrupts on waits for the vCPU, as far as this CPU is not
-/// interrupted for it, as it is by a kick. Interrupts are off.
+/// interrupted for it, as it is by a kick.
 #[inline]
-fn may_reenter(vcpu: &Vcpu) -> bool {
+fn may_reenter(vcpu: &Vcpu, _: IrqOff<'_>) -> bool {
     !vcpu.request_pending() && !work_pending()
 }
 

@@ -3,7 +3,7 @@
 //! A VM: its state, creation and end, and the capabilities.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
 
 use kernel::prelude::*;
 use kvm_core::cpucfg::{vm_features, CpucfgError, PvFeatures};
@@ -35,8 +35,8 @@ pub(crate) struct Vm {
     pub(crate) gpa_limit: u64,
     /// KVM_LOONGARCH_VM_FEAT_* that the host offers, by number.
     pub(crate) features: u64,
-    /// Paravirtual features; changed under `lock`.
-    pv: UnsafeCell<PvFeatures>,
+    /// [`PvFeatures::to_word`]; changed under `lock`.
+    pv: AtomicU64,
     /// Guest counter minus root counter.
     time_offset: AtomicI64,
     /// vCPU by id, from its completion to its end.
@@ -45,7 +45,7 @@ pub(crate) struct Vm {
     by_cpuid: VcpuTable,
     /// The interrupt controllers.
     pub(crate) chips: Chips,
-    /// Excludes two changes of `by_cpuid` or of `pv_features`.
+    /// Excludes two changes of `by_cpuid` or of `pv`.
     lock: UnsafeCell<b::spinlock_t>,
 }
 
@@ -87,22 +87,19 @@ impl Vm {
     /// The paravirtual features of the guest.
     #[inline]
     pub(crate) fn pv(&self) -> PvFeatures {
-        // SAFETY: A small value of plain bits: a reader that races with
-        // KVM_SET_DEVICE_ATTR sees old or new bits, each of them valid.
-        unsafe { core::ptr::read_volatile(self.pv.get()) }
+        PvFeatures::from_word(self.pv.load(Ordering::Relaxed))
     }
 
     /// Sets them, if they agree with what an other vCPU has set.
     pub(crate) fn set_pv(&self, value: u64) -> core::result::Result<(), CpucfgError> {
         self.locked(|| {
             let new = self.pv().set(value)?;
-            // SAFETY: The lock excludes other writers.
-            unsafe { core::ptr::write_volatile(self.pv.get(), new) };
+            self.pv.store(new.to_word(), Ordering::Relaxed);
             Ok(())
         })
     }
 
-    /// Runs `f` with the lock of `by_cpuid` and `pv_features`.
+    /// Runs `f` with the lock of `by_cpuid` and `pv`.
     pub(crate) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
         // SAFETY: Initialised in `create`; unlocked below.
         let flags = unsafe { b::kvm_la_spin_lock_irqsave(self.lock.get()) };
@@ -245,7 +242,7 @@ unsafe fn create(kvm: *mut b::kvm) -> Result {
             root: core::ptr::null_mut(),
             gpa_limit: 1u64.checked_shl(bits).unwrap_or(1 << 47),
             features,
-            pv: UnsafeCell::new(PvFeatures::new(steal_time)),
+            pv: AtomicU64::new(PvFeatures::new(steal_time).to_word()),
             time_offset: AtomicI64::new(0),
             by_id,
             by_cpuid,

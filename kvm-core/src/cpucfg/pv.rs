@@ -35,6 +35,21 @@ impl PvFeatures {
         }
     }
 
+    /// As one word, which threads can share without a lock.
+    #[inline]
+    pub const fn to_word(self) -> u64 {
+        self.bits as u64 | (self.chosen as u64) << 32
+    }
+
+    /// What [`to_word`](Self::to_word) gave.
+    #[inline]
+    pub const fn from_word(word: u64) -> Self {
+        PvFeatures {
+            bits: word as u32,
+            chosen: word >> 32 != 0,
+        }
+    }
+
     /// The feature bits, as a guest reads them.
     #[inline]
     pub const fn bits(self) -> u32 {

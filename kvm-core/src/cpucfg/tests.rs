@@ -206,6 +206,8 @@ fn all_vcpus_have_the_same_pv_features() {
     assert_eq!(set.bits(), 6);
     assert!(set.has(para::FEATURE_IPI) && !set.has(para::FEATURE_PREEMPT));
     assert_eq!(set.set(6), Ok(set));
+    assert_eq!(PvFeatures::from_word(pv.to_word()), pv);
+    assert_eq!(PvFeatures::from_word(set.to_word()), set);
     assert_eq!(set.set(2), Err(CpucfgError::Conflict));
     assert_eq!(pv.set(1), Err(CpucfgError::Unsupported));
     assert_eq!(pv.set(1 << 33), Err(CpucfgError::Unsupported));
