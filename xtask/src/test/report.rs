@@ -78,11 +78,15 @@ impl Report {
         self.failed
     }
 
-    /// Runs one case.
+    /// Runs one case, if it is wanted.
     pub(super) fn case(&mut self, name: &str, run: impl FnOnce() -> Result<Verdict>) {
-        if !self.wants(name) {
-            return;
+        if self.wants(name) {
+            self.needed_case(name, run);
         }
+    }
+
+    /// Runs one case, which others that are wanted need.
+    pub(super) fn needed_case(&mut self, name: &str, run: impl FnOnce() -> Result<Verdict>) {
         let suite = self.suite;
         println!("{suite}: {name} ...");
         let started = Instant::now();
@@ -129,7 +133,8 @@ impl Report {
         self.failures.push(format!("{}: {error:#}", self.suite));
     }
 
-    /// Prints the closing line. A run without a single case has shown nothing.
+    /// Prints the closing line. A run without a single case has shown nothing, and
+    /// fails.
     pub(super) fn finish(self) -> ExitCode {
         if !self.failures.is_empty() {
             println!("\nfailed:");
@@ -138,7 +143,11 @@ impl Report {
             }
         }
         if self.passed + self.failed + self.skipped == 0 {
-            println!("no case was run");
+            match self.only {
+                Some(only) => eprintln!("error: no case was run: --only {only} selects none"),
+                None => eprintln!("error: no case was run"),
+            }
+            return ExitCode::FAILURE;
         }
         println!(
             "\n{} passed, {} failed, {} skipped",
@@ -182,6 +191,20 @@ mod tests {
         let mut report = Report::new(Some("smp=2".to_owned()));
         report.case("smp=1", || Err(anyhow!("must not run")));
         report.case("smp=2", || Ok(Verdict::Passed));
+        assert_eq!((report.passed, report.failed), (1, 0));
+    }
+
+    #[test]
+    fn a_run_of_no_case_fails() {
+        let mut report = Report::new(Some("nowhere".to_owned()));
+        report.case("smp=1", || Err(anyhow!("must not run")));
+        assert_eq!(report.finish(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn what_others_need_runs_anyway() {
+        let mut report = Report::new(Some("smp=2".to_owned()));
+        report.needed_case("kernel", || Ok(Verdict::Passed));
         assert_eq!((report.passed, report.failed), (1, 0));
     }
 

@@ -11,29 +11,45 @@ mod unfit;
 use anyhow::Result;
 
 use super::report::{Report, Verdict};
+use super::selftests::programs::OURS;
 use super::{Context, Tier, nested, selftests};
 use crate::setup::{CannotBeHad, Products, Wanted};
+
+/// Which of the programs of tests/kvm run.
+const TIER: Tier = Tier::Ci;
+
+/// The case that the others need.
+const KERNEL: &str = "kernel";
+const MODULE: &str = "kvm.ko";
+const BOOT: &str = "boot";
 
 /// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("unfit-trees", || unfit::check(&context.products));
+    let programs = OURS.iter().filter(|program| program.tier == TIER);
+    let mut names = [KERNEL, MODULE, BOOT]
+        .into_iter()
+        .chain(programs.map(|program| program.name));
+    if !names.any(|name| report.wants(name)) {
+        return Ok(());
+    }
     let mut other = None;
-    report.case("kernel", || kernel(&context.products, &mut other));
+    report.needed_case(KERNEL, || kernel(&context.products, &mut other));
     let Some(products) = other else {
         return Ok(());
     };
     let context = Context {
         products,
         simulator: context.simulator.clone(),
-        tier: Tier::Ci,
+        tier: TIER,
         everything: false,
         ..*context
     };
-    report.case("kvm.ko", || {
+    report.case(MODULE, || {
         context.kvm.kvm_ko(&context.products)?;
         Ok(Verdict::Passed)
     });
-    report.case("boot", || nested::boot_one(&context));
+    report.case(BOOT, || nested::boot_one(&context));
     selftests::run_ours(&context, report)
 }
 

@@ -86,7 +86,7 @@ pub(super) fn linux(files: &[String]) -> (Vec<Program<'_>>, Vec<&'static str>) {
 }
 
 /// Those of tests/kvm.
-pub(super) const OURS: &[Program<'static>] = &[
+pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("capabilities", 30),
     ci("reg-list", 30),
     ci("sync-regs", 30),
