@@ -7,7 +7,7 @@
 //! GCSR.ESTAT and GINTC ([`Delivery`]). No other CPU touches those registers
 //! (`docs/lvz.md` 8.2, N-7, N-9; Linux arch/loongarch/kvm/interrupt.c).
 //!
-//! Interrupt numbers are bits of ESTAT.IS ([`line`]).
+//! Interrupt numbers are bits of ESTAT.IS ([`mod@line`]).
 
 use crate::csr::{get_estat, Status, ESTAT_DIRECT, ESTAT_LINES, LINE_SHIFT};
 use crate::errno::EINVAL;
