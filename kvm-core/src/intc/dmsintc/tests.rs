@@ -72,7 +72,6 @@ fn an_unset_base_is_no_window() {
     assert_eq!(dmsintc.target(0x1000), None);
 }
 
-/// Upstream's mask is GENMASK(-1, 0) there.
 #[test]
 fn a_base_of_one_page_leaves_one_cpu() {
     let dmsintc = window(0x1000, 0x1000);
