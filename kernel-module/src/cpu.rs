@@ -4,6 +4,7 @@
 //! off on each (docs/lvz.md 1.2, 1.3).
 
 use core::cell::Cell;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kernel::prelude::*;
@@ -13,12 +14,14 @@ use kvm_core::timer::Frequency;
 use kvm_core::vpid::{GidMask, VpidCache};
 use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 
+use crate::any_thread::AnyThread;
 use crate::bindings as b;
 use crate::bindings::constant as c;
+use crate::calls::calls;
 use crate::context::Pinned;
 use crate::csr::{self, num};
+use crate::shared::Shared;
 use crate::switch::SwitchPage;
-use crate::vcpu::Vcpu;
 
 /// What the module knows of the host, fixed while it is loaded.
 pub(crate) struct Host {
@@ -34,27 +37,58 @@ pub(crate) struct Host {
     pub(crate) guest_state_matters: bool,
     /// Of the stable counter and the timers.
     pub(crate) frequency: Frequency,
-    /// Per-CPU [`PerCpu`].
-    percpu: *mut kernel::ffi::c_void,
+    percpu: PerCpuArea,
 }
-
-// SAFETY: Immutable after `detect`, but for the per-CPU areas, whose rules are
-// those of `PerCpu`.
-unsafe impl Sync for Host {}
-// SAFETY: As for `Sync`.
-unsafe impl Send for Host {}
 
 /// State of one physical CPU. Only that CPU touches it, with preemption off,
 /// except for `forget` while a vCPU is destroyed.
 pub(crate) struct PerCpu {
     /// Gives out GIDs.
     pub(crate) vpids: Cell<VpidCache>,
-    /// The vCPU whose state is in the guest CSRs.
-    pub(crate) last_vcpu: AtomicPtr<Vcpu>,
+    /// The vCPU whose state is in the guest CSRs; only its address.
+    last_vcpu: AtomicPtr<Shared>,
     /// The host's performance counters while a guest has them.
     pub(crate) perf_control: [Cell<u64>; 4],
     /// As above, the counts.
     pub(crate) perf_count: [Cell<u64>; 4],
+}
+
+impl PerCpu {
+    /// The guest CSRs are `vcpu`'s from now on: whether they were not.
+    pub(crate) fn take_for(&self, vcpu: &Shared) -> bool {
+        let this = core::ptr::from_ref(vcpu).cast_mut();
+        let changed = !core::ptr::eq(self.last_vcpu.load(Ordering::Relaxed), this);
+        if changed {
+            self.last_vcpu.store(this, Ordering::Relaxed);
+        }
+        changed
+    }
+}
+
+/// One zeroed [`PerCpu`] for each possible CPU.
+struct PerCpuArea(AnyThread<kernel::ffi::c_void>);
+
+impl PerCpuArea {
+    fn new() -> Result<Self> {
+        let (size, align) = (size_of::<PerCpu>(), align_of::<PerCpu>());
+        // SAFETY: No precondition.
+        let area = unsafe { b::kvm_la_alloc_percpu(size as _, align as _) };
+        Ok(Self(AnyThread::new(NonNull::new(area).ok_or(ENOMEM)?)))
+    }
+
+    /// The data of CPU `cpu`, which must be a possible one.
+    #[inline]
+    fn of(&self, cpu: u32) -> &PerCpu {
+        // SAFETY: Only numbers of possible CPUs are given; zero bytes are a `PerCpu`.
+        unsafe { &*b::kvm_la_percpu_ptr(self.0.as_ptr(), cpu).cast::<PerCpu>() }
+    }
+}
+
+impl Drop for PerCpuArea {
+    fn drop(&mut self) {
+        // SAFETY: Allocated in `new`.
+        unsafe { b::kvm_la_free_percpu(self.0.as_ptr()) };
+    }
 }
 
 static HOST: AtomicPtr<Host> = AtomicPtr::new(core::ptr::null_mut());
@@ -73,8 +107,7 @@ impl Host {
     /// ENODEV without the virtualization extension or with no usable GID;
     /// ENOMEM.
     pub(crate) fn detect() -> Result {
-        // SAFETY: Reads the boot CPU's data.
-        let options = unsafe { b::kvm_la_cpu_options() };
+        let options = options();
         if options & c::CPU_LVZ == 0 {
             return Err(ENODEV);
         }
@@ -83,88 +116,82 @@ impl Host {
             pr_err!("no GID bits: cannot tell guests from the host\n");
             return Err(ENODEV);
         };
-        // SAFETY: Computes from CPUCFG.
-        let hz = unsafe { b::kvm_la_const_freq() };
+        let hz = constant_frequency();
         let Some(frequency) = Frequency::new(hz) else {
             pr_err!("no constant timer frequency ({} Hz)\n", hz);
             return Err(ENODEV);
         };
         let geometry = geometry().ok_or(ENODEV)?;
         let switch = SwitchPage::new()?;
-        // SAFETY: No precondition.
-        let percpu = unsafe {
-            b::kvm_la_alloc_percpu(
-                core::mem::size_of::<PerCpu>() as _,
-                core::mem::align_of::<PerCpu>() as _,
-            )
-        };
-        if percpu.is_null() {
-            return Err(ENOMEM);
-        }
-        let boxed = KBox::new(
+        let host = KBox::new(
             Host {
                 switch,
                 gid_mask,
                 processor: processor(options),
                 geometry,
-                // SAFETY: Reads a setting that is fixed at boot.
-                guest_state_matters: unsafe { b::kvm_la_guest_state_matters() },
+                guest_state_matters: guest_state_matters(),
                 frequency,
-                percpu,
+                percpu: PerCpuArea::new()?,
             },
             GFP_KERNEL,
-        );
-        let host = match boxed {
-            Ok(host) => host,
-            Err(error) => {
-                // SAFETY: Allocated above.
-                unsafe { b::kvm_la_free_percpu(percpu) };
-                return Err(error.into());
-            }
-        };
+        )?;
         host.for_each_cpu(|cpu| cpu.vpids.set(VpidCache::new(gid_mask)));
         HOST.store(KBox::into_raw(host), Ordering::Release);
         Ok(())
     }
 
-    /// State of CPU `cpu`, which must be a possible one.
-    fn percpu(&self, cpu: u32) -> &PerCpu {
-        // SAFETY: The area holds one zeroed `PerCpu` for each possible CPU; it
-        // lives as long as the host.
-        unsafe { &*b::kvm_la_percpu_ptr(self.percpu, cpu).cast::<PerCpu>() }
-    }
-
     /// State of this CPU.
     #[inline]
-    pub(crate) fn this_cpu(&self, _: Pinned<'_>) -> &PerCpu {
-        // SAFETY: Reads the CPU's number.
-        self.percpu(unsafe { b::kvm_la_cpu() })
+    pub(crate) fn this_cpu(&self, pinned: Pinned<'_>) -> &PerCpu {
+        self.percpu.of(number(pinned))
+    }
+
+    /// State of some CPU.
+    pub(crate) fn any_cpu(&self) -> &PerCpu {
+        self.percpu.of(next_possible(-1))
     }
 
     fn for_each_cpu(&self, mut visit: impl FnMut(&PerCpu)) {
-        // SAFETY: Both read cpumasks.
-        unsafe {
-            let limit = b::kvm_la_cpu_limit();
-            let mut cpu = b::kvm_la_next_possible_cpu(-1);
-            while cpu < limit {
-                visit(self.percpu(cpu));
-                cpu = b::kvm_la_next_possible_cpu(cpu as i32);
-            }
+        let mut cpu = next_possible(-1);
+        while cpu < limit() {
+            visit(self.percpu.of(cpu));
+            cpu = next_possible(cpu as i32);
         }
     }
 
     /// Makes sure that no CPU takes a later vCPU at the same address for
     /// `vcpu`, which is being destroyed.
-    pub(crate) fn forget(&self, vcpu: *const Vcpu) {
+    pub(crate) fn forget(&self, vcpu: &Shared) {
         self.for_each_cpu(|cpu| {
             let _ = cpu.last_vcpu.compare_exchange(
-                vcpu.cast_mut(),
+                core::ptr::from_ref(vcpu).cast_mut(),
                 core::ptr::null_mut(),
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );
         });
     }
+}
+
+// They read settings, CPU masks, the number of this CPU and the boot CPU's data.
+calls! {
+    /// How many bits of a virtual address, and of a guest physical one, the CPU has.
+    pub(crate) fn address_bits() -> u32 = kvm_la_cpu_vabits;
+
+    /// How many CPUs are online.
+    pub(crate) fn online() -> u32 = kvm_la_online_cpus;
+
+    fn options() -> u64 = kvm_la_cpu_options;
+
+    fn constant_frequency() -> u64 = kvm_la_const_freq;
+
+    fn guest_state_matters() -> bool = kvm_la_guest_state_matters;
+
+    fn number(; Pinned<'_>) -> u32 = kvm_la_cpu;
+
+    fn next_possible(cpu: i32) -> u32 = kvm_la_next_possible_cpu;
+
+    fn limit() -> u32 = kvm_la_cpu_limit;
 }
 
 /// The kernel's page-table layout. An empty directory entry holds the address
@@ -227,9 +254,7 @@ pub(crate) fn release() {
         return;
     }
     // SAFETY: Came from `KBox::into_raw`; no hook runs any more.
-    let host = unsafe { KBox::from_raw(host) };
-    // SAFETY: Allocated in `detect`.
-    unsafe { b::kvm_la_free_percpu(host.percpu) };
+    drop(unsafe { KBox::from_raw(host) });
 }
 
 /// Zeroes the LVZ controls of this CPU; capability fields are read-only.
@@ -243,8 +268,7 @@ fn quiesce() {
 
 /// Switches the extension on, on this CPU: at load, when a CPU comes online
 /// and after suspend, when all guest CSRs are lost.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_arch_enable_virtualization_cpu() -> i32 {
+pub(crate) fn enable(pinned: Pinned<'_>) -> i32 {
     let allowed = Gcfg(csr::read::<{ num::GCFG }>());
     quiesce();
     let mut gcfg = Gcfg(0);
@@ -261,8 +285,6 @@ pub(crate) extern "C" fn kvm_arch_enable_virtualization_cpu() -> i32 {
     csr::flush_all_guests();
     let usetgid = Gtlbc(0).with_usetgid(true).0;
     csr::exchange::<{ num::GTLBC }>(usetgid, usetgid);
-    // SAFETY: C calls this on the CPU's hotplug thread or with interrupts off.
-    let pinned = unsafe { Pinned::assume() };
     host()
         .this_cpu(pinned)
         .last_vcpu
@@ -271,8 +293,7 @@ pub(crate) extern "C" fn kvm_arch_enable_virtualization_cpu() -> i32 {
 }
 
 /// Switches the extension off, on this CPU.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_arch_disable_virtualization_cpu() {
+pub(crate) fn disable() {
     quiesce();
     csr::flush_all_guests();
 }

@@ -12,68 +12,53 @@ use core::arch::asm;
 
 pub(crate) use la_arch::csr::number as num;
 
-/// Reads root CSR `N`.
-#[inline(always)]
-pub(crate) fn read<const N: u16>() -> u64 {
-    let value: u64;
-    // SAFETY: Reading a CSR at PLV0 has no effect on memory.
-    unsafe { asm!("csrrd {v}, {n}", v = out(reg) value, n = const N, options(nostack)) };
-    value
+/// Makes the three accesses to a CSR, of the root or of the guest.
+macro_rules! accesses {
+    ($($(#[$meta:meta])* $name:ident = $instruction:literal($($value:ident: $kind:ident),*);)*) => {$(
+        $(#[$meta])*
+        #[inline(always)]
+        pub(crate) fn $name<const N: u16>($($value: u64),*) -> u64 {
+            let old: u64;
+            // SAFETY: The root's registers that are written through this (LVZ's own, EUEN
+            // and performance counters) do not affect the kernel's own memory accesses,
+            // and the guest's affect guest mode only and never trap in root mode
+            // (docs/lvz.md G-3).
+            unsafe { access!($instruction, N, old $(, $value $kind)*) };
+            old
+        }
+    )*};
 }
 
-/// Writes root CSR `N` and returns the old value.
-#[inline(always)]
-pub(crate) fn write<const N: u16>(value: u64) -> u64 {
-    let mut v = value;
-    // SAFETY: The registers written through this function (LVZ's own, EUEN and
-    // performance counters) do not affect the kernel's own memory accesses.
-    unsafe { asm!("csrwr {v}, {n}", v = inout(reg) v, n = const N, options(nostack)) };
-    v
-}
-
-/// Replaces the bits of root CSR `N` that are set in `mask`; returns the old
-/// value.
-#[inline(always)]
-pub(crate) fn exchange<const N: u16>(value: u64, mask: u64) -> u64 {
-    let mut v = value;
-    // SAFETY: As for `write`.
-    unsafe {
-        asm!("csrxchg {v}, {m}, {n}", v = inout(reg) v, m = in(reg) mask, n = const N,
+macro_rules! access {
+    ($instruction:literal, $n:ident, $old:ident) => {
+        asm!(concat!($instruction, " {old}, {n}"), old = out(reg) $old, n = const $n,
             options(nostack))
     };
-    v
-}
-
-/// Reads guest CSR `N`.
-#[inline(always)]
-pub(crate) fn guest_read<const N: u16>() -> u64 {
-    let value: u64;
-    // SAFETY: Reading a guest CSR has no effect on memory and never traps in
-    // root mode (docs/lvz.md G-3).
-    unsafe { asm!("gcsrrd {v}, {n}", v = out(reg) value, n = const N, options(nostack)) };
-    value
-}
-
-/// Writes guest CSR `N` and returns the old value.
-#[inline(always)]
-pub(crate) fn guest_write<const N: u16>(value: u64) -> u64 {
-    let mut v = value;
-    // SAFETY: Guest CSRs only affect execution in guest mode.
-    unsafe { asm!("gcsrwr {v}, {n}", v = inout(reg) v, n = const N, options(nostack)) };
-    v
-}
-
-/// Replaces the bits of guest CSR `N` that are set in `mask`; returns the old
-/// value.
-#[inline(always)]
-pub(crate) fn guest_exchange<const N: u16>(value: u64, mask: u64) -> u64 {
-    let mut v = value;
-    // SAFETY: As for `guest_write`.
-    unsafe {
-        asm!("gcsrxchg {v}, {m}, {n}", v = inout(reg) v, m = in(reg) mask, n = const N,
+    ($instruction:literal, $n:ident, $old:ident, $value:ident new) => {
+        asm!(concat!($instruction, " {v}, {n}"), v = inout(reg) $value => $old, n = const $n,
             options(nostack))
     };
-    v
+    ($instruction:literal, $n:ident, $old:ident, $value:ident new, $mask:ident mask) => {
+        asm!(concat!($instruction, " {v}, {m}, {n}"), v = inout(reg) $value => $old,
+            m = in(reg) $mask, n = const $n, options(nostack))
+    };
+}
+
+accesses! {
+    /// Reads root CSR `N`.
+    read = "csrrd"();
+    /// Writes root CSR `N` and returns the old value.
+    write = "csrwr"(value: new);
+    /// Replaces the bits of root CSR `N` that are set in `mask`; returns the old
+    /// value.
+    exchange = "csrxchg"(value: new, mask: mask);
+    /// Reads guest CSR `N`.
+    guest_read = "gcsrrd"();
+    /// Writes guest CSR `N` and returns the old value.
+    guest_write = "gcsrwr"(value: new);
+    /// Replaces the bits of guest CSR `N` that are set in `mask`; returns the old
+    /// value.
+    guest_exchange = "gcsrxchg"(value: new, mask: mask);
 }
 
 /// Word `index` of the CPU's configuration.

@@ -4,9 +4,10 @@
 //! interrupts on for what may sleep or takes locks that are held with
 //! interrupts on.
 
-use kernel::{pr_warn_once, prelude::*};
+use kernel::pr_warn_once;
+use kernel::prelude::*;
 use kvm_core::csr::{emulate, emulate_in_memory, Emulated};
-use kvm_core::decode::{csr_access, next_pc, sensitive, Sensitive};
+use kvm_core::decode::{csr_access, sensitive, Sensitive};
 use kvm_core::exit::{classify, Exit, Fault};
 use kvm_core::hypercall::{self, Hypercall};
 use la_arch::csr::{Crmd, Estat};
@@ -16,33 +17,37 @@ use la_arch::kvm::{guest_debug, hypercall as code};
 use crate::bindings as b;
 use crate::context::IrqOff;
 use crate::csr::{self, num};
-use crate::fault::{self, Answer};
+use crate::fault::{self, Access, Answer};
 use crate::fpu;
-use crate::interrupt::{self, queue_exception};
+use crate::generic_vcpu::count;
+use crate::interrupt;
 use crate::mmio;
 use crate::next::{Next, Quick};
+use crate::owned::PendingIo;
+use crate::shared::request;
 use crate::slots::Srcu;
 use crate::steal;
 use crate::trace::{self, reason};
-use crate::vcpu::{flag, request, PendingIo, Vcpu};
+use crate::vcpu::Holder;
 
 /// Whether the exit was a csr* of a register in memory, which is done now. Nothing
 /// is looked at that a longer exit would see to: what waits for the vCPU interrupts
 /// this CPU as soon as the guest is entered again.
 #[inline(always)]
-pub(crate) fn csr_in_memory(vcpu: &Vcpu, _: IrqOff<'_>) -> bool {
-    if classify(vcpu.switch.estat.get()) != Exit::Sensitive {
+pub(crate) fn csr_in_memory(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> bool {
+    if classify(vcpu.switch.estat) != Exit::Sensitive {
         return false;
     }
-    let Some(access) = csr_access(vcpu.switch.badi.get() as u32) else {
+    let Some(access) = csr_access(vcpu.instruction()) else {
         return false;
     };
-    if vcpu.flag(flag::PMU) || trace::csr_exit_wanted() {
+    if vcpu.shared().counters_lent() || trace::csr_exit_wanted() {
         return false;
     }
-    let done = emulate_in_memory(vcpu.csr(), access, vcpu.gprs());
+    let (owned, resident) = vcpu.split(irq_off.pinned());
+    let done = emulate_in_memory(&mut resident.csrs.file, access, &mut owned.switch.gpr);
     if done {
-        advance(vcpu);
+        vcpu.advance();
     }
     done
 }
@@ -51,19 +56,29 @@ pub(crate) fn csr_in_memory(vcpu: &Vcpu, _: IrqOff<'_>) -> bool {
 /// devices, memory that is at hand, hypercalls, first uses of a unit. [`Quick::Later`] for
 /// the others, which [`handle`] must finish.
 #[inline]
-pub(crate) fn quick(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> Quick {
-    match classify(vcpu.switch.estat.get()) {
+pub(crate) fn quick(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
+    let pinned = irq_off.pinned();
+    match classify(vcpu.switch.estat) {
         Exit::Sensitive => gspr(vcpu, irq_off),
         exit @ (Exit::Load | Exit::Store | Exit::Fetch | Exit::Modify) => {
             memory(vcpu, exit, irq_off)
         }
         Exit::Hypercall => Quick::Done(hvcl(vcpu)),
-        Exit::FpDisabled => unit(vcpu, vcpu.cpucfg().fpu(), irq_off),
-        Exit::LsxDisabled => unit(vcpu, vcpu.cpucfg().lsx(), irq_off),
-        Exit::LasxDisabled => unit(vcpu, vcpu.cpucfg().lasx(), irq_off),
+        Exit::FpDisabled => {
+            let present = vcpu.resident(pinned).cpucfg.fpu();
+            unit(vcpu, present, irq_off)
+        }
+        Exit::LsxDisabled => {
+            let present = vcpu.resident(pinned).cpucfg.lsx();
+            unit(vcpu, present, irq_off)
+        }
+        Exit::LasxDisabled => {
+            let present = vcpu.resident(pinned).cpucfg.lasx();
+            unit(vcpu, present, irq_off)
+        }
         Exit::LbtDisabled => {
-            if vcpu.cpucfg().lbt() {
-                fpu::own_lbt(vcpu, irq_off.pinned());
+            if vcpu.resident(pinned).cpucfg.lbt() {
+                fpu::own_lbt(vcpu, pinned);
             } else {
                 not_an_instruction(vcpu);
             }
@@ -74,15 +89,15 @@ pub(crate) fn quick(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> Quick {
 }
 
 /// Handles the exit that `vcpu.switch` describes and [`quick`] left.
-pub(crate) fn handle(vcpu: &Vcpu) -> Result<Next> {
-    match classify(vcpu.switch.estat.get()) {
-        Exit::Interrupt => {
-            let stat = vcpu.stat();
-            stat.int_exits = stat.int_exits.wrapping_add(1);
+pub(crate) fn handle(mut vcpu: Holder<'_>) -> Result<Next> {
+    match classify(vcpu.switch.estat) {
+        Exit::Interrupt => count!(&vcpu.shared().generic, int_exits),
+        exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => {
+            return slow_memory(vcpu, exit)
         }
-        exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => return fault(vcpu, exit),
-        // `quick` leaves `idle` alone of these, its pc moved on.
-        Exit::Sensitive => idle(vcpu),
+        // `quick` leaves `idle` alone of these, its pc moved on; no interrupt was
+        // pending when the guest was left.
+        Exit::Sensitive => vcpu.halt(),
         Exit::Unexpected(code) => {
             pr_warn_once!("kvm: unexpected exit code {} of a guest\n", code);
             not_an_instruction(vcpu);
@@ -93,13 +108,13 @@ pub(crate) fn handle(vcpu: &Vcpu) -> Result<Next> {
     Ok(Next::Enter)
 }
 
-fn not_an_instruction(vcpu: &Vcpu) {
-    let word = vcpu.switch.badi.get() as u32;
-    queue_exception(vcpu, Fault::instruction_non_existent(word));
+fn not_an_instruction(mut vcpu: Holder<'_>) {
+    let word = vcpu.instruction();
+    vcpu.queue_exception(Fault::instruction_non_existent(word));
 }
 
 /// First use of floating point or vectors since the vCPU came to this CPU.
-fn unit(vcpu: &Vcpu, present: bool, irq_off: IrqOff<'_>) -> Quick {
+fn unit(vcpu: Holder<'_>, present: bool, irq_off: IrqOff<'_>) -> Quick {
     if present {
         fpu::own(vcpu, irq_off.pinned());
     } else {
@@ -108,94 +123,96 @@ fn unit(vcpu: &Vcpu, present: bool, irq_off: IrqOff<'_>) -> Quick {
     Quick::Done(Next::Enter)
 }
 
-fn advance(vcpu: &Vcpu) {
-    vcpu.switch.pc.set(next_pc(vcpu.switch.pc.get()));
-}
-
 /// A sensitive instruction; [`Quick::Later`] for an `idle` that must sleep.
-fn gspr(vcpu: &Vcpu, irq_off: IrqOff<'_>) -> Quick {
-    let word = vcpu.switch.badi.get() as u32;
-    let event = |event: fn(u32, u64, u32), reason| event(vcpu.id, vcpu.switch.pc.get(), reason);
-    trace::exit_gspr(vcpu.id, word);
+fn gspr(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
+    let word = vcpu.instruction();
+    let shared = vcpu.shared();
+    trace::exit_gspr(shared, word);
     match sensitive(word) {
         Some(Sensitive::Cpucfg { rd, rj }) => {
-            event(trace::exit_cpucfg, reason::CPUCFG);
-            let stat = vcpu.stat();
-            stat.cpucfg_exits = stat.cpucfg_exits.wrapping_add(1);
-            let index = rj.read(vcpu.gprs());
-            let value = vcpu.cpucfg().answer(index, vcpu.vm().pv());
-            rd.write(vcpu.gprs(), value);
-            advance(vcpu);
+            trace::exit_cpucfg(shared, reason::CPUCFG);
+            count!(&shared.generic, cpucfg_exits);
+            let (owned, resident) = vcpu.split(irq_off.pinned());
+            let gprs = &mut owned.switch.gpr;
+            let index = rj.read(gprs);
+            let value = resident.cpucfg.answer(index, shared.vm().pv());
+            rd.write(gprs, value);
+            vcpu.advance();
         }
         Some(Sensitive::Csr(access)) => {
-            event(trace::exit_csr, reason::CSR);
-            let features = vcpu.cpucfg().csr_features();
-            match emulate(vcpu.csr(), access, vcpu.gprs(), features) {
-                Emulated::Done => advance(vcpu),
-                Emulated::LendCounters => vcpu.make_request(request::PMU),
+            trace::exit_csr(shared, reason::CSR);
+            let (owned, resident) = vcpu.split(irq_off.pinned());
+            let features = resident.cpucfg.csr_features();
+            let file = &mut resident.csrs.file;
+            match emulate(file, access, &mut owned.switch.gpr, features) {
+                Emulated::Done => vcpu.advance(),
+                Emulated::LendCounters => shared.generic.make_request(request::PMU),
             }
         }
         Some(Sensitive::Iocsr(access)) => {
-            advance(vcpu);
+            vcpu.advance();
             return Quick::Done(mmio::iocsr(vcpu, access));
         }
         Some(Sensitive::Idle) => {
-            event(trace::exit_idle, reason::IDLE);
-            let stat = vcpu.stat();
-            stat.idle_exits = stat.idle_exits.wrapping_add(1);
-            advance(vcpu);
-            if !interrupt::is_pending(vcpu, irq_off.pinned()) {
+            trace::exit_idle(shared, reason::IDLE);
+            count!(&shared.generic, idle_exits);
+            vcpu.advance();
+            if !interrupt::is_pending(shared, irq_off.pinned()) {
                 return Quick::Later;
             }
         }
         Some(Sensitive::Cacop) => {
-            event(trace::exit_cache, reason::CACHE);
-            advance(vcpu);
+            trace::exit_cache(shared, reason::CACHE);
+            vcpu.advance();
         }
         None => not_an_instruction(vcpu),
     }
     Quick::Done(Next::Enter)
 }
 
-/// Waits until an interrupt is pending. None was when the guest was left.
-fn idle(vcpu: &Vcpu) {
-    // SAFETY: On the vCPU's thread, which may sleep. It checks again.
-    unsafe { b::kvm_vcpu_halt(vcpu.kvm_vcpu) };
-}
-
 /// Whether a fault was of a fetch. One that hardware reports as a load shows by
 /// its address.
-fn is_fetch(vcpu: &Vcpu, exit: Exit, gpa: u64) -> bool {
-    exit == Exit::Fetch || (exit == Exit::Load && vcpu.switch.pc.get() == gpa)
+fn is_fetch(vcpu: &Holder<'_>, exit: Exit, gpa: u64) -> bool {
+    exit == Exit::Fetch || (exit == Exit::Load && vcpu.shared().pc() == gpa)
 }
 
 /// An access beyond what the VM can address, or a fetch where no memory is.
 #[cold]
-fn address_error(vcpu: &Vcpu, exit: Exit, gpa: u64) {
-    let word = vcpu.switch.badi.get() as u32;
-    let fault = if is_fetch(vcpu, exit, gpa) {
-        Fault::fetch_address(word, vcpu.switch.pc.get())
+fn address_error(mut vcpu: Holder<'_>, exit: Exit, gpa: u64) {
+    let word = vcpu.instruction();
+    let fault = if is_fetch(&vcpu, exit, gpa) {
+        Fault::fetch_address(word, vcpu.shared().pc())
     } else {
-        Fault::refused_access(word, vcpu.gprs(), gpa)
+        Fault::refused_access(word, &vcpu.switch.gpr, gpa)
     };
-    queue_exception(vcpu, fault);
+    vcpu.queue_exception(fault);
+}
+
+/// What the guest did where a fault in stage-2 translation was.
+#[inline]
+fn access(vcpu: &Holder<'_>, exit: Exit) -> Access {
+    Access {
+        gpa: vcpu.switch.badv,
+        write: exit.is_write() == Some(true),
+        modify: exit == Exit::Modify,
+    }
 }
 
 /// A fault in stage-2 translation: a device, or memory that is at hand. [`Quick::Later`]
 /// for memory that the host must be asked for.
 #[inline]
-fn memory(vcpu: &Vcpu, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
-    let gpa = vcpu.switch.badv.get();
-    if gpa >= vcpu.vm().gpa_limit {
-        address_error(vcpu, exit, gpa);
+fn memory(mut vcpu: Holder<'_>, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
+    let access = access(&vcpu, exit);
+    let vm = vcpu.vm();
+    if access.gpa >= vm.gpa_limit {
+        address_error(vcpu, exit, access.gpa);
         return Quick::Done(Next::Enter);
     }
-    let srcu = Srcu::lock(vcpu);
-    let Some(slot) = srcu.slot(gpa) else {
-        return Quick::Done(no_memory(&srcu, exit, gpa));
+    let srcu = Srcu::lock(&vm.kvm);
+    let Some(slot) = srcu.slot(vcpu.lend(), access.gpa) else {
+        return Quick::Done(no_memory(&srcu, vcpu, exit, access.gpa));
     };
-    let write = exit.is_write() == Some(true);
-    if fault::quick(vcpu, &slot, gpa, write, exit == Exit::Modify, irq_off) {
+    if fault::quick(vcpu, &slot, access, irq_off) {
         Quick::Done(Next::Enter)
     } else {
         Quick::Later
@@ -204,78 +221,75 @@ fn memory(vcpu: &Vcpu, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
 
 /// An access where there is no memory: of a device, unless it is a fetch.
 #[inline]
-fn no_memory(srcu: &Srcu<'_>, exit: Exit, gpa: u64) -> Next {
-    if is_fetch(srcu.vcpu(), exit, gpa) {
-        address_error(srcu.vcpu(), exit, gpa);
+fn no_memory(srcu: &Srcu<'_>, vcpu: Holder<'_>, exit: Exit, gpa: u64) -> Next {
+    if is_fetch(&vcpu, exit, gpa) {
+        address_error(vcpu, exit, gpa);
         return Next::Enter;
     }
-    mmio::access(srcu, gpa)
+    mmio::access(srcu, vcpu, gpa)
 }
 
 /// What [`memory`] left.
-fn fault(vcpu: &Vcpu, exit: Exit) -> Result<Next> {
-    let gpa = vcpu.switch.badv.get();
-    let write = exit.is_write() == Some(true);
-    let srcu = Srcu::lock(vcpu);
-    match fault::fault(&srcu, gpa, write, exit == Exit::Modify) {
+fn slow_memory(mut vcpu: Holder<'_>, exit: Exit) -> Result<Next> {
+    let access = access(&vcpu, exit);
+    let srcu = Srcu::lock(&vcpu.vm().kvm);
+    match fault::slow(&srcu, vcpu.lend(), access) {
         Answer::Mapped => Ok(Next::Enter),
-        Answer::NoMemory => Ok(no_memory(&srcu, exit, gpa)),
+        Answer::NoMemory => Ok(no_memory(&srcu, vcpu, exit, access.gpa)),
         Answer::Failed(error) => Err(error),
     }
 }
 
 /// A hypercall.
-fn hvcl(vcpu: &Vcpu) -> Next {
-    let word = vcpu.switch.badi.get() as u32;
+fn hvcl(mut vcpu: Holder<'_>) -> Next {
+    let word = vcpu.instruction();
+    let (shared, vm) = (vcpu.shared(), vcpu.vm());
     let plv = Crmd(csr::guest_read::<{ num::CRMD }>()).plv() as u8;
-    // SAFETY: A word of a live vCPU, changed under its mutex.
-    let debug = unsafe { (*vcpu.kvm_vcpu).guest_debug } as u32;
     let wanted = guest_debug::ENABLE | guest_debug::USE_SW_BP;
-    let breakpoints = debug & wanted == wanted;
-    let call = hypercall::decode(word, plv, vcpu.gprs(), vcpu.vm().pv(), breakpoints);
-    let stat = vcpu.stat();
+    let breakpoints = vcpu.guest_debug() & wanted == wanted;
+    let call = hypercall::decode(word, plv, &vcpu.switch.gpr, vm.pv(), breakpoints);
     match call {
         Hypercall::Ipi(targets) => {
-            stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
+            count!(&shared.generic, hypercall_exits);
             for target in targets {
-                if let Some(target) = vcpu.vm().vcpu_by_cpuid(u64::from(target)) {
+                if let Some(target) = vm.vcpu_by_cpuid(u64::from(target)) {
                     target.raise(line::SWI0);
                     // This thread sees it before it enters the guest again.
-                    if !core::ptr::eq(target, vcpu) {
-                        target.kick();
+                    if !core::ptr::eq(target, shared) {
+                        target.generic.kick();
                     }
                 }
             }
-            hypercall::resume(vcpu.gprs(), code::SUCCESS);
+            hypercall::resume(&mut vcpu.switch.gpr, code::SUCCESS);
         }
         Hypercall::StealTime(record) => {
-            stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
-            steal::set(vcpu, record);
-            hypercall::resume(vcpu.gprs(), code::SUCCESS);
+            count!(&shared.generic, hypercall_exits);
+            steal::set(vcpu.lend(), record);
+            hypercall::resume(&mut vcpu.switch.gpr, code::SUCCESS);
         }
         Hypercall::User { args } => {
-            stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
+            count!(&shared.generic, hypercall_exits);
             vcpu.run()
                 .ask_hypercall(u64::from(code::USER_SERVICE), args, code::INVALID_CODE);
-            vcpu.pending_io.set(Some(PendingIo::Hypercall));
+            vcpu.pending_io = Some(PendingIo::Hypercall);
             return Next::User;
         }
         Hypercall::Breakpoint => {
             vcpu.run().set_exit_reason(b::KVM_EXIT_DEBUG);
             return Next::User;
         }
-        Hypercall::Refused(result) => hypercall::resume(vcpu.gprs(), result),
+        Hypercall::Refused(result) => hypercall::resume(&mut vcpu.switch.gpr, result),
         Hypercall::Privilege => {
-            queue_exception(vcpu, Fault::instruction_privilege(word));
+            vcpu.queue_exception(Fault::instruction_privilege(word));
             return Next::Enter;
         }
     }
-    advance(vcpu);
+    vcpu.advance();
     Next::Enter
 }
 
 /// Exception code of the last exit.
 #[inline]
-pub(crate) fn code(vcpu: &Vcpu) -> u32 {
-    Estat(vcpu.switch.estat.get()).ecode() as u32
+pub(crate) fn code(vcpu: &Holder<'_>) -> u32 {
+    Estat(vcpu.switch.estat).ecode() as u32
 }

@@ -7,16 +7,81 @@
 //! before the next entry. They stay until the vCPU leaves the CPU
 //! (docs/lvz.md 10.2).
 
+use kernel::prelude::*;
+use kvm_core::decode::Fpr;
+use kvm_core::one_reg::Lbt;
 use la_arch::csr::Euen;
 
 use crate::bindings as b;
 use crate::context::{Pinned, PreemptGuard};
 use crate::csr::{self, num};
+use crate::resident::Resident;
+use crate::shared::Shared;
 use crate::trace;
-use crate::vcpu::{flag, Vcpu};
+use crate::vcpu::Holder;
 
 /// FCSR.TM: the x87 register stack is in use, saving it takes LBT's state.
 const FCSR_TM: u32 = 1 << 6;
+
+/// How many floating-point or vector registers there are.
+pub(crate) const FPRS: usize = 32;
+
+/// The registers of a vCPU as vmlinux lays them out, as far as the CPU does not hold
+/// them.
+#[derive(Zeroable)]
+pub(crate) struct Units {
+    fpu: b::loongarch_fpu,
+    lbt: b::loongarch_lbt,
+    /// The CPU holds those of `fpu`.
+    fpu_loaded: bool,
+    /// The CPU holds those of `lbt`.
+    lbt_loaded: bool,
+}
+
+// User space's registers have the layout of the kernel's.
+const _: () = assert!(size_of::<b::fpureg>() == size_of::<[u64; 4]>());
+
+impl Units {
+    /// FCSR0.
+    pub(crate) fn fcsr(&mut self) -> &mut u32 {
+        &mut self.fpu.fcsr
+    }
+
+    /// The condition flags, a byte each.
+    pub(crate) fn fcc(&mut self) -> &mut u64 {
+        &mut self.fpu.fcc
+    }
+
+    /// The lanes of a register, lowest first.
+    pub(crate) fn lanes(&mut self, n: usize) -> Option<&mut [u64; 4]> {
+        // SAFETY: A union of integers.
+        self.fpu.fpr.get_mut(n).map(|fpr| unsafe { &mut fpr.val64 })
+    }
+
+    /// A register of binary translation.
+    pub(crate) fn lbt(&self, register: Lbt) -> u64 {
+        match register {
+            Lbt::Scr(0) => self.lbt.scr0 as u64,
+            Lbt::Scr(1) => self.lbt.scr1 as u64,
+            Lbt::Scr(2) => self.lbt.scr2 as u64,
+            Lbt::Scr(_) => self.lbt.scr3 as u64,
+            Lbt::Eflags => self.lbt.eflags as u64,
+            Lbt::Ftop => u64::from(self.fpu.ftop),
+        }
+    }
+
+    /// Sets it.
+    pub(crate) fn set_lbt(&mut self, register: Lbt, value: u64) {
+        match register {
+            Lbt::Scr(0) => self.lbt.scr0 = value as _,
+            Lbt::Scr(1) => self.lbt.scr1 = value as _,
+            Lbt::Scr(2) => self.lbt.scr2 = value as _,
+            Lbt::Scr(_) => self.lbt.scr3 = value as _,
+            Lbt::Eflags => self.lbt.eflags = value as _,
+            Lbt::Ftop => self.fpu.ftop = value as u32,
+        }
+    }
+}
 
 fn enable(euen: Euen) {
     csr::exchange::<{ num::EUEN }>(euen.0, euen.0);
@@ -27,56 +92,38 @@ fn disable(euen: Euen) {
 }
 
 /// The widest unit that the vCPU has, as root EUEN bits.
-fn units(vcpu: &Vcpu) -> Euen {
-    let cpucfg = vcpu.cpucfg();
+fn widest(vcpu: &Resident) -> Euen {
     Euen(0)
         .with_fpe(true)
-        .with_sxe(cpucfg.lsx())
-        .with_asxe(cpucfg.lasx())
+        .with_sxe(vcpu.cpucfg.lsx())
+        .with_asxe(vcpu.cpucfg.lasx())
 }
 
-/// Loads the registers of the widest unit in `euen`. A vCPU has a unit only if
-/// the kernel was built for it (`kvm_core::cpucfg::mask`).
-///
-/// # Safety
-///
-/// The unit is enabled, `fpu` valid and preemption off.
-unsafe fn restore(euen: Euen, fpu: *mut b::loongarch_fpu) {
-    // SAFETY: By this function's contract.
-    unsafe {
-        #[cfg(CONFIG_CPU_HAS_LASX)]
-        if euen.asxe() {
-            return b::kvm_restore_lasx(fpu);
+/// Loads or saves the registers of the widest unit in `euen`, which is enabled. A vCPU
+/// has a unit only if the kernel was built for it (`kvm_core::cpucfg::mask`).
+macro_rules! transfer {
+    ($name:ident, $fpu:ident, $lsx:ident, $lasx:ident) => {
+        fn $name(euen: Euen, fpu: &mut b::loongarch_fpu, _: Pinned<'_>) {
+            // SAFETY: The registers are the guest's, or about to be, while preemption
+            // is off; they go to and come from a valid structure.
+            unsafe {
+                #[cfg(CONFIG_CPU_HAS_LASX)]
+                if euen.asxe() {
+                    return b::$lasx(fpu);
+                }
+                #[cfg(CONFIG_CPU_HAS_LSX)]
+                if euen.sxe() {
+                    return b::$lsx(fpu);
+                }
+                let _ = euen;
+                b::$fpu(fpu)
+            }
         }
-        #[cfg(CONFIG_CPU_HAS_LSX)]
-        if euen.sxe() {
-            return b::kvm_restore_lsx(fpu);
-        }
-        let _ = euen;
-        b::kvm_restore_fpu(fpu)
-    }
+    };
 }
 
-/// Saves them.
-///
-/// # Safety
-///
-/// As for [`restore`].
-unsafe fn save(euen: Euen, fpu: *mut b::loongarch_fpu) {
-    // SAFETY: By this function's contract.
-    unsafe {
-        #[cfg(CONFIG_CPU_HAS_LASX)]
-        if euen.asxe() {
-            return b::kvm_save_lasx(fpu);
-        }
-        #[cfg(CONFIG_CPU_HAS_LSX)]
-        if euen.sxe() {
-            return b::kvm_save_lsx(fpu);
-        }
-        let _ = euen;
-        b::kvm_save_fpu(fpu)
-    }
-}
+transfer!(restore, kvm_restore_fpu, kvm_restore_lsx, kvm_restore_lasx);
+transfer!(save, kvm_save_fpu, kvm_save_lsx, kvm_save_lasx);
 
 /// How the event kvm_aux names the unit.
 fn state(euen: Euen) -> u32 {
@@ -88,79 +135,88 @@ fn state(euen: Euen) -> u32 {
 }
 
 /// Loads the vCPU's registers of the widest unit that it has.
-pub(crate) fn own(vcpu: &Vcpu, pinned: Pinned<'_>) {
-    if vcpu.flag(flag::FPU) {
+pub(crate) fn own(mut vcpu: Holder<'_>, pinned: Pinned<'_>) {
+    let shared = vcpu.shared();
+    let resident = vcpu.resident(pinned);
+    if resident.units.fpu_loaded {
         return;
     }
-    let fpu = vcpu.units.fpu.get();
-    // SAFETY: The structure is the vCPU's own.
-    if unsafe { (*fpu).fcsr } & FCSR_TM != 0 {
-        own_lbt(vcpu, pinned);
+    if resident.units.fpu.fcsr & FCSR_TM != 0 {
+        load_lbt(&mut resident.units, pinned);
     }
-    let euen = units(vcpu);
+    let euen = widest(resident);
     enable(euen);
-    // SAFETY: The unit is enabled; the host's values were saved by lose_fpu.
-    unsafe { restore(euen, fpu) };
-    vcpu.set_flag(flag::FPU);
-    trace::aux(vcpu.switch.pc.get(), 1, state(euen));
+    // The host's values were saved by lose_fpu.
+    restore(euen, &mut resident.units.fpu, pinned);
+    resident.units.fpu_loaded = true;
+    trace::aux(shared, trace::RESTORED, state(euen));
 }
 
 /// Saves the vCPU's registers and disables the units.
-pub(crate) fn lose(vcpu: &Vcpu, _: Pinned<'_>) {
-    if vcpu.flag(flag::FPU) {
-        let fpu = vcpu.units.fpu.get();
-        let euen = units(vcpu);
-        // SAFETY: The unit is enabled and holds the vCPU's values.
-        unsafe { save(euen, fpu) };
-        trace::aux(vcpu.switch.pc.get(), 0, state(euen));
+pub(crate) fn lose(shared: &Shared, vcpu: &mut Resident, pinned: Pinned<'_>) {
+    if vcpu.units.fpu_loaded {
+        let euen = widest(vcpu);
+        save(euen, &mut vcpu.units.fpu, pinned);
+        trace::aux(shared, trace::SAVED, state(euen));
         disable(euen);
-        vcpu.clear_flag(flag::FPU);
+        vcpu.units.fpu_loaded = false;
     }
-    if vcpu.flag(flag::LBT) {
-        lose_lbt(vcpu);
+    if vcpu.units.lbt_loaded {
+        save_lbt(&mut vcpu.units, pinned);
     }
 }
 
+/// Loads the vCPU's registers of binary translation.
+pub(crate) fn own_lbt(mut vcpu: Holder<'_>, pinned: Pinned<'_>) {
+    load_lbt(&mut vcpu.resident(pinned).units, pinned);
+}
+
 #[cfg(CONFIG_CPU_HAS_LBT)]
-pub(crate) fn own_lbt(vcpu: &Vcpu, _: Pinned<'_>) {
-    if vcpu.flag(flag::LBT) {
+fn load_lbt(units: &mut Units, _: Pinned<'_>) {
+    if units.lbt_loaded {
         return;
     }
     enable(Euen(0).with_bte(true));
-    // SAFETY: The unit is enabled.
-    unsafe { b::_restore_lbt(vcpu.units.lbt.get()) };
-    vcpu.set_flag(flag::LBT);
+    // SAFETY: As in `transfer`.
+    unsafe { b::_restore_lbt(&raw mut units.lbt) };
+    units.lbt_loaded = true;
 }
 
 #[cfg(CONFIG_CPU_HAS_LBT)]
-fn lose_lbt(vcpu: &Vcpu) {
-    // SAFETY: The unit is enabled and holds the vCPU's values.
-    unsafe { b::_save_lbt(vcpu.units.lbt.get()) };
+fn save_lbt(units: &mut Units, _: Pinned<'_>) {
+    // SAFETY: As in `transfer`.
+    unsafe { b::_save_lbt(&raw mut units.lbt) };
     disable(Euen(0).with_bte(true));
-    vcpu.clear_flag(flag::LBT);
+    units.lbt_loaded = false;
 }
 
 #[cfg(not(CONFIG_CPU_HAS_LBT))]
-pub(crate) fn own_lbt(_: &Vcpu, _: Pinned<'_>) {}
+fn load_lbt(_: &mut Units, _: Pinned<'_>) {}
 
 #[cfg(not(CONFIG_CPU_HAS_LBT))]
-fn lose_lbt(_vcpu: &Vcpu) {}
+fn save_lbt(_: &mut Units, _: Pinned<'_>) {}
 
-/// The lanes of a floating-point or vector register, lowest first.
-pub(crate) fn read(vcpu: &Vcpu, register: kvm_core::decode::Fpr) -> [u64; 4] {
+/// Runs `f` with the lanes of a floating-point or vector register, in memory.
+fn with_lanes<R>(mut vcpu: Holder<'_>, register: Fpr, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
     let guard = PreemptGuard::new();
-    lose(vcpu, guard.pinned());
-    // SAFETY: The structure holds the vCPU's values now; a union of integers.
-    unsafe { (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 }
+    let shared = vcpu.shared();
+    let resident = vcpu.resident(guard.pinned());
+    lose(shared, resident, guard.pinned());
+    let mut none = [0; 4];
+    let number = usize::from(register.number());
+    f(resident.units.lanes(number).unwrap_or(&mut none))
+}
+
+/// The lanes of a register, lowest first.
+pub(crate) fn read(vcpu: Holder<'_>, register: Fpr) -> [u64; 4] {
+    with_lanes(vcpu, register, |lanes| *lanes)
 }
 
 /// Sets the low `count` lanes of a register.
-pub(crate) fn write(vcpu: &Vcpu, register: kvm_core::decode::Fpr, lanes: [u64; 4], count: u8) {
-    let guard = PreemptGuard::new();
-    lose(vcpu, guard.pinned());
-    // SAFETY: As in `read`.
-    let values = unsafe { &mut (*vcpu.units.fpu.get()).fpr[usize::from(register.number())].val64 };
-    for (value, lane) in values.iter_mut().zip(lanes).take(usize::from(count)) {
-        *value = lane;
-    }
+pub(crate) fn write(vcpu: Holder<'_>, register: Fpr, new: [u64; 4], count: u8) {
+    with_lanes(vcpu, register, |lanes| {
+        for (lane, value) in lanes.iter_mut().zip(new).take(usize::from(count)) {
+            *lane = value;
+        }
+    });
 }

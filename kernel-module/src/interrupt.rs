@@ -2,28 +2,29 @@
 
 //! Interrupts and exceptions given to a guest.
 //!
-//! Anybody may ask for a change of an interrupt line ([`queue`]); the vCPU's
-//! own thread puts the changes into the guest's registers before it enters,
+//! Any thread may ask for a change of an interrupt line ([`Shared::raise`]); the
+//! vCPU's own thread puts the changes into the guest's registers before it enters,
 //! with interrupts off ([`deliver`]).
 
-use kvm_core::exit::{inject, ExceptionState, Fault};
+use kvm_core::exit::{inject, ExceptionState};
 use kvm_core::interrupt::{timer_raced, wakes, Taken};
 use la_arch::exception::interrupt as line;
 
 use crate::context::{IrqOff, Pinned};
 use crate::csr::{self, num};
-use crate::vcpu::Vcpu;
+use crate::shared::Shared;
+use crate::vcpu::Holder;
 
 /// Puts what was asked for into the guest's registers.
 #[inline]
-pub(crate) fn deliver(vcpu: &Vcpu, _: IrqOff<'_>) {
+pub(crate) fn deliver(vcpu: &Shared, _: IrqOff<'_>) {
     let taken = vcpu.interrupts.take();
     if !taken.is_empty() {
         write(vcpu, taken);
     }
 }
 
-fn write(vcpu: &Vcpu, taken: Taken) {
+fn write(vcpu: &Shared, taken: Taken) {
     let delivery = taken.delivery();
     if delivery.raises_avec() {
         let [m0, m1, m2, m3] = vcpu.messages.take();
@@ -49,7 +50,7 @@ fn write(vcpu: &Vcpu, taken: Taken) {
 
 /// Whether an interrupt that the guest has enabled is pending, be it in its
 /// registers or on the way there. The vCPU is loaded.
-pub(crate) fn is_pending(vcpu: &Vcpu, _: Pinned<'_>) -> bool {
+pub(crate) fn is_pending(vcpu: &Shared, _: Pinned<'_>) -> bool {
     wakes(
         csr::guest_read::<{ num::ESTAT }>(),
         csr::read::<{ num::GINTC }>(),
@@ -58,22 +59,13 @@ pub(crate) fn is_pending(vcpu: &Vcpu, _: Pinned<'_>) -> bool {
     )
 }
 
-/// Asks for an exception at the next entry; a second one is dropped, as the
-/// first will make the guest run its instruction again.
-pub(crate) fn queue_exception(vcpu: &Vcpu, fault: Fault) {
-    let mut queue = vcpu.exception.get();
-    queue.push(fault);
-    vcpu.exception.set(queue);
-}
-
 /// Gives the guest the exception that waits, if any.
 #[inline]
-pub(crate) fn deliver_exception(vcpu: &Vcpu, _: IrqOff<'_>) {
-    let mut queue = vcpu.exception.get();
-    if !queue.is_pending() {
+pub(crate) fn deliver_exception(mut vcpu: Holder<'_>, _: IrqOff<'_>) {
+    if !vcpu.exception.is_pending() {
         return;
     }
-    if let Some(fault) = queue.take() {
+    if let Some(fault) = vcpu.exception.take() {
         let before = ExceptionState {
             crmd: csr::guest_read::<{ num::CRMD }>(),
             prmd: 0,
@@ -83,7 +75,7 @@ pub(crate) fn deliver_exception(vcpu: &Vcpu, _: IrqOff<'_>) {
             badv: csr::guest_read::<{ num::BADV }>(),
             badi: 0,
             eentry: csr::guest_read::<{ num::EENTRY }>(),
-            pc: vcpu.switch.pc.get(),
+            pc: vcpu.shared().pc(),
         };
         let after = inject(before, &fault);
         csr::guest_write::<{ num::CRMD }>(after.crmd);
@@ -97,7 +89,6 @@ pub(crate) fn deliver_exception(vcpu: &Vcpu, _: IrqOff<'_>) {
         csr::guest_write::<{ num::ERA }>(after.era);
         csr::guest_write::<{ num::BADV }>(after.badv);
         csr::guest_write::<{ num::BADI }>(after.badi);
-        vcpu.switch.pc.set(after.pc);
+        vcpu.set_pc(after.pc);
     }
-    vcpu.exception.set(queue);
 }

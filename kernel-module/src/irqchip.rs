@@ -6,8 +6,7 @@
 //!
 //! A controller is made when user space creates the device and lives as long
 //! as the VM: its registers are on an I/O bus, and generic KVM destroys the
-//! devices after `kvm_arch_destroy_vm`. The pointers in [`Chips`] are set once,
-//! under `kvm->lock`.
+//! devices after `kvm_arch_destroy_vm`.
 //!
 //! # Locks
 //!
@@ -23,65 +22,41 @@ pub(crate) mod ipi;
 pub(crate) mod pch_pic;
 pub(crate) mod routing;
 
-use core::sync::atomic::{AtomicPtr, Ordering};
-
 use kernel::prelude::*;
 use kvm_core::decode::Direction;
-use kvm_core::intc::{Effects, IntcError, Line, VcpuId, Vcpus};
+use kvm_core::intc::{Effects, Line, VcpuId, Vcpus};
 
 use la_arch::iocsr as reg;
 
 use self::device::Registers;
-use crate::bindings as b;
 use crate::cpu::host;
-use crate::vcpu::Vcpu;
+use crate::once::OnceBox;
+use crate::shared::Shared;
 use crate::vm::Vm;
 
-/// The controllers of a VM; null until they are created.
+/// The controllers of a VM, as far as they were created. They are dropped with the VM,
+/// whose buses have gone then.
 pub(crate) struct Chips {
-    pub(crate) ipi: AtomicPtr<ipi::Chip>,
-    pub(crate) eiointc: AtomicPtr<eiointc::Chip>,
-    pub(crate) pch_pic: AtomicPtr<pch_pic::Chip>,
-    pub(crate) dmsintc: AtomicPtr<dmsintc::Chip>,
-}
-
-/// The chip behind `pointer`, if it was created.
-fn get<T>(pointer: &AtomicPtr<T>) -> Option<&T> {
-    // SAFETY: Null or set once to a chip that lives as long as the VM.
-    unsafe { pointer.load(Ordering::Acquire).as_ref() }
+    pub(crate) pch_pic: OnceBox<pch_pic::Chip>,
+    pub(crate) eiointc: OnceBox<eiointc::Chip>,
+    pub(crate) dmsintc: OnceBox<dmsintc::Chip>,
+    pub(crate) ipi: OnceBox<ipi::Chip>,
 }
 
 impl Chips {
     /// None yet.
     pub(crate) const fn new() -> Self {
         Self {
-            ipi: AtomicPtr::new(core::ptr::null_mut()),
-            eiointc: AtomicPtr::new(core::ptr::null_mut()),
-            pch_pic: AtomicPtr::new(core::ptr::null_mut()),
-            dmsintc: AtomicPtr::new(core::ptr::null_mut()),
+            pch_pic: OnceBox::new(),
+            eiointc: OnceBox::new(),
+            dmsintc: OnceBox::new(),
+            ipi: OnceBox::new(),
         }
     }
 
     /// All three that make a board.
     pub(crate) fn complete(&self) -> bool {
-        get(&self.ipi).is_some() && get(&self.eiointc).is_some() && get(&self.pch_pic).is_some()
-    }
-}
-
-impl Drop for Chips {
-    fn drop(&mut self) {
-        fn free<T>(pointer: &AtomicPtr<T>) {
-            let chip = pointer.swap(core::ptr::null_mut(), Ordering::Relaxed);
-            if !chip.is_null() {
-                // SAFETY: Came from `KBox::into_raw`; the VM is going, and
-                // its buses have gone.
-                drop(unsafe { KBox::from_raw(chip) });
-            }
-        }
-        free(&self.pch_pic);
-        free(&self.eiointc);
-        free(&self.dmsintc);
-        free(&self.ipi);
+        self.ipi.get().is_some() && self.eiointc.get().is_some() && self.pch_pic.get().is_some()
     }
 }
 
@@ -89,16 +64,16 @@ impl Drop for Chips {
 pub(crate) struct Sink<'a> {
     vm: &'a Vm,
     /// The vCPU on whose thread this is, which need not be kicked.
-    current: Option<&'a Vcpu>,
+    current: Option<&'a Shared>,
 }
 
 impl<'a> Sink<'a> {
     /// For the controllers of `vm`, on the thread of `current` if any.
-    pub(crate) fn new(vm: &'a Vm, current: Option<&'a Vcpu>) -> Self {
+    pub(crate) fn new(vm: &'a Vm, current: Option<&'a Shared>) -> Self {
         Self { vm, current }
     }
 
-    fn vcpu(&self, id: VcpuId) -> Option<&'a Vcpu> {
+    fn vcpu(&self, id: VcpuId) -> Option<&'a Shared> {
         self.vm.vcpu_by_id(u32::from(id.get()))
     }
 }
@@ -128,7 +103,7 @@ impl Effects for Sink<'_> {
             .current
             .is_some_and(|current| core::ptr::eq(current, target))
         {
-            target.kick();
+            target.generic.kick();
         }
     }
 }
@@ -137,7 +112,7 @@ impl Effects for Sink<'_> {
 /// take nearly all; finding them on the bus would cost as much as the access.
 #[inline]
 pub(crate) fn iocsr(
-    vcpu: &Vcpu,
+    vcpu: &Shared,
     direction: Direction,
     address: u64,
     size: u8,
@@ -146,10 +121,11 @@ pub(crate) fn iocsr(
     let end = address.wrapping_add(u64::from(size));
     let chips = &vcpu.vm().chips;
     if address >= reg::IPI_BASE && end <= reg::IPI_BASE + reg::IPI_SIZE {
-        get(&chips.ipi).is_some_and(|_| access(&ipi::Bus, vcpu, direction, address, size, data))
+        let ipi = |chip| access(ipi::BUS, chip, vcpu, direction, address, size, data);
+        chips.ipi.get().is_some_and(ipi)
     } else if address >= reg::EIOINTC_BASE && end <= reg::EIOINTC_BASE + reg::EIOINTC_SIZE {
-        get(&chips.eiointc)
-            .is_some_and(|chip| access(chip.registers(), vcpu, direction, address, size, data))
+        let eiointc = |chip| access(eiointc::MAIN, chip, vcpu, direction, address, size, data);
+        chips.eiointc.get().is_some_and(eiointc)
     } else {
         false
     }
@@ -157,8 +133,9 @@ pub(crate) fn iocsr(
 
 #[inline]
 fn access<R: Registers>(
-    registers: &R,
-    vcpu: &Vcpu,
+    _: R,
+    chip: &R::Chip,
+    vcpu: &Shared,
     direction: Direction,
     address: u64,
     size: u8,
@@ -166,11 +143,11 @@ fn access<R: Registers>(
 ) -> bool {
     let size = u32::from(size);
     match direction {
-        Direction::Read => *data = registers.read(vcpu, address, size).to_le_bytes(),
+        Direction::Read => *data = R::read(chip, vcpu, address, size).to_le_bytes(),
         Direction::Write => {
             let unused = 64u32.saturating_sub(size * 8) & 63;
             let value = u64::from_le_bytes(*data) << unused >> unused;
-            registers.write(vcpu, address, size, value);
+            R::write(chip, vcpu, address, size, value);
         }
     }
     true
@@ -179,52 +156,35 @@ fn access<R: Registers>(
 /// Raises the lines that the controllers hold up again, after the vCPU's reset has
 /// dropped them: the controllers are not reset with it, and would tell of no line
 /// that did not change.
-pub(crate) fn repeat_lines(vcpu: &Vcpu) {
+pub(crate) fn repeat_lines(vcpu: &Shared) {
     let Some(id) = VcpuId::new(vcpu.id) else {
         return;
     };
     let mut sink = Sink::new(vcpu.vm(), Some(vcpu));
     vcpu.ipi.with(|core| core.repeat(id, &mut sink));
-    if let Some(chip) = get(&vcpu.vm().chips.eiointc) {
+    if let Some(chip) = vcpu.vm().chips.eiointc.get() {
         chip.repeat(id, &mut sink);
     }
 }
 
-/// The error number of a controller.
-pub(crate) fn failure(error: IntcError) -> Error {
-    Error::from_errno(-error.errno())
-}
-
 /// Registers the device types with KVM.
 pub(crate) fn register() -> Result {
-    let mut done = 0;
-    let all = device::all();
-    for ops in all {
-        if ops.needs_msgint && !host().processor.msgint {
-            done += 1;
+    for (done, kind) in device::all().iter().enumerate() {
+        if kind.needs_msgint && !host().processor.msgint {
             continue;
         }
-        // SAFETY: The table is static.
-        let result = kernel::error::to_result(unsafe {
-            b::kvm_register_device_ops(&raw const ops.ops, ops.kind)
-        });
-        if result.is_err() {
-            unregister_first(done);
-            return result;
+        if let Err(error) = kind.register() {
+            device::all()
+                .iter()
+                .take(done)
+                .for_each(device::Ops::unregister);
+            return Err(error);
         }
-        done += 1;
     }
     Ok(())
 }
 
-fn unregister_first(count: usize) {
-    for ops in device::all().iter().take(count) {
-        // SAFETY: KVM forgets a type whether or not it was registered.
-        unsafe { b::kvm_unregister_device_ops(ops.kind) };
-    }
-}
-
 /// Takes the device types back.
 pub(crate) fn unregister() {
-    unregister_first(device::all().len());
+    device::all().iter().for_each(device::Ops::unregister);
 }

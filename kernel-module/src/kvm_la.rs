@@ -10,25 +10,42 @@
 
 use kernel::prelude::*;
 
+mod alarm;
+mod any_thread;
 mod bindings;
+mod calls;
 mod context;
 mod cpu;
 mod csr;
+mod doors;
+mod error;
 mod exit;
 mod fault;
 mod fpu;
+mod generic_vcpu;
+mod generic_vm;
+mod guest_state;
 mod hooks;
+mod host_page;
 mod interrupt;
 mod ioctl;
 mod irqchip;
+mod life;
+mod load;
 mod mmio;
 mod mmu;
 mod module;
 mod next;
+mod once;
 mod one_reg;
+mod owned;
+mod pages;
 mod pmu;
+mod registers;
+mod resident;
 mod run;
 mod run_page;
+mod shared;
 mod slots;
 mod steal;
 mod switch;
@@ -36,9 +53,12 @@ mod sync;
 mod sync_regs;
 mod timer;
 mod trace;
+mod user;
 mod vcpu;
+mod vcpu_table;
 mod vm;
 mod vpid;
+mod zeroed;
 
 module! {
     type: module::KvmModule,

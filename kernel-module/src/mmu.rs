@@ -5,8 +5,7 @@
 //!
 //! `kvm->mmu_lock` protects the tables of a VM.
 
-use core::ptr::null_mut;
-
+use kernel::prelude::*;
 use kvm_core::mmu::{
     self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, SlotHuge,
     StatsDelta, Tables,
@@ -15,10 +14,10 @@ use kvm_core::mmu::{
 use crate::bindings as b;
 use crate::bindings::constant as c;
 use crate::cpu::host;
-use crate::slots::{class_flags, SlotPointer};
+use crate::error::OrErrno;
+use crate::slots::{class_flags, place, ConstSlot, SlotPointer};
+use crate::user::{cond_resched, write_barrier};
 use crate::vm::Vm;
-
-const EINVAL: i32 = b::EINVAL as i32;
 
 /// The layout of the tables, as constants where that helps.
 #[inline(always)]
@@ -28,11 +27,43 @@ pub(crate) fn geometry() -> Geometry {
         .with_layout::<{ c::PAGE_SHIFT as u8 }, { c::PGTABLE_LEVELS as u8 }>()
 }
 
+/// Pages for stage-2 tables, so that none need be allocated under the lock.
+#[derive(Default)]
+pub(crate) struct TableCache(b::kvm_mmu_memory_cache);
+
+impl TableCache {
+    /// Makes sure of as many as a fault can take; may sleep.
+    pub(crate) fn top_up(&mut self, geometry: &Geometry) -> Result {
+        let min = geometry.cache_min() as i32;
+        // SAFETY: A cache, which zero bytes are too.
+        kernel::error::to_result(unsafe { b::kvm_mmu_topup_memory_cache(&raw mut self.0, min) })
+    }
+
+    /// Whether there are as many.
+    #[inline]
+    pub(crate) fn suffices(&self, geometry: &Geometry) -> bool {
+        self.0.nobjs >= geometry.cache_min() as i32
+    }
+
+    fn take(&mut self) -> Option<*mut u64> {
+        // SAFETY: As for `top_up`; null if there is none.
+        let table = unsafe { b::kvm_la_mmu_cache_alloc(&raw mut self.0) }.cast::<u64>();
+        (!table.is_null()).then_some(table)
+    }
+}
+
+impl Drop for TableCache {
+    fn drop(&mut self) {
+        // SAFETY: As for `top_up`.
+        unsafe { b::kvm_mmu_free_memory_cache(&raw mut self.0) };
+    }
+}
+
 /// The tables of one VM, for the time that `mmu_lock` is held.
 pub(crate) struct StageTwo<'a> {
     vm: &'a Vm,
-    /// Where new tables come from; null where none may be needed.
-    cache: *mut b::kvm_mmu_memory_cache,
+    /// Where new tables come from; None where none may be needed.
+    cache: Option<&'a mut TableCache>,
     /// Tables to be freed after the flush; zeros as long as there is none.
     retired: b::list_head,
     /// The lock may be dropped between two tables' worth of work.
@@ -44,39 +75,45 @@ impl<'a> StageTwo<'a> {
     #[inline]
     pub(crate) fn locked<R>(
         vm: &'a Vm,
-        cache: *mut b::kvm_mmu_memory_cache,
+        cache: Option<&'a mut TableCache>,
         f: impl FnOnce(&mut Self) -> R,
     ) -> R {
-        // SAFETY: The VM is alive; unlocked below.
-        unsafe { b::kvm_la_mmu_lock(vm.kvm) };
-        let result = Self::held(vm, cache, f);
-        // SAFETY: Locked above.
-        unsafe { b::kvm_la_mmu_unlock(vm.kvm) };
-        result
+        // SAFETY: The VM is alive; held until the unlocking below.
+        unsafe {
+            b::kvm_la_mmu_lock(vm.kvm.as_ptr());
+            let result = Self::held(vm, cache, f);
+            b::kvm_la_mmu_unlock(vm.kvm.as_ptr());
+            result
+        }
     }
 
     /// As [`Self::locked`] if the lock is free; else None.
     #[inline]
     pub(crate) fn try_locked<R>(
         vm: &'a Vm,
-        cache: *mut b::kvm_mmu_memory_cache,
+        cache: Option<&'a mut TableCache>,
         f: impl FnOnce(&mut Self) -> R,
     ) -> Option<R> {
-        // SAFETY: The VM is alive; unlocked below.
-        if !unsafe { b::kvm_la_mmu_trylock(vm.kvm) } {
-            return None;
+        // SAFETY: As in `locked`.
+        unsafe {
+            if !b::kvm_la_mmu_trylock(vm.kvm.as_ptr()) {
+                return None;
+            }
+            let result = Self::held(vm, cache, f);
+            b::kvm_la_mmu_unlock(vm.kvm.as_ptr());
+            Some(result)
         }
-        let result = Self::held(vm, cache, f);
-        // SAFETY: Locked above.
-        unsafe { b::kvm_la_mmu_unlock(vm.kvm) };
-        Some(result)
     }
 
-    /// As [`Self::locked`], for callers that hold the lock.
+    /// As [`Self::locked`], for a caller that holds the lock.
+    ///
+    /// # Safety
+    ///
+    /// It does.
     #[inline]
-    fn held<R>(
+    unsafe fn held<R>(
         vm: &'a Vm,
-        cache: *mut b::kvm_mmu_memory_cache,
+        cache: Option<&'a mut TableCache>,
         f: impl FnOnce(&mut Self) -> R,
     ) -> R {
         let mut tables = Self {
@@ -99,23 +136,57 @@ impl<'a> StageTwo<'a> {
         }
     }
 
+    /// For KVM's functions that the lock protects.
+    #[inline]
+    pub(crate) fn kvm(&self) -> *mut b::kvm {
+        self.vm.kvm.as_ptr()
+    }
+
+    /// Whether a fault will not run out of tables.
+    #[inline]
+    pub(crate) fn has_spare(&self, geometry: &Geometry) -> bool {
+        self.cache
+            .as_ref()
+            .is_some_and(|cache| cache.suffices(geometry))
+    }
+
+    /// Whether the host takes the page of `gfn` back, or has since `sequence`. If not,
+    /// what the host's tables say of it stands until the lock is given back.
+    #[inline]
+    pub(crate) fn is_invalidated(&self, sequence: Option<usize>, gfn: u64) -> bool {
+        let kvm = self.vm.kvm.as_ptr();
+        // SAFETY: The lock is held.
+        unsafe {
+            match sequence {
+                Some(sequence) => b::kvm_la_mmu_invalidate_retry_gfn(kvm, sequence, gfn),
+                None => b::kvm_la_mmu_invalidating_gfn(kvm, gfn),
+            }
+        }
+    }
+
+    /// Whether the host maps `hva` by a huge page.
+    #[inline]
+    pub(crate) fn host_is_huge(&self, hva: u64) -> bool {
+        // SAFETY: The VM is alive; the walk does not sleep.
+        unsafe { b::kvm_la_host_mapping_is_huge(self.vm.kvm.as_ptr(), hva as _) != 0 }
+    }
+
     /// Adds to the VM's statistics.
     #[inline]
     pub(crate) fn count(&self, delta: StatsDelta) {
         // SAFETY: The VM is alive; its statistics are counted under the lock.
         unsafe {
-            let stat = &raw mut (*self.vm.kvm).stat;
+            let stat = &raw mut (*self.vm.kvm.as_ptr()).stat;
             (*stat).pages = (*stat).pages.wrapping_add_signed(delta.pages);
             (*stat).hugepages = (*stat).hugepages.wrapping_add_signed(delta.hugepages);
         }
     }
 
     /// Counts what a range operation did and flushes as it asks.
-    fn settle(&self, outcome: Outcome) {
+    fn finish(&self, outcome: Outcome) {
         self.count(outcome.stats);
         if outcome.flush.is_needed() {
-            // SAFETY: The VM is alive.
-            unsafe { b::kvm_flush_remote_tlbs(self.vm.kvm) };
+            self.vm.kvm.flush_remote_tlbs();
         }
     }
 }
@@ -124,7 +195,7 @@ impl Tables for StageTwo<'_> {
     type Table = *mut u64;
 
     fn root(&self) -> *mut u64 {
-        self.vm.root
+        self.vm.root.as_ptr().cast()
     }
 
     #[inline]
@@ -141,12 +212,7 @@ impl Tables for StageTwo<'_> {
     }
 
     fn allocate(&mut self) -> Option<*mut u64> {
-        if self.cache.is_null() {
-            return None;
-        }
-        // SAFETY: The cache belongs to the vCPU whose thread this is.
-        let table = unsafe { b::kvm_la_mmu_cache_alloc(self.cache) }.cast::<u64>();
-        (!table.is_null()).then_some(table)
+        self.cache.as_mut()?.take()
     }
 
     fn retire(&mut self, table: *mut u64) {
@@ -172,115 +238,83 @@ impl Tables for StageTwo<'_> {
     }
 
     fn write_barrier(&self) {
-        // SAFETY: A barrier.
-        unsafe { b::kvm_la_smp_wmb() };
+        write_barrier();
     }
 
     fn resched(&mut self, pending: Flush) -> Resched {
+        let kvm = &self.vm.kvm;
         // SAFETY: The lock is held.
-        if !self.may_yield || !unsafe { b::kvm_la_mmu_lock_needbreak(self.vm.kvm) } {
+        if !self.may_yield || !unsafe { b::kvm_la_mmu_lock_needbreak(kvm.as_ptr()) } {
             return Resched::Continue;
         }
         if pending.is_needed() {
-            // SAFETY: The VM is alive.
-            unsafe { b::kvm_flush_remote_tlbs(self.vm.kvm) };
+            kvm.flush_remote_tlbs();
         }
         // What was retired is reachable no more after the flush.
         self.free_retired();
         // SAFETY: The callers that set `may_yield` may sleep and hold no other
         // spin lock.
         unsafe {
-            b::kvm_la_mmu_unlock(self.vm.kvm);
+            b::kvm_la_mmu_unlock(kvm.as_ptr());
             b::kvm_la_cond_resched();
-            b::kvm_la_mmu_lock(self.vm.kvm);
+            b::kvm_la_mmu_lock(kvm.as_ptr());
         }
         Resched::Flushed
     }
 }
 
-/// kvm_arch_prepare_memory_region.
-///
-/// # Safety
-///
-/// C calls it with `slots_lock` held; `new` and `old` are valid or null as
-/// `change` says.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_prepare_memory_region(
-    kvm: *mut b::kvm,
-    old: *const b::kvm_memory_slot,
-    new: *mut b::kvm_memory_slot,
+/// kvm_arch_prepare_memory_region, with `slots_lock`.
+pub(crate) fn prepare_memory_region(
+    vm: &Vm,
+    old: ConstSlot<'_>,
+    new: Option<&mut b::kvm_memory_slot>,
     change: b::kvm_mr_change,
-) -> i32 {
+) -> Result {
+    let Some(new) = new else { return Ok(()) };
     match change {
         b::kvm_mr_change_KVM_MR_FLAGS_ONLY => {
-            // SAFETY: Both exist when flags change.
-            unsafe { (*new).arch.flags = (*old).arch.flags };
-            0
+            if let Some(old) = old.0 {
+                new.arch.flags = class_flags(old.class()) as _;
+            }
         }
         b::kvm_mr_change_KVM_MR_CREATE | b::kvm_mr_change_KVM_MR_MOVE => {
-            // SAFETY: The VM is alive and `new` is valid.
-            let (vm, base, pages) =
-                unsafe { (Vm::from_c(kvm), (*new).base_gfn, (*new).npages as u64) };
+            let (base, pages) = (new.base_gfn, new.npages as u64);
             let geometry = &geometry();
-            if let Err(error) = mmu::check_slot(geometry, vm.gpa_limit, base, pages) {
-                return -error.errno();
-            }
-            // SAFETY: `new` is valid and not yet visible to others; it is written
-            // to when it is no longer borrowed.
-            unsafe {
-                let Some(place) = SlotPointer::new(new).map(|slot| slot.place()) else {
-                    return -EINVAL;
-                };
-                (*new).arch.flags = class_flags(SlotHuge::of(geometry, &place)) as _;
-            }
-            0
+            mmu::check_slot(geometry, vm.gpa_limit, base, pages).or_errno()?;
+            let class = SlotHuge::of(geometry, &place(new));
+            new.arch.flags = class_flags(class) as _;
         }
-        _ => 0,
+        _ => {}
     }
+    Ok(())
 }
 
-/// kvm_arch_commit_memory_region.
-///
-/// # Safety
-///
-/// As for [`kvm_arch_prepare_memory_region`].
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_commit_memory_region(
-    kvm: *mut b::kvm,
-    old: *mut b::kvm_memory_slot,
-    new: *const b::kvm_memory_slot,
+/// kvm_arch_commit_memory_region, with `slots_lock`.
+pub(crate) fn commit_memory_region(
+    vm: &Vm,
+    old: Option<SlotPointer<'_>>,
+    new: ConstSlot<'_>,
     change: b::kvm_mr_change,
 ) {
     match change {
         // The guest may have probed here before: no invalid entry of a page
         // may stay that a huge page could overlap.
-        // SAFETY: The VM is alive.
-        b::kvm_mr_change_KVM_MR_CREATE => unsafe { b::kvm_flush_remote_tlbs(kvm) },
+        b::kvm_mr_change_KVM_MR_CREATE => vm.kvm.flush_remote_tlbs(),
         b::kvm_mr_change_KVM_MR_FLAGS_ONLY => {
-            // SAFETY: Reads the VM's settings.
-            let initially_set = unsafe { b::kvm_la_dirty_log_init_set(kvm) };
-            // SAFETY: The VM is alive; both slots exist when flags change, and
-            // `slots_lock` is held.
-            let (vm, old, new) = unsafe {
-                (
-                    Vm::from_c(kvm),
-                    SlotPointer::new(old),
-                    SlotPointer::new(new),
-                )
-            };
-            let (Some(old), Some(new)) = (old, new) else {
+            let (Some(old), Some(new)) = (old, new.0) else {
                 return;
             };
+            let initially_set = vm.kvm.dirty_log_initially_set();
             match mmu::flags_change(old.flags(), new.flags(), initially_set) {
                 FlagsChange::Nothing => {}
                 FlagsChange::WriteProtect => {
                     let slot = new.place();
-                    StageTwo::locked(vm, null_mut(), |tables| {
+                    StageTwo::locked(vm, None, |tables| {
                         tables.may_yield = true;
                         let end = slot.gpa.wrapping_add(slot.size);
                         let geometry = &geometry();
                         let outcome = mmu::write_protect_range(tables, geometry, slot.gpa, end);
-                        tables.settle(outcome);
+                        tables.finish(outcome);
                     });
                 }
                 FlagsChange::Collapse => collapse(vm, &new),
@@ -307,24 +341,16 @@ fn collapse(vm: &Vm, slot: &SlotPointer<'_>) {
             dirty_logging: false,
         };
         if request.slot_allows(geometry) {
-            // SAFETY: The VM is alive.
-            let sequence = unsafe { b::kvm_la_mmu_seq(vm.kvm) };
-            StageTwo::locked(vm, null_mut(), |tables| {
+            let sequence = vm.kvm.invalidate_seq();
+            StageTwo::locked(vm, None, |tables| {
                 let gfn = gpa >> geometry.page_shift();
-                // SAFETY: The lock is held; while nothing is being taken back,
-                // the host's mapping stands.
-                let stands = unsafe {
-                    !b::kvm_la_mmu_invalidate_retry_gfn(vm.kvm, sequence, gfn)
-                        && b::kvm_la_host_mapping_is_huge(vm.kvm, hva as _) != 0
-                };
-                if stands {
+                if !tables.is_invalidated(Some(sequence), gfn) && tables.host_is_huge(hva) {
                     if let Ok(outcome) = mmu::collapse(tables, geometry, gpa) {
-                        tables.settle(outcome);
+                        tables.finish(outcome);
                     }
                 }
             });
-            // SAFETY: May sleep; `slots_lock` is a mutex.
-            unsafe { b::kvm_la_cond_resched() };
+            cond_resched();
         }
         gpa = geometry.base(gpa, 1).wrapping_add(step);
     }
@@ -332,63 +358,34 @@ fn collapse(vm: &Vm, slot: &SlotPointer<'_>) {
 
 /// kvm_arch_mmu_enable_log_dirty_pt_masked: the pages of `mask` are clean from
 /// now on. The caller flushes.
-///
-/// # Safety
-///
-/// C calls it with `mmu_lock` held and a valid slot.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_mmu_enable_log_dirty_pt_masked(
-    kvm: *mut b::kvm,
-    slot: *mut b::kvm_memory_slot,
-    offset: u64,
-    mask: usize,
-) {
+pub(crate) fn log_dirty(vm: Locked<'_>, slot: Option<SlotPointer<'_>>, offset: u64, mask: usize) {
     let geometry = &geometry();
-    // SAFETY: The VM is alive and the slot valid.
-    let (vm, slot) = unsafe { (Vm::from_c(kvm), SlotPointer::new(slot)) };
-    let Some(slot) = slot else {
-        return;
-    };
+    let Some(slot) = slot else { return };
     let start = slot.place().gpa;
     let base = start.wrapping_add(offset << geometry.page_shift());
-    StageTwo::held(vm, null_mut(), |tables| {
+    vm.tables(|tables| {
         let outcome = mmu::write_protect_mask(tables, geometry, base, mask as u64);
         tables.count(outcome.stats);
     });
 }
 
-/// kvm_arch_flush_shadow_all: everything goes, at the VMM's end.
-///
-/// # Safety
-///
-/// C calls it for a VM that is alive, when no vCPU enters the guest any more.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_all(kvm: *mut b::kvm) {
-    // SAFETY: By this function's contract.
-    let vm = unsafe { Vm::from_c(kvm) };
-    StageTwo::locked(vm, null_mut(), |tables| {
+/// kvm_arch_flush_shadow_all: everything goes, at the VMM's end, when no vCPU enters
+/// the guest any more.
+pub(crate) fn flush_all(vm: &Vm) {
+    StageTwo::locked(vm, None, |tables| {
         tables.may_yield = true;
         let outcome = mmu::unmap_all(tables, &geometry());
-        tables.settle(outcome);
+        tables.finish(outcome);
     });
 }
 
-/// kvm_arch_flush_shadow_memslot: a slot is about to go or to move.
-///
-/// # Safety
-///
-/// C calls it with `slots_lock` held and a valid slot.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_memslot(
-    kvm: *mut b::kvm,
-    slot: *mut b::kvm_memory_slot,
-) {
-    // SAFETY: By this function's contract.
-    let (vm, slot) = unsafe { (Vm::from_c(kvm), SlotPointer::new(slot)) };
+/// kvm_arch_flush_shadow_memslot: a slot is about to go or to move; `slots_lock` is
+/// held.
+pub(crate) fn flush_slot(vm: &Vm, slot: Option<SlotPointer<'_>>) {
     let Some(slot) = slot.map(|slot| slot.place()) else {
         return;
     };
-    StageTwo::locked(vm, null_mut(), |tables| {
+    StageTwo::locked(vm, None, |tables| {
         tables.may_yield = true;
         let outcome = mmu::unmap_range(
             tables,
@@ -397,36 +394,41 @@ pub(crate) unsafe extern "C" fn kvm_arch_flush_shadow_memslot(
             slot.gpa.wrapping_add(slot.size),
             Reclaim::Tables,
         );
-        tables.settle(outcome);
+        tables.finish(outcome);
     });
 }
 
+/// A VM whose `mmu_lock` C holds.
+pub(crate) struct Locked<'a>(&'a Vm);
+
+impl<'a> Locked<'a> {
+    /// For a door.
+    ///
+    /// # Safety
+    ///
+    /// C holds the VM's `mmu_lock` in `'a`.
+    pub(crate) unsafe fn new(vm: &'a Vm) -> Self {
+        Self(vm)
+    }
+
+    /// Runs `f` with its tables.
+    fn tables<R>(self, f: impl FnOnce(&mut StageTwo<'_>) -> R) -> R {
+        // SAFETY: By the contract of `new`.
+        unsafe { StageTwo::held(self.0, None, f) }
+    }
+}
+
 /// First and end address of a range of the MMU notifier.
-///
-/// # Safety
-///
-/// `range` is valid.
-unsafe fn bounds(range: *const b::kvm_gfn_range) -> (u64, u64) {
-    let shift = c::PAGE_SHIFT;
-    // SAFETY: By this function's contract.
-    unsafe { ((*range).start << shift, (*range).end << shift) }
+fn bounds(range: &b::kvm_gfn_range) -> (u64, u64) {
+    (range.start << c::PAGE_SHIFT, range.end << c::PAGE_SHIFT)
 }
 
 /// kvm_unmap_gfn_range: the host takes pages back. True if the caller must
 /// flush.
-///
-/// # Safety
-///
-/// C calls it with `mmu_lock` held and a valid range.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_unmap_gfn_range(
-    kvm: *mut b::kvm,
-    range: *mut b::kvm_gfn_range,
-) -> bool {
-    // SAFETY: By this function's contract.
-    let (vm, (start, end), may_block) =
-        unsafe { (Vm::from_c(kvm), bounds(range), (*range).may_block) };
-    StageTwo::held(vm, null_mut(), |tables| {
+pub(crate) fn unmap_range(vm: Locked<'_>, range: &mut b::kvm_gfn_range) -> bool {
+    let (start, end) = bounds(range);
+    let may_block = range.may_block;
+    vm.tables(|tables| {
         // Faults in the range retry until the notifier is done, so the lock
         // may be dropped.
         tables.may_yield = may_block;
@@ -437,35 +439,16 @@ pub(crate) unsafe extern "C" fn kvm_unmap_gfn_range(
 }
 
 /// kvm_age_gfn: whether a page was used, and makes it old.
-///
-/// # Safety
-///
-/// As for [`kvm_unmap_gfn_range`].
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_age_gfn(
-    kvm: *mut b::kvm,
-    range: *mut b::kvm_gfn_range,
-) -> bool {
-    // SAFETY: By this function's contract.
-    let (vm, (start, end)) = unsafe { (Vm::from_c(kvm), bounds(range)) };
-    StageTwo::held(vm, null_mut(), |tables| {
-        mmu::age_range(tables, &geometry(), start, end).changed
-    })
+pub(crate) fn age(vm: Locked<'_>, range: &mut b::kvm_gfn_range) -> bool {
+    let (start, end) = bounds(range);
+    vm.tables(|tables| mmu::age_range(tables, &geometry(), start, end).changed)
 }
 
+/// The most pages of which [`test_age`] looks at the tables.
+const TEST_AGE_LIMIT: usize = 1 << 16;
+
 /// kvm_test_age_gfn: whether a page was used.
-///
-/// # Safety
-///
-/// As for [`kvm_unmap_gfn_range`].
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_test_age_gfn(
-    kvm: *mut b::kvm,
-    range: *mut b::kvm_gfn_range,
-) -> bool {
-    // SAFETY: By this function's contract.
-    let (vm, (start, end)) = unsafe { (Vm::from_c(kvm), bounds(range)) };
-    StageTwo::held(vm, null_mut(), |tables| {
-        mmu::test_age_range(tables, &geometry(), start, end, 1 << 16)
-    })
+pub(crate) fn test_age(vm: Locked<'_>, range: &mut b::kvm_gfn_range) -> bool {
+    let (start, end) = bounds(range);
+    vm.tables(|tables| mmu::test_age_range(tables, &geometry(), start, end, TEST_AGE_LIMIT))
 }

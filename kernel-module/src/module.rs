@@ -8,7 +8,6 @@ use kernel::prelude::*;
 use crate::bindings as b;
 use crate::cpu::{self, Host};
 use crate::irqchip;
-use crate::vcpu::Vcpu;
 
 /// The loaded module.
 pub(crate) struct KvmModule;
@@ -64,7 +63,3 @@ impl Drop for KvmModule {
         cpu::release();
     }
 }
-
-// A vCPU's switch state must be at its start: the exit stub gets the address
-// of the one from a CSR and the handler that of the other.
-const _: () = assert!(core::mem::offset_of!(Vcpu, switch) == 0);

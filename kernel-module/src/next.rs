@@ -32,17 +32,6 @@ pub(crate) enum Stop {
     Failed(Error),
 }
 
-impl Stop {
-    /// As [`Next::to_c`].
-    #[inline]
-    pub(crate) fn to_c(self) -> i32 {
-        match self {
-            Stop::User => Next::User.to_c(),
-            Stop::Failed(error) => error.to_errno(),
-        }
-    }
-}
-
 impl From<Error> for Stop {
     #[inline]
     fn from(error: Error) -> Self {

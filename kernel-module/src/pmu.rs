@@ -10,9 +10,10 @@
 use la_arch::lvz::Gcfg;
 
 use crate::context::IrqOff;
-use crate::cpu::host;
 use crate::csr::{self, num};
-use crate::vcpu::{flag, request, Vcpu};
+use crate::resident::Resident;
+use crate::shared::{request, Shared};
+use crate::vcpu::Holder;
 
 /// PERFCTRL: counts at some privilege level.
 const ENABLED: u64 = 0xf << 16;
@@ -46,38 +47,41 @@ fn set_lent(count: u8) {
 }
 
 /// Lends the counters.
-pub(crate) fn own(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
-    let count = vcpu.cpucfg().counters();
-    if count == 0 || vcpu.flag(flag::PMU) {
+pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    let shared = vcpu.shared();
+    let resident = vcpu.resident(irq_off.pinned());
+    let count = resident.cpucfg.counters();
+    if count == 0 || shared.counters_lent() {
         return;
     }
-    let percpu = host().this_cpu(irq_off.pinned());
+    let percpu = resident.here.percpu;
     each_counter!(N => {
         percpu.perf_count[N as usize].set(csr::read::<{ num::PERFCNTR0 + 2 * N }>());
         percpu.perf_control[N as usize].set(csr::write::<{ num::PERFCTRL0 + 2 * N }>(0));
     });
     set_lent(count);
-    let file = vcpu.csr();
+    let file = &resident.csrs.file;
     each_counter!(N => {
         csr::guest_write::<{ num::PERFCNTR0 + 2 * N }>(file.get(num::PERFCNTR0 + 2 * N));
     });
     each_counter!(N => {
         csr::guest_write::<{ num::PERFCTRL0 + 2 * N }>(file.get(num::PERFCTRL0 + 2 * N));
     });
-    vcpu.set_flag(flag::PMU);
+    shared.set_counters_lent(true, irq_off);
 }
 
 /// Takes them back, and asks for them again if the guest counts.
 #[inline]
-pub(crate) fn lose(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
-    if vcpu.flag(flag::PMU) {
-        take_back(vcpu, irq_off);
+pub(crate) fn lose(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    let shared = vcpu.shared();
+    if shared.counters_lent() {
+        take_back(shared, vcpu.resident(irq_off.pinned()), irq_off);
     }
 }
 
 #[cold]
-fn take_back(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
-    let file = vcpu.csr();
+fn take_back(shared: &Shared, resident: &mut Resident, irq_off: IrqOff<'_>) {
+    let file = &mut resident.csrs.file;
     let mut controls = 0;
     each_counter!(N => {
         let control = csr::guest_write::<{ num::PERFCTRL0 + 2 * N }>(0);
@@ -89,11 +93,11 @@ fn take_back(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
         file.set(num::PERFCNTR0 + 2 * N, count);
     });
     set_lent(0);
-    vcpu.clear_flag(flag::PMU);
+    shared.set_counters_lent(false, irq_off);
     if controls & ENABLED != 0 {
-        vcpu.make_request(request::PMU);
+        shared.generic.make_request(request::PMU);
     }
-    let percpu = host().this_cpu(irq_off.pinned());
+    let percpu = resident.here.percpu;
     each_counter!(N => {
         csr::write::<{ num::PERFCNTR0 + 2 * N }>(percpu.perf_count[N as usize].get());
     });

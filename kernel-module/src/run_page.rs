@@ -18,6 +18,25 @@ pub(crate) struct RunPage<'a> {
     _vcpu: PhantomData<&'a ()>,
 }
 
+/// Copies a word of the page.
+macro_rules! read {
+    ($page:expr, $($field:ident).+) => {{
+        let page: RunPage<'_> = $page;
+        // SAFETY: The page is valid, by the contract of `new`; any words are values.
+        unsafe { (*page.run).$($field).+ }
+    }};
+}
+
+/// Sets a word of the page.
+macro_rules! write {
+    ($page:expr, $($field:ident).+ = $value:expr) => {{
+        let page: RunPage<'_> = $page;
+        let value = $value;
+        // SAFETY: As in `read`.
+        unsafe { (*page.run).$($field).+ = value }
+    }};
+}
+
 impl<'a> RunPage<'a> {
     /// The page at `run`.
     ///
@@ -36,80 +55,69 @@ impl<'a> RunPage<'a> {
     /// `exit_reason`: KVM_EXIT_*.
     #[inline]
     pub(crate) fn set_exit_reason(self, reason: u32) {
-        // SAFETY: The page is valid, by the contract of `new`.
-        unsafe { (*self.run).exit_reason = reason };
+        write!(self, exit_reason = reason);
     }
 
     /// KVM_EXIT_MMIO: a load or store of `len` bytes at `gpa`.
     #[inline]
     pub(crate) fn ask_mmio(self, gpa: u64, len: u8, is_write: bool, data: [u8; 8]) {
         self.set_exit_reason(b::KVM_EXIT_MMIO);
-        // SAFETY: As in `set_exit_reason`.
-        unsafe {
-            let mmio = &raw mut (*self.run).__bindgen_anon_1.mmio;
-            (*mmio).phys_addr = gpa;
-            (*mmio).len = u32::from(len);
-            (*mmio).is_write = u8::from(is_write);
-            (*mmio).data = data;
-        }
+        write!(self, __bindgen_anon_1.mmio.phys_addr = gpa);
+        write!(self, __bindgen_anon_1.mmio.len = u32::from(len));
+        write!(self, __bindgen_anon_1.mmio.is_write = u8::from(is_write));
+        write!(self, __bindgen_anon_1.mmio.data = data);
     }
 
     /// What user space gave for a load, and the address that it finds there.
     #[inline]
     pub(crate) fn mmio_answer(self) -> ([u8; 8], u64) {
-        // SAFETY: As in `set_exit_reason`; any bytes are values.
-        unsafe {
-            let mmio = &raw const (*self.run).__bindgen_anon_1.mmio;
-            ((*mmio).data, (*mmio).phys_addr)
-        }
+        (
+            read!(self, __bindgen_anon_1.mmio.data),
+            read!(self, __bindgen_anon_1.mmio.phys_addr),
+        )
     }
 
     /// KVM_EXIT_LOONGARCH_IOCSR: an access of `len` bytes to IOCSR `address`.
     #[inline]
     pub(crate) fn ask_iocsr(self, address: u32, len: u8, is_write: bool, data: [u8; 8]) {
         self.set_exit_reason(b::KVM_EXIT_LOONGARCH_IOCSR);
-        // SAFETY: As in `set_exit_reason`.
-        unsafe {
-            let io = &raw mut (*self.run).__bindgen_anon_1.iocsr_io;
-            (*io).phys_addr = u64::from(address);
-            (*io).len = u32::from(len);
-            (*io).is_write = u8::from(is_write);
-            (*io).data = data;
-        }
+        write!(
+            self,
+            __bindgen_anon_1.iocsr_io.phys_addr = u64::from(address)
+        );
+        write!(self, __bindgen_anon_1.iocsr_io.len = u32::from(len));
+        write!(
+            self,
+            __bindgen_anon_1.iocsr_io.is_write = u8::from(is_write)
+        );
+        write!(self, __bindgen_anon_1.iocsr_io.data = data);
     }
 
     /// What user space gave for an `iocsrrd`.
     #[inline]
     pub(crate) fn iocsr_answer(self) -> u64 {
-        // SAFETY: As in `mmio_answer`.
-        let data = unsafe { (*self.run).__bindgen_anon_1.iocsr_io.data };
-        u64::from_le_bytes(data)
+        u64::from_le_bytes(read!(self, __bindgen_anon_1.iocsr_io.data))
     }
 
     /// KVM_EXIT_HYPERCALL; `result` is what user space need not write.
     pub(crate) fn ask_hypercall(self, number: u64, args: [u64; 6], result: u64) {
         self.set_exit_reason(b::KVM_EXIT_HYPERCALL);
-        // SAFETY: As in `set_exit_reason`.
-        unsafe {
-            let call = &raw mut (*self.run).__bindgen_anon_1.hypercall;
-            (*call).nr = number;
-            (*call).args = args;
-            (*call).ret = result;
-            (*call).__bindgen_anon_1.flags = 0;
-        }
+        write!(self, __bindgen_anon_1.hypercall.nr = number);
+        write!(self, __bindgen_anon_1.hypercall.args = args);
+        write!(self, __bindgen_anon_1.hypercall.ret = result);
+        write!(self, __bindgen_anon_1.hypercall.__bindgen_anon_1.flags = 0);
     }
 
     /// The result of a hypercall.
     pub(crate) fn hypercall_answer(self) -> u64 {
-        // SAFETY: As in `mmio_answer`.
-        unsafe { (*self.run).__bindgen_anon_1.hypercall.ret }
+        read!(self, __bindgen_anon_1.hypercall.ret)
     }
 
     /// The sets of registers that user space wants to see, and those that it
     /// changed: `kvm_valid_regs` and `kvm_dirty_regs`.
     #[inline]
     pub(crate) fn register_sets(self) -> (u64, u64) {
-        // SAFETY: As in `mmio_answer`.
+        // SAFETY: As in `read`.
         unsafe {
             (
                 (&raw const (*self.run).kvm_valid_regs).read_volatile(),
@@ -120,7 +128,7 @@ impl<'a> RunPage<'a> {
 
     /// No set is marked as changed any more.
     pub(crate) fn clear_dirty_sets(self) {
-        // SAFETY: As in `set_exit_reason`.
+        // SAFETY: As in `read`.
         unsafe { (&raw mut (*self.run).kvm_dirty_regs).write_volatile(0) };
     }
 

@@ -10,11 +10,14 @@ use kvm_core::mmu::{Slot, SlotFlags, SlotHuge};
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
-use crate::vcpu::Vcpu;
+use crate::generic_vcpu::KvmVcpu;
+use crate::generic_vm::KvmVm;
+use crate::user::Record;
+use crate::vcpu::Holder;
 
 /// Holds the VM's srcu: slots and buses stay as they are.
 pub(crate) struct Srcu<'a> {
-    vcpu: &'a Vcpu,
+    vm: &'a KvmVm,
     index: i32,
 }
 
@@ -22,6 +25,19 @@ pub(crate) struct Srcu<'a> {
 pub(crate) struct SlotPointer<'a> {
     slot: NonNull<b::kvm_memory_slot>,
     _held: PhantomData<&'a ()>,
+}
+
+/// A slot that C says it does not change, or none.
+pub(crate) struct ConstSlot<'a>(pub(crate) Option<SlotPointer<'a>>);
+
+/// Where a slot is.
+#[inline]
+pub(crate) fn place(slot: &b::kvm_memory_slot) -> Slot {
+    Slot {
+        gpa: slot.base_gfn << c::PAGE_SHIFT,
+        hva: slot.userspace_addr as u64,
+        size: (slot.npages as u64) << c::PAGE_SHIFT,
+    }
 }
 
 /// In `kvm_arch_memory_slot.flags`.
@@ -59,6 +75,37 @@ impl<'a> SlotPointer<'a> {
         self.slot.as_ptr()
     }
 
+    /// Its words, which do not change.
+    #[inline]
+    fn words(&self) -> &b::kvm_memory_slot {
+        // SAFETY: The slot is valid; other flags are another slot.
+        unsafe { self.slot.as_ref() }
+    }
+
+    /// Where the VMM has the page of `gfn`, which is in the slot.
+    #[inline]
+    pub(crate) fn hva(&self, gfn: u64) -> usize {
+        // SAFETY: Arithmetic on a valid slot.
+        unsafe { b::kvm_la_gfn_to_hva_memslot(self.get(), gfn) }
+    }
+
+    /// As [`Self::hva`]; None where the slot allows no such access.
+    pub(crate) fn hva_for(&self, gfn: u64, write: bool) -> Option<u64> {
+        let mut writable = false;
+        // SAFETY: The slot is valid; the second function tests a value.
+        unsafe {
+            let hva = b::gfn_to_hva_memslot_prot(self.get(), gfn, &raw mut writable);
+            (!b::kvm_la_is_error_hva(hva) && (writable || !write)).then_some(hva as u64)
+        }
+    }
+
+    /// The guest has stored to the page of `gfn`.
+    #[inline]
+    pub(crate) fn mark_dirty(&self, vm: &KvmVm, gfn: u64) {
+        // SAFETY: The slot is valid and of this VM.
+        unsafe { b::mark_page_dirty_in_slot(vm.as_ptr(), self.get(), gfn) };
+    }
+
     /// Whether dirty pages are logged (kvm_slot_dirty_track_enabled).
     #[inline]
     pub(crate) fn is_logged(&self) -> bool {
@@ -68,22 +115,13 @@ impl<'a> SlotPointer<'a> {
     /// Where the slot is.
     #[inline]
     pub(crate) fn place(&self) -> Slot {
-        let slot = self.get();
-        // SAFETY: The slot is valid, and these words of it do not change.
-        unsafe {
-            Slot {
-                gpa: (*slot).base_gfn << c::PAGE_SHIFT,
-                hva: (*slot).userspace_addr as u64,
-                size: ((*slot).npages as u64) << c::PAGE_SHIFT,
-            }
-        }
+        place(self.words())
     }
 
     /// Where it may have huge pages, as [`class_flags`] kept it.
     #[inline]
     pub(crate) fn class(&self) -> SlotHuge {
-        // SAFETY: As in `place`.
-        match unsafe { (*self.get()).arch.flags } as u64 {
+        match self.words().arch.flags as u64 {
             HUGE_CAPABLE => SlotHuge::Capable,
             HUGE_INCAPABLE => SlotHuge::Incapable,
             _ => SlotHuge::Partial,
@@ -100,30 +138,24 @@ impl<'a> SlotPointer<'a> {
 
     #[inline]
     fn user_flags(&self) -> u32 {
-        // SAFETY: As in `place`: other flags are another slot.
-        unsafe { (*self.get()).flags }
+        self.words().flags
     }
 }
 
 impl<'a> Srcu<'a> {
     /// Begins the section.
     #[inline]
-    pub(crate) fn lock(vcpu: &'a Vcpu) -> Self {
+    pub(crate) fn lock(vm: &'a KvmVm) -> Self {
         // SAFETY: The VM is alive; unlocked by `drop`.
-        let index = unsafe { b::kvm_la_srcu_read_lock(vcpu.vm().kvm) };
-        Self { vcpu, index }
+        let index = unsafe { b::kvm_la_srcu_read_lock(vm.as_ptr()) };
+        Self { vm, index }
     }
 
-    /// The vCPU that it was begun for.
-    #[inline]
-    pub(crate) fn vcpu(&self) -> &'a Vcpu {
-        self.vcpu
-    }
-
-    /// Reads or writes an in-kernel device; true if one answered.
+    /// An access of `vcpu` to an in-kernel device; true if one answered.
     #[inline]
     pub(crate) fn bus(
         &self,
+        vcpu: &KvmVcpu,
         bus: b::kvm_bus,
         direction: Direction,
         address: u64,
@@ -133,7 +165,7 @@ impl<'a> Srcu<'a> {
         // Devices in C read it as one number (virt/kvm/eventfd.c:ioeventfd_in_range).
         let mut aligned = u64::from_ne_bytes(*data);
         let pointer = (&raw mut aligned).cast();
-        let (vcpu, len) = (self.vcpu.kvm_vcpu, i32::from(len));
+        let (vcpu, len) = (vcpu.as_ptr(), i32::from(len));
         // SAFETY: Under srcu; there are eight bytes and `len` is at most eight.
         let result = unsafe {
             match direction {
@@ -145,29 +177,63 @@ impl<'a> Srcu<'a> {
         result == 0
     }
 
-    /// The memory slot that holds `gpa`.
+    /// The memory slot that holds `gpa`. The vCPU remembers the slot that it used
+    /// last, for its mutex's holder.
     #[inline]
-    pub(crate) fn slot(&self, gpa: u64) -> Option<SlotPointer<'_>> {
+    pub(crate) fn slot(&self, vcpu: Holder<'_>, gpa: u64) -> Option<SlotPointer<'_>> {
         let gfn = gpa >> c::PAGE_SHIFT;
         // SAFETY: Under srcu, on the vCPU's thread; the result borrows from `self`,
         // which holds srcu.
-        unsafe { SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(self.vcpu.kvm_vcpu, gfn)) }
+        unsafe {
+            SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(
+                vcpu.shared().generic.as_ptr(),
+                gfn,
+            ))
+        }
     }
 
     /// Whether the VMM's memory is at `gpa`.
     pub(crate) fn has_memory(&self, gpa: u64) -> bool {
         // SAFETY: Under srcu; the second function tests a value.
         unsafe {
-            let hva = b::gfn_to_hva(self.vcpu.vm().kvm, gpa >> c::PAGE_SHIFT);
+            let hva = b::gfn_to_hva(self.vm.as_ptr(), gpa >> c::PAGE_SHIFT);
             !b::kvm_la_is_error_hva(hva)
         }
     }
+
+    /// Runs `f` with the `size` bytes of guest memory at `gpa`, which are in one page;
+    /// the page is dirty afterwards. Not if there is no memory.
+    pub(crate) fn with_memory(
+        &self,
+        cache: &mut HvaCache,
+        gpa: u64,
+        size: usize,
+        f: impl FnOnce(Record),
+    ) {
+        let (kvm, cache) = (self.vm.as_ptr(), &mut cache.0);
+        // SAFETY: The VM is alive, and the slot of the cache is valid under srcu while
+        // the generation agrees.
+        unsafe {
+            let generation = b::kvm_la_memslots_generation(kvm);
+            let current = cache.generation == generation && cache.gpa == gpa;
+            if !current && b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, size as _) != 0 {
+                cache.gpa = u64::MAX;
+            } else if !cache.memslot.is_null() {
+                f(Record::at(cache.hva));
+                b::mark_page_dirty_in_slot(kvm, cache.memslot, gpa >> c::PAGE_SHIFT);
+            }
+        }
+    }
 }
+
+/// Where some guest memory was in the VMM's last time.
+#[derive(Default)]
+pub(crate) struct HvaCache(b::gfn_to_hva_cache);
 
 impl Drop for Srcu<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: Locked in `lock`.
-        unsafe { b::kvm_la_srcu_read_unlock(self.vcpu.vm().kvm, self.index) };
+        unsafe { b::kvm_la_srcu_read_unlock(self.vm.as_ptr(), self.index) };
     }
 }

@@ -5,70 +5,97 @@
 //! `switch.S` has the code and says why it runs in directly mapped memory.
 
 use core::arch::{asm, global_asm};
-use core::cell::{Cell, UnsafeCell};
 use core::mem::offset_of;
 
 use kernel::prelude::*;
 
-use crate::bindings as b;
-use crate::run::Handler;
+use crate::cpu::host;
+use crate::csr::{self, num};
+use crate::owned::Owned;
+use crate::pages::ZeroedPage;
+use crate::resident::Resident;
+use crate::run::{handler, Handler};
+use crate::shared::Shared;
+use crate::vcpu::{Holder, Vcpu};
+use crate::vm::Vm;
 
-/// What the world switch reads and writes, at the start of a `Vcpu`.
-///
-/// Belongs to the thread that holds the vCPU's mutex; the cells exist because entry
-/// points share the `Vcpu` by reference.
+/// What the world switch reads and writes, but for the guest's pc ([`Shared::pc`]) and
+/// the host's EENTRY ([`Resident::host_eentry`]).
 #[repr(C)]
 pub(crate) struct Switch {
     /// The guest's general registers; r0 stays 0.
-    pub(crate) gpr: UnsafeCell<[u64; 32]>,
-    /// The guest's program counter.
-    pub(crate) pc: Cell<u64>,
+    pub(crate) gpr: [u64; 32],
     /// Root ESTAT of the last exit.
-    pub(crate) estat: Cell<u64>,
+    pub(crate) estat: u64,
     /// Root BADV of the last exit: a guest physical address.
-    pub(crate) badv: Cell<u64>,
+    pub(crate) badv: u64,
     /// Root BADI of the last exit: the instruction.
-    pub(crate) badi: Cell<u64>,
+    pub(crate) badi: u64,
     /// Address of the exit stub, for EENTRY.
-    pub(crate) entry: Cell<u64>,
+    entry: u64,
     /// Stage-2 table, physical.
-    pub(crate) guest_pgd: Cell<u64>,
+    guest_pgd: u64,
     /// GTLBC with TGID of this vCPU; `vpid` keeps it.
-    pub(crate) guest_gtlbc: Cell<u64>,
+    pub(crate) guest_gtlbc: u64,
     /// GTLBC with TGID 0.
-    pub(crate) host_gtlbc: Cell<u64>,
+    pub(crate) host_gtlbc: u64,
     /// ECFG.VS of the host.
-    pub(crate) host_ecfg: Cell<u64>,
-    /// EENTRY of the host; differs between CPUs.
-    pub(crate) host_eentry: Cell<u64>,
+    host_ecfg: u64,
     /// PGDL of the host: the VMM's page table.
-    pub(crate) host_pgd: Cell<u64>,
-    host_sp: Cell<u64>,
-    host_tp: Cell<u64>,
-    host_percpu: Cell<u64>,
-    /// Called with the `Switch` after each exit, interrupts off; enters the
+    host_pgd: u64,
+    host_sp: u64,
+    host_tp: u64,
+    host_percpu: u64,
+    /// Called with the vCPU after each exit, interrupts off; enters the
     /// guest again if the result is positive.
-    pub(crate) handler: Cell<Option<Handler>>,
+    handler: Handler,
 }
+
+impl Switch {
+    /// That of a new vCPU of `vm`.
+    pub(crate) fn new(vm: &Vm) -> Self {
+        Self {
+            gpr: [0; 32],
+            estat: 0,
+            badv: 0,
+            badi: 0,
+            entry: host().switch.exit_entry(),
+            guest_pgd: vm.table_address(),
+            guest_gtlbc: 0,
+            host_gtlbc: 0,
+            host_ecfg: csr::read::<{ num::ECFG }>() & ECFG_VS,
+            host_pgd: vm.kvm.vmm_pgd(),
+            host_sp: 0,
+            host_tp: 0,
+            host_percpu: 0,
+            handler: handler(),
+        }
+    }
+}
+
+/// ECFG.VS: how far apart the entries of two interrupts are.
+const ECFG_VS: u64 = la_arch::csr::Ecfg(0).with_vs(7).0;
+
+const SWITCH: usize = offset_of!(Vcpu, owned) + offset_of!(Owned, switch);
 
 global_asm!(
     include_str!("switch.S"),
-    GPR = const offset_of!(Switch, gpr),
-    PC = const offset_of!(Switch, pc),
-    ESTAT = const offset_of!(Switch, estat),
-    BADV = const offset_of!(Switch, badv),
-    BADI = const offset_of!(Switch, badi),
-    ENTRY = const offset_of!(Switch, entry),
-    GUEST_PGD = const offset_of!(Switch, guest_pgd),
-    GUEST_GTLBC = const offset_of!(Switch, guest_gtlbc),
-    HOST_GTLBC = const offset_of!(Switch, host_gtlbc),
-    HOST_ECFG = const offset_of!(Switch, host_ecfg),
-    HOST_EENTRY = const offset_of!(Switch, host_eentry),
-    HOST_PGD = const offset_of!(Switch, host_pgd),
-    HOST_SP = const offset_of!(Switch, host_sp),
-    HOST_TP = const offset_of!(Switch, host_tp),
-    HOST_PERCPU = const offset_of!(Switch, host_percpu),
-    HANDLER = const offset_of!(Switch, handler),
+    GPR = const SWITCH + offset_of!(Switch, gpr),
+    PC = const offset_of!(Vcpu, shared) + offset_of!(Shared, pc),
+    ESTAT = const SWITCH + offset_of!(Switch, estat),
+    BADV = const SWITCH + offset_of!(Switch, badv),
+    BADI = const SWITCH + offset_of!(Switch, badi),
+    ENTRY = const SWITCH + offset_of!(Switch, entry),
+    GUEST_PGD = const SWITCH + offset_of!(Switch, guest_pgd),
+    GUEST_GTLBC = const SWITCH + offset_of!(Switch, guest_gtlbc),
+    HOST_GTLBC = const SWITCH + offset_of!(Switch, host_gtlbc),
+    HOST_ECFG = const SWITCH + offset_of!(Switch, host_ecfg),
+    HOST_EENTRY = const offset_of!(Vcpu, resident) + offset_of!(Resident, host_eentry),
+    HOST_PGD = const SWITCH + offset_of!(Switch, host_pgd),
+    HOST_SP = const SWITCH + offset_of!(Switch, host_sp),
+    HOST_TP = const SWITCH + offset_of!(Switch, host_tp),
+    HOST_PERCPU = const SWITCH + offset_of!(Switch, host_percpu),
+    HANDLER = const SWITCH + offset_of!(Switch, handler),
 );
 
 extern "C" {
@@ -78,64 +105,47 @@ extern "C" {
 }
 
 /// The page of directly mapped memory that holds a copy of the switch code.
-pub(crate) struct SwitchPage {
-    address: usize,
-}
+pub(crate) struct SwitchPage(ZeroedPage);
 
 impl SwitchPage {
     /// Allocates the page and copies the code into it.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: No precondition; 0 is failure.
-        let address = unsafe { b::kvm_la_get_zeroed_pages(0) };
-        if address == 0 {
-            return Err(ENOMEM);
-        }
+        let page = ZeroedPage::new()?;
         let begin = &raw const kvm_la_switch_begin as usize;
         let end = &raw const kvm_la_switch_end as usize;
         // SAFETY: The code is a few hundred bytes between two symbols of this
-        // module; the page is fresh and larger.
+        // module; the page is fresh and larger. The barriers make the copy visible to
+        // instruction fetch on this CPU; others fetch the page for the first time
+        // after a later barrier.
         unsafe {
-            core::ptr::copy_nonoverlapping(
-                begin as *const u8,
-                address as *mut u8,
-                end.wrapping_sub(begin),
-            )
-        };
-        // SAFETY: Makes the copy visible to instruction fetch on this CPU;
-        // others fetch the page for the first time after a later barrier.
-        unsafe { asm!("dbar 0", "ibar 0", options(nostack)) };
-        Ok(Self {
-            address: address as usize,
-        })
+            let code = begin as *const u8;
+            code.copy_to_nonoverlapping(page.as_ptr(), end.wrapping_sub(begin));
+            asm!("dbar 0", "ibar 0", options(nostack));
+        }
+        Ok(Self(page))
     }
 
     /// Address of the exit stub, for EENTRY.
-    pub(crate) fn exit_entry(&self) -> u64 {
-        self.address as u64
+    fn exit_entry(&self) -> u64 {
+        self.0.as_ptr() as u64
     }
 
-    /// Runs the guest of `switch` until its handler returns a value <= 0, and
+    /// Runs the guest of `vcpu` until its handler returns a value <= 0, and
     /// returns that value.
     ///
     /// # Safety
     ///
-    /// Interrupts are off; every field of `switch` is set up for this CPU; it
-    /// and the current stack are in directly mapped memory (as kmalloc's and
-    /// the kernel's stacks are); the current vCPU's guest registers are loaded.
-    pub(crate) unsafe fn enter(&self, switch: &Switch) -> i32 {
+    /// Interrupts are off; the vCPU is loaded and prepared; the current stack is in
+    /// directly mapped memory (as the kernel's stacks are).
+    pub(crate) unsafe fn enter(&self, mut vcpu: Holder<'_>) -> i32 {
         let offset = (&raw const kvm_la_switch_enter as usize)
             .wrapping_sub(&raw const kvm_la_switch_begin as usize);
-        // SAFETY: The copy of `kvm_la_switch_enter`, which has this signature.
-        let enter: unsafe extern "C" fn(*const Switch) -> i32 =
-            unsafe { core::mem::transmute(self.address.wrapping_add(offset)) };
-        // SAFETY: By this function's contract.
-        unsafe { enter(switch) }
-    }
-}
-
-impl Drop for SwitchPage {
-    fn drop(&mut self) {
-        // SAFETY: Allocated in `new`; no vCPU exists any more.
-        unsafe { b::kvm_la_free_pages(self.address as u64 as _, 0) };
+        let enter = self.0.as_ptr().wrapping_add(offset);
+        // SAFETY: The copy of `kvm_la_switch_enter`, which has this signature; the
+        // rest is this function's contract. A `Vcpu` is in memory of kmalloc.
+        unsafe {
+            let enter: unsafe extern "C" fn(*const Vcpu) -> i32 = core::mem::transmute(enter);
+            enter(vcpu.as_ptr())
+        }
     }
 }

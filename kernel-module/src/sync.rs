@@ -4,6 +4,10 @@
 
 use core::cell::UnsafeCell;
 
+use kernel::prelude::*;
+use kernel::types::Opaque;
+use pin_init::Wrapper;
+
 use crate::bindings as b;
 
 /// What a lock protects: lockdep tells locks apart by it, and takes locks of one
@@ -20,12 +24,13 @@ pub(crate) enum Class {
     Dmsintc = 3,
 }
 
-/// A value behind a raw spin lock, which is taken with interrupts off.
-///
-/// It is made inside zeroed memory, where [`Lock::init`] then sets up the lock
-/// at its final address.
+/// A value behind a raw spin lock, which is taken with interrupts off. The kernel
+/// crate has no lock of this kind.
+#[pin_data]
 pub(crate) struct Lock<T> {
-    lock: UnsafeCell<b::raw_spinlock_t>,
+    #[pin]
+    lock: Opaque<b::raw_spinlock_t>,
+    #[pin]
     value: UnsafeCell<T>,
 }
 
@@ -33,33 +38,27 @@ pub(crate) struct Lock<T> {
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
-    /// Sets the lock up.
-    ///
-    /// # Safety
-    ///
-    /// The value is valid, nobody else has the `Lock` yet, and it does not
-    /// move from now on.
-    pub(crate) unsafe fn init(&self, class: Class) {
-        // SAFETY: By this function's contract.
-        unsafe { b::kvm_la_raw_spin_lock_init(self.lock.get(), class as u32) };
+    /// A lock around what `value` makes.
+    pub(crate) fn new(class: Class, value: impl PinInit<T>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: Sets up a lock at its final address.
+            lock <- Opaque::ffi_init(|lock| unsafe {
+                b::kvm_la_raw_spin_lock_init(lock, class as u32);
+            }),
+            value <- UnsafeCell::pin_init(value),
+        })
     }
 
     /// Runs `f` with the value. `f` does not sleep and does not take this lock
     /// again.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: `init` has run.
+        // SAFETY: `new` has set it up.
         let flags = unsafe { b::kvm_la_raw_spin_lock_irqsave(self.lock.get()) };
         // SAFETY: The lock is held.
         let result = f(unsafe { &mut *self.value.get() });
         // SAFETY: Locked above with these flags.
         unsafe { b::kvm_la_raw_spin_unlock_irqrestore(self.lock.get(), flags) };
         result
-    }
-
-    /// Where the value is, to make it.
-    pub(crate) fn place(this: *const Self) -> *mut T {
-        // SAFETY: Only computes an address within `this`.
-        unsafe { (&raw const (*this).value).cast::<T>().cast_mut() }
     }
 }

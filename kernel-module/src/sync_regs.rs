@@ -12,18 +12,17 @@ use la_arch::kvm::CPUCFG_WORDS;
 use la_arch::sync_regs as sets;
 use la_arch::sync_regs::{SyncLbt, ALL_CSRS, COUNTER_CSRS, CSRS};
 
+use crate::fpu::FPRS;
 use crate::one_reg;
+use crate::resident::Resident;
 use crate::run_page::{read_register, write_register};
-use crate::vcpu::Vcpu;
-
-/// Floating-point and vector registers.
-const FPRS: usize = 32;
+use crate::vcpu::Parked;
 
 /// Takes over what user space marked dirty, before the guest runs. EINVAL for
 /// sets that do not exist; for a value what KVM_SET_ONE_REG says of it. Then the
 /// sets and registers before it are taken over, and all stay marked.
 #[inline]
-pub(crate) fn load(vcpu: &Vcpu) -> Result {
+pub(crate) fn load(vcpu: Parked<'_>) -> Result {
     let (valid, dirty) = vcpu.run().register_sets();
     if valid | dirty == 0 {
         return Ok(());
@@ -34,7 +33,7 @@ pub(crate) fn load(vcpu: &Vcpu) -> Result {
 /// Out of the way of those who use no sets.
 #[cold]
 #[inline(never)]
-fn load_sets(vcpu: &Vcpu, valid: u64, dirty: u64) -> Result {
+fn load_sets(mut vcpu: Parked<'_>, valid: u64, dirty: u64) -> Result {
     let run = vcpu.run();
     let half_select = dirty & (sets::CSR | sets::CSR_SELECT) == sets::CSR_SELECT;
     if valid & !sets::SETS != 0 || dirty & !sets::ALL != 0 || half_select {
@@ -45,56 +44,56 @@ fn load_sets(vcpu: &Vcpu, valid: u64, dirty: u64) -> Result {
     }
     // Others depend on it.
     if dirty & sets::CPUCFG != 0 {
-        load_cpucfg(vcpu)?;
+        load_cpucfg(vcpu.lend())?;
     }
     if dirty & sets::GENERAL != 0 {
-        let gprs = vcpu.gprs();
-        *gprs = read_register!(run, gpr);
-        gprs[0] = 0;
-        vcpu.switch.pc.set(read_register!(run, pc));
+        vcpu.switch.gpr = read_register!(run, gpr);
+        vcpu.switch.gpr[0] = 0;
+        vcpu.holder().set_pc(read_register!(run, pc));
     }
     if dirty & sets::CSR != 0 {
         let values = read_register!(run, csr);
         if dirty & sets::CSR_SELECT == 0 {
-            load_csrs(vcpu, &CSRS, &values)?;
+            load_csrs(vcpu.lend(), &CSRS, &values)?;
         } else {
-            load_chosen(vcpu, &values, read_register!(run, csr_dirty))?;
+            load_chosen(vcpu.lend(), &values, read_register!(run, csr_dirty))?;
         }
     }
     if dirty & sets::FPU != 0 {
-        load_fpu(vcpu);
+        load_fpu(vcpu.lend());
     }
     if dirty & sets::COUNTERS != 0 {
-        load_csrs(vcpu, &COUNTER_CSRS, &read_register!(run, counters))?;
+        load_csrs(vcpu.lend(), &COUNTER_CSRS, &read_register!(run, counters))?;
     }
     if dirty & sets::LBT != 0 {
-        if !vcpu.cpucfg().lbt() {
+        let Resident { cpucfg, units, .. } = vcpu.registers();
+        if !cpucfg.lbt() {
             return Err(ENXIO);
         }
         let lbt = read_register!(run, lbt);
         for (n, value) in (0..).zip(lbt.scr) {
-            one_reg::set_lbt(vcpu, Lbt::Scr(n), value);
+            units.set_lbt(Lbt::Scr(n), value);
         }
-        one_reg::set_lbt(vcpu, Lbt::Eflags, lbt.eflags);
-        one_reg::set_lbt(vcpu, Lbt::Ftop, lbt.ftop);
+        units.set_lbt(Lbt::Eflags, lbt.eflags);
+        units.set_lbt(Lbt::Ftop, lbt.ftop);
     }
     run.clear_dirty_sets();
     Ok(())
 }
 
 /// Sets those CPUCFG words that differ.
-fn load_cpucfg(vcpu: &Vcpu) -> Result {
+fn load_cpucfg(mut vcpu: Parked<'_>) -> Result {
     for (index, word) in (0..).zip(read_register!(vcpu.run(), cpucfg)) {
-        one_reg::set_cpucfg(vcpu, index, u64::from(word))?;
+        one_reg::set_cpucfg(vcpu.lend(), index, u64::from(word))?;
     }
     Ok(())
 }
 
 /// Sets those of the CSRs `numbers` that differ.
-fn load_csrs(vcpu: &Vcpu, numbers: &[u16], values: &[u64]) -> Result {
+fn load_csrs(mut vcpu: Parked<'_>, numbers: &[u16], values: &[u64]) -> Result {
     for (number, value) in numbers.iter().zip(values) {
-        if one_reg::get_csr(vcpu, *number)? != *value {
-            one_reg::set_csr(vcpu, *number, *value)?;
+        if one_reg::get_csr(vcpu.registers(), *number)? != *value {
+            one_reg::set_csr(vcpu.lend(), *number, *value)?;
         }
     }
     Ok(())
@@ -102,32 +101,33 @@ fn load_csrs(vcpu: &Vcpu, numbers: &[u16], values: &[u64]) -> Result {
 
 /// Sets those of [`CSRS`] that have a bit in `chosen`, also to what they hold:
 /// a timer starts anew.
-fn load_chosen(vcpu: &Vcpu, values: &[u64; CSRS.len()], chosen: u64) -> Result {
+fn load_chosen(mut vcpu: Parked<'_>, values: &[u64; CSRS.len()], chosen: u64) -> Result {
     if chosen & !ALL_CSRS != 0 {
         return Err(EINVAL);
     }
     for (index, (number, value)) in CSRS.iter().zip(values).enumerate() {
         if chosen >> index & 1 != 0 {
-            one_reg::set_csr(vcpu, *number, *value)?;
+            one_reg::set_csr(vcpu.lend(), *number, *value)?;
         }
     }
     Ok(())
 }
 
-fn load_fpu(vcpu: &Vcpu) {
+fn load_fpu(mut vcpu: Parked<'_>) {
     let run = vcpu.run();
-    // SAFETY: The structure is the vCPU's own.
-    let fpu = unsafe { &mut *vcpu.units.fpu.get() };
-    fpu.fcsr = read_register!(run, fpu.fcsr);
-    fpu.fcc = read_register!(run, fpu.fcc);
-    for (n, register) in fpu.fpr.iter_mut().enumerate().take(FPRS) {
-        register.val64 = read_register!(run, fpu.fpr[n]);
+    let units = &mut vcpu.registers().units;
+    *units.fcsr() = read_register!(run, fpu.fcsr);
+    *units.fcc() = read_register!(run, fpu.fcc);
+    for n in 0..FPRS {
+        if let Some(lanes) = units.lanes(n) {
+            *lanes = read_register!(run, fpu.fpr[n]);
+        }
     }
 }
 
 /// Shows user space the registers that it asked for.
 #[inline]
-pub(crate) fn store(vcpu: &Vcpu) {
+pub(crate) fn store(vcpu: Parked<'_>) {
     let (valid, _) = vcpu.run().register_sets();
     if valid != 0 {
         store_sets(vcpu, valid);
@@ -136,32 +136,31 @@ pub(crate) fn store(vcpu: &Vcpu) {
 
 #[cold]
 #[inline(never)]
-fn store_sets(vcpu: &Vcpu, valid: u64) {
+fn store_sets(mut vcpu: Parked<'_>, valid: u64) {
     let run = vcpu.run();
     if valid & sets::GENERAL != 0 {
-        write_register!(run, gpr = *vcpu.gprs());
-        write_register!(run, pc = vcpu.switch.pc.get());
+        write_register!(run, gpr = vcpu.switch.gpr);
+        write_register!(run, pc = vcpu.shared().pc());
     }
-    let csr = |number| one_reg::get_csr(vcpu, number).unwrap_or(0);
     if valid & sets::CSR != 0 {
-        one_reg::settle(vcpu);
+        one_reg::settle(vcpu.lend());
+    }
+    let resident = vcpu.registers();
+    let csr = |number| one_reg::get_csr(resident, number).unwrap_or(0);
+    if valid & sets::CSR != 0 {
         write_register!(run, csr = CSRS.map(csr));
     }
     if valid & sets::CPUCFG != 0 {
-        let cpucfg = vcpu.cpucfg();
-        let words: [u32; CPUCFG_WORDS] =
-            core::array::from_fn(|index| cpucfg.get(index as u16).unwrap_or(0));
+        let word = |index| resident.cpucfg.get(index as u16).unwrap_or(0);
+        let words: [u32; CPUCFG_WORDS] = core::array::from_fn(word);
         write_register!(run, cpucfg = words);
-    }
-    if valid & sets::FPU != 0 {
-        store_fpu(vcpu);
     }
     if valid & sets::COUNTERS != 0 {
         write_register!(run, counters = COUNTER_CSRS.map(csr));
     }
     if valid & sets::LBT != 0 {
-        let value = |register| one_reg::get_lbt(vcpu, register);
-        let values = if vcpu.cpucfg().lbt() {
+        let value = |register| resident.units.lbt(register);
+        let values = if resident.cpucfg.lbt() {
             SyncLbt {
                 scr: [0, 1, 2, 3].map(|n| value(Lbt::Scr(n))),
                 eflags: value(Lbt::Eflags),
@@ -172,16 +171,19 @@ fn store_sets(vcpu: &Vcpu, valid: u64) {
         };
         write_register!(run, lbt = values);
     }
+    if valid & sets::FPU != 0 {
+        store_fpu(vcpu);
+    }
 }
 
-fn store_fpu(vcpu: &Vcpu) {
+fn store_fpu(mut vcpu: Parked<'_>) {
     let run = vcpu.run();
-    // SAFETY: As in `load_fpu`.
-    let fpu = unsafe { &*vcpu.units.fpu.get() };
-    write_register!(run, fpu.fcsr = fpu.fcsr);
-    write_register!(run, fpu.fcc = fpu.fcc);
-    for (n, register) in fpu.fpr.iter().enumerate().take(FPRS) {
-        // SAFETY: A union of integers.
-        write_register!(run, fpu.fpr[n] = unsafe { register.val64 });
+    let units = &mut vcpu.registers().units;
+    write_register!(run, fpu.fcsr = *units.fcsr());
+    write_register!(run, fpu.fcc = *units.fcc());
+    for n in 0..FPRS {
+        if let Some(lanes) = units.lanes(n) {
+            write_register!(run, fpu.fpr[n] = *lanes);
+        }
     }
 }

@@ -2,39 +2,43 @@
 
 //! A VM: its state, creation and end, and the capabilities.
 
-use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, Ordering};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use kernel::new_spinlock;
 use kernel::prelude::*;
+use kernel::sync::SpinLock;
+use kernel::types::ForeignOwnable;
 use kvm_core::cpucfg::{vm_features, CpucfgError, PvFeatures};
-use kvm_core::csr::{CpuidChange, PhysIdOwner};
+use kvm_core::csr::{set_cpuid, CpuidChange, PhysIdOwner};
 use la_arch::lvz::Gcfg;
 
 use crate::bindings as b;
 use crate::bindings::constant as c;
-use crate::cpu::host;
+use crate::cpu::{self, host};
 use crate::csr::{self, num};
-use crate::hooks::GUEST_DEBUG;
+use crate::doors::Unmade;
+use crate::error::OrErrno;
+use crate::generic_vm::KvmVm;
+use crate::ioctl::GUEST_DEBUG;
 use crate::irqchip::Chips;
-use crate::vcpu::Vcpu;
+use crate::pages::ZeroedPage;
+use crate::shared::Shared;
+use crate::user::has_run_delay;
+use crate::vcpu_table::VcpuTable;
 
-/// Guest CPU numbers (CSR.CPUID) that a vCPU can have (Linux KVM_MAX_PHYID).
-pub(crate) const MAX_CPUID: usize = 256;
-
-/// vCPUs by a number.
-type VcpuTable = KVBox<[AtomicPtr<Vcpu>; MAX_CPUID]>;
-
-/// A VM, behind `kvm.arch.vm`.
+/// A VM, behind `kvm.arch.vm`. Fields do not change after creation, are atomic, or have
+/// the lock that their descriptions name.
+#[pin_data]
 pub(crate) struct Vm {
     /// The generic half.
-    pub(crate) kvm: *mut b::kvm,
-    /// The root of the stage-2 tables, in directly mapped memory. The tables
-    /// are protected by `kvm->mmu_lock`.
-    pub(crate) root: *mut u64,
+    pub(crate) kvm: KvmVm,
+    /// The root of the stage-2 tables. The tables are protected by `kvm->mmu_lock`.
+    pub(crate) root: ZeroedPage,
     /// First guest physical address beyond the VM.
     pub(crate) gpa_limit: u64,
     /// KVM_LOONGARCH_VM_FEAT_* that the host offers, by number.
-    pub(crate) features: u64,
+    features: u64,
     /// [`PvFeatures::to_word`]; changed under `lock`.
     pv: AtomicU64,
     /// Guest counter minus root counter.
@@ -45,15 +49,10 @@ pub(crate) struct Vm {
     by_cpuid: VcpuTable,
     /// The interrupt controllers.
     pub(crate) chips: Chips,
-    /// Excludes two changes of `by_cpuid` or of `pv`.
-    lock: UnsafeCell<b::spinlock_t>,
+    /// Excludes two changes of `by_cpuid` or of `pv`, which are read without.
+    #[pin]
+    lock: SpinLock<()>,
 }
-
-// SAFETY: Fields are immutable after creation, atomic, or guarded by the locks
-// that their descriptions name.
-unsafe impl Sync for Vm {}
-// SAFETY: As for `Sync`.
-unsafe impl Send for Vm {}
 
 impl Vm {
     /// The VM of `kvm`.
@@ -70,11 +69,11 @@ impl Vm {
 
     /// Host physical address of the root table.
     pub(crate) fn table_address(&self) -> u64 {
-        // SAFETY: Arithmetic on a directly mapped address.
-        unsafe { b::kvm_la_pa(self.root.cast()) as u64 }
+        self.root.physical()
     }
 
     /// Guest counter minus root counter.
+    #[inline]
     pub(crate) fn time_offset(&self) -> i64 {
         self.time_offset.load(Ordering::Relaxed)
     }
@@ -92,111 +91,56 @@ impl Vm {
 
     /// Sets them, if they agree with what an other vCPU has set.
     pub(crate) fn set_pv(&self, value: u64) -> core::result::Result<(), CpucfgError> {
-        self.locked(|| {
-            let new = self.pv().set(value)?;
-            self.pv.store(new.to_word(), Ordering::Relaxed);
-            Ok(())
-        })
-    }
-
-    /// Runs `f` with the lock of `by_cpuid` and `pv`.
-    pub(crate) fn locked<R>(&self, f: impl FnOnce() -> R) -> R {
-        // SAFETY: Initialised in `create`; unlocked below.
-        let flags = unsafe { b::kvm_la_spin_lock_irqsave(self.lock.get()) };
-        let result = f();
-        // SAFETY: Locked above with these flags.
-        unsafe { b::kvm_la_spin_unlock_irqrestore(self.lock.get(), flags) };
-        result
+        let _guard = self.lock.lock();
+        let new = self.pv().set(value)?;
+        self.pv.store(new.to_word(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// The vCPU with CSR.CPUID `cpuid`.
-    pub(crate) fn vcpu_by_cpuid(&self, cpuid: u64) -> Option<&Vcpu> {
-        let vcpu = self.slot(cpuid)?.load(Ordering::Acquire);
-        // SAFETY: A vCPU leaves the table before it is freed, and it is freed
-        // with the VM only.
-        unsafe { vcpu.as_ref() }
+    #[inline]
+    pub(crate) fn vcpu_by_cpuid(&self, cpuid: u64) -> Option<&Shared> {
+        self.by_cpuid.get(usize::try_from(cpuid).ok()?)
     }
 
     /// The vCPU that user space created as number `id`.
     #[inline]
-    pub(crate) fn vcpu_by_id(&self, id: u32) -> Option<&Vcpu> {
-        let vcpu = self.by_id.get(id as usize)?.load(Ordering::Acquire);
-        // SAFETY: As for `vcpu_by_cpuid`.
-        unsafe { vcpu.as_ref() }
+    pub(crate) fn vcpu_by_id(&self, id: u32) -> Option<&Shared> {
+        self.by_id.get(id as usize)
     }
 
     /// `vcpu` is complete: others may find it by its id.
-    pub(crate) fn publish(&self, vcpu: &Vcpu) {
-        if let Some(slot) = self.by_id.get(vcpu.id as usize) {
-            let pointer: *const Vcpu = vcpu;
-            slot.store(pointer.cast_mut(), Ordering::Release);
-        }
+    pub(crate) fn publish(&self, vcpu: &Shared) {
+        self.by_id.put(vcpu.id as usize, vcpu);
     }
 
-    /// `vcpu` is being destroyed: nobody finds it any more.
-    pub(crate) fn withdraw(&self, vcpu: &Vcpu) {
-        if let Some(slot) = self.by_id.get(vcpu.id as usize) {
-            let pointer: *const Vcpu = vcpu;
-            let _ = slot.compare_exchange(
-                pointer.cast_mut(),
-                core::ptr::null_mut(),
-                Ordering::AcqRel,
-                Ordering::Relaxed,
-            );
-        }
-        self.drop_cpuid(vcpu);
+    /// `vcpu` is being destroyed: nothing finds it any more.
+    pub(crate) fn withdraw(&self, vcpu: &Shared) {
+        self.by_id.remove(vcpu);
+        let _guard = self.lock.lock();
+        self.by_cpuid.remove(vcpu);
     }
 
     /// Gives `vcpu` the number `cpuid`: EINVAL if that is too large, another's,
-    /// or if the vCPU has a different one already.
-    pub(crate) fn set_cpuid(&self, vcpu: &Vcpu, cpuid: u64) -> Result {
-        let this: *const Vcpu = vcpu;
-        self.locked(|| {
-            let current = self.cpuid_of(this);
-            let change = kvm_core::csr::set_cpuid(current, cpuid, |id| {
-                let owner = self.slot(u64::from(id)).map(|s| s.load(Ordering::Relaxed));
-                match owner {
-                    Some(owner) if core::ptr::eq(owner, this) => PhysIdOwner::This,
-                    Some(owner) if !owner.is_null() => PhysIdOwner::Other,
-                    _ => PhysIdOwner::Nobody,
-                }
-            });
-            match change {
-                Ok(CpuidChange::Unchanged) => Ok(()),
-                Ok(CpuidChange::Assign(id)) => {
-                    vcpu.csr().set(num::CPUID, u64::from(id));
-                    if let Some(slot) = self.slot(u64::from(id)) {
-                        slot.store(this.cast_mut(), Ordering::Release);
-                    }
-                    Ok(())
-                }
-                Err(error) => Err(Error::from_errno(-error.errno())),
-            }
-        })
-    }
-
-    fn slot(&self, cpuid: u64) -> Option<&AtomicPtr<Vcpu>> {
-        self.by_cpuid.get(usize::try_from(cpuid).ok()?)
-    }
-
-    fn cpuid_of(&self, vcpu: *const Vcpu) -> Option<u16> {
-        let position = self
-            .by_cpuid
-            .iter()
-            .position(|slot| core::ptr::eq(slot.load(Ordering::Relaxed), vcpu))?;
-        u16::try_from(position).ok()
-    }
-
-    /// Takes `vcpu`'s number back.
-    fn drop_cpuid(&self, vcpu: &Vcpu) {
-        let this: *const Vcpu = vcpu;
-        self.locked(|| {
-            for slot in self.by_cpuid.iter() {
-                if core::ptr::eq(slot.load(Ordering::Relaxed), this) {
-                    slot.store(core::ptr::null_mut(), Ordering::Release);
-                }
+    /// or if the vCPU has a different one already. The number, if it is new.
+    pub(crate) fn set_cpuid(&self, vcpu: &Shared, cpuid: u64) -> Result<Option<u16>> {
+        let _guard = self.lock.lock();
+        let table = &self.by_cpuid;
+        let change = set_cpuid(table.number_of(vcpu), cpuid, |id| {
+            let id = usize::from(id);
+            match table.get(id) {
+                Some(_) if table.is(id, vcpu) => PhysIdOwner::This,
+                Some(_) => PhysIdOwner::Other,
+                None => PhysIdOwner::Nobody,
             }
         });
+        Ok(match change.or_errno()? {
+            CpuidChange::Unchanged => None,
+            CpuidChange::Assign(id) => {
+                table.put(usize::from(id), vcpu);
+                Some(id)
+            }
+        })
     }
 
     /// Whether the host offers KVM_LOONGARCH_VM_FEAT_ number `feature`.
@@ -205,93 +149,49 @@ impl Vm {
     }
 }
 
-fn empty_table() -> Result<VcpuTable> {
-    let table = VcpuTable::new_uninit(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
-    // SAFETY: All-zero bytes are null pointers.
-    Ok(unsafe { table.assume_init() })
-}
-
 /// kvm_arch_init_vm.
-///
-/// # Safety
-///
-/// C calls it once for a new VM.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_init_vm(kvm: *mut b::kvm, _kind: usize) -> i32 {
-    // SAFETY: By this function's contract.
-    match unsafe { create(kvm) } {
-        Ok(()) => 0,
-        Err(error) => error.to_errno(),
-    }
-}
-
-/// # Safety
-///
-/// As for [`kvm_arch_init_vm`].
-unsafe fn create(kvm: *mut b::kvm) -> Result {
-    let (by_id, by_cpuid) = (empty_table()?, empty_table()?);
-    // SAFETY: Reads a kernel setting.
-    let steal_time = unsafe { b::kvm_la_sched_info_on() };
+pub(crate) fn create(new: Unmade<'_, b::kvm>, _kind: usize) -> Result {
+    let steal_time = has_run_delay();
     let counters = Gcfg(csr::read::<{ num::GCFG }>()).gpmp();
-    let features = vm_features(&host().processor, counters, steal_time);
-    // SAFETY: Reads the boot CPU's data.
-    let bits = unsafe { b::kvm_la_cpu_vabits() };
-    let vm = KBox::new(
-        Vm {
+    let root = ZeroedPage::new()?;
+    // SAFETY: One page, as a page directory is.
+    unsafe { b::pgd_init(root.as_ptr().cast()) };
+    // SAFETY: C frees it after the `Vm`.
+    let kvm = unsafe { KvmVm::new(new.get()) };
+    let vm = KBox::try_pin_init(
+        try_pin_init!(Vm {
             kvm,
-            root: core::ptr::null_mut(),
-            gpa_limit: 1u64.checked_shl(bits).unwrap_or(1 << 47),
-            features,
+            root,
+            gpa_limit: 1u64.checked_shl(cpu::address_bits()).unwrap_or(1 << 47),
+            features: vm_features(&host().processor, counters, steal_time),
             pv: AtomicU64::new(PvFeatures::new(steal_time).to_word()),
             time_offset: AtomicI64::new(0),
-            by_id,
-            by_cpuid,
+            by_id: VcpuTable::new()?,
+            by_cpuid: VcpuTable::new()?,
             chips: Chips::new(),
-            lock: UnsafeCell::new(b::spinlock_t::default()),
-        },
+            lock <- new_spinlock!((), "kvm_la_vm"),
+        }? Error),
         GFP_KERNEL_ACCOUNT,
     )?;
-    // SAFETY: The lock is at its final address.
-    unsafe { b::kvm_la_spin_lock_init(vm.lock.get()) };
-    // SAFETY: No precondition.
-    let root = unsafe { b::kvm_la_get_zeroed_pages(0) } as *mut u64;
-    if root.is_null() {
-        return Err(ENOMEM);
-    }
-    // SAFETY: One page, as a page directory is.
-    unsafe { b::pgd_init(root.cast()) };
-    let vm = KBox::into_raw(vm);
-    // SAFETY: Nobody else has the pointers yet.
-    unsafe {
-        (*vm).root = root;
-        (*kvm).arch.vm = vm.cast();
-    }
+    // SAFETY: C keeps the pointer and hands it back to `destroy`.
+    unsafe { (*new.get().as_ptr()).arch.vm = vm.into_foreign() };
     Ok(())
 }
 
-/// kvm_arch_destroy_vm.
-///
-/// # Safety
-///
-/// C calls it once, when nobody else uses the VM any more.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_destroy_vm(kvm: *mut b::kvm) {
-    // SAFETY: By this function's contract.
-    unsafe { b::kvm_destroy_vcpus(kvm) };
-    // SAFETY: Came from `KBox::into_raw` in `create`.
-    let vm = unsafe { KBox::from_raw((*kvm).arch.vm.cast::<Vm>()) };
-    // SAFETY: The root table is the VM's own; kvm_arch_flush_shadow_all freed
-    // those below it.
-    unsafe {
-        b::kvm_la_free_pages(vm.root as u64 as _, 0);
-        (*kvm).arch.vm = core::ptr::null_mut();
-    }
+/// kvm_arch_destroy_vm: nothing else uses the VM any more. The tables below the root
+/// are gone (kvm_arch_flush_shadow_all).
+pub(crate) fn destroy(kvm: NonNull<b::kvm>) {
+    // SAFETY: C calls this once, at the end of the VM.
+    let vm = unsafe {
+        b::kvm_destroy_vcpus(kvm.as_ptr());
+        Pin::<KBox<Vm>>::from_foreign((*kvm.as_ptr()).arch.vm)
+    };
+    drop(vm);
 }
 
 /// kvm_vm_ioctl_check_extension: KVM_CHECK_EXTENSION of what is ours; `kvm` is
 /// null on /dev/kvm.
-#[no_mangle]
-pub(crate) extern "C" fn kvm_vm_ioctl_check_extension(_kvm: *mut b::kvm, extension: isize) -> i32 {
+pub(crate) fn check_extension(_: *mut b::kvm, extension: isize) -> i32 {
     let Ok(extension) = u32::try_from(extension) else {
         return 0;
     };
@@ -310,10 +210,8 @@ pub(crate) extern "C" fn kvm_vm_ioctl_check_extension(_kvm: *mut b::kvm, extensi
         b::KVM_CAP_MP_STATE => 1 << b::KVM_MP_STATE_RUNNABLE | 1 << b::KVM_MP_STATE_STOPPED,
         b::KVM_CAP_SET_GUEST_DEBUG2 => GUEST_DEBUG as i32,
         b::KVM_CAP_SYNC_REGS => la_arch::sync_regs::ALL as i32,
-        // SAFETY: Reads a kernel setting.
-        b::KVM_CAP_STEAL_TIME => i32::from(unsafe { b::kvm_la_sched_info_on() }),
-        // SAFETY: Reads a cpumask.
-        b::KVM_CAP_NR_VCPUS => unsafe { b::kvm_la_online_cpus() }.min(b::KVM_MAX_VCPUS) as i32,
+        b::KVM_CAP_STEAL_TIME => i32::from(has_run_delay()),
+        b::KVM_CAP_NR_VCPUS => cpu::online().min(b::KVM_MAX_VCPUS) as i32,
         b::KVM_CAP_MAX_VCPUS => b::KVM_MAX_VCPUS as i32,
         b::KVM_CAP_MAX_VCPU_ID => c::KVM_MAX_VCPU_IDS as i32,
         b::KVM_CAP_NR_MEMSLOTS => c::KVM_USER_MEM_SLOTS as i32,

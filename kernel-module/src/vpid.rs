@@ -4,7 +4,7 @@
 //! one when it comes to a CPU, when all that the CPU had are used up, and
 //! whenever its translations must go (docs/lvz.md 6.8; `kvm_core::vpid`).
 
-use kvm_core::vpid::VpidCheck;
+use kvm_core::vpid::{Vpid, VpidCheck};
 use la_arch::csr::Llbctl;
 use la_arch::lvz::{Gstat, Gtlbc};
 
@@ -12,54 +12,76 @@ use crate::bindings::constant as c;
 use crate::context::IrqOff;
 use crate::cpu::host;
 use crate::csr::{self, num};
+use crate::shared::request;
 use crate::trace;
-use crate::vcpu::{request, Vcpu};
+use crate::vcpu::Holder;
 
-/// Position of GID in GSTAT.
-const GID_SHIFT: u32 = 16;
+/// A vCPU's GID, and the CPU that gave it.
+pub(crate) struct Gid {
+    vpid: Vpid,
+    /// -1 before the first.
+    cpu: i32,
+}
+
+impl Default for Gid {
+    fn default() -> Self {
+        Self {
+            vpid: Vpid::default(),
+            cpu: -1,
+        }
+    }
+}
+
+impl Gid {
+    /// The vCPU gets a new GID by the next [`renew`]: its translations are gone.
+    #[inline]
+    pub(crate) fn drop_entries(&mut self) {
+        self.vpid.drop_entries();
+    }
+}
 
 /// Makes sure that the vCPU has a GID that is valid on this CPU, in GSTAT and
 /// in the GTLBC value for the world switch.
-pub(crate) fn check(vcpu: &Vcpu, irq_off: IrqOff<'_>) {
+pub(crate) fn renew(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     let host = host();
-    let (cpu, percpu) = vcpu.this_cpu(irq_off.pinned());
-    let mut vpids = percpu.vpids.get();
-    let mut vpid = vcpu.vpid.get();
-    let VpidCheck::New { flush_all } = vpids.check(&mut vpid, vcpu.cpu.get() != cpu) else {
+    let shared = vcpu.shared();
+    let (owned, resident) = vcpu.split(irq_off.pinned());
+    let cpu = resident.here.cpu;
+    let given = &resident.here.percpu.vpids;
+    let (gid, mut vpids) = (&mut owned.gid, given.get());
+    let VpidCheck::New { flush_all } = vpids.check(&mut gid.vpid, gid.cpu != cpu) else {
         return;
     };
-    percpu.vpids.set(vpids);
-    vcpu.vpid.set(vpid);
-    vcpu.cpu.set(cpu);
-    vcpu.set_host_cpu(cpu);
+    given.set(vpids);
+    gid.cpu = cpu;
+    shared.generic.set_cpu(cpu);
     if flush_all {
         csr::flush_all_guests();
     }
-    trace::vpid_change(vpid.raw());
-    vcpu.clear_request(request::TLB_FLUSH_GPA);
+    trace::vpid_change(shared, gid.vpid.raw());
+    shared.generic.clear_request(request::TLB_FLUSH_GPA);
 
     // What the guest's LL saw may no longer be what its SC would store to.
     let wcllb = Llbctl(0).with_wcllb(true).0;
     csr::guest_exchange::<{ num::LLBCTL }>(wcllb, wcllb);
 
-    let gid = vpid.gid(host.gid_mask);
-    csr::exchange::<{ num::GSTAT }>(gid << GID_SHIFT, host.gid_mask.bits() << GID_SHIFT);
+    let gid = gid.vpid.gid(host.gid_mask);
+    let (new, mask) = (gstat_of(gid), gstat_of(host.gid_mask.bits()));
+    csr::exchange::<{ num::GSTAT }>(new, mask);
     let gtlbc = Gtlbc(csr::read::<{ num::GTLBC }>()).with_tgid(0);
-    vcpu.switch.host_gtlbc.set(gtlbc.0);
-    vcpu.switch.guest_gtlbc.set(gtlbc.with_tgid(gid).0);
+    owned.switch.host_gtlbc = gtlbc.0;
+    owned.switch.guest_gtlbc = gtlbc.with_tgid(gid).0;
 }
 
-/// The vCPU gets a new GID by the next [`check`]: its translations are gone.
+/// GSTAT with this GID alone.
 #[inline]
-pub(crate) fn drop_entries(vcpu: &Vcpu) {
-    let mut vpid = vcpu.vpid.get();
-    vpid.drop_entries();
-    vcpu.vpid.set(vpid);
+fn gstat_of(gid: u64) -> u64 {
+    Gstat(0).with_gid(gid).0
 }
 
 /// Drops the stage-2 entry of `gpa`'s page pair for the vCPU's GID.
 pub(crate) fn flush_gpa(gpa: u64, _: IrqOff<'_>) {
-    let gid = Gstat(csr::read::<{ num::GSTAT }>()).gid() << GID_SHIFT;
+    let gid = Gstat(csr::read::<{ num::GSTAT }>()).gid();
     let pair = c::PAGE_SIZE << 1;
-    csr::flush_stage2(gid, gpa & !(pair.wrapping_sub(1)));
+    csr::flush_stage2(gstat_of(gid), gpa & !(pair.wrapping_sub(1)));
 }

@@ -2,14 +2,18 @@
 
 //! A controller as a KVM device (`KVM_CREATE_DEVICE`) and on the I/O buses.
 
-use core::mem::size_of;
+use core::marker::PhantomData;
 
+use kernel::error::to_result;
 use kernel::prelude::*;
+use kernel::types::Opaque;
 use kernel::uaccess::{UserPtr, UserSlice};
 
 use super::{dmsintc, eiointc, ipi, pch_pic};
 use crate::bindings as b;
-use crate::vcpu::Vcpu;
+use crate::doors::{FromC, OfDevice};
+use crate::error::IntoC;
+use crate::shared::Shared;
 use crate::vm::Vm;
 
 /// A type of device.
@@ -41,8 +45,8 @@ pub(crate) trait Device {
 
 /// The table that KVM gets for a device type.
 pub(crate) struct Ops {
-    pub(crate) ops: b::kvm_device_ops,
-    pub(crate) kind: b::kvm_device_type,
+    ops: b::kvm_device_ops,
+    kind: b::kvm_device_type,
     pub(crate) needs_msgint: bool,
 }
 
@@ -68,6 +72,18 @@ impl Ops {
             needs_msgint: D::NEEDS_MSGINT,
         }
     }
+
+    /// Tells KVM of the type.
+    pub(crate) fn register(&'static self) -> Result {
+        // SAFETY: The table is static.
+        to_result(unsafe { b::kvm_register_device_ops(&raw const self.ops, self.kind) })
+    }
+
+    /// Takes the type back.
+    pub(crate) fn unregister(&self) {
+        // SAFETY: KVM forgets a type whether or not it was registered.
+        unsafe { b::kvm_unregister_device_ops(self.kind) };
+    }
 }
 
 static ALL: [Ops; 4] = [
@@ -82,16 +98,27 @@ pub(crate) fn all() -> &'static [Ops] {
     &ALL
 }
 
-fn to_int(result: Result) -> i32 {
-    result.map_or_else(|error| error.to_errno(), |()| 0)
+/// Makes the functions of [`Ops`]: KVM calls them with a device of a VM, and an attribute
+/// in kernel memory.
+macro_rules! callbacks {
+    ($($name:ident($($argument:ident: $kind:ty),*) = $ours:expr;)*) => {$(
+        /// # Safety
+        ///
+        /// KVM calls it with what the types of the arguments say.
+        unsafe extern "C" fn $name<D: Device>($($argument: <$kind as FromC>::C),*) -> i32 {
+            // SAFETY: By this function's contract.
+            $(let $argument = unsafe { <$kind as FromC>::from_c($argument) };)*
+            IntoC::into_c($ours($($argument),*))
+        }
+    )*};
 }
 
-/// # Safety
-///
-/// KVM calls it with a new device of a VM, `kvm->lock` held.
-unsafe extern "C" fn create<D: Device>(device: *mut b::kvm_device, _kind: u32) -> i32 {
-    // SAFETY: By this function's contract.
-    to_int(D::create(unsafe { Vm::from_c((*device).kvm) }))
+callbacks! {
+    // `kvm->lock` is held.
+    create(device: OfDevice<'_>, kind: u32) = |OfDevice(vm): OfDevice<'_>, _| D::create(vm);
+    get_attr(device: OfDevice<'_>, attr: &mut b::kvm_device_attr) = get::<D>;
+    set_attr(device: OfDevice<'_>, attr: &mut b::kvm_device_attr) = set::<D>;
+    has_attr(device: OfDevice<'_>, attr: &mut b::kvm_device_attr) = has::<D>;
 }
 
 /// The controller stays with the VM; only KVM's own structure goes.
@@ -104,122 +131,117 @@ unsafe extern "C" fn destroy(device: *mut b::kvm_device) {
     unsafe { b::kfree(device.cast()) };
 }
 
-/// # Safety
-///
-/// KVM calls it with a device and an attribute in kernel memory; may sleep.
-unsafe extern "C" fn get_attr<D: Device>(
-    device: *mut b::kvm_device,
-    attr: *mut b::kvm_device_attr,
-) -> i32 {
-    // SAFETY: By this function's contract.
-    let (vm, attr) = unsafe { (Vm::from_c((*device).kvm), *attr) };
-    let run = || {
-        let size = D::attr_size(attr.group, attr.attr, false)?;
-        let value = D::get_attr(vm, attr.group, attr.attr)?.to_le_bytes();
-        let bytes = value.get(..size).ok_or(EINVAL)?;
-        UserSlice::new(UserPtr::from_addr(attr.addr as usize), size)
-            .writer()
-            .write_slice(bytes)
-    };
-    to_int(run())
+fn get<D: Device>(OfDevice(vm): OfDevice<'_>, attr: &mut b::kvm_device_attr) -> Result {
+    let size = D::attr_size(attr.group, attr.attr, false)?;
+    let value = D::get_attr(vm, attr.group, attr.attr)?.to_le_bytes();
+    let bytes = value.get(..size).ok_or(EINVAL)?;
+    UserSlice::new(UserPtr::from_addr(attr.addr as usize), size)
+        .writer()
+        .write_slice(bytes)
 }
 
-/// # Safety
-///
-/// As for [`get_attr`].
-unsafe extern "C" fn set_attr<D: Device>(
-    device: *mut b::kvm_device,
-    attr: *mut b::kvm_device_attr,
-) -> i32 {
-    // SAFETY: By this function's contract.
-    let (vm, attr) = unsafe { (Vm::from_c((*device).kvm), *attr) };
-    let run = || {
-        let size = D::attr_size(attr.group, attr.attr, true)?;
-        let mut value = [0; size_of::<u64>()];
-        let bytes = value.get_mut(..size).ok_or(EINVAL)?;
-        UserSlice::new(UserPtr::from_addr(attr.addr as usize), size)
-            .reader()
-            .read_slice(bytes)?;
-        D::set_attr(vm, attr.group, attr.attr, u64::from_le_bytes(value))
-    };
-    to_int(run())
+fn set<D: Device>(OfDevice(vm): OfDevice<'_>, attr: &mut b::kvm_device_attr) -> Result {
+    let size = D::attr_size(attr.group, attr.attr, true)?;
+    let mut value = [0; size_of::<u64>()];
+    let bytes = value.get_mut(..size).ok_or(EINVAL)?;
+    UserSlice::new(UserPtr::from_addr(attr.addr as usize), size)
+        .reader()
+        .read_slice(bytes)?;
+    D::set_attr(vm, attr.group, attr.attr, u64::from_le_bytes(value))
 }
 
-/// # Safety
-///
-/// As for [`get_attr`].
-unsafe extern "C" fn has_attr<D: Device>(
-    device: *mut b::kvm_device,
-    attr: *mut b::kvm_device_attr,
-) -> i32 {
-    // SAFETY: By this function's contract.
-    let (vm, attr) = unsafe { (Vm::from_c((*device).kvm), *attr) };
+fn has<D: Device>(OfDevice(vm): OfDevice<'_>, attr: &mut b::kvm_device_attr) -> Result {
     if D::has_attr(vm, attr.group, attr.attr) {
-        0
+        Ok(())
     } else {
-        ENXIO.to_errno()
+        Err(ENXIO)
     }
 }
 
 /// Registers of a controller on an I/O bus.
-pub(crate) trait Registers {
+pub(crate) trait Registers: Sized {
+    /// The controller.
+    type Chip;
+
     /// Reads `size` bytes (1, 2, 4 or 8) at bus address `address`.
-    fn read(&self, vcpu: &Vcpu, address: u64, size: u32) -> u64;
+    fn read(chip: &Self::Chip, vcpu: &Shared, address: u64, size: u32) -> u64;
 
     /// Writes.
-    fn write(&self, vcpu: &Vcpu, address: u64, size: u32, value: u64);
+    fn write(chip: &Self::Chip, vcpu: &Shared, address: u64, size: u32, value: u64);
 }
 
 /// A block of registers: what the bus knows of it and whose it is.
+#[pin_data]
 #[repr(C)]
-pub(crate) struct Block<R> {
-    device: b::kvm_io_device,
+pub(crate) struct Block<R: Registers> {
+    #[pin]
+    device: Opaque<b::kvm_io_device>,
     ops: b::kvm_io_device_ops,
-    pub(crate) registers: R,
+    chip: Opaque<*const R::Chip>,
+    _registers: PhantomData<R>,
 }
 
 impl<R: Registers> Block<R> {
-    /// Puts the block on a bus; it does not move from now on, and the bus is
-    /// gone before it. EEXIST, ENOSPC, ENOMEM.
+    /// A block that is on no bus.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            device: Opaque::zeroed(),
+            ops: b::kvm_io_device_ops {
+                read: Some(bus_read::<R>),
+                write: Some(bus_write::<R>),
+                destructor: None,
+            },
+            chip: Opaque::zeroed(),
+            _registers: PhantomData,
+        })
+    }
+
+    /// Puts the block on a bus. EEXIST, ENOSPC, ENOMEM.
     ///
     /// # Safety
     ///
-    /// `this` is valid and as said above.
+    /// The block is part of `chip`, which stays where it is until the bus is gone or
+    /// the block was taken off it; it is on no bus.
     pub(crate) unsafe fn register(
-        this: *mut Self,
-        kvm: *mut b::kvm,
+        &self,
+        chip: &R::Chip,
+        vm: &Vm,
         bus: b::kvm_bus,
         address: u64,
         size: u64,
     ) -> Result {
-        // SAFETY: By this function's contract.
-        unsafe {
-            (*this).ops = b::kvm_io_device_ops {
-                read: Some(bus_read::<R>),
-                write: Some(bus_write::<R>),
-                destructor: None,
-            };
-            (*this).device.ops = &raw const (*this).ops;
-            b::kvm_la_slots_lock(kvm);
-            let result = b::kvm_io_bus_register_dev(kvm, bus, address, size as i32, this.cast());
-            b::kvm_la_slots_unlock(kvm);
-            kernel::error::to_result(result)
-        }
+        let (kvm, device) = (vm.kvm.as_ptr(), self.device.get());
+        // SAFETY: By this function's contract, and with the lock of the buses.
+        vm.kvm.with_slots_lock(|| unsafe {
+            self.chip.get().write(chip);
+            (*device).ops = &raw const self.ops;
+            to_result(b::kvm_io_bus_register_dev(
+                kvm,
+                bus,
+                address,
+                size as i32,
+                device,
+            ))
+        })
     }
 
     /// Takes the block off its bus.
-    ///
-    /// # Safety
-    ///
-    /// It was registered.
-    pub(crate) unsafe fn unregister(this: *mut Self, kvm: *mut b::kvm, bus: b::kvm_bus) {
-        // SAFETY: By this function's contract.
-        unsafe {
-            b::kvm_la_slots_lock(kvm);
-            b::kvm_io_bus_unregister_dev(kvm, bus, this.cast());
-            b::kvm_la_slots_unlock(kvm);
-        }
+    pub(crate) fn unregister(&self, vm: &Vm, bus: b::kvm_bus) {
+        let (kvm, device) = (vm.kvm.as_ptr(), self.device.get());
+        // SAFETY: With the lock of the buses; KVM ignores a device that is on none.
+        vm.kvm
+            .with_slots_lock(|| unsafe { b::kvm_io_bus_unregister_dev(kvm, bus, device) });
     }
+}
+
+/// The chip of a block.
+///
+/// # Safety
+///
+/// `device` is that of a registered `Block<R>`.
+unsafe fn chip<'a, R: Registers>(device: *mut b::kvm_io_device) -> &'a R::Chip {
+    // SAFETY: By this function's contract; the device is the first field.
+    unsafe { &**(*device.cast::<Block<R>>()).chip.get() }
 }
 
 /// # Safety
@@ -233,14 +255,10 @@ unsafe extern "C" fn bus_read<R: Registers>(
     len: i32,
     value: *mut kernel::ffi::c_void,
 ) -> i32 {
-    // SAFETY: By this function's contract; the device is the first field.
-    let (vcpu, block) = unsafe { (Vcpu::from_c(vcpu), &*device.cast::<Block<R>>()) };
-    let data = block
-        .registers
-        .read(vcpu, address, len as u32)
-        .to_le_bytes();
     // SAFETY: By this function's contract; constant lengths spare a call.
     unsafe {
+        let vcpu = <&Shared>::from_c(vcpu);
+        let data = R::read(chip::<R>(device), vcpu, address, len as u32).to_le_bytes();
         match len {
             1 => value.cast::<[u8; 1]>().write([data[0]]),
             2 => value.cast::<[u8; 2]>().write([data[0], data[1]]),
@@ -264,24 +282,17 @@ unsafe extern "C" fn bus_write<R: Registers>(
     len: i32,
     value: *const kernel::ffi::c_void,
 ) -> i32 {
-    // SAFETY: As for `bus_read`.
-    let (vcpu, block) = unsafe { (Vcpu::from_c(vcpu), &*device.cast::<Block<R>>()) };
-    // SAFETY: By this function's contract.
-    let value = unsafe {
-        match len {
+    // SAFETY: As in `bus_read`.
+    unsafe {
+        let value = match len {
             1 => u64::from(value.cast::<u8>().read()),
             2 => u64::from(value.cast::<u16>().read_unaligned()),
             4 => u64::from(value.cast::<u32>().read_unaligned()),
             8 => value.cast::<u64>().read_unaligned(),
             _ => return -(b::EOPNOTSUPP as i32),
-        }
-    };
-    block.registers.write(vcpu, address, len as u32, value);
+        };
+        let vcpu = <&Shared>::from_c(vcpu);
+        R::write(chip::<R>(device), vcpu, address, len as u32, value);
+    }
     0
-}
-
-/// Zeroed memory for a chip, to be filled in.
-pub(crate) fn zeroed<T>() -> Result<*mut T> {
-    let space = KBox::<T>::new_uninit(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
-    Ok(KBox::into_raw(space).cast())
 }

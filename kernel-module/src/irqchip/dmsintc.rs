@@ -3,15 +3,13 @@
 //! Message interrupts that go to a vCPU directly. Only on hosts that have
 //! them; the vectors that wait are in the `Vcpu`.
 
-use core::sync::atomic::Ordering;
-
 use kernel::prelude::*;
 use kvm_core::intc::dmsintc::{Dmsintc as Model, Target};
 use kvm_core::intc::Line;
 
-use super::device::{zeroed, Device};
-use super::{failure, get};
+use super::device::Device;
 use crate::bindings as b;
+use crate::error::OrErrno;
 use crate::sync::{Class, Lock};
 use crate::vm::Vm;
 
@@ -19,7 +17,9 @@ use crate::vm::Vm;
 pub(crate) struct Dmsintc;
 
 /// The controller of a VM.
+#[pin_data]
 pub(crate) struct Chip {
+    #[pin]
     state: Lock<Model>,
 }
 
@@ -36,9 +36,9 @@ pub(crate) fn post(vm: &Vm, target: Target) -> Result {
     let vcpu = vm.vcpu_by_cpuid(u64::from(target.cpuid)).ok_or(EINVAL)?;
     vcpu.messages
         .post(target.vector, vcpu.has_msgint())
-        .map_err(failure)?;
+        .or_errno()?;
     vcpu.raise(u32::from(Line::AVEC.bit()));
-    vcpu.kick();
+    vcpu.generic.kick();
     Ok(())
 }
 
@@ -48,24 +48,19 @@ impl Device for Dmsintc {
     const NEEDS_MSGINT: bool = true;
 
     fn create(vm: &Vm) -> Result {
-        if get(&vm.chips.dmsintc).is_some() {
+        if vm.chips.dmsintc.get().is_some() {
             return Err(EINVAL);
         }
-        let chip = zeroed::<Chip>()?;
-        // SAFETY: The model is written; nobody else has the chip yet.
-        unsafe {
-            Lock::place(&raw const (*chip).state).write(Model::new());
-            (*chip).state.init(Class::Dmsintc);
-        }
-        vm.chips.dmsintc.store(chip, Ordering::Release);
-        Ok(())
+        let state = Lock::new(Class::Dmsintc, Model::new());
+        let chip = KBox::pin_init(pin_init!(Chip { state <- state }), GFP_KERNEL_ACCOUNT)?;
+        vm.chips.dmsintc.set(chip)
     }
 
     fn attr_size(group: u32, attr: u64, write: bool) -> Result<usize> {
         if !write {
             return Err(ENXIO);
         }
-        Model::attr_size(group, attr).map_err(failure)
+        Model::attr_size(group, attr).or_errno()
     }
 
     fn get_attr(_vm: &Vm, _group: u32, _attr: u64) -> Result<u64> {
@@ -73,10 +68,12 @@ impl Device for Dmsintc {
     }
 
     fn set_attr(vm: &Vm, group: u32, attr: u64, value: u64) -> Result {
-        get(&vm.chips.dmsintc)
+        vm.chips
+            .dmsintc
+            .get()
             .ok_or(ENODEV)?
             .state
             .with(|state| state.set_attr(group, attr, value))
-            .map_err(failure)
+            .or_errno()
     }
 }

@@ -2,45 +2,80 @@
 
 //! The extended I/O interrupt controller.
 
-use core::sync::atomic::Ordering;
-
 use kernel::prelude::*;
 use kvm_core::intc::eiointc::Eiointc as Model;
 use kvm_core::intc::VcpuId;
 use la_arch::iocsr as reg;
 
-use super::device::{zeroed, Block, Device, Registers};
-use super::{failure, get, Sink};
+use super::device::{Block, Device, Registers};
+use super::Sink;
 use crate::bindings as b;
+use crate::error::OrErrno;
+use crate::generic_vcpu::count;
+use crate::shared::Shared;
 use crate::sync::{Class, Lock};
-use crate::vcpu::Vcpu;
 use crate::vm::Vm;
+use crate::zeroed::zeroed;
 
 /// The device type.
 pub(crate) struct Eiointc;
 
-/// The registers, by the chip that they belong to.
-pub(crate) struct Main(*const Chip);
+/// The registers.
+pub(crate) struct Main;
 
 /// Those of the paravirtual extension.
-struct Virtual(*const Chip);
+struct Virtual;
+
+/// For accesses that do not come by the bus.
+pub(crate) const MAIN: Main = Main;
 
 /// The controller of a VM.
+#[pin_data]
 pub(crate) struct Chip {
+    #[pin]
     main: Block<Main>,
+    #[pin]
     virt: Block<Virtual>,
+    #[pin]
     state: Lock<Model>,
 }
 
 impl Chip {
-    /// The registers.
-    #[inline]
-    pub(crate) fn registers(&self) -> &Main {
-        &self.main.registers
+    fn new() -> impl PinInit<Self> {
+        // SAFETY: Zeroes are a valid model (it says so).
+        let model = unsafe { zeroed() };
+        pin_init!(Self {
+            main <- Block::new(),
+            virt <- Block::new(),
+            state <- Lock::new(Class::Eiointc, model),
+        })
+    }
+
+    /// Puts the registers on the bus of `vm`, which keeps the chip.
+    fn register(self: Pin<&Self>, vm: &Vm) -> Result {
+        let (bus, chip) = (b::kvm_bus_KVM_IOCSR_BUS, self.get_ref());
+        let main = (reg::EIOINTC_BASE, reg::EIOINTC_SIZE);
+        let virt = (reg::EIOINTC_VIRT_BASE, reg::EIOINTC_VIRT_SIZE);
+        // SAFETY: Blocks of a pinned chip, which goes after the buses do, or now.
+        unsafe {
+            chip.main.register(chip, vm, bus, main.0, main.1)?;
+            let result = chip.virt.register(chip, vm, bus, virt.0, virt.1);
+            if result.is_err() {
+                chip.main.unregister(vm, bus);
+            }
+            result
+        }
     }
 
     /// A write at `offset` by `vcpu`, on the thread of `current`.
-    pub(crate) fn write(&self, vcpu: &Vcpu, current: &Vcpu, offset: u64, size: u32, value: u64) {
+    pub(crate) fn write(
+        &self,
+        vcpu: &Shared,
+        current: &Shared,
+        offset: u64,
+        size: u32,
+        value: u64,
+    ) {
         let mut sink = Sink::new(vcpu.vm(), Some(current));
         if let Some(id) = VcpuId::new(vcpu.id) {
             self.state
@@ -54,63 +89,44 @@ impl Chip {
     }
 
     /// Raises or lowers a vector, from any context.
-    pub(crate) fn set_vector(&self, vm: &Vm, current: Option<&Vcpu>, vector: u8, level: bool) {
+    pub(crate) fn set_vector(&self, vm: &Vm, current: Option<&Shared>, vector: u8, level: bool) {
         let mut sink = Sink::new(vm, current);
         self.state
             .with(|state| state.set_vector(vector, level, &mut sink));
     }
 }
 
-fn count_read(vcpu: &Vcpu) {
-    let stat = vcpu.stat();
-    stat.eiointc_read_exits = stat.eiointc_read_exits.wrapping_add(1);
-}
-
-fn count_write(vcpu: &Vcpu) {
-    let stat = vcpu.stat();
-    stat.eiointc_write_exits = stat.eiointc_write_exits.wrapping_add(1);
-}
-
 impl Registers for Main {
-    fn read(&self, vcpu: &Vcpu, address: u64, size: u32) -> u64 {
-        count_read(vcpu);
+    type Chip = Chip;
+
+    fn read(chip: &Chip, vcpu: &Shared, address: u64, size: u32) -> u64 {
+        count!(&vcpu.generic, eiointc_read_exits);
         let Some(id) = VcpuId::new(vcpu.id) else {
             return 0;
         };
-        // SAFETY: The block is part of the chip.
-        let chip = unsafe { &*self.0 };
         chip.state
             .with(|state| state.read(id, address.wrapping_sub(reg::EIOINTC_BASE), size))
     }
 
-    fn write(&self, vcpu: &Vcpu, address: u64, size: u32, value: u64) {
-        count_write(vcpu);
-        // SAFETY: As above.
-        let chip = unsafe { &*self.0 };
-        chip.write(
-            vcpu,
-            vcpu,
-            address.wrapping_sub(reg::EIOINTC_BASE),
-            size,
-            value,
-        );
+    fn write(chip: &Chip, vcpu: &Shared, address: u64, size: u32, value: u64) {
+        count!(&vcpu.generic, eiointc_write_exits);
+        let offset = address.wrapping_sub(reg::EIOINTC_BASE);
+        chip.write(vcpu, vcpu, offset, size, value);
     }
 }
 
 impl Registers for Virtual {
-    fn read(&self, vcpu: &Vcpu, address: u64, size: u32) -> u64 {
-        count_read(vcpu);
-        // SAFETY: As above.
-        let chip = unsafe { &*self.0 };
+    type Chip = Chip;
+
+    fn read(chip: &Chip, vcpu: &Shared, address: u64, size: u32) -> u64 {
+        count!(&vcpu.generic, eiointc_read_exits);
         chip.state
             .with(|state| state.virt_read(address.wrapping_sub(reg::EIOINTC_VIRT_BASE), size))
     }
 
-    fn write(&self, vcpu: &Vcpu, address: u64, size: u32, value: u64) {
-        count_write(vcpu);
+    fn write(chip: &Chip, vcpu: &Shared, address: u64, size: u32, value: u64) {
+        count!(&vcpu.generic, eiointc_write_exits);
         let mut sink = Sink::new(vcpu.vm(), Some(vcpu));
-        // SAFETY: As above.
-        let chip = unsafe { &*self.0 };
         let offset = address.wrapping_sub(reg::EIOINTC_VIRT_BASE);
         chip.state
             .with(|state| state.virt_write(offset, size, value, &mut sink));
@@ -118,7 +134,7 @@ impl Registers for Virtual {
 }
 
 fn chip(vm: &Vm) -> Result<&Chip> {
-    get(&vm.chips.eiointc).ok_or(ENODEV)
+    vm.chips.eiointc.get().ok_or(ENODEV)
 }
 
 impl Device for Eiointc {
@@ -129,41 +145,13 @@ impl Device for Eiointc {
         if chip(vm).is_ok() {
             return Err(EINVAL);
         }
-        let chip = zeroed::<Chip>()?;
-        let bus = b::kvm_bus_KVM_IOCSR_BUS;
-        // SAFETY: Zeroes are a valid model (it says so) and valid blocks, whose
-        // owner is set; the VM keeps the chip, and its buses go first.
-        unsafe {
-            (*chip).state.init(Class::Eiointc);
-            (*chip).main.registers = Main(chip);
-            (*chip).virt.registers = Virtual(chip);
-            let main = &raw mut (*chip).main;
-            let mut result =
-                Block::register(main, vm.kvm, bus, reg::EIOINTC_BASE, reg::EIOINTC_SIZE);
-            if result.is_ok() {
-                let virt = &raw mut (*chip).virt;
-                result = Block::register(
-                    virt,
-                    vm.kvm,
-                    bus,
-                    reg::EIOINTC_VIRT_BASE,
-                    reg::EIOINTC_VIRT_SIZE,
-                );
-                if result.is_err() {
-                    Block::unregister(main, vm.kvm, bus);
-                }
-            }
-            if let Err(error) = result {
-                drop(KBox::from_raw(chip));
-                return Err(error);
-            }
-        }
-        vm.chips.eiointc.store(chip, Ordering::Release);
-        Ok(())
+        let chip = KBox::pin_init(Chip::new(), GFP_KERNEL_ACCOUNT)?;
+        chip.as_ref().register(vm)?;
+        vm.chips.eiointc.set(chip)
     }
 
     fn attr_size(group: u32, attr: u64, write: bool) -> Result<usize> {
-        Model::attr_size(group, attr, write).map_err(failure)
+        Model::attr_size(group, attr, write).or_errno()
     }
 
     /// What can be read is known by reading it; the rest are commands.
@@ -181,7 +169,7 @@ impl Device for Eiointc {
             .state
             .with(|state| state.get_attr(group, attr))
             .map(u64::from)
-            .map_err(failure)
+            .or_errno()
     }
 
     fn set_attr(vm: &Vm, group: u32, attr: u64, value: u64) -> Result {
@@ -189,6 +177,6 @@ impl Device for Eiointc {
         chip(vm)?
             .state
             .with(|state| state.set_attr(group, attr, value as u32, &mut sink))
-            .map_err(failure)
+            .or_errno()
     }
 }

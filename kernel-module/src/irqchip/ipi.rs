@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Inter-processor interrupts and mailboxes. The registers of each vCPU are in
-//! its `Vcpu`, behind a lock of their own.
-
-use core::sync::atomic::Ordering;
+//! its `Shared`, behind a lock of their own.
 
 use kernel::prelude::*;
 use kvm_core::intc::ipi::{Forward, Register};
 use kvm_core::intc::VcpuId;
 use la_arch::iocsr as reg;
 
-use super::device::{zeroed, Block, Device, Registers};
-use super::{failure, get, Sink};
+use super::device::{Block, Device, Registers};
+use super::Sink;
 use crate::bindings as b;
-use crate::vcpu::Vcpu;
+use crate::error::OrErrno;
+use crate::generic_vcpu::count;
+use crate::shared::Shared;
 use crate::vm::Vm;
 
 /// The device type.
@@ -22,29 +22,33 @@ pub(crate) struct Ipi;
 /// The block of registers on the IOCSR bus.
 pub(crate) struct Bus;
 
+/// For accesses that do not come by the bus.
+pub(crate) const BUS: Bus = Bus;
+
 /// The controller of a VM.
-#[repr(C)]
+#[pin_data]
 pub(crate) struct Chip {
+    #[pin]
     block: Block<Bus>,
 }
 
 impl Registers for Bus {
-    fn read(&self, vcpu: &Vcpu, address: u64, size: u32) -> u64 {
-        let stat = vcpu.stat();
-        stat.ipi_read_exits = stat.ipi_read_exits.wrapping_add(1);
+    type Chip = Chip;
+
+    fn read(_: &Chip, vcpu: &Shared, address: u64, size: u32) -> u64 {
+        count!(&vcpu.generic, ipi_read_exits);
         vcpu.ipi
             .with(|core| core.read(address.wrapping_sub(reg::IPI_BASE), size))
     }
 
-    fn write(&self, vcpu: &Vcpu, address: u64, size: u32, value: u64) {
-        let stat = vcpu.stat();
-        stat.ipi_write_exits = stat.ipi_write_exits.wrapping_add(1);
+    fn write(_: &Chip, vcpu: &Shared, address: u64, size: u32, value: u64) {
+        count!(&vcpu.generic, ipi_write_exits);
         write(vcpu, vcpu, address, size, value);
     }
 }
 
 /// A write to the IPI registers of `vcpu`, on the thread of `current`.
-fn write(vcpu: &Vcpu, current: &Vcpu, address: u64, size: u32, value: u64) {
+fn write(vcpu: &Shared, current: &Shared, address: u64, size: u32, value: u64) {
     let vm = vcpu.vm();
     let mut sink = Sink::new(vm, Some(current));
     let Some(id) = VcpuId::new(vcpu.id) else {
@@ -76,19 +80,19 @@ fn write(vcpu: &Vcpu, current: &Vcpu, address: u64, size: u32, value: u64) {
     }
 }
 
-fn find(vm: &Vm, cpuid: u32) -> Option<(&Vcpu, VcpuId)> {
+fn find(vm: &Vm, cpuid: u32) -> Option<(&Shared, VcpuId)> {
     let vcpu = vm.vcpu_by_cpuid(u64::from(cpuid))?;
     Some((vcpu, VcpuId::new(vcpu.id)?))
 }
 
 /// A write that `current` makes in `target`'s IOCSR space. The two controllers
 /// are all there is in the kernel; user space's registers cannot be reached.
-fn write_other(target: &Vcpu, current: &Vcpu, address: u64, size: u32, value: u64) {
+fn write_other(target: &Shared, current: &Shared, address: u64, size: u32, value: u64) {
     if (reg::IPI_BASE..reg::IPI_BASE + reg::IPI_SIZE).contains(&address) {
         // IPI_SEND nests once; the sends that could nest deeper ignore 32 bits.
         write(target, current, address, size, value);
     } else if (reg::EIOINTC_BASE..reg::EIOINTC_BASE + reg::EIOINTC_SIZE).contains(&address) {
-        if let Some(chip) = get(&target.vm().chips.eiointc) {
+        if let Some(chip) = target.vm().chips.eiointc.get() {
             chip.write(
                 target,
                 current,
@@ -105,42 +109,33 @@ impl Device for Ipi {
     const TYPE: b::kvm_device_type = b::kvm_device_type_KVM_DEV_TYPE_LOONGARCH_IPI;
 
     fn create(vm: &Vm) -> Result {
-        if get(&vm.chips.ipi).is_some() {
+        if vm.chips.ipi.get().is_some() {
             return Err(EINVAL);
         }
-        let chip = zeroed::<Chip>()?;
-        // SAFETY: Zeroes are a valid `Chip`; the VM keeps it, and its buses go
-        // first.
+        let new = pin_init!(Chip { block <- Block::new() });
+        let chip = KBox::pin_init(new, GFP_KERNEL_ACCOUNT)?;
+        let bus = b::kvm_bus_KVM_IOCSR_BUS;
+        // SAFETY: A block of a pinned chip, which the VM keeps until its buses go.
         unsafe {
-            let result = Block::register(
-                &raw mut (*chip).block,
-                vm.kvm,
-                b::kvm_bus_KVM_IOCSR_BUS,
-                reg::IPI_BASE,
-                reg::IPI_SIZE,
-            );
-            if let Err(error) = result {
-                drop(KBox::from_raw(chip));
-                return Err(error);
-            }
-        }
-        vm.chips.ipi.store(chip, Ordering::Release);
-        Ok(())
+            chip.block
+                .register(&chip, vm, bus, reg::IPI_BASE, reg::IPI_SIZE)?
+        };
+        vm.chips.ipi.set(chip)
     }
 
     fn attr_size(group: u32, attr: u64, _write: bool) -> Result<usize> {
-        let (_, register) = Register::decode(group, attr).map_err(failure)?;
+        let (_, register) = Register::decode(group, attr).or_errno()?;
         Ok(register.size())
     }
 
     fn get_attr(vm: &Vm, group: u32, attr: u64) -> Result<u64> {
-        let (id, register) = Register::decode(group, attr).map_err(failure)?;
+        let (id, register) = Register::decode(group, attr).or_errno()?;
         let vcpu = vm.vcpu_by_id(u32::from(id.get())).ok_or(EINVAL)?;
         Ok(vcpu.ipi.with(|core| core.get_attr(register)))
     }
 
     fn set_attr(vm: &Vm, group: u32, attr: u64, value: u64) -> Result {
-        let (id, register) = Register::decode(group, attr).map_err(failure)?;
+        let (id, register) = Register::decode(group, attr).or_errno()?;
         let vcpu = vm.vcpu_by_id(u32::from(id.get())).ok_or(EINVAL)?;
         let mut sink = Sink::new(vm, None);
         vcpu.ipi

@@ -2,8 +2,6 @@
 
 //! The bridge's interrupt controller, on the MMIO bus where user space puts it.
 
-use core::sync::atomic::Ordering;
-
 use kernel::prelude::*;
 use kvm_core::intc::pch_pic::PchPic as Model;
 use kvm_core::intc::routing::Pin;
@@ -11,34 +9,39 @@ use kvm_core::intc::uapi;
 use kvm_core::intc::Vectors;
 use la_arch::pch_pic as reg;
 
-use super::device::{zeroed, Block, Device, Registers};
-use super::{failure, get, routing};
+use super::device::{Block, Device, Registers};
+use super::routing;
 use crate::bindings as b;
+use crate::error::OrErrno;
+use crate::generic_vcpu::count;
+use crate::shared::Shared;
 use crate::sync::{Class, Lock};
-use crate::vcpu::Vcpu;
 use crate::vm::Vm;
 
 /// The device type.
 pub(crate) struct PchPic;
 
-/// The registers, by the chip that they belong to.
-struct Bus(*const Chip);
+/// The registers.
+struct Bus;
 
 /// The controller of a VM.
+#[pin_data]
 pub(crate) struct Chip {
+    #[pin]
     block: Block<Bus>,
+    #[pin]
     state: Lock<Model>,
 }
 
 /// Sends vectors to the EIOINTC of a VM.
 struct Cascade<'a> {
     vm: &'a Vm,
-    current: Option<&'a Vcpu>,
+    current: Option<&'a Shared>,
 }
 
 impl Vectors for Cascade<'_> {
     fn set_vector(&mut self, vector: u8, level: bool) {
-        if let Some(chip) = get(&self.vm.chips.eiointc) {
+        if let Some(chip) = self.vm.chips.eiointc.get() {
             chip.set_vector(self.vm, self.current, vector, level);
         }
     }
@@ -54,26 +57,22 @@ impl Chip {
 }
 
 impl Registers for Bus {
-    fn read(&self, vcpu: &Vcpu, address: u64, size: u32) -> u64 {
-        let stat = vcpu.stat();
-        stat.pch_pic_read_exits = stat.pch_pic_read_exits.wrapping_add(1);
-        // SAFETY: The block is part of the chip.
-        let chip = unsafe { &*self.0 };
+    type Chip = Chip;
+
+    fn read(chip: &Chip, vcpu: &Shared, address: u64, size: u32) -> u64 {
+        count!(&vcpu.generic, pch_pic_read_exits);
         chip.state.with(|state| {
             let base = state.base().unwrap_or(address);
             state.read(address.wrapping_sub(base), size)
         })
     }
 
-    fn write(&self, vcpu: &Vcpu, address: u64, size: u32, value: u64) {
-        let stat = vcpu.stat();
-        stat.pch_pic_write_exits = stat.pch_pic_write_exits.wrapping_add(1);
+    fn write(chip: &Chip, vcpu: &Shared, address: u64, size: u32, value: u64) {
+        count!(&vcpu.generic, pch_pic_write_exits);
         let mut cascade = Cascade {
             vm: vcpu.vm(),
             current: Some(vcpu),
         };
-        // SAFETY: As above.
-        let chip = unsafe { &*self.0 };
         let again = chip.state.with(|state| {
             let masked = pins(state, reg::MASK);
             let base = state.base().unwrap_or(address);
@@ -96,14 +95,13 @@ fn pins(state: &Model, register: u64) -> u64 {
 /// sets the pin.
 fn handled(vm: &Vm, mut pins: u64) {
     while pins != 0 {
-        // SAFETY: The VM is alive; may take KVM's locks here.
-        unsafe { b::kvm_notify_acked_irq(vm.kvm, 0, pins.trailing_zeros()) };
+        vm.kvm.notify_acked(pins.trailing_zeros());
         pins &= pins.wrapping_sub(1);
     }
 }
 
 fn chip(vm: &Vm) -> Result<&Chip> {
-    get(&vm.chips.pch_pic).ok_or(ENODEV)
+    vm.chips.pch_pic.get().ok_or(ENODEV)
 }
 
 impl Device for PchPic {
@@ -114,54 +112,39 @@ impl Device for PchPic {
         if chip(vm).is_ok() {
             return Err(EINVAL);
         }
-        let chip = zeroed::<Chip>()?;
-        // SAFETY: Zeroes are a valid block, whose owner is set; the model is
-        // written. The VM keeps the chip.
-        unsafe {
-            Lock::place(&raw const (*chip).state).write(Model::new());
-            (*chip).state.init(Class::PchPic);
-            (*chip).block.registers = Bus(chip);
-        }
-        if let Err(error) = routing::set_default(vm) {
-            // SAFETY: Allocated above; nobody else has it.
-            drop(unsafe { KBox::from_raw(chip) });
-            return Err(error);
-        }
-        vm.chips.pch_pic.store(chip, Ordering::Release);
-        Ok(())
+        let new = pin_init!(Chip {
+            block <- Block::new(),
+            state <- Lock::new(Class::PchPic, Model::new()),
+        });
+        let chip = KBox::pin_init(new, GFP_KERNEL_ACCOUNT)?;
+        routing::set_default(vm)?;
+        vm.chips.pch_pic.set(chip)
     }
 
     fn attr_size(group: u32, attr: u64, write: bool) -> Result<usize> {
-        Model::attr_size(group, attr, write).map_err(failure)
+        Model::attr_size(group, attr, write).or_errno()
     }
 
     fn get_attr(vm: &Vm, group: u32, attr: u64) -> Result<u64> {
         chip(vm)?
             .state
             .with(|state| state.get_attr(group, attr))
-            .map_err(failure)
+            .or_errno()
     }
 
     fn set_attr(vm: &Vm, group: u32, attr: u64, value: u64) -> Result {
         let chip = chip(vm)?;
         chip.state
             .with(|state| state.set_attr(group, attr, value))
-            .map_err(failure)?;
+            .or_errno()?;
         if group != uapi::PCH_PIC_GRP_CTRL {
             return Ok(());
         }
         // The base is set: put the registers there.
+        let bus = b::kvm_bus_KVM_MMIO_BUS;
         // SAFETY: The chip lives as long as the VM; this happens once, as the
         // model refuses a second base.
-        let result = unsafe {
-            Block::register(
-                (&raw const chip.block).cast_mut(),
-                vm.kvm,
-                b::kvm_bus_KVM_MMIO_BUS,
-                value,
-                reg::SIZE,
-            )
-        };
+        let result = unsafe { chip.block.register(chip, vm, bus, value, reg::SIZE) };
         if result.is_err() {
             chip.state.with(Model::forget_base);
         }

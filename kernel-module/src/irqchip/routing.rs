@@ -5,8 +5,11 @@
 use kernel::prelude::*;
 use kvm_core::intc::routing::{default_routes, Injection, Msi, Pin, Route};
 
-use super::{dmsintc, failure, get};
+use super::dmsintc;
 use crate::bindings as b;
+use crate::doors::FromC;
+use crate::error::{IntoC, OrErrno};
+use crate::hooks::kvm_set_msi;
 use crate::vm::Vm;
 
 /// Installs the table that the PCH-PIC begins with: GSI n is pin n.
@@ -25,25 +28,26 @@ pub(crate) fn set_default(vm: &Vm) -> Result {
         };
         entries.push(entry, GFP_KERNEL_ACCOUNT)?;
     }
-    // SAFETY: The VM is alive; the entries are copied.
-    kernel::error::to_result(unsafe {
-        b::kvm_set_irq_routing(vm.kvm, entries.as_ptr(), entries.len() as u32, 0)
-    })
+    vm.kvm.set_routing(&entries)
 }
 
 /// Carries out what a route says.
 fn inject(vm: &Vm, route: Route, level: bool) -> Result<bool> {
-    let window = get(&vm.chips.dmsintc).map(|chip| chip.window());
-    match route.injection(level, window.as_ref()).map_err(failure)? {
+    let window = vm.chips.dmsintc.get().map(|chip| chip.window());
+    match route.injection(level, window.as_ref()).or_errno()? {
         None => Ok(false),
         Some(Injection::Pin(pin)) => {
-            get(&vm.chips.pch_pic)
+            vm.chips
+                .pch_pic
+                .get()
                 .ok_or(ENODEV)?
                 .set_pin(vm, pin, level);
             Ok(true)
         }
         Some(Injection::Vector(vector)) => {
-            get(&vm.chips.eiointc)
+            vm.chips
+                .eiointc
+                .get()
                 .ok_or(ENODEV)?
                 .set_vector(vm, None, vector, level);
             Ok(true)
@@ -52,42 +56,43 @@ fn inject(vm: &Vm, route: Route, level: bool) -> Result<bool> {
     }
 }
 
-/// The route in KVM's own entry.
-///
-/// # Safety
-///
-/// `entry` is valid and was filled by [`kvm_set_routing_entry`], or is a message
-/// from KVM_SIGNAL_MSI.
-unsafe fn route(entry: *const b::kvm_kernel_irq_routing_entry) -> Option<Route> {
-    // SAFETY: By this function's contract `type_` says which member is set.
-    unsafe {
-        match (*entry).type_ {
-            b::KVM_IRQ_ROUTING_IRQCHIP => {
-                Pin::new((*entry).__bindgen_anon_1.irqchip.pin).map(Route::Pin)
-            }
-            _ => Some(Route::Msi(message(entry))),
+/// Whether an interrupt was delivered, for KVM: 0, or -1 if it was ignored.
+pub(crate) struct Delivered(Result<bool>);
+
+impl IntoC<i32> for Delivered {
+    fn into_c(self) -> i32 {
+        match self.0 {
+            Ok(true) => 0,
+            // Ignored.
+            Ok(false) => -1,
+            Err(error) => error.to_errno(),
         }
     }
 }
 
-/// The message in KVM's own entry.
-///
-/// # Safety
-///
-/// `entry` is valid and holds one.
-unsafe fn message(entry: *const b::kvm_kernel_irq_routing_entry) -> Msi {
-    // SAFETY: By this function's contract.
-    let msi = unsafe { (*entry).__bindgen_anon_1.msi };
-    Msi::new(msi.address_lo, msi.address_hi, msi.data)
+/// KVM's own entry.
+type Entry = b::kvm_kernel_irq_routing_entry;
+
+/// The route in an entry, which [`set_entry`] filled or which is a message from
+/// KVM_SIGNAL_MSI.
+fn route(entry: &Entry) -> Option<Route> {
+    match entry.type_ {
+        b::KVM_IRQ_ROUTING_IRQCHIP => pin(entry).map(Route::Pin),
+        _ => Some(Route::Msi(message(entry))),
+    }
 }
 
-fn delivered(result: Result<bool>) -> i32 {
-    match result {
-        Ok(true) => 0,
-        // Ignored.
-        Ok(false) => -1,
-        Err(error) => error.to_errno(),
-    }
+/// The pin in an entry that has one.
+fn pin(entry: &Entry) -> Option<Pin> {
+    // SAFETY: A union of integers.
+    Pin::new(unsafe { entry.__bindgen_anon_1.irqchip.pin })
+}
+
+/// The message in an entry that has one.
+fn message(entry: &Entry) -> Msi {
+    // SAFETY: A union of integers.
+    let msi = unsafe { entry.__bindgen_anon_1.msi };
+    Msi::new(msi.address_lo, msi.address_hi, msi.data)
 }
 
 /// The `set` of routes to pins.
@@ -96,150 +101,82 @@ fn delivered(result: Result<bool>) -> i32 {
 ///
 /// KVM calls it with an entry of the VM's table.
 unsafe extern "C" fn set_pin(
-    entry: *mut b::kvm_kernel_irq_routing_entry,
+    entry: *mut Entry,
     kvm: *mut b::kvm,
     _source: i32,
     level: i32,
     _status: bool,
 ) -> i32 {
     // SAFETY: By this function's contract.
-    let (vm, pin) = unsafe {
-        (
-            Vm::from_c(kvm),
-            Pin::new((*entry).__bindgen_anon_1.irqchip.pin),
-        )
-    };
-    match pin {
-        Some(pin) => delivered(inject(vm, Route::Pin(pin), level != 0)),
-        None => EINVAL.to_errno(),
-    }
+    let (vm, pin) = unsafe { (<&Vm>::from_c(kvm), pin(<&mut Entry>::from_c(entry))) };
+    let injected = pin
+        .ok_or(EINVAL)
+        .and_then(|pin| inject(vm, Route::Pin(pin), level != 0));
+    Delivered(injected).into_c()
 }
 
 /// kvm_set_msi: a message from a route or from KVM_SIGNAL_MSI.
-///
-/// # Safety
-///
-/// KVM calls it with an entry that holds a message.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_set_msi(
-    entry: *mut b::kvm_kernel_irq_routing_entry,
-    kvm: *mut b::kvm,
+pub(crate) fn set_msi(
+    entry: &mut Entry,
+    vm: &Vm,
     _source: i32,
     level: i32,
     _status: bool,
-) -> i32 {
-    // SAFETY: By this function's contract.
-    let (vm, message) = unsafe { (Vm::from_c(kvm), message(entry)) };
-    delivered(inject(vm, Route::Msi(message), level != 0))
+) -> Delivered {
+    Delivered(inject(vm, Route::Msi(message(entry)), level != 0))
 }
 
-/// kvm_set_routing_entry: an entry of KVM_SET_GSI_ROUTING.
-///
-/// # Safety
-///
-/// KVM calls it with valid entries.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_set_routing_entry(
-    _kvm: *mut b::kvm,
-    entry: *mut b::kvm_kernel_irq_routing_entry,
-    user: *const b::kvm_irq_routing_entry,
-) -> i32 {
+/// kvm_set_routing_entry: an entry of KVM_SET_GSI_ROUTING, not yet in a table.
+pub(crate) fn set_entry(
+    _: *mut b::kvm,
+    entry: &mut Entry,
+    user: &b::kvm_irq_routing_entry,
+) -> Result {
     // SAFETY: The union holds integers only, whichever member was set.
-    let (kind, chip, msi) = unsafe { ((*user).type_, (*user).u.irqchip, (*user).u.msi) };
+    let (chip, msi) = unsafe { (user.u.irqchip, user.u.msi) };
     let message = Msi::new(msi.address_lo, msi.address_hi, msi.data);
-    match Route::from_user(kind, chip.irqchip, chip.pin, message) {
-        // SAFETY: `entry` is valid and not yet in a table.
-        Ok(Route::Pin(pin)) => unsafe {
-            (*entry).set = Some(set_pin);
-            (*entry).__bindgen_anon_1.irqchip.irqchip = chip.irqchip;
-            (*entry).__bindgen_anon_1.irqchip.pin = u32::from(pin.get());
-            0
-        },
-        // SAFETY: As above.
-        Ok(Route::Msi(_)) => unsafe {
-            (*entry).set = Some(kvm_set_msi);
-            let out = &raw mut (*entry).__bindgen_anon_1.msi;
-            (*out).address_lo = msi.address_lo;
-            (*out).address_hi = msi.address_hi;
-            (*out).data = msi.data;
-            0
-        },
-        Err(error) => -error.errno(),
+    match Route::from_user(user.type_, chip.irqchip, chip.pin, message).or_errno()? {
+        Route::Pin(pin) => {
+            entry.set = Some(set_pin);
+            let out = &mut entry.__bindgen_anon_1;
+            out.irqchip.irqchip = chip.irqchip;
+            out.irqchip.pin = u32::from(pin.get());
+        }
+        Route::Msi(_) => {
+            entry.set = Some(kvm_set_msi);
+            let out = &mut entry.__bindgen_anon_1;
+            out.msi.address_lo = msi.address_lo;
+            out.msi.address_hi = msi.address_hi;
+            out.msi.data = msi.data;
+        }
     }
+    Ok(())
 }
 
 /// kvm_arch_set_irq_inatomic: an irqfd fires, possibly in an interrupt handler.
-///
-/// # Safety
-///
-/// KVM calls it with an entry of the VM's table.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_set_irq_inatomic(
-    entry: *mut b::kvm_kernel_irq_routing_entry,
-    kvm: *mut b::kvm,
+pub(crate) fn set_irq_in_atomic(
+    entry: &mut Entry,
+    vm: &Vm,
     _source: i32,
     level: i32,
     _status: bool,
-) -> i32 {
+) -> Delivered {
     // A falling level goes the way through a worker (-EWOULDBLOCK).
-    if level == 0 {
-        return EAGAIN.to_errno();
-    }
-    // SAFETY: By this function's contract.
-    let (vm, route) = unsafe { (Vm::from_c(kvm), route(entry)) };
-    match route {
-        Some(route) => delivered(inject(vm, route, true)),
-        None => EINVAL.to_errno(),
-    }
+    let route = if level == 0 {
+        Err(EAGAIN)
+    } else {
+        route(entry).ok_or(EINVAL)
+    };
+    Delivered(route.and_then(|route| inject(vm, route, true)))
 }
 
 /// kvm_vm_ioctl_irq_line: KVM_IRQ_LINE.
-///
-/// # Safety
-///
-/// KVM calls it with a live VM and a kernel copy of the argument.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_vm_ioctl_irq_line(
-    kvm: *mut b::kvm,
-    level: *mut b::kvm_irq_level,
-    status: bool,
-) -> i32 {
-    // SAFETY: By this function's contract.
-    unsafe {
-        if !Vm::from_c(kvm).chips.complete() {
-            return ENXIO.to_errno();
-        }
-        let (irq, value) = ((*level).__bindgen_anon_1.irq, (*level).level);
-        let result = b::kvm_set_irq(
-            kvm,
-            b::KVM_USERSPACE_IRQ_SOURCE_ID as i32,
-            irq,
-            value as i32,
-            status,
-        );
-        (*level).__bindgen_anon_1.status = result;
+pub(crate) fn irq_line(vm: &Vm, level: &mut b::kvm_irq_level, status: bool) -> Result {
+    if !vm.chips.complete() {
+        return Err(ENXIO);
     }
-    0
-}
-
-/// kvm_arch_irqchip_in_kernel.
-///
-/// # Safety
-///
-/// KVM calls it with a live VM.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_irqchip_in_kernel(kvm: *mut b::kvm) -> bool {
-    // SAFETY: By this function's contract.
-    unsafe { Vm::from_c(kvm) }.chips.complete()
-}
-
-/// kvm_arch_intc_initialized: irqfds may be assigned.
-///
-/// # Safety
-///
-/// KVM calls it with a live VM.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn kvm_arch_intc_initialized(kvm: *mut b::kvm) -> bool {
-    // SAFETY: By this function's contract.
-    unsafe { Vm::from_c(kvm) }.chips.complete()
+    // SAFETY: A union of integers.
+    let irq = unsafe { level.__bindgen_anon_1.irq };
+    level.__bindgen_anon_1.status = vm.kvm.set_irq(irq, level.level as i32, status);
+    Ok(())
 }

@@ -328,7 +328,7 @@ pub fn fault_quick<T: Tables>(
     gpa: u64,
     write: bool,
     dirty_logging: bool,
-    host: impl FnOnce(bool) -> Option<Mapping>,
+    host: impl FnOnce(&T, bool) -> Option<Mapping>,
 ) -> Option<Quick> {
     if gpa >= geometry.limit() {
         return None;
@@ -344,7 +344,7 @@ pub fn fault_quick<T: Tables>(
             })
         }
         Entry::Empty => {
-            let mapping = host(place.level > 0)?;
+            let mapping = host(tables, place.level > 0)?;
             let mapped = map_from(tables, geometry, &mapping, place, old).ok()?;
             Some(Quick {
                 dirtied: mapped.pte.is_dirty(),
