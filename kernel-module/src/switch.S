@@ -2,15 +2,14 @@
 /*
  * The world switch (docs/lvz.md section 5).
  *
- * This text is assembled by rustc (switch.rs gives the offsets of `Switch`
- * and of its fields) and copied into a page of directly mapped memory, where
+ * This text is assembled by rustc (switch.rs gives the places of a vCPU's words and
+ * the names of registers and bits) and copied into a page of directly mapped memory, where
  * it runs: from the moment PGDL holds the stage-2 table and GTLBC.TGID is not
  * 0, a TLB miss of the root would be taken for a guest's (R-3), so code, stack
- * and `Switch` must not need the TLB. It is position independent, and the
+ * and vCPU must not need the TLB. It is position independent, and the
  * first instruction is at the start of the page because EENTRY points there.
  *
- * SAVE4 (0x34) holds the address of `Switch` while a guest may run; SAVE5
- * (0x35) is scratch. Interrupts are off in all of it: the guest runs with the
+ * SAVE4 holds the vCPU's address while a guest may run; SAVE5 is scratch. Interrupts are off in all of it: the guest runs with the
  * root's CRMD.IE set by PRMD.PIE at `ertn`, and an exit clears it again.
  */
 
@@ -24,39 +23,39 @@ kvm_la_switch_begin:
  * all general registers are the guest's. The guest's own CSRs are untouched.
  */
 .Lexit:
-	csrwr	$a2, 0x35
-	csrrd	$a2, 0x34
+	csrwr	$a2, {CSR_SAVE5}
+	csrrd	$a2, {CSR_SAVE4}
 	.irp	n,1,2,3,4,5,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	st.d	$r\n, $a2, {GPR} + 8 * \n
 	.endr
-	csrrd	$t0, 0x35
+	csrrd	$t0, {CSR_SAVE5}
 	st.d	$t0, $a2, {GPR} + 8 * 6
 	move	$s0, $a2
 
 	/* The cause, before the next exception can overwrite it. */
-	csrrd	$t0, 0x5
+	csrrd	$t0, {CSR_ESTAT}
 	st.d	$t0, $s0, {ESTAT}
-	csrrd	$t0, 0x6
+	csrrd	$t0, {CSR_ERA}
 	st.d	$t0, $s0, {PC}
-	csrrd	$t0, 0x7
+	csrrd	$t0, {CSR_BADV}
 	st.d	$t0, $s0, {BADV}
-	csrrd	$t0, 0x8
+	csrrd	$t0, {CSR_BADI}
 	st.d	$t0, $s0, {BADI}
 
 	/* The host's vectors and page table. */
 	ld.d	$t0, $s0, {HOST_ECFG}
-	lu12i.w	$t1, 0x70
-	csrxchg	$t0, $t1, 0x4
+	lu12i.w	$t1, {ECFG_VS} >> 12
+	csrxchg	$t0, $t1, {CSR_ECFG}
 	ld.d	$t0, $s0, {HOST_EENTRY}
-	csrwr	$t0, 0xc
+	csrwr	$t0, {CSR_EENTRY}
 	ld.d	$t0, $s0, {HOST_PGD}
-	csrwr	$t0, 0x19
+	csrwr	$t0, {CSR_PGDL}
 
 	/* GSTAT.PGM=0: the next ertn stays in root. TGID=0: fills are root's. */
-	ori	$t0, $zero, 2
-	csrxchg	$zero, $t0, 0x50
+	ori	$t0, $zero, {GSTAT_PGM}
+	csrxchg	$zero, $t0, {CSR_GSTAT}
 	ld.d	$t0, $s0, {HOST_GTLBC}
-	csrwr	$t0, 0x15
+	csrwr	$t0, {CSR_GTLBC}
 
 	ld.d	$tp, $s0, {HOST_TP}
 	ld.d	$sp, $s0, {HOST_SP}
@@ -77,7 +76,7 @@ kvm_la_switch_begin:
 	jirl	$zero, $ra, 0
 
 /*
- * s32 kvm_la_switch_enter(Switch *a0): runs the guest until the exit handler
+ * s32 kvm_la_switch_enter(Vcpu *a0): runs the guest until the exit handler
  * returns a value <= 0, which is the result. Called with interrupts off,
  * returns with interrupts off.
  */
@@ -97,25 +96,25 @@ kvm_la_switch_enter:
 	/* The handler may have slept: the CPU is another, perhaps. */
 	st.d	$r21, $s0, {HOST_PERCPU}
 	move	$t0, $s0
-	csrwr	$t0, 0x34
+	csrwr	$t0, {CSR_SAVE4}
 
 	/* ECFG.VS=0: one entry for all causes, and that is .Lexit. */
-	lu12i.w	$t1, 0x70
-	csrxchg	$zero, $t1, 0x4
+	lu12i.w	$t1, {ECFG_VS} >> 12
+	csrxchg	$zero, $t1, {CSR_ECFG}
 	ld.d	$t0, $s0, {ENTRY}
-	csrwr	$t0, 0xc
+	csrwr	$t0, {CSR_EENTRY}
 	ld.d	$t0, $s0, {PC}
-	csrwr	$t0, 0x6
+	csrwr	$t0, {CSR_ERA}
 	ld.d	$t0, $s0, {GUEST_PGD}
-	csrwr	$t0, 0x19
+	csrwr	$t0, {CSR_PGDL}
 	ld.d	$t0, $s0, {GUEST_GTLBC}
-	csrwr	$t0, 0x15
+	csrwr	$t0, {CSR_GTLBC}
 	/* PRMD: PPLV=0, PIE=1: root interrupts end the guest's run (W-13). */
-	ori	$t0, $zero, 4
-	csrwr	$t0, 0x1
+	ori	$t0, $zero, {PRMD_PIE}
+	csrwr	$t0, {CSR_PRMD}
 	/* GSTAT.PGM=1: ertn enters guest mode. */
-	ori	$t0, $zero, 2
-	csrxchg	$t0, $t0, 0x50
+	ori	$t0, $zero, {GSTAT_PGM}
+	csrxchg	$t0, $t0, {CSR_GSTAT}
 
 	.irp	n,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,24,25,26,27,28,29,30,31
 	ld.d	$r\n, $s0, {GPR} + 8 * \n

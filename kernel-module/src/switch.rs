@@ -8,6 +8,8 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use kernel::prelude::*;
+use la_arch::csr::{Ecfg, Prmd};
+use la_arch::lvz::Gstat;
 
 use crate::cpu::host;
 use crate::csr::{self, num};
@@ -74,7 +76,7 @@ impl Switch {
 }
 
 /// ECFG.VS: how far apart the entries of two interrupts are.
-const ECFG_VS: u64 = la_arch::csr::Ecfg(0).with_vs(7).0;
+const ECFG_VS: u64 = Ecfg(0).with_vs(7).0;
 
 const SWITCH: usize = offset_of!(Vcpu, owned) + offset_of!(Owned, switch);
 
@@ -96,6 +98,21 @@ global_asm!(
     HOST_TP = const SWITCH + offset_of!(Switch, host_tp),
     HOST_PERCPU = const SWITCH + offset_of!(Switch, host_percpu),
     HANDLER = const SWITCH + offset_of!(Switch, handler),
+    CSR_PRMD = const num::PRMD,
+    CSR_ECFG = const num::ECFG,
+    CSR_ESTAT = const num::ESTAT,
+    CSR_ERA = const num::ERA,
+    CSR_BADV = const num::BADV,
+    CSR_BADI = const num::BADI,
+    CSR_EENTRY = const num::EENTRY,
+    CSR_GTLBC = const num::GTLBC,
+    CSR_PGDL = const num::PGDL,
+    CSR_SAVE4 = const num::SAVE0 + 4,
+    CSR_SAVE5 = const num::SAVE0 + 5,
+    CSR_GSTAT = const num::GSTAT,
+    ECFG_VS = const ECFG_VS,
+    GSTAT_PGM = const Gstat(0).with_pgm(true).0,
+    PRMD_PIE = const Prmd(0).with_pie(true).0,
 );
 
 extern "C" {
