@@ -209,7 +209,7 @@ fn memory(mut vcpu: Holder<'_>, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
         return Quick::Done(Next::Enter);
     }
     let srcu = Srcu::lock(&vm.kvm);
-    let Some(slot) = srcu.slot(vcpu.lend(), access.gpa) else {
+    let Some(slot) = vcpu.slot(&srcu, access.gpa) else {
         return Quick::Done(no_memory(&srcu, vcpu, exit, access.gpa));
     };
     if fault::quick(vcpu, &slot, access, irq_off) {

@@ -210,7 +210,7 @@ fn flush_for(mut vcpu: Holder<'_>, flush: Flush, modify: bool) {
 /// Maps the page of `access`; None if there is no memory.
 fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<Flush>> {
     let vm = vcpu.vm();
-    let Some(slot) = srcu.slot(vcpu.lend(), access.gpa) else {
+    let Some(slot) = vcpu.slot(srcu, access.gpa) else {
         return Ok(None);
     };
     let candidate = Candidate::new(access, &slot);

@@ -117,7 +117,8 @@ hooks! {
 
     // The life of a vCPU.
     kvm_arch_vcpu_precreate(kvm: *mut b::kvm, id: u32) -> i32 = |_, _| Ok(());
-    kvm_arch_vcpu_create(vcpu: Unmade<'_, b::kvm_vcpu>) -> i32 = life::create;
+    kvm_arch_vcpu_create(vcpu: Unmade<'_, b::kvm_vcpu>) -> i32 =
+        |new: Unmade<'_, b::kvm_vcpu>| life::create(new, run::handler());
     kvm_arch_vcpu_postcreate(vcpu: &Shared) = life::published;
     kvm_arch_vcpu_destroy(vcpu: Pin<KBox<Vcpu>>) = life::destroy;
     kvm_arch_vcpu_load(vcpu: Notified<'_>, cpu: i32) = load::scheduled_in;

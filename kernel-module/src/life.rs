@@ -14,12 +14,12 @@ use crate::doors::Unmade;
 use crate::owned::Owned;
 use crate::resident::Resident;
 use crate::shared::Shared;
-use crate::switch::Switch;
+use crate::switch::{Handler, Switch};
 use crate::vcpu::Vcpu;
 use crate::vm::Vm;
 
-/// kvm_arch_vcpu_create.
-pub(crate) fn create(new: Unmade<'_, b::kvm_vcpu>) -> Result {
+/// kvm_arch_vcpu_create; `handler` gets the vCPU's exits.
+pub(crate) fn create(new: Unmade<'_, b::kvm_vcpu>, handler: Handler) -> Result {
     // SAFETY: C has set these, and VM and generic half outlive the vCPU.
     let (shared, vm, id) = unsafe {
         let kvm_vcpu = new.get().as_ptr();
@@ -28,7 +28,7 @@ pub(crate) fn create(new: Unmade<'_, b::kvm_vcpu>) -> Result {
     };
     let vcpu = KBox::pin_init(
         pin_init!(Vcpu {
-            owned: UnsafeCell::new(Owned::new(Switch::new(vm))),
+            owned: UnsafeCell::new(Owned::new(Switch::new(vm, handler))),
             shared <- shared,
             resident <- UnsafeCell::pin_init(Resident::new(id)),
         }),

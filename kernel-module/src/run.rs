@@ -23,6 +23,7 @@ use crate::next::{Next, Quick, Stop};
 use crate::pmu;
 use crate::shared::{request, Shared};
 use crate::steal;
+use crate::switch::Handler;
 use crate::sync_regs;
 use crate::trace;
 use crate::vcpu::{Holder, Parked, Vcpu};
@@ -123,9 +124,6 @@ fn late_requests(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
         fpu::own_lbt(vcpu, irq_off.pinned());
     }
 }
-
-/// What the world switch calls after each exit, interrupts off.
-pub(crate) type Handler = unsafe extern "C" fn(&Vcpu) -> i32;
 
 /// The handler for this host.
 pub(crate) fn handler() -> Handler {

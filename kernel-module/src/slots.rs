@@ -13,7 +13,6 @@ use crate::bindings::constant as c;
 use crate::generic_vcpu::KvmVcpu;
 use crate::generic_vm::KvmVm;
 use crate::user::Record;
-use crate::vcpu::Holder;
 
 /// Holds the VM's srcu: slots and buses stay as they are.
 pub(crate) struct Srcu<'a> {
@@ -175,21 +174,6 @@ impl<'a> Srcu<'a> {
         };
         *data = aligned.to_ne_bytes();
         result == 0
-    }
-
-    /// The memory slot that holds `gpa`. The vCPU remembers the slot that it used
-    /// last, for its mutex's holder.
-    #[inline]
-    pub(crate) fn slot(&self, vcpu: Holder<'_>, gpa: u64) -> Option<SlotPointer<'_>> {
-        let gfn = gpa >> c::PAGE_SHIFT;
-        // SAFETY: Under srcu, on the vCPU's thread; the result borrows from `self`,
-        // which holds srcu.
-        unsafe {
-            SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(
-                vcpu.shared().generic.as_ptr(),
-                gfn,
-            ))
-        }
     }
 
     /// Whether the VMM's memory is at `gpa`.

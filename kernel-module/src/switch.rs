@@ -16,10 +16,16 @@ use crate::csr::{self, num};
 use crate::owned::Owned;
 use crate::pages::ZeroedPage;
 use crate::resident::Resident;
-use crate::run::{handler, Handler};
 use crate::shared::Shared;
 use crate::vcpu::{Holder, Vcpu};
 use crate::vm::Vm;
+
+/// What the world switch calls after each exit, interrupts off.
+///
+/// # Safety
+///
+/// A [`Holder`] of the vCPU waits for it.
+pub(crate) type Handler = unsafe extern "C" fn(&Vcpu) -> i32;
 
 /// What the world switch reads and writes, but for the guest's pc ([`Shared::pc`]) and
 /// the host's EENTRY ([`Resident::host_eentry`]).
@@ -55,7 +61,7 @@ pub(crate) struct Switch {
 
 impl Switch {
     /// That of a new vCPU of `vm`.
-    pub(crate) fn new(vm: &Vm) -> Self {
+    pub(crate) fn new(vm: &Vm, handler: Handler) -> Self {
         Self {
             gpr: [0; 32],
             estat: 0,
@@ -70,7 +76,7 @@ impl Switch {
             host_sp: 0,
             host_tp: 0,
             host_percpu: 0,
-            handler: handler(),
+            handler,
         }
     }
 }

@@ -19,6 +19,7 @@ use kernel::error::to_result;
 use kernel::prelude::*;
 
 use crate::bindings as b;
+use crate::bindings::constant::PAGE_SHIFT;
 use crate::calls::calls;
 use crate::context::Pinned;
 use crate::generic_vcpu::{word, KvmVcpu};
@@ -26,6 +27,7 @@ use crate::owned::Owned;
 use crate::resident::Resident;
 use crate::run_page::RunPage;
 use crate::shared::Shared;
+use crate::slots::{SlotPointer, Srcu};
 use crate::vm::Vm;
 
 /// A vCPU, behind `kvm_vcpu.arch.vcpu`. The world switch finds its words by their
@@ -152,6 +154,14 @@ impl<'v> Holder<'v> {
     /// Whether the ring of dirty pages is full, which user space is told.
     pub(crate) fn dirty_ring_is_full(&mut self) -> bool {
         OnThread(self.generic()).dirty_ring_is_full()
+    }
+
+    /// The memory slot that holds `gpa`. The vCPU remembers which slot was used last.
+    #[inline]
+    pub(crate) fn slot<'s>(&mut self, _: &'s Srcu<'_>, gpa: u64) -> Option<SlotPointer<'s>> {
+        let gfn = gpa >> PAGE_SHIFT;
+        // SAFETY: On the vCPU's thread, under srcu as long as the result.
+        unsafe { SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(self.generic().as_ptr(), gfn)) }
     }
 
     /// A fatal signal ends KVM_RUN.
