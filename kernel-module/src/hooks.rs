@@ -10,15 +10,16 @@ use kernel::prelude::*;
 use crate::bindings as b;
 use crate::context::{Pinned, PreemptGuard};
 use crate::csr::{self, num};
-use crate::doors::{File, FromC, Unmade};
+use crate::doors::File;
 use crate::error::{no_such_ioctl, IntoC};
+use crate::from_c::{FromC, Unmade};
 use crate::irqchip::routing;
 use crate::mmu::Locked;
 use crate::shared::Shared;
 use crate::slots::{ConstSlot, SlotPointer};
 use crate::vcpu::{Notified, Parked, Vcpu};
 use crate::vm::{self, Vm};
-use crate::{cpu, interrupt, ioctl, life, load, mmu, registers, run};
+use crate::{capability, cpu, interrupt, ioctl, life, load, mmu, registers, run};
 
 /// Makes the functions that C calls. `(arguments) -> C's result = ours`, where an
 /// argument's type says what C promises of it.
@@ -54,7 +55,7 @@ hooks! {
     // VMs.
     kvm_arch_init_vm(kvm: Unmade<'_, b::kvm>, kind: usize) -> i32 = vm::create;
     kvm_arch_destroy_vm(kvm: NonNull<b::kvm>) = vm::destroy;
-    kvm_vm_ioctl_check_extension(kvm: *mut b::kvm, extension: isize) -> i32 = vm::check_extension;
+    kvm_vm_ioctl_check_extension(kvm: *mut b::kvm, extension: isize) -> i32 = capability::check_extension;
     kvm_arch_vm_ioctl(file: File<&Vm>, ioctl: u32, argument: usize) -> i32 = ioctl::vm;
     /// /dev/kvm has none of ours.
     kvm_arch_dev_ioctl(file: *mut b::file, ioctl: u32, argument: usize) -> isize =

@@ -10,7 +10,7 @@ use pin_init::Wrapper;
 
 use crate::bindings as b;
 use crate::cpu::host;
-use crate::doors::Unmade;
+use crate::from_c::Unmade;
 use crate::owned::Owned;
 use crate::resident::Resident;
 use crate::shared::Shared;

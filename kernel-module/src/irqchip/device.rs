@@ -11,8 +11,8 @@ use kernel::uaccess::{UserPtr, UserSlice};
 
 use super::{dmsintc, eiointc, ipi, pch_pic};
 use crate::bindings as b;
-use crate::doors::{FromC, OfDevice};
 use crate::error::IntoC;
+use crate::from_c::{from_c, FromC};
 use crate::shared::Shared;
 use crate::vm::Vm;
 
@@ -96,6 +96,14 @@ static ALL: [Ops; 4] = [
 /// All device types.
 pub(crate) fn all() -> &'static [Ops] {
     &ALL
+}
+
+/// The VM of a device.
+pub(crate) struct OfDevice<'a>(pub(crate) &'a Vm);
+
+from_c! {
+    /// A device of a VM that lives.
+    ['a] OfDevice<'a>: *mut b::kvm_device = |device| OfDevice(Vm::from_c((*device).kvm));
 }
 
 /// Makes the functions of [`Ops`]: KVM calls them with a device of a VM, and an attribute

@@ -7,9 +7,8 @@ use kvm_core::intc::routing::{default_routes, Injection, Msi, Pin, Route};
 
 use super::dmsintc;
 use crate::bindings as b;
-use crate::doors::FromC;
 use crate::error::{IntoC, OrErrno};
-use crate::hooks::kvm_set_msi;
+use crate::from_c::FromC;
 use crate::vm::Vm;
 
 /// Installs the table that the PCH-PIC begins with: GSI n is pin n.
@@ -143,7 +142,7 @@ pub(crate) fn set_entry(
             out.irqchip.pin = u32::from(pin.get());
         }
         Route::Msi(_) => {
-            entry.set = Some(kvm_set_msi);
+            entry.set = Some(b::kvm_set_msi);
             let out = &mut entry.__bindgen_anon_1;
             out.msi.address_lo = msi.address_lo;
             out.msi.address_hi = msi.address_hi;
