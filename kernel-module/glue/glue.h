@@ -37,7 +37,7 @@ void kvm_la_delay(unsigned long cycles);
 void kvm_la_spin_lock_init(spinlock_t *lock);
 unsigned long kvm_la_spin_lock_irqsave(spinlock_t *lock);
 void kvm_la_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
-/* The classes of locks are numbered in src/sync.rs. */
+/* The classes of locks are numbered in src/kvm/sync.rs. */
 #define KVM_LA_LOCK_CLASSES 4
 void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, unsigned int class);
 unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock);

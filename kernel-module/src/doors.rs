@@ -3,16 +3,23 @@
 //! What C calls. A promise of C's is a type: who calls a hook with a vCPU's mutex held is
 //! given away by a [`Parked`] among its arguments. The table of hooks is in `hooks`.
 
+pub(crate) mod capability;
+pub(crate) mod hooks;
+pub(crate) mod ioctl;
+pub(crate) mod one_reg;
+pub(crate) mod registers;
+pub(crate) mod sync_regs;
+
 use core::ptr::NonNull;
 
 use kernel::prelude::*;
 use kernel::types::ForeignOwnable;
 
-use crate::bindings as b;
-use crate::from_c::from_c;
+use crate::kvm::bindings as b;
+use crate::kvm::from_c::from_c;
+use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu::Locked;
-use crate::shared::Shared;
-use crate::slots::{ConstSlot, SlotPointer};
+use crate::vcpu::shared::Shared;
 use crate::vcpu::{Notified, Parked, Vcpu};
 use crate::vm::Vm;
 

@@ -10,7 +10,7 @@
 //!
 //! # Locks
 //!
-//! Each controller has a [`Lock`](crate::sync::Lock), taken with interrupts off
+//! Each controller has a [`Lock`](crate::kvm::sync::Lock), taken with interrupts off
 //! because irqfd injects from interrupt handlers; PCH-PIC before EIOINTC, IPI
 //! of one vCPU at a time. Under them a line of a vCPU is changed (atomically)
 //! and the vCPU is kicked, nothing else.
@@ -29,9 +29,9 @@ use kvm_core::intc::{Effects, Line, VcpuId, Vcpus};
 use la_arch::iocsr as reg;
 
 use self::device::Registers;
-use crate::cpu::host;
-use crate::once::OnceBox;
-use crate::shared::Shared;
+use crate::cpu::host::host;
+use crate::kvm::once::OnceBox;
+use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
 
 /// The controllers of a VM, as far as they were created. They are dropped with the VM,

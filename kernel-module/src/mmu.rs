@@ -5,18 +5,21 @@
 //!
 //! `kvm->mmu_lock` protects the tables of a VM.
 
+pub(crate) mod fault;
+pub(crate) mod host_page;
+
 use kernel::prelude::*;
 use kvm_core::mmu::{
     self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, SlotHuge,
     StatsDelta, Tables,
 };
 
-use crate::bindings as b;
-use crate::bindings::constant as c;
-use crate::cpu::host;
-use crate::error::OrErrno;
-use crate::slots::{class_flags, place, ConstSlot, SlotPointer};
-use crate::user::{cond_resched, write_barrier};
+use crate::cpu::host::host;
+use crate::kvm::bindings as b;
+use crate::kvm::bindings::constant as c;
+use crate::kvm::error::OrErrno;
+use crate::kvm::slots::{class_flags, place, ConstSlot, SlotPointer};
+use crate::kvm::user::{cond_resched, write_barrier};
 use crate::vm::Vm;
 
 /// The layout of the tables, as constants where that helps.

@@ -5,9 +5,9 @@
 use kernel::error::to_result;
 use kernel::prelude::*;
 
-use crate::bindings as b;
-use crate::cpu::{self, Host};
+use crate::cpu::host::{self, Host};
 use crate::irqchip;
+use crate::kvm::bindings as b;
 
 /// The loaded module.
 pub(crate) struct KvmModule;
@@ -20,7 +20,7 @@ impl kernel::Module for KvmModule {
         // From here on a failure must release the host's resources again.
         let registered = Self::register(module);
         if registered.is_err() {
-            cpu::release();
+            host::release();
         }
         registered.map(|()| KvmModule)
     }
@@ -60,6 +60,6 @@ impl Drop for KvmModule {
         // KVM is open.
         unsafe { b::kvm_exit() };
         Self::unregister();
-        cpu::release();
+        host::release();
     }
 }

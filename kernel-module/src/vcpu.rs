@@ -10,6 +10,19 @@
 //!
 //! The doors (`hooks`) make the tokens, one for each call of C; a token is an address.
 
+pub(crate) mod fpu;
+pub(crate) mod interrupt;
+pub(crate) mod life;
+pub(crate) mod load;
+pub(crate) mod owned;
+pub(crate) mod pmu;
+pub(crate) mod resident;
+pub(crate) mod shared;
+pub(crate) mod steal;
+pub(crate) mod timer;
+pub(crate) mod trace;
+pub(crate) mod vpid;
+
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
@@ -18,16 +31,16 @@ use core::sync::atomic::Ordering::Relaxed;
 use kernel::error::to_result;
 use kernel::prelude::*;
 
-use crate::bindings as b;
-use crate::bindings::constant::PAGE_SHIFT;
-use crate::calls::calls;
-use crate::context::Pinned;
-use crate::generic_vcpu::{word, KvmVcpu};
-use crate::owned::Owned;
-use crate::resident::Resident;
-use crate::run_page::RunPage;
-use crate::shared::Shared;
-use crate::slots::{SlotPointer, Srcu};
+use crate::kvm::bindings as b;
+use crate::kvm::bindings::constant::PAGE_SHIFT;
+use crate::kvm::calls::calls;
+use crate::kvm::context::Pinned;
+use crate::kvm::generic_vcpu::{word, KvmVcpu};
+use crate::kvm::run_page::RunPage;
+use crate::kvm::slots::{SlotPointer, Srcu};
+use crate::vcpu::owned::Owned;
+use crate::vcpu::resident::Resident;
+use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
 
 /// A vCPU, behind `kvm_vcpu.arch.vcpu`. The world switch finds its words by their

@@ -2,6 +2,8 @@
 
 //! A VM: its state, creation and end, and the capabilities.
 
+pub(crate) mod vcpu_table;
+
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -13,17 +15,17 @@ use kvm_core::cpucfg::{vm_features, CpucfgError, PvFeatures};
 use kvm_core::csr::{set_cpuid, CpuidChange, PhysIdOwner};
 use la_arch::lvz::Gcfg;
 
-use crate::bindings as b;
-use crate::cpu::{self, host};
-use crate::csr::{self, num};
-use crate::error::OrErrno;
-use crate::from_c::{from_c, Unmade};
-use crate::generic_vm::KvmVm;
+use crate::cpu::csr::{self, num};
+use crate::cpu::host::{self, host};
 use crate::irqchip::Chips;
-use crate::pages::ZeroedPage;
-use crate::shared::Shared;
-use crate::user::has_run_delay;
-use crate::vcpu_table::VcpuTable;
+use crate::kvm::bindings as b;
+use crate::kvm::error::OrErrno;
+use crate::kvm::from_c::{from_c, Unmade};
+use crate::kvm::generic_vm::KvmVm;
+use crate::kvm::pages::ZeroedPage;
+use crate::kvm::user::has_run_delay;
+use crate::vcpu::shared::Shared;
+use crate::vm::vcpu_table::VcpuTable;
 
 /// A VM, behind `kvm.arch.vm`. Fields do not change after creation, are atomic, or have
 /// the lock that their descriptions name.
@@ -165,7 +167,7 @@ pub(crate) fn create(new: Unmade<'_, b::kvm>, _kind: usize) -> Result {
         try_pin_init!(Vm {
             kvm,
             root,
-            gpa_limit: 1u64.checked_shl(cpu::address_bits()).unwrap_or(1 << 47),
+            gpa_limit: 1u64.checked_shl(host::address_bits()).unwrap_or(1 << 47),
             features: vm_features(&host().processor, counters, steal_time),
             pv: AtomicU64::new(PvFeatures::new(steal_time).to_word()),
             time_offset: AtomicI64::new(0),

@@ -10,10 +10,10 @@ use kernel::types::Opaque;
 use kernel::uaccess::{UserPtr, UserSlice};
 
 use super::{dmsintc, eiointc, ipi, pch_pic};
-use crate::bindings as b;
-use crate::error::IntoC;
-use crate::from_c::{from_c, FromC};
-use crate::shared::Shared;
+use crate::kvm::bindings as b;
+use crate::kvm::error::IntoC;
+use crate::kvm::from_c::{from_c, FromC};
+use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
 
 /// A type of device.

@@ -8,9 +8,9 @@ use kvm_core::intc::dmsintc::{Dmsintc as Model, Target};
 use kvm_core::intc::Line;
 
 use super::device::Device;
-use crate::bindings as b;
-use crate::error::OrErrno;
-use crate::sync::{Class, Lock};
+use crate::kvm::bindings as b;
+use crate::kvm::error::OrErrno;
+use crate::kvm::sync::{Class, Lock};
 use crate::vm::Vm;
 
 /// The device type.

@@ -9,13 +9,13 @@ use la_arch::iocsr as reg;
 
 use super::device::{Block, Device, Registers};
 use super::Sink;
-use crate::bindings as b;
-use crate::error::OrErrno;
-use crate::generic_vcpu::count;
-use crate::shared::Shared;
-use crate::sync::{Class, Lock};
+use crate::kvm::bindings as b;
+use crate::kvm::error::OrErrno;
+use crate::kvm::generic_vcpu::count;
+use crate::kvm::sync::{Class, Lock};
+use crate::kvm::zeroed::zeroed;
+use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
-use crate::zeroed::zeroed;
 
 /// The device type.
 pub(crate) struct Eiointc;

@@ -10,10 +10,10 @@ use la_arch::iocsr as reg;
 
 use super::device::{Block, Device, Registers};
 use super::Sink;
-use crate::bindings as b;
-use crate::error::OrErrno;
-use crate::generic_vcpu::count;
-use crate::shared::Shared;
+use crate::kvm::bindings as b;
+use crate::kvm::error::OrErrno;
+use crate::kvm::generic_vcpu::count;
+use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
 
 /// The device type.

@@ -11,11 +11,11 @@ use la_arch::pch_pic as reg;
 
 use super::device::{Block, Device, Registers};
 use super::routing;
-use crate::bindings as b;
-use crate::error::OrErrno;
-use crate::generic_vcpu::count;
-use crate::shared::Shared;
-use crate::sync::{Class, Lock};
+use crate::kvm::bindings as b;
+use crate::kvm::error::OrErrno;
+use crate::kvm::generic_vcpu::count;
+use crate::kvm::sync::{Class, Lock};
+use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
 
 /// The device type.

@@ -6,9 +6,9 @@ use kernel::prelude::*;
 use kvm_core::intc::routing::{default_routes, Injection, Msi, Pin, Route};
 
 use super::dmsintc;
-use crate::bindings as b;
-use crate::error::{IntoC, OrErrno};
-use crate::from_c::FromC;
+use crate::kvm::bindings as b;
+use crate::kvm::error::{IntoC, OrErrno};
+use crate::kvm::from_c::FromC;
 use crate::vm::Vm;
 
 /// Installs the table that the PCH-PIC begins with: GSI n is pin n.

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KVM_RUN: into the guest and out again.
+//!
+//! [`ioctl`] loads the vCPU and calls the world switch; that calls [`handle_exit`] after
+//! each exit, which answers with [`Next::to_c`] or a negative error number.
+
+use core::arch::asm;
+
+use kernel::prelude::*;
+
+use crate::cpu::guest_state;
+use crate::cpu::host::host;
+use crate::cpu::switch::Handler;
+use crate::doors::sync_regs;
+use crate::exits::exit;
+use crate::exits::mmio;
+use crate::kvm::bindings as b;
+use crate::kvm::bindings::constant as c;
+use crate::kvm::context::{IrqGuard, IrqOff};
+use crate::kvm::error::IntoC;
+use crate::kvm::next::{Next, Quick, Stop};
+use crate::vcpu::fpu;
+use crate::vcpu::interrupt;
+use crate::vcpu::pmu;
+use crate::vcpu::shared::{request, Shared};
+use crate::vcpu::steal;
+use crate::vcpu::trace;
+use crate::vcpu::vpid;
+use crate::vcpu::{Holder, Parked, Vcpu};
+
+/// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
+#[inline(always)]
+fn work_pending() -> bool {
+    let flags: u64;
+    // SAFETY: Reads the thread's flags: $tp is its thread_info in the kernel.
+    unsafe {
+        asm!("ld.d {flags}, $tp, {at}", flags = out(reg) flags, at = const c::THREAD_FLAGS,
+            options(nostack, readonly))
+    };
+    flags & c::XFER_TO_GUEST_MODE_WORK != 0
+}
+
+/// Interrupts on: handles signals, rescheduling and requests. Ok if the
+/// way is free.
+fn pending_work(mut vcpu: Holder<'_>) -> Result<(), Stop> {
+    let shared = vcpu.shared();
+    if work_pending() {
+        vcpu.handle_work()?;
+    }
+    if shared.mp_state() == b::KVM_MP_STATE_STOPPED {
+        return Err(stopped(vcpu).into());
+    }
+    if !shared.generic.request_pending() {
+        return Ok(());
+    }
+    if shared.generic.check_request(request::TLB_FLUSH) {
+        vcpu.gid.drop_entries();
+    }
+    if vcpu.dirty_ring_is_full() {
+        return Err(Stop::User);
+    }
+    if shared.generic.check_request(request::STEAL_UPDATE) {
+        steal::update(vcpu);
+    }
+    Ok(())
+}
+
+/// A stopped vCPU sleeps until a signal or a kick, and goes back to user space,
+/// which alone can start it.
+fn stopped(mut vcpu: Holder<'_>) -> Error {
+    vcpu.halt();
+    match vcpu.handle_work() {
+        Err(error) => error,
+        Ok(()) => {
+            vcpu.run().set_exit_reason(b::KVM_EXIT_INTR);
+            EINTR
+        }
+    }
+}
+
+/// Prepares entry: interrupts are off and everything is loaded. They are on if it
+/// stops.
+fn prepare(mut vcpu: Holder<'_>) -> Result<IrqGuard, Stop> {
+    let shared = vcpu.shared();
+    loop {
+        pending_work(vcpu.lend())?;
+        let guard = IrqGuard::new();
+        let irq_off = guard.irq_off();
+        interrupt::deliver_exception(vcpu.lend(), irq_off);
+        vpid::renew(vcpu.lend(), irq_off);
+        // From here on a kick sends an interrupt; what was asked for before is
+        // seen below.
+        shared.generic.set_mode(b::IN_GUEST_MODE);
+        interrupt::deliver(shared, irq_off);
+        if shared.generic.request_pending() {
+            late_requests(vcpu.lend(), irq_off);
+        }
+        vcpu.resident(irq_off.pinned()).csrs.saved = false;
+        if may_reenter(shared, irq_off) {
+            return Ok(guard);
+        }
+        if shared.counters_lent() {
+            pmu::lose(vcpu.lend(), irq_off);
+            shared.generic.make_request(request::PMU);
+        }
+        shared.generic.set_mode(b::OUTSIDE_GUEST_MODE);
+    }
+}
+
+/// Requests that touch the CPU. The GID is current.
+fn late_requests(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    let generic = &vcpu.shared().generic;
+    if generic.check_request(request::PMU) {
+        pmu::own(vcpu.lend(), irq_off);
+    }
+    if generic.check_request(request::TLB_FLUSH_GPA) {
+        vpid::flush_gpa(vcpu.flush_gpa, irq_off);
+    }
+    if generic.check_request(request::FPU_LOAD) {
+        fpu::own(vcpu.lend(), irq_off.pinned());
+    }
+    if generic.check_request(request::LBT_LOAD) {
+        fpu::own_lbt(vcpu, irq_off.pinned());
+    }
+}
+
+/// The handler for this host.
+pub(crate) fn handler() -> Handler {
+    if host().guest_state_matters {
+        handle_exit_of_state
+    } else {
+        handle_exit
+    }
+}
+
+/// The handler where nothing watches that kernel code runs in guest state.
+///
+/// # Safety
+///
+/// The world switch calls it, which a [`Holder`] of the vCPU waits for.
+unsafe extern "C" fn handle_exit(vcpu: &Vcpu) -> i32 {
+    // SAFETY: By this function's contract; interrupts are off.
+    let (mut vcpu, irq_off) = unsafe { (Holder::new(vcpu), IrqOff::assume()) };
+    if exit::csr_in_memory(vcpu.lend(), irq_off) {
+        return Next::Enter.to_c();
+    }
+    handle_any(vcpu, false)
+}
+
+/// The handler where the state is left first.
+///
+/// # Safety
+///
+/// As for [`handle_exit`].
+unsafe extern "C" fn handle_exit_of_state(vcpu: &Vcpu) -> i32 {
+    // SAFETY: By this function's contract; interrupts are off.
+    let (vcpu, irq_off) = unsafe { (Holder::new(vcpu), IrqOff::assume()) };
+    guest_state::exit(irq_off);
+    handle_any(vcpu, true)
+}
+
+/// Any exit. Guest state was left if `state_matters`, and must be entered again.
+#[inline(never)]
+extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
+    let shared = vcpu.shared();
+    trace::exit(shared, exit::code(&vcpu));
+
+    // Most exits are over without turning interrupts on. The mode stays
+    // IN_GUEST_MODE meanwhile: a kick interrupts this CPU, which shows as soon
+    // as the guest is entered.
+    // SAFETY: The world switch calls this with interrupts off, and expects the same
+    // again.
+    let guard = unsafe { IrqGuard::adopt() };
+    let irq_off = guard.irq_off();
+    pmu::lose(vcpu.lend(), irq_off);
+    let quick = exit::quick(vcpu.lend(), irq_off);
+    if matches!(quick, Quick::Done(Next::Enter)) && may_reenter(shared, irq_off) {
+        interrupt::deliver_exception(vcpu, irq_off);
+        interrupt::deliver(shared, irq_off);
+        if state_matters {
+            guest_state::enter(irq_off);
+        }
+        trace::reenter(shared);
+        guard.leave();
+        return Next::Enter.to_c();
+    }
+
+    shared.generic.set_mode(b::OUTSIDE_GUEST_MODE);
+    if !state_matters {
+        guest_state::exit(irq_off);
+    }
+    guest_state::stop_timing(irq_off);
+    if matches!(quick, Quick::Done(Next::User)) {
+        guard.leave();
+        return Next::User.to_c();
+    }
+    // The interrupt that ended the guest's run, if any, is taken now.
+    drop(guard);
+
+    match after(vcpu, quick) {
+        Ok(guard) => {
+            guest_state::start_timing(guard.irq_off());
+            guest_state::enter(guard.irq_off());
+            trace::reenter(shared);
+            guard.leave();
+            Next::Enter.to_c()
+        }
+        Err(stop) => {
+            IrqGuard::new().leave();
+            stop.into_c()
+        }
+    }
+}
+
+/// The rest of an exit, with interrupts on, and what [`prepare`] answers.
+#[inline]
+fn after(mut vcpu: Holder<'_>, quick: Quick) -> Result<IrqGuard, Stop> {
+    if matches!(quick, Quick::Later) && exit::handle(vcpu.lend())? == Next::User {
+        return Err(Stop::User);
+    }
+    prepare(vcpu)
+}
+
+/// Nothing that needs interrupts on waits for the vCPU, as far as this CPU is not
+/// interrupted for it, as it is by a kick.
+#[inline]
+fn may_reenter(vcpu: &Shared, _: IrqOff<'_>) -> bool {
+    !vcpu.generic.request_pending() && !work_pending()
+}
+
+/// kvm_arch_vcpu_ioctl_run, in the VMM's thread.
+pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
+    let wants_to_run = vcpu.wants_to_run();
+    let mut next = Next::Enter;
+    // What user space did for the guest since the last exit.
+    if let Some(pending) = vcpu.pending_io.take() {
+        next = mmio::resume(vcpu.holder(), pending, wants_to_run);
+    }
+    if next == Next::User && wants_to_run {
+        sync_regs::store(vcpu);
+        return next.to_c();
+    }
+    // Also when the guest is not to run: so user space can write registers
+    // with one call, without running it.
+    if let Err(error) = sync_regs::load(vcpu.lend()) {
+        return error.to_errno();
+    }
+    if !wants_to_run {
+        sync_regs::store(vcpu);
+        return EINTR.to_errno();
+    }
+    vcpu.run().set_exit_reason(b::KVM_EXIT_UNKNOWN);
+    let result = vcpu.loaded(enter);
+    sync_regs::store(vcpu);
+    result
+}
+
+/// Runs the guest until user space has something to do.
+#[inline]
+fn enter(mut vcpu: Holder<'_>) -> i32 {
+    let shared = vcpu.shared();
+    let guard = match prepare(vcpu.lend()) {
+        Err(stop) => return stop.into_c(),
+        Ok(guard) => guard,
+    };
+    guest_state::start_timing(guard.irq_off());
+    guest_state::enter(guard.irq_off());
+    trace::enter(shared);
+    // SAFETY: Interrupts are off and the vCPU is loaded; `prepare` filled the rest of
+    // the switch state.
+    let result = unsafe { host().switch.enter(vcpu) };
+    trace::out(shared);
+    // The world switch returned with interrupts off.
+    drop(guard);
+    result
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Functions of C as safe functions.
+
+/// Makes safe functions of C's that can be called with any values of the given types:
+/// what they need of the caller besides is `self`, or a token that proves it. The block's
+/// comment says why.
+macro_rules! calls {
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident(&$this:ident$(, $argument:ident: $kind:ty)*) $(-> $result:ty)?
+            = $call:ident;
+        $($rest:tt)*
+    ) => {
+        $(#[$meta])*
+        #[inline]
+        $vis fn $name(&$this $(, $argument: $kind)*) $(-> $result)? {
+            // SAFETY: As the comment on the macro's use says.
+            unsafe { $crate::kvm::bindings::$call($this.as_ptr() $(, $argument as _)*) $(as $result)? }
+        }
+        $crate::kvm::calls::calls! { $($rest)* }
+    };
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident($($argument:ident: $kind:ty),*$(; $token:ty)?) $(-> $result:ty)?
+            = $call:ident;
+        $($rest:tt)*
+    ) => {
+        $(#[$meta])*
+        #[inline]
+        $vis fn $name($($argument: $kind,)* $(_: $token)?) $(-> $result)? {
+            // SAFETY: As the comment on the macro's use says.
+            unsafe { $crate::kvm::bindings::$call($($argument as _),*) $(as $result)? }
+        }
+        $crate::kvm::calls::calls! { $($rest)* }
+    };
+    () => {};
+}
+pub(crate) use calls;

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory slots and buses of a VM, which stay as they are under `kvm->srcu`.
+
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+use kvm_core::decode::Direction;
+use kvm_core::mmu::{Slot, SlotFlags, SlotHuge};
+
+use crate::kvm::bindings as b;
+use crate::kvm::bindings::constant as c;
+use crate::kvm::generic_vcpu::KvmVcpu;
+use crate::kvm::generic_vm::KvmVm;
+use crate::kvm::user::Record;
+
+/// Holds the VM's srcu: slots and buses stay as they are.
+pub(crate) struct Srcu<'a> {
+    vm: &'a KvmVm,
+    index: i32,
+}
+
+/// A memory slot that is valid for `'a`: as long as srcu or `slots_lock` is held.
+pub(crate) struct SlotPointer<'a> {
+    slot: NonNull<b::kvm_memory_slot>,
+    _held: PhantomData<&'a ()>,
+}
+
+/// A slot that C says it does not change, or none.
+pub(crate) struct ConstSlot<'a>(pub(crate) Option<SlotPointer<'a>>);
+
+/// Where a slot is.
+#[inline]
+pub(crate) fn place(slot: &b::kvm_memory_slot) -> Slot {
+    Slot {
+        gpa: slot.base_gfn << c::PAGE_SHIFT,
+        hva: slot.userspace_addr as u64,
+        size: (slot.npages as u64) << c::PAGE_SHIFT,
+    }
+}
+
+/// In `kvm_arch_memory_slot.flags`.
+const HUGE_CAPABLE: u64 = 1;
+/// As above.
+const HUGE_INCAPABLE: u64 = 2;
+
+/// How a slot's `kvm_arch_memory_slot.flags` keep its class.
+pub(crate) fn class_flags(class: SlotHuge) -> u64 {
+    match class {
+        SlotHuge::Capable => HUGE_CAPABLE,
+        SlotHuge::Incapable => HUGE_INCAPABLE,
+        SlotHuge::Partial => 0,
+    }
+}
+
+impl<'a> SlotPointer<'a> {
+    /// The slot at `slot`; none if that is null.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is null or a slot that stays valid for `'a`; its place, flags and class
+    /// do not change meanwhile.
+    #[inline]
+    pub(crate) unsafe fn new(slot: *const b::kvm_memory_slot) -> Option<Self> {
+        NonNull::new(slot.cast_mut()).map(|slot| Self {
+            slot,
+            _held: PhantomData,
+        })
+    }
+
+    /// For KVM's functions.
+    #[inline]
+    pub(crate) fn get(&self) -> *mut b::kvm_memory_slot {
+        self.slot.as_ptr()
+    }
+
+    /// Its words, which do not change.
+    #[inline]
+    fn words(&self) -> &b::kvm_memory_slot {
+        // SAFETY: The slot is valid; other flags are another slot.
+        unsafe { self.slot.as_ref() }
+    }
+
+    /// Where the VMM has the page of `gfn`, which is in the slot.
+    #[inline]
+    pub(crate) fn hva(&self, gfn: u64) -> usize {
+        // SAFETY: Arithmetic on a valid slot.
+        unsafe { b::kvm_la_gfn_to_hva_memslot(self.get(), gfn) }
+    }
+
+    /// As [`Self::hva`]; None where the slot allows no such access.
+    pub(crate) fn hva_for(&self, gfn: u64, write: bool) -> Option<u64> {
+        let mut writable = false;
+        // SAFETY: The slot is valid; the second function tests a value.
+        unsafe {
+            let hva = b::gfn_to_hva_memslot_prot(self.get(), gfn, &raw mut writable);
+            (!b::kvm_la_is_error_hva(hva) && (writable || !write)).then_some(hva as u64)
+        }
+    }
+
+    /// The guest has stored to the page of `gfn`.
+    #[inline]
+    pub(crate) fn mark_dirty(&self, vm: &KvmVm, gfn: u64) {
+        // SAFETY: The slot is valid and of this VM.
+        unsafe { b::mark_page_dirty_in_slot(vm.as_ptr(), self.get(), gfn) };
+    }
+
+    /// Whether dirty pages are logged (kvm_slot_dirty_track_enabled).
+    #[inline]
+    pub(crate) fn is_logged(&self) -> bool {
+        self.user_flags() & b::KVM_MEM_LOG_DIRTY_PAGES != 0
+    }
+
+    /// Where the slot is.
+    #[inline]
+    pub(crate) fn place(&self) -> Slot {
+        place(self.words())
+    }
+
+    /// Where it may have huge pages, as [`class_flags`] kept it.
+    #[inline]
+    pub(crate) fn class(&self) -> SlotHuge {
+        match self.words().arch.flags as u64 {
+            HUGE_CAPABLE => SlotHuge::Capable,
+            HUGE_INCAPABLE => SlotHuge::Incapable,
+            _ => SlotHuge::Partial,
+        }
+    }
+
+    /// The flags that user space set.
+    pub(crate) fn flags(&self) -> SlotFlags {
+        SlotFlags {
+            log_dirty_pages: self.is_logged(),
+            readonly: self.user_flags() & b::KVM_MEM_READONLY != 0,
+        }
+    }
+
+    #[inline]
+    fn user_flags(&self) -> u32 {
+        self.words().flags
+    }
+}
+
+impl<'a> Srcu<'a> {
+    /// Begins the section.
+    #[inline]
+    pub(crate) fn lock(vm: &'a KvmVm) -> Self {
+        // SAFETY: The VM is alive; unlocked by `drop`.
+        let index = unsafe { b::kvm_la_srcu_read_lock(vm.as_ptr()) };
+        Self { vm, index }
+    }
+
+    /// An access of `vcpu` to an in-kernel device; true if one answered.
+    #[inline]
+    pub(crate) fn bus(
+        &self,
+        vcpu: &KvmVcpu,
+        bus: b::kvm_bus,
+        direction: Direction,
+        address: u64,
+        len: u8,
+        data: &mut [u8; 8],
+    ) -> bool {
+        // Devices in C read it as one number (virt/kvm/eventfd.c:ioeventfd_in_range).
+        let mut aligned = u64::from_ne_bytes(*data);
+        let pointer = (&raw mut aligned).cast();
+        let (vcpu, len) = (vcpu.as_ptr(), i32::from(len));
+        // SAFETY: Under srcu; there are eight bytes and `len` is at most eight.
+        let result = unsafe {
+            match direction {
+                Direction::Read => b::kvm_io_bus_read(vcpu, bus, address, len, pointer),
+                Direction::Write => b::kvm_io_bus_write(vcpu, bus, address, len, pointer),
+            }
+        };
+        *data = aligned.to_ne_bytes();
+        result == 0
+    }
+
+    /// Whether the VMM's memory is at `gpa`.
+    pub(crate) fn has_memory(&self, gpa: u64) -> bool {
+        // SAFETY: Under srcu; the second function tests a value.
+        unsafe {
+            let hva = b::gfn_to_hva(self.vm.as_ptr(), gpa >> c::PAGE_SHIFT);
+            !b::kvm_la_is_error_hva(hva)
+        }
+    }
+
+    /// Runs `f` with the `size` bytes of guest memory at `gpa`, which are in one page;
+    /// the page is dirty afterwards. Not if there is no memory.
+    pub(crate) fn with_memory(
+        &self,
+        cache: &mut HvaCache,
+        gpa: u64,
+        size: usize,
+        f: impl FnOnce(Record),
+    ) {
+        let (kvm, cache) = (self.vm.as_ptr(), &mut cache.0);
+        // SAFETY: The VM is alive, and the slot of the cache is valid under srcu while
+        // the generation agrees.
+        unsafe {
+            let generation = b::kvm_la_memslots_generation(kvm);
+            let current = cache.generation == generation && cache.gpa == gpa;
+            if !current && b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, size as _) != 0 {
+                cache.gpa = u64::MAX;
+            } else if !cache.memslot.is_null() {
+                f(Record::at(cache.hva));
+                b::mark_page_dirty_in_slot(kvm, cache.memslot, gpa >> c::PAGE_SHIFT);
+            }
+        }
+    }
+}
+
+/// Where some guest memory was in the VMM's last time.
+#[derive(Default)]
+pub(crate) struct HvaCache(b::gfn_to_hva_cache);
+
+impl Drop for Srcu<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: Locked in `lock`.
+        unsafe { b::kvm_la_srcu_read_unlock(self.vm.as_ptr(), self.index) };
+    }
+}

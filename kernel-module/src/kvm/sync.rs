@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A lock that interrupt handlers may take.
+
+use core::cell::UnsafeCell;
+
+use kernel::prelude::*;
+use kernel::types::Opaque;
+use pin_init::Wrapper;
+
+use crate::kvm::bindings as b;
+
+/// What a lock protects: lockdep tells locks apart by it, and takes locks of one
+/// class that are held at the same time for a deadlock.
+#[derive(Clone, Copy)]
+pub(crate) enum Class {
+    /// A vCPU's inter-processor interrupts. No other is taken inside.
+    Ipi = 0,
+    /// The extended I/O interrupt controller. No other is taken inside.
+    Eiointc = 1,
+    /// The platform controller hub. [`Class::Eiointc`] is taken inside.
+    PchPic = 2,
+    /// The message interrupt controller. No other is taken inside.
+    Dmsintc = 3,
+}
+
+/// A value behind a raw spin lock, which is taken with interrupts off. The kernel
+/// crate has no lock of this kind.
+#[pin_data]
+pub(crate) struct Lock<T> {
+    #[pin]
+    lock: Opaque<b::raw_spinlock_t>,
+    #[pin]
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: The value is reached under the lock only.
+unsafe impl<T: Send> Sync for Lock<T> {}
+
+impl<T> Lock<T> {
+    /// A lock around what `value` makes.
+    pub(crate) fn new(class: Class, value: impl PinInit<T>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: Sets up a lock at its final address.
+            lock <- Opaque::ffi_init(|lock| unsafe {
+                b::kvm_la_raw_spin_lock_init(lock, class as u32);
+            }),
+            value <- UnsafeCell::pin_init(value),
+        })
+    }
+
+    /// Runs `f` with the value. `f` does not sleep and does not take this lock
+    /// again.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        // SAFETY: `new` has set it up.
+        let flags = unsafe { b::kvm_la_raw_spin_lock_irqsave(self.lock.get()) };
+        // SAFETY: The lock is held.
+        let result = f(unsafe { &mut *self.value.get() });
+        // SAFETY: Locked above with these flags.
+        unsafe { b::kvm_la_raw_spin_unlock_irqrestore(self.lock.get(), flags) };
+        result
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The VMM's memory, and what else the kernel says of the current thread.
+
+use kernel::error::to_result;
+use kernel::prelude::*;
+use kernel::transmute::{AsBytes, FromBytes};
+use kernel::uaccess::{UserPtr, UserSlice};
+
+use crate::kvm::bindings as b;
+use crate::kvm::calls::calls;
+
+macro_rules! any_bytes {
+    ($($kind:ty)*) => {
+        // SAFETY: Plain integers without padding, of which any bytes are values.
+        $(unsafe impl FromBytes for $kind {})*
+    };
+}
+
+any_bytes! { b::kvm_one_reg b::kvm_device_attr b::kvm_enable_cap b::kvm_interrupt }
+
+/// Copies a `T` from user space.
+pub(crate) fn read<T: FromBytes>(address: usize) -> Result<T> {
+    UserSlice::new(UserPtr::from_addr(address), size_of::<T>())
+        .reader()
+        .read()
+}
+
+/// Copies a `T` to user space.
+pub(crate) fn write<T: AsBytes>(address: usize, value: &T) -> Result {
+    UserSlice::new(UserPtr::from_addr(address), size_of::<T>())
+        .writer()
+        .write(value)
+}
+
+/// Words of guest memory, in the VMM's. An access fails with EFAULT where the VMM has no
+/// memory any more.
+#[derive(Clone, Copy)]
+pub(crate) struct Record(usize);
+
+macro_rules! accesses {
+    ($($(#[$meta:meta])* $name:ident($($in:ident: $kind:ty)?) $(-> $out:ty)?, $call:ident;)*) => {$(
+        $(#[$meta])*
+        pub(crate) fn $name(self, offset: usize $(, $in: $kind)?) -> Result $(<$out>)? {
+            $(let mut value: $out = 0;)?
+            let address = self.0.wrapping_add(offset);
+            // SAFETY: An address of user space, by the contract of `at`; faults are
+            // handled.
+            to_result(unsafe {
+                b::$call($($in,)? $({ let to: *mut $out = &raw mut value; to },)? address)
+            })?;
+            Ok(($({ let read: $out = value; read })?))
+        }
+    )*};
+}
+
+impl Record {
+    /// The words at `address`.
+    ///
+    /// # Safety
+    ///
+    /// It is in a memory slot, whose addresses were checked to be user space's when it
+    /// was made.
+    #[inline]
+    pub(crate) unsafe fn at(address: usize) -> Self {
+        Self(address)
+    }
+
+    accesses! {
+        /// Reads a word.
+        get_u32() -> u32, kvm_la_get_user_u32;
+        /// Reads a double word.
+        get_u64() -> u64, kvm_la_get_user_u64;
+        /// Writes a byte.
+        put_u8(value: u8), kvm_la_put_user_u8;
+        /// Writes a byte, or fails rather than sleep.
+        put_u8_now(value: u8), kvm_la_put_user_u8_atomic;
+        /// Writes a word.
+        put_u32(value: u32), kvm_la_put_user_u32;
+        /// Writes a double word.
+        put_u64(value: u64), kvm_la_put_user_u64;
+    }
+}
+
+// They read the current task or a setting, or are barriers. No guard of a spin lock lives
+// across `cond_resched`: what it guards is reached inside of closures.
+calls! {
+    /// What was written before is seen before what is written after. (The kernel crate's
+    /// has one name until Linux 7.2 and another since.)
+    pub(crate) fn write_barrier() = kvm_la_smp_wmb;
+
+    /// The current thread's waiting time so far, in nanoseconds.
+    pub(crate) fn run_delay() -> u64 = kvm_la_run_delay;
+
+    /// Whether the kernel keeps that time.
+    pub(crate) fn has_run_delay() -> bool = kvm_la_sched_info_on;
+
+    /// Lets other threads run.
+    pub(crate) fn cond_resched() = kvm_la_cond_resched;
+
+    /// Does to the VMM's page tables what a store of the VMM at `hva` would; may sleep.
+    /// A negative error number if that may not be.
+    pub(crate) fn fix_for_store(hva: u64) -> i32 = kvm_la_fixup_for_write;
+
+    /// Tells the VMM's thread that the page at `hva` is poisoned.
+    pub(crate) fn send_poisoned(hva: u64) = kvm_la_send_hwpoison;
+
+    /// Whether a page frame is memory, not a device's.
+    pub(crate) fn is_memory(pfn: u64) -> bool = kvm_la_pfn_valid;
+}

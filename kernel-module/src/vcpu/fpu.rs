@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Floating-point, vector and binary translation registers.
+//!
+//! The registers are shared with the host. Root EUEN stays 0 while a guest runs
+//! until the guest uses a unit; that exits, and the vCPU's values are loaded
+//! before the next entry. They stay until the vCPU leaves the CPU
+//! (docs/lvz.md 10.2).
+
+use kernel::prelude::*;
+use kvm_core::decode::Fpr;
+use kvm_core::one_reg::Lbt;
+use la_arch::csr::Euen;
+
+use crate::cpu::csr::{self, num};
+use crate::kvm::bindings as b;
+use crate::kvm::context::{Pinned, PreemptGuard};
+use crate::vcpu::resident::Resident;
+use crate::vcpu::shared::Shared;
+use crate::vcpu::trace;
+use crate::vcpu::Holder;
+
+/// FCSR.TM: the x87 register stack is in use, saving it takes LBT's state.
+const FCSR_TM: u32 = 1 << 6;
+
+/// How many floating-point or vector registers there are.
+pub(crate) const FPRS: usize = 32;
+
+/// The registers of a vCPU as vmlinux lays them out, as far as the CPU does not hold
+/// them.
+#[derive(Zeroable)]
+pub(crate) struct Units {
+    fpu: b::loongarch_fpu,
+    lbt: b::loongarch_lbt,
+    /// The CPU holds those of `fpu`.
+    fpu_loaded: bool,
+    /// The CPU holds those of `lbt`.
+    lbt_loaded: bool,
+}
+
+// User space's registers have the layout of the kernel's.
+const _: () = assert!(size_of::<b::fpureg>() == size_of::<[u64; 4]>());
+
+impl Units {
+    /// FCSR0.
+    pub(crate) fn fcsr(&mut self) -> &mut u32 {
+        &mut self.fpu.fcsr
+    }
+
+    /// The condition flags, a byte each.
+    pub(crate) fn fcc(&mut self) -> &mut u64 {
+        &mut self.fpu.fcc
+    }
+
+    /// The lanes of a register, lowest first.
+    pub(crate) fn lanes(&mut self, n: usize) -> Option<&mut [u64; 4]> {
+        // SAFETY: A union of integers.
+        self.fpu.fpr.get_mut(n).map(|fpr| unsafe { &mut fpr.val64 })
+    }
+
+    /// A register of binary translation.
+    pub(crate) fn lbt(&self, register: Lbt) -> u64 {
+        match register {
+            Lbt::Scr(0) => self.lbt.scr0 as u64,
+            Lbt::Scr(1) => self.lbt.scr1 as u64,
+            Lbt::Scr(2) => self.lbt.scr2 as u64,
+            Lbt::Scr(_) => self.lbt.scr3 as u64,
+            Lbt::Eflags => self.lbt.eflags as u64,
+            Lbt::Ftop => u64::from(self.fpu.ftop),
+        }
+    }
+
+    /// Sets it.
+    pub(crate) fn set_lbt(&mut self, register: Lbt, value: u64) {
+        match register {
+            Lbt::Scr(0) => self.lbt.scr0 = value as _,
+            Lbt::Scr(1) => self.lbt.scr1 = value as _,
+            Lbt::Scr(2) => self.lbt.scr2 = value as _,
+            Lbt::Scr(_) => self.lbt.scr3 = value as _,
+            Lbt::Eflags => self.lbt.eflags = value as _,
+            Lbt::Ftop => self.fpu.ftop = value as u32,
+        }
+    }
+}
+
+fn enable(euen: Euen) {
+    csr::exchange::<{ num::EUEN }>(euen.0, euen.0);
+}
+
+fn disable(euen: Euen) {
+    csr::exchange::<{ num::EUEN }>(0, euen.0);
+}
+
+/// The widest unit that the vCPU has, as root EUEN bits.
+fn widest(vcpu: &Resident) -> Euen {
+    Euen(0)
+        .with_fpe(true)
+        .with_sxe(vcpu.cpucfg.lsx())
+        .with_asxe(vcpu.cpucfg.lasx())
+}
+
+/// Loads or saves the registers of the widest unit in `euen`, which is enabled. A vCPU
+/// has a unit only if the kernel was built for it (`kvm_core::cpucfg::mask`).
+macro_rules! transfer {
+    ($name:ident, $fpu:ident, $lsx:ident, $lasx:ident) => {
+        fn $name(euen: Euen, fpu: &mut b::loongarch_fpu, _: Pinned<'_>) {
+            // SAFETY: The registers are the guest's, or about to be, while preemption
+            // is off; they go to and come from a valid structure.
+            unsafe {
+                #[cfg(CONFIG_CPU_HAS_LASX)]
+                if euen.asxe() {
+                    return b::$lasx(fpu);
+                }
+                #[cfg(CONFIG_CPU_HAS_LSX)]
+                if euen.sxe() {
+                    return b::$lsx(fpu);
+                }
+                let _ = euen;
+                b::$fpu(fpu)
+            }
+        }
+    };
+}
+
+transfer!(restore, kvm_restore_fpu, kvm_restore_lsx, kvm_restore_lasx);
+transfer!(save, kvm_save_fpu, kvm_save_lsx, kvm_save_lasx);
+
+/// How the event kvm_aux names the unit.
+fn state(euen: Euen) -> u32 {
+    match (euen.sxe(), euen.asxe()) {
+        (_, true) => 3,
+        (true, _) => 2,
+        _ => 1,
+    }
+}
+
+/// Loads the vCPU's registers of the widest unit that it has.
+pub(crate) fn own(mut vcpu: Holder<'_>, pinned: Pinned<'_>) {
+    let shared = vcpu.shared();
+    let resident = vcpu.resident(pinned);
+    if resident.units.fpu_loaded {
+        return;
+    }
+    if resident.units.fpu.fcsr & FCSR_TM != 0 {
+        load_lbt(&mut resident.units, pinned);
+    }
+    let euen = widest(resident);
+    enable(euen);
+    // The host's values were saved by lose_fpu.
+    restore(euen, &mut resident.units.fpu, pinned);
+    resident.units.fpu_loaded = true;
+    trace::aux(shared, trace::RESTORED, state(euen));
+}
+
+/// Saves the vCPU's registers and disables the units.
+pub(crate) fn lose(shared: &Shared, vcpu: &mut Resident, pinned: Pinned<'_>) {
+    if vcpu.units.fpu_loaded {
+        let euen = widest(vcpu);
+        save(euen, &mut vcpu.units.fpu, pinned);
+        trace::aux(shared, trace::SAVED, state(euen));
+        disable(euen);
+        vcpu.units.fpu_loaded = false;
+    }
+    if vcpu.units.lbt_loaded {
+        save_lbt(&mut vcpu.units, pinned);
+    }
+}
+
+/// Loads the vCPU's registers of binary translation.
+pub(crate) fn own_lbt(mut vcpu: Holder<'_>, pinned: Pinned<'_>) {
+    load_lbt(&mut vcpu.resident(pinned).units, pinned);
+}
+
+#[cfg(CONFIG_CPU_HAS_LBT)]
+fn load_lbt(units: &mut Units, _: Pinned<'_>) {
+    if units.lbt_loaded {
+        return;
+    }
+    enable(Euen(0).with_bte(true));
+    // SAFETY: As in `transfer`.
+    unsafe { b::_restore_lbt(&raw mut units.lbt) };
+    units.lbt_loaded = true;
+}
+
+#[cfg(CONFIG_CPU_HAS_LBT)]
+fn save_lbt(units: &mut Units, _: Pinned<'_>) {
+    // SAFETY: As in `transfer`.
+    unsafe { b::_save_lbt(&raw mut units.lbt) };
+    disable(Euen(0).with_bte(true));
+    units.lbt_loaded = false;
+}
+
+#[cfg(not(CONFIG_CPU_HAS_LBT))]
+fn load_lbt(_: &mut Units, _: Pinned<'_>) {}
+
+#[cfg(not(CONFIG_CPU_HAS_LBT))]
+fn save_lbt(_: &mut Units, _: Pinned<'_>) {}
+
+/// Runs `f` with the lanes of a floating-point or vector register, in memory.
+fn with_lanes<R>(mut vcpu: Holder<'_>, register: Fpr, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
+    let guard = PreemptGuard::new();
+    let shared = vcpu.shared();
+    let resident = vcpu.resident(guard.pinned());
+    lose(shared, resident, guard.pinned());
+    let mut none = [0; 4];
+    let number = usize::from(register.number());
+    f(resident.units.lanes(number).unwrap_or(&mut none))
+}
+
+/// The lanes of a register, lowest first.
+pub(crate) fn read(vcpu: Holder<'_>, register: Fpr) -> [u64; 4] {
+    with_lanes(vcpu, register, |lanes| *lanes)
+}
+
+/// Sets the low `count` lanes of a register.
+pub(crate) fn write(vcpu: Holder<'_>, register: Fpr, new: [u64; 4], count: u8) {
+    with_lanes(vcpu, register, |lanes| {
+        for (lane, value) in lanes.iter_mut().zip(new).take(usize::from(count)) {
+            *lane = value;
+        }
+    });
+}

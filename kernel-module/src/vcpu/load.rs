@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A vCPU comes to a CPU and leaves it: the scheduler's notifiers.
+
+use kernel::prelude::*;
+use kvm_core::csr::CsrFile;
+use la_arch::csr::Llbctl;
+use pin_init::Init;
+
+use crate::cpu::csr::{self, num};
+use crate::cpu::host::host;
+use crate::kvm::context::{IrqOff, IrqSaveGuard};
+use crate::kvm::zeroed::zeroed;
+use crate::vcpu::fpu;
+use crate::vcpu::shared::request;
+use crate::vcpu::steal;
+use crate::vcpu::timer;
+use crate::vcpu::Notified;
+
+/// The values of a vCPU's CSRs, and where they hold.
+pub(crate) struct Csrs {
+    /// The home of those that the CPU does not keep for a guest, and of the others
+    /// while the vCPU is off a CPU.
+    pub(crate) file: CsrFile,
+    /// `file` holds what the guest CSRs hold: nothing to save.
+    pub(crate) saved: bool,
+    /// The guest CSRs of the vCPU's last CPU hold what `file` holds: nothing to load.
+    pub(crate) loaded: bool,
+    /// The VM's time offset when the guest CSRs were loaded.
+    offset: i64,
+}
+
+impl Csrs {
+    /// Those of new vCPU number `id`.
+    pub(crate) fn new(id: u32) -> impl Init<Self> {
+        init!(Self {
+            // SAFETY: All zero bytes are a valid file, as its type says.
+            file <- unsafe { zeroed::<CsrFile>() }.chain(move |file| {
+                file.initialise(id);
+                Ok(())
+            }),
+            saved: false,
+            loaded: false,
+            offset: 0,
+        })
+    }
+}
+
+/// CSRs that change only by the guest's own accesses or by exceptions in it:
+/// copied when the vCPU comes to or leaves a CPU. ESTAT and the timer have
+/// their own rules (`timer`), PRCFG1-3 are read only to be reported.
+macro_rules! plain_csrs {
+    ($do:ident) => {
+        $do! {
+            CRMD, PRMD, EUEN, MISC, ECFG, ERA, BADV, BADI, EENTRY, TLBIDX, TLBEHI, TLBELO0,
+            TLBELO1, ASID, PGDL, PGDH, PWCL, PWCH, STLBPS, RVACFG, CPUID, TID, CNTC, TLBRENTRY,
+            TLBRBADV, TLBRERA, TLBRSAVE, TLBRELO0, TLBRELO1, TLBREHI, TLBRPRMD, LLBCTL;
+            SAVE0 0 1 2 3 4 5 6 7, DMW0 0 1 2 3
+        }
+    };
+}
+
+fn load_csrs(file: &CsrFile) {
+    macro_rules! load {
+        ($($name:ident),*; $($first:ident $($n:literal)*),*) => {
+            $(csr::guest_write::<{ num::$name }>(file.get(num::$name));)*
+            $($(csr::guest_write::<{ num::$first + $n }>(file.get(num::$first + $n));)*)*
+        };
+    }
+    plain_csrs!(load);
+}
+
+fn save_csrs(file: &mut CsrFile) {
+    macro_rules! save {
+        ($($name:ident),*; $($first:ident $($n:literal)*),*) => {
+            $(file.set(num::$name, csr::guest_read::<{ num::$name }>());)*
+            $($(file.set(num::$first + $n, csr::guest_read::<{ num::$first + $n }>());)*)*
+        };
+    }
+    plain_csrs!(save);
+    file.set(num::PRCFG1, csr::guest_read::<{ num::PRCFG1 }>());
+    file.set(num::PRCFG2, csr::guest_read::<{ num::PRCFG2 }>());
+    file.set(num::PRCFG3, csr::guest_read::<{ num::PRCFG3 }>());
+}
+
+/// Message interrupt status and enable, on a CPU that has them.
+fn load_msgint(file: &CsrFile) {
+    csr::guest_write::<{ num::MSGIE }>(file.get(num::MSGIE));
+    csr::guest_write::<{ num::MSGIS0 }>(file.get(num::MSGIS0));
+    csr::guest_write::<{ num::MSGIS0 + 1 }>(file.get(num::MSGIS0 + 1));
+    csr::guest_write::<{ num::MSGIS0 + 2 }>(file.get(num::MSGIS0 + 2));
+    csr::guest_write::<{ num::MSGIS0 + 3 }>(file.get(num::MSGIS0 + 3));
+}
+
+fn save_msgint(file: &mut CsrFile) {
+    file.set(num::MSGIE, csr::guest_read::<{ num::MSGIE }>());
+    file.set(num::MSGIS0, csr::guest_read::<{ num::MSGIS0 }>());
+    file.set(num::MSGIS0 + 1, csr::guest_read::<{ num::MSGIS0 + 1 }>());
+    file.set(num::MSGIS0 + 2, csr::guest_read::<{ num::MSGIS0 + 2 }>());
+    file.set(num::MSGIS0 + 3, csr::guest_read::<{ num::MSGIS0 + 3 }>());
+}
+
+/// kvm_arch_vcpu_load: by vcpu_load and when the thread is scheduled in, to `cpu`.
+pub(crate) fn scheduled_in(mut vcpu: Notified<'_>, cpu: i32) {
+    let guard = IrqSaveGuard::new();
+    load(&mut vcpu, cpu, guard.irq_off());
+}
+
+/// kvm_arch_vcpu_put: by vcpu_put and when the thread is scheduled out.
+pub(crate) fn scheduled_out(mut vcpu: Notified<'_>) {
+    if vcpu.shared.generic.is_preempted() {
+        steal::preempted(&mut vcpu);
+    }
+    let guard = IrqSaveGuard::new();
+    put(&mut vcpu, guard.irq_off());
+}
+
+/// Puts the vCPU's state into the guest registers of this CPU, as far as
+/// they do not hold it already.
+fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
+    let percpu = host().this_cpu(irq_off.pinned());
+    let moved = vcpu.here.cpu != cpu;
+    vcpu.here.cpu = cpu;
+    vcpu.here.percpu = percpu;
+    if percpu.take_for(vcpu.shared) || moved {
+        vcpu.csrs.loaded = false;
+        vcpu.host_eentry = csr::read::<{ num::EENTRY }>();
+    }
+    timer::load(vcpu, irq_off);
+    if vcpu.steal.time.address().is_some() {
+        vcpu.shared.generic.make_request(request::STEAL_UPDATE);
+    }
+    // Another vCPU may have set the VM's counter since.
+    let offset = vcpu.shared.vm().time_offset();
+    if vcpu.csrs.loaded && vcpu.csrs.offset == offset {
+        return;
+    }
+    vcpu.csrs.offset = offset;
+    csr::write::<{ num::GCNTC }>(offset as u64);
+    let file = &vcpu.csrs.file;
+    load_csrs(file);
+    if vcpu.cpucfg.msgint() {
+        load_msgint(file);
+    }
+    csr::write::<{ num::GINTC }>(file.get(num::GINTC));
+    csr::write::<{ num::GSTAT }>(file.get(num::GSTAT));
+    // An SC must not succeed on the LL of another vCPU.
+    let wcllb = Llbctl(0).with_wcllb(true).0;
+    csr::guest_exchange::<{ num::LLBCTL }>(wcllb, wcllb);
+    vcpu.csrs.loaded = true;
+}
+
+/// Takes the vCPU's state out of the guest registers.
+fn put(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
+    let shared = vcpu.shared;
+    fpu::lose(shared, vcpu, irq_off.pinned());
+    if !vcpu.csrs.saved {
+        save_csrs(&mut vcpu.csrs.file);
+        if vcpu.cpucfg.msgint() {
+            save_msgint(&mut vcpu.csrs.file);
+        }
+        vcpu.csrs
+            .file
+            .set(num::GSTAT, csr::read::<{ num::GSTAT }>());
+        vcpu.csrs.saved = true;
+    }
+    timer::save(vcpu, irq_off);
+    vcpu.csrs
+        .file
+        .set(num::GINTC, csr::read::<{ num::GINTC }>());
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Performance counters, lent to a guest that uses them
+//! (docs/lvz.md 10.3).
+//!
+//! A guest's first access to a counter exits; the counters are lent before the
+//! next entry and taken back at every exit, as the host counts too. While one
+//! of the guest's is enabled they are lent again at each entry.
+
+use la_arch::lvz::Gcfg;
+
+use crate::cpu::csr::{self, num};
+use crate::kvm::context::IrqOff;
+use crate::vcpu::resident::Resident;
+use crate::vcpu::shared::{request, Shared};
+use crate::vcpu::Holder;
+
+/// PERFCTRL: counts at some privilege level.
+const ENABLED: u64 = 0xf << 16;
+
+/// The four pairs, control and count.
+macro_rules! each_counter {
+    ($n:ident => $body:expr) => {{
+        {
+            const $n: u16 = 0;
+            $body
+        }
+        {
+            const $n: u16 = 1;
+            $body
+        }
+        {
+            const $n: u16 = 2;
+            $body
+        }
+        {
+            const $n: u16 = 3;
+            $body
+        }
+    }};
+}
+
+fn set_lent(count: u8) {
+    let mask = Gcfg(0).with_gpmnum(7).0;
+    let value = Gcfg(0).with_gpmnum(u64::from(count)).0;
+    csr::exchange::<{ num::GCFG }>(value, mask);
+}
+
+/// Lends the counters.
+pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    let shared = vcpu.shared();
+    let resident = vcpu.resident(irq_off.pinned());
+    let count = resident.cpucfg.counters();
+    if count == 0 || shared.counters_lent() {
+        return;
+    }
+    let percpu = resident.here.percpu;
+    each_counter!(N => {
+        percpu.perf_count[N as usize].set(csr::read::<{ num::PERFCNTR0 + 2 * N }>());
+        percpu.perf_control[N as usize].set(csr::write::<{ num::PERFCTRL0 + 2 * N }>(0));
+    });
+    set_lent(count);
+    let file = &resident.csrs.file;
+    each_counter!(N => {
+        csr::guest_write::<{ num::PERFCNTR0 + 2 * N }>(file.get(num::PERFCNTR0 + 2 * N));
+    });
+    each_counter!(N => {
+        csr::guest_write::<{ num::PERFCTRL0 + 2 * N }>(file.get(num::PERFCTRL0 + 2 * N));
+    });
+    shared.set_counters_lent(true, irq_off);
+}
+
+/// Takes them back, and asks for them again if the guest counts.
+#[inline]
+pub(crate) fn lose(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    let shared = vcpu.shared();
+    if shared.counters_lent() {
+        take_back(shared, vcpu.resident(irq_off.pinned()), irq_off);
+    }
+}
+
+#[cold]
+fn take_back(shared: &Shared, resident: &mut Resident, irq_off: IrqOff<'_>) {
+    let file = &mut resident.csrs.file;
+    let mut controls = 0;
+    each_counter!(N => {
+        let control = csr::guest_write::<{ num::PERFCTRL0 + 2 * N }>(0);
+        controls |= control;
+        file.set(num::PERFCTRL0 + 2 * N, control);
+    });
+    each_counter!(N => {
+        let count = csr::guest_read::<{ num::PERFCNTR0 + 2 * N }>();
+        file.set(num::PERFCNTR0 + 2 * N, count);
+    });
+    set_lent(0);
+    shared.set_counters_lent(false, irq_off);
+    if controls & ENABLED != 0 {
+        shared.generic.make_request(request::PMU);
+    }
+    let percpu = resident.here.percpu;
+    each_counter!(N => {
+        csr::write::<{ num::PERFCNTR0 + 2 * N }>(percpu.perf_count[N as usize].get());
+    });
+    each_counter!(N => {
+        csr::write::<{ num::PERFCTRL0 + 2 * N }>(percpu.perf_control[N as usize].get());
+    });
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What any thread and any context may have of a vCPU. All that code gets that found
+//! the vCPU by its number, or that C calls without the vCPU's mutex.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use kernel::prelude::*;
+use kvm_core::intc::{dmsintc, ipi};
+use kvm_core::interrupt::Pending;
+
+use crate::kvm::alarm::Alarm;
+use crate::kvm::bindings as b;
+use crate::kvm::context::IrqOff;
+use crate::kvm::generic_vcpu::KvmVcpu;
+use crate::kvm::sync::{Class, Lock};
+use crate::vcpu::{Holder, Parked};
+use crate::vm::Vm;
+
+/// `KVM_REQ_*`: bits of `vcpu->requests`.
+pub(crate) mod request {
+    use crate::kvm::bindings::constant as c;
+
+    /// Drop all translations: the vCPU gets a new GID.
+    pub(crate) const TLB_FLUSH: u64 = c::KVM_REQ_TLB_FLUSH & 0xff;
+    /// Drop the stage-2 entry of `Owned::flush_gpa`.
+    pub(crate) const TLB_FLUSH_GPA: u64 = c::ARCH_REQ_0;
+    /// Write the steal-time record.
+    pub(crate) const STEAL_UPDATE: u64 = c::ARCH_REQ_1;
+    /// Lend the performance counters.
+    pub(crate) const PMU: u64 = c::ARCH_REQ_2;
+    /// Load the floating-point or vector registers.
+    pub(crate) const FPU_LOAD: u64 = c::ARCH_REQ_3;
+    /// Load the binary translation registers.
+    pub(crate) const LBT_LOAD: u64 = c::ARCH_REQ_4;
+}
+
+/// The part of a vCPU that is everybody's.
+///
+/// The words below have one writer each, which its function's argument proves, and are
+/// read anywhere. Nothing is published with them, so they have no order.
+#[pin_data]
+pub(crate) struct Shared {
+    /// The generic half: requests, mode, kicks.
+    pub(crate) generic: KvmVcpu,
+    vm: &'static Vm,
+    /// The vCPU's number, as user space chose it.
+    pub(crate) id: u32,
+    /// Changes of interrupt lines that wait for the next entry.
+    pub(crate) interrupts: Pending,
+    /// Message interrupts that wait for the next entry.
+    pub(crate) messages: dmsintc::Pending,
+    /// Wakes the vCPU for its timer.
+    #[pin]
+    pub(crate) alarm: Alarm,
+    /// The vCPU's inter-processor interrupt registers.
+    #[pin]
+    pub(crate) ipi: Lock<ipi::Core>,
+    pub(crate) pc: AtomicU64,
+    mp_state: AtomicU32,
+    msgint: AtomicBool,
+    counters_lent: AtomicBool,
+}
+
+const _: () = {
+    const fn any_thread<T: Sync>() {}
+    any_thread::<Shared>();
+};
+
+impl Shared {
+    /// The shared part of new vCPU number `id` of `vm`.
+    ///
+    /// # Safety
+    ///
+    /// `vcpu` and `vm` live longer than the result, whatever their types say.
+    pub(crate) unsafe fn new(vcpu: NonNull<b::kvm_vcpu>, vm: &Vm, id: u32) -> impl PinInit<Self> {
+        // SAFETY: By this function's contract; `Shared::vm` hands out no longer borrow
+        // than of itself.
+        let (generic, woken, vm) = unsafe {
+            let vm: &'static Vm = &*core::ptr::from_ref(vm);
+            (KvmVcpu::new(vcpu), KvmVcpu::new(vcpu), vm)
+        };
+        pin_init!(Self {
+            generic,
+            vm,
+            id,
+            interrupts: Pending::new(),
+            messages: dmsintc::Pending::new(),
+            alarm <- Alarm::new(woken),
+            ipi <- Lock::new(Class::Ipi, ipi::Core::new()),
+            pc: AtomicU64::new(0),
+            mp_state: AtomicU32::new(b::KVM_MP_STATE_RUNNABLE),
+            msgint: AtomicBool::new(false),
+            counters_lent: AtomicBool::new(false),
+        })
+    }
+
+    /// The VM, which outlives its vCPUs.
+    #[inline]
+    pub(crate) fn vm(&self) -> &Vm {
+        self.vm
+    }
+
+    /// Its number, for events.
+    #[cfg(CONFIG_TRACEPOINTS)]
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The guest's program counter. Interrupt handlers on the CPU where the vCPU is
+    /// loaded read it for perf.
+    #[inline]
+    pub(crate) fn pc(&self) -> u64 {
+        self.pc.load(Relaxed)
+    }
+
+    /// KVM_MP_STATE_*. Threads other than the vCPU's own ask for a hint alone, whether
+    /// the vCPU is worth yielding to (kvm_vcpu_on_spin), and an old answer is one.
+    #[inline]
+    pub(crate) fn mp_state(&self) -> u32 {
+        self.mp_state.load(Relaxed)
+    }
+
+    /// Whether the guest has message interrupts. User space that sets CPUCFG and sends
+    /// a message from two threads at once has not said which comes first.
+    pub(crate) fn has_msgint(&self) -> bool {
+        self.msgint.load(Relaxed)
+    }
+
+    /// The performance counters are the guest's. Interrupt handlers on its CPU read it
+    /// (kvm_arch_pmi_in_guest).
+    #[inline]
+    pub(crate) fn counters_lent(&self) -> bool {
+        self.counters_lent.load(Relaxed)
+    }
+
+    /// Says so; on the CPU where the vCPU is loaded.
+    pub(crate) fn set_counters_lent(&self, lent: bool, _: IrqOff<'_>) {
+        self.counters_lent.store(lent, Relaxed);
+    }
+
+    /// Raises interrupt line `line` (a bit number of ESTAT.IS) at the next
+    /// entry. The caller kicks.
+    #[inline]
+    pub(crate) fn raise(&self, line: u32) {
+        self.interrupts.raise(line);
+    }
+
+    /// Lowers it.
+    #[inline]
+    pub(crate) fn lower(&self, line: u32) {
+        self.interrupts.lower(line);
+    }
+}
+
+impl Holder<'_> {
+    /// Sets the guest's program counter.
+    #[inline]
+    pub(crate) fn set_pc(&mut self, pc: u64) {
+        self.shared().pc.store(pc, Relaxed);
+    }
+}
+
+impl Parked<'_> {
+    /// Sets KVM_MP_STATE_*.
+    pub(crate) fn set_mp_state(&mut self, state: u32) {
+        self.shared().mp_state.store(state, Relaxed);
+    }
+
+    /// Says whether the guest has message interrupts.
+    pub(crate) fn set_msgint(&mut self, msgint: bool) {
+        self.shared().msgint.store(msgint, Relaxed);
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! vCPUs by a number, for any thread without a lock.
+
+use core::ptr::{from_ref, null_mut};
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use kernel::prelude::*;
+
+use crate::vcpu::shared::Shared;
+
+/// How many numbers there are: of vCPUs, and of guest CPUs (Linux KVM_MAX_PHYID).
+const NUMBERS: usize = 256;
+
+/// vCPUs by number. What was put in is taken out before it is freed, and it is freed
+/// with the VM only.
+pub(crate) struct VcpuTable(KVBox<[AtomicPtr<Shared>; NUMBERS]>);
+
+impl VcpuTable {
+    /// An empty one.
+    pub(crate) fn new() -> Result<Self> {
+        let table = KVBox::new_uninit(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
+        // SAFETY: All-zero bytes are null pointers.
+        Ok(Self(unsafe { table.assume_init() }))
+    }
+
+    /// The vCPU with `number`.
+    #[inline]
+    pub(crate) fn get(&self, number: usize) -> Option<&Shared> {
+        let vcpu = self.0.get(number)?.load(Ordering::Acquire);
+        // SAFETY: As the type says.
+        unsafe { vcpu.as_ref() }
+    }
+
+    /// Whether `number` is `vcpu`'s.
+    pub(crate) fn is(&self, number: usize, vcpu: &Shared) -> bool {
+        self.get(number)
+            .is_some_and(|found| core::ptr::eq(found, vcpu))
+    }
+
+    /// The number of `vcpu`.
+    pub(crate) fn number_of(&self, vcpu: &Shared) -> Option<u16> {
+        (0..)
+            .zip(self.0.iter())
+            .find_map(|(number, _)| self.is(usize::from(number), vcpu).then_some(number))
+    }
+
+    /// `vcpu` is complete, and has `number` from now on.
+    pub(crate) fn put(&self, number: usize, vcpu: &Shared) {
+        if let Some(place) = self.0.get(number) {
+            place.store(from_ref(vcpu).cast_mut(), Ordering::Release);
+        }
+    }
+
+    /// `vcpu` is being destroyed: nothing finds it any more.
+    pub(crate) fn remove(&self, vcpu: &Shared) {
+        for place in self.0.iter() {
+            let this = from_ref(vcpu).cast_mut();
+            let order = (Ordering::AcqRel, Ordering::Relaxed);
+            let _ = place.compare_exchange(this, null_mut(), order.0, order.1);
+        }
+    }
+}
