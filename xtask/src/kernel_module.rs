@@ -18,11 +18,11 @@ use crate::sources::Sources;
 use crate::toolroot::KERNEL_BUILD;
 
 /// The directories of the checkout that the module is made of.
-const SOURCES: &[&str] = &["kernel-module", "kvm-core", "la-arch"];
+pub(crate) const SOURCES: &[&str] = &["kernel-module", "kvm-core", "la-arch"];
 
 /// Where the copy is bound inside the root. A fixed place: the compilers write
 /// it into the module.
-const INSIDE: &str = "/kvm-la/module";
+pub(crate) const INSIDE: &str = "/kvm-la/module";
 
 /// The module for the KVM host's kernel; built if its sources, or that kernel,
 /// are not those of an earlier build.

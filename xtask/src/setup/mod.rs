@@ -295,7 +295,7 @@ pub(crate) fn workspace() -> Result<PathBuf> {
 }
 
 /// The lines of a package list without comments.
-fn packages(list: &str) -> Vec<String> {
+pub(crate) fn packages(list: &str) -> Vec<String> {
     list.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|line| !line.is_empty())
