@@ -119,11 +119,7 @@ pub(crate) fn make(
 
             let mut host = Archive::create(&dir.join("host-distribution.cpio"))?;
             host.base(&busybox, HOST_INIT)?;
-<<<<<<< HEAD
-            host.modules(distribution)?;
-=======
             host.modules(&distribution.modules()?)?;
->>>>>>> 46f0d09 (xtask: dist linux-image: a kernel package of the distribution's configuration (not run yet))
             host.finish()?;
 
             for (name, with_modules) in [("guest.cpio", false), ("guest-distribution.cpio", true)] {
@@ -133,7 +129,7 @@ pub(crate) fn make(
                     guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
                 }
                 if with_modules {
-                    guest.modules(distribution)?;
+                    guest.modules(&distribution.modules()?)?;
                 }
                 guest.finish()?;
             }
@@ -219,15 +215,6 @@ impl Archive {
         self.file("init", PROGRAM, init.as_bytes())
     }
 
-<<<<<<< HEAD
-    /// The drivers of the distribution's kernel, and the order to load them in.
-    fn modules(&mut self, distribution: &DistributionKernel) -> Result<()> {
-        self.directory("modules")?;
-        let mut order = String::new();
-        for module in distribution.modules()? {
-            let name = module.file_name().unwrap_or_default().to_string_lossy();
-            self.file(&format!("modules/{name}"), DATA, &fs::read(&module)?)?;
-=======
     /// Modules, and a file that names them in their order.
     fn modules(&mut self, modules: &[PathBuf]) -> Result<()> {
         self.directory("modules")?;
@@ -237,7 +224,6 @@ impl Archive {
             let data =
                 fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
             self.file(&format!("modules/{name}"), DATA, &data)?;
->>>>>>> 46f0d09 (xtask: dist linux-image: a kernel package of the distribution's configuration (not run yet))
             order.push_str(&name);
             order.push('\n');
         }

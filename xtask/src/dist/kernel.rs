@@ -14,6 +14,7 @@ use crate::cache::{Cache, Key};
 use crate::cargo::LOONG64;
 use crate::kernel_module;
 use crate::progress::Step;
+use crate::setup::KernelOption;
 use crate::setup::{self, MAKE_VARIABLES, Products, workspace};
 use crate::sources::Sources;
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE};
@@ -40,7 +41,7 @@ pub(super) enum Modules {
 pub(super) fn contents(dist: &Dist, modules: Modules) -> Result<Contents> {
     // Hours under a lock of its own.
     let cache = dist.cache.apart("kernel")?;
-    let dir = make(&setup::products()?, &cache, modules)?;
+    let dir = make(&setup::products(KernelOption::default())?, &cache, modules)?;
     let root = dir.join("root");
     let release = fs::read_to_string(dir.join("release"))?;
     let mut contents = Contents {

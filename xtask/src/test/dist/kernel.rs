@@ -17,7 +17,7 @@ use crate::test::report::Verdict;
 
 const PACKAGE: &str = "linux-image:minimal";
 
-const SCRIPT: &str = include_str!("../../../guest/dist-kernel");
+const SCRIPT: &str = include_str!("../../../../tests/guest/dist-kernel");
 
 /// The drivers that a simulated machine needs before its first file system.
 const DRIVERS: &[&str] = &[
