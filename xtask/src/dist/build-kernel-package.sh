@@ -16,6 +16,8 @@ cp $out/config .config
 # build would make each package another. Under lockdown Linux loads none of them.
 set_options --module KVM --set-str LOCALVERSION -kvm-la \
     --disable MODULE_SIG_ALL --set-str MODULE_SIG_KEY '' --set-str SYSTEM_TRUSTED_KEYS ''
+# The root with the compilers has no zstd; EFI unpacks gzip as well.
+set_options --disable KERNEL_ZSTD --enable KERNEL_GZIP
 if [ -e $out/modules ]; then
     set_options --disable DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT --enable DEBUG_INFO_NONE
 fi
