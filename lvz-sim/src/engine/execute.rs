@@ -3,8 +3,8 @@
 //! Execution of one CPU.
 
 use super::code::{Block, CodeCache};
-use crate::cpu::Cpu;
-use crate::isa::{Decoder, Step, Stop};
+use crate::cpu::{Cpu, Step, Stop};
+use crate::isa::Decoder;
 use crate::mem::Bus;
 use crate::mmu::Access;
 use la_arch::Exception;

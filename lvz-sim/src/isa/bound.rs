@@ -3,8 +3,7 @@
 //! Bound-checking accesses and assertions (Volume 1, 2.2.6 and 2.2.10).
 
 use super::operand::{Datum, load, store};
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::{Bus, Value};
 use la_arch::Exception;
 use la_arch::insn::bound as enc;

@@ -3,9 +3,10 @@
 //! Unit tests of the floating-point handlers: what they do to registers, flags, FCSR and memory.
 //! What they compute is tested with [`crate::fp`].
 
+use super::all;
 use super::testing::{Machine, PC, RD, RJ, RK, entry};
-use super::{Ends, Group, Op, Step, Stop, all};
 use crate::cpu::{Cpu, VReg};
+use crate::cpu::{Ends, Group, Op, Step, Stop};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::number::EUEN;

@@ -3,8 +3,7 @@
 //! Virtualization instructions (`docs/lvz.md` chapter 4).
 
 use super::privileged::exchange;
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::insn::lvz as enc;

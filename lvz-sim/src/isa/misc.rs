@@ -3,8 +3,7 @@
 //! System calls, barriers and the stable counter (Volume 1, 2.2.8 and 2.2.10).
 
 use super::operand::word;
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::insn::integer as enc;

@@ -3,8 +3,7 @@
 //! Privileged instructions (Volume 1, chapter 4), `cpucfg` and `dbcl`, with
 //! what guest mode makes of them (`docs/lvz.md` 3.3 and 7.4).
 
-use super::{Group, Op, Step, Stop};
-use crate::cpu::{Cpu, CsrClass, Reading};
+use crate::cpu::{Cpu, CsrClass, Group, Op, Reading, Step, Stop};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::number;

@@ -5,8 +5,9 @@
 
 use super::lane::{Lane, read, write};
 use crate::cpu::{Cpu, VReg};
+use crate::cpu::{Group, Op, Step, Stop};
+use crate::isa;
 use crate::isa::testing::{self, entry};
-use crate::isa::{self, Group, Op, Step, Stop};
 use crate::mem::Bus;
 use la_arch::csr::number::EUEN;
 use la_arch::insn::{Encoding, lsx};
