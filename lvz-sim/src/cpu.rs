@@ -5,7 +5,9 @@
 
 mod access;
 mod csr_access;
+mod csr_class;
 mod csr_file;
+mod csr_numbers;
 mod gates;
 mod guest_mode;
 mod interrupt;
@@ -16,8 +18,10 @@ mod readings;
 mod timer;
 mod trap;
 
-pub use csr_access::CsrClass;
+pub use csr_access::Via;
+pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
+use csr_file::{Csrs, Stale};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
@@ -29,6 +33,7 @@ use crate::mmu::{SoftTlb, Tlb};
 use crate::platform::CpuLines;
 use crate::stats::CpuStats;
 use crate::trace::Trace;
+use crate::world::World;
 use std::sync::Arc;
 
 /// A 128-bit vector register; element 0 of the low half is the
@@ -55,12 +60,7 @@ pub struct Cpu {
     pub id: usize,
     /// What it implements.
     pub model: Arc<Model>,
-    /// In guest mode (GSTAT.VM).
-    pub vm: bool,
-    /// Root CSRs.
-    pub root: CsrFile,
-    /// Guest CSRs (GCSRs).
-    pub guest: CsrFile,
+    csrs: Csrs,
     /// Countdown timers of root and guest.
     pub timers: [Timer; 2],
     /// The TLB as software knows it.
@@ -113,9 +113,7 @@ impl Cpu {
             fcc: 0,
             fcsr: 0,
             id,
-            vm: false,
-            root: CsrFile::after_reset(&model, id),
-            guest: CsrFile::after_reset(&model, id),
+            csrs: Csrs::after_reset(&model, id),
             timers: [Timer::default(), Timer::default()],
             tlb: Tlb::new(id as u64),
             idle: false,
@@ -135,11 +133,10 @@ impl Cpu {
             calls: None,
             model,
         };
-        cpu.root.reset_lvz(&cpu.model);
         if cpu.reads(Reading::ResetOnes) {
             cpu.reset_to_ones();
         }
-        cpu.mode_changed();
+        cpu.settle();
         cpu
     }
 
@@ -188,22 +185,6 @@ impl Cpu {
         Err(Stop::Jump)
     }
 
-    /// The CSR file in force: the guest's in guest mode, else root's.
-    #[inline(always)]
-    pub fn csr(&self) -> &CsrFile {
-        if self.vm { &self.guest } else { &self.root }
-    }
-
-    /// The CSR file in force, to change.
-    #[inline(always)]
-    pub fn csr_mut(&mut self) -> &mut CsrFile {
-        if self.vm {
-            &mut self.guest
-        } else {
-            &mut self.root
-        }
-    }
-
     /// Simulated time in nanoseconds: an instruction takes one. Exact for
     /// instructions that have called [`Cpu::executing`], else that of the
     /// start of the block.
@@ -226,12 +207,28 @@ impl Cpu {
         self.csr().misc().va32l() >> self.plv & 1 != 0
     }
 
-    /// To be called after CRMD, EUEN, ASID, DMW, MISC, GSTAT or GTLBC changed
-    /// and after switches between root and guest: recomputes what is derived
-    /// from them and has pending interrupts looked at.
-    pub(crate) fn mode_changed(&mut self) {
-        let crmd = self.csr().crmd();
-        self.plv = crmd.plv() as u8;
+    /// Derives anew what is out of date since a CSR or the mode changed. The
+    /// engine calls it between blocks; an instruction that changes such a CSR
+    /// ends its block.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if !self.settled() {
+            self.derive();
+        }
+    }
+
+    #[cold]
+    fn derive(&mut self) {
+        let stale = self.take_stale();
+        if stale.contains(Stale::LOOKUPS) {
+            self.soft.clear();
+        }
+        for world in World::ALL {
+            if stale.contains(Stale::windows(world)) {
+                self.select_windows(world);
+            }
+        }
+        self.plv = self.csr().crmd().plv() as u8;
         self.pc_mask = match self.narrow_addresses() {
             true => u64::from(u32::MAX),
             false => u64::MAX,
@@ -240,7 +237,6 @@ impl Cpu {
         self.pc &= self.pc_mask;
         self.gates = gates::Gates::of(self);
         self.select_context();
-        self.attention = true;
     }
 }
 
@@ -249,7 +245,7 @@ impl std::fmt::Debug for Cpu {
         f.debug_struct("Cpu")
             .field("id", &self.id)
             .field("pc", &format_args!("{:#x}", self.pc))
-            .field("vm", &self.vm)
+            .field("world", &self.world())
             .finish_non_exhaustive()
     }
 }

@@ -17,3 +17,4 @@ pub mod run;
 pub mod snapshot;
 pub mod stats;
 pub mod trace;
+pub mod world;

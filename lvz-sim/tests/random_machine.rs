@@ -5,7 +5,7 @@
 //! mode. A panic is the failure (overflow checks are on in test builds).
 
 use la_arch::insn::Encoding;
-use lvz_sim::cpu::Model;
+use lvz_sim::cpu::{Model, Via};
 use lvz_sim::engine::{Machine, RunEnd};
 use lvz_sim::isa;
 use lvz_sim::mem::Ram;
@@ -74,8 +74,11 @@ fn machine(random: &mut Random, encodings: &[&Encoding]) -> Machine {
         for number in 0..0x190u16 {
             if random.next().is_multiple_of(3) {
                 let value = random.address();
-                let guest = random.next().is_multiple_of(2);
-                machine.cpus[i].csr_write(&mut machine.bus, guest, number, value, guest);
+                let via = match random.next().is_multiple_of(2) {
+                    true => Via::Gcsr,
+                    false => Via::Csr,
+                };
+                machine.cpus[i].csr_write(&mut machine.bus, via, number, value);
             }
         }
     }

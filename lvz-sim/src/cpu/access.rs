@@ -49,15 +49,14 @@ impl Cpu {
     #[inline(always)]
     pub fn modify<T: Value>(&mut self, bus: &mut Bus, va: u64, f: impl FnOnce(T) -> T) -> Step<T> {
         self.require_aligned::<T>(va)?;
-        self.data_address(va, true)?;
+        self.data_address(va, Access::Store)?;
         let old = self.load::<T>(bus, va)?;
         self.store(bus, va, f(old))?;
         Ok(old)
     }
 
     /// Physical address of a load or store.
-    pub(super) fn data_address(&mut self, va: u64, store: bool) -> Step<u64> {
-        let access = if store { Access::Store } else { Access::Load };
+    pub(super) fn data_address(&mut self, va: u64, access: Access) -> Step<u64> {
         Ok(self.translate(va, access)?.pa)
     }
 

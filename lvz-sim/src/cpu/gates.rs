@@ -29,9 +29,9 @@ pub(super) struct Gates {
 
 impl Gates {
     pub(super) fn of(cpu: &Cpu) -> Self {
-        let root = cpu.root.euen();
+        let root = cpu.root().euen();
         let own = cpu.csr().euen();
-        let gate = |own: bool, root: bool| match (own, root || !cpu.vm) {
+        let gate = |own: bool, root: bool| match (own, root || !cpu.in_guest()) {
             (false, _) => Gate::Disabled,
             (true, false) => Gate::DisabledByRoot,
             (true, true) => Gate::Open,
@@ -40,7 +40,7 @@ impl Gates {
             fp: gate(own.fpe(), root.fpe()),
             lsx: gate(own.sxe(), root.sxe()),
             // GCFG.TOPI has a guest's privileged instructions exit.
-            privileged: gate(cpu.plv == 0, !cpu.root.gcfg().topi()),
+            privileged: gate(cpu.plv == 0, !cpu.root().gcfg().topi()),
         }
     }
 }

@@ -46,6 +46,7 @@ crate::insn_table! { Group::Integer;
 mod tests {
     use super::super::testing::{In, Machine, RJ};
     use super::enc;
+    use crate::world::World;
     use la_arch::Exception;
 
     #[test]
@@ -68,10 +69,8 @@ mod tests {
     #[test]
     fn the_counter_has_halves_and_an_id() {
         let mut machine = Machine::new();
-        machine
-            .cpu
-            .root
-            .set_raw(la_arch::csr::number::TID, 0x8000_0003);
+        let tid = la_arch::csr::number::TID;
+        machine.cpu.put_csr(World::Root, tid, 0x8000_0003);
         // Some three years of simulated time.
         machine.cpu.time_offset = 1 << 56 | 0xdead_beef;
         let mut read = |encoding| {

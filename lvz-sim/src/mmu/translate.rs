@@ -100,7 +100,7 @@ impl Cpu {
             Ok(mapping) => mapping,
             Err(fault) => return Err(self.record(fault, access, va, false)),
         };
-        if !self.vm {
+        if !self.in_guest() {
             return Ok(first);
         }
         self.guest_physical(first.pa, access).map(|second| Mapping {
@@ -114,13 +114,13 @@ impl Cpu {
     pub(super) fn guest_physical(&mut self, gpa: u64, access: Access) -> Step<Mapping> {
         let tag = Tag {
             kind: Kind::Stage2,
-            gid: self.root.gtlbc().tgid() as u8,
-            asid: self.root.asid().asid() as u16,
+            gid: self.root().gtlbc().tgid() as u8,
+            asid: self.root().asid().asid() as u16,
             any_asid: self.any_asid(Kind::Stage2),
         };
         // Root's background privilege level counts, not the guest's (M-5).
-        let plv = self.root.crmd().plv() as u8;
-        let mapped = self.look_up(&tag, &self.root, gpa, access, plv);
+        let plv = self.root().crmd().plv() as u8;
+        let mapped = self.look_up(&tag, self.root(), gpa, access, plv);
         mapped.map_err(|fault| self.record(fault, access, gpa, true))
     }
 
@@ -132,7 +132,7 @@ impl Cpu {
     fn record(&mut self, fault: Fault, access: Access, address: u64, to_root: bool) -> Stop {
         let (exception, refill) = match fault {
             Fault::Refill => {
-                let kind = match (self.vm, to_root) {
+                let kind = match (self.in_guest(), to_root) {
                     (false, _) => Kind::Host,
                     (true, false) => Kind::Stage1,
                     (true, true) => Kind::Stage2,
@@ -186,8 +186,8 @@ impl Cpu {
         if (va as i64) << unused >> unused != va as i64 {
             return Err(Fault::Address);
         }
-        let (kind, gid) = match (self.vm, self.root_lookup_gid()) {
-            (true, _) => (Kind::Stage1, self.root.gstat().gid() as u8),
+        let (kind, gid) = match (self.in_guest(), self.root_lookup_gid()) {
+            (true, _) => (Kind::Stage1, self.root().gstat().gid() as u8),
             (false, 0) => (Kind::Host, 0),
             (false, gid) => (Kind::Stage2, gid),
         };
