@@ -8,6 +8,8 @@ mod csr_access;
 mod csr_class;
 mod csr_file;
 mod csr_numbers;
+#[cfg(test)]
+mod derived_tests;
 mod gates;
 mod guest_mode;
 mod interrupt;

@@ -9,6 +9,7 @@ pub mod cpu;
 pub mod engine;
 pub mod fp;
 pub mod isa;
+mod map;
 pub mod mem;
 pub mod mmu;
 pub mod platform;

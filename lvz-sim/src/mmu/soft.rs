@@ -9,6 +9,7 @@
 //! bit for bit as the original).
 
 use super::PAGE_MASK;
+use super::translate::Perms;
 
 /// Number of slots, a power of two.
 const SLOTS: usize = 2048;
@@ -115,15 +116,15 @@ impl SoftTlb {
         (slot.fetch == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
     }
 
-    /// Remembers a page; returns the slot. `perms` are read, write, fetch.
-    pub(super) fn fill(&mut self, va: u64, context: u64, offset: usize, perms: [bool; 3]) -> u16 {
+    /// Remembers a page with what it allows; returns the slot.
+    pub(super) fn fill(&mut self, va: u64, context: u64, offset: usize, perms: Perms) -> u16 {
         let i = index(va, context);
         let tag = tag(va, context);
-        let pick = |allowed: bool| if allowed { tag } else { NONE };
+        let pick = |allowed| if perms.contains(allowed) { tag } else { NONE };
         self.slots[i] = Slot {
-            read: pick(perms[0]),
-            write: pick(perms[1]),
-            fetch: pick(perms[2]),
+            read: pick(Perms::READ),
+            write: pick(Perms::WRITE),
+            fetch: pick(Perms::FETCH),
             offset: offset & !(PAGE_MASK as usize),
         };
         i as u16

@@ -204,13 +204,13 @@ fn random_accesses() {
     };
     let mut platform = Platform::new(config, ram.clone()).unwrap();
     let blocks = [
-        (PCH_PIC_BASE, PCH_PIC_SIZE),
-        (PM_BASE, PM_SIZE + RTC_SIZE),
+        Device::PchPic.registers(),
+        (PM_BASE, 2 * Device::Rtc.registers().1),
         (POWER_BASE - 4, 12),
         (VIRTIO_BASE, 7 * VIRTIO_STRIDE),
-        (UART_BASE - 8, UART_SPAN + 16),
+        (UART_BASE - 8, UARTS as u64 * UART_SIZE + 16),
         (PCH_MSI_BASE - 8, 24),
-        (ISA_IO_BASE, ISA_IO_SIZE + 8),
+        (LEGACY_IO_BASE, Device::LegacyIo.registers().1 + 8),
         (0, u64::MAX),
     ];
     let mut state = 7;
