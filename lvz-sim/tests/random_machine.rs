@@ -10,21 +10,20 @@ use lvz_sim::engine::{Machine, RunEnd};
 use lvz_sim::isa;
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 const MEMORY: u64 = 16 << 20;
 /// Part of the memory that is filled with instructions.
 const CODE: usize = 256 << 10;
 const INSTRUCTIONS: u64 = 40_000;
 
-/// A small generator, so that a seed says everything (SplitMix64).
-struct Random(u64);
+/// A generator, so that a seed says everything.
+struct Random(SplitMix64);
 
 impl Random {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        self.0.next_u64()
     }
 
     /// Often an address in memory, sometimes anything.
@@ -95,7 +94,7 @@ fn random_instructions_do_not_stop_the_simulator() {
         .unwrap_or(150);
     let mut executed = 0;
     for seed in 0..seeds {
-        let mut random = Random(seed);
+        let mut random = Random(SplitMix64::seed_from_u64(seed));
         let mut machine = machine(&mut random, &encodings);
         let end = machine.run(INSTRUCTIONS);
         executed += machine.instructions();

@@ -4,9 +4,10 @@
 
 use super::{FIRMWARE_END, Span};
 use crate::map::{self, Device};
-use crate::platform::virtio::splitmix64;
 use crate::platform::{Platform, power};
 use la_arch::iocsr::EIOINTC_BASE;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use vm_fdt::{Error, FdtReserveEntry, FdtWriter, FdtWriterNode};
 
 /// Interrupt type "level, active high" of the device tree binding.
@@ -107,9 +108,9 @@ fn chosen(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
         fdt.property_u64("linux,initrd-end", initrd.end())?;
     }
     // Another sequence than that of the entropy device.
-    let mut state = !machine.platform.seed();
+    let mut random = SplitMix64::seed_from_u64(!machine.platform.seed());
     let seed: Vec<u8> = (0..8)
-        .flat_map(|_| splitmix64(&mut state).to_le_bytes())
+        .flat_map(|_| random.next_u64().to_le_bytes())
         .collect();
     fdt.property("rng-seed", &seed)?;
     fdt.end_node(node)

@@ -7,6 +7,8 @@ use super::*;
 use crate::map::HIGH_RAM_BASE;
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::io::Write as _;
 use tempfile::NamedTempFile;
 use vm_memory::Bytes;
@@ -454,7 +456,7 @@ fn damaged_files_never_panic() {
         zboot("zstd", &zstd(&pe())),
         gzip(&elf()),
     ];
-    let mut state = 1;
+    let mut generator = SplitMix64::seed_from_u64(1);
     for original in &originals {
         for length in 0..original.len() {
             try_image(original[..length].to_vec());
@@ -469,7 +471,7 @@ fn damaged_files_never_panic() {
         for _ in 0..2000 {
             let mut bytes = original.clone();
             for _ in 0..4 {
-                let random = crate::platform::virtio::splitmix64(&mut state);
+                let random = generator.next_u64();
                 let at = (random >> 8) as usize % bytes.len();
                 bytes[at] = random as u8;
             }

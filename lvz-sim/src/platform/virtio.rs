@@ -12,13 +12,14 @@ mod port;
 mod share;
 
 pub(crate) use block::Block;
-pub(crate) use entropy::{Entropy, splitmix64};
+pub(crate) use entropy::Entropy;
 pub(crate) use net::Network;
 pub(crate) use port::Port;
 pub(crate) use share::Share;
 
 use super::PlatformError;
 use super::console::HostConsole;
+use rand_xoshiro::SplitMix64;
 use serde::{Deserialize, Serialize};
 use std::os::fd::BorrowedFd;
 use vm_memory::bitmap::{AtomicBitmap, BS};
@@ -113,8 +114,8 @@ pub(crate) enum DeviceState {
     Block(disk::DiskState),
     /// A console: input that was not yet delivered.
     Console(Vec<u8>),
-    /// An entropy source: the generator's state.
-    Entropy(u64),
+    /// An entropy source.
+    Entropy(SplitMix64),
     /// A shared directory, not mounted.
     Share,
     /// A network device.

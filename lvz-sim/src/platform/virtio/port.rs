@@ -7,6 +7,7 @@ use crate::platform::PlatformError;
 use crate::platform::console::HostConsole;
 use std::io::{Read, Write};
 use std::os::fd::BorrowedFd;
+use virtio_bindings::virtio_ids::VIRTIO_ID_CONSOLE;
 
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
@@ -34,7 +35,7 @@ impl Port {
 
 impl VirtioDevice for Port {
     fn id(&self) -> u32 {
-        3
+        VIRTIO_ID_CONSOLE
     }
 
     fn queues(&self) -> &'static [u16] {

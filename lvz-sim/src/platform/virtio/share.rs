@@ -13,6 +13,7 @@ use p9::Server;
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use virtio_bindings::virtio_ids::VIRTIO_ID_9P;
 
 /// Tag by which the directory is mounted:
 /// `mount -t 9p -o trans=virtio,version=9p2000.L share DIR`.
@@ -202,7 +203,7 @@ impl Share {
 
 impl VirtioDevice for Share {
     fn id(&self) -> u32 {
-        9
+        VIRTIO_ID_9P
     }
 
     fn features(&self) -> u64 {
