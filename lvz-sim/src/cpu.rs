@@ -54,35 +54,35 @@ pub struct Cpu {
     /// Vector and floating-point registers.
     pub vr: [VReg; 32],
     /// Floating-point condition flags, one a bit.
-    pub fcc: u8,
+    pub(crate) fcc: u8,
     /// FCSR0.
-    pub fcsr: u32,
+    pub(crate) fcsr: u32,
 
     /// This CPU's number (CSR.CPUID and what controllers know it by).
-    pub id: usize,
+    pub(crate) id: usize,
     /// What it implements.
-    pub model: Arc<Model>,
+    pub(crate) model: Arc<Model>,
     csrs: Csrs,
     /// Countdown timers of root and guest.
-    pub timers: [Timer; 2],
+    pub(crate) timers: [Timer; 2],
     /// The TLB as software knows it.
-    pub tlb: Tlb,
+    pub(crate) tlb: Tlb,
     /// Waiting in `idle`.
-    pub idle: bool,
+    pub(crate) idle: bool,
     /// Instructions that ended so far (retired or trapped), up to the block
     /// that is being executed.
-    pub icount: u64,
+    pub(crate) icount: u64,
     /// Instructions of the running block that have ended, for those
     /// instructions that need the time exactly ([`Cpu::executing`]).
     pub(crate) inside: u64,
     /// Added to `icount` it gives the time in nanoseconds; grows by the time
     /// spent idle.
-    pub time_offset: u64,
+    pub(crate) time_offset: u64,
     /// The latest time in nanoseconds that this CPU knows to be past because
     /// another has read it from the counter; its own may be behind.
     pub(crate) counter_seen: u64,
     /// Interrupt inputs as the interrupt controllers last set them.
-    pub lines: CpuLines,
+    pub(crate) lines: CpuLines,
 
     /// Cache of translations; never architecturally visible.
     pub(crate) soft: SoftTlb,
@@ -97,16 +97,16 @@ pub struct Cpu {
     pub(crate) pc_mask: u64,
     gates: gates::Gates,
     /// What is written to standard error.
-    pub trace: Trace,
+    pub(crate) trace: Trace,
     /// What is being counted about guest exits.
-    pub stats: CpuStats,
+    pub(crate) stats: CpuStats,
     /// System calls that are written down, if wanted.
-    pub calls: Option<Box<Calls>>,
+    pub(crate) calls: Option<Box<Calls>>,
 }
 
 impl Cpu {
     /// A CPU after reset (Volume 1, 6.3: direct address mode, PLV0, interrupts
-    /// off); its program counter is set by whoever boots it.
+    /// off). The loader sets its program counter.
     pub fn new(id: usize, model: Arc<Model>) -> Self {
         let mut cpu = Cpu {
             gpr: [0; 32],
@@ -151,7 +151,7 @@ impl Cpu {
 
     /// General register `r`.
     #[inline(always)]
-    pub fn get(&self, r: u8) -> u64 {
+    pub(crate) fn get(&self, r: u8) -> u64 {
         self.gpr[(r & 31) as usize]
     }
 
@@ -164,7 +164,7 @@ impl Cpu {
 
     /// Address of the instruction `op`, which is being executed.
     #[inline(always)]
-    pub fn pc_of(&self, op: &Op) -> u64 {
+    pub(crate) fn pc_of(&self, op: &Op) -> u64 {
         // While a block runs, `pc` is the address of its first instruction.
         self.pc.wrapping_add(u64::from(op.idx) * 4)
     }
@@ -172,7 +172,7 @@ impl Cpu {
     /// What an instruction that computes with the program counter writes to a
     /// register: in 32-bit address mode the low half, sign-extended.
     #[inline(always)]
-    pub fn pc_result(&self, value: u64) -> u64 {
+    pub(crate) fn pc_result(&self, value: u64) -> u64 {
         if self.pc_mask == u64::MAX {
             value
         } else {
@@ -182,7 +182,7 @@ impl Cpu {
 
     /// Ends the block and continues at `target`: `return cpu.jump(target);`
     #[inline(always)]
-    pub fn jump(&mut self, target: u64) -> Step {
+    pub(crate) fn jump(&mut self, target: u64) -> Step {
         self.pc = target & self.pc_mask;
         Err(Stop::Jump)
     }
@@ -191,7 +191,7 @@ impl Cpu {
     /// instructions that have called [`Cpu::executing`], else that of the
     /// start of the block.
     #[inline(always)]
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.icount
             .wrapping_add(self.inside)
             .wrapping_add(self.time_offset)

@@ -4,23 +4,23 @@
 //! physical address that is not memory. `docs/platform.md` has the map.
 
 mod config;
-pub mod console;
-pub mod eiointc;
+pub(crate) mod console;
+pub(crate) mod eiointc;
 mod error;
 pub(crate) mod field;
-pub mod iocsr;
-pub mod ipi;
-pub mod net;
+pub(crate) mod iocsr;
+pub(crate) mod ipi;
+pub(crate) mod net;
 mod pch_pic;
-pub mod power;
+pub(crate) mod power;
 mod registers;
 mod rtc;
 mod state;
-pub mod terminal;
+pub(crate) mod terminal;
 #[cfg(test)]
 mod tests;
 mod uart;
-pub mod virtio;
+pub(crate) mod virtio;
 mod wait;
 
 use crate::map::{Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};

@@ -4,7 +4,7 @@
 
 /// Whose a mode, a CSR file, a timer or an LL bit is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum World {
+pub(crate) enum World {
     /// The host's: what a CPU without LVZ has.
     #[default]
     Root,

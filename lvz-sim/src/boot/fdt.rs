@@ -29,19 +29,16 @@ mod phandle {
     pub(super) const CPU: u32 = 16;
 }
 
-/// What the tree describes.
 pub(crate) struct Machine<'a> {
-    /// Devices and CPUs.
     pub(crate) platform: &'a Platform,
-    /// Memory.
+    /// Lowest first.
     pub(crate) memory: &'a [Span],
-    /// Kernel command line.
     pub(crate) command_line: &'a str,
     /// Where the initial RAM disk is.
     pub(crate) initrd: Option<Span>,
 }
 
-/// Writes the tree.
+/// The flattened tree, version 17.
 pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     let firmware = FdtReserveEntry::new(0, FIRMWARE_END)?;
     let mut fdt = FdtWriter::new_with_mem_reserv(&[firmware])?;

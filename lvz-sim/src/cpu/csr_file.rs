@@ -29,7 +29,7 @@ macro_rules! typed {
         $(
             $(#[$meta])*
             #[inline(always)]
-            pub fn $get(&self) -> $t {
+            pub(crate) fn $get(&self) -> $t {
                 <$t>::from(self.raw(<$t>::NUMBER))
             }
         )*
@@ -56,40 +56,26 @@ impl CsrFile {
 
     /// The stored value of register `n`, zero where there is none.
     #[inline(always)]
-    pub fn raw(&self, n: u16) -> u64 {
+    pub(crate) fn raw(&self, n: u16) -> u64 {
         self.regs.get(n as usize).copied().unwrap_or(0)
     }
 
     typed! {
-        /// CRMD.
         crmd: Crmd;
-        /// PRMD.
         prmd: Prmd;
-        /// EUEN.
         euen: Euen;
-        /// MISC.
         misc: Misc;
-        /// ECFG.
         ecfg: Ecfg;
         /// ESTAT as latched, without interrupt lines.
         estat: Estat;
-        /// ASID.
         asid: Asid;
-        /// PWCL.
         pwcl: Pwcl;
-        /// PWCH.
         pwch: Pwch;
-        /// STLBPS.
         stlbps: StlbPs;
-        /// RVACFG.
         rvacfg: RvaCfg;
-        /// TCFG.
         tcfg: Tcfg;
-        /// TLBRERA.
         tlbrera: TlbrEra;
-        /// TLBRPRMD.
         tlbrprmd: TlbrPrmd;
-        /// MERRCTL.
         merrctl: MerrCtl;
         /// GTLBC; meaningful in the root file.
         gtlbc: Gtlbc;
@@ -103,7 +89,7 @@ impl CsrFile {
 }
 
 /// A typed register that knows its number.
-pub trait Register: Into<u64> {
+pub(crate) trait Register: Into<u64> {
     /// The CSR number.
     const NUMBER: u16;
 }
@@ -196,37 +182,37 @@ impl Csrs {
 impl Cpu {
     /// Root or guest mode.
     #[inline(always)]
-    pub fn world(&self) -> World {
+    pub(crate) fn world(&self) -> World {
         self.csrs.world
     }
 
     /// Whether the CPU is in guest mode (GSTAT.VM).
     #[inline(always)]
-    pub fn in_guest(&self) -> bool {
+    pub(crate) fn in_guest(&self) -> bool {
         self.csrs.world == World::Guest
     }
 
     /// The CSR file of `world`.
     #[inline(always)]
-    pub fn file(&self, world: World) -> &CsrFile {
+    pub(crate) fn file(&self, world: World) -> &CsrFile {
         &self.csrs.files[world.index()]
     }
 
     /// Root's CSR file.
     #[inline(always)]
-    pub fn root(&self) -> &CsrFile {
+    pub(crate) fn root(&self) -> &CsrFile {
         self.file(World::Root)
     }
 
     /// The guest's CSR file (GCSRs).
     #[inline(always)]
-    pub fn guest(&self) -> &CsrFile {
+    pub(crate) fn guest(&self) -> &CsrFile {
         self.file(World::Guest)
     }
 
     /// The CSR file in force: the guest's in guest mode, else root's.
     #[inline(always)]
-    pub fn csr(&self) -> &CsrFile {
+    pub(crate) fn csr(&self) -> &CsrFile {
         self.file(self.csrs.world)
     }
 

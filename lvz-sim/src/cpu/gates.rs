@@ -49,7 +49,7 @@ impl Cpu {
     /// Checks that floating point is enabled (EUEN.FPE of the mode in force,
     /// and of root in guest mode), else raises FPD.
     #[inline(always)]
-    pub fn require_fp(&mut self) -> Step {
+    pub(crate) fn require_fp(&mut self) -> Step {
         if self.gates.fp == Gate::Open {
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl Cpu {
 
     /// The same for LSX (EUEN.SXE, SXD).
     #[inline(always)]
-    pub fn require_lsx(&mut self) -> Step {
+    pub(crate) fn require_lsx(&mut self) -> Step {
         if self.gates.lsx == Gate::Open {
             return Ok(());
         }
@@ -68,7 +68,7 @@ impl Cpu {
     /// Checks that the CPU is at PLV0, else raises IPE; where root wants to see
     /// a guest's privileged instructions (GCFG.TOPI), raises GSPR.
     #[inline(always)]
-    pub fn require_plv0(&mut self) -> Step {
+    pub(crate) fn require_plv0(&mut self) -> Step {
         match self.gates.privileged {
             Gate::Open => Ok(()),
             Gate::Disabled => Err(self.raise(Exception::IPE)),

@@ -15,7 +15,7 @@ use la_arch::csr::Llbctl;
 
 impl Cpu {
     /// `ll.*`: loads and sets the LL bit with the address.
-    pub fn load_linked<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+    pub(crate) fn load_linked<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         self.require_aligned::<T>(va)?;
         let value = self.load::<T>(bus, va)?;
         let line = self.data_address(va, Access::Load)? >> 6;
@@ -24,7 +24,12 @@ impl Cpu {
     }
 
     /// `sc.*`: stores if the reservation still holds; returns whether it did.
-    pub fn store_conditional<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step<bool> {
+    pub(crate) fn store_conditional<T: Value>(
+        &mut self,
+        bus: &mut Bus,
+        va: u64,
+        value: T,
+    ) -> Step<bool> {
         self.require_aligned::<T>(va)?;
         // Permission is checked even if the store will not be done: a page
         // fault must not depend on the reservation.

@@ -57,7 +57,7 @@ impl Timer {
 impl Cpu {
     /// The tick that the timers are at: the CPU's own, or a later one that it has
     /// read. A timer that expired only when the CPU's own time gets there would be
-    /// late for who looks at the counter.
+    /// late for software that looks at the counter.
     fn tick(&self) -> u64 {
         self.now().max(self.counter_seen) / NS_PER_TICK
     }
@@ -101,7 +101,7 @@ impl Cpu {
         self.attention = true;
     }
 
-    /// TVAL.
+    /// TVAL, in ticks.
     pub(super) fn timer_value(&self, world: World) -> u64 {
         self.timers[world.index()].remaining(self.tick(), self.counts_on(world))
     }
@@ -160,14 +160,10 @@ impl Cpu {
     /// The stable counter as `rdtime` reads it: the crystal's ticks, plus CNTC
     /// and in guest mode GCNTC and the guest's CNTC (`docs/lvz.md` T-1, Q-17).
     ///
-    /// All CPUs read one counter. As they have their turns one after the other, a
-    /// CPU may be behind what an earlier one has read in the same round: it reads
-    /// that again, as time must not go back for a thread that moves.
-    ///
     /// # Errors
     /// IPE if MISC.DRDTL forbids it at this privilege level; GSPR to root if
     /// GCFG.TOTI says so.
-    pub fn stable_counter(&mut self, bus: &mut Bus, op: &Op) -> Step<u64> {
+    pub(crate) fn stable_counter(&mut self, bus: &mut Bus, op: &Op) -> Step<u64> {
         if self.plv != 0 && self.csr().misc().drdtl() >> self.plv & 1 != 0 {
             return Err(self.raise(Exception::IPE));
         }
@@ -189,7 +185,7 @@ impl Cpu {
     }
 
     /// The counter's identity, `rdtime`'s second result.
-    pub fn timer_id(&self) -> u64 {
+    pub(crate) fn timer_id(&self) -> u64 {
         self.csr().raw(number::TID)
     }
 }

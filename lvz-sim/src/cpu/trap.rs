@@ -38,7 +38,7 @@ impl Cpu {
     /// Records an exception without a bad address:
     /// `return Err(cpu.raise(Exception::INE));`
     #[cold]
-    pub fn raise(&mut self, exception: Exception) -> Stop {
+    pub(crate) fn raise(&mut self, exception: Exception) -> Stop {
         self.trap = Trap {
             exception,
             ..Trap::default()
@@ -48,7 +48,7 @@ impl Cpu {
 
     /// Records an exception with BADV: `return Err(cpu.raise_at(Exception::ALE, va));`
     #[cold]
-    pub fn raise_at(&mut self, exception: Exception, badv: u64) -> Stop {
+    pub(crate) fn raise_at(&mut self, exception: Exception, badv: u64) -> Stop {
         self.trap = Trap {
             exception,
             badv: Some(badv),
@@ -59,7 +59,7 @@ impl Cpu {
 
     /// Records an exception that root handles even if the guest caused it.
     #[cold]
-    pub fn raise_to_root(&mut self, exception: Exception) -> Stop {
+    pub(crate) fn raise_to_root(&mut self, exception: Exception) -> Stop {
         self.trap = Trap {
             exception,
             to_root: true,

@@ -61,8 +61,7 @@ impl SlotList {
     }
 }
 
-/// The cache.
-pub struct SoftTlb {
+pub(crate) struct SoftTlb {
     slots: Box<[Slot; SLOTS]>,
     /// Grows whenever a fetch translation may have been dropped.
     pub(crate) fetch_generation: u64,
@@ -87,7 +86,7 @@ fn tag(va: u64, context: u64) -> u64 {
 
 impl SoftTlb {
     /// Empty.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         SoftTlb {
             slots: Box::new([EMPTY; SLOTS]),
             fetch_generation: 0,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// What the machine has beside CPUs and memory.
 pub struct PlatformConfig {
-    /// Number of CPUs.
+    /// Number of CPUs, 1 to 16.
     pub cpus: usize,
     /// Unix time of the RTC at simulated time zero.
     pub epoch: i64,
@@ -22,9 +22,9 @@ pub struct PlatformConfig {
     pub console: Option<Box<dyn HostConsole>>,
     /// Block devices, in the order in which the machine sees them.
     pub drives: Vec<DriveConfig>,
-    /// A directory to share.
+    /// A directory of the host that the machine mounts by 9p.
     pub share: Option<PathBuf>,
-    /// The network device.
+    /// The link of the network device; without it there is none.
     pub net: Option<Net>,
 }
 

@@ -39,7 +39,6 @@ const ZERO_SEG_MAX: u32 = 16;
 /// Transfers go through a buffer of this size.
 const CHUNK: usize = 1 << 16;
 
-/// The device.
 #[derive(Debug)]
 pub(crate) struct Block {
     disk: Disk,

@@ -13,7 +13,6 @@ use virtio_bindings::virtio_ids::VIRTIO_ID_RNG;
 /// Most bytes that one request gets; a driver asks again for more.
 const REQUEST_MAX: usize = 1 << 16;
 
-/// The device.
 #[derive(Debug)]
 pub(crate) struct Entropy {
     random: SplitMix64,

@@ -29,7 +29,6 @@ const F_VERSION_1: u64 = 1 << VIRTIO_F_VERSION_1;
 /// The transport's version without legacy devices (section 4.2.2).
 const VERSION: u32 = 2;
 
-/// Saved state of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedQueue {
     next_avail: u16,
@@ -93,7 +92,7 @@ impl Transport {
         self.device.reset();
     }
 
-    /// The interrupt line.
+    /// Level of the interrupt line: something is not acknowledged.
     pub(crate) fn line(&self) -> bool {
         self.registers.interrupt != 0
     }
@@ -293,7 +292,6 @@ impl Transport {
         true
     }
 
-    /// The transport's state.
     pub(crate) fn save(&self) -> Result<TransportState, PlatformError> {
         let queues = self.queues.iter().map(|queue| {
             let state = queue.state();

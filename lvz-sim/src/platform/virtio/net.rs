@@ -37,7 +37,6 @@ pub(crate) struct NetState {
     time: u64,
 }
 
-/// The device.
 #[derive(Debug)]
 pub(crate) struct Network {
     state: NetState,

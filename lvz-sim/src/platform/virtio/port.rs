@@ -16,7 +16,6 @@ const INPUT_MAX: usize = 256;
 /// Most output of one request; what a mad driver sends beyond it is dropped.
 const OUTPUT_MAX: usize = 1 << 20;
 
-/// The device.
 pub(crate) struct Port {
     host: Box<dyn HostConsole>,
     /// Input that waits for a buffer.

@@ -47,7 +47,6 @@ const EACCES: u32 = 13;
 const EMFILE: u32 = 24;
 const EPROTO: u32 = 71;
 
-/// The device.
 pub(crate) struct Share {
     root: PathBuf,
     server: Server,
