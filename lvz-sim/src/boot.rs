@@ -22,6 +22,7 @@ mod tests;
 
 pub(crate) use error::{BootError, ImageError};
 
+use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;
 use crate::platform::Platform;
 use error::failed;
@@ -39,12 +40,10 @@ const COMMAND_LINE_SIZE: usize = 4096;
 const EFI_TABLES: u64 = 0x2_0000;
 const FDT: u64 = 0x10_0000;
 const FDT_SIZE: u64 = FIRMWARE_END - FDT;
-/// Least RAM that the machine works with.
-const RAM_MIN: u64 = 16 << 20;
+/// Least RAM that the machine works with, and least of it at physical address 0.
+const RAM_MIN: u64 = *RAM_SIZES.start();
 /// Largest file or unpacked image.
 const IMAGE_MAX: u64 = 4 << 30;
-/// Physical address bits of the virtual addresses that kernels are linked to.
-const PHYSICAL: u64 = (1 << 48) - 1;
 const ALIGN: u64 = 0x1_0000;
 
 /// What to boot.

@@ -4,9 +4,13 @@
 //! QEMU's LoongArch `virt` board (include/hw/loongarch/virt.h) wherever that
 //! board has the device. Memory, devices and the device tree are made from it.
 
+use std::ops::RangeInclusive;
+
 /// Most CPUs: four EIOINTC nodes of four.
 pub(crate) const MAX_CPUS: usize = 16;
 
+/// Least and most memory, in bytes.
+pub(crate) const RAM_SIZES: RangeInclusive<u64> = 16 << 20..=1 << 40;
 /// Memory below this size is at physical address 0 (VIRT_LOWMEM_SIZE).
 pub(crate) const LOW_RAM_SIZE: u64 = 0x1000_0000;
 /// The rest of it begins here (VIRT_HIGHMEM_BASE).

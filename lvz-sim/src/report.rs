@@ -102,7 +102,7 @@ impl Report {
         let mut tlb = TlbReport::default();
         for cpu in &mut machine.cpus {
             let mut stats = cpu.stats.clone();
-            stats.finish(cpu.icount, cpu.in_guest());
+            stats.finish(cpu.icount, cpu.world());
             shares.guest += stats.guest;
             shares.outside += stats.outside;
             entries += stats.entries;

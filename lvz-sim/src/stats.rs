@@ -8,6 +8,7 @@
 //! neither (before the first entry), so that the sums add up to the total.
 
 use crate::cpu::Trap;
+use crate::world::World;
 use la_arch::Exception;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -259,8 +260,8 @@ impl CpuStats {
 
     /// Closes the books when `at` instructions have ended: what the CPU is in
     /// the middle of is counted as far as it got.
-    pub(crate) fn finish(&mut self, at: u64, in_guest: bool) {
-        if in_guest {
+    pub(crate) fn finish(&mut self, at: u64, world: World) {
+        if world == World::Guest {
             self.guest += at - self.entered;
             self.entered = at;
             self.left = at;

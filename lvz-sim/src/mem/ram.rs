@@ -8,7 +8,7 @@
 //! noticed. All of the simulator's `unsafe` is in this file.
 
 use super::Value;
-use crate::map::{HIGH_RAM_BASE, LOW_RAM_SIZE};
+use crate::map::{HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 use std::sync::Arc;
 use vm_memory::bitmap::AtomicBitmap;
 use vm_memory::mmap::MmapRegionBuilder;
@@ -72,7 +72,7 @@ impl Ram {
     /// # Errors
     /// A size that is not possible or that the host does not grant.
     pub fn new(size: u64) -> Result<Self, RamError> {
-        if !(16 << 20..=1 << 40).contains(&size) || !size.is_multiple_of(64 << 10) {
+        if !RAM_SIZES.contains(&size) || !size.is_multiple_of(64 << 10) {
             return Err(RamError::Size(size));
         }
         let fail = |e: &dyn std::fmt::Display| RamError::Map(size, e.to_string());
