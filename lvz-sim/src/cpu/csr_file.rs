@@ -88,7 +88,8 @@ impl CsrFile {
     }
 }
 
-/// A typed register that knows its number.
+/// A typed register that can be stored by itself. TCFG is none: its timer is
+/// loaded with it (`configure_timer`).
 pub(crate) trait Register: Into<u64> {
     /// The CSR number.
     const NUMBER: u16;
@@ -97,7 +98,7 @@ pub(crate) trait Register: Into<u64> {
 macro_rules! registers {
     ($($t:ty)*) => { $(impl Register for $t { const NUMBER: u16 = <$t>::NUMBER; })* };
 }
-registers!(Asid Crmd Ecfg Estat Euen Misc MerrCtl Prmd Pwch Pwcl StlbPs Tcfg TlbrEra TlbrPrmd Gcfg Gintc Gstat Gtlbc);
+registers!(Asid Crmd Ecfg Estat Euen Misc MerrCtl Prmd Pwch Pwcl StlbPs TlbrEra TlbrPrmd Gcfg Gintc Gstat Gtlbc);
 
 bitflags! {
     /// What is derived from CSRs and out of date.
