@@ -5,6 +5,7 @@
 
 mod code;
 mod execute;
+mod jit;
 mod machine;
 
 pub use machine::{Machine, RunEnd};

@@ -3,6 +3,7 @@
 //! The machine: CPUs in round robin, time and power.
 
 use super::code::CodeCache;
+use super::jit::Jit;
 use super::execute::{JumpCache, Pause, run};
 use crate::cpu::{Cpu, Model};
 use crate::isa::Decoder;
@@ -42,6 +43,7 @@ pub struct Machine {
     decoder: Decoder,
     code: CodeCache,
     jumps: Vec<JumpCache>,
+    jit: Option<Jit>,
     /// Time up to which all CPUs have run.
     pub(crate) time: u64,
     /// Wall-clock mode: when it began, and the time it was then.
@@ -68,6 +70,7 @@ impl Machine {
             decoder: Decoder::new(&model),
             code: CodeCache::new(),
             jumps: (0..cpus).map(|_| JumpCache::new()).collect(),
+            jit: std::env::var_os("LVZ_JIT").and_then(|_| Jit::new().ok()),
             time: 0,
             clock: None,
             model,
@@ -167,6 +170,7 @@ impl Machine {
                 &mut self.code,
                 jumps,
                 &self.decoder,
+                &mut self.jit,
                 until,
             ) {
                 Pause::Time => {}
