@@ -100,7 +100,7 @@ fn warm(cpu: &Cpu, code: &mut CodeCache, decoder: &Decoder, jit: &mut Jit, id: B
     if let Some(block) = code.block_mut(id) {
         block.heat = block.heat.saturating_add(1);
         // Compiled code computes with all bits of the program counter.
-        if block.heat == HOT && cpu.pc_mask == u64::MAX {
+        if block.heat == *HOT && cpu.pc_mask == u64::MAX {
             if let Err(error) = jit.compile_block(id, code, decoder) {
                 panic!("{error}");
             }

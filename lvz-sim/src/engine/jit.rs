@@ -35,7 +35,7 @@ use region::Region;
 use runtime::Helpers;
 
 /// A block is compiled when it has been interpreted this often.
-pub(super) const HOT: u16 = 64;
+pub(super) static HOT: std::sync::LazyLock<u16> = std::sync::LazyLock::new(|| std::env::var("LVZ_JIT").ok().and_then(|v| v.parse().ok()).unwrap_or(64));
 
 /// Bytes of machine code before all is thrown away.
 const CODE_SIZE: usize = 64 << 20;
@@ -79,6 +79,15 @@ pub(super) struct Jit {
     ops: Vec<Box<[Op]>>,
     pub(super) regions: u64,
     pub(super) bytes: u64,
+    pub(super) spent: std::time::Duration,
+    pub(super) entries: std::cell::Cell<u64>,
+    pub(super) full: u64,
+}
+
+impl Drop for Jit {
+    fn drop(&mut self) {
+        eprintln!("jit: {} regions, {} bytes, {:?}, {} entries, full {}", self.regions, self.bytes, self.spent, self.entries.get(), self.full);
+    }
 }
 
 impl Jit {
@@ -86,7 +95,8 @@ impl Jit {
         let host = |e: &dyn std::fmt::Display| JitError::Host(e.to_string());
         let mut flags = settings::builder();
         for (name, value) in [
-            ("opt_level", "speed"),
+            ("opt_level", std::env::var("LVZ_OPT").unwrap_or("speed".into()).as_str()),
+            ("regalloc_algorithm", std::env::var("LVZ_RA").unwrap_or("backtracking".into()).as_str()),
             ("enable_verifier", "false"),
             ("unwind_info", "false"),
             ("preserve_frame_pointers", "true"),
@@ -107,6 +117,9 @@ impl Jit {
             ops: Vec::new(),
             regions: 0,
             bytes: 0,
+            spent: Default::default(),
+            entries: Default::default(),
+            full: 0,
         };
         jit.begin()?;
         Ok(jit)
@@ -250,6 +263,7 @@ impl Jit {
         code: &mut CodeCache,
         decoder: &Decoder,
     ) -> Result<(), JitError> {
+        let started = std::time::Instant::now();
         let Some(root) = code.block(id) else {
             return Ok(());
         };
@@ -269,8 +283,10 @@ impl Jit {
             Emitter::emit(b, signatures, helpers, &region, &places, target);
         })?;
         self.regions += 1;
+        self.spent += started.elapsed();
         let Some(compiled) = compiled else {
             code.forget_code();
+            self.full += 1;
             return self.begin();
         };
         if let Some(block) = code.block_mut(id) {
@@ -289,6 +305,7 @@ impl Jit {
         generation: u64,
         stop: u64,
     ) {
+        self.entries.set(self.entries.get() + 1);
         let Some(enter) = self.enter else {
             return;
         };

@@ -9,7 +9,7 @@
 
 use super::layout::{self, Field};
 use super::region::{Item, Part, Region};
-use super::runtime::{self, Helpers};
+use super::runtime::Helpers;
 use crate::isa::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -45,9 +45,6 @@ pub(super) struct Emitter<'a> {
     gprs: [Variable; 32],
     /// `cpu.icount` at the beginning of the block.
     icount: Variable,
-    /// The count at which to leave; 0 after something has happened that the
-    /// engine looks at between blocks.
-    stop: Variable,
     cpu: Value,
     frame: Value,
     /// The first byte of memory.
@@ -136,7 +133,7 @@ impl<'a> Emitter<'a> {
         let params = b.block_params(entry);
         let (cpu, frame) = (params[0], params[1]);
         let gprs = std::array::from_fn(|_| b.declare_var(types::I64));
-        let (icount, stop) = (b.declare_var(types::I64), b.declare_var(types::I64));
+        let icount = b.declare_var(types::I64);
         let blocks = region.parts.iter().map(|_| b.create_block()).collect();
         let back = b.create_block();
         b.set_cold_block(back);
@@ -151,8 +148,6 @@ impl<'a> Emitter<'a> {
         let root_pc = load(&mut b, cpu, layout::PC);
         let count = load(&mut b, cpu, layout::ICOUNT);
         b.def_var(icount, count);
-        let limit = load(&mut b, frame, layout::FRAME_STOP);
-        b.def_var(stop, limit);
         let live = region.parts.first().map_or(0, |p| p.live);
         for r in (1..32u8).filter(|r| live & 1 << r != 0) {
             let value = load(&mut b, cpu, layout::gpr(r));
@@ -165,7 +160,6 @@ impl<'a> Emitter<'a> {
             memories,
             gprs,
             icount,
-            stop,
             cpu,
             frame,
             ram,
@@ -291,7 +285,10 @@ impl<'a> Emitter<'a> {
             return;
         };
         let count = self.b.use_var(self.icount);
-        let stop = self.b.use_var(self.stop);
+        let stop = self
+            .b
+            .ins()
+            .load(types::I64, self.memories.cpu, self.frame, layout::FRAME_STOP.0);
         let due = self
             .b
             .ins()
@@ -356,21 +353,8 @@ impl<'a> Emitter<'a> {
     fn step(&mut self, written: u32) {
         self.sync();
         let status = self.call(self.helpers.step);
-        let (odd, on) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(odd);
-        self.b.ins().brif(status, odd, &[], on, &[]);
-        self.b.switch_to_block(odd);
-        let trapped = self
-            .b
-            .ins()
-            .icmp_imm_s(IntCC::Equal, status, runtime::TRAPPED as i64);
-        let noted = self.b.create_block();
-        self.b.set_cold_block(noted);
-        self.b.ins().brif(trapped, self.back, &[], noted, &[]);
-        self.b.switch_to_block(noted);
-        let zero = self.b.ins().iconst(types::I64, 0);
-        self.b.def_var(self.stop, zero);
-        self.b.ins().jump(on, &[]);
+        let on = self.b.create_block();
+        self.b.ins().brif(status, self.back, &[], on, &[]);
         self.b.switch_to_block(on);
         for r in (1..32u8).filter(|r| written & 1 << r != 0) {
             let value = self

@@ -92,6 +92,7 @@ impl Region {
     /// The region around `root`.
     pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder) -> Region {
         let page = root.offset / PAGE_SIZE;
+        let warm: u16 = std::env::var("LVZ_WARM").ok().and_then(|v| v.parse().ok()).unwrap_or(WARM);
         let mut parts = vec![part(root, code, decoder)];
         let (mut next, mut ops) = (0, usize::from(root.len));
         while let Some(from) = parts.get(next) {
@@ -102,7 +103,7 @@ impl Region {
                 if known || target / PAGE_SIZE != page || parts.len() >= MAX_BLOCKS {
                     continue;
                 }
-                let Some(block) = code.known(target).filter(|b| b.heat >= WARM) else {
+                let Some(block) = code.known(target).filter(|b| b.heat >= warm && b.code.is_none()) else {
                     continue;
                 };
                 ops += usize::from(block.len);

@@ -3,15 +3,13 @@
 //! What compiled code calls: handlers of the interpreter.
 
 use super::Frame;
-use crate::cpu::{Cpu, Op, Step, Stop};
+use crate::cpu::{Cpu, Op, Stop};
 use crate::mem::Bus;
 
 /// The instruction has ended like any other.
-const WELL: u64 = 0;
+const WENT_ON: u64 = 0;
 /// The instruction has ended its block: an exception was delivered, or it jumped.
-pub(super) const TRAPPED: u64 = 1;
-/// The instruction has ended, but the engine has to look before the next block.
-const LOOK: u64 = 2;
+const STOPPED: u64 = 1;
 
 /// Addresses of functions.
 pub(super) struct Helpers {
@@ -42,15 +40,16 @@ fn stopped(cpu: &mut Cpu, bus: &mut Bus, op: &Op, stop: Stop) {
     }
 }
 
+/// What [`step`] and [`end`] are given.
+///
 /// # Safety
 ///
 /// `frame` and its pointers are valid, as is `op`, and nothing else refers to the
-/// CPU or the bus.
-unsafe fn run(
+/// CPU or the bus while the result is in use.
+unsafe fn parts<'a>(
     frame: *mut Frame,
     op: *const Op,
-    then: impl FnOnce(&mut Cpu, &mut Bus, &Op, Step) -> u64,
-) -> u64 {
+) -> (&'a mut u64, &'a mut Cpu, &'a mut Bus, &'a Op) {
     // SAFETY: By this function's contract.
     let frame = unsafe { &mut *frame };
     // SAFETY: As above.
@@ -58,49 +57,52 @@ unsafe fn run(
     // SAFETY: As above.
     let bus = unsafe { &mut *frame.bus };
     // SAFETY: As above.
-    let op = unsafe { &*op };
-    let step = (op.run)(cpu, bus, op);
-    then(cpu, bus, op, step)
+    (&mut frame.stop, cpu, bus, unsafe { &*op })
 }
 
 /// Executes an instruction in the middle of a block.
 ///
 /// # Safety
 ///
-/// As for [`run`]; compiled code calls it.
+/// As for [`parts`]; compiled code calls it.
 unsafe extern "C" fn step(frame: *mut Frame, op: *const Op) -> u64 {
     // SAFETY: By this function's contract.
-    let generation = unsafe { (*(*frame).cpu).soft.fetch_generation };
-    let then = |cpu: &mut Cpu, bus: &mut Bus, op: &Op, step| match step {
-        Ok(()) if cpu.attention || cpu.soft.fetch_generation != generation => LOOK,
-        Ok(()) => WELL,
-        Err(stop) => {
-            stopped(cpu, bus, op, stop);
-            TRAPPED
+    let (stop, cpu, bus, op) = unsafe { parts(frame, op) };
+    let generation = cpu.soft.fetch_generation;
+    match (op.run)(cpu, bus, op) {
+        Ok(()) => {
+            if cpu.attention || cpu.soft.fetch_generation != generation {
+                // The engine has to look before the next block.
+                *stop = 0;
+            }
+            WENT_ON
         }
-    };
-    // SAFETY: By this function's contract.
-    unsafe { run(frame, op, then) }
+        Err(why) => {
+            stopped(cpu, bus, op, why);
+            STOPPED
+        }
+    }
 }
 
 /// Executes the instruction that ends a block.
 ///
 /// # Safety
 ///
-/// As for [`run`]; compiled code calls it.
+/// As for [`parts`]; compiled code calls it.
 unsafe extern "C" fn end(frame: *mut Frame, op: *const Op) -> u64 {
-    let then = |cpu: &mut Cpu, bus: &mut Bus, op: &Op, step| {
-        match step {
-            Ok(()) => {
-                let len = u64::from(op.idx) + 1;
-                cpu.icount += len;
-                cpu.inside = 0;
-                cpu.pc = cpu.pc.wrapping_add(4 * len) & cpu.pc_mask;
-            }
-            Err(stop) => stopped(cpu, bus, op, stop),
-        }
-        WELL
-    };
     // SAFETY: By this function's contract.
-    unsafe { run(frame, op, then) }
+    let (_, cpu, bus, op) = unsafe { parts(frame, op) };
+    match (op.run)(cpu, bus, op) {
+        Ok(()) => {
+            let len = u64::from(op.idx) + 1;
+            cpu.icount += len;
+            cpu.inside = 0;
+            cpu.pc = cpu.pc.wrapping_add(4 * len) & cpu.pc_mask;
+            WENT_ON
+        }
+        Err(why) => {
+            stopped(cpu, bus, op, why);
+            STOPPED
+        }
+    }
 }
