@@ -74,7 +74,7 @@ pub(super) fn run(
             stop = cpu.icount + next.saturating_sub(cpu.now());
         }
         let jump = match find(cpu, bus, code, jumps, decoder) {
-            Ok(jump) => *jump,
+            Ok(jump) => jump,
             Err(_) => {
                 cpu.icount += 1;
                 cpu.deliver(bus, cpu.pc, None);
@@ -84,29 +84,38 @@ pub(super) fn run(
         if cpu.trace.instructions {
             trace(cpu, code, decoder, jump.block);
         } else if let Some(jit) = jit {
-            if let Some(compiled) = jump.code {
+            if let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump)) {
                 jit.enter(compiled, cpu, bus, jumps, code.generation, stop);
                 continue;
             }
-            warm(cpu, code, decoder, jit, jump.block);
         }
-        execute(cpu, bus, code, jump.block);
+        let block = jump.block;
+        execute(cpu, bus, code, block);
     }
 }
 
-/// Counts an interpreted block, and compiles it if it is hot.
+/// Counts an interpreted block, and compiles it if it is hot; its code.
 #[inline(always)]
-fn warm(cpu: &Cpu, code: &mut CodeCache, decoder: &Decoder, jit: &mut Jit, id: BlockId) {
-    if let Some(block) = code.block_mut(id) {
-        block.heat = block.heat.saturating_add(1);
-        // Compiled code computes with all bits of the program counter.
-        if block.heat == *HOT && cpu.pc_mask == u64::MAX {
-            if let Err(error) = jit.compile_block(id, code, decoder) {
-                panic!("{error}");
-            }
-            code.generation += 1;
+fn warm(
+    cpu: &Cpu,
+    code: &mut CodeCache,
+    decoder: &Decoder,
+    jit: &mut Jit,
+    jump: &mut Jump,
+) -> Option<Code> {
+    let block = code.block_mut(jump.block)?;
+    block.heat = block.heat.saturating_add(1);
+    // Compiled code computes with all bits of the program counter.
+    if block.heat < *HOT || cpu.pc_mask != u64::MAX {
+        return None;
+    }
+    if block.code.is_none() {
+        if let Err(error) = jit.compile_block(jump.block, code, decoder) {
+            panic!("{error}");
         }
     }
+    jump.code = code.block(jump.block)?.code;
+    jump.code
 }
 
 /// Shows the block that comes next, with the registers' values before it.
@@ -182,7 +191,7 @@ fn find<'j>(
     code: &mut CodeCache,
     jumps: &'j mut JumpCache,
     decoder: &Decoder,
-) -> Step<&'j Jump> {
+) -> Step<&'j mut Jump> {
     let pc = cpu.pc;
     let key = (code.generation + cpu.soft.fetch_generation) << 12 | cpu.soft_context();
     let jump = &mut jumps.jumps[(pc >> 2) as usize % JUMPS];
