@@ -20,7 +20,7 @@ mod pe;
 #[cfg(test)]
 mod tests;
 
-pub use error::{BootError, ImageError};
+pub(crate) use error::{BootError, ImageError};
 
 use crate::mem::GuestRam;
 use crate::platform::Platform;
@@ -31,7 +31,7 @@ use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 /// Below this address are the parking loop and the firmware's tables. Linux
 /// never uses these two megabytes (arch/loongarch/kernel/mem.c:
 /// `memblock_init`).
-pub const FIRMWARE_END: u64 = 0x20_0000;
+pub(crate) const FIRMWARE_END: u64 = 0x20_0000;
 const PARKING: u64 = 0x1000;
 const COMMAND_LINE: u64 = 0x1_0000;
 /// Linux's COMMAND_LINE_SIZE, with the terminating zero.
@@ -49,7 +49,7 @@ const ALIGN: u64 = 0x1_0000;
 
 /// What to boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BootConfig {
+pub(crate) struct BootConfig {
     /// ELF `vmlinux`, EFI image, EFI zboot image, or one of them compressed
     /// with gzip or Zstandard.
     pub kernel: PathBuf,
@@ -61,7 +61,7 @@ pub struct BootConfig {
 
 /// How the CPUs of a loaded machine start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadedMachine {
+pub(crate) struct LoadedMachine {
     /// Address at which CPU 0 starts.
     pub boot_pc: u64,
     /// Its arguments a0 to a2.
@@ -96,7 +96,7 @@ fn memory(ram: &GuestRam) -> Vec<Span> {
 /// Loads what `config` names into the memory of `platform`'s machine. The
 /// memory below the kernel and outside what is loaded stays as it is: clear
 /// it first if the machine ran before.
-pub fn load(
+pub(crate) fn load(
     ram: &GuestRam,
     platform: &Platform,
     config: &BootConfig,

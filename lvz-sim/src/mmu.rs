@@ -11,8 +11,8 @@ mod tlb_ops;
 mod translate;
 mod walk;
 
-pub use soft::SoftTlb;
-pub use tlb::{Entry, Kind, Tlb, TlbCounts};
+pub(crate) use soft::SoftTlb;
+pub(crate) use tlb::{Entry, Tlb};
 pub(crate) use translate::Access;
 
 /// Bits of an address inside the smallest page.

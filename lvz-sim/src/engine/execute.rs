@@ -4,8 +4,8 @@
 
 use super::code::{BlockId, CodeCache};
 use super::jit::{Code, HOT, Jit};
-use crate::cpu::Cpu;
-use crate::isa::{Decoder, Step, Stop};
+use crate::cpu::{Cpu, Step, Stop};
+use crate::isa::Decoder;
 use crate::mem::Bus;
 use crate::mmu::Access;
 use la_arch::Exception;
@@ -152,6 +152,7 @@ fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, id: BlockId) {
 fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Option<Pause> {
     loop {
         cpu.attention = false;
+        cpu.settle();
         if bus.device_accessed {
             bus.device_accessed = false;
             if bus.platform.take_dma() {
@@ -179,6 +180,7 @@ fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Opt
             cpu.idle = false;
         }
         cpu.take_interrupt(bus);
+        cpu.settle();
         cpu.attention = false;
         return (cpu.now() >= until).then_some(Pause::Time);
     }

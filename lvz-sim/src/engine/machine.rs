@@ -106,7 +106,7 @@ impl Machine {
     pub fn reset_cpus(&mut self) {
         for cpu in &mut self.cpus {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
-            stats.finish(icount, cpu.vm);
+            stats.finish(icount, cpu.in_guest());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
             let calls = cpu.calls.take();
             let generation = cpu.soft.fetch_generation;

@@ -9,6 +9,7 @@
 //! bit for bit as the original).
 
 use super::PAGE_MASK;
+use super::translate::Perms;
 
 /// Number of slots, a power of two.
 pub(crate) const SLOTS: usize = 2048;
@@ -63,8 +64,7 @@ impl SlotList {
     }
 }
 
-/// The cache.
-pub struct SoftTlb {
+pub(crate) struct SoftTlb {
     slots: Box<[Slot; SLOTS]>,
     /// Grows whenever a fetch translation may have been dropped.
     pub(crate) fetch_generation: u64,
@@ -99,7 +99,7 @@ fn tag(va: u64, context: u64) -> u64 {
 
 impl SoftTlb {
     /// Empty.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         SoftTlb {
             slots: Box::new([EMPTY; SLOTS]),
             fetch_generation: 0,
@@ -128,15 +128,15 @@ impl SoftTlb {
         (slot.fetch == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
     }
 
-    /// Remembers a page; returns the slot. `perms` are read, write, fetch.
-    pub(super) fn fill(&mut self, va: u64, context: u64, offset: usize, perms: [bool; 3]) -> u16 {
+    /// Remembers a page with what it allows; returns the slot.
+    pub(super) fn fill(&mut self, va: u64, context: u64, offset: usize, perms: Perms) -> u16 {
         let i = index(va, context);
         let tag = tag(va, context);
-        let pick = |allowed: bool| if allowed { tag } else { NONE };
+        let pick = |allowed| if perms.contains(allowed) { tag } else { NONE };
         self.slots[i] = Slot {
-            read: pick(perms[0]),
-            write: pick(perms[1]),
-            fetch: pick(perms[2]),
+            read: pick(Perms::READ),
+            write: pick(Perms::WRITE),
+            fetch: pick(Perms::FETCH),
             offset: offset & !(PAGE_MASK as usize),
         };
         i as u16

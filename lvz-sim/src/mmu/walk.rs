@@ -41,7 +41,7 @@ impl Cpu {
     /// guest physical address through stage 2 alone (M-26).
     fn table_entry(&mut self, bus: &mut Bus, address: u64) -> Step<u64> {
         let address = address & PA_MASK & !7;
-        let pa = if self.vm {
+        let pa = if self.in_guest() {
             self.guest_physical(address, Access::Load)?.pa
         } else {
             address
@@ -104,10 +104,11 @@ impl Cpu {
             let slot = index(csr.raw(n::TLBRBADV), field) & !1 | u64::from(odd);
             (self.table_entry(bus, base & PA_MASK | slot << 3)?, field.0)
         };
-        let csr = self.csr_mut();
-        csr.set_raw(if odd { n::TLBRELO1 } else { n::TLBRELO0 }, entry & ELO);
-        let ehi = TlbrEhi(csr.raw(n::TLBREHI)).with_ps(ps);
-        csr.set_raw(n::TLBREHI, ehi.0);
+        let world = self.world();
+        let elo = if odd { n::TLBRELO1 } else { n::TLBRELO0 };
+        self.put_csr(world, elo, entry & ELO);
+        let ehi = TlbrEhi(self.csr().raw(n::TLBREHI)).with_ps(ps);
+        self.put_csr(world, n::TLBREHI, ehi.0);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@
 use super::layout::{self, Field};
 use super::region::{Item, Part, Region};
 use super::runtime::Helpers;
-use crate::isa::Op;
+use crate::cpu::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AliasRegionData, Block, InstBuilder, MemFlagsData, SigRef, Type, Value, types,

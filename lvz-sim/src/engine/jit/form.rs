@@ -9,7 +9,7 @@ mod branch;
 mod memory;
 
 use super::emitter::Emitter;
-use crate::isa::Op;
+use crate::cpu::Op;
 use la_arch::insn::Encoding;
 use rustc_hash::FxHashMap;
 use std::sync::LazyLock;

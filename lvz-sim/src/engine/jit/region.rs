@@ -5,7 +5,8 @@
 
 use super::super::code::{Block, CodeCache};
 use super::form::{self, Form, Way};
-use crate::isa::{Decoder, Ends, Op};
+use crate::cpu::{Ends, Op};
+use crate::isa::Decoder;
 use crate::mem::ram::PAGE_SIZE;
 
 /// Blocks of a region.

@@ -4,7 +4,7 @@
 
 use super::super::emitter::Emitter;
 use super::{Form, field};
-use crate::isa::Op;
+use crate::cpu::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use la_arch::insn::integer as enc;

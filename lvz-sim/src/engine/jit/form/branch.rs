@@ -12,7 +12,7 @@ const fn branch(
     reads: u8,
     writes: u8,
     way: Way,
-    emit: fn(&mut super::Emitter<'_>, &crate::isa::Op),
+    emit: fn(&mut super::Emitter<'_>, &crate::cpu::Op),
 ) -> Form {
     Form {
         encoding,

@@ -4,7 +4,7 @@
 
 use super::super::emitter::{Emitter, Extension};
 use super::{Form, field};
-use crate::isa::Op;
+use crate::cpu::Op;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use la_arch::insn::integer as enc;
 
