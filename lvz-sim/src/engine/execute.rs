@@ -3,7 +3,7 @@
 //! Execution of one CPU.
 
 use super::code::{BlockId, CodeCache};
-use super::jit::{Code, HOT, Jit};
+use super::jit::{Code, Jit};
 use crate::cpu::{Cpu, Step, Stop};
 use crate::isa::Decoder;
 use crate::mem::Bus;
@@ -106,13 +106,11 @@ fn warm(
     let block = code.block_mut(jump.block)?;
     block.heat = block.heat.saturating_add(1);
     // Compiled code computes with all bits of the program counter.
-    if block.heat < *HOT || cpu.pc_mask != u64::MAX {
+    if !jit.is_hot(block.heat) || cpu.pc_mask != u64::MAX {
         return None;
     }
     if block.code.is_none() {
-        if let Err(error) = jit.compile_block(jump.block, code, decoder) {
-            panic!("{error}");
-        }
+        jit.compile_block(jump.block, code, decoder);
     }
     jump.code = code.block(jump.block)?.code;
     jump.code
@@ -214,7 +212,12 @@ fn find<'j>(
 }
 
 #[cold]
-fn find_slow(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, decoder: &Decoder) -> Step<BlockId> {
+fn find_slow(
+    cpu: &mut Cpu,
+    bus: &mut Bus,
+    code: &mut CodeCache,
+    decoder: &Decoder,
+) -> Step<BlockId> {
     let pc = cpu.pc;
     if pc & 3 != 0 {
         return Err(cpu.raise_at(Exception::ADEF, pc));

@@ -34,8 +34,8 @@ use memory::CodeMemory;
 use region::Region;
 use runtime::Helpers;
 
-/// A block is compiled when it has been interpreted this often.
-pub(super) static HOT: std::sync::LazyLock<u16> = std::sync::LazyLock::new(|| std::env::var("LVZ_JIT").ok().and_then(|v| v.parse().ok()).unwrap_or(64));
+/// A block goes with a hot one if it was interpreted this fraction as often.
+const WARM: u16 = 32;
 
 /// Bytes of machine code before all is thrown away.
 const CODE_SIZE: usize = 64 << 20;
@@ -53,17 +53,17 @@ pub(super) struct Frame {
     bus: *mut Bus,
 }
 
-/// The compiler could not be set up, or failed.
+/// Code could not be compiled.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum JitError {
+pub enum JitError {
     /// Not a host that it compiles for.
-    #[error("no machine code for this computer: {0}")]
+    #[error("cannot make machine code for this computer ({0}): use --engine interpreter")]
     Host(String),
     /// No memory for code.
-    #[error("cannot map memory for machine code: {0}")]
+    #[error("cannot map memory for machine code ({0}): use --engine interpreter")]
     Memory(#[from] std::io::Error),
     /// Cranelift's error.
-    #[error("cannot compile: {0}")]
+    #[error("cannot compile a block ({0}): use --engine interpreter")]
     Compile(Box<CodegenError>),
 }
 
@@ -77,28 +77,28 @@ pub(super) struct Jit {
     enter: Option<Code>,
     /// Instructions of compiled regions, which their code refers to.
     ops: Vec<Box<[Op]>>,
-    pub(super) regions: u64,
-    pub(super) bytes: u64,
-    pub(super) spent: std::time::Duration,
-    pub(super) entries: std::cell::Cell<u64>,
-    pub(super) full: u64,
-}
-
-impl Drop for Jit {
-    fn drop(&mut self) {
-        eprintln!("jit: {} regions, {} bytes, {:?}, {} entries, full {}", self.regions, self.bytes, self.spent, self.entries.get(), self.full);
-    }
+    /// A block is compiled when it has been interpreted this often.
+    hot: u16,
+    reported: bool,
 }
 
 impl Jit {
-    pub(super) fn new() -> Result<Self, JitError> {
+    /// A compiler of blocks that have been interpreted `hot` times.
+    pub(super) fn new(hot: u16) -> Result<Self, JitError> {
         let host = |e: &dyn std::fmt::Display| JitError::Host(e.to_string());
         let mut flags = settings::builder();
         for (name, value) in [
-            ("opt_level", std::env::var("LVZ_OPT").unwrap_or("speed".into()).as_str()),
-            ("regalloc_algorithm", std::env::var("LVZ_RA").unwrap_or("backtracking".into()).as_str()),
-            ("enable_verifier", "false"),
+            ("opt_level", "speed"),
+            (
+                "enable_verifier",
+                if cfg!(debug_assertions) {
+                    "true"
+                } else {
+                    "false"
+                },
+            ),
             ("unwind_info", "false"),
+            // Tail calls need it.
             ("preserve_frame_pointers", "true"),
         ] {
             flags.set(name, value).map_err(|e| host(&e))?;
@@ -115,11 +115,8 @@ impl Jit {
             helpers: Helpers::new(),
             enter: None,
             ops: Vec::new(),
-            regions: 0,
-            bytes: 0,
-            spent: Default::default(),
-            entries: Default::default(),
-            full: 0,
+            hot,
+            reported: false,
         };
         jit.begin()?;
         Ok(jit)
@@ -170,7 +167,6 @@ impl Jit {
             .compile(&*self.isa, &mut ControlPlane::default())
             .map_err(|e| JitError::Compile(Box::new(e.inner)))?;
         debug_assert!(compiled.buffer.relocs().is_empty());
-        self.bytes += compiled.buffer.data().len() as u64;
         Ok(self.memory.add(compiled.buffer.data())?)
     }
 
@@ -181,9 +177,7 @@ impl Jit {
     /// The way in: `fn(code, cpu, frame)` of the host's convention.
     fn compile_enter(&mut self) -> Result<Code, JitError> {
         let mut signature = Signature::new(self.isa.default_call_conv());
-        signature
-            .params
-            .extend([AbiParam::new(types::I64); 3]);
+        signature.params.extend([AbiParam::new(types::I64); 3]);
         self.compile(signature, |mut b, _, target| {
             let entry = b.create_block();
             b.append_block_params_for_function_params(entry);
@@ -216,9 +210,7 @@ impl Jit {
             let count = load(&mut b, cpu, layout::ICOUNT);
             let stop = load(&mut b, frame, layout::FRAME_STOP);
             let due = b.ins().icmp(UnsignedGreaterThanOrEqual, count, stop);
-            let attention = b
-                .ins()
-                .load(types::I8, flags, cpu, layout::ATTENTION.0);
+            let attention = b.ins().load(types::I8, flags, cpu, layout::ATTENTION.0);
             let due = b.ins().bor(due, attention);
             b.ins().brif(due, back, &[], look, &[]);
 
@@ -256,18 +248,54 @@ impl Jit {
         .ok_or_else(Self::full)
     }
 
-    /// Compiles the region around a block.
-    pub(super) fn compile_block(
+    /// Whether a block that was interpreted `heat` times is to be compiled.
+    #[inline(always)]
+    pub(super) fn is_hot(&self, heat: u16) -> bool {
+        heat >= self.hot
+    }
+
+    /// Compiles the region around a block. A block that cannot be compiled, which is a
+    /// fault of this compiler, stays interpreted; the first one is reported.
+    pub(super) fn compile_block(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
+        let compiled = match self.try_block(id, code, decoder) {
+            Ok(Some(compiled)) => Some(compiled),
+            Ok(None) => {
+                code.forget_code();
+                if let Err(error) = self.begin() {
+                    self.report(&error);
+                }
+                None
+            }
+            Err(error) => {
+                self.report(&error);
+                None
+            }
+        };
+        if let Some(block) = code.block_mut(id) {
+            block.code = compiled;
+            if compiled.is_none() {
+                block.heat = 0;
+            }
+        }
+    }
+
+    fn report(&mut self, error: &JitError) {
+        if !std::mem::replace(&mut self.reported, true) {
+            eprintln!("lvz-sim: {error}");
+        }
+    }
+
+    /// The code of the region around a block; `None` if there is no room for it.
+    fn try_block(
         &mut self,
         id: BlockId,
-        code: &mut CodeCache,
+        code: &CodeCache,
         decoder: &Decoder,
-    ) -> Result<(), JitError> {
-        let started = std::time::Instant::now();
+    ) -> Result<Option<Code>, JitError> {
         let Some(root) = code.block(id) else {
-            return Ok(());
+            return Ok(None);
         };
-        let region = Region::around(root, code, decoder);
+        let region = Region::around(root, code, decoder, self.hot / WARM);
         let mut places = Vec::new();
         for part in &region.parts {
             let ops: Box<[Op]> = part.items.iter().map(|item| item.op).collect();
@@ -275,24 +303,13 @@ impl Jit {
             self.ops.push(ops);
         }
         let helper = self.helper_signature();
-        let compiled = self.compile(Self::region_signature(), |mut b, helpers, target| {
+        self.compile(Self::region_signature(), |mut b, helpers, target| {
             let signatures = Signatures {
                 region: b.import_signature(Self::region_signature()),
                 helper: b.import_signature(helper),
             };
             Emitter::emit(b, signatures, helpers, &region, &places, target);
-        })?;
-        self.regions += 1;
-        self.spent += started.elapsed();
-        let Some(compiled) = compiled else {
-            code.forget_code();
-            self.full += 1;
-            return self.begin();
-        };
-        if let Some(block) = code.block_mut(id) {
-            block.code = Some(compiled);
-        }
-        Ok(())
+        })
     }
 
     /// Runs compiled code from `cpu.pc` on, until the engine has to look.
@@ -305,7 +322,6 @@ impl Jit {
         generation: u64,
         stop: u64,
     ) {
-        self.entries.set(self.entries.get() + 1);
         let Some(enter) = self.enter else {
             return;
         };

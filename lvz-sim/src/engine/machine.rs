@@ -2,9 +2,10 @@
 
 //! The machine: CPUs in round robin, time and power.
 
+use super::Engine;
 use super::code::CodeCache;
-use super::jit::Jit;
 use super::execute::{JumpCache, Pause, run};
+use super::jit::{Jit, JitError};
 use crate::cpu::{Cpu, Model};
 use crate::isa::Decoder;
 use crate::mem::ram::page_flag;
@@ -70,7 +71,7 @@ impl Machine {
             decoder: Decoder::new(&model),
             code: CodeCache::new(),
             jumps: (0..cpus).map(|_| JumpCache::new()).collect(),
-            jit: std::env::var_os("LVZ_JIT").and_then(|_| Jit::new().ok()),
+            jit: None,
             time: 0,
             clock: None,
             model,
@@ -90,6 +91,19 @@ impl Machine {
     ) -> Result<Self, PlatformError> {
         let platform = Platform::new(config, ram.map.clone())?;
         Ok(Self::new(model, cpus, ram, platform))
+    }
+
+    /// Chooses how instructions are executed; at first it is by the interpreter.
+    ///
+    /// # Errors
+    /// Code cannot be compiled on this computer.
+    pub fn use_engine(&mut self, engine: Engine) -> Result<(), JitError> {
+        self.code.forget_code();
+        self.jit = match engine {
+            Engine::Interpreter => None,
+            Engine::Jit(hot) => Some(Jit::new(hot)?),
+        };
+        Ok(())
     }
 
     /// Instructions that ended so far, of all CPUs.

@@ -236,7 +236,9 @@ impl<'a> Emitter<'a> {
     }
 
     fn put(&mut self, field: Field, value: Value) {
-        self.b.ins().store(self.memories.cpu, value, self.cpu, field.0);
+        self.b
+            .ins()
+            .store(self.memories.cpu, value, self.cpu, field.0);
     }
 
     /// Ends the block with a branch to the target of `op` if `condition` is true.
@@ -285,10 +287,12 @@ impl<'a> Emitter<'a> {
             return;
         };
         let count = self.b.use_var(self.icount);
-        let stop = self
-            .b
-            .ins()
-            .load(types::I64, self.memories.cpu, self.frame, layout::FRAME_STOP.0);
+        let stop = self.b.ins().load(
+            types::I64,
+            self.memories.cpu,
+            self.frame,
+            layout::FRAME_STOP.0,
+        );
         let due = self
             .b
             .ins()
@@ -357,10 +361,10 @@ impl<'a> Emitter<'a> {
         self.b.ins().brif(status, self.back, &[], on, &[]);
         self.b.switch_to_block(on);
         for r in (1..32u8).filter(|r| written & 1 << r != 0) {
-            let value = self
-                .b
-                .ins()
-                .load(types::I64, self.memories.cpu, self.cpu, layout::gpr(r).0);
+            let value =
+                self.b
+                    .ins()
+                    .load(types::I64, self.memories.cpu, self.cpu, layout::gpr(r).0);
             self.b.def_var(self.gprs[usize::from(r)], value);
         }
     }
@@ -378,7 +382,10 @@ impl<'a> Emitter<'a> {
         let index = self.b.ins().band_imm_s(mixed, layout::SLOT_MASK);
         let distance = self.b.ins().ishl_imm_s(index, layout::SLOT_SHIFT);
         let slot = self.b.ins().iadd(self.slots, distance);
-        let held = self.b.ins().load(types::I64, self.memories.soft_tlb, slot, tag.0);
+        let held = self
+            .b
+            .ins()
+            .load(types::I64, self.memories.soft_tlb, slot, tag.0);
         let wanted = self.b.ins().band_imm_s(va, !0xfff);
         let wanted = self.b.ins().bor(wanted, self.context);
         let mut differs = self.b.ins().bxor(held, wanted);
@@ -390,10 +397,12 @@ impl<'a> Emitter<'a> {
         self.b.set_cold_block(miss);
         self.b.ins().brif(differs, miss, &[], hit, &[]);
         self.b.switch_to_block(hit);
-        let offset = self
-            .b
-            .ins()
-            .load(types::I64, self.memories.soft_tlb, slot, layout::SLOT_OFFSET.0);
+        let offset = self.b.ins().load(
+            types::I64,
+            self.memories.soft_tlb,
+            slot,
+            layout::SLOT_OFFSET.0,
+        );
         let inside = self.b.ins().band_imm_s(va, 0xfff);
         let page = self.b.ins().iadd(self.ram, offset);
         (self.b.ins().iadd(page, inside), miss)

@@ -15,9 +15,6 @@ const MAX_BLOCKS: usize = 48;
 /// Instructions of a region.
 const MAX_OPS: usize = 400;
 
-/// A block goes with a hot one if it was interpreted this often itself.
-const WARM: u16 = 4;
-
 /// An instruction of a region.
 #[derive(Clone, Copy)]
 pub(super) struct Item {
@@ -90,10 +87,10 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// The region around `root`.
-    pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder) -> Region {
+    /// The region around `root`, of blocks that were interpreted at least `warm`
+    /// times and are in no other region's beginning.
+    pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder, warm: u16) -> Region {
         let page = root.offset / PAGE_SIZE;
-        let warm: u16 = std::env::var("LVZ_WARM").ok().and_then(|v| v.parse().ok()).unwrap_or(WARM);
         let mut parts = vec![part(root, code, decoder)];
         let (mut next, mut ops) = (0, usize::from(root.len));
         while let Some(from) = parts.get(next) {
@@ -104,7 +101,10 @@ impl Region {
                 if known || target / PAGE_SIZE != page || parts.len() >= MAX_BLOCKS {
                     continue;
                 }
-                let Some(block) = code.known(target).filter(|b| b.heat >= warm && b.code.is_none()) else {
+                let Some(block) = code
+                    .known(target)
+                    .filter(|b| b.heat >= warm && b.code.is_none())
+                else {
                     continue;
                 };
                 ops += usize::from(block.len);

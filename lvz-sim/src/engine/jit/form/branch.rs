@@ -65,18 +65,12 @@ pub(super) const FORMS: &[Form] = &[
         e.set(1, link);
         e.jump(op);
     }),
-    branch(
-        &enc::JIRL,
-        field::RJ,
-        field::RD,
-        Way::Register,
-        |e, op| {
-            // rd and rj may be the same: the target comes first.
-            let rj = e.get(op.rj);
-            let target = e.b.ins().iadd_imm_s(rj, i64::from(op.imm) << 2);
-            let link = e.next_pc(op);
-            e.set(op.rd, link);
-            e.jump_to(target);
-        },
-    ),
+    branch(&enc::JIRL, field::RJ, field::RD, Way::Register, |e, op| {
+        // rd and rj may be the same: the target comes first.
+        let rj = e.get(op.rj);
+        let target = e.b.ins().iadd_imm_s(rj, i64::from(op.imm) << 2);
+        let link = e.next_pc(op);
+        e.set(op.rd, link);
+        e.jump_to(target);
+    }),
 ];
