@@ -60,11 +60,13 @@ fn put(ram: &mut Ram, at: usize, words: &[u32]) {
 /// A program in memory. Registers 20 to 27 hold addresses of data, and are only read.
 fn program(random: &mut Random, ram: &mut Ram) {
     let ordinary = ordinary();
-    let branches = ["beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "b", "bl"];
+    let branches = [
+        "beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "b", "bl",
+    ];
     let branches = branches.map(encoding);
     let accesses = [
-        "ld.b", "ld.h", "ld.w", "ld.d", "ld.bu", "ld.hu", "ld.wu", "st.b", "st.h", "st.w",
-        "st.d", "ldptr.d", "stptr.w", "ldx.d", "stx.h", "fld.d", "fst.s", "vld", "vst",
+        "ld.b", "ld.h", "ld.w", "ld.d", "ld.bu", "ld.hu", "ld.wu", "st.b", "st.h", "st.w", "st.d",
+        "ldptr.d", "stptr.w", "ldx.d", "stx.h", "fld.d", "fst.s", "vld", "vst",
     ];
     let accesses = accesses.map(encoding);
     let mut words = Vec::new();
@@ -120,7 +122,7 @@ fn program(random: &mut Random, ram: &mut Ram) {
             0x1400_001f | ((CODE as u32 >> 12) & 0xf_ffff) << 5, // lu12i.w r31, CODE
             0x0011_8000 | 31 << 10 | 30 << 5 | 31, // sub.d r31, r30, r31
             0x0240_0000 | 0x7ff << 10 | 31 << 5 | 31, // sltui r31, r31, 2047
-            0x4400_0000 | 3 << 10 | 31 << 5, // bnez r31, +3
+            0x4400_0000 | 3 << 10 | 31 << 5,      // bnez r31, +3
             0x1400_001e | ((CODE as u32 >> 12) & 0xf_ffff) << 5, // lu12i.w r30, CODE
             0x0340_0000,
             csrwr(30, era),

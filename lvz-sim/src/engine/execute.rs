@@ -83,11 +83,11 @@ pub(super) fn run(
         };
         if cpu.trace.instructions {
             trace(cpu, code, decoder, jump.block);
-        } else if let Some(jit) = jit {
-            if let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump)) {
-                jit.enter(compiled, cpu, bus, jumps, code.generation, stop);
-                continue;
-            }
+        } else if let Some(jit) = jit
+            && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
+        {
+            jit.enter(compiled, cpu, bus, jumps, code.generation, stop);
+            continue;
         }
         let block = jump.block;
         execute(cpu, bus, code, block);

@@ -6,6 +6,7 @@ use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, m
 use std::ffi::c_void;
 use std::io;
 use std::ptr::NonNull;
+use wasmtime_internal_jit_icache_coherence::{clear_cache, pipeline_flush_mt};
 
 /// Functions begin at multiples of this.
 const ALIGNMENT: usize = 16;
@@ -25,8 +26,8 @@ pub(super) struct CodeMemory {
     used: usize,
 }
 
-// SAFETY: The mapping belongs to no thread in particular, and `Code` is only a
-// number to whoever has it.
+// SAFETY: The mapping belongs to no thread in particular, and a `Code` is used by
+// nothing but the engine that owns both.
 unsafe impl Send for CodeMemory {}
 // SAFETY: As above.
 unsafe impl Send for Code {}
@@ -70,6 +71,10 @@ impl CodeMemory {
             place
         };
         self.protect(first, last, MprotectFlags::READ | MprotectFlags::EXEC)?;
+        // Some CPUs fetch instructions from a cache of their own.
+        // SAFETY: The range was written just now.
+        unsafe { clear_cache(place.as_ptr().cast(), code.len()) }?;
+        pipeline_flush_mt()?;
         self.used = end.next_multiple_of(ALIGNMENT).min(self.size);
         Ok(Some(Code(place)))
     }

@@ -6,7 +6,7 @@ use super::super::emitter::Emitter;
 use super::{Form, field};
 use crate::cpu::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use la_arch::insn::integer as enc;
 
 /// The form that writes to rd a value made of operands: `rd!(ENC, |e, rj, rk| ...)`.
@@ -91,6 +91,44 @@ impl Emitter<'_> {
             true => self.b.ins().select(is_zero, value, zero),
             false => self.b.ins().select(is_zero, zero, value),
         }
+    }
+}
+
+/// The quotient or remainder with what the interpreter gives for a divisor of zero,
+/// which is like one, and for the most negative number divided by minus one.
+fn divide(
+    e: &mut Emitter<'_>,
+    rj: Value,
+    rk: Value,
+    ty: Type,
+    signed: bool,
+    quotient: bool,
+) -> Value {
+    let (rj, rk) = match ty {
+        types::I64 => (rj, rk),
+        _ => (e.low(rj), e.low(rk)),
+    };
+    let one = e.b.ins().iconst(ty, 1);
+    let is_zero = e.b.ins().icmp_imm_s(IntCC::Equal, rk, 0);
+    let mut divisor = e.b.ins().select(is_zero, one, rk);
+    // Division by minus one is negation, which does not overflow into a trap.
+    let is_minus_one = e.b.ins().icmp_imm_s(IntCC::Equal, rk, -1);
+    if signed {
+        divisor = e.b.ins().select(is_minus_one, one, divisor);
+    }
+    let value = match (signed, quotient) {
+        (false, true) => e.b.ins().udiv(rj, divisor),
+        (false, false) => e.b.ins().urem(rj, divisor),
+        (true, false) => e.b.ins().srem(rj, divisor),
+        (true, true) => {
+            let negated = e.b.ins().ineg(rj);
+            let divided = e.b.ins().sdiv(rj, divisor);
+            e.b.ins().select(is_minus_one, negated, divided)
+        }
+    };
+    match ty {
+        types::I64 => value,
+        _ => e.signed(value),
     }
 }
 
@@ -253,6 +291,56 @@ pub(super) const FORMS: &[Form] = &[
         let (rj, rk) = (e.unsigned(rj), e.unsigned(rk));
         e.b.ins().imul(rj, rk)
     }),
+    rd!(DIV_W, |e, rj, rk| divide(e, rj, rk, types::I32, true, true)),
+    rd!(MOD_W, |e, rj, rk| divide(
+        e,
+        rj,
+        rk,
+        types::I32,
+        true,
+        false
+    )),
+    rd!(DIV_WU, |e, rj, rk| divide(
+        e,
+        rj,
+        rk,
+        types::I32,
+        false,
+        true
+    )),
+    rd!(MOD_WU, |e, rj, rk| divide(
+        e,
+        rj,
+        rk,
+        types::I32,
+        false,
+        false
+    )),
+    rd!(DIV_D, |e, rj, rk| divide(e, rj, rk, types::I64, true, true)),
+    rd!(MOD_D, |e, rj, rk| divide(
+        e,
+        rj,
+        rk,
+        types::I64,
+        true,
+        false
+    )),
+    rd!(DIV_DU, |e, rj, rk| divide(
+        e,
+        rj,
+        rk,
+        types::I64,
+        false,
+        true
+    )),
+    rd!(MOD_DU, |e, rj, rk| divide(
+        e,
+        rj,
+        rk,
+        types::I64,
+        false,
+        false
+    )),
     rd!(EXT_W_B, |e, rj| {
         let byte = e.b.ins().ireduce(types::I8, rj);
         e.signed(byte)
