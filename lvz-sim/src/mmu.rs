@@ -5,7 +5,7 @@
 
 mod context;
 mod invtlb;
-mod soft;
+pub(crate) mod soft;
 mod tlb;
 mod tlb_ops;
 mod translate;

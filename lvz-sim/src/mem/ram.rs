@@ -198,6 +198,11 @@ impl Ram {
         unsafe { std::slice::from_raw_parts_mut(self.base, self.len) }
     }
 
+    /// The first byte, for compiled code.
+    pub(crate) fn base(&mut self) -> *mut u8 {
+        self.base
+    }
+
     /// Flags of the page that holds `offset`.
     #[inline]
     pub fn flags(&self, offset: usize) -> u8 {

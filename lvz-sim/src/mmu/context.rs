@@ -17,7 +17,7 @@ type Windows = [u64; 6];
 /// Numbers given to contexts so far.
 #[derive(Debug)]
 pub(super) struct Contexts {
-    current: u64,
+    pub(super) current: u64,
     by_key: FxHashMap<u64, u64>,
     windows: Vec<Windows>,
     /// Number of the windows in force in root and guest.

@@ -12,19 +12,22 @@ use super::PAGE_MASK;
 use super::translate::Perms;
 
 /// Number of slots, a power of two.
-const SLOTS: usize = 2048;
+pub(crate) const SLOTS: usize = 2048;
 
 /// No address and context have this tag: contexts are below 0xfff.
 const NONE: u64 = u64::MAX;
 
+/// Spreads contexts over the slots.
+pub(crate) const SALT: u64 = 0x85;
+
 /// A page: `tag` is the virtual page with the context in its low 12 bits.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    read: u64,
-    write: u64,
+pub(crate) struct Slot {
+    pub(crate) read: u64,
+    pub(crate) write: u64,
     fetch: u64,
     /// Offset of the page in memory.
-    offset: usize,
+    pub(crate) offset: usize,
 }
 
 const EMPTY: Slot = Slot {
@@ -68,6 +71,16 @@ pub(crate) struct SoftTlb {
     pub(super) contexts: super::context::Contexts,
 }
 
+/// Where in a [`SoftTlb`] the address of the slots is.
+pub(crate) const SLOTS_AT: usize = std::mem::offset_of!(SoftTlb, slots);
+
+/// Where the number of the context in force is.
+pub(crate) const CONTEXT_AT: usize = std::mem::offset_of!(SoftTlb, contexts)
+    + std::mem::offset_of!(super::context::Contexts, current);
+
+/// Where `fetch_generation` is.
+pub(crate) const FETCH_GENERATION_AT: usize = std::mem::offset_of!(SoftTlb, fetch_generation);
+
 impl std::fmt::Debug for SoftTlb {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SoftTlb").finish_non_exhaustive()
@@ -76,7 +89,7 @@ impl std::fmt::Debug for SoftTlb {
 
 #[inline(always)]
 fn index(va: u64, context: u64) -> usize {
-    ((va >> 12) ^ context.wrapping_mul(0x85)) as usize % SLOTS
+    ((va >> 12) ^ context.wrapping_mul(SALT)) as usize % SLOTS
 }
 
 #[inline(always)]
