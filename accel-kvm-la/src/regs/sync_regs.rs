@@ -6,11 +6,8 @@
 //! Only between two runs of the guest: inside the run loop an access may be
 //! pending, which KVM_RUN would complete.
 
-use std::sync::OnceLock;
+use la_arch::sync_regs::{self as sets, SyncFpu, SyncRegs};
 
-use la_arch::sync_regs::{self as sets, COUNTER_CSRS, CSRS, SyncFpu, SyncRegs};
-
-use super::table::{Group, TABLE, index_of_csr};
 use crate::kvm::abi::Fpu;
 use crate::kvm::error::{IoctlError, check};
 use crate::kvm::run_page::RunPage;
@@ -21,9 +18,9 @@ use crate::kvm::vcpu::VcpuFd;
 pub enum Slot {
     /// A CPUCFG word.
     Cpucfg(usize),
-    /// One of [`CSRS`].
+    /// One of [`sets::CSRS`].
     Csr(usize),
-    /// One of [`COUNTER_CSRS`].
+    /// One of [`sets::COUNTER_CSRS`].
     Counter(usize),
     /// Scratch register of binary translation.
     LbtScratch(usize),
@@ -84,43 +81,6 @@ impl Slot {
             _ => 0,
         }
     }
-}
-
-/// The place of each register of the table, for those that have one: not PGD and
-/// TICLR, which hold no state, and not message interrupts.
-pub fn slots() -> &'static [Option<Slot>] {
-    static SLOTS: OnceLock<Vec<Option<Slot>>> = OnceLock::new();
-    SLOTS.get_or_init(|| {
-        let mut slots = vec![None; TABLE.len()];
-        let mut place = |index: Option<usize>, slot| {
-            if let Some(place) = index.and_then(|index| slots.get_mut(index)) {
-                *place = Some(slot);
-            }
-        };
-        for (n, csr) in CSRS.iter().enumerate() {
-            place(index_of_csr(*csr), Slot::Csr(n));
-        }
-        for (n, csr) in COUNTER_CSRS.iter().enumerate() {
-            place(index_of_csr(*csr), Slot::Counter(n));
-        }
-        let of_group = |group| {
-            TABLE
-                .iter()
-                .enumerate()
-                .filter(move |(_, register)| register.group == group)
-                .map(|(index, _)| Some(index))
-        };
-        for (n, index) in of_group(Group::Cpucfg).enumerate() {
-            place(index, Slot::Cpucfg(n));
-        }
-        let lbt = (0..4)
-            .map(Slot::LbtScratch)
-            .chain([Slot::LbtEflags, Slot::LbtFtop]);
-        for (index, slot) in of_group(Group::Lbt).zip(lbt) {
-            place(index, slot);
-        }
-        slots
-    })
 }
 
 /// The page's floating-point registers.
@@ -187,21 +147,20 @@ pub fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::regs::table::{Group, TABLE};
     use la_arch::csr::number as n;
 
     #[test]
     fn every_register_that_holds_state_has_a_place_of_its_own() {
         let mut regs = SyncRegs::default();
-        for (index, slot) in slots().iter().enumerate() {
-            if let Some(slot) = slot {
-                assert_eq!(slot.get(&regs), 0, "{:?} is another's", TABLE[index]);
+        for (index, register) in TABLE.iter().enumerate() {
+            if let Some(slot) = register.slot {
+                assert_eq!(slot.get(&regs), 0, "{register:?}'s is another's");
                 slot.put(&mut regs, 1 + index as u64);
             }
-        }
-        for (register, slot) in TABLE.iter().zip(slots()) {
             let without = register.group == Group::Msgint
                 || [Some(n::PGD), Some(n::TICLR)].contains(&register.csr);
-            assert_eq!(slot.is_none(), without, "{register:?}");
+            assert_eq!(register.slot.is_none(), without, "{register:?}");
         }
         // Words 0 and 20, and the last of binary translation.
         assert_eq!((regs.cpucfg[0], regs.cpucfg[20]), (1, 21));

@@ -2,6 +2,7 @@
 
 //! KVM's part of a vCPU's reset (QEMU: kvm_arch_reset_vcpu).
 
+use la_arch::csr::number as n;
 use la_arch::one_reg;
 
 use super::record::Vcpu;
@@ -22,7 +23,7 @@ const LINES: u64 = 0xff << 2 | 1 << 12;
 /// interrupt the guest for ever. What is raised after this comes to KVM by itself.
 pub fn reset(cpu: Cpu) -> Result<(), BackendError> {
     VcpuFd::new(cpu).set_one_reg(one_reg::VCPU_RESET, 0)?;
-    cpu.set_estat(cpu.estat() & !LINES);
+    cpu.set_csr(n::ESTAT, cpu.csr(n::ESTAT) & !LINES);
     if let Some(vcpu) = Vcpu::of(cpu) {
         vcpu.set_mp_state(MP_STATE_RUNNABLE);
         vcpu.forget_what_reset_changes();

@@ -6,6 +6,7 @@
 //! be, taken out at the stop. An interrupt or exception that the guest takes
 //! in between is part of the step.
 
+use la_arch::csr::{TlbrEra, number as n};
 use la_arch::kvm::guest_debug;
 
 use super::record::{self, Vcpu};
@@ -13,12 +14,8 @@ use super::successor::{Machine, successors};
 use super::{debug, synchronise};
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::layout::layout;
 use crate::qemu::memory::{read_debug_word, write_debug_word};
 use crate::qemu::{log, report};
-
-/// CSR.TLBRERA.IsTLBR: `ertn` returns from a TLB refill.
-const IS_TLBR: u64 = 1;
 
 /// A step that is under way.
 #[derive(Debug)]
@@ -52,11 +49,11 @@ impl Machine for Registers<'_> {
     }
 
     fn exception_return(&self) -> u64 {
-        let refill = self.cpu.word(layout().tlbrera);
-        if refill & IS_TLBR != 0 {
-            refill & !3
+        let refill = TlbrEra(self.cpu.csr(n::TLBRERA));
+        if refill.istlbr() {
+            refill.pc() << 2
         } else {
-            self.cpu.word(layout().era)
+            self.cpu.csr(n::ERA)
         }
     }
 
@@ -93,7 +90,7 @@ pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
         return false;
     };
     let mut step = Step {
-        page_table: cpu.word(layout().pgdl),
+        page_table: cpu.csr(n::PGDL),
         breakpoints: Vec::new(),
     };
     // A breakpoint of the debugger's is hit before anything is done.
@@ -132,9 +129,8 @@ fn take_out(bql: &Bql, cpu: Cpu, step: &Step) {
     synchronise::state(bql, cpu);
     // Another process may be on the CPU. QEMU's copy of the register is not the
     // guest's before it is written back.
-    let pgdl = layout().pgdl;
-    let current = cpu.word(pgdl);
-    cpu.set_word(pgdl, step.page_table);
+    let current = cpu.csr(n::PGDL);
+    cpu.set_csr(n::PGDL, step.page_table);
     for (at, saved) in &step.breakpoints {
         let present = read_debug_word(bql, cpu, *at);
         // The guest may have put something else there, or taken the page away.
@@ -142,7 +138,7 @@ fn take_out(bql: &Bql, cpu: Cpu, step: &Step) {
             write_debug_word(bql, cpu, *at, *saved);
         }
     }
-    cpu.set_word(pgdl, current);
+    cpu.set_csr(n::PGDL, current);
 }
 
 /// Whether a step of any vCPU put a breakpoint at `pc`.

@@ -64,14 +64,6 @@ fn attach(image: &Image) {
 fn try_attach(image: &Image, identity: &Identity) -> Result<(usize, usize), Refusal> {
     let services = symbols::services()?;
     let layout = discover::layout(image, &services)?;
-    for field in layout::Layout::FIELDS {
-        log::debug!(
-            "{} at {:#x} ({:?})",
-            field.name,
-            layout.get(field.name).unwrap_or(0),
-            field.source
-        );
-    }
     let class = Class::find(image)?;
     let operations = operations(&class)?;
     let mut replacements = replacements(image)?;

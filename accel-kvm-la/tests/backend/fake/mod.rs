@@ -11,6 +11,7 @@ mod kvm;
 mod qemu;
 pub mod threads;
 
+use la_arch::csr::number as n;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_ulong, c_void};
 use std::sync::Once;
@@ -240,7 +241,7 @@ impl Fake {
     pub fn started(&mut self, index: i32) -> Cpu {
         let cpu = self.vcpu(index);
         cpu.set_pc(0x1c00_0000);
-        cpu.set_word(layout::layout().cpuid, index as u64);
+        cpu.set_csr(n::CPUID, index as u64);
         post_init(cpu);
         self.take_calls();
         cpu
