@@ -33,6 +33,7 @@ use kvm_core::steal_time::StealTime;
 use kvm_core::timer::Timer;
 use kvm_core::vpid::Vpid;
 use la_arch::csr::Llbctl;
+use la_arch::Interrupt;
 
 use crate::bindings as b;
 use crate::context::{IrqOff, IrqSaveGuard, Pinned};
@@ -542,12 +543,12 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_destroy(kvm_vcpu: *mut b::kvm_vcpu
 impl Vcpu {
     /// Raises interrupt line `line` (a bit number of ESTAT.IS) at the next
     /// entry. The caller kicks.
-    pub(crate) fn raise(&self, line: u32) {
+    pub(crate) fn raise(&self, line: Interrupt) {
         self.interrupts.raise(line);
     }
 
     /// Lowers it.
-    pub(crate) fn lower(&self, line: u32) {
+    pub(crate) fn lower(&self, line: Interrupt) {
         self.interrupts.lower(line);
     }
 }

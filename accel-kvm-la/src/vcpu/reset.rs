@@ -3,7 +3,7 @@
 //! KVM's part of a vCPU's reset (QEMU: kvm_arch_reset_vcpu).
 
 use la_arch::csr::number as n;
-use la_arch::one_reg;
+use la_arch::{Interrupt, one_reg};
 
 use super::record::Vcpu;
 use crate::error::BackendError;
@@ -13,7 +13,7 @@ use crate::qemu::cpu::Cpu;
 
 /// ESTAT.IS of the lines that interrupt controllers drive: HWI0 to HWI7 and the
 /// inter-processor interrupt (Volume 1, 7.4.6).
-const LINES: u64 = 0xff << 2 | 1 << 12;
+const LINES: u64 = Interrupt::LINES | Interrupt::IPI.mask();
 
 /// Resets it. QEMU resets the rest and then writes the registers.
 ///

@@ -5,11 +5,12 @@
 use super::{Cpu, Reading, Trap};
 use crate::mem::Bus;
 use crate::platform::CpuLines;
-use la_arch::Exception;
-use la_arch::exception::interrupt::{HWI0, IPI, TI};
+use la_arch::{Exception, Interrupt};
 
 /// ESTAT.IS bits that show lines and are not latched.
-const LINE_BITS: u64 = 0xff << HWI0 | 1 << IPI;
+const LINE_BITS: u64 = Interrupt::LINES | Interrupt::IPI.mask();
+/// Bit of the first hardware line.
+const HWI0: u32 = Interrupt::HWI0.bit();
 
 impl Cpu {
     /// ESTAT.IS of root or guest, lines included. Guest bits 9:2 come from
@@ -19,10 +20,12 @@ impl Cpu {
         if guest {
             let gintc = self.root.gintc();
             let injected = gintc.hwis() | hwi & gintc.hwip();
-            self.guest.estat().is() & !(0xff << HWI0) | injected << HWI0
+            self.guest.estat().is() & !Interrupt::LINES | injected << HWI0
         } else {
             let hwi = hwi & !self.hidden_lines();
-            self.root.estat().is() & !LINE_BITS | hwi << HWI0 | u64::from(self.lines.ipi) << IPI
+            self.root.estat().is() & !LINE_BITS
+                | hwi << HWI0
+                | u64::from(self.lines.ipi) << Interrupt::IPI.bit()
         }
     }
 
@@ -86,7 +89,7 @@ impl Cpu {
             &mut self.root
         };
         let estat = csr.estat();
-        csr.put(estat.with_is(estat.is() | 1 << TI));
+        csr.put(estat.with_is(estat.is() | Interrupt::TI.mask()));
         self.attention = true;
     }
 
@@ -98,6 +101,6 @@ impl Cpu {
             &mut self.root
         };
         let estat = csr.estat();
-        csr.put(estat.with_is(estat.is() & !(1 << TI)));
+        csr.put(estat.with_is(estat.is() & !Interrupt::TI.mask()));
     }
 }
