@@ -7,12 +7,13 @@ use std::ffi::{c_int, c_ulong, c_void};
 
 use super::properties;
 use crate::error::BackendError;
+use crate::qemu::accelerator::Accelerator;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::opaque::{CPUState, KVMState, MachineState, QEMUError};
-use crate::qemu::{log, report};
+use crate::qemu::report;
 use crate::regs::Level;
-use crate::vcpu::record::Vcpu;
+use crate::vcpu::state::Vcpu;
 use crate::vcpu::vm::Vm;
 use crate::vcpu::{features, interrupt, irqchip, reset, thread};
 
@@ -34,7 +35,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_init(
     state: *mut KVMState,
 ) -> c_int {
     // SAFETY: By this function's contract.
-    unsafe { Vm::open(state) };
+    unsafe { Accelerator::from_raw(state) }.map(Vm::open);
     0
 }
 
@@ -48,7 +49,10 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_irqchip_create(state: *mut KVMState) ->
     // SAFETY: By this function's contract.
     let bql = unsafe { Bql::assume_held() };
     // SAFETY: By this function's contract.
-    unsafe { irqchip::create(&bql, state) }
+    let accelerator = unsafe { Accelerator::from_raw(state) };
+    accelerator.map_or(-libc::EINVAL, |accelerator| {
+        irqchip::create(&bql, accelerator)
+    })
 }
 
 /// Nothing: the board's own function has the routes.
@@ -101,7 +105,7 @@ pub unsafe extern "C" fn kvm_la_kvm_loongarch_set_interrupt(
     match interrupt::set(cpu, irq, level != 0) {
         Ok(()) => 0,
         Err(error) => {
-            log::warning!("line {irq} to {level}: {error}");
+            log::warn!("line {irq} to {level}: {error}");
             error.negative_errno()
         }
     }

@@ -9,7 +9,7 @@ use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::opaque::CPUState;
 use crate::qemu::services::services;
-use crate::vcpu::record::Vcpu;
+use crate::vcpu::state::Vcpu;
 use crate::vcpu::{kick, run_loop, synchronise, thread};
 
 /// The BQL, which QEMU holds around all operations.

@@ -155,6 +155,7 @@ pub unsafe extern "C" fn kvm_la_link_in_tree(
     message: *mut c_char,
     length: usize,
 ) -> bool {
+    crate::qemu::log::init();
     // SAFETY: By this function's contract.
     match unsafe { link(qemu) } {
         Ok(()) => true,

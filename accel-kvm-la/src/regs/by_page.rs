@@ -10,7 +10,6 @@ use super::sync::{Level, Synchroniser};
 use super::sync_regs::{self, Slot};
 use super::table::{Group, Register, TABLE};
 use crate::kvm::abi::Regs;
-use crate::qemu::log;
 
 /// Fewer registers than this are written by calls of their own.
 const BULK: usize = 2;
@@ -47,7 +46,7 @@ impl Synchroniser<'_> {
         }
         match sync_regs::read(self.fd, page, self.index(), needed) {
             Ok(regs) => remember(cache, &regs, needed),
-            Err(error) => log::warning!("{error}; registers are read one by one"),
+            Err(error) => log::warn!("{error}; registers are read one by one"),
         }
     }
 
@@ -101,7 +100,7 @@ impl Synchroniser<'_> {
             Ok(true) => true,
             Ok(false) => return Ok(()),
             Err(error) => {
-                log::warning!("{error}; registers are written one by one");
+                log::warn!("{error}; registers are written one by one");
                 false
             }
         };

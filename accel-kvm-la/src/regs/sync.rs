@@ -19,7 +19,7 @@ use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
 use crate::qemu::cpu::{Cpu, OnOffAuto};
 use crate::qemu::layout::layout;
-use crate::qemu::{log, report};
+use crate::qemu::report;
 
 /// All bits of binary translation: QEMU offers them together or not at all.
 const LBT_ALL: u32 = word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS;
@@ -99,8 +99,8 @@ impl Synchroniser<'_> {
     }
 
     /// The page, if our module is behind it.
-    pub(super) fn sync_page(&self) -> Option<RunPage> {
-        self.page.filter(|_| self.kernel.sync_regs)
+    pub(super) fn sync_page(&self) -> Option<&RunPage> {
+        self.page.as_ref().filter(|_| self.kernel.sync_regs)
     }
 
     /// Whether the vCPU has the register and the kernel keeps it: what our module has in the run page, or what it or another
@@ -188,7 +188,7 @@ impl Synchroniser<'_> {
             Ok(value) => Ok(Some(value)),
             // As in the C backend: the guest has its CPUCFG words all the same.
             Err(error) if register.group == Group::Cpucfg => {
-                log::warning!("{register}: {error}");
+                log::warn!("{register}: {error}");
                 Ok(None)
             }
             Err(source) => Err(BackendError::ReadRegister {
@@ -227,7 +227,7 @@ impl Synchroniser<'_> {
             Level::Reset => cache.forget_what_reset_changes(),
             Level::Full => cache.forget_what_changes_by_itself(),
         }
-        self.settle_cpucfg2(cache);
+        self.limit_cpucfg2(cache);
         if self.write_by_page(cache, level).is_err() {
             // A CPUCFG word that the host does not allow spoils everything: by
             // itself it is told apart, and the rest goes through the page.
@@ -303,7 +303,7 @@ impl Synchroniser<'_> {
             kept.unwrap_or(0)
         );
         if self.kernel.cpucfg_warned.swap(true, Ordering::Relaxed) {
-            log::warning!("{message}");
+            log::warn!("{message}");
         } else {
             report::warning(&message);
         }
@@ -322,7 +322,7 @@ impl Synchroniser<'_> {
     }
 
     /// Takes from QEMU's CPUCFG2 what the kernel does not allow.
-    fn settle_cpucfg2(&self, cache: &Cache) {
+    fn limit_cpucfg2(&self, cache: &Cache) {
         let wanted = u64::from(self.cpu.cpucfg(2));
         if cache.word(2) != Some(wanted) {
             self.cpu.set_cpucfg(2, self.allowed_cpucfg2(wanted) as u32);

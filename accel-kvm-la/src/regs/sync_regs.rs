@@ -9,7 +9,7 @@
 use la_arch::sync_regs::{self as sets, SyncFpu, SyncRegs};
 
 use crate::kvm::abi::Fpu;
-use crate::kvm::error::{IoctlError, check};
+use crate::kvm::error::{IoctlError, result_of};
 use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
 
@@ -105,9 +105,9 @@ pub fn sync_fpu(fpu: &Fpu) -> SyncFpu {
 
 /// A KVM_RUN that does not enter the guest.
 ///
-/// A kick meanwhile is not lost with `immediate_exit`: who kicks sets
-/// `exit_request` first, and the run loop looks at that before it enters.
-fn run_without_guest(fd: VcpuFd, page: RunPage, vcpu: i32) -> Result<(), IoctlError> {
+/// A kick meanwhile is not lost with `immediate_exit`: it set `exit_request` first, and
+/// the run loop looks at that before it enters.
+fn run_without_guest(fd: VcpuFd, page: &RunPage, vcpu: i32) -> Result<(), IoctlError> {
     page.set_immediate_exit(true);
     let result = fd.run();
     page.set_valid_regs(0);
@@ -115,12 +115,12 @@ fn run_without_guest(fd: VcpuFd, page: RunPage, vcpu: i32) -> Result<(), IoctlEr
     if result == -libc::EINTR {
         Ok(())
     } else {
-        check("KVM_RUN", Some(vcpu), result).map(drop)
+        result_of("KVM_RUN", Some(vcpu), result).map(drop)
     }
 }
 
 /// Reads sets.
-pub fn read(fd: VcpuFd, page: RunPage, vcpu: i32, sets: u64) -> Result<SyncRegs, IoctlError> {
+pub fn read(fd: VcpuFd, page: &RunPage, vcpu: i32, sets: u64) -> Result<SyncRegs, IoctlError> {
     page.set_dirty_regs(0);
     page.set_valid_regs(sets);
     run_without_guest(fd, page, vcpu)?;
@@ -131,7 +131,7 @@ pub fn read(fd: VcpuFd, page: RunPage, vcpu: i32, sets: u64) -> Result<SyncRegs,
 /// that they would be overwritten by what else is set until then.
 pub fn write(
     fd: VcpuFd,
-    page: RunPage,
+    page: &RunPage,
     vcpu: i32,
     regs: &SyncRegs,
     sets: u64,

@@ -5,7 +5,7 @@
 use la_arch::csr::number as n;
 use la_arch::{Interrupt, one_reg};
 
-use super::record::Vcpu;
+use super::state::Vcpu;
 use crate::error::BackendError;
 use crate::kvm::abi::MP_STATE_RUNNABLE;
 use crate::kvm::vcpu::VcpuFd;

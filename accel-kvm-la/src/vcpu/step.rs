@@ -9,13 +9,13 @@
 use la_arch::csr::{TlbrEra, number as n};
 use la_arch::kvm::guest_debug;
 
-use super::record::{self, Vcpu};
+use super::state::{self, Vcpu};
 use super::successor::{Machine, successors};
 use super::{debug, synchronise};
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::memory::{read_debug_word, write_debug_word};
-use crate::qemu::{log, report};
+use crate::qemu::debug::{read_word, write_word};
+use crate::qemu::report;
 
 /// A step that is under way.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Machine for Registers<'_> {
     }
 
     fn word(&self, address: u64) -> Option<u32> {
-        read_debug_word(self.bql, self.cpu, address)
+        read_word(self.bql, self.cpu, address)
     }
 }
 
@@ -98,7 +98,7 @@ pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
         for at in successors(pc, word, &machine) {
             match machine.word(at) {
                 Some(saved) if saved == breakpoint => {}
-                Some(saved) if write_debug_word(bql, cpu, at, breakpoint) => {
+                Some(saved) if write_word(bql, cpu, at, breakpoint) => {
                     step.breakpoints.push((at, saved));
                 }
                 _ => {
@@ -132,10 +132,10 @@ fn take_out(bql: &Bql, cpu: Cpu, step: &Step) {
     let current = cpu.csr(n::PGDL);
     cpu.set_csr(n::PGDL, step.page_table);
     for (at, saved) in &step.breakpoints {
-        let present = read_debug_word(bql, cpu, *at);
+        let present = read_word(bql, cpu, *at);
         // The guest may have put something else there, or taken the page away.
         if present.is_some() && present == breakpoint {
-            write_debug_word(bql, cpu, *at, *saved);
+            write_word(bql, cpu, *at, *saved);
         }
     }
     cpu.set_csr(n::PGDL, current);
@@ -143,5 +143,5 @@ fn take_out(bql: &Bql, cpu: Cpu, step: &Step) {
 
 /// Whether a step of any vCPU put a breakpoint at `pc`.
 pub fn any_stops_at(pc: u64) -> bool {
-    record::any(|vcpu| vcpu.step().as_ref().is_some_and(|step| step.stops_at(pc)))
+    state::any(|vcpu| vcpu.step().as_ref().is_some_and(|step| step.stops_at(pc)))
 }

@@ -8,7 +8,6 @@ use super::refusal::Refusal;
 use super::vmstate::Members;
 use super::{code, features, probes};
 use crate::qemu::layout::{Field, Layout, Source};
-use crate::qemu::log;
 use crate::qemu::services::Services;
 
 /// CPUCFG words and bits that subsections look at (LoongArch Reference Manual

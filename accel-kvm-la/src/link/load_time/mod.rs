@@ -39,12 +39,13 @@ use patch::{PatchError, Replacement};
 use refusal::{Identity, Refusal};
 
 use crate::hooks;
-use crate::qemu::{layout, log, services};
+use crate::qemu::{layout, services};
 use crate::vcpu::thread;
 
 /// Puts the backend into this process's QEMU, or leaves QEMU as it is and sees
 /// to it that a guest does not run on KVM without a word about that.
 fn attach(image: &Image) {
+    crate::qemu::log::init();
     let identity = Identity::of(image);
     log::debug!("{} is {identity}", image.path.display());
     match try_attach(image, &identity) {

@@ -22,7 +22,7 @@ use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::layout::{self, Layout, Source};
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
 use accel_kvm_la::qemu::services::{self, LinkServices, Services};
-use accel_kvm_la::vcpu::record::Vcpu;
+use accel_kvm_la::vcpu::state::Vcpu;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use guest::Guest;
