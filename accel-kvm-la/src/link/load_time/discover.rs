@@ -40,7 +40,9 @@ pub(crate) fn layout(image: &Image, services: &Services) -> Result<Layout, Refus
     let mut failed = None;
     let layout = Layout::build(|field| match discovered.field(field, &members) {
         Ok(offset) => {
-            log::debug!("{} at {offset:#x?} ({:?})", field.name, field.source);
+            if let Some(offset) = offset {
+                log::debug!("{} at {offset:#x} ({:?})", field.name, field.source);
+            }
             offset
         }
         Err(refusal) => {
