@@ -2,6 +2,8 @@
 
 //! Why KVM_RUN returned (KVM_EXIT_*; Linux: include/uapi/linux/kvm.h, `struct kvm_run`).
 
+use std::marker::PhantomData;
+
 use super::abi::{exit_reason, system_event};
 use super::run_page::{RunPage, offset::UNION};
 
@@ -36,6 +38,21 @@ pub enum Exit<'a> {
     Mmio(Access<'a>),
     /// An access to an IOCSR register.
     Iocsr(Access<'a>),
+    /// What [`Rare::exit`] says.
+    Rare(Rare<'a>),
+}
+
+/// The page after an exit that is not yet looked at: a value, so that the run loop's page
+/// stays in a register of the processor.
+#[derive(Debug)]
+pub struct Rare<'a> {
+    page: RunPage,
+    exit: PhantomData<&'a mut RunPage>,
+}
+
+/// Any other exit. Apart, so that the two above stay in the processor's registers.
+#[derive(Debug)]
+pub enum RareExit<'a> {
     /// Accesses to a port; no LoongArch kernel reports them.
     Port(PortAccess<'a>),
     /// A hypercall that user space answers here.
@@ -55,7 +72,7 @@ pub enum Exit<'a> {
         /// KVM_INTERNAL_ERROR_*.
         suberror: u32,
         /// What it says more.
-        data: Vec<u64>,
+        data: &'a [u64],
     },
     /// Off, by the guest's firmware interface.
     PowerOff,
@@ -89,50 +106,20 @@ const INTERNAL_ERROR_WORDS: usize = 16;
 impl RunPage {
     /// The exit after which KVM_RUN returned. The page is the exit's until it is dropped:
     /// the kernel does not touch it before the next KVM_RUN.
-    #[inline]
+    #[inline(always)]
     pub fn exit(&mut self) -> Exit<'_> {
         match self.exit_reason() {
             exit_reason::MMIO => Exit::Mmio(self.access()),
             exit_reason::LOONGARCH_IOCSR => Exit::Iocsr(self.access()),
-            reason => self.unusual(reason),
-        }
-    }
-
-    #[cold]
-    fn unusual(&mut self, reason: u32) -> Exit<'_> {
-        match reason {
-            exit_reason::IO => Exit::Port(self.port_access()),
-            exit_reason::HYPERCALL => Exit::Hypercall(self.word_mut(UNION + 56)),
-            exit_reason::DEBUG => Exit::Debug,
-            exit_reason::IRQ_WINDOW_OPEN | exit_reason::INTR => Exit::Interrupted,
-            exit_reason::SHUTDOWN => Exit::Shutdown,
-            exit_reason::UNKNOWN => Exit::UnknownToKvm(self.u64_at(UNION)),
-            exit_reason::FAIL_ENTRY => Exit::FailedEntry(self.u64_at(UNION)),
-            exit_reason::INTERNAL_ERROR => {
-                let words = (self.u32_at(UNION + 4) as usize).min(INTERNAL_ERROR_WORDS);
-                Exit::InternalError {
-                    suberror: self.u32_at(UNION),
-                    data: (0..words).map(|n| self.u64_at(UNION + 8 + 8 * n)).collect(),
-                }
-            }
-            exit_reason::SYSTEM_EVENT => match self.u32_at(UNION) {
-                system_event::SHUTDOWN => Exit::PowerOff,
-                system_event::RESET => Exit::Reset,
-                system_event::CRASH | system_event::SEV_TERM => Exit::Crash,
-                event => Exit::UnknownSystemEvent(event),
-            },
-            exit_reason::DIRTY_RING_FULL => Exit::DirtyRingFull,
-            exit_reason::MEMORY_FAULT => Exit::MemoryFault {
-                flags: self.u64_at(UNION),
-                address: self.u64_at(UNION + 8),
-                size: self.u64_at(UNION + 16),
-            },
-            reason => Exit::Unknown(reason),
+            _ => Exit::Rare(Rare {
+                page: self.again(),
+                exit: PhantomData,
+            }),
         }
     }
 
     /// `mmio` and `iocsr_io`, which have the same shape.
-    #[inline]
+    #[inline(always)]
     fn access(&mut self) -> Access<'_> {
         let length = (self.u32_at(UNION + 16) as usize).min(8);
         Access {
@@ -156,6 +143,41 @@ impl RunPage {
             size,
             port: self.u16_at(UNION + 2),
             data: place.map(|(start, bytes)| self.bytes_mut(start, bytes)),
+        }
+    }
+}
+
+impl Rare<'_> {
+    /// The exit.
+    pub fn exit(&mut self) -> RareExit<'_> {
+        match self.page.exit_reason() {
+            exit_reason::IO => RareExit::Port(self.page.port_access()),
+            exit_reason::HYPERCALL => RareExit::Hypercall(self.page.word_mut(UNION + 56)),
+            exit_reason::DEBUG => RareExit::Debug,
+            exit_reason::IRQ_WINDOW_OPEN | exit_reason::INTR => RareExit::Interrupted,
+            exit_reason::SHUTDOWN => RareExit::Shutdown,
+            exit_reason::UNKNOWN => RareExit::UnknownToKvm(self.page.u64_at(UNION)),
+            exit_reason::FAIL_ENTRY => RareExit::FailedEntry(self.page.u64_at(UNION)),
+            exit_reason::INTERNAL_ERROR => {
+                let words = (self.page.u32_at(UNION + 4) as usize).min(INTERNAL_ERROR_WORDS);
+                RareExit::InternalError {
+                    suberror: self.page.u32_at(UNION),
+                    data: self.page.words(UNION + 8, words),
+                }
+            }
+            exit_reason::SYSTEM_EVENT => match self.page.u32_at(UNION) {
+                system_event::SHUTDOWN => RareExit::PowerOff,
+                system_event::RESET => RareExit::Reset,
+                system_event::CRASH | system_event::SEV_TERM => RareExit::Crash,
+                event => RareExit::UnknownSystemEvent(event),
+            },
+            exit_reason::DIRTY_RING_FULL => RareExit::DirtyRingFull,
+            exit_reason::MEMORY_FAULT => RareExit::MemoryFault {
+                flags: self.page.u64_at(UNION),
+                address: self.page.u64_at(UNION + 8),
+                size: self.page.u64_at(UNION + 16),
+            },
+            reason => RareExit::Unknown(reason),
         }
     }
 }

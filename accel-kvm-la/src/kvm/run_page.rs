@@ -65,12 +65,23 @@ impl RunPage {
         NonNull::new(cpu.kvm_run().cast()).map(RunPage)
     }
 
+    /// The same page, for an exit that borrows it.
+    pub(super) fn again(&mut self) -> RunPage {
+        RunPage(self.0)
+    }
+
     /// Bytes of the vCPU's mapping, which begins with the page.
     #[inline]
     pub(super) fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8] {
         // SAFETY: The callers stay within the mapping, where the kernel and signal
         // handlers write nothing but `immediate_exit` before the next KVM_RUN.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().wrapping_add(offset), length) }
+    }
+
+    /// Aligned words of the page.
+    pub(super) fn words(&self, offset: usize, count: usize) -> &[u64] {
+        // SAFETY: As for `bytes_mut`; any bits are a value.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().wrapping_add(offset).cast(), count) }
     }
 
     /// An aligned word of the page.

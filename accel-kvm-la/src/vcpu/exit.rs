@@ -9,7 +9,7 @@ use super::run_loop::Outcome;
 use super::state::Vcpu;
 use super::{debug, synchronise};
 use crate::kvm::abi::{INTERNAL_ERROR_EMULATION, MEMORY_EXIT_FLAG_PRIVATE};
-use crate::kvm::exit::{Access, Exit, PortAccess};
+use crate::kvm::exit::{Access, Exit, PortAccess, Rare, RareExit};
 use crate::qemu::bql::WithoutBql;
 use crate::qemu::memory::{self, Attributes, Space};
 use crate::qemu::{report, runstate};
@@ -28,64 +28,63 @@ pub enum Next {
 const FAILED: Next = Next::Leave(Outcome::Failed);
 
 /// Does what the exit asks for.
-#[inline]
+#[inline(always)]
 pub fn handle(vcpu: &Vcpu, exit: Exit<'_>, without: &WithoutBql) -> Next {
     match exit {
         Exit::Mmio(access) => mmio(access),
         Exit::Iocsr(access) => iocsr(vcpu, access),
-        exit => handle_unusual(vcpu, exit, without),
+        Exit::Rare(rare) => handle_rare(vcpu, rare, without),
     }
 }
 
 #[cold]
-fn handle_unusual(vcpu: &Vcpu, exit: Exit<'_>, without: &WithoutBql) -> Next {
+fn handle_rare(vcpu: &Vcpu, mut rare: Rare<'_>, without: &WithoutBql) -> Next {
+    let exit = rare.exit();
     log::trace!("vCPU {}: {exit:x?}", vcpu.cpu.index());
     match exit {
-        Exit::Mmio(access) => mmio(access),
-        Exit::Iocsr(access) => iocsr(vcpu, access),
-        Exit::Port(access) => port(access),
-        Exit::Hypercall(result) => {
+        RareExit::Port(access) => port(access),
+        RareExit::Hypercall(result) => {
             // QEMU has none: the guest is told what KVM tells it of unknown codes.
             *result = hypercall::INVALID_CODE;
             Next::Enter
         }
-        Exit::Debug => debug_exit(vcpu),
-        Exit::Interrupted => Next::Leave(Outcome::Interrupt),
-        Exit::Shutdown | Exit::Reset => {
+        RareExit::Debug => debug_exit(vcpu),
+        RareExit::Interrupted => Next::Leave(Outcome::Interrupt),
+        RareExit::Shutdown | RareExit::Reset => {
             runstate::request_reset();
             Next::Leave(Outcome::Interrupt)
         }
-        Exit::PowerOff => {
+        RareExit::PowerOff => {
             runstate::request_shutdown();
             Next::Leave(Outcome::Interrupt)
         }
-        Exit::Crash => {
+        RareExit::Crash => {
             synchronise::own_state(vcpu);
             without.with(|bql| runstate::guest_panicked(bql, vcpu.cpu));
             Next::Enter
         }
-        Exit::DirtyRingFull => Next::ReapDirtyRings,
-        Exit::MemoryFault {
+        RareExit::DirtyRingFull => Next::ReapDirtyRings,
+        RareExit::MemoryFault {
             flags,
             address,
             size,
         } => memory_fault(vcpu, flags, address, size),
-        Exit::UnknownToKvm(reason) => fail(
+        RareExit::UnknownToKvm(reason) => fail(
             vcpu,
             &format!("KVM: unknown exit, hardware reason {reason:x}"),
         ),
-        Exit::FailedEntry(reason) => fail(
+        RareExit::FailedEntry(reason) => fail(
             vcpu,
             &format!(
                 "KVM: the guest could not be entered, hardware reason {reason:#x}; \
                  the kernel's log may say more"
             ),
         ),
-        Exit::InternalError { suberror, data } => internal_error(vcpu, suberror, &data),
-        Exit::UnknownSystemEvent(event) => {
+        RareExit::InternalError { suberror, data } => internal_error(vcpu, suberror, data),
+        RareExit::UnknownSystemEvent(event) => {
             warn(vcpu, &format!("KVM: unknown system event {event}"))
         }
-        Exit::Unknown(reason) => warn(vcpu, &format!("KVM: unknown exit reason {reason}")),
+        RareExit::Unknown(reason) => warn(vcpu, &format!("KVM: unknown exit reason {reason}")),
     }
 }
 
@@ -102,7 +101,7 @@ fn warn(vcpu: &Vcpu, message: &str) -> Next {
 }
 
 /// An access to a device: the device model has its own locks.
-#[inline]
+#[inline(always)]
 fn mmio(access: Access<'_>) -> Next {
     if let Some(memory) = Space::memory() {
         memory.access(
@@ -116,17 +115,10 @@ fn mmio(access: Access<'_>) -> Next {
 }
 
 /// An access to an IOCSR register: the machine's devices look at the requester.
-#[inline]
+#[inline(always)]
 fn iocsr(vcpu: &Vcpu, access: Access<'_>) -> Next {
     let Some(space) = vcpu.vm.iocsr() else {
-        return fail(
-            vcpu,
-            &format!(
-                "the guest uses IOCSR register {:#x}, but this machine has none; \
-                 use -machine virt",
-                access.address
-            ),
-        );
+        return no_iocsr(vcpu, access.address);
     };
     space.access(
         access.address,
@@ -135,6 +127,17 @@ fn iocsr(vcpu: &Vcpu, access: Access<'_>) -> Next {
         access.is_write,
     );
     Next::Enter
+}
+
+#[cold]
+fn no_iocsr(vcpu: &Vcpu, register: u64) -> Next {
+    fail(
+        vcpu,
+        &format!(
+            "the guest uses IOCSR register {register:#x}, but this machine has none; \
+             use -machine virt"
+        ),
+    )
 }
 
 /// Accesses to a port.

@@ -21,6 +21,7 @@ pub fn honour_exit_request(cpu: Cpu, page: &RunPage) {
 }
 
 /// After an interrupted KVM_RUN: the kick has had its effect.
+#[inline]
 pub fn eat(page: &RunPage) {
     page.set_immediate_exit(false);
 }
