@@ -10,7 +10,7 @@ use kvm_core::decode::{csr_access, next_pc, sensitive, Sensitive};
 use kvm_core::exit::{classify, Exit, Fault};
 use kvm_core::hypercall::{self, Hypercall};
 use la_arch::csr::{Crmd, Estat};
-use la_arch::exception::interrupt as line;
+use la_arch::Interrupt;
 use la_arch::kvm::{guest_debug, hypercall as code};
 
 use crate::bindings as b;
@@ -239,7 +239,7 @@ fn hvcl(vcpu: &Vcpu) -> Next {
             stat.hypercall_exits = stat.hypercall_exits.wrapping_add(1);
             for target in targets {
                 if let Some(target) = vcpu.vm().vcpu_by_cpuid(u64::from(target)) {
-                    target.raise(line::SWI0);
+                    target.raise(Interrupt::SWI0);
                     // This thread sees it before it enters the guest again.
                     if !core::ptr::eq(target, vcpu) {
                         target.kick();

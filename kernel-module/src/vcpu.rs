@@ -33,6 +33,7 @@ use kvm_core::steal_time::StealTime;
 use kvm_core::timer::Timer;
 use kvm_core::vpid::Vpid;
 use la_arch::csr::Llbctl;
+use la_arch::Interrupt;
 
 use crate::bindings as b;
 use crate::context::{IrqOff, IrqSaveGuard, Pinned};
@@ -365,60 +366,6 @@ impl Vcpu {
     }
 }
 
-/// CSRs that change only by the guest's own accesses or by exceptions in it:
-/// copied when the vCPU comes to or leaves a CPU. ESTAT and the timer have
-/// their own rules (`timer`), PRCFG1-3 are read only to be reported.
-macro_rules! plain_csrs {
-    ($do:ident) => {
-        $do! {
-            CRMD, PRMD, EUEN, MISC, ECFG, ERA, BADV, BADI, EENTRY, TLBIDX, TLBEHI, TLBELO0,
-            TLBELO1, ASID, PGDL, PGDH, PWCL, PWCH, STLBPS, RVACFG, CPUID, TID, CNTC, TLBRENTRY,
-            TLBRBADV, TLBRERA, TLBRSAVE, TLBRELO0, TLBRELO1, TLBREHI, TLBRPRMD, LLBCTL;
-            SAVE0 0 1 2 3 4 5 6 7, DMW0 0 1 2 3
-        }
-    };
-}
-
-fn load_csrs(file: &CsrFile) {
-    macro_rules! load {
-        ($($name:ident),*; $($first:ident $($n:literal)*),*) => {
-            $(csr::guest_write::<{ num::$name }>(file.get(num::$name));)*
-            $($(csr::guest_write::<{ num::$first + $n }>(file.get(num::$first + $n));)*)*
-        };
-    }
-    plain_csrs!(load);
-}
-
-fn save_csrs(file: &mut CsrFile) {
-    macro_rules! save {
-        ($($name:ident),*; $($first:ident $($n:literal)*),*) => {
-            $(file.set(num::$name, csr::guest_read::<{ num::$name }>());)*
-            $($(file.set(num::$first + $n, csr::guest_read::<{ num::$first + $n }>());)*)*
-        };
-    }
-    plain_csrs!(save);
-    file.set(num::PRCFG1, csr::guest_read::<{ num::PRCFG1 }>());
-    file.set(num::PRCFG2, csr::guest_read::<{ num::PRCFG2 }>());
-    file.set(num::PRCFG3, csr::guest_read::<{ num::PRCFG3 }>());
-}
-
-/// Message interrupt status and enable, on a CPU that has them.
-fn load_msgint(file: &CsrFile) {
-    csr::guest_write::<{ num::MSGIE }>(file.get(num::MSGIE));
-    csr::guest_write::<{ num::MSGIS0 }>(file.get(num::MSGIS0));
-    csr::guest_write::<{ num::MSGIS0 + 1 }>(file.get(num::MSGIS0 + 1));
-    csr::guest_write::<{ num::MSGIS0 + 2 }>(file.get(num::MSGIS0 + 2));
-    csr::guest_write::<{ num::MSGIS0 + 3 }>(file.get(num::MSGIS0 + 3));
-}
-
-fn save_msgint(file: &mut CsrFile) {
-    file.set(num::MSGIE, csr::guest_read::<{ num::MSGIE }>());
-    file.set(num::MSGIS0, csr::guest_read::<{ num::MSGIS0 }>());
-    file.set(num::MSGIS0 + 1, csr::guest_read::<{ num::MSGIS0 + 1 }>());
-    file.set(num::MSGIS0 + 2, csr::guest_read::<{ num::MSGIS0 + 2 }>());
-    file.set(num::MSGIS0 + 3, csr::guest_read::<{ num::MSGIS0 + 3 }>());
-}
-
 impl Vcpu {
     /// Puts the vCPU's state into the guest registers of this CPU, as far as
     /// they do not hold it already.
@@ -444,10 +391,7 @@ impl Vcpu {
         }
         self.loaded_offset.set(offset);
         csr::write::<{ num::GCNTC }>(offset as u64);
-        load_csrs(self.csr());
-        if self.cpucfg().msgint() {
-            load_msgint(self.csr());
-        }
+        csr::load_guest(self.csr(), self.cpucfg().msgint());
         csr::write::<{ num::GINTC }>(self.csr().get(num::GINTC));
         csr::write::<{ num::GSTAT }>(self.csr().get(num::GSTAT));
         // An SC must not succeed on the LL of another vCPU.
@@ -460,10 +404,7 @@ impl Vcpu {
     fn put(&self, irq_off: IrqOff<'_>) {
         fpu::lose(self, irq_off.pinned());
         if !self.flag(flag::CSR_SAVED) {
-            save_csrs(self.csr());
-            if self.cpucfg().msgint() {
-                save_msgint(self.csr());
-            }
+            csr::save_guest(self.csr(), self.cpucfg().msgint());
             self.csr().set(num::GSTAT, csr::read::<{ num::GSTAT }>());
             self.set_flag(flag::CSR_SAVED);
         }
@@ -602,12 +543,12 @@ pub(crate) unsafe extern "C" fn kvm_arch_vcpu_destroy(kvm_vcpu: *mut b::kvm_vcpu
 impl Vcpu {
     /// Raises interrupt line `line` (a bit number of ESTAT.IS) at the next
     /// entry. The caller kicks.
-    pub(crate) fn raise(&self, line: u32) {
+    pub(crate) fn raise(&self, line: Interrupt) {
         self.interrupts.raise(line);
     }
 
     /// Lowers it.
-    pub(crate) fn lower(&self, line: u32) {
+    pub(crate) fn lower(&self, line: Interrupt) {
         self.interrupts.lower(line);
     }
 }

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use kernel::prelude::*;
 use kvm_core::intc::dmsintc::{Dmsintc as Model, Target};
-use kvm_core::intc::Line;
+use la_arch::Interrupt;
 
 use super::device::{zeroed, Device};
 use super::{failure, get};
@@ -37,7 +37,7 @@ pub(crate) fn post(vm: &Vm, target: Target) -> Result {
     vcpu.messages
         .post(target.vector, vcpu.has_msgint())
         .map_err(failure)?;
-    vcpu.raise(u32::from(Line::AVEC.bit()));
+    vcpu.raise(Interrupt::AVEC);
     vcpu.kick();
     Ok(())
 }

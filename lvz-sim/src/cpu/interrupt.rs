@@ -6,11 +6,12 @@ use super::{Cpu, Reading, Trap};
 use crate::mem::Bus;
 use crate::platform::CpuLines;
 use crate::world::World;
-use la_arch::Exception;
-use la_arch::exception::interrupt::{HWI0, IPI, TI};
+use la_arch::{Exception, Interrupt};
 
 /// ESTAT.IS bits that show lines and are not latched.
-const LINE_BITS: u64 = 0xff << HWI0 | 1 << IPI;
+const LINE_BITS: u64 = Interrupt::LINES | Interrupt::IPI.mask();
+/// Bit of the first hardware line.
+const HWI0: u32 = Interrupt::HWI0.bit();
 
 impl Cpu {
     /// ESTAT.IS of root or guest, lines included. Guest bits 9:2 come from
@@ -20,10 +21,12 @@ impl Cpu {
         if world == World::Guest {
             let gintc = self.root().gintc();
             let injected = gintc.hwis() | hwi & gintc.hwip();
-            self.guest().estat().is() & !(0xff << HWI0) | injected << HWI0
+            self.guest().estat().is() & !Interrupt::LINES | injected << HWI0
         } else {
             let hwi = hwi & !self.hidden_lines();
-            self.root().estat().is() & !LINE_BITS | hwi << HWI0 | u64::from(self.lines.ipi) << IPI
+            self.root().estat().is() & !LINE_BITS
+                | hwi << HWI0
+                | u64::from(self.lines.ipi) << Interrupt::IPI.bit()
         }
     }
 
@@ -82,12 +85,12 @@ impl Cpu {
     /// Latches the timer interrupt of root or guest.
     pub(super) fn latch_timer(&mut self, world: World) {
         let estat = self.file(world).estat();
-        self.put(world, estat.with_is(estat.is() | 1 << TI));
+        self.put(world, estat.with_is(estat.is() | Interrupt::TI.mask()));
     }
 
     /// TICLR: clears the latched timer interrupt.
     pub(super) fn clear_timer(&mut self, world: World) {
         let estat = self.file(world).estat();
-        self.put(world, estat.with_is(estat.is() & !(1 << TI)));
+        self.put(world, estat.with_is(estat.is() & !Interrupt::TI.mask()));
     }
 }
