@@ -229,7 +229,8 @@ def events(run):
         time.sleep(1)
     finally:
         listener.terminate()
-        told = re.findall(r"event 'lifecycle' for domain '([^']*)': (.*)", listener.communicate()[0])
+        events = listener.communicate()[0]
+    told = re.findall(r"event 'lifecycle' for domain '([^']*)': (.*)", events)
     told = [what.strip() for name, what in told if name == domain.name]
     wanted = ["Resumed Unpaused", "Started Booted", "Suspended Paused", "Resumed Unpaused"]
     # A QEMU that is ended says so if it comes to it.

@@ -94,11 +94,6 @@ impl<'a> Tree<'a> {
         self.dir.join("linux")
     }
 
-    /// The patches.
-    pub(crate) fn series(&self) -> PathBuf {
-        self.dir.join("series")
-    }
-
     /// Tools that see the source, and a build tree, where the host kernel's are.
     pub(crate) fn tools(&self, build: &Path) -> ToolRoot {
         self.products

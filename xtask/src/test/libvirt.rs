@@ -106,7 +106,7 @@ fn suite(
     context: &Context,
     report: &mut Report,
     name: &str,
-    run: impl FnOnce(&Host, &mut Report) -> Result<()>,
+    run: impl FnOnce(&Host<'_>, &mut Report) -> Result<()>,
 ) -> Result<()> {
     if !context.runs(Tier::Full) {
         return Ok(());
