@@ -143,7 +143,7 @@ def dump(run):
 
 @case("crash")
 def crash(run):
-    """A guest that panics is noticed, and kept for who wants to look at it."""
+    """libvirt notices that a guest panics, and keeps it to be looked at."""
     domain = run.domain(devices="<panic model='pvpanic'/>").start()
     domain.shell()
     domain.send("echo c >/proc/sysrq-trigger\n")

@@ -141,7 +141,7 @@ fn make_kernel(
     if matches!(wanted, Wanted::Default) {
         return make_kernel_in(cache, tools, wanted, &log);
     }
-    // Who wants the other products need not wait for this one.
+    // Runs that want the other products need not wait for this one.
     let cache = cache.apart("series")?;
     let _lock = cache.lock()?;
     cache.remove_partial()?;

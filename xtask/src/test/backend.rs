@@ -201,7 +201,7 @@ impl User {
             .spawn()
             .context("cannot run timeout")?;
         let mut stdin = child.stdin.take().ok_or_else(|| anyhow!("no input"))?;
-        // Whoever asks nothing may end before it has read this.
+        // A QEMU that is asked nothing may end before it has read this.
         let _ = stdin.write_all(QUESTIONS.as_bytes());
         drop(stdin);
         Ok(child.wait_with_output()?)

@@ -142,7 +142,7 @@ fn run_on_host(
         let thread = scope.spawn(|| {
             let sender = sender;
             machine.run(&context.simulator, &log, LIMIT, |line| {
-                // Nobody listens any more once the last case has ended.
+                // The receiver is gone once the last case has ended.
                 let _ = sender.send(line.to_owned());
             })
         });
