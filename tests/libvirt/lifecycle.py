@@ -214,7 +214,7 @@ def libvirtd_restart(run):
 
 @case("events")
 def events(run):
-    """What happens to a domain is told to clients that listen."""
+    """Clients that listen get the events of a domain."""
     domain = run.domain().define()
     words = ["virsh", "-c", run.host.uri, "event", "--loop", "--event", "lifecycle"]
     listener = subprocess.Popen(

@@ -13,7 +13,7 @@ MACHINE, CORE = 258, 4
 
 @case("vcpupin")
 def vcpupin(run):
-    """A vCPU's thread runs where it is told to."""
+    """A vCPU's thread runs on the CPU that it is pinned to."""
     domain = run.domain(cpus=2).start()
     shell = domain.shell()
     for vcpu, cpus in (("0", "1"), ("1", "0"), ("1", "0-1")):

@@ -65,7 +65,6 @@ const PROSE: &[&str] = &[
     "caller holds",
 ];
 
-/// Runs the command.
 pub(crate) fn run() -> Result<ExitCode> {
     println!(
         "{:<14} {:>5} {:>6} {:>6} {:>9} {:>6} {:>6}  circles of files",

@@ -79,7 +79,6 @@ impl Step {
         }
     }
 
-    /// Ends the step.
     pub(crate) fn done(self) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.clear();

@@ -60,7 +60,6 @@ impl Sources {
             .map(|(name, data)| (name.as_path(), data.as_slice()))
     }
 
-    /// The files' names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|(name, _)| name.as_path())
     }

@@ -26,7 +26,6 @@ use package::Contents;
 /// Where packages are put, in the checkout.
 const OUTPUT: &str = "target/dist";
 
-/// Options of `dist`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Packages to make, as `--list` names them; all if none is named
@@ -45,7 +44,6 @@ struct Package {
     contents: fn(&Dist) -> Result<Contents>,
 }
 
-/// Every package.
 const PACKAGES: &[Package] = &[
     Package {
         name: "lvz-sim:amd64",
@@ -78,7 +76,6 @@ pub(crate) struct Dist {
 }
 
 impl Dist {
-    /// Brings up the root.
     pub(crate) fn new() -> Result<Self> {
         let cache = Cache::open()?.apart("dist")?;
         let root = setup::packaging_root(&cache)?;
@@ -90,7 +87,6 @@ impl Dist {
         PACKAGES.iter().map(|package| package.name)
     }
 
-    /// The file of a package.
     pub(crate) fn build(&self, name: &str, identity: &Identity) -> Result<PathBuf> {
         self.build_in(&self.cache, name, identity)
     }
@@ -117,7 +113,6 @@ fn find(name: &str) -> Result<&'static Package> {
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for package in PACKAGES {

@@ -89,7 +89,6 @@ impl<'a> Tree<'a> {
         Ok(tree)
     }
 
-    /// Where the source is.
     pub(crate) fn source(&self) -> PathBuf {
         self.dir.join("linux")
     }

@@ -90,7 +90,7 @@ pub(super) fn wanted(option: KernelOption, root: &ToolRoot) -> Result<Wanted> {
     })
 }
 
-/// Unpacks the source that is asked for if it is not there yet.
+/// The wanted source, unpacked if it is not there yet.
 pub(crate) fn make(
     cache: &Cache,
     root: &ToolRoot,

@@ -252,7 +252,7 @@ impl Products {
         fs::rename(&partial, &script).with_context(|| format!("cannot write {}", script.display()))
     }
 
-    /// What tests of other crates are told, as environment variables.
+    /// Where products are, as environment variables for the tests of other crates.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let root = self.tools.dir();
         vec![

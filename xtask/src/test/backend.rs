@@ -127,7 +127,6 @@ const UNCHANGED: &[(&str, &[&str])] = &[
     ("bad-option", &["-accel", "kvm,no-such-option=1"]),
 ];
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let products = &context.products;
     let qemu = products

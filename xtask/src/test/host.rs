@@ -15,7 +15,6 @@ use crate::kernel_module;
 use crate::setup::workspace;
 use crate::sources::Sources;
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("cargo test", || cargo_test(context));
     report.case("format outside the workspace", format);

@@ -53,7 +53,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     let tree = match tree {
         Some(tree) => tree,
-        // Not asked for, or failed: what it has left is in the way.
+        // The case was not asked for; if it failed, its remains are in the way.
         None if report.failures() == failed => Tree::make(products, &dir)?,
         None => return Ok(()),
     };
@@ -67,7 +67,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// What checkpatch.pl is told to let pass, with the reason.
+/// Kinds of complaints that checkpatch.pl leaves out, each with the reason.
 const LET_PASS: &[(&str, &str)] = &[
     (
         "FILE_PATH_CHANGES",

@@ -38,7 +38,6 @@ use crate::nested::Stack;
 use crate::setup::{self, KernelOption, Products};
 use report::Report;
 
-/// Options of `test`.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -79,7 +78,6 @@ enum Tier {
     Full,
 }
 
-/// A suite.
 struct Suite {
     name: &'static str,
     shows: &'static str,
@@ -206,7 +204,6 @@ impl Context {
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for suite in SUITES {

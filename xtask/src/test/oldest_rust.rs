@@ -24,7 +24,6 @@ struct Package {
     rust_version: Option<String>,
 }
 
-/// Runs the case.
 pub(super) fn check() -> Result<Verdict> {
     let own = output(Command::new("rustc").arg("--version"))?;
     let mut missing = Vec::new();

@@ -13,7 +13,6 @@ use super::report::{Report, Verdict};
 use crate::setup::{CannotBeHad, LintTools, Products, workspace};
 use crate::sources::Sources;
 
-/// Runs the cases.
 pub(super) fn run(context: &Context, report: &mut Report) {
     let products = &context.products;
     report.case("shell scripts", || with_tools(products, shell));

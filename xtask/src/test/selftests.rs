@@ -40,7 +40,6 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// How much of what a failed program printed is shown.
 const SHOWN: usize = 20;
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let products = &context.products;
     let files = kernel::list(products)?;

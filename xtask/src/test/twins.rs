@@ -15,7 +15,6 @@ use super::report::Verdict;
 use crate::rust_source::{Source, is_name, read_crate, tokens};
 use crate::setup::workspace;
 
-/// Runs the case.
 pub(super) fn check() -> Result<Verdict> {
     let root = workspace()?;
     let core = read_crate(&root.join("kvm-core/src/lib.rs"))?;
