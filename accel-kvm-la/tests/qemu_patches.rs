@@ -4,6 +4,9 @@
 //! or a field that is added to one and not to the other is found here, long
 //! before anybody builds a QEMU.
 
+// A helper of tests fails as a test does.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -4,6 +4,9 @@
 //! instructions, on CPUs whose CSRs hold random values, in root and in guest
 //! mode. A panic is the failure (overflow checks are on in test builds).
 
+// A helper of tests fails as a test does.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use la_arch::insn::Encoding;
 use lvz_sim::cpu::{Model, Via};
 use lvz_sim::engine::{Machine, RunEnd};

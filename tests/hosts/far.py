@@ -32,7 +32,7 @@ class Agent:
         return getattr(self.qemus[number], method)(*args, **options)
 
     def text(self, number, stream, position):
-        """What came of a guest by a stream from a position on."""
+        """What a guest has written to a stream, from a position on."""
         return self.qemus[number].text(stream)[position:]
 
     def ping(self, _number, *words):

@@ -178,7 +178,7 @@ class Domain:
     # --- the guest's serial ports, as steady.py and shell.py want them
 
     def text(self, stream):
-        """All that came of the guest by a port so far, over all its lives."""
+        """All that the guest has written to a port so far, over all its boots."""
         text = self._texts.setdefault(stream, bytearray())
         try:
             with open(f"{self.log}.{stream}", "rb") as file:

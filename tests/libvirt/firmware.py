@@ -35,7 +35,8 @@ def cpus(run):
     shell = domain.shell()
     for count in (3, 1, 2):
         domain.virsh("setvcpus", str(count), "--live")
-        online = "for f in /sys/devices/system/cpu/cpu[1-9]/online; do [ -e $f ] && echo 1 >$f; done"
+        files = "/sys/devices/system/cpu/cpu[1-9]/online"
+        online = f"for f in {files}; do [ -e $f ] && echo 1 >$f; done"
         appears(shell, f"{count} CPUs", f"sh -c '{online}; [ $(nproc) = {count} ]'")
         found = domain.virsh("vcpucount", "--live", "--active").strip()
         check(found == str(count), f"libvirt knows {found} CPUs")

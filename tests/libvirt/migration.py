@@ -66,7 +66,7 @@ def postcopy(run):
 def fails(run):
     """A move that the destination cannot take leaves the guest where it is."""
     domain = run.steady(flags=4).start()
-    before = steady.boot(domain)
+    steady.boot(domain)
     away = run.second_host()
     at = steady.position(domain)
     # A port that QEMU's user may not listen on.

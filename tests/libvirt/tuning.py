@@ -13,7 +13,7 @@ MACHINE, CORE = 258, 4
 
 @case("vcpupin")
 def vcpupin(run):
-    """A vCPU's thread runs where it is told to."""
+    """A vCPU's thread runs on the CPU that it is pinned to."""
     domain = run.domain(cpus=2).start()
     shell = domain.shell()
     for vcpu, cpus in (("0", "1"), ("1", "0"), ("1", "0-1")):
@@ -143,7 +143,7 @@ def dump(run):
 
 @case("crash")
 def crash(run):
-    """A guest that panics is noticed, and kept for who wants to look at it."""
+    """libvirt notices that a guest panics, and keeps it to be looked at."""
     domain = run.domain(devices="<panic model='pvpanic'/>").start()
     domain.shell()
     domain.send("echo c >/proc/sysrq-trigger\n")

@@ -32,6 +32,7 @@ def call(words, timeout=60, **options):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            check=False,
             timeout=timeout,
             **options,
         )

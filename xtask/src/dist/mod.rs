@@ -28,7 +28,6 @@ use package::Contents;
 /// Where packages are put, in the checkout.
 const OUTPUT: &str = "target/dist";
 
-/// Options of `dist`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Packages to make, as `--list` names them; all but the kernel if none is named
@@ -47,7 +46,6 @@ struct Package {
     contents: fn(&Dist) -> Result<Contents>,
 }
 
-/// Every package.
 const PACKAGES: &[Package] = &[
     Package {
         name: "lvz-sim:amd64",
@@ -90,7 +88,6 @@ pub(crate) struct Dist {
 }
 
 impl Dist {
-    /// Brings up the root.
     pub(crate) fn new() -> Result<Self> {
         let cache = Cache::open()?.apart("dist")?;
         let root = setup::packaging_root(&cache)?;
@@ -103,7 +100,6 @@ impl Dist {
         names.filter(|name| !name.starts_with("linux-image"))
     }
 
-    /// The file of a package.
     pub(crate) fn build(&self, name: &str, identity: &Identity) -> Result<PathBuf> {
         self.build_in(&self.cache, name, identity)
     }
@@ -130,7 +126,6 @@ fn find(name: &str) -> Result<&'static Package> {
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for package in PACKAGES {

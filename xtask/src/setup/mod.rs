@@ -11,6 +11,7 @@ pub(crate) mod dpkg_userland;
 mod host_kernel;
 mod kernel_packages;
 mod kernel_source;
+mod lint;
 mod mirror;
 mod packaging;
 mod series;
@@ -32,6 +33,7 @@ use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
 pub(crate) use kernel_source::{CannotBeHad, Wanted};
+pub(crate) use lint::LintTools;
 pub(crate) use packaging::{clean_root, packaging_root};
 pub(crate) use series::{KernelOption, Series};
 pub(crate) use userland::Userland;
@@ -139,7 +141,7 @@ fn make_kernel(
     if matches!(wanted, Wanted::Default) {
         return make_kernel_in(cache, tools, wanted, &log);
     }
-    // Who wants the other products need not wait for this one.
+    // Runs that want the other products need not wait for this one.
     let cache = cache.apart("series")?;
     let _lock = cache.lock()?;
     cache.remove_partial()?;
@@ -250,7 +252,7 @@ impl Products {
         fs::rename(&partial, &script).with_context(|| format!("cannot write {}", script.display()))
     }
 
-    /// What tests of other crates are told, as environment variables.
+    /// Where products are, as environment variables for the tests of other crates.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let root = self.tools.dir();
         vec![

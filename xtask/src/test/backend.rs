@@ -127,7 +127,6 @@ const UNCHANGED: &[(&str, &[&str])] = &[
     ("bad-option", &["-accel", "kvm,no-such-option=1"]),
 ];
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let products = &context.products;
     let qemu = products
@@ -201,7 +200,7 @@ impl User {
             .spawn()
             .context("cannot run timeout")?;
         let mut stdin = child.stdin.take().ok_or_else(|| anyhow!("no input"))?;
-        // Whoever asks nothing may end before it has read this.
+        // A QEMU that is asked nothing may end before it has read this.
         let _ = stdin.write_all(QUESTIONS.as_bytes());
         drop(stdin);
         Ok(child.wait_with_output()?)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Suite `hosts`: two KVM hosts, a simulator each, in one Ethernet and in lock-step.
-//! The near one runs the cases (tests/hosts), the far one does what it is asked for.
+//! The near one runs the cases (tests/hosts), the far one starts QEMUs for it.
 //! docs/machine-tests.md says what each case shows.
 
 use std::fs;
@@ -40,7 +40,7 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the far host says when it goes away on purpose.
+/// The far host's line before it powers off on purpose.
 const LEAVING: &str = "KVM-LA-HOST leaves";
 
 /// How long two hosts may take.
@@ -150,7 +150,6 @@ impl Pair {
     }
 }
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     if !context.runs(Tier::Full) {
         return Ok(());

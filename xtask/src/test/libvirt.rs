@@ -25,7 +25,6 @@ type File = (&'static str, &'static str);
 /// The script that the host's init runs.
 const SCRIPT: &str = include_str!("../../../tests/libvirt/run");
 
-/// The driver.
 const DRIVER: &[File] = &[
     ("verdict.py", in_machine::VERDICT),
     ("qemu.py", include_str!("../../../tests/machine/qemu.py")),
@@ -83,7 +82,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 const MEMORY_MIB: u32 = 4096;
 
 /// Runs the suite `libvirt`. Like the other it needs a kernel and a userland of its
-/// own: it runs only when it is asked for.
+/// own: it runs only when it is named.
 pub(super) fn libvirt(context: &Context, report: &mut Report) -> Result<()> {
     suite(context, report, "libvirt", |host, report| {
         host.run(report, "libvirt", LIBVIRT, None).map(drop)
@@ -106,7 +105,7 @@ fn suite(
     context: &Context,
     report: &mut Report,
     name: &str,
-    run: impl FnOnce(&Host, &mut Report) -> Result<()>,
+    run: impl FnOnce(&Host<'_>, &mut Report) -> Result<()>,
 ) -> Result<()> {
     if !context.runs(Tier::Full) {
         return Ok(());

@@ -18,10 +18,12 @@ mod linux;
 mod machine;
 mod module;
 mod nested;
+mod oldest_rust;
 mod programs;
 mod qtest;
 mod report;
 mod sanitizers;
+mod scripts;
 mod selftests;
 mod series;
 mod twins;
@@ -36,7 +38,6 @@ use crate::nested::Stack;
 use crate::setup::{self, KernelOption, Products};
 use report::Report;
 
-/// Options of `test`.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -77,7 +78,6 @@ enum Tier {
     Full,
 }
 
-/// A suite.
 struct Suite {
     name: &'static str,
     shows: &'static str,
@@ -204,7 +204,6 @@ impl Context {
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for suite in SUITES {

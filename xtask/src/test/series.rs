@@ -23,7 +23,6 @@ const KERNEL: &str = "kernel";
 const MODULE: &str = "kvm.ko";
 const BOOT: &str = "boot";
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("unfit-trees", || unfit::check(&context.products));
     let programs = OURS.iter().filter(|program| program.tier == TIER);

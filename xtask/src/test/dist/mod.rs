@@ -32,7 +32,6 @@ const CHECKS: &str = include_str!("checks.sh");
 const PACKAGES: &str = "/kvm-la/packages";
 const BOOT: &str = "/kvm-la/boot";
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     // The roots that packages are made in and installed to take minutes to bring up.
     if !context.runs(Tier::Full) {
