@@ -134,7 +134,9 @@ def dump(run):
     os.remove(path)
     domain.virsh("dump", path)
     with open(path, "rb") as file:
-        check(file.read(16).startswith(b"LibvirtQemudSave"), "no file of libvirt")
+        # QEMU's migration stream (QEMU_VM_FILE_MAGIC).
+        head = file.read(4)
+    check(head == b"QEVM", f"no stream of QEMU: {head}")
     check(domain.state().startswith("running"), domain.state())
     shell.run("true")
     domain.virsh("dump", path, "--memory-only", "--crash")

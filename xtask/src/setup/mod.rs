@@ -32,11 +32,13 @@ use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
-pub(crate) use kernel_source::{CannotBeHad, Wanted};
+pub(crate) use kernel_source::CannotBeHad;
 pub(crate) use lint::LintTools;
 pub(crate) use packaging::{clean_root, packaging_root};
 pub(crate) use series::{KernelOption, Series};
 pub(crate) use userland::Userland;
+
+use kernel_source::Wanted;
 
 /// Everything that `setup` makes.
 #[derive(Clone)]
@@ -191,9 +193,19 @@ impl Products {
         Ok(self.series == kernel_source::default_series(&self.tools)?)
     }
 
+    /// The same products with the kernel of another series: the default one if theirs is
+    /// another, and otherwise the newest that can be had.
+    pub(crate) fn with_other_series(&self) -> Result<Self> {
+        self.with_kernel(if self.is_default_series()? {
+            Wanted::Other
+        } else {
+            Wanted::Default
+        })
+    }
+
     /// The same products with another kernel in the place of the host's; built if it
     /// is not there yet.
-    pub(crate) fn with_kernel(&self, wanted: Wanted) -> Result<Self> {
+    fn with_kernel(&self, wanted: Wanted) -> Result<Self> {
         let lock = match wanted {
             Wanted::Default => Some(self.cache.lock()?),
             Wanted::Series(_) | Wanted::Other => None,

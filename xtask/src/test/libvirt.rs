@@ -25,6 +25,9 @@ type File = (&'static str, &'static str);
 /// The script that the host's init runs.
 const SCRIPT: &str = include_str!("../../../tests/libvirt/run");
 
+/// What makes a KVM host ready for libvirt.
+pub(super) const PREPARE: &str = include_str!("../../../tests/libvirt/prepare");
+
 const DRIVER: &[File] = &[
     ("verdict.py", in_machine::VERDICT),
     ("qemu.py", include_str!("../../../tests/machine/qemu.py")),
@@ -55,6 +58,7 @@ const LIBVIRT: &[File] = &[
     ("saving", include_str!("../../../tests/libvirt/saving.py")),
     ("tuning", include_str!("../../../tests/libvirt/tuning.py")),
     ("hotplug", include_str!("../../../tests/libvirt/hotplug.py")),
+    ("network", include_str!("../../../tests/libvirt/network.py")),
     (
         "refusals",
         include_str!("../../../tests/libvirt/refusals.py"),
@@ -142,6 +146,7 @@ impl Host<'_> {
         let (context, products) = (self.context, &self.products);
         let share = self.run.join("share");
         make_share(&share, SCRIPT)?;
+        write(&share.join("prepare"), PREPARE)?;
         let folder = new_folder(&share.join("cases"))?;
         let names: Vec<&str> = modules.iter().map(|(name, _)| *name).collect();
         let names = names.join(",");

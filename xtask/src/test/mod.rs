@@ -64,6 +64,9 @@ pub(crate) struct Options {
     /// of the tests from one of the simulator
     #[arg(long)]
     tcg: bool,
+    /// How often guests of the suite `hosts` go to the other host and back
+    #[arg(long, value_name = "N", default_value = "20")]
+    rounds: u32,
     /// Run the suite `module` on a kernel that checks locks, memory and objects
     #[arg(long, conflicts_with = "all")]
     debug_kernel: bool,
@@ -193,6 +196,8 @@ struct Context {
     tier: Tier,
     /// The suites run with every case, however long it takes.
     everything: bool,
+    /// How often guests of the suite `hosts` go to the other host and back.
+    rounds: u32,
     /// The suite `module` runs on the debug kernel.
     debug_kernel: bool,
 }
@@ -249,6 +254,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         accel: options.accel,
         tier,
         everything: options.all,
+        rounds: options.rounds,
         debug_kernel: options.debug_kernel,
     };
     let mut report = Report::new(options.only.clone());
