@@ -23,7 +23,8 @@ use crate::vcpu::{request, Vcpu};
 use crate::vpid;
 
 /// Makes guest physical address `gpa` in `slot` accessible, without waiting for
-/// anything: true if the guest can go on at once. The guest's GID is current. `modify`: the exit was PME.
+/// anything: true if the guest can go on at once. The guest's GID is current.
+/// `modify`: the exit was PME.
 ///
 /// `mmu_lock` is only tried: its holder may be waiting for this CPU to answer
 /// a kick. While it is held and no invalidation is under way, none can begin,

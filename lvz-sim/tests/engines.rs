@@ -4,6 +4,8 @@
 //! instructions, in loops, end in the same state after the same number of
 //! instructions, whether they are interpreted, compiled at once or in between.
 
+#![allow(clippy::expect_used)]
+
 use la_arch::insn::Encoding;
 use lvz_sim::cpu::{Group, Model};
 use lvz_sim::engine::{Engine, Machine};
