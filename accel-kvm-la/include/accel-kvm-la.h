@@ -25,11 +25,65 @@ struct MachineState;
 struct kvm_guest_debug;
 struct kvm_sw_breakpoint;
 
+/*
+ * Members of CPUSysState with the control and status registers that the library
+ * exchanges with KVM: ONE(member) for each, MANY(member, length) for an array.
+ */
+#define KVM_LA_CSRS(ONE, MANY) \
+    ONE(CSR_CRMD) \
+    ONE(CSR_PRMD) \
+    ONE(CSR_EUEN) \
+    ONE(CSR_MISC) \
+    ONE(CSR_ECFG) \
+    ONE(CSR_ESTAT) \
+    ONE(CSR_ERA) \
+    ONE(CSR_BADV) \
+    ONE(CSR_BADI) \
+    ONE(CSR_EENTRY) \
+    ONE(CSR_TLBIDX) \
+    ONE(CSR_TLBEHI) \
+    ONE(CSR_TLBELO0) \
+    ONE(CSR_TLBELO1) \
+    ONE(CSR_ASID) \
+    ONE(CSR_PGDL) \
+    ONE(CSR_PGDH) \
+    ONE(CSR_PGD) \
+    ONE(CSR_PWCL) \
+    ONE(CSR_PWCH) \
+    ONE(CSR_STLBPS) \
+    ONE(CSR_RVACFG) \
+    ONE(CSR_CPUID) \
+    ONE(CSR_PRCFG1) \
+    ONE(CSR_PRCFG2) \
+    ONE(CSR_PRCFG3) \
+    MANY(CSR_SAVE, 16) \
+    ONE(CSR_TID) \
+    ONE(CSR_TCFG) \
+    ONE(CSR_TVAL) \
+    ONE(CSR_CNTC) \
+    ONE(CSR_TICLR) \
+    ONE(CSR_LLBCTL) \
+    ONE(CSR_IMPCTL1) \
+    ONE(CSR_IMPCTL2) \
+    ONE(CSR_TLBRENTRY) \
+    ONE(CSR_TLBRBADV) \
+    ONE(CSR_TLBRERA) \
+    ONE(CSR_TLBRSAVE) \
+    ONE(CSR_TLBRELO0) \
+    ONE(CSR_TLBRELO1) \
+    ONE(CSR_TLBREHI) \
+    ONE(CSR_TLBRPRMD) \
+    MANY(CSR_MSGIS, 4) \
+    ONE(CSR_MSGIE) \
+    MANY(CSR_DMW, 4) \
+    MANY(CSR_PERFCTRL, 16) \
+    MANY(CSR_PERFCNTR, 16)
+
 /**
  * Version of [`KvmLaQemu`] and of how its entries are understood. QEMU's side
  * passes the one it was compiled with.
  */
-#define KVM_LA_ABI 1
+#define KVM_LA_ABI 2
 
 /**
  * A function or an object of QEMU.

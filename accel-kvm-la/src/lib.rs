@@ -9,10 +9,10 @@
 //! registers and KVM's the same, [`kvm`] is the kernel's interface and [`qemu`]
 //! QEMU's. How the hooks get into QEMU is the business of `link`.
 
-pub mod error;
+pub(crate) mod error;
 pub mod hooks;
 pub mod kvm;
-pub mod link;
+pub(crate) mod link;
 pub mod qemu;
 pub mod regs;
 pub mod vcpu;

@@ -3,6 +3,9 @@
 //! The checked-in header is the one that cbindgen makes of the source, and a C
 //! compiler takes it.
 
+// A helper of tests fails as a test does.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,9 +28,31 @@ const SOURCES: [&str; 4] = [
     "src/link/in_tree.rs",
 ];
 
+/// The registers of the table that QEMU has, as a list for C.
+fn csrs() -> String {
+    let mut list = String::from(
+        "\n\n/*\n * Members of CPUSysState with the control and status registers that the \
+         library\n * exchanges with KVM: ONE(member) for each, MANY(member, length) for an \
+         array.\n */\n#define KVM_LA_CSRS(ONE, MANY)",
+    );
+    for field in la_arch::csr::TABLE.iter().filter_map(|csr| csr.qemu) {
+        let entry = match field.length {
+            Some(length) => format!("MANY({}, {length})", field.name),
+            None => format!("ONE({})", field.name),
+        };
+        list.push_str(" \\\n    ");
+        list.push_str(&entry);
+    }
+    list
+}
+
 fn generate() -> String {
-    let config = cbindgen::Config::from_file(package().join("cbindgen.toml"))
+    let mut config = cbindgen::Config::from_file(package().join("cbindgen.toml"))
         .expect("cbindgen.toml can be read");
+    config
+        .after_includes
+        .get_or_insert_default()
+        .push_str(&csrs());
     let mut builder = cbindgen::Builder::new().with_config(config);
     for source in SOURCES {
         builder = builder.with_src(package().join(source));

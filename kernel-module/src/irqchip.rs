@@ -24,9 +24,10 @@ pub(crate) mod routing;
 
 use kernel::prelude::*;
 use kvm_core::decode::Direction;
-use kvm_core::intc::{Effects, Line, VcpuId, Vcpus};
+use kvm_core::intc::{Effects, VcpuId, Vcpus};
 
 use la_arch::iocsr as reg;
+use la_arch::Interrupt;
 
 use self::device::Registers;
 use crate::cpu::host::host;
@@ -89,14 +90,14 @@ impl Vcpus for Sink<'_> {
 }
 
 impl Effects for Sink<'_> {
-    fn set_line(&mut self, vcpu: VcpuId, line: Line, level: bool) {
+    fn set_line(&mut self, vcpu: VcpuId, line: Interrupt, level: bool) {
         let Some(target) = self.vcpu(vcpu) else {
             return;
         };
         if level {
-            target.raise(u32::from(line.bit()));
+            target.raise(line);
         } else {
-            target.lower(u32::from(line.bit()));
+            target.lower(line);
         }
         // Its own thread sees the change before it enters the guest again.
         if !self

@@ -68,4 +68,4 @@ mod vcpu;
 
 pub use access::Access;
 pub use error::IntcError;
-pub use vcpu::{Effects, Line, VcpuId, Vcpus, Vectors};
+pub use vcpu::{Effects, VcpuId, Vcpus, Vectors};

@@ -6,17 +6,12 @@
 //! the vCPU takes them just before it enters the guest and writes them to
 //! GCSR.ESTAT and GINTC ([`Delivery`]). No other CPU touches those registers
 //! (`docs/lvz.md` 8.2, N-7, N-9; Linux arch/loongarch/kvm/interrupt.c).
-//!
-//! Interrupt numbers are bits of ESTAT.IS ([`mod@line`]).
 
 use crate::csr::{get_estat, Status, ESTAT_DIRECT, ESTAT_LINES, LINE_SHIFT};
 use crate::errno::EINVAL;
 use core::sync::atomic::{AtomicU64, Ordering};
 use la_arch::csr::Estat;
-use la_arch::exception::interrupt as line;
-
-/// Interrupt numbers are below this (Linux EXCCODE_INT_NUM).
-pub const INT_COUNT: u32 = 15;
+use la_arch::Interrupt;
 
 /// An interrupt number that does not exist, or that this guest does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +28,9 @@ impl BadInterrupt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Becomes pending.
-    Raise(u32),
+    Raise(Interrupt),
     /// No longer pending.
-    Lower(u32),
+    Lower(Interrupt),
 }
 
 impl Request {
@@ -48,15 +43,12 @@ impl Request {
     /// [`BadInterrupt`] for 0, numbers out of range (the least i32 included),
     /// and AVEC for a guest without message interrupts.
     pub fn from_ioctl(irq: i32, has_msgint: bool) -> Result<Self, BadInterrupt> {
-        let number = irq.unsigned_abs();
-        if number == 0 || number >= INT_COUNT || (number == line::AVEC && !has_msgint) {
-            return Err(BadInterrupt);
+        match Interrupt::new(irq.unsigned_abs()) {
+            None | Some(Interrupt::SWI0) => Err(BadInterrupt),
+            Some(Interrupt::AVEC) if !has_msgint => Err(BadInterrupt),
+            Some(interrupt) if irq > 0 => Ok(Self::Raise(interrupt)),
+            Some(interrupt) => Ok(Self::Lower(interrupt)),
         }
-        Ok(if irq > 0 {
-            Self::Raise(number)
-        } else {
-            Self::Lower(number)
-        })
     }
 }
 
@@ -79,30 +71,26 @@ impl Pending {
         Self(AtomicU64::new(0))
     }
 
-    /// Queues a request, then the caller kicks the vCPU. Numbers out of range
-    /// are ignored.
+    /// Queues a request, then the caller kicks the vCPU.
     pub fn queue(&self, request: Request) {
         match request {
-            Request::Raise(number) => self.raise(number),
-            Request::Lower(number) => self.lower(number),
+            Request::Raise(interrupt) => self.raise(interrupt),
+            Request::Lower(interrupt) => self.lower(interrupt),
         }
     }
 
-    /// Queues interrupt `number` as pending (Linux kvm_queue_irq).
-    pub fn raise(&self, number: u32) {
-        self.change(number, 0, 32);
+    /// Queues `interrupt` as pending (Linux kvm_queue_irq).
+    pub fn raise(&self, interrupt: Interrupt) {
+        self.change(interrupt, 0, 32);
     }
 
-    /// Queues interrupt `number` as no longer pending (Linux kvm_dequeue_irq).
-    pub fn lower(&self, number: u32) {
-        self.change(number, 32, 0);
+    /// Queues `interrupt` as no longer pending (Linux kvm_dequeue_irq).
+    pub fn lower(&self, interrupt: Interrupt) {
+        self.change(interrupt, 32, 0);
     }
 
-    fn change(&self, number: u32, set: u32, clear: u32) {
-        if number >= INT_COUNT {
-            return;
-        }
-        let (set, clear) = (1 << (number + set), 1 << (number + clear));
+    fn change(&self, interrupt: Interrupt, set: u32, clear: u32) {
+        let (set, clear) = (interrupt.mask() << set, interrupt.mask() << clear);
         let mut old = self.0.load(Ordering::Relaxed);
         loop {
             let new = old & !clear | set;
@@ -187,7 +175,7 @@ pub struct Delivery {
 impl Delivery {
     /// AVEC is raised: OR the pending vectors into GCSR.ISR0 to ISR3 first.
     pub const fn raises_avec(&self) -> bool {
-        self.estat_value >> line::AVEC & 1 != 0
+        self.estat_value & Interrupt::AVEC.mask() != 0
     }
 
     /// ESTAT after the change.
@@ -222,7 +210,7 @@ pub const fn pending_view(estat: u64, gintc: u64, queued: Taken) -> u64 {
 /// interrupt that came with it would be slept over (`docs/lvz.md` Q-30). The
 /// registers are the hardware's while the vCPU is loaded, else the saved ones.
 pub const fn wakes(estat: u64, gintc: u64, queued: Taken, ecfg: u64) -> bool {
-    pending_view(estat, gintc, queued) & ecfg & ((1 << INT_COUNT) - 1) != 0
+    pending_view(estat, gintc, queued) & ecfg & Interrupt::ALL != 0
 }
 
 #[cfg(test)]

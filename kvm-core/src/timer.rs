@@ -21,13 +21,13 @@
 
 use core::num::NonZeroU64;
 use la_arch::csr::Tcfg;
-use la_arch::exception::interrupt;
+use la_arch::Interrupt;
 
 /// Width of TVAL: 48 bits (PRCFG1.TimerBits, `docs/lvz.md` Q-16).
 pub const TVAL_MASK: u64 = (1 << 48) - 1;
 
 /// ESTAT.IS and ECFG.LIE bit of the timer.
-pub const TI: u64 = 1 << interrupt::TI;
+pub const TI: u64 = Interrupt::TI.mask();
 
 /// A reload value below this many ticks may expire between the write of TCFG
 /// and that of TVAL (10 microseconds at 100 MHz).

@@ -3,6 +3,9 @@
 //! The fuzz targets' functions over a fixed corpus, so that every run of the
 //! tests executes them; `kvm-core/fuzz/README.md` says how to fuzz for longer.
 
+// A fuzz target fails as a test does.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 

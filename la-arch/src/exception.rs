@@ -88,22 +88,74 @@ exceptions! {
     GCHC = 24, 1;
 }
 
-/// ESTAT.IS and ECFG.LIE bit numbers.
-pub mod interrupt {
+/// An interrupt: its bit in ESTAT.IS and ECFG.LIE (7.4.5, 7.4.6), below
+/// [`Interrupt::COUNT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct Interrupt(u8);
+
+impl Interrupt {
     /// Software interrupt 0.
-    pub const SWI0: u32 = 0;
+    pub const SWI0: Self = Self(0);
     /// Software interrupt 1.
-    pub const SWI1: u32 = 1;
+    pub const SWI1: Self = Self(1);
     /// First of eight hardware lines.
-    pub const HWI0: u32 = 2;
+    pub const HWI0: Self = Self(2);
     /// Performance counter overflow.
-    pub const PMI: u32 = 10;
+    pub const PMI: Self = Self(10);
     /// Timer.
-    pub const TI: u32 = 11;
+    pub const TI: Self = Self(11);
     /// Inter-processor.
-    pub const IPI: u32 = 12;
+    pub const IPI: Self = Self(12);
     /// Non-maskable.
-    pub const NMI: u32 = 13;
+    pub const NMI: Self = Self(13);
     /// Message (advanced extended interrupt controller).
-    pub const AVEC: u32 = 14;
+    pub const AVEC: Self = Self(14);
+
+    /// How many there are (Linux: EXCCODE_INT_NUM).
+    pub const COUNT: u32 = 15;
+    /// All of them.
+    pub const ALL: u64 = (1 << Self::COUNT) - 1;
+    /// The eight hardware lines.
+    pub const LINES: u64 = 0xff << Self::HWI0.bit();
+
+    /// The interrupt of this bit, if there is one.
+    pub const fn new(bit: u32) -> Option<Self> {
+        if bit < Self::COUNT {
+            Some(Self(bit as u8))
+        } else {
+            None
+        }
+    }
+
+    /// Hardware line `pin` of eight; higher bits of `pin` are ignored.
+    pub const fn hwi(pin: u8) -> Self {
+        Self(Self::HWI0.0 + (pin & 7))
+    }
+
+    /// The number of its bit.
+    #[inline(always)]
+    pub const fn bit(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Its bit.
+    #[inline(always)]
+    pub const fn mask(self) -> u64 {
+        1 << self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interrupts_are_bits_below_their_count() {
+        assert_eq!(Interrupt::new(Interrupt::COUNT), None);
+        assert_eq!(Interrupt::new(u32::MAX), None);
+        assert_eq!(Interrupt::new(14), Some(Interrupt::AVEC));
+        assert_eq!(Interrupt::hwi(7 + 8), Interrupt::hwi(7));
+        assert_eq!((Interrupt::LINES, Interrupt::ALL), (0x3fc, 0x7fff));
+    }
 }

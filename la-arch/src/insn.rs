@@ -68,6 +68,10 @@ pub struct Format {
     pub operand_bits: u32,
 }
 
+#[allow(
+    clippy::panic,
+    reason = "it stops the build: all notations are constants"
+)]
 const fn position(letter: u8) -> u8 {
     match letter {
         b'd' | b'D' => 0,

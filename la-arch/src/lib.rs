@@ -19,4 +19,4 @@ pub mod pch_pic;
 mod register;
 pub mod sync_regs;
 
-pub use exception::Exception;
+pub use exception::{Exception, Interrupt};

@@ -2,11 +2,12 @@
 
 //! The virtualization extension's root registers (`docs/lvz.md` section 2).
 
+use crate::csr::number;
 use crate::register;
 
 register! {
     /// GTLBC, guest TLB control.
-    Gtlbc @ 0x15 {
+    Gtlbc @ number::GTLBC {
         /// MTLB entries available to guest mode.
         gmtlbsz / with_gmtlbsz: 5:0,
         /// Root TLB instructions act with the GID in `tgid`.
@@ -19,14 +20,14 @@ register! {
         tgid / with_tgid: 23:16,
     }
     /// TRGP, guest information of the entry that `tlbrd` read.
-    Trgp @ 0x16 {
+    Trgp @ number::TRGP {
         /// A guest entry was read.
         gtep / with_gtep: 0,
         /// Its GID.
         trgid / with_trgid: 23:16,
     }
     /// GSTAT, guest status.
-    Gstat @ 0x50 {
+    Gstat @ number::GSTAT {
         /// In guest mode, read-only.
         vm / with_vm: 0,
         /// Previous guest mode: `ertn` enters the guest.
@@ -37,7 +38,7 @@ register! {
         gid / with_gid: 23:16,
     }
     /// GCFG, guest configuration.
-    Gcfg @ 0x51 {
+    Gcfg @ number::GCFG {
         /// Allowed values of `matc`, one-hot, read-only.
         matp / with_matp: 3:0,
         /// Memory type of guest accesses: 0 stage 1, 1 stage 2, 2 the weaker.
@@ -73,7 +74,7 @@ register! {
         gpmnum / with_gpmnum: 26:24,
     }
     /// GINTC, guest interrupt control.
-    Gintc @ 0x52 {
+    Gintc @ number::GINTC {
         /// Injected interrupts HWI0 to HWI7.
         hwis / with_hwis: 7:0,
         /// Physical HWI lines passed to the guest.

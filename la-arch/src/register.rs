@@ -9,7 +9,7 @@
 #[macro_export]
 macro_rules! register {
     ($(
-        $(#[$meta:meta])* $name:ident @ $number:literal {
+        $(#[$meta:meta])* $name:ident @ $number:path {
             $(
                 $(#[$fmeta:meta])* $field:ident / $with:ident : $hi:literal $(: $lo:literal)?
             ),* $(,)?

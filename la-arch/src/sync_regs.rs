@@ -10,8 +10,8 @@
 //! left alone. Sets are taken over in the order of their bits but for
 //! [`CPUCFG`], which is the first, because others depend on it.
 
-use crate::csr::number as n;
-use crate::kvm::CPUCFG_WORDS;
+use crate::csr::{Class, TABLE};
+use crate::kvm::{CPUCFG_WORDS, CSR_NUMBERS};
 
 /// Set: general registers and pc.
 pub const GENERAL: u64 = 1 << 0;
@@ -37,76 +37,48 @@ pub const SETS: u64 = GENERAL | CSR | CPUCFG | FPU | COUNTERS | LBT;
 pub const ALL: u64 = SETS | CSR_SELECT;
 
 /// The CSRs, in the order of [`SyncRegs::csr`]: those that hold state and of which
-/// the CPU has a copy for the guest, and at the end four others that KVM keeps:
-/// IMPCTL1, IMPCTL2, GINTC and CTAG. ESTAT is as KVM_GET_ONE_REG shows it.
-pub const CSRS: [u16; 54] = [
-    n::CRMD,
-    n::PRMD,
-    n::EUEN,
-    n::MISC,
-    n::ECFG,
-    n::ESTAT,
-    n::ERA,
-    n::BADV,
-    n::BADI,
-    n::EENTRY,
-    n::TLBIDX,
-    n::TLBEHI,
-    n::TLBELO0,
-    n::TLBELO1,
-    n::ASID,
-    n::PGDL,
-    n::PGDH,
-    n::PWCL,
-    n::PWCH,
-    n::STLBPS,
-    n::RVACFG,
-    n::CPUID,
-    n::PRCFG1,
-    n::PRCFG2,
-    n::PRCFG3,
-    n::SAVE0,
-    n::SAVE0 + 1,
-    n::SAVE0 + 2,
-    n::SAVE0 + 3,
-    n::SAVE0 + 4,
-    n::SAVE0 + 5,
-    n::SAVE0 + 6,
-    n::SAVE0 + 7,
-    n::TID,
-    n::TCFG,
-    n::TVAL,
-    n::CNTC,
-    n::LLBCTL,
-    n::TLBRENTRY,
-    n::TLBRBADV,
-    n::TLBRERA,
-    n::TLBRSAVE,
-    n::TLBRELO0,
-    n::TLBRELO1,
-    n::TLBREHI,
-    n::TLBRPRMD,
-    n::DMW0,
-    n::DMW0 + 1,
-    n::DMW0 + 2,
-    n::DMW0 + 3,
-    n::IMPCTL1,
-    n::IMPCTL2,
-    n::GINTC,
-    n::CTAG,
-];
+/// the CPU has a copy for the guest, and four others that KVM keeps: IMPCTL1, IMPCTL2,
+/// GINTC and CTAG. ESTAT is as KVM_GET_ONE_REG shows it.
+pub const CSRS: [u16; places(false)] = by_place(false);
 
 /// The CSRs of [`SyncRegs::counters`].
-pub const COUNTER_CSRS: [u16; 8] = [
-    n::PERFCTRL0,
-    n::PERFCNTR0,
-    n::PERFCTRL0 + 2,
-    n::PERFCNTR0 + 2,
-    n::PERFCTRL0 + 4,
-    n::PERFCNTR0 + 4,
-    n::PERFCTRL0 + 6,
-    n::PERFCNTR0 + 6,
-];
+pub const COUNTER_CSRS: [u16; places(true)] = by_place(true);
+
+/// How many registers of the table have a place among the counters, or among the others.
+const fn places(counters: bool) -> usize {
+    let mut places = 0;
+    let mut row = 0;
+    while row < TABLE.len() {
+        if TABLE[row].page.is_some() && matches!(TABLE[row].class, Class::Counter) == counters {
+            places += TABLE[row].elements.len();
+        }
+        row += 1;
+    }
+    places
+}
+
+/// Their numbers, each at its place.
+const fn by_place<const PLACES: usize>(counters: bool) -> [u16; PLACES] {
+    let mut numbers = [CSR_NUMBERS; PLACES];
+    let mut row = 0;
+    while row < TABLE.len() {
+        let csr = &TABLE[row];
+        let mut i = 0;
+        while i < csr.elements.len() && matches!(csr.class, Class::Counter) == counters {
+            if let Some(first) = csr.page {
+                let place = (first + csr.elements[i]) as usize;
+                assert!(
+                    place < PLACES && numbers[place] == CSR_NUMBERS,
+                    "a CSR's place in the run page is taken, or leaves a gap"
+                );
+                numbers[place] = csr.number + csr.elements[i];
+            }
+            i += 1;
+        }
+        row += 1;
+    }
+    numbers
+}
 
 /// Floating-point and vector registers, laid out as `struct kvm_fpu`.
 #[repr(C)]
@@ -187,6 +159,12 @@ impl Default for SyncRegs {
     }
 }
 
+const _: () = assert!(
+    CSRS.len() == 54,
+    "a CSR has a new place in the run page, which moves what is behind it: give the set CSR a \
+     bit that was never used, so that a module and a backend of different ages do not use it, \
+     and correct this count"
+);
 // `kvm_run.s` has room for this much, and a bit of `csr_dirty` for each CSR.
 const _: () = assert!(core::mem::size_of::<SyncRegs>() <= 2048 && CSRS.len() < 64);
 // No padding of the compiler's.

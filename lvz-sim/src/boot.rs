@@ -20,8 +20,9 @@ mod pe;
 #[cfg(test)]
 mod tests;
 
-pub use error::{BootError, ImageError};
+pub(crate) use error::{BootError, ImageError};
 
+use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;
 use crate::platform::Platform;
 use error::failed;
@@ -31,7 +32,7 @@ use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 /// Below this address are the parking loop and the firmware's tables. Linux
 /// never uses these two megabytes (arch/loongarch/kernel/mem.c:
 /// `memblock_init`).
-pub const FIRMWARE_END: u64 = 0x20_0000;
+pub(crate) const FIRMWARE_END: u64 = 0x20_0000;
 const PARKING: u64 = 0x1000;
 const COMMAND_LINE: u64 = 0x1_0000;
 /// Linux's COMMAND_LINE_SIZE, with the terminating zero.
@@ -39,17 +40,15 @@ const COMMAND_LINE_SIZE: usize = 4096;
 const EFI_TABLES: u64 = 0x2_0000;
 const FDT: u64 = 0x10_0000;
 const FDT_SIZE: u64 = FIRMWARE_END - FDT;
-/// Least RAM that the machine works with.
-const RAM_MIN: u64 = 16 << 20;
+/// Least RAM that the machine works with, and least of it at physical address 0.
+const RAM_MIN: u64 = *RAM_SIZES.start();
 /// Largest file or unpacked image.
 const IMAGE_MAX: u64 = 4 << 30;
-/// Physical address bits of the virtual addresses that kernels are linked to.
-const PHYSICAL: u64 = (1 << 48) - 1;
 const ALIGN: u64 = 0x1_0000;
 
 /// What to boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BootConfig {
+pub(crate) struct BootConfig {
     /// ELF `vmlinux`, EFI image, EFI zboot image, or one of them compressed
     /// with gzip or Zstandard.
     pub kernel: PathBuf,
@@ -61,7 +60,7 @@ pub struct BootConfig {
 
 /// How the CPUs of a loaded machine start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoadedMachine {
+pub(crate) struct LoadedMachine {
     /// Address at which CPU 0 starts.
     pub boot_pc: u64,
     /// Its arguments a0 to a2.
@@ -96,7 +95,7 @@ fn memory(ram: &GuestRam) -> Vec<Span> {
 /// Loads what `config` names into the memory of `platform`'s machine. The
 /// memory below the kernel and outside what is loaded stays as it is: clear
 /// it first if the machine ran before.
-pub fn load(
+pub(crate) fn load(
     ram: &GuestRam,
     platform: &Platform,
     config: &BootConfig,

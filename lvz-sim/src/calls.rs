@@ -16,8 +16,8 @@ const A7: usize = 11;
 
 /// One system call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Call {
-    /// The CPU.
+pub(crate) struct Call {
+    /// Number of the CPU that made it.
     pub cpu: usize,
     /// The CPU's simulated time in nanoseconds.
     pub time_ns: u64,
@@ -31,14 +31,14 @@ pub struct Call {
 
 /// The system calls of one CPU that have a number.
 #[derive(Clone, Debug, Default)]
-pub struct Calls {
+pub(crate) struct Calls {
     number: u64,
     seen: Vec<Call>,
 }
 
 impl Calls {
     /// For calls with this number.
-    pub fn of(number: u64) -> Self {
+    pub(crate) fn of(number: u64) -> Self {
         Calls {
             number,
             seen: Vec::new(),
@@ -55,7 +55,7 @@ impl Calls {
     }
 
     /// The calls in order.
-    pub fn seen(&self) -> &[Call] {
+    pub(crate) fn seen(&self) -> &[Call] {
         &self.seen
     }
 }

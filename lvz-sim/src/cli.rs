@@ -3,6 +3,7 @@
 //! The command line of `lvz-sim`.
 
 use crate::cpu::{LvzReadings, Model, readings_help};
+use crate::engine::{Engine, HOT};
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::trace::Trace;
@@ -93,6 +94,12 @@ pub struct RunArgs {
     #[arg(long, value_name = "NUMBER", requires = "stats")]
     pub stats_calls: Option<u64>,
 
+    /// How instructions are executed: interpreter, or jit[,hot=N], which compiles blocks
+    /// that were interpreted N times (where it can, jit is the default). The machine is
+    /// the same with both
+    #[arg(long, value_name = "ENGINE", value_parser = parse_engine)]
+    pub engine: Option<Engine>,
+
     /// Trace to standard error: exceptions, guest, insn, lint (comma-separated)
     #[arg(long, value_name = "WHAT", default_value = "", hide_default_value = true, value_parser = parse_trace)]
     pub trace: Trace,
@@ -169,6 +176,22 @@ fn parse_address(s: &str) -> Result<u64, String> {
         .map_err(|_| "not a hexadecimal address".to_owned())
 }
 
+/// Parses the name of an engine.
+fn parse_engine(s: &str) -> Result<Engine, String> {
+    match s.split_once(",hot=") {
+        None if s == "interpreter" => Ok(Engine::Interpreter),
+        None if s == "jit" => Ok(Engine::Jit(HOT)),
+        Some(("jit", hot)) => match hot.parse() {
+            Ok(hot) if hot > 0 => Ok(Engine::Jit(hot)),
+            _ => Err(format!(
+                "hot={hot} is not a number between 1 and {}",
+                u16::MAX
+            )),
+        },
+        _ => Err("not interpreter, jit or jit,hot=N".to_owned()),
+    }
+}
+
 fn parse_drive(s: &str) -> Result<DriveConfig, String> {
     let (path, mode) = match s.rsplit_once(',') {
         Some((path, "readonly")) => (path, DriveMode::ReadOnly),
@@ -207,5 +230,15 @@ mod tests {
         assert!(parse_size("").is_err());
         assert!(parse_size("99999999999999G").is_err());
         assert!(parse_count("99999999999999999G").is_err());
+    }
+
+    #[test]
+    fn engines() {
+        assert_eq!(parse_engine("interpreter"), Ok(Engine::Interpreter));
+        assert_eq!(parse_engine("jit"), Ok(Engine::Jit(HOT)));
+        assert_eq!(parse_engine("jit,hot=1"), Ok(Engine::Jit(1)));
+        for bad in ["", "tcg", "jit,hot=0", "jit,hot=x", "interpreter,hot=2"] {
+            assert!(parse_engine(bad).is_err(), "{bad}");
+        }
     }
 }

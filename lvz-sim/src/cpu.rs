@@ -5,7 +5,11 @@
 
 mod access;
 mod csr_access;
+mod csr_class;
 mod csr_file;
+mod csr_numbers;
+#[cfg(test)]
+mod derived_tests;
 mod gates;
 mod guest_mode;
 mod interrupt;
@@ -16,8 +20,10 @@ mod readings;
 mod timer;
 mod trap;
 
-pub use csr_access::CsrClass;
+pub use csr_access::Via;
+pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
+use csr_file::{Csrs, Stale};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
@@ -29,6 +35,7 @@ use crate::mmu::{SoftTlb, Tlb};
 use crate::platform::CpuLines;
 use crate::stats::CpuStats;
 use crate::trace::Trace;
+use crate::world::World;
 use std::sync::Arc;
 
 /// A 128-bit vector register; element 0 of the low half is the
@@ -47,40 +54,35 @@ pub struct Cpu {
     /// Vector and floating-point registers.
     pub vr: [VReg; 32],
     /// Floating-point condition flags, one a bit.
-    pub fcc: u8,
+    pub(crate) fcc: u8,
     /// FCSR0.
-    pub fcsr: u32,
+    pub(crate) fcsr: u32,
 
     /// This CPU's number (CSR.CPUID and what controllers know it by).
-    pub id: usize,
+    pub(crate) id: usize,
     /// What it implements.
-    pub model: Arc<Model>,
-    /// In guest mode (GSTAT.VM).
-    pub vm: bool,
-    /// Root CSRs.
-    pub root: CsrFile,
-    /// Guest CSRs (GCSRs).
-    pub guest: CsrFile,
+    pub(crate) model: Arc<Model>,
+    csrs: Csrs,
     /// Countdown timers of root and guest.
-    pub timers: [Timer; 2],
+    pub(crate) timers: [Timer; 2],
     /// The TLB as software knows it.
-    pub tlb: Tlb,
+    pub(crate) tlb: Tlb,
     /// Waiting in `idle`.
-    pub idle: bool,
+    pub(crate) idle: bool,
     /// Instructions that ended so far (retired or trapped), up to the block
     /// that is being executed.
-    pub icount: u64,
+    pub(crate) icount: u64,
     /// Instructions of the running block that have ended, for those
     /// instructions that need the time exactly ([`Cpu::executing`]).
     pub(crate) inside: u64,
     /// Added to `icount` it gives the time in nanoseconds; grows by the time
     /// spent idle.
-    pub time_offset: u64,
+    pub(crate) time_offset: u64,
     /// The latest time in nanoseconds that this CPU knows to be past because
     /// another has read it from the counter; its own may be behind.
     pub(crate) counter_seen: u64,
     /// Interrupt inputs as the interrupt controllers last set them.
-    pub lines: CpuLines,
+    pub(crate) lines: CpuLines,
 
     /// Cache of translations; never architecturally visible.
     pub(crate) soft: SoftTlb,
@@ -95,16 +97,16 @@ pub struct Cpu {
     pub(crate) pc_mask: u64,
     gates: gates::Gates,
     /// What is written to standard error.
-    pub trace: Trace,
+    pub(crate) trace: Trace,
     /// What is being counted about guest exits.
-    pub stats: CpuStats,
+    pub(crate) stats: CpuStats,
     /// System calls that are written down, if wanted.
-    pub calls: Option<Box<Calls>>,
+    pub(crate) calls: Option<Box<Calls>>,
 }
 
 impl Cpu {
     /// A CPU after reset (Volume 1, 6.3: direct address mode, PLV0, interrupts
-    /// off); its program counter is set by whoever boots it.
+    /// off). The loader sets its program counter.
     pub fn new(id: usize, model: Arc<Model>) -> Self {
         let mut cpu = Cpu {
             gpr: [0; 32],
@@ -113,9 +115,7 @@ impl Cpu {
             fcc: 0,
             fcsr: 0,
             id,
-            vm: false,
-            root: CsrFile::after_reset(&model, id),
-            guest: CsrFile::after_reset(&model, id),
+            csrs: Csrs::after_reset(&model, id),
             timers: [Timer::default(), Timer::default()],
             tlb: Tlb::new(id as u64),
             idle: false,
@@ -135,11 +135,10 @@ impl Cpu {
             calls: None,
             model,
         };
-        cpu.root.reset_lvz(&cpu.model);
         if cpu.reads(Reading::ResetOnes) {
             cpu.reset_to_ones();
         }
-        cpu.mode_changed();
+        cpu.settle();
         cpu
     }
 
@@ -152,7 +151,7 @@ impl Cpu {
 
     /// General register `r`.
     #[inline(always)]
-    pub fn get(&self, r: u8) -> u64 {
+    pub(crate) fn get(&self, r: u8) -> u64 {
         self.gpr[(r & 31) as usize]
     }
 
@@ -165,7 +164,7 @@ impl Cpu {
 
     /// Address of the instruction `op`, which is being executed.
     #[inline(always)]
-    pub fn pc_of(&self, op: &Op) -> u64 {
+    pub(crate) fn pc_of(&self, op: &Op) -> u64 {
         // While a block runs, `pc` is the address of its first instruction.
         self.pc.wrapping_add(u64::from(op.idx) * 4)
     }
@@ -173,7 +172,7 @@ impl Cpu {
     /// What an instruction that computes with the program counter writes to a
     /// register: in 32-bit address mode the low half, sign-extended.
     #[inline(always)]
-    pub fn pc_result(&self, value: u64) -> u64 {
+    pub(crate) fn pc_result(&self, value: u64) -> u64 {
         if self.pc_mask == u64::MAX {
             value
         } else {
@@ -183,32 +182,16 @@ impl Cpu {
 
     /// Ends the block and continues at `target`: `return cpu.jump(target);`
     #[inline(always)]
-    pub fn jump(&mut self, target: u64) -> Step {
+    pub(crate) fn jump(&mut self, target: u64) -> Step {
         self.pc = target & self.pc_mask;
         Err(Stop::Jump)
-    }
-
-    /// The CSR file in force: the guest's in guest mode, else root's.
-    #[inline(always)]
-    pub fn csr(&self) -> &CsrFile {
-        if self.vm { &self.guest } else { &self.root }
-    }
-
-    /// The CSR file in force, to change.
-    #[inline(always)]
-    pub fn csr_mut(&mut self) -> &mut CsrFile {
-        if self.vm {
-            &mut self.guest
-        } else {
-            &mut self.root
-        }
     }
 
     /// Simulated time in nanoseconds: an instruction takes one. Exact for
     /// instructions that have called [`Cpu::executing`], else that of the
     /// start of the block.
     #[inline(always)]
-    pub fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.icount
             .wrapping_add(self.inside)
             .wrapping_add(self.time_offset)
@@ -226,12 +209,28 @@ impl Cpu {
         self.csr().misc().va32l() >> self.plv & 1 != 0
     }
 
-    /// To be called after CRMD, EUEN, ASID, DMW, MISC, GSTAT or GTLBC changed
-    /// and after switches between root and guest: recomputes what is derived
-    /// from them and has pending interrupts looked at.
-    pub(crate) fn mode_changed(&mut self) {
-        let crmd = self.csr().crmd();
-        self.plv = crmd.plv() as u8;
+    /// Derives anew what is out of date since a CSR or the mode changed. The
+    /// engine calls it between blocks; an instruction that changes such a CSR
+    /// ends its block.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if !self.settled() {
+            self.derive();
+        }
+    }
+
+    #[cold]
+    fn derive(&mut self) {
+        let stale = self.take_stale();
+        if stale.contains(Stale::LOOKUPS) {
+            self.soft.clear();
+        }
+        for world in World::ALL {
+            if stale.contains(Stale::windows(world)) {
+                self.select_windows(world);
+            }
+        }
+        self.plv = self.csr().crmd().plv() as u8;
         self.pc_mask = match self.narrow_addresses() {
             true => u64::from(u32::MAX),
             false => u64::MAX,
@@ -240,7 +239,6 @@ impl Cpu {
         self.pc &= self.pc_mask;
         self.gates = gates::Gates::of(self);
         self.select_context();
-        self.attention = true;
     }
 }
 
@@ -249,7 +247,7 @@ impl std::fmt::Debug for Cpu {
         f.debug_struct("Cpu")
             .field("id", &self.id)
             .field("pc", &format_args!("{:#x}", self.pc))
-            .field("vm", &self.vm)
+            .field("world", &self.world())
             .finish_non_exhaustive()
     }
 }

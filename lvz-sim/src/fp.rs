@@ -36,15 +36,12 @@ mod round;
 #[cfg(test)]
 mod tests;
 
-pub use arith::{add, div, mul, recip, recip_estimate, rsqrt, rsqrt_estimate, sqrt, sub};
-pub use compare::{
-    Condition, Relation, class, compare_quiet, compare_signalling, max, max_magnitude, min,
-    min_magnitude,
-};
-pub use convert::{convert, from_i64, from_u64, to_i32, to_i64, to_u32, to_u64};
-pub use env::{Env, Flags, Round};
-pub use fast::Float;
-pub use fcsr::{Fcsr, Trap};
-pub use fma::{fmadd, fmsub, fnmadd, fnmsub};
-pub use format::{Format, Half};
-pub use integral::{logb, round_to_integral, scaleb};
+pub(crate) use arith::{add, div, mul, recip, recip_estimate, rsqrt, rsqrt_estimate, sqrt, sub};
+pub(crate) use compare::{Condition, class, max, max_magnitude, min, min_magnitude};
+pub(crate) use convert::{convert, from_i64, from_u64, to_i32, to_i64, to_u32, to_u64};
+pub(crate) use env::{Env, Flags, Round};
+pub(crate) use fast::Float;
+pub(crate) use fcsr::{Fcsr, Trap};
+pub(crate) use fma::{fmadd, fmsub, fnmadd, fnmsub};
+pub(crate) use format::{Format, Half};
+pub(crate) use integral::{logb, round_to_integral, scaleb};

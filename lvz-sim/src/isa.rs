@@ -3,10 +3,10 @@
 //! From an instruction word to the function that executes it.
 //!
 //! Each instruction group is a file below with a table of [`Insn`]s: an
-//! encoding from `la-arch` and its [`Handler`] (`cpu/op.rs`). [`Decoder`] is built once from
+//! encoding from `la-arch` and its [`Handler`](crate::cpu::Handler) (`cpu/op.rs`). [`Decoder`] is built once from
 //! the tables that the CPU model has; everything else is INE.
 
-pub use crate::cpu::{Ends, Group, Handler, Insn, Op, Step, Stop};
+use crate::cpu::Insn;
 
 mod alu;
 mod atomic;
@@ -45,8 +45,8 @@ pub use decoder::Decoder;
 macro_rules! insn_table {
     ($group:expr; $($enc:ident => $run:expr $(, @$ends:ident)?;)*) => {
         /// The group's instructions.
-        pub(crate) const TABLE: &[$crate::isa::Insn] = &[
-            $($crate::isa::Insn {
+        pub(crate) const TABLE: &[$crate::cpu::Insn] = &[
+            $($crate::cpu::Insn {
                 encoding: &enc::$enc,
                 group: $group,
                 run: $run,
@@ -54,8 +54,8 @@ macro_rules! insn_table {
             }),*
         ];
     };
-    (@ends) => { $crate::isa::Ends::No };
-    (@ends ends) => { $crate::isa::Ends::Yes };
+    (@ends) => { $crate::cpu::Ends::No };
+    (@ends ends) => { $crate::cpu::Ends::Yes };
 }
 
 /// Every instruction that this simulator implements.

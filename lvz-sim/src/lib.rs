@@ -2,18 +2,22 @@
 
 //! A LoongArch64 system simulator with the virtualization extension (LVZ).
 
-pub mod boot;
-pub mod calls;
+#![warn(unreachable_pub)]
+
+mod boot;
+mod calls;
 pub mod cli;
 pub mod cpu;
 pub mod engine;
-pub mod fp;
+mod fp;
 pub mod isa;
+mod map;
 pub mod mem;
-pub mod mmu;
+mod mmu;
 pub mod platform;
-pub mod report;
+mod report;
 pub mod run;
-pub mod snapshot;
-pub mod stats;
-pub mod trace;
+mod snapshot;
+mod stats;
+mod trace;
+mod world;

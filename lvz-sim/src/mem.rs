@@ -6,6 +6,7 @@ pub mod ram;
 mod value;
 
 use crate::platform::Platform;
+use crate::world::World;
 use ram::page_flag;
 pub use ram::{GuestRam, Ram};
 pub use value::Value;
@@ -56,23 +57,23 @@ impl Bus {
         self.written_code.push(offset);
     }
 
-    /// LL: CPU `cpu` reserves `line`.
-    pub(crate) fn reserve(&mut self, cpu: usize, guest: bool, line: u64) {
+    /// LL: CPU `cpu` reserves `line`, in root or guest mode.
+    pub(crate) fn reserve(&mut self, cpu: usize, world: World, line: u64) {
         if let Some(r) = self.reservations.get_mut(cpu) {
-            r[usize::from(guest)] = Some(line);
+            r[world.index()] = Some(line);
         }
     }
 
     /// Takes the reservation of CPU `cpu` away and returns it.
-    pub(crate) fn take_reservation(&mut self, cpu: usize, guest: bool) -> Option<u64> {
-        self.reservations.get_mut(cpu)?[usize::from(guest)].take()
+    pub(crate) fn take_reservation(&mut self, cpu: usize, world: World) -> Option<u64> {
+        self.reservations.get_mut(cpu)?[world.index()].take()
     }
 
     /// Whether CPU `cpu` holds a reservation.
-    pub(crate) fn has_reservation(&self, cpu: usize, guest: bool) -> bool {
+    pub(crate) fn has_reservation(&self, cpu: usize, world: World) -> bool {
         self.reservations
             .get(cpu)
-            .is_some_and(|r| r[usize::from(guest)].is_some())
+            .is_some_and(|r| r[world.index()].is_some())
     }
 
     /// Offsets of the lines that CPU `cpu` has reserved.

@@ -5,18 +5,19 @@
 
 mod context;
 mod invtlb;
-mod soft;
+pub(crate) mod soft;
 mod tlb;
 mod tlb_ops;
 mod translate;
 mod walk;
 
-pub use soft::SoftTlb;
-pub use tlb::{Entry, Kind, Tlb, TlbCounts};
+pub(crate) use soft::SoftTlb;
+pub(crate) use tlb::{Entry, Tlb};
 pub(crate) use translate::Access;
 
 /// Bits of an address inside the smallest page.
 pub(crate) const PAGE_MASK: u64 = 0xfff;
 
-/// Physical addresses have 48 bits (CPUCFG.1.PALEN).
+/// Physical addresses have 48 bits (CPUCFG.1.PALEN). In an address of a direct
+/// mapping window, where kernels are linked to, they are the physical one.
 pub(crate) const PA_MASK: u64 = (1 << 48) - 1;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Figures of exits of one cause.
 #[derive(Debug, Serialize)]
-pub struct ExitFigures {
+pub(crate) struct ExitFigures {
     /// Number of exits.
     pub count: u64,
     /// Instructions of the host from exit to the next entry, all exits.
@@ -27,7 +27,7 @@ pub struct ExitFigures {
 
 /// TLB figures of one kind of entry.
 #[derive(Debug, Default, Serialize)]
-pub struct TlbFigures {
+pub(crate) struct TlbFigures {
     /// Refill exceptions.
     pub refills: u64,
     /// Entries written.
@@ -38,7 +38,7 @@ pub struct TlbFigures {
 
 /// TLB figures of host, stage 1 and stage 2.
 #[derive(Debug, Default, Serialize)]
-pub struct TlbReport {
+pub(crate) struct TlbReport {
     /// The host's entries.
     pub host: TlbFigures,
     /// Guests' own.
@@ -49,7 +49,7 @@ pub struct TlbReport {
 
 /// Where all instructions went; the parts add up to the total.
 #[derive(Debug, Serialize)]
-pub struct Shares {
+pub(crate) struct Shares {
     /// In guest mode.
     pub guest: u64,
     /// In root mode between a guest exit and the next entry on that CPU.
@@ -60,7 +60,7 @@ pub struct Shares {
 
 /// Figures of a run.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     /// Instructions of all CPUs since the machine was started.
     pub instructions: u64,
     /// Of these executed by this process.
@@ -90,7 +90,7 @@ pub struct Report {
 
 impl Report {
     /// Closes the machine's books and reads them.
-    pub fn of(machine: &mut Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
+    pub(crate) fn of(machine: &mut Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
         let mut records: BTreeMap<ExitCause, ExitRecord> = BTreeMap::new();
         let mut sites: Option<BTreeMap<(ExitCause, u64), ExitRecord>> = None;
         let mut shares = Shares {
@@ -102,7 +102,7 @@ impl Report {
         let mut tlb = TlbReport::default();
         for cpu in &mut machine.cpus {
             let mut stats = cpu.stats.clone();
-            stats.finish(cpu.icount, cpu.vm);
+            stats.finish(cpu.icount, cpu.world());
             shares.guest += stats.guest;
             shares.outside += stats.outside;
             entries += stats.entries;

@@ -5,7 +5,7 @@
 use crate::boot::{self, BootConfig};
 use crate::calls::Calls;
 use crate::cli::RunArgs;
-use crate::engine::{Machine, RunEnd};
+use crate::engine::{Engine, HOT, Machine, RunEnd};
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
@@ -46,6 +46,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
             cpu.stats.sites.get_or_insert_default();
         }
     }
+    choose_engine(&mut machine, args)?;
     if args.wall_clock {
         machine.use_wall_clock();
     }
@@ -116,6 +117,23 @@ fn build(args: &RunArgs) -> Result<Machine> {
     };
     let model = args.cpu.clone().with_readings(args.lvz);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
+}
+
+/// The engine that is asked for, or the fastest that there is.
+fn choose_engine(machine: &mut Machine, args: &RunArgs) -> Result<()> {
+    let traced = args.trace.instructions || args.trace_site.is_some();
+    match args.engine {
+        Some(Engine::Jit(_)) if traced => {
+            bail!("instructions are traced by the interpreter: leave out --engine jit")
+        }
+        Some(engine) => Ok(machine.use_engine(engine)?),
+        None if traced => Ok(()),
+        None => {
+            // A computer that it cannot compile for interprets.
+            let _ = machine.use_engine(Engine::Jit(HOT));
+            Ok(())
+        }
+    }
 }
 
 fn open_net(args: &RunArgs) -> Result<Option<Net>> {

@@ -13,6 +13,7 @@ use crate::engine::Machine;
 use crate::mmu::Entry;
 use crate::platform::PlatformState;
 use crate::stats::CpuStats;
+use crate::world::World;
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
@@ -89,9 +90,9 @@ impl CpuState {
             vr: cpu.vr.to_vec(),
             fcc: cpu.fcc,
             fcsr: cpu.fcsr,
-            vm: cpu.vm,
-            root: cpu.root.clone(),
-            guest: cpu.guest.clone(),
+            vm: cpu.in_guest(),
+            root: cpu.root().clone(),
+            guest: cpu.guest().clone(),
             timers: cpu.timers,
             tlb,
             random,
@@ -113,9 +114,7 @@ impl CpuState {
         }
         cpu.fcc = self.fcc;
         cpu.fcsr = self.fcsr;
-        cpu.vm = self.vm;
-        cpu.root = self.root;
-        cpu.guest = self.guest;
+        cpu.restore_csrs([self.root, self.guest], World::of_vm(self.vm));
         cpu.timers = self.timers;
         cpu.tlb.restore(self.tlb, self.random);
         cpu.lines.hwi = self.hwi;
@@ -124,10 +123,7 @@ impl CpuState {
         cpu.time_offset = self.time_offset;
         cpu.counter_seen = self.counter_seen;
         cpu.stats = self.stats;
-        cpu.soft.clear();
-        cpu.windows_changed(false);
-        cpu.windows_changed(true);
-        cpu.mode_changed();
+        cpu.settle();
     }
 }
 

@@ -8,6 +8,7 @@
 //! neither (before the first entry), so that the sums add up to the total.
 
 use crate::cpu::Trap;
+use crate::world::World;
 use la_arch::Exception;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 /// Why the guest was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ExitCause {
+pub(crate) enum ExitCause {
     /// A root interrupt.
     Interrupt,
     /// Stage-2 TLB refill.
@@ -50,7 +51,7 @@ pub enum ExitCause {
 
 impl ExitCause {
     /// The cause of an exit by `trap` of the instruction `insn`.
-    pub fn of(trap: &Trap, insn: Option<u32>) -> Self {
+    pub(crate) fn of(trap: &Trap, insn: Option<u32>) -> Self {
         if trap.refill {
             return ExitCause::Refill;
         }
@@ -88,7 +89,7 @@ impl ExitCause {
 
 /// Instructions of the host by what they were for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Split {
+pub(crate) struct Split {
     /// The kernel, for this exit.
     pub kernel: u64,
     /// User space.
@@ -100,7 +101,7 @@ pub struct Split {
 
 /// Exits of one cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExitRecord {
+pub(crate) struct ExitRecord {
     /// Number of exits.
     pub count: u64,
     /// Host instructions until the next guest entry, by kind.
@@ -111,7 +112,7 @@ pub struct ExitRecord {
 
 impl ExitRecord {
     /// Adds another CPU's exits.
-    pub fn merge(&mut self, other: &ExitRecord) {
+    pub(crate) fn merge(&mut self, other: &ExitRecord) {
         self.count += other.count;
         self.add(other.host);
         for (length, times) in &other.lengths {
@@ -126,12 +127,12 @@ impl ExitRecord {
     }
 
     /// Host instructions of all exits.
-    pub fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         self.host.kernel + self.host.user + self.host.interrupts
     }
 
     /// The length that `percent` of the windows do not exceed.
-    pub fn percentile(&self, percent: u64) -> u64 {
+    pub(crate) fn percentile(&self, percent: u64) -> u64 {
         let finished: u64 = self.lengths.values().sum();
         let rank = (finished * percent).div_ceil(100).max(1);
         let mut seen = 0;
@@ -161,7 +162,7 @@ struct Window {
 
 /// What one CPU counts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct CpuStats {
+pub(crate) struct CpuStats {
     /// Instructions in guest mode.
     pub guest: u64,
     /// Guest entries.
@@ -259,8 +260,8 @@ impl CpuStats {
 
     /// Closes the books when `at` instructions have ended: what the CPU is in
     /// the middle of is counted as far as it got.
-    pub fn finish(&mut self, at: u64, in_guest: bool) {
-        if in_guest {
+    pub(crate) fn finish(&mut self, at: u64, world: World) {
+        if world == World::Guest {
             self.guest += at - self.entered;
             self.entered = at;
             self.left = at;

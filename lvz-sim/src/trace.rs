@@ -46,13 +46,17 @@ impl FromStr for Trace {
 
 impl Cpu {
     fn mode(&self) -> &'static str {
-        if self.vm { "guest" } else { "root" }
+        if self.in_guest() { "guest" } else { "root" }
     }
 
     pub(crate) fn trace_exception(&self, pc: u64, insn: Option<u32>, trap: &Trap) {
-        if self.trace.exceptions || self.trace.guest && self.vm && trap.to_root {
+        if self.trace.exceptions || self.trace.guest && self.in_guest() && trap.to_root {
             let kind = if trap.refill { " refill" } else { "" };
-            let exit = if self.vm && trap.to_root { " exit" } else { "" };
+            let exit = if self.in_guest() && trap.to_root {
+                " exit"
+            } else {
+                ""
+            };
             let badv = trap
                 .badv
                 .map(|b| format!(" badv={b:#x}"))
@@ -67,7 +71,7 @@ impl Cpu {
                 trap.exception.name,
             );
         }
-        if self.trace.lint && !self.vm && self.root.gstat().pgm() && !trap.refill {
+        if self.trace.lint && !self.in_guest() && self.root().gstat().pgm() && !trap.refill {
             self.lint("exception in root while GSTAT.PGM is set", pc);
         }
     }
@@ -79,7 +83,7 @@ impl Cpu {
                 self.icount, self.id, self.pc
             );
         }
-        if self.trace.lint && !self.root.crmd().ie() {
+        if self.trace.lint && !self.root().crmd().ie() {
             self.lint(
                 "guest entered with root interrupts off (PRMD.PIE=0)",
                 self.pc,

@@ -10,9 +10,18 @@ import socket
 import subprocess
 import sys
 
+import certificates
 import qemu
+import virsh
+from domain import FOLDER
 
 PORT = 5000
+
+# The hosts' names, and where the libvirt of each is reached.
+PARTS = {part: f"qemu+tls://{part}/system" for part in ("near", "far")}
+
+# A machine's and a libvirt's own number; no two have the same.
+NUMBERS = {"near": 1, "far": 2}
 
 
 class Agent:
@@ -21,6 +30,7 @@ class Agent:
     def __init__(self, accel):
         self.accel = accel
         self.qemus = []
+        self.libvirt = None
 
     def start(self, _number, **options):
         """A new QEMU; its number."""
@@ -32,12 +42,24 @@ class Agent:
         return getattr(self.qemus[number], method)(*args, **options)
 
     def text(self, number, stream, position):
-        """What came of a guest by a stream from a position on."""
+        """What a guest has written to a stream, from a position on."""
         return self.qemus[number].text(stream)[position:]
 
     def ping(self, _number, *words):
         """Runs ping; what it printed."""
         return ping(*words)
+
+    def manage(self, _number, files):
+        """Starts libvirt, with the host's certificates."""
+        self.libvirt = be_managed("far", files)
+
+    def make_disk(self, _number, path, size):
+        """Makes an empty image."""
+        make_disk(path, size)
+
+    def read(self, _number, path, position):
+        """What a file has from a position on; each character is a byte."""
+        return virsh.read(path, position).decode("latin-1")
 
     def leave(self, _number):
         """Ends this host as a failure of its power would."""
@@ -45,15 +67,41 @@ class Agent:
         subprocess.run(["/bin/busybox", "poweroff", "-f"], check=False)
 
     def close(self):
-        """Ends all QEMUs."""
+        """Ends all QEMUs and libvirt."""
         for machine in self.qemus:
             machine.close()
+        if self.libvirt is not None:
+            self.libvirt.close()
 
 
 def ping(*words):
     """Runs ping; what it printed."""
     command = ["/bin/busybox", "ping", *words]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def be_managed(part, files):
+    """Makes this host one that libvirt manages, also from the other one; its libvirt."""
+    number = NUMBERS[part]
+    subprocess.run(["sh", "/share/prepare", f"{number:032x}"], check=True)
+    os.makedirs(FOLDER)
+    shutil.copy(qemu.KERNEL, FOLDER)
+    shutil.copy(qemu.INITRD, FOLDER)
+    subprocess.run(["hostname", part], check=True)
+    with open("/etc/hosts", "w") as file:
+        file.write("127.0.0.1 localhost\n")
+        file.writelines(f"{os.environ[name.upper()]} {name}\n" for name in PARTS)
+    certificates.install(files)
+    return virsh.Host(
+        options=["--listen"],
+        configuration=f'listen_tls = 1\nhost_uuid = "{number:08x}-0000-4000-8000-000000000001"\n',
+        address=PARTS[part],
+    )
+
+
+def make_disk(path, size):
+    """Makes an empty image."""
+    virsh.run(["qemu-img", "create", "-q", "-f", "qcow2", path, size])
 
 
 def carrier():

@@ -6,6 +6,7 @@ import shutil
 import sys
 
 import cases
+import managed
 import qemu
 from remote import Far
 from verdict import MARKER, run_one
@@ -16,9 +17,17 @@ def main():
     shutil.copy("/share/guest.kernel", qemu.KERNEL)
     shutil.copy("/share/guest.initrd", qemu.INITRD)
     far = Far()
+    site = managed.Site(far)
     for name in sys.argv[5:]:
-        run = cases.Run(far, accel, far_accel, int(rounds))
-        run_one(f"{pair},{name}", cases.CASES[name], run)
+        if name in managed.CASES:
+            accels = {"near": accel, "far": far_accel}
+            run = managed.Run(site, name, accels, int(rounds))
+            function = managed.CASES[name]
+        else:
+            run = cases.Run(far, accel, far_accel, int(rounds))
+            function = cases.CASES[name]
+        run_one(f"{pair},{name}", function, run)
+    site.close()
     print(f"{MARKER} all ended", flush=True)
 
 

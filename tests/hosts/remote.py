@@ -65,11 +65,11 @@ class RemoteQemu:
 
     @property
     def closed(self):
-        """Whether it has ended, in peace or with its host."""
+        """Whether it has ended, by itself or with its host."""
         return self._ended or self._far.gone
 
     def text(self, stream):
-        """All that came of the guest by a stream so far; only what is new comes over
+        """All that the guest has written to a stream so far; only what is new comes over
         the wire."""
         text = self._texts.get(stream, "")
         text += self._far.ask("text", self._number, stream, len(text))
@@ -85,7 +85,7 @@ class RemoteQemu:
         return self.text("console")
 
     def quit(self):
-        """Ends QEMU, which must go in peace."""
+        """Ends QEMU, which must exit with status 0."""
         self._far.ask("call", self._number, "quit")
         self._ended = True
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A libvirt domain with a guest that is watched and told what to do."""
 
+import collections
 import errno
 import os
 import re
@@ -81,14 +82,16 @@ class Domain:
         features="",
         topology="",
     ):
-        # Where it is, and where it was first.
-        self.host = self._home = host
+        # Where it was, and last where it is.
+        self._hosts = [host]
         self.name = name
         self.accel = accel
         self.kind = kind
         self.cpus = cpus
         self.log = f"{FOLDER}/{name}"
         self._texts = {}
+        # How much of each text came from which machine.
+        self._read = collections.Counter()
         self._pty = None
         self._served = cpus
         environment = ""
@@ -116,6 +119,11 @@ class Domain:
             "devices": devices,
             "environment": environment,
         }
+
+    @property
+    def host(self):
+        """Where it is."""
+        return self._hosts[-1]
 
     # --- its description and its life
 
@@ -145,6 +153,19 @@ class Domain:
         self.virsh("start")
         return self
 
+    def migrate(self, target, accel, *options, timeout=120):
+        """Moves it, running, to another libvirt and an emulator there."""
+        path = f"{self.log}.{accel}.xml"
+        with open(path, "w") as file:
+            text = self.virsh("dumpxml", "--migratable")
+            file.write(text.replace(EMULATORS[self.accel], EMULATORS[accel]))
+        words = ["--live", "--p2p", "--xml", path, *options, target.address]
+        self.virsh("migrate", *words, timeout=timeout)
+        self.accel = accel
+        if target in self._hosts:
+            self._hosts.remove(target)
+        self._hosts.append(target)
+
     def state(self):
         """Its state and the reason, as `domstate --reason` has them."""
         return self.virsh("domstate", "--reason").strip()
@@ -167,7 +188,7 @@ class Domain:
     def close(self):
         """Leaves nothing of it."""
         undefine = ["undefine", "--nvram", "--managed-save", "--snapshots-metadata"]
-        for host in {self.host, self._home}:
+        for host in self._hosts:
             for command, *options in (["destroy"], undefine):
                 try:
                     host.virsh(command, self.name, *options)
@@ -178,14 +199,14 @@ class Domain:
     # --- the guest's serial ports, as steady.py and shell.py want them
 
     def text(self, stream):
-        """All that came of the guest by a port so far, over all its lives."""
+        """All that the guest has written to a port so far, over all its boots."""
         text = self._texts.setdefault(stream, bytearray())
-        try:
-            with open(f"{self.log}.{stream}", "rb") as file:
-                file.seek(len(text))
-                text += file.read()
-        except FileNotFoundError:
-            pass
+        # Where it was before has the older text.
+        for host in self._hosts:
+            place = stream, host.machine
+            more = host.read(f"{self.log}.{stream}", self._read[place])
+            self._read[place] += len(more)
+            text += more
         return text.decode("latin-1").replace("\r", "")
 
     def kernel(self):
@@ -249,15 +270,13 @@ class Domain:
 
     def errors(self):
         """What QEMU printed in its last life."""
-        with open(self.host.place(f"/var/log/libvirt/qemu/{self.name}.log"), "rb") as file:
-            text = file.read().decode("utf-8", "replace")
+        text = self.host.read(f"/var/log/libvirt/qemu/{self.name}.log").decode("utf-8", "replace")
         # Each life begins with the date and what libvirt starts.
         return re.split(r"^\S+ \S+: starting up.*$", text, flags=re.M)[-1]
 
     def pid(self):
         """QEMU's process."""
-        with open(self.host.place(f"/run/libvirt/qemu/{self.name}.pid")) as file:
-            return int(file.read())
+        return int(self.host.read(f"/run/libvirt/qemu/{self.name}.pid"))
 
     def expect_served(self, cpus):
         """From now on the right backend has started this many CPUs."""

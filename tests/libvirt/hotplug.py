@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Devices that come to a running guest and go again."""
 
-import os
 import re
 import time
 
@@ -15,7 +14,6 @@ PORTS = "<controller type='pci' index='0' model='pcie-root'/>"
 PORTS += "<controller type='pci' model='pcie-root-port'/>" * 4
 
 NETWORK = "<interface type='user'><model type='virtio'/></interface>"
-BRIDGED = "<interface type='network'><source network='default'/><model type='virtio'/></interface>"
 RANDOM = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 
 
@@ -100,41 +98,3 @@ def plug_devices(run):
     shell = domain.shell()
     plug_all(run, domain, shell)
     check(domain.state() == "running (booted)", domain.state())
-
-
-@case("network-default")
-def network_default(run):
-    """libvirt's own network: the guest gets an address from dnsmasq and reaches the
-    host by a tap device on a bridge, with vhost-net."""
-    run.host.virsh("net-define", "/usr/share/libvirt/networks/default.xml")
-    run.host.virsh("net-start", "default")
-    try:
-        domain = run.domain(devices=BRIDGED).start()
-        shell = domain.shell()
-        appears(shell, "network card", "[ -e /sys/class/net/eth0 ]")
-        shell.run("ip link set eth0 up")
-        shell.run(
-            "echo '#!/bin/sh' >/dhcp && "
-            "echo '[ \"$1\" != bound ] || ip addr add $ip/24 dev eth0' >>/dhcp && "
-            "chmod +x /dhcp && udhcpc -i eth0 -n -q -t 10 -s /dhcp"
-        )
-        shell.run("ip addr show eth0 | grep -q 'inet 192.168.122.'")
-        shell.run("ping -c 3 -W 5 192.168.122.1")
-        lease = run.host.virsh("net-dhcp-leases", "default")
-        check("192.168.122." in lease, f"no lease: {lease}")
-        check("rx_bytes" in domain.virsh("domifstat", interface(domain)), "no figures")
-        check("vhost" in open_files(domain), "QEMU does not use vhost-net")
-    finally:
-        run.host.virsh("net-destroy", "default")
-        run.host.virsh("net-undefine", "default")
-
-
-def interface(domain):
-    """The host's end of the domain's network card."""
-    return domain.virsh("domiflist").split()[0]
-
-
-def open_files(domain):
-    """The files that QEMU has open."""
-    folder = f"/proc/{domain.pid()}/fd"
-    return " ".join(os.readlink(f"{folder}/{name}") for name in os.listdir(folder))

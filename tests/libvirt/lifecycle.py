@@ -214,7 +214,7 @@ def libvirtd_restart(run):
 
 @case("events")
 def events(run):
-    """What happens to a domain is told to clients that listen."""
+    """Clients that listen get the events of a domain."""
     domain = run.domain().define()
     words = ["virsh", "-c", run.host.uri, "event", "--loop", "--event", "lifecycle"]
     listener = subprocess.Popen(
@@ -229,7 +229,8 @@ def events(run):
         time.sleep(1)
     finally:
         listener.terminate()
-        told = re.findall(r"event 'lifecycle' for domain '([^']*)': (.*)", listener.communicate()[0])
+        events = listener.communicate()[0]
+    told = re.findall(r"event 'lifecycle' for domain '([^']*)': (.*)", events)
     told = [what.strip() for name, what in told if name == domain.name]
     wanted = ["Resumed Unpaused", "Started Booted", "Suspended Paused", "Resumed Unpaused"]
     # A QEMU that is ended says so if it comes to it.

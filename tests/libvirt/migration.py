@@ -7,16 +7,8 @@ import steady
 from case import case, check
 from domain import EMULATORS
 
-
-def migrate(domain, target, accel, *options, uri="tcp://127.0.0.1"):
-    """Moves a running domain to another libvirt and an emulator there."""
-    text = domain.virsh("dumpxml", "--migratable")
-    path = f"{domain.log}.{accel}.xml"
-    with open(path, "w") as file:
-        file.write(text.replace(EMULATORS[domain.accel], EMULATORS[accel]))
-    words = ["--live", "--p2p", "--xml", path, "--migrateuri", uri, *options]
-    domain.virsh("migrate", *words, target.address)
-    domain.accel, domain.host = accel, target
+# Ports of this machine: both hosts are on it.
+URI = "tcp://127.0.0.1"
 
 
 def there_and_back(accel):
@@ -30,7 +22,7 @@ def there_and_back(accel):
         home = run.host
         away = run.second_host()
         for target, other in ((away, accel), (home, run.accel)):
-            migrate(domain, target, other)
+            domain.migrate(target, other, "--migrateuri", URI)
             check(domain.state().startswith("running (migrated"), domain.state())
             before = steady.goes_on(domain, before, after=before.end, cut=True)
             domain.check_backend()
@@ -58,7 +50,8 @@ def postcopy(run):
     domain = run.steady(cpus=2, flags=4).start()
     before = steady.boot(domain)
     away = run.second_host()
-    migrate(domain, away, run.accel, "--postcopy", "--postcopy-after-precopy")
+    options = ["--migrateuri", URI, "--postcopy", "--postcopy-after-precopy"]
+    domain.migrate(away, run.accel, *options)
     steady.goes_on(domain, before, after=before.end, cut=True)
 
 
@@ -66,15 +59,15 @@ def postcopy(run):
 def fails(run):
     """A move that the destination cannot take leaves the guest where it is."""
     domain = run.steady(flags=4).start()
-    before = steady.boot(domain)
+    steady.boot(domain)
     away = run.second_host()
     at = steady.position(domain)
     # A port that QEMU's user may not listen on.
-    words = ["--live", "--p2p", "--migrateuri", "tcp://127.0.0.1:1", away.address]
+    words = ["--live", "--p2p", "--migrateuri", f"{URI}:1", away.address]
     answer = domain.refused("migrate", *words)
     check("Failed to bind" in answer or "ermission denied" in answer, answer)
     check(domain.state().startswith("running"), domain.state())
     steady.goes_on(domain, steady.last(domain), after=max(at, steady.last(domain).end))
     gone(domain, away, answer)
-    migrate(domain, away, run.accel)
+    domain.migrate(away, run.accel, "--migrateuri", URI)
     steady.goes_on(domain, steady.last(domain))

@@ -23,8 +23,8 @@ def both(run, **options):
 def alike(what, domains, answers, words):
     """Checks that two refusals are the same but for names, and have some words."""
     plain = []
-    for domain, answer in zip(domains, answers):
-        answer = answer.replace(domain.name, "NAME").replace(EMULATORS[domain.accel], "QEMU")
+    for domain, said in zip(domains, answers, strict=True):
+        answer = said.replace(domain.name, "NAME").replace(EMULATORS[domain.accel], "QEMU")
         # Dates of QEMU's log and numbers of processes.
         answer = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "DATE", answer)
         # libvirt notices QEMU's end in one place or another.
@@ -59,7 +59,7 @@ def refused_while_running(run):
     ):
         answers = [domain.refused(command[0], *command[1:]) for domain in domains]
         alike(" ".join(command), domains, answers, words)
-    for domain, shell in zip(domains, shells):
+    for domain, shell in zip(domains, shells, strict=True):
         check(domain.state() == "running (booted)", domain.state())
         shell.run("true")
 
@@ -85,7 +85,7 @@ def refused_start(run):
     too_much = "<memory unit='TiB'>1024</memory>"
     for what, old, new, words in (
         ("memory", "<memory unit='MiB'>192</memory>", too_much, "memory"),
-        ("machine", "<type arch='loongarch64'>", "<type arch='loongarch64' machine='pc'>", "machine"),
+        ("machine", "arch='loongarch64'>", "arch='loongarch64' machine='pc'>", "machine"),
         ("host-model", "<cpu mode='maximum'>", "<cpu mode='host-model'>", "host-model"),
         ("vcpus", "<vcpu current='1'>1<", "<vcpu current='1'>300<", "256"),
         ("usb", "<memballoon model='none'/>", "<input type='keyboard' bus='usb'/>", "USB"),

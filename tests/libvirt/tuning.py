@@ -13,7 +13,7 @@ MACHINE, CORE = 258, 4
 
 @case("vcpupin")
 def vcpupin(run):
-    """A vCPU's thread runs where it is told to."""
+    """A vCPU's thread runs on the CPU that it is pinned to."""
     domain = run.domain(cpus=2).start()
     shell = domain.shell()
     for vcpu, cpus in (("0", "1"), ("1", "0"), ("1", "0-1")):
@@ -134,7 +134,9 @@ def dump(run):
     os.remove(path)
     domain.virsh("dump", path)
     with open(path, "rb") as file:
-        check(file.read(16).startswith(b"LibvirtQemudSave"), "no file of libvirt")
+        # QEMU's migration stream (QEMU_VM_FILE_MAGIC).
+        head = file.read(4)
+    check(head == b"QEVM", f"no stream of QEMU: {head}")
     check(domain.state().startswith("running"), domain.state())
     shell.run("true")
     domain.virsh("dump", path, "--memory-only", "--crash")
@@ -143,7 +145,7 @@ def dump(run):
 
 @case("crash")
 def crash(run):
-    """A guest that panics is noticed, and kept for who wants to look at it."""
+    """libvirt notices that a guest panics, and keeps it to be looked at."""
     domain = run.domain(devices="<panic model='pvpanic'/>").start()
     domain.shell()
     domain.send("echo c >/proc/sysrq-trigger\n")

@@ -32,6 +32,7 @@ def call(words, timeout=60, **options):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            check=False,
             timeout=timeout,
             **options,
         )
@@ -47,10 +48,46 @@ def run(words):
         raise VirshError(f"{' '.join(words)}: {said(errors)}")
 
 
-class Host:
+def read(path, position=0):
+    """What a file has from a position on; nothing if there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(position)
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+class Connection:
+    """virsh as a client of the libvirtd at `uri`, on a machine: that of the cases if no
+    other is named."""
+
+    def __init__(self, uri, address=None, machine="own"):
+        self.uri = uri
+        self.machine = machine
+        # At which another libvirtd reaches it.
+        self.address = address or uri
+
+    def virsh(self, *words, timeout=60):
+        """What a command of virsh printed, which must end well."""
+        status, output, errors = call(["virsh", "-q", "-c", self.uri, *words], timeout)
+        if status:
+            raise VirshError(f"virsh {' '.join(words)}: {said(errors)}")
+        return output
+
+    def refused(self, *words, timeout=60):
+        """What virsh said of a command that must fail."""
+        status, output, errors = call(["virsh", "-q", "-c", self.uri, *words], timeout)
+        if status == 0:
+            raise AssertionError(f"virsh {' '.join(words)} did not fail: {output.strip()}")
+        return said(errors)
+
+
+class Host(Connection):
     """A libvirtd with its log daemon. The first one has the places that libvirt
     has by itself; a second one, a host of another name, sees its own folders there:
-    it lives in a mount namespace."""
+    it lives in a mount namespace. `options` are further words for libvirtd,
+    `configuration` further lines of its file."""
 
     FOLDERS = (
         "/run/libvirt",
@@ -60,21 +97,21 @@ class Host:
         "/var/lib/libvirt/qemu",
     )
 
-    def __init__(self, name=None):
+    def __init__(self, name=None, options=(), configuration="", address=None):
         self.name = name
+        self._options = options
         self._daemons = {}
         self._prefix = []
         # Where its sockets are for others too.
         self.sockets = f"/run/{name or 'first-host'}"
-        self.address = f"qemu+unix:///system?socket={self.sockets}/libvirt-sock"
+        socket = f"qemu+unix:///system?socket={self.sockets}/libvirt-sock"
+        super().__init__("qemu:///system" if name is None else socket, address or socket)
         os.makedirs(self.sockets)
         if name is None:
-            self.uri = "qemu:///system"
-            self._write("/etc/libvirt/libvirtd.conf", LIBVIRTD_CONF)
+            self._write("/etc/libvirt/libvirtd.conf", LIBVIRTD_CONF + configuration)
             os.makedirs("/run/libvirt", exist_ok=True)
             run(["mount", "--bind", "/run/libvirt", self.sockets])
         else:
-            self.uri = self.address
             self.base = f"/srv/{name}"
             number = sum(name.encode())
             self._separate(
@@ -118,6 +155,8 @@ class Host:
         for program in ("virtlogd", "libvirtd"):
             if program not in self._daemons:
                 words = [*self._prefix, program]
+                if program == "libvirtd":
+                    words += self._options
                 if self.name is not None:
                     words += ["--pid-file", f"{self.sockets}/{program}.pid"]
                 self._daemons[program] = subprocess.Popen(
@@ -162,23 +201,9 @@ class Host:
             self._holder.kill()
             self._holder.wait()
 
-    def place(self, path):
-        """Where a file of this libvirt is for us."""
+    def read(self, path, position=0):
+        """What a file of this libvirt has from a position on; nothing if there is none."""
         for number, folder in enumerate(self.FOLDERS):
             if self.name is not None and path.startswith(folder + "/"):
-                return f"{self.base}/{number}{path.removeprefix(folder)}"
-        return path
-
-    def virsh(self, *words, timeout=60):
-        """What a command of virsh printed, which must end well."""
-        status, output, errors = call(["virsh", "-q", "-c", self.uri, *words], timeout)
-        if status:
-            raise VirshError(f"virsh {' '.join(words)}: {said(errors)}")
-        return output
-
-    def refused(self, *words, timeout=60):
-        """What virsh said of a command that must fail."""
-        status, output, errors = call(["virsh", "-q", "-c", self.uri, *words], timeout)
-        if status == 0:
-            raise AssertionError(f"virsh {' '.join(words)} did not fail: {output.strip()}")
-        return said(errors)
+                path = f"{self.base}/{number}{path.removeprefix(folder)}"
+        return read(path, position)

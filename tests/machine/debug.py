@@ -259,7 +259,7 @@ def software_steps(run):
 
 @case("gdb-step-stub", ci=(1,), group="user")
 def stub_steps(run):
-    """Steps that the stub is asked for, as LLDB and QEMU's own tools do. KVM has
+    """Steps by QEMU's gdb stub, as LLDB and QEMU's own tools do. KVM has
     none; the Rust backend makes them, the C backend lets the guest run."""
     debugged = Subject(run)
     gdb, thread, address = debugged.gdb, debugged.thread, debugged.address

@@ -381,7 +381,7 @@ def save_for_other_kvm(run):
     # Whichever backend it will run under.
     run.flags = 4
     qemu = boot(run)
-    before = stop_with_input(qemu, "waiting")
+    stop_with_input(qemu, "waiting")
     qemu.qmp("migrate", uri=f"file:{path}")
     wait_for(qemu, "completed")
     with open(path + ".console", "w") as file:

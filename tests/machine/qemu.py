@@ -232,7 +232,7 @@ class Qemu:
         return struct.unpack("i", answer)[0]
 
     def text(self, stream):
-        """All that came of the guest by a stream so far."""
+        """All that the guest has written to a stream so far."""
         text = self._texts.setdefault(stream, bytearray())
         with open(os.path.join(self.dir, stream), "rb") as file:
             file.seek(len(text))
@@ -327,7 +327,7 @@ class Qemu:
             raise Timeout(f"QEMU does not end in {timeout} s") from None
 
     def quit(self, timeout=PATIENCE):
-        """Ends QEMU, which must go in peace."""
+        """Ends QEMU, which must exit with status 0."""
         self.qmp("quit")
         status = self.wait(timeout)
         if status != 0:

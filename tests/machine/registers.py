@@ -34,7 +34,7 @@ def difference(one, other):
                 a, b = one[at : at + 16].hex(), other[at : at + 16].hex()
                 return f"at {at:#x} of {len(one)}: {a} became {b}"
         return f"{len(one)} bytes became {len(other)}"
-    for a, b in zip(one.splitlines(), other.splitlines()):
+    for a, b in zip(one.splitlines(), other.splitlines(), strict=False):
         if a != b:
             return f"{a.strip()!r} became {b.strip()!r}"
     return f"{len(one)} characters became {len(other)}"

@@ -135,7 +135,7 @@ def reset_paused(run):
     qemu = run.qemu(paused=True)
     fresh = system_registers(qemu)
     qemu.qmp("cont")
-    at = qemu.expect(STEADY)
+    qemu.expect(STEADY)
     qemu.qmp("stop")
     used = system_registers(qemu)
     check(used != fresh, "a guest that ran has the registers of a new one")

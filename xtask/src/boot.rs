@@ -19,7 +19,6 @@ use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption};
 /// How long a boot may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Options of `boot`.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -62,7 +61,6 @@ pub(crate) struct Options {
     json: Option<PathBuf>,
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for file in options.guest_initrd.iter().chain(
         options

@@ -119,7 +119,7 @@ pub(crate) fn make(
 
             let mut host = Archive::create(&dir.join("host-distribution.cpio"))?;
             host.base(&busybox, HOST_INIT)?;
-            host.modules(distribution)?;
+            host.modules(&distribution.modules()?)?;
             host.finish()?;
 
             for (name, with_modules) in [("guest.cpio", false), ("guest-distribution.cpio", true)] {
@@ -129,7 +129,7 @@ pub(crate) fn make(
                     guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
                 }
                 if with_modules {
-                    guest.modules(distribution)?;
+                    guest.modules(&distribution.modules()?)?;
                 }
                 guest.finish()?;
             }
@@ -138,6 +138,18 @@ pub(crate) fn make(
         })?,
     };
     Ok(Initramfs { dir })
+}
+
+/// Makes the initial file system of a machine whose drivers are these modules, in the
+/// order in which they are loaded.
+pub(crate) fn with_modules(host: &Path, modules: &[PathBuf], target: &Path) -> Result<()> {
+    let mut archive = Archive::create(target)?;
+    archive.modules(modules)?;
+    archive.finish()?;
+    // Linux unpacks one archive after the other.
+    let mut both = fs::read(host).with_context(|| format!("cannot read {}", host.display()))?;
+    both.append(&mut fs::read(target)?);
+    fs::write(target, both).with_context(|| format!("cannot write {}", target.display()))
 }
 
 /// Makes the program `name` in `dir`, statically linked for LoongArch.
@@ -203,13 +215,15 @@ impl Archive {
         self.file("init", PROGRAM, init.as_bytes())
     }
 
-    /// The drivers of the distribution's kernel, and the order to load them in.
-    fn modules(&mut self, distribution: &DistributionKernel) -> Result<()> {
+    /// Modules, and a file that names them in their order.
+    fn modules(&mut self, modules: &[PathBuf]) -> Result<()> {
         self.directory("modules")?;
         let mut order = String::new();
-        for module in distribution.modules()? {
+        for module in modules {
             let name = module.file_name().unwrap_or_default().to_string_lossy();
-            self.file(&format!("modules/{name}"), DATA, &fs::read(&module)?)?;
+            let data =
+                fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+            self.file(&format!("modules/{name}"), DATA, &data)?;
             order.push_str(&name);
             order.push('\n');
         }

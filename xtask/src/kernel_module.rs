@@ -8,21 +8,22 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::cache::Key;
-use crate::progress::Step;
-use crate::setup::{MAKE_VARIABLES, Products, workspace};
+use crate::progress::{Step, is_kbuild_progress};
+use crate::setup::{LintTools, MAKE_VARIABLES, Products, workspace};
 use crate::sources::Sources;
-use crate::toolroot::KERNEL_BUILD;
+use crate::toolroot::{KERNEL_BUILD, ToolRoot};
 
 /// The directories of the checkout that the module is made of.
-const SOURCES: &[&str] = &["kernel-module", "kvm-core", "la-arch"];
+pub(crate) const SOURCES: &[&str] = &["kernel-module", "kvm-core", "la-arch"];
 
 /// Where the copy is bound inside the root. A fixed place: the compilers write
 /// it into the module.
-const INSIDE: &str = "/kvm-la/module";
+pub(crate) const INSIDE: &str = "/kvm-la/module";
 
 /// The module for the KVM host's kernel; built if its sources, or that kernel,
 /// are not those of an earlier build.
@@ -46,13 +47,7 @@ fn build(products: &Products, files: &Sources, dir: &Path) -> Result<()> {
     let log = products.cache.logs()?.join("kvm-module.log");
     // One build's lines, not those of all builds before it.
     fs::write(&log, b"").with_context(|| format!("cannot write {}", log.display()))?;
-    let tools = products.kernel_tools().with_bind(&tree, Path::new(INSIDE));
-    let mut make = tools.command_in(Path::new(INSIDE), "make");
-    make.args(MAKE_VARIABLES);
-    make.args(["-C", "kernel-module"]);
-    make.arg(format!("KDIR={KERNEL_BUILD}"));
-    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
-    make.args([&format!("-j{jobs}"), "modules"]);
+    let make = make(products.kernel_tools(), &tree);
     let mut step = Step::start("kvm.ko: building");
     step.compile(make, &log, &format!("{INSIDE}/"))
         .with_context(|| {
@@ -64,4 +59,39 @@ fn build(products: &Products, files: &Sources, dir: &Path) -> Result<()> {
     fs::remove_dir_all(&tree).with_context(|| format!("cannot remove {}", tree.display()))?;
     step.done();
     Ok(())
+}
+
+/// Builds the module, and the two crates in it, by the kernel's `make CLIPPY=1`, which
+/// lints with the kernel's own choice. An error has what clippy said.
+pub(crate) fn clippy(products: &Products, lint: &LintTools) -> Result<()> {
+    let dir = products.cache.new_run("clippy")?;
+    let tree = dir.join("tree");
+    Sources::read(&workspace()?, SOURCES)?.write(&tree)?;
+    let mut make = make(lint.bound_into(products.kernel_tools()), &tree);
+    make.arg("CLIPPY=1")
+        .arg(format!("CLIPPY_DRIVER={}", lint.path("clippy-driver")));
+    let mut step = Step::start("kvm.ko: building with clippy");
+    let (status, lines) = step.outcome(make, &dir.join("build.log"))?;
+    let said: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| !is_kbuild_progress(line))
+        .collect();
+    if !status.success() || !said.is_empty() {
+        bail!("make CLIPPY=1 ({status}) says:\n{}", said.join("\n"));
+    }
+    step.done();
+    fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))
+}
+
+/// make in kernel-module/ of a copy of the sources.
+fn make(tools: ToolRoot, tree: &Path) -> Command {
+    let tools = tools.with_bind(tree, Path::new(INSIDE));
+    let mut make = tools.command_in(Path::new(INSIDE), "make");
+    make.args(MAKE_VARIABLES);
+    make.args(["-C", "kernel-module"]);
+    make.arg(format!("KDIR={KERNEL_BUILD}"));
+    let jobs = std::thread::available_parallelism().map_or(1, |n| n.get());
+    make.args([&format!("-j{jobs}"), "modules"]);
+    make
 }

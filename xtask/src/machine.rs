@@ -81,10 +81,8 @@ impl Simulator {
     }
 }
 
-/// A raw disk image.
 #[derive(Clone)]
 pub(crate) struct Drive {
-    /// The image.
     pub(crate) path: PathBuf,
     /// Whether the machine may write to it.
     pub(crate) writable: bool,
@@ -95,17 +93,14 @@ pub(crate) struct Drive {
 pub(crate) struct Machine {
     /// ELF vmlinux or EFI zboot vmlinuz.
     pub(crate) kernel: PathBuf,
-    /// Initial file system.
     pub(crate) initrd: Option<PathBuf>,
     /// Kernel parameters besides the console.
     pub(crate) append: String,
-    /// Number of CPUs.
     pub(crate) smp: u32,
     /// RAM in MiB.
     pub(crate) memory_mib: u32,
     /// Block devices, in order.
     pub(crate) drives: Vec<Drive>,
-    /// The shared folder.
     pub(crate) share: Option<PathBuf>,
     /// The link of the network device, as `lvz-sim run --net` has it.
     pub(crate) net: Option<String>,
@@ -140,7 +135,6 @@ enum Ports {
     Terminal,
 }
 
-/// How a run ended.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     /// The simulator's exit status.
@@ -149,7 +143,6 @@ pub(crate) struct Outcome {
     pub(crate) timed_out: bool,
     /// All that was printed, console and simulator.
     pub(crate) console: String,
-    /// Wall-clock time.
     pub(crate) elapsed: Duration,
     /// The most memory that the process had beside the machine's RAM, in KiB,
     /// seen when the machine printed a line of our own.

@@ -9,6 +9,7 @@ mod boot;
 mod cache;
 mod cargo;
 mod dist;
+mod house;
 mod initramfs;
 mod kernel_module;
 mod kernel_patches;
@@ -19,6 +20,7 @@ mod nested;
 mod progress;
 mod qtest_program;
 mod resident;
+mod rust_source;
 mod said;
 mod setup;
 mod sim;
@@ -66,6 +68,8 @@ enum Command {
     Dist(dist::Options),
     /// Write the series that puts KVM in Rust into a kernel's tree.
     KernelPatches(kernel_patches::Options),
+    /// Figures about the sources: lines, unsafe code, circles, rules that are types.
+    House,
     /// Run the simulator itself.
     Sim {
         /// Its arguments.
@@ -116,6 +120,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench(options) => bench::run(&options),
         Command::Dist(options) => dist::run(&options),
         Command::KernelPatches(options) => kernel_patches::run(&options),
+        Command::House => house::run(),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Env(kernel) => {
             for (name, value) in setup::products(kernel)?.environment() {

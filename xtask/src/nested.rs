@@ -71,7 +71,6 @@ pub(crate) struct Guest {
     pub(crate) kernel: Option<PathBuf>,
     /// Its initial file system; the checking one if none is given.
     pub(crate) initrd: Option<PathBuf>,
-    /// Number of CPUs.
     pub(crate) smp: u32,
     /// RAM in MiB.
     pub(crate) memory_mib: u32,

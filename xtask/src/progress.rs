@@ -79,7 +79,6 @@ impl Step {
         }
     }
 
-    /// Ends the step.
     pub(crate) fn done(self) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.clear();
@@ -203,7 +202,7 @@ fn is_error(line: &str) -> bool {
 
 /// Whether a line is one of those by which Kbuild tells what it does: two spaces,
 /// the tool in capitals, the file.
-fn is_kbuild_progress(line: &str) -> bool {
+pub(crate) fn is_kbuild_progress(line: &str) -> bool {
     let Some(rest) = line.strip_prefix("  ") else {
         return line.is_empty() || line.starts_with("make") && line.contains("ing directory ");
     };

@@ -16,8 +16,8 @@ use crate::cache::Key;
 pub(crate) struct Sources(Vec<(PathBuf, Vec<u8>)>);
 
 impl Sources {
-    /// All files under these directories that the checkout's .gitignore files do
-    /// not name.
+    /// All files under these directories of the checkout, `""` being all of it, that its
+    /// .gitignore files do not name.
     pub(crate) fn read(workspace: &Path, directories: &[&str]) -> Result<Self> {
         let mut files = Vec::new();
         for directory in directories {
@@ -26,6 +26,7 @@ impl Sources {
                 .standard_filters(false)
                 .git_ignore(true)
                 .require_git(false)
+                .filter_entry(|entry| entry.file_name() != ".git")
                 .sort_by_file_name(|a, b| a.cmp(b))
                 .build();
             for entry in walk {
@@ -59,7 +60,6 @@ impl Sources {
             .map(|(name, data)| (name.as_path(), data.as_slice()))
     }
 
-    /// The files' names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &Path> {
         self.0.iter().map(|(name, _)| name.as_path())
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// Streams that are read by a thread each, so that silence can be waited for.
 pub(crate) struct Streams {
     receiver: Receiver<(usize, Vec<u8>)>,
-    /// What came of the line that has not ended, of each stream.
+    /// The beginning of a line that has not ended, for each stream.
     unfinished: Vec<Vec<u8>>,
 }
 
@@ -48,7 +48,7 @@ impl Streams {
         Ok(std::mem::replace(line, rest))
     }
 
-    /// What came of lines that never ended.
+    /// The beginnings of lines that never ended.
     pub(crate) fn rest(self) -> Vec<u8> {
         let mut rest = Vec::new();
         for line in self.unfinished.into_iter().filter(|line| !line.is_empty()) {

@@ -51,7 +51,7 @@ pub(crate) const KERNEL_BUILD: &str = "/kvm-la/build";
 pub(crate) struct ToolRoot {
     dir: PathBuf,
     binds: Vec<(PathBuf, PathBuf)>,
-    /// What ENTER is told of changes.
+    /// ENTER's argument CHANGES.
     changes: &'static str,
 }
 

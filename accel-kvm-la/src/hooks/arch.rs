@@ -5,14 +5,15 @@
 
 use std::ffi::{c_int, c_ulong, c_void};
 
-use super::properties;
+use super::{properties, under_bql};
 use crate::error::BackendError;
+use crate::qemu::accelerator::Accelerator;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::opaque::{CPUState, KVMState, MachineState, QEMUError};
-use crate::qemu::{log, report};
+use crate::qemu::report;
 use crate::regs::Level;
-use crate::vcpu::record::Vcpu;
+use crate::vcpu::state::Vcpu;
 use crate::vcpu::vm::Vm;
 use crate::vcpu::{features, interrupt, irqchip, reset, thread};
 
@@ -34,7 +35,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_init(
     state: *mut KVMState,
 ) -> c_int {
     // SAFETY: By this function's contract.
-    unsafe { Vm::open(state) };
+    unsafe { Accelerator::from_raw(state) }.map(Vm::open);
     0
 }
 
@@ -48,7 +49,10 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_irqchip_create(state: *mut KVMState) ->
     // SAFETY: By this function's contract.
     let bql = unsafe { Bql::assume_held() };
     // SAFETY: By this function's contract.
-    unsafe { irqchip::create(&bql, state) }
+    let accelerator = unsafe { Accelerator::from_raw(state) };
+    accelerator.map_or(-libc::EINVAL, |accelerator| {
+        irqchip::create(&bql, accelerator)
+    })
 }
 
 /// Nothing: the board's own function has the routes.
@@ -73,14 +77,13 @@ pub unsafe extern "C" fn kvm_la_kvm_loongarch_init_irq_routing() {
 /// QEMU calls it under the BQL with a LoongArchCPU.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_loongarch_cpu_post_init(cpu: *mut CPUState) {
-    // SAFETY: By this function's contract.
-    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
-        // SAFETY: By this function's contract.
-        let bql = unsafe { Bql::assume_held() };
-        irqchip::fall_back(&bql);
+    let work = |bql: &Bql, cpu| {
+        irqchip::fall_back(bql);
         features::init_properties(cpu);
-        properties::add(&bql, cpu);
-    }
+        properties::add(bql, cpu);
+    };
+    // SAFETY: By this function's contract.
+    unsafe { under_bql(cpu, work) };
 }
 
 /// A line of QEMU's own interrupt controllers changed.
@@ -101,7 +104,7 @@ pub unsafe extern "C" fn kvm_la_kvm_loongarch_set_interrupt(
     match interrupt::set(cpu, irq, level != 0) {
         Ok(()) => 0,
         Err(error) => {
-            log::warning!("line {irq} to {level}: {error}");
+            log::warn!("line {irq} to {level}: {error}");
             error.negative_errno()
         }
     }
@@ -163,13 +166,10 @@ pub extern "C" fn kvm_la_kvm_arch_pre_create_vcpu(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_init_vcpu(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
-    let Some(cpu) = (unsafe { Cpu::from_raw(cpu) }) else {
-        return -libc::EINVAL;
-    };
-    // SAFETY: By this function's contract.
-    match thread::init_vcpu(&unsafe { Bql::assume_held() }, cpu) {
-        Ok(_) => 0,
-        Err(error) => {
+    match unsafe { under_bql(cpu, thread::init_vcpu) } {
+        None => -libc::EINVAL,
+        Some(Ok(_)) => 0,
+        Some(Err(error)) => {
             report::error_with_hint(&error.to_string(), error.hint().as_deref());
             error.negative_errno()
         }
@@ -184,10 +184,7 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_init_vcpu(cpu: *mut CPUState) -> c_int 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_arch_destroy_vcpu(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
-    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
-        // SAFETY: By this function's contract.
-        thread::destroy_vcpu(&unsafe { Bql::assume_held() }, cpu);
-    }
+    unsafe { under_bql(cpu, thread::destroy_vcpu) };
     0
 }
 

@@ -4,8 +4,8 @@
 
 use std::ffi::c_int;
 
+use super::under_bql;
 use crate::qemu::bql::Bql;
-use crate::qemu::cpu::Cpu;
 use crate::qemu::opaque::CPUState;
 use crate::vcpu::debug;
 
@@ -37,13 +37,12 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_update_guest_debug(
     debug: *mut KvmGuestDebug,
 ) {
     // SAFETY: By this function's contract.
-    let cpu = unsafe { Cpu::from_raw(cpu) };
-    // SAFETY: By this function's contract.
-    let debug = unsafe { debug.as_mut() };
-    if let (Some(cpu), Some(debug)) = (cpu, debug) {
+    if let Some(debug) = unsafe { debug.as_mut() } {
+        let work = |bql: &Bql, cpu| {
+            debug.control = debug::control_flags(bql, cpu, debug.control);
+        };
         // SAFETY: By this function's contract.
-        let bql = unsafe { Bql::assume_held() };
-        debug.control = debug::control_flags(&bql, cpu, debug.control);
+        unsafe { under_bql(cpu, work) };
     }
 }
 
@@ -58,14 +57,12 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_insert_sw_breakpoint(
     breakpoint: *mut KvmSwBreakpoint,
 ) -> c_int {
     // SAFETY: By this function's contract.
-    let cpu = unsafe { Cpu::from_raw(cpu) };
-    // SAFETY: By this function's contract.
-    let breakpoint = unsafe { breakpoint.as_mut() };
-    let (Some(cpu), Some(breakpoint)) = (cpu, breakpoint) else {
+    let Some(breakpoint) = (unsafe { breakpoint.as_mut() }) else {
         return -libc::EINVAL;
     };
+    let insert = |bql: &Bql, cpu| debug::insert(bql, cpu, breakpoint.pc);
     // SAFETY: By this function's contract.
-    match debug::insert(&unsafe { Bql::assume_held() }, cpu, breakpoint.pc) {
+    match unsafe { under_bql(cpu, insert) }.flatten() {
         Some(saved) => {
             breakpoint.saved_insn = u64::from(saved);
             0
@@ -85,18 +82,15 @@ pub unsafe extern "C" fn kvm_la_kvm_arch_remove_sw_breakpoint(
     breakpoint: *mut KvmSwBreakpoint,
 ) -> c_int {
     // SAFETY: By this function's contract.
-    let cpu = unsafe { Cpu::from_raw(cpu) };
-    // SAFETY: By this function's contract.
-    let breakpoint = unsafe { breakpoint.as_ref() };
-    let (Some(cpu), Some(breakpoint)) = (cpu, breakpoint) else {
+    let Some(breakpoint) = (unsafe { breakpoint.as_ref() }) else {
         return -libc::EINVAL;
     };
+    let remove =
+        |bql: &Bql, cpu| debug::remove(bql, cpu, breakpoint.pc, breakpoint.saved_insn as u32);
     // SAFETY: By this function's contract.
-    let bql = unsafe { Bql::assume_held() };
-    if debug::remove(&bql, cpu, breakpoint.pc, breakpoint.saved_insn as u32) {
-        0
-    } else {
-        -libc::EINVAL
+    match unsafe { under_bql(cpu, remove) } {
+        Some(true) => 0,
+        _ => -libc::EINVAL,
     }
 }
 

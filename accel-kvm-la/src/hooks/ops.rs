@@ -5,22 +5,13 @@
 
 use std::ffi::c_int;
 
+use super::under_bql;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::opaque::CPUState;
 use crate::qemu::services::services;
-use crate::vcpu::record::Vcpu;
+use crate::vcpu::state::Vcpu;
 use crate::vcpu::{kick, run_loop, synchronise, thread};
-
-/// The BQL, which QEMU holds around all operations.
-///
-/// # Safety
-///
-/// As [`Bql::assume_held`].
-unsafe fn held() -> Bql {
-    // SAFETY: By this function's contract.
-    unsafe { Bql::assume_held() }
-}
 
 /// AccelOpsClass::create_vcpu_thread.
 ///
@@ -31,10 +22,7 @@ unsafe fn held() -> Bql {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_create_vcpu_thread(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
-    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
-        // SAFETY: By this function's contract.
-        thread::start(&unsafe { held() }, cpu);
-    }
+    unsafe { under_bql(cpu, thread::start) };
 }
 
 /// AccelOpsClass::cpu_thread_is_idle.
@@ -59,16 +47,17 @@ pub extern "C" fn kvm_la_cpus_are_resettable() -> bool {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_state(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
-    let Some(cpu) = (unsafe { Cpu::from_raw(cpu) }) else {
-        return;
-    };
-    if cpu.is_self() {
-        if let Some(vcpu) = Vcpu::of(cpu) {
-            synchronise::own_state(&vcpu);
+    let own = unsafe { Cpu::from_raw(cpu) }.filter(|cpu| cpu.is_self());
+    match own {
+        Some(cpu) => {
+            if let Some(vcpu) = Vcpu::of(cpu) {
+                synchronise::own_state(&vcpu);
+            }
         }
-    } else {
-        // SAFETY: In another thread than the vCPU's the BQL is held.
-        synchronise::state(&unsafe { held() }, cpu);
+        None => {
+            // SAFETY: In another thread than the vCPU's the BQL is held.
+            unsafe { under_bql(cpu, synchronise::state) };
+        }
     }
 }
 
@@ -80,10 +69,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_state(cpu: *mut CPUState) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_reset(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
-    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
-        // SAFETY: By this function's contract.
-        synchronise::post_reset(&unsafe { held() }, cpu);
-    }
+    unsafe { under_bql(cpu, synchronise::post_reset) };
 }
 
 /// AccelOpsClass::synchronize_post_init.
@@ -94,10 +80,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_reset(cpu: *mut CPUStat
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_init(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
-    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
-        // SAFETY: By this function's contract.
-        synchronise::post_init(&unsafe { held() }, cpu);
-    }
+    unsafe { under_bql(cpu, synchronise::post_init) };
 }
 
 /// AccelOpsClass::synchronize_pre_loadvm.
@@ -108,10 +91,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_post_init(cpu: *mut CPUState
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kvm_la_kvm_cpu_synchronize_pre_loadvm(cpu: *mut CPUState) {
     // SAFETY: By this function's contract.
-    if let Some(cpu) = unsafe { Cpu::from_raw(cpu) } {
-        // SAFETY: By this function's contract.
-        synchronise::pre_loadvm(&unsafe { held() }, cpu);
-    }
+    unsafe { under_bql(cpu, synchronise::pre_loadvm) };
 }
 
 /// AccelOpsClass::update_guest_debug.
@@ -138,6 +118,6 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_exec(cpu: *mut CPUState) -> c_int {
         return run_loop::Outcome::Failed.raw();
     };
     // SAFETY: By this function's contract.
-    let (_bql, outcome) = run_loop::exec(unsafe { held() }, &vcpu);
+    let (_bql, outcome) = run_loop::exec(unsafe { Bql::assume_held() }, &vcpu);
     outcome.raw()
 }

@@ -36,7 +36,7 @@ impl IoctlError {
 }
 
 /// The result of a call: 0 and above, or -errno.
-pub fn check(name: &'static str, vcpu: Option<i32>, result: i32) -> Result<i32, IoctlError> {
+pub fn result_of(name: &'static str, vcpu: Option<i32>, result: i32) -> Result<i32, IoctlError> {
     if result >= 0 {
         Ok(result)
     } else {
@@ -50,15 +50,15 @@ pub fn check(name: &'static str, vcpu: Option<i32>, result: i32) -> Result<i32, 
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::result_of;
 
     #[test]
     fn the_message_names_call_vcpu_and_reason() {
-        let error = check("KVM_SET_REGS", Some(3), -libc::EINVAL).unwrap_err();
+        let error = result_of("KVM_SET_REGS", Some(3), -libc::EINVAL).unwrap_err();
         assert_eq!(error.to_string(), "vCPU 3: KVM_SET_REGS: Invalid argument");
         assert_eq!(error.negative_errno(), -libc::EINVAL);
-        let error = check("KVM_CREATE_DEVICE", None, -libc::ENODEV).unwrap_err();
+        let error = result_of("KVM_CREATE_DEVICE", None, -libc::ENODEV).unwrap_err();
         assert_eq!(error.to_string(), "KVM_CREATE_DEVICE: No such device");
-        assert_eq!(check("KVM_RUN", Some(0), 0), Ok(0));
+        assert_eq!(result_of("KVM_RUN", Some(0), 0), Ok(0));
     }
 }

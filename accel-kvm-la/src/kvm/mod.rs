@@ -5,10 +5,12 @@
 //! ioctl blocker holds.
 
 pub mod abi;
-pub mod error;
+mod attribute;
+pub(crate) mod error;
+pub(crate) mod exit;
 pub mod run_page;
-pub mod system;
-pub mod vcpu;
-pub mod vm;
+pub(crate) mod system;
+pub(crate) mod vcpu;
+pub(crate) mod vm;
 
 pub use error::IoctlError;

@@ -4,10 +4,11 @@
 //! include/uapi/linux/kvm.h). Each access is one volatile load or store of a
 //! known offset; the kernel and a signal handler write the page too.
 
-use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use la_arch::sync_regs::SyncRegs;
+
+use crate::qemu::cpu::Cpu;
 
 /// Offsets of the fields.
 pub mod offset {
@@ -27,49 +28,21 @@ pub mod offset {
     pub const END: usize = SYNC_REGS + 2048;
 }
 
-/// An access to a device or IOCSR register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// Guest-physical address or register.
-    pub address: u64,
-    /// Where the data are; [`Access::length`] of them.
-    pub data: *mut c_void,
-    /// Bytes, at most 8.
-    pub length: usize,
-    /// Direction.
-    pub is_write: bool,
-}
-
-/// An access to ports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PortAccess {
-    /// The port.
-    pub port: u16,
-    /// Bytes of one access.
-    pub size: usize,
-    /// Accesses.
-    pub count: usize,
-    /// Where the data are in the vCPU's mapping.
-    pub data_offset: u64,
-    /// Direction.
-    pub is_write: bool,
-}
-
-/// The mapped page of a vCPU.
-#[derive(Clone, Copy, Debug)]
+/// The mapped page of a vCPU, for its own thread.
+#[derive(Debug)]
 pub struct RunPage(NonNull<u8>);
 
 macro_rules! accessors {
     ($( $get:ident, $set:ident: $type:ty; )*) => {
         $(
-            fn $get(self, offset: usize) -> $type {
-                // SAFETY: The page is mapped (`from_raw`); all offsets here are
+            pub(super) fn $get(&self, offset: usize) -> $type {
+                // SAFETY: The page is mapped (`of`); all offsets here are
                 // within it and aligned.
                 unsafe { self.0.as_ptr().wrapping_add(offset).cast::<$type>().read_volatile() }
             }
 
             #[allow(dead_code)]
-            fn $set(self, offset: usize, value: $type) {
+            fn $set(&self, offset: usize, value: $type) {
                 // SAFETY: As for reading.
                 unsafe { self.0.as_ptr().wrapping_add(offset).cast::<$type>().write_volatile(value) };
             }
@@ -85,96 +58,65 @@ impl RunPage {
         u64_at, set_u64: u64;
     }
 
-    /// The page at `run`; none if null.
-    ///
-    /// # Safety
-    ///
-    /// `run` is a vCPU's mapping, of [`offset::END`] bytes or more, that stays
-    /// as long as this or a copy of it is used.
-    pub unsafe fn from_raw(run: *mut c_void) -> Option<RunPage> {
-        NonNull::new(run.cast()).map(RunPage)
+    /// The page of `cpu`; none before `kvm_init_vcpu` and after `kvm_destroy_vcpu`.
+    pub fn of(cpu: Cpu) -> Option<RunPage> {
+        // QEMU maps it before the vCPU's first use and unmaps it when the vCPU is
+        // destroyed, which ends its thread's use.
+        NonNull::new(cpu.kvm_run().cast()).map(RunPage)
+    }
+
+    /// The same page, for an exit that borrows it.
+    pub(super) fn again(&mut self) -> RunPage {
+        RunPage(self.0)
+    }
+
+    /// Bytes of the vCPU's mapping, which begins with the page.
+    #[inline]
+    pub(super) fn bytes_mut(&mut self, offset: usize, length: usize) -> &mut [u8] {
+        // SAFETY: The callers stay within the mapping, where the kernel and signal
+        // handlers write nothing but `immediate_exit` before the next KVM_RUN.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().wrapping_add(offset), length) }
+    }
+
+    /// Aligned words of the page.
+    pub(super) fn words(&self, offset: usize, count: usize) -> &[u64] {
+        // SAFETY: As for `bytes_mut`; any bits are a value.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().wrapping_add(offset).cast(), count) }
+    }
+
+    /// An aligned word of the page.
+    pub(super) fn word_mut(&mut self, offset: usize) -> &mut u64 {
+        // SAFETY: As for `bytes_mut`; any bits are a value.
+        unsafe { &mut *self.0.as_ptr().wrapping_add(offset).cast() }
     }
 
     /// Makes the next KVM_RUN complete what is pending and return, or not.
-    pub fn set_immediate_exit(self, exit: bool) {
+    pub fn set_immediate_exit(&self, exit: bool) {
         self.set_u8(offset::IMMEDIATE_EXIT, u8::from(exit));
     }
 
     /// Why KVM_RUN returned.
-    pub fn exit_reason(self) -> u32 {
+    pub fn exit_reason(&self) -> u32 {
         self.u32_at(offset::EXIT_REASON)
     }
 
-    /// `mmio` and `iocsr_io`, which have the same shape.
-    pub fn access(self) -> Access {
-        Access {
-            address: self.u64_at(offset::UNION),
-            data: self.0.as_ptr().wrapping_add(offset::UNION + 8).cast(),
-            length: (self.u32_at(offset::UNION + 16) as usize).min(8),
-            is_write: self.u8_at(offset::UNION + 20) != 0,
-        }
-    }
-
-    /// `io`.
-    pub fn port_access(self) -> PortAccess {
-        PortAccess {
-            is_write: self.u8_at(offset::UNION) != 0,
-            size: usize::from(self.u8_at(offset::UNION + 1)),
-            port: self.u16_at(offset::UNION + 2),
-            count: self.u32_at(offset::UNION + 4) as usize,
-            data_offset: self.u64_at(offset::UNION + 8),
-        }
-    }
-
-    /// The first word of the reason's part: `hw.hardware_exit_reason`,
-    /// `fail_entry.hardware_entry_failure_reason`, `memory_fault.flags`.
-    pub fn first_word(self) -> u64 {
-        self.u64_at(offset::UNION)
-    }
-
-    /// The second word: `memory_fault.gpa`.
-    pub fn second_word(self) -> u64 {
-        self.u64_at(offset::UNION + 8)
-    }
-
-    /// The third word: `memory_fault.size`.
-    pub fn third_word(self) -> u64 {
-        self.u64_at(offset::UNION + 16)
-    }
-
-    /// `internal.suberror` and `system_event.type`.
-    pub fn kind(self) -> u32 {
-        self.u32_at(offset::UNION)
-    }
-
-    /// `internal.data`, as many as there are.
-    pub fn internal_data(self) -> impl Iterator<Item = u64> {
-        let count = (self.u32_at(offset::UNION + 4) as usize).min(16);
-        (0..count).map(move |n| self.u64_at(offset::UNION + 8 + 8 * n))
-    }
-
-    /// `hypercall.ret`.
-    pub fn set_hypercall_result(self, result: u64) {
-        self.set_u64(offset::UNION + 56, result);
-    }
-
     /// The sets that the kernel shows at an exit.
-    pub fn set_valid_regs(self, sets: u64) {
+    pub fn set_valid_regs(&self, sets: u64) {
         self.set_u64(offset::VALID_REGS, sets);
     }
 
     /// The sets that the kernel has yet to take over.
-    pub fn dirty_regs(self) -> u64 {
+    pub fn dirty_regs(&self) -> u64 {
         self.u64_at(offset::DIRTY_REGS)
     }
 
     /// Makes the kernel take over sets at the next entry.
-    pub fn set_dirty_regs(self, sets: u64) {
+    pub fn set_dirty_regs(&self, sets: u64) {
         self.set_u64(offset::DIRTY_REGS, sets);
     }
 
     /// The registers as the kernel showed them.
-    pub fn sync_regs(self) -> SyncRegs {
+    pub fn sync_regs(&self) -> SyncRegs {
         // SAFETY: Within the page (`SyncRegs` says that it fits) and aligned;
         // any bits are a value.
         unsafe {
@@ -187,7 +129,7 @@ impl RunPage {
     }
 
     /// The registers that the kernel is to take over.
-    pub fn set_sync_regs(self, regs: &SyncRegs) {
+    pub fn set_sync_regs(&self, regs: &SyncRegs) {
         // SAFETY: As for reading.
         unsafe {
             self.0
@@ -196,16 +138,5 @@ impl RunPage {
                 .cast::<SyncRegs>()
                 .write_volatile(*regs)
         };
-    }
-
-    /// The data of a port access, if they are within the mapping's first
-    /// `limit` bytes.
-    pub fn port_data(self, access: &PortAccess, limit: usize) -> Option<*mut u8> {
-        let bytes = access.size.checked_mul(access.count)?;
-        let start = usize::try_from(access.data_offset).ok()?;
-        if start.checked_add(bytes)? > limit {
-            return None;
-        }
-        Some(self.0.as_ptr().wrapping_add(start))
     }
 }

@@ -6,8 +6,9 @@
 
 use std::ffi::{c_ulong, c_void};
 
-use super::abi::{DeviceAttr, Fpu, Interrupt, MpState, OneReg, Regs, request};
-use super::error::{IoctlError, check};
+use super::abi::{Fpu, Interrupt, MpState, OneReg, Regs, request};
+use super::attribute;
+use super::error::{IoctlError, result_of};
 use crate::qemu::cpu::Cpu;
 use crate::qemu::services::services;
 
@@ -36,7 +37,7 @@ impl VcpuFd {
         if result >= 0 {
             Ok(result)
         } else {
-            check(name, Some(self.0.index()), result)
+            result_of(name, Some(self.0.index()), result)
         }
     }
 
@@ -147,58 +148,32 @@ impl VcpuFd {
         .map(drop)
     }
 
-    /// KVM_HAS_DEVICE_ATTR (in). ENXIO for an attribute that the vCPU does not
-    /// have, EINVAL or ENOTTY of kernels without vCPU attributes.
+    /// Whether the vCPU has an attribute: [`attribute::has`].
     pub fn has_attr(self, group: u32, attr: u64) -> Result<(), IoctlError> {
-        let mut attribute = DeviceAttr {
-            flags: 0,
+        attribute::has(
+            |name, number, argument| self.call(name, number, argument),
             group,
             attr,
-            addr: 0,
-        };
-        self.call(
-            "KVM_HAS_DEVICE_ATTR",
-            request::KVM_HAS_DEVICE_ATTR,
-            (&raw mut attribute).cast(),
         )
-        .map(drop)
     }
 
-    /// KVM_GET_DEVICE_ATTR (in; the value by its address): 64 bits. As
-    /// [`VcpuFd::has_attr`].
+    /// The value of an attribute: [`attribute::get`].
     pub fn attr(self, group: u32, attr: u64) -> Result<u64, IoctlError> {
-        let mut value = 0u64;
-        let mut attribute = DeviceAttr {
-            flags: 0,
+        attribute::get(
+            |name, number, argument| self.call(name, number, argument),
             group,
             attr,
-            addr: (&raw mut value) as u64,
-        };
-        self.call(
-            "KVM_GET_DEVICE_ATTR",
-            request::KVM_GET_DEVICE_ATTR,
-            (&raw mut attribute).cast(),
-        )?;
-        Ok(std::hint::black_box(value))
+        )
     }
 
-    /// KVM_SET_DEVICE_ATTR (in; the value by its address): 64 bits. As
-    /// [`VcpuFd::has_attr`], and EINVAL for a value that the attribute cannot
-    /// have.
+    /// Sets an attribute: [`attribute::set`].
     pub fn set_attr(self, group: u32, attr: u64, value: u64) -> Result<(), IoctlError> {
-        let value = std::hint::black_box(value);
-        let mut attribute = DeviceAttr {
-            flags: 0,
+        attribute::set(
+            |name, number, argument| self.call(name, number, argument),
             group,
             attr,
-            addr: (&raw const value) as u64,
-        };
-        self.call(
-            "KVM_SET_DEVICE_ATTR",
-            request::KVM_SET_DEVICE_ATTR,
-            (&raw mut attribute).cast(),
+            value,
         )
-        .map(drop)
     }
 
     /// KVM_INTERRUPT (in): raises line `irq`, or lowers line `-irq`. EINVAL for

@@ -4,28 +4,20 @@
 
 use std::ffi::{c_ulong, c_void};
 
-use super::abi::{CREATE_DEVICE_TEST, CreateDevice, DeviceAttr, request};
-use super::error::{IoctlError, check};
-use crate::qemu::opaque::KVMState;
+use super::abi::{CREATE_DEVICE_TEST, CreateDevice, request};
+use super::attribute;
+use super::error::{IoctlError, result_of};
+use crate::qemu::accelerator::Accelerator;
 use crate::qemu::services::services;
 
 /// The VM's file descriptor, in QEMU's accelerator.
 #[derive(Clone, Copy, Debug)]
-pub struct VmFd(*mut KVMState);
-
-// SAFETY: The accelerator lives as long as the process; the kernel locks.
-unsafe impl Send for VmFd {}
-// SAFETY: As above.
-unsafe impl Sync for VmFd {}
+pub struct VmFd(Accelerator);
 
 impl VmFd {
-    /// The VM of the accelerator `state`.
-    ///
-    /// # Safety
-    ///
-    /// `state` is QEMU's accelerator, whose file descriptors are open.
-    pub unsafe fn new(state: *mut KVMState) -> VmFd {
-        VmFd(state)
+    /// The VM of the accelerator.
+    pub fn new(accelerator: Accelerator) -> VmFd {
+        VmFd(accelerator)
     }
 
     fn call(
@@ -34,28 +26,18 @@ impl VmFd {
         number: c_ulong,
         argument: *mut c_void,
     ) -> Result<i32, IoctlError> {
-        // SAFETY: By `new`'s contract; the callers pass what the request takes.
-        check(name, None, unsafe {
-            (services().kvm_vm_ioctl)(self.0, number, argument)
-        })
+        // SAFETY: The accelerator's; the callers pass what the request takes.
+        let result = unsafe { (services().kvm_vm_ioctl)(self.0.as_ptr(), number, argument) };
+        result_of(name, None, result)
     }
 
-    /// KVM_HAS_DEVICE_ATTR (in): whether the VM has the attribute. ENXIO for
-    /// what it does not have, EINVAL or ENOTTY of kernels without VM
-    /// attributes.
+    /// Whether the VM has an attribute: [`attribute::has`].
     pub fn has_attr(self, group: u32, attr: u64) -> Result<(), IoctlError> {
-        let mut attribute = DeviceAttr {
-            flags: 0,
+        attribute::has(
+            |name, number, argument| self.call(name, number, argument),
             group,
             attr,
-            addr: 0,
-        };
-        self.call(
-            "KVM_HAS_DEVICE_ATTR",
-            request::KVM_HAS_DEVICE_ATTR,
-            (&raw mut attribute).cast(),
         )
-        .map(drop)
     }
 
     /// KVM_CREATE_DEVICE with the test flag (in): whether the device could be

@@ -17,7 +17,7 @@ use crate::qemu::services::{self, LinkServices, Services};
 
 /// Version of [`KvmLaQemu`] and of how its entries are understood. QEMU's side
 /// passes the one it was compiled with.
-pub const KVM_LA_ABI: u32 = 1;
+pub const KVM_LA_ABI: u32 = 2;
 
 /// A function or an object of QEMU.
 #[repr(C)]
@@ -155,6 +155,7 @@ pub unsafe extern "C" fn kvm_la_link_in_tree(
     message: *mut c_char,
     length: usize,
 ) -> bool {
+    crate::qemu::log::init();
     // SAFETY: By this function's contract.
     match unsafe { link(qemu) } {
         Ok(()) => true,
@@ -265,7 +266,7 @@ impl Tables<'_> {
             if tables.fields.iter().any(|(known, _, _)| *known == name) {
                 return Err(LinkError::Twice(name.to_owned()));
             }
-            if !Layout::FIELDS.iter().any(|known| known.name == name) {
+            if !Layout::fields().any(|known| known.name == name) {
                 return Err(LinkError::Unknown(name.to_owned()));
             }
             tables.fields.push((name, field.offset, field.size));
@@ -395,7 +396,7 @@ mod tests {
                 fake.add_symbol(name);
             }
             let mut offset = 64;
-            for field in Layout::FIELDS {
+            for field in Layout::fields() {
                 let size = match field.source {
                     Source::Vmstate(vmstate) => vmstate.size * vmstate.count,
                     Source::Discovered => 8,
@@ -479,7 +480,7 @@ mod tests {
             |tables| {
                 let tables = tables.expect("read");
                 let layout = tables.layout().expect("layout");
-                assert_eq!(layout.get("halted"), Some(64));
+                assert_eq!(layout.halted, 64);
                 // SAFETY: Nothing that is resolved is called or read.
                 assert!(unsafe { tables.services() }.is_ok());
                 assert!(tables.left_out().is_empty());

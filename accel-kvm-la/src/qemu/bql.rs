@@ -42,6 +42,18 @@ impl Bql {
         Bql(PhantomData)
     }
 
+    /// Does `work` under the lock, which this thread may hold already.
+    pub fn ensure<T>(work: impl FnOnce(&Bql) -> T) -> T {
+        // SAFETY: Asks only.
+        if unsafe { (services().bql_locked)() } {
+            return work(&Bql(PhantomData));
+        }
+        let bql = Bql::lock();
+        let result = work(&bql);
+        bql.unlock();
+        result
+    }
+
     /// Gives the lock up.
     pub fn unlock(self) -> WithoutBql {
         unlock_impl();

@@ -267,14 +267,18 @@ impl Cpu {
         self.set_half(self.layout().fcsr0, value);
     }
 
-    /// `CSR_ESTAT`.
-    pub fn estat(self) -> u64 {
-        self.word(self.layout().estat)
+    /// CSR `number`; 0 if QEMU does not have it.
+    pub fn csr(self, number: u16) -> u64 {
+        self.layout()
+            .csr(number)
+            .map_or(0, |offset| self.word(offset))
     }
 
-    /// Sets `CSR_ESTAT`.
-    pub fn set_estat(self, value: u64) {
-        self.set_word(self.layout().estat, value);
+    /// Sets CSR `number`, if QEMU has it.
+    pub fn set_csr(self, number: u16, value: u64) {
+        if let Some(offset) = self.layout().csr(number) {
+            self.set_word(offset, value);
+        }
     }
 
     /// CPUCFG word; 0 past the end.

@@ -5,9 +5,12 @@
 //! All offsets are in bytes from the start of the object, where `CPUState` and
 //! `LoongArchCPU` begin. In a QEMU tree the C shim fills the table with
 //! `offsetof`; in a QEMU that was built without us the fields with a [`Vmstate`]
-//! source are read from its migration tables, the others are discovered.
+//! source are read from its migration tables, the others are discovered. Control and
+//! status registers are those of [`la_arch::csr::TABLE`].
 
 use std::sync::OnceLock;
+
+use la_arch::csr::{Class, Csr, TABLE, number};
 
 /// A field's place in the migration tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +49,22 @@ macro_rules! layout {
         $name:ident $( = $section:literal . $field:literal, $size:literal x $count:literal )? ;
     )*) => {
         /// Offsets in the CPU object.
-        #[repr(C)]
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct Layout {
             $( $(#[$doc])* pub $name: usize, )*
+            /// By row of the table; 0 for a register that QEMU does not have.
+            csrs: [usize; TABLE.len()],
         }
 
         impl Layout {
-            /// All fields, in the order of the structure.
-            pub const FIELDS: &'static [Field] = &[
+            const OWN: &'static [Field] = &[
                 $( Field { name: stringify!($name), source: layout!(@source $( $section, $field, $size, $count )?) }, )*
             ];
+
+            /// All fields.
+            pub fn fields() -> impl Iterator<Item = Field> {
+                Self::OWN.iter().copied().chain(TABLE.iter().filter_map(csr_field))
+            }
 
             /// Fills the table; the error lists the fields that `find` does not
             /// know.
@@ -64,23 +72,22 @@ macro_rules! layout {
                 mut find: impl FnMut(&Field) -> Option<usize>,
             ) -> Result<Layout, Vec<&'static str>> {
                 let mut missing = Vec::new();
-                let mut fields = Layout::FIELDS.iter();
-                let mut next = || {
-                    let field = fields.next()?;
-                    let offset = find(field);
+                let mut offset = |field: Option<Field>| {
+                    let field = field?;
+                    let offset = find(&field);
                     if offset.is_none() {
                         missing.push(field.name);
                     }
                     offset
                 };
-                let layout = Layout { $( $name: next().unwrap_or(0), )* };
+                let mut own = Self::OWN.iter().copied();
+                let layout = Layout {
+                    $( $name: offset(own.next()).unwrap_or(0), )*
+                    csrs: std::array::from_fn(|row| {
+                        offset(TABLE.get(row).and_then(csr_field)).unwrap_or(0)
+                    }),
+                };
                 if missing.is_empty() { Ok(layout) } else { Err(missing) }
-            }
-
-            /// The offset of the field `name`.
-            pub fn get(&self, name: &str) -> Option<usize> {
-                $( if name == stringify!($name) { return Some(self.$name); } )*
-                None
             }
         }
     };
@@ -138,106 +145,6 @@ layout! {
     /// `stealtime.guest_addr`, u64.
     stealtime_guest_addr = "cpu"."guest_addr", 8 x 1;
 
-    // CPUSysState, u64 unless said otherwise.
-    /// `CSR_CRMD`.
-    crmd = "cpu"."CSR_CRMD", 8 x 1;
-    /// `CSR_PRMD`.
-    prmd = "cpu"."CSR_PRMD", 8 x 1;
-    /// `CSR_EUEN`.
-    euen = "cpu"."CSR_EUEN", 8 x 1;
-    /// `CSR_MISC`.
-    misc = "cpu"."CSR_MISC", 8 x 1;
-    /// `CSR_ECFG`.
-    ecfg = "cpu"."CSR_ECFG", 8 x 1;
-    /// `CSR_ESTAT`.
-    estat = "cpu"."CSR_ESTAT", 8 x 1;
-    /// `CSR_ERA`.
-    era = "cpu"."CSR_ERA", 8 x 1;
-    /// `CSR_BADV`.
-    badv = "cpu"."CSR_BADV", 8 x 1;
-    /// `CSR_BADI`.
-    badi = "cpu"."CSR_BADI", 8 x 1;
-    /// `CSR_EENTRY`.
-    eentry = "cpu"."CSR_EENTRY", 8 x 1;
-    /// `CSR_TLBIDX`.
-    tlbidx = "cpu"."CSR_TLBIDX", 8 x 1;
-    /// `CSR_TLBEHI`.
-    tlbehi = "cpu"."CSR_TLBEHI", 8 x 1;
-    /// `CSR_TLBELO0`.
-    tlbelo0 = "cpu"."CSR_TLBELO0", 8 x 1;
-    /// `CSR_TLBELO1`.
-    tlbelo1 = "cpu"."CSR_TLBELO1", 8 x 1;
-    /// `CSR_ASID`.
-    asid = "cpu"."CSR_ASID", 8 x 1;
-    /// `CSR_PGDL`.
-    pgdl = "cpu"."CSR_PGDL", 8 x 1;
-    /// `CSR_PGDH`.
-    pgdh = "cpu"."CSR_PGDH", 8 x 1;
-    /// `CSR_PGD`.
-    pgd = "cpu"."CSR_PGD", 8 x 1;
-    /// `CSR_PWCL`.
-    pwcl = "cpu"."CSR_PWCL", 8 x 1;
-    /// `CSR_PWCH`.
-    pwch = "cpu"."CSR_PWCH", 8 x 1;
-    /// `CSR_STLBPS`.
-    stlbps = "cpu"."CSR_STLBPS", 8 x 1;
-    /// `CSR_RVACFG`.
-    rvacfg = "cpu"."CSR_RVACFG", 8 x 1;
-    /// `CSR_CPUID`; not migrated, between RVACFG and PRCFG1.
-    cpuid;
-    /// `CSR_PRCFG1`.
-    prcfg1 = "cpu"."CSR_PRCFG1", 8 x 1;
-    /// `CSR_PRCFG2`.
-    prcfg2 = "cpu"."CSR_PRCFG2", 8 x 1;
-    /// `CSR_PRCFG3`.
-    prcfg3 = "cpu"."CSR_PRCFG3", 8 x 1;
-    /// `CSR_SAVE[16]`.
-    save = "cpu"."CSR_SAVE", 8 x 16;
-    /// `CSR_TID`.
-    tid = "cpu"."CSR_TID", 8 x 1;
-    /// `CSR_TCFG`.
-    tcfg = "cpu"."CSR_TCFG", 8 x 1;
-    /// `CSR_TVAL`.
-    tval = "cpu"."CSR_TVAL", 8 x 1;
-    /// `CSR_CNTC`.
-    cntc = "cpu"."CSR_CNTC", 8 x 1;
-    /// `CSR_TICLR`.
-    ticlr = "cpu"."CSR_TICLR", 8 x 1;
-    /// `CSR_LLBCTL`.
-    llbctl = "cpu"."CSR_LLBCTL", 8 x 1;
-    /// `CSR_IMPCTL1`.
-    impctl1 = "cpu"."CSR_IMPCTL1", 8 x 1;
-    /// `CSR_IMPCTL2`.
-    impctl2 = "cpu"."CSR_IMPCTL2", 8 x 1;
-    /// `CSR_TLBRENTRY`.
-    tlbrentry = "cpu"."CSR_TLBRENTRY", 8 x 1;
-    /// `CSR_TLBRBADV`.
-    tlbrbadv = "cpu"."CSR_TLBRBADV", 8 x 1;
-    /// `CSR_TLBRERA`.
-    tlbrera = "cpu"."CSR_TLBRERA", 8 x 1;
-    /// `CSR_TLBRSAVE`.
-    tlbrsave = "cpu"."CSR_TLBRSAVE", 8 x 1;
-    /// `CSR_TLBRELO0`.
-    tlbrelo0 = "cpu"."CSR_TLBRELO0", 8 x 1;
-    /// `CSR_TLBRELO1`.
-    tlbrelo1 = "cpu"."CSR_TLBRELO1", 8 x 1;
-    /// `CSR_TLBREHI`.
-    tlbrehi = "cpu"."CSR_TLBREHI", 8 x 1;
-    /// `CSR_TLBRPRMD`.
-    tlbrprmd = "cpu"."CSR_TLBRPRMD", 8 x 1;
-    /// `CSR_DMW[4]`.
-    dmw = "cpu"."CSR_DMW", 8 x 4;
-    /// `CSR_PERFCTRL[16]`.
-    perfctrl = "cpu/pmu"."CSR_PERFCTRL", 8 x 16;
-    /// `CSR_PERFCNTR[16]`.
-    perfcntr = "cpu/pmu"."CSR_PERFCNTR", 8 x 16;
-    /// `CSR_MSGIS[4]`.
-    msgis = "cpu/msgint"."CSR_MSGIS", 8 x 4;
-    /// `CSR_MSGIR`.
-    msgir = "cpu/msgint"."CSR_MSGIR", 8 x 1;
-    /// `CSR_MSGIE`.
-    msgie = "cpu/msgint"."CSR_MSGIE", 8 x 1;
-
     // LoongArchCPU.
     /// `pmu`, OnOffAuto.
     pmu;
@@ -251,6 +158,54 @@ layout! {
     msgint;
     /// `kvm_state_counter`, u64.
     kvm_state_counter = "cpu"."kvm_state_counter", 8 x 1;
+}
+
+/// The field of a register of the table, if QEMU has one. CPUID is not migrated.
+fn csr_field(csr: &Csr) -> Option<Field> {
+    let field = csr.qemu?;
+    let section = match csr.class {
+        Class::Counter => "cpu/pmu",
+        Class::Message => "cpu/msgint",
+        _ => "cpu",
+    };
+    let source = if csr.number == number::CPUID {
+        Source::Discovered
+    } else {
+        Source::Vmstate(Vmstate {
+            section,
+            field: field.name,
+            size: CSR_SIZE,
+            count: field.length.unwrap_or(1),
+        })
+    };
+    Some(Field {
+        name: field.name,
+        source,
+    })
+}
+
+/// Bytes of a control and status register.
+const CSR_SIZE: usize = 8;
+
+impl Layout {
+    /// The offset of the register of row `row` of the table, of an array's element
+    /// `element`.
+    pub fn csr_of_row(&self, row: usize, element: usize) -> usize {
+        self.csrs
+            .get(row)
+            .map_or(0, |first| first + CSR_SIZE * element)
+    }
+
+    /// The offset of the register `number`, if QEMU has it.
+    pub fn csr(&self, number: u16) -> Option<usize> {
+        TABLE.iter().enumerate().find_map(|(row, csr)| {
+            let element = csr
+                .elements
+                .iter()
+                .position(|element| csr.number + element == number)?;
+            csr.qemu.map(|_| self.csr_of_row(row, element))
+        })
+    }
 }
 
 static LAYOUT: OnceLock<Layout> = OnceLock::new();

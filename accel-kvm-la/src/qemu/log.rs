@@ -4,92 +4,47 @@
 //! sets `KVM_LA_LOG` to `error`, `warn`, `info`, `debug` or `trace`. Without it
 //! only what QEMU's own error functions print is seen.
 
-use std::sync::OnceLock;
+use log::{LevelFilter, Log, Metadata, Record};
 
-/// How much is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Nothing.
-    Off,
-    /// What went wrong.
-    Error,
-    /// What may go wrong.
-    Warn,
-    /// That the backend serves.
-    Info,
-    /// What was found and decided.
-    Debug,
-    /// Each synchronisation and each unusual exit.
-    Trace,
+struct StandardError;
+
+impl Log for StandardError {
+    fn enabled(&self, _metadata: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let level = record.level().as_str().to_ascii_lowercase();
+        eprintln!("accel-kvm-la: {level}: {}", record.args());
+    }
+
+    fn flush(&self) {}
 }
 
-impl Level {
-    /// From the value of `KVM_LA_LOG`; an unknown word is taken for debug, as
-    /// whoever set it wants to see something.
-    fn parse(word: &str) -> Level {
-        match word {
-            "" | "off" => Level::Off,
-            "error" => Level::Error,
-            "warn" => Level::Warn,
-            "info" => Level::Info,
-            "trace" => Level::Trace,
-            _ => Level::Debug,
-        }
+/// Begins to log, if `KVM_LA_LOG` says so.
+pub fn init() {
+    let level = std::env::var("KVM_LA_LOG").map_or(LevelFilter::Off, |word| parse(word.trim()));
+    // Once a process; a second call changes the level to what it is.
+    let _ = log::set_logger(&StandardError);
+    log::set_max_level(level);
+}
+
+/// An unknown word is taken for debug: it was set to see something.
+fn parse(word: &str) -> LevelFilter {
+    match word {
+        "" => LevelFilter::Off,
+        word => word.parse().unwrap_or(LevelFilter::Debug),
     }
 }
 
-/// What `KVM_LA_LOG` said at the first message.
-pub fn level() -> Level {
-    static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| {
-        std::env::var("KVM_LA_LOG").map_or(Level::Off, |word| Level::parse(word.trim()))
-    })
-}
-
-/// Prints a line.
-pub fn write(level: Level, message: std::fmt::Arguments<'_>) {
-    let name = match level {
-        Level::Off => return,
-        Level::Error => "error",
-        Level::Warn => "warning",
-        Level::Info => "info",
-        Level::Debug => "debug",
-        Level::Trace => "trace",
-    };
-    eprintln!("accel-kvm-la: {name}: {message}");
-}
-
-macro_rules! at {
-    ($level:ident, $($message:tt)*) => {
-        if $crate::qemu::log::level() >= $crate::qemu::log::Level::$level {
-            $crate::qemu::log::write($crate::qemu::log::Level::$level, format_args!($($message)*));
-        }
-    };
-}
-macro_rules! warning {
-    ($($message:tt)*) => { $crate::qemu::log::at!(Warn, $($message)*) };
-}
-macro_rules! info {
-    ($($message:tt)*) => { $crate::qemu::log::at!(Info, $($message)*) };
-}
-macro_rules! debug {
-    ($($message:tt)*) => { $crate::qemu::log::at!(Debug, $($message)*) };
-}
-macro_rules! trace {
-    ($($message:tt)*) => { $crate::qemu::log::at!(Trace, $($message)*) };
-}
-#[allow(unused_imports)]
-pub(crate) use {at, debug, info, trace, warning};
-
 #[cfg(test)]
 mod tests {
-    use super::Level;
+    use super::*;
 
     #[test]
     fn words_are_levels() {
-        assert_eq!(Level::parse(""), Level::Off);
-        assert_eq!(Level::parse("debug"), Level::Debug);
-        assert_eq!(Level::parse("1"), Level::Debug);
-        assert!(Level::parse("trace") > Level::parse("info"));
+        assert_eq!(parse(""), LevelFilter::Off);
+        assert_eq!(parse("warn"), LevelFilter::Warn);
+        assert_eq!(parse("1"), LevelFilter::Debug);
     }
 }

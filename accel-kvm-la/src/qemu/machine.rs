@@ -51,35 +51,42 @@ pub fn is_on(_bql: &Bql, cpu: Cpu, property: &CStr) -> bool {
     })
 }
 
-/// A flag of the accelerator's that is a global of QEMU's.
+/// Flags of the accelerator's that are globals of QEMU's.
 macro_rules! flags {
-    ($( $(#[$doc:meta])* $get:ident, $set:ident: $global:ident; )*) => {
+    (
+        read { $( $(#[$doc:meta])* $get:ident: $read:ident; )* }
+        write { $( $set:ident: $written:ident; )* }
+    ) => {
         $(
             $(#[$doc])*
             pub fn $get() -> bool {
                 // SAFETY: QEMU's global. It is written under the BQL while the
                 // machine is made.
-                unsafe { services().$global.read_volatile() }
+                unsafe { services().$read.read_volatile() }
             }
-
-            #[doc = concat!("Sets `", stringify!($global), "`.")]
+        )*
+        $(
+            #[doc = concat!("Sets `", stringify!($written), "`.")]
             pub fn $set(_bql: &Bql, value: bool) {
                 // SAFETY: QEMU's global, under the BQL.
-                unsafe { services().$global.write_volatile(value) };
+                unsafe { services().$written.write_volatile(value) };
             }
         )*
     };
 }
 
 flags! {
-    /// Whether the kernel has the interrupt controllers.
-    kernel_irqchip, set_kernel_irqchip: kvm_kernel_irqchip;
-    /// Whether a halted vCPU waits in the kernel.
-    halt_in_kernel, set_halt_in_kernel: kvm_halt_in_kernel_allowed;
-    /// Whether interrupts come at any time.
-    async_interrupts, set_async_interrupts: kvm_async_interrupts_allowed;
-    /// Whether irqfd can deliver messages.
-    msi_via_irqfd, set_msi_via_irqfd: kvm_msi_via_irqfd_allowed;
-    /// Whether routes can be used.
-    gsi_routing, set_gsi_routing: kvm_gsi_routing_allowed;
+    read {
+        /// Whether the kernel has the interrupt controllers.
+        kernel_irqchip: kvm_kernel_irqchip;
+        /// Whether a halted vCPU waits in the kernel.
+        halt_in_kernel: kvm_halt_in_kernel_allowed;
+    }
+    write {
+        set_kernel_irqchip: kvm_kernel_irqchip;
+        set_halt_in_kernel: kvm_halt_in_kernel_allowed;
+        set_async_interrupts: kvm_async_interrupts_allowed;
+        set_msi_via_irqfd: kvm_msi_via_irqfd_allowed;
+        set_gsi_routing: kvm_gsi_routing_allowed;
+    }
 }

@@ -2,7 +2,6 @@
 
 //! Accesses to QEMU's address spaces.
 
-use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use super::bql::Bql;
@@ -84,56 +83,26 @@ impl Space {
         Some(Space(space))
     }
 
-    /// Reads into or writes from `buffer`. What becomes of accesses that fail
-    /// is what the C backend does: a read leaves what the device gave.
-    ///
-    /// # Safety
-    ///
-    /// `buffer` has `length` bytes, which nobody else writes meanwhile.
-    pub unsafe fn access(
-        self,
-        address: u64,
-        attributes: Attributes,
-        buffer: *mut c_void,
-        length: usize,
-        is_write: bool,
-    ) {
-        // SAFETY: By this function's contract; the space is alive.
+    /// Reads into `data` or writes it. An access that fails is treated as in the C
+    /// backend: a read leaves what the device gave.
+    #[inline]
+    pub fn access(self, address: u64, attributes: Attributes, data: &mut [u8], is_write: bool) {
+        // SAFETY: The space is alive, and the slice is the caller's alone.
         unsafe {
             (services().address_space_rw)(
                 self.0.as_ptr(),
                 address,
                 attributes.raw(),
-                buffer,
-                length as u64,
+                data.as_mut_ptr().cast(),
+                data.len() as u64,
                 is_write,
             )
         };
     }
 }
 
-/// Reads the guest's word at a virtual address, as a debugger does.
-pub fn read_debug_word(_bql: &Bql, cpu: Cpu, address: u64) -> Option<u32> {
-    let mut bytes = [0; 4];
-    debug_access(cpu, address, &mut bytes, false).then(|| u32::from_le_bytes(bytes))
-}
-
-/// Writes the guest's word at a virtual address, as a debugger does.
-pub fn write_debug_word(_bql: &Bql, cpu: Cpu, address: u64, word: u32) -> bool {
-    debug_access(cpu, address, &mut word.to_le_bytes(), true)
-}
-
-fn debug_access(cpu: Cpu, address: u64, bytes: &mut [u8; 4], is_write: bool) -> bool {
-    // SAFETY: The CPU is alive, the BQL held (the callers have it), the buffer
-    // as long as said.
-    let failed = unsafe {
-        (services().cpu_memory_rw_debug)(
-            cpu.as_ptr(),
-            address,
-            bytes.as_mut_ptr().cast(),
-            bytes.len(),
-            is_write,
-        )
-    };
-    failed == 0
+/// Makes guest memory private or shared; false if there is none of the kind.
+pub fn convert(address: u64, size: u64, to_private: bool) -> bool {
+    // SAFETY: Checks its arguments itself.
+    unsafe { (services().kvm_convert_memory)(address, size, to_private) == 0 }
 }

@@ -2,14 +2,17 @@
 
 //! The QEMU side: its functions, its structures, its lock, its errors.
 
-pub mod bql;
+pub(crate) mod accelerator;
+pub(crate) mod bql;
 pub mod cpu;
+pub(crate) mod debug;
+pub(crate) mod dirty;
 pub mod layout;
-pub mod log;
-pub mod machine;
-pub mod memory;
+pub(crate) mod log;
+pub(crate) mod machine;
+pub(crate) mod memory;
 pub mod opaque;
-pub mod report;
-pub mod runstate;
+pub(crate) mod report;
+pub(crate) mod runstate;
 pub mod services;
-pub mod thread;
+pub(crate) mod thread;

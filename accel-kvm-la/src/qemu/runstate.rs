@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! What the machine is told: reset, end, crash, stop.
+//! What the machine is told: reset, end, crash, stop; and what it tells.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
+use std::ptr::NonNull;
 
 use super::bql::Bql;
 use super::cpu::Cpu;
+use super::opaque::VMChangeStateEntry;
 use super::services::services;
 
 /// SHUTDOWN_CAUSE_GUEST_SHUTDOWN (qapi/run-state.json).
@@ -48,4 +50,42 @@ pub fn internal_error(_bql: &Bql, cpu: Cpu) {
     unsafe { (services.cpu_dump_state)(cpu.as_ptr(), stderr, DUMP_CODE) };
     // SAFETY: As above.
     unsafe { (services.vm_stop)(INTERNAL_ERROR) };
+}
+
+/// What is done when the VM stops or starts.
+pub trait OnChange {
+    /// Called under the BQL, for the CPU that was registered.
+    fn changed(cpu: Cpu, running: bool);
+}
+
+unsafe extern "C" fn changed<T: OnChange>(opaque: *mut c_void, running: bool, _state: c_int) {
+    // SAFETY: `ChangeHandler::add` passed the CPU object, which is alive until
+    // `remove`.
+    if let Some(cpu) = unsafe { Cpu::from_raw(opaque.cast()) } {
+        T::changed(cpu, running);
+    }
+}
+
+/// A registration for stops and starts.
+#[derive(Debug)]
+pub struct ChangeHandler(NonNull<VMChangeStateEntry>);
+
+// SAFETY: A handle, used under the BQL only.
+unsafe impl Send for ChangeHandler {}
+
+impl ChangeHandler {
+    /// Has `T` told of stops and starts of the VM, until [`ChangeHandler::remove`].
+    pub fn add<T: OnChange>(_bql: &Bql, cpu: Cpu) -> Option<ChangeHandler> {
+        // SAFETY: The callback takes a CPU object; the BQL is held.
+        let entry = unsafe {
+            (services().qemu_add_vm_change_state_handler)(changed::<T>, cpu.as_ptr().cast())
+        };
+        NonNull::new(entry).map(ChangeHandler)
+    }
+
+    /// Ends that.
+    pub fn remove(self, _bql: &Bql) {
+        // SAFETY: From `add`, and not used again.
+        unsafe { (services().qemu_del_vm_change_state_handler)(self.0.as_ptr()) };
+    }
 }

@@ -1,51 +1,117 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! QEMU's threads and its ways into another vCPU's thread.
+//! vCPUs' threads: their life, and the ways into another one.
 
 use std::ffi::{CString, c_void};
 
 use super::bql::Bql;
 use super::cpu::Cpu;
-use super::services::{RunOnCpuFn, ThreadFn, services};
+use super::opaque::CPUState;
+use super::services::services;
 
 /// QEMU_THREAD_JOINABLE (include/qemu/thread.h).
 const JOINABLE: i32 = 0;
 
-/// Starts the vCPU's thread, with the name that tools look for.
-///
-/// # Safety
-///
-/// `start` expects the CPU object as its argument, and the object stays alive
-/// until the thread has ended.
-pub unsafe fn create(_bql: &Bql, cpu: Cpu, start: ThreadFn) {
+/// What a vCPU's thread does.
+pub trait VcpuThread {
+    /// From the thread's start, with the BQL, to its end.
+    fn run(bql: Bql, cpu: Cpu) -> Bql;
+}
+
+unsafe extern "C" fn run<T: VcpuThread>(argument: *mut c_void) -> *mut c_void {
+    // SAFETY: `create` passed a CPU object, which lives longer than this thread.
+    if let Some(cpu) = unsafe { Cpu::from_raw(argument.cast()) } {
+        let services = services();
+        register_rcu();
+        T::run(Bql::lock(), cpu).unlock();
+        // SAFETY: Pairs with `register_rcu`.
+        unsafe { (services.rcu_unregister_thread)() };
+    }
+    std::ptr::null_mut()
+}
+
+/// Starts the vCPU's thread, with the name that tools look for. QEMU keeps the CPU
+/// object until it has joined the thread.
+pub fn create<T: VcpuThread>(_bql: &Bql, cpu: Cpu) {
     let name = CString::new(format!("CPU {}/KVM", cpu.index())).unwrap_or_default();
-    // SAFETY: `qemu_init_vcpu` allocated the handle; the name is copied; the
-    // rest by this function's contract.
+    // SAFETY: `qemu_init_vcpu` allocated the handle; the name is copied; `run` takes a
+    // CPU object.
     unsafe {
         (services().qemu_thread_create)(
             cpu.thread(),
             name.as_ptr(),
-            start,
+            run::<T>,
             cpu.as_ptr().cast(),
             JOINABLE,
         );
     }
 }
 
-/// Runs `function` in the vCPU's thread and waits for it; in this thread if it
-/// is the vCPU's.
-pub fn run_on_cpu(_bql: &Bql, cpu: Cpu, function: RunOnCpuFn) {
-    run_on_cpu_impl(cpu, function);
+/// Makes this thread known to RCU; once at its start.
+pub fn register_rcu() {
+    // SAFETY: As said.
+    unsafe { (services().rcu_register_thread)() };
 }
 
-/// The same for the vCPU's own thread without the BQL.
-pub fn run_on_own_cpu(cpu: Cpu, function: RunOnCpuFn) {
-    run_on_cpu_impl(cpu, function);
+/// Makes this thread the vCPU's, as QEMU sees it: handle, id and `current_cpu`, which
+/// SIG_IPI's handler needs.
+pub fn adopt(_bql: &Bql, cpu: Cpu) {
+    let services = services();
+    // SAFETY: `qemu_init_vcpu` allocated the handle.
+    unsafe { (services.qemu_thread_get_self)(cpu.thread()) };
+    // SAFETY: No argument.
+    cpu.set_thread_id(unsafe { (services.qemu_get_thread_id)() });
+    // SAFETY: A CPU object, in its thread.
+    unsafe { (services.link.set_current_cpu)(cpu.as_ptr()) };
 }
 
-fn run_on_cpu_impl(cpu: Cpu, function: RunOnCpuFn) {
-    // SAFETY: The CPU is alive; the functions that are passed here take no data.
-    unsafe { (services().run_on_cpu)(cpu.as_ptr(), function, std::ptr::null_mut::<c_void>()) };
+/// Makes the vCPU in KVM, which calls `kvm_arch_init_vcpu`; an error ends the process.
+pub fn init_kvm(_bql: &Bql, cpu: Cpu) {
+    let services = services();
+    // SAFETY: The CPU is alive, the BQL held.
+    unsafe { (services.kvm_init_vcpu)(cpu.as_ptr(), services.error_fatal) };
+}
+
+/// Gives the vCPU's file descriptor back, which calls `kvm_arch_destroy_vcpu`.
+pub fn destroy_kvm(_bql: &Bql, cpu: Cpu) {
+    // SAFETY: The CPU is alive, the BQL held.
+    unsafe { (services().kvm_destroy_vcpu)(cpu.as_ptr()) };
+}
+
+/// The vCPU can run: lets `qemu_init_vcpu` go on.
+pub fn signal_created(_bql: &Bql, cpu: Cpu) {
+    let services = services();
+    // SAFETY: The CPU is alive, in its thread.
+    unsafe { (services.kvm_init_cpu_signals)(cpu.as_ptr()) };
+    // SAFETY: The CPU is alive, the BQL held.
+    unsafe { (services.cpu_thread_signal_created)(cpu.as_ptr()) };
+    // SAFETY: A number.
+    unsafe { (services.qemu_guest_random_seed_thread_part2)(cpu.random_seed()) };
+}
+
+/// The vCPU is gone: lets `cpu_remove_sync` go on.
+pub fn signal_destroyed(_bql: &Bql, cpu: Cpu) {
+    // SAFETY: The CPU is alive, the BQL held.
+    unsafe { (services().cpu_thread_signal_destroyed)(cpu.as_ptr()) };
+}
+
+/// Does `work` in the vCPU's thread and waits for it; at once if this is that thread.
+pub fn run_on_cpu<F: FnOnce(Cpu) + Send>(_bql: &Bql, cpu: Cpu, work: F) {
+    let mut work = Some(work);
+    let data = (&raw mut work).cast::<c_void>();
+    // SAFETY: The CPU is alive, and `call` takes what `data` points to, which stays
+    // until the function returns: it waits.
+    unsafe { (services().run_on_cpu)(cpu.as_ptr(), call::<F>, data) };
+}
+
+unsafe extern "C" fn call<F: FnOnce(Cpu)>(cpu: *mut CPUState, data: *mut c_void) {
+    // SAFETY: `run_on_cpu` passed it and waits.
+    let work = unsafe { &mut *data.cast::<Option<F>>() }.take();
+    // SAFETY: QEMU passes the CPU object on.
+    let cpu = unsafe { Cpu::from_raw(cpu) };
+    if let (Some(work), Some(cpu)) = (work, cpu) {
+        work(cpu);
+    }
 }
 
 /// Waits while the vCPU has nothing to do, and does its queued work.

@@ -10,7 +10,6 @@ use super::sync::{Level, Synchroniser};
 use super::sync_regs::{self, Slot};
 use super::table::{Group, Register, TABLE};
 use crate::kvm::abi::Regs;
-use crate::qemu::log;
 
 /// Fewer registers than this are written by calls of their own.
 const BULK: usize = 2;
@@ -18,37 +17,36 @@ const BULK: usize = 2;
 /// The kernel refused a write that had CPUCFG words in it.
 pub(super) struct CpucfgRefused;
 
-/// The registers that the page has a place for.
-fn places() -> impl Iterator<Item = (usize, &'static Register, Slot)> {
+/// The registers of the table that the page has a place for.
+fn in_page() -> impl Iterator<Item = (usize, &'static Register, Slot)> {
     TABLE
         .iter()
         .enumerate()
-        .zip(sync_regs::slots())
-        .filter_map(|((index, register), slot)| Some((index, register, (*slot)?)))
+        .filter_map(|(index, register)| Some((index, register, register.slot?)))
 }
 
 impl Synchroniser<'_> {
     /// Fills the cache, if that spares calls.
     pub(super) fn read_by_page(&self, cache: &mut Cache) {
         let Some(page) = self.sync_page() else { return };
-        let mut wanted = 0;
+        let mut needed = 0;
         if cache.general.is_none() {
-            wanted |= sets::GENERAL;
+            needed |= sets::GENERAL;
         }
         if cache.fpu.is_none() {
-            wanted |= sets::FPU;
+            needed |= sets::FPU;
         }
-        for (index, register, slot) in places() {
-            if cache.word(index).is_none() && self.has(index, register) {
-                wanted |= slot.set();
+        for (index, register, slot) in in_page() {
+            if cache.word(index).is_none() && self.has(register) {
+                needed |= slot.set();
             }
         }
-        if wanted == 0 {
+        if needed == 0 {
             return;
         }
-        match sync_regs::read(self.fd, page, self.index(), wanted) {
-            Ok(regs) => remember(cache, &regs, wanted),
-            Err(error) => log::warning!("{error}; registers are read one by one"),
+        match sync_regs::read(self.fd, page, self.index(), needed) {
+            Ok(regs) => remember(cache, &regs, needed),
+            Err(error) => log::warn!("{error}; registers are read one by one"),
         }
     }
 
@@ -64,8 +62,8 @@ impl Synchroniser<'_> {
         let timer = self.timer_changes(cache, level);
         let mut regs = SyncRegs::default();
         let (mut dirty, mut changes) = (0, Vec::new());
-        for (index, register, slot) in places() {
-            if !self.has(index, register) {
+        for (index, register, slot) in in_page() {
+            if !self.has(register) {
                 continue;
             }
             // A set is taken over whole, but for CSRs.
@@ -102,7 +100,7 @@ impl Synchroniser<'_> {
             Ok(true) => true,
             Ok(false) => return Ok(()),
             Err(error) => {
-                log::warning!("{error}; registers are written one by one");
+                log::warn!("{error}; registers are written one by one");
                 false
             }
         };
@@ -135,7 +133,7 @@ fn remember(cache: &mut Cache, regs: &SyncRegs, shown: u64) {
     if shown & sets::FPU != 0 {
         cache.fpu = Some(sync_regs::fpu(regs));
     }
-    for (index, _, slot) in places() {
+    for (index, _, slot) in in_page() {
         if shown & slot.set() != 0 {
             cache.set_word(index, Some(slot.get(regs)));
         }

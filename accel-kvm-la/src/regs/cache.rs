@@ -64,7 +64,7 @@ impl Cache {
     }
 
     fn forget(&mut self, which: impl Fn(&super::table::Register) -> bool) {
-        for (word, register) in self.words.iter_mut().zip(&TABLE) {
+        for (word, register) in self.words.iter_mut().zip(TABLE.iter()) {
             if which(register) {
                 *word = None;
             }

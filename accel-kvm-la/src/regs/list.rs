@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 
 use crate::kvm::vcpu::VcpuFd;
-use crate::qemu::log;
 
 /// The kernel's list, or none.
 #[derive(Clone, Debug, Default)]

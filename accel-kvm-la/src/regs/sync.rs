@@ -11,7 +11,6 @@ use la_arch::kvm::{para, vcpu_attr};
 
 use super::cache::Cache;
 use super::list::RegList;
-use super::sync_regs;
 use super::table::{Change, Group, Register, TABLE};
 use crate::error::BackendError;
 use crate::kvm::IoctlError;
@@ -20,7 +19,7 @@ use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
 use crate::qemu::cpu::{Cpu, OnOffAuto};
 use crate::qemu::layout::layout;
-use crate::qemu::{log, report};
+use crate::qemu::report;
 
 /// All bits of binary translation: QEMU offers them together or not at all.
 const LBT_ALL: u32 = word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS;
@@ -100,14 +99,13 @@ impl Synchroniser<'_> {
     }
 
     /// The page, if our module is behind it.
-    pub(super) fn sync_page(&self) -> Option<RunPage> {
-        self.page.filter(|_| self.kernel.sync_regs)
+    pub(super) fn sync_page(&self) -> Option<&RunPage> {
+        self.page.as_ref().filter(|_| self.kernel.sync_regs)
     }
 
-    /// Whether the vCPU has the register at `index` of the table and the kernel
-    /// keeps it: what our module has in the run page, or what it or another
+    /// Whether the vCPU has the register and the kernel keeps it: what our module has in the run page, or what it or another
     /// lists.
-    pub(super) fn has(&self, index: usize, register: &Register) -> bool {
+    pub(super) fn has(&self, register: &Register) -> bool {
         let offered = match register.group {
             Group::Cpucfg | Group::Csr | Group::Timer => true,
             Group::Pmu => self.cpu.on_off_auto(layout().pmu) == OnOffAuto::On,
@@ -115,7 +113,7 @@ impl Synchroniser<'_> {
             Group::Lbt => self.cpu.cpucfg(2) & LBT_ALL == LBT_ALL,
         };
         if offered && self.kernel.sync_regs && register.group != Group::Msgint {
-            return sync_regs::slots().get(index).is_some_and(Option::is_some);
+            return register.slot.is_some();
         }
         offered
             && self
@@ -137,7 +135,7 @@ impl Synchroniser<'_> {
         };
         self.store_general(&general);
         for (index, register) in TABLE.iter().enumerate() {
-            if self.has(index, register) {
+            if self.has(register) {
                 let value = match cache.word(index) {
                     Some(value) => value,
                     None => match self.read_register(register)? {
@@ -174,7 +172,7 @@ impl Synchroniser<'_> {
     /// line at any time, and what is saved is what waits then.
     pub fn read_again(&self, cache: &mut Cache) -> Result<(), BackendError> {
         for (index, register) in TABLE.iter().enumerate() {
-            if register.change != Change::Always || !self.has(index, register) {
+            if register.change != Change::Always || !self.has(register) {
                 continue;
             }
             if let Some(value) = self.read_register(register)? {
@@ -190,7 +188,7 @@ impl Synchroniser<'_> {
             Ok(value) => Ok(Some(value)),
             // As in the C backend: the guest has its CPUCFG words all the same.
             Err(error) if register.group == Group::Cpucfg => {
-                log::warning!("{register}: {error}");
+                log::warn!("{register}: {error}");
                 Ok(None)
             }
             Err(source) => Err(BackendError::ReadRegister {
@@ -229,7 +227,7 @@ impl Synchroniser<'_> {
             Level::Reset => cache.forget_what_reset_changes(),
             Level::Full => cache.forget_what_changes_by_itself(),
         }
-        self.settle_cpucfg2(cache);
+        self.limit_cpucfg2(cache);
         if self.write_by_page(cache, level).is_err() {
             // A CPUCFG word that the host does not allow spoils everything: by
             // itself it is told apart, and the rest goes through the page.
@@ -305,7 +303,7 @@ impl Synchroniser<'_> {
             kept.unwrap_or(0)
         );
         if self.kernel.cpucfg_warned.swap(true, Ordering::Relaxed) {
-            log::warning!("{message}");
+            log::warn!("{message}");
         } else {
             report::warning(&message);
         }
@@ -324,7 +322,7 @@ impl Synchroniser<'_> {
     }
 
     /// Takes from QEMU's CPUCFG2 what the kernel does not allow.
-    fn settle_cpucfg2(&self, cache: &Cache) {
+    fn limit_cpucfg2(&self, cache: &Cache) {
         let wanted = u64::from(self.cpu.cpucfg(2));
         if cache.word(2) != Some(wanted) {
             self.cpu.set_cpucfg(2, self.allowed_cpucfg2(wanted) as u32);
@@ -394,7 +392,7 @@ impl Synchroniser<'_> {
         register: &Register,
         level: Level,
     ) -> Option<u64> {
-        if register.full_only && level < Level::Full || !self.has(index, register) {
+        if register.full_only && level < Level::Full || !self.has(register) {
             return None;
         }
         let wanted = register.load(self.cpu);
@@ -416,7 +414,7 @@ impl Synchroniser<'_> {
         for (index, register) in TABLE.iter().enumerate() {
             let value = match register.group {
                 Group::Cpucfg => None,
-                Group::Timer if timer && self.has(index, register) => Some(register.load(self.cpu)),
+                Group::Timer if timer && self.has(register) => Some(register.load(self.cpu)),
                 _ => self.change(cache, index, register, level),
             };
             if let Some(value) = value {

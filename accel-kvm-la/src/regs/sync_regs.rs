@@ -6,13 +6,10 @@
 //! Only between two runs of the guest: inside the run loop an access may be
 //! pending, which KVM_RUN would complete.
 
-use std::sync::OnceLock;
+use la_arch::sync_regs::{self as sets, SyncFpu, SyncRegs};
 
-use la_arch::sync_regs::{self as sets, COUNTER_CSRS, CSRS, SyncFpu, SyncRegs};
-
-use super::table::{Group, TABLE, index_of_csr};
 use crate::kvm::abi::Fpu;
-use crate::kvm::error::{IoctlError, check};
+use crate::kvm::error::{IoctlError, result_of};
 use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
 
@@ -21,9 +18,9 @@ use crate::kvm::vcpu::VcpuFd;
 pub enum Slot {
     /// A CPUCFG word.
     Cpucfg(usize),
-    /// One of [`CSRS`].
+    /// One of [`sets::CSRS`].
     Csr(usize),
-    /// One of [`COUNTER_CSRS`].
+    /// One of [`sets::COUNTER_CSRS`].
     Counter(usize),
     /// Scratch register of binary translation.
     LbtScratch(usize),
@@ -86,43 +83,6 @@ impl Slot {
     }
 }
 
-/// The place of each register of the table, for those that have one: not PGD and
-/// TICLR, which hold no state, and not message interrupts.
-pub fn slots() -> &'static [Option<Slot>] {
-    static SLOTS: OnceLock<Vec<Option<Slot>>> = OnceLock::new();
-    SLOTS.get_or_init(|| {
-        let mut slots = vec![None; TABLE.len()];
-        let mut place = |index: Option<usize>, slot| {
-            if let Some(place) = index.and_then(|index| slots.get_mut(index)) {
-                *place = Some(slot);
-            }
-        };
-        for (n, csr) in CSRS.iter().enumerate() {
-            place(index_of_csr(*csr), Slot::Csr(n));
-        }
-        for (n, csr) in COUNTER_CSRS.iter().enumerate() {
-            place(index_of_csr(*csr), Slot::Counter(n));
-        }
-        let of_group = |group| {
-            TABLE
-                .iter()
-                .enumerate()
-                .filter(move |(_, register)| register.group == group)
-                .map(|(index, _)| Some(index))
-        };
-        for (n, index) in of_group(Group::Cpucfg).enumerate() {
-            place(index, Slot::Cpucfg(n));
-        }
-        let lbt = (0..4)
-            .map(Slot::LbtScratch)
-            .chain([Slot::LbtEflags, Slot::LbtFtop]);
-        for (index, slot) in of_group(Group::Lbt).zip(lbt) {
-            place(index, slot);
-        }
-        slots
-    })
-}
-
 /// The page's floating-point registers.
 pub fn fpu(regs: &SyncRegs) -> Fpu {
     Fpu {
@@ -145,9 +105,9 @@ pub fn sync_fpu(fpu: &Fpu) -> SyncFpu {
 
 /// A KVM_RUN that does not enter the guest.
 ///
-/// A kick meanwhile is not lost with `immediate_exit`: who kicks sets
-/// `exit_request` first, and the run loop looks at that before it enters.
-fn run_without_guest(fd: VcpuFd, page: RunPage, vcpu: i32) -> Result<(), IoctlError> {
+/// A kick meanwhile is not lost with `immediate_exit`: it set `exit_request` first, and
+/// the run loop looks at that before it enters.
+fn run_without_guest(fd: VcpuFd, page: &RunPage, vcpu: i32) -> Result<(), IoctlError> {
     page.set_immediate_exit(true);
     let result = fd.run();
     page.set_valid_regs(0);
@@ -155,12 +115,12 @@ fn run_without_guest(fd: VcpuFd, page: RunPage, vcpu: i32) -> Result<(), IoctlEr
     if result == -libc::EINTR {
         Ok(())
     } else {
-        check("KVM_RUN", Some(vcpu), result).map(drop)
+        result_of("KVM_RUN", Some(vcpu), result).map(drop)
     }
 }
 
 /// Reads sets.
-pub fn read(fd: VcpuFd, page: RunPage, vcpu: i32, sets: u64) -> Result<SyncRegs, IoctlError> {
+pub fn read(fd: VcpuFd, page: &RunPage, vcpu: i32, sets: u64) -> Result<SyncRegs, IoctlError> {
     page.set_dirty_regs(0);
     page.set_valid_regs(sets);
     run_without_guest(fd, page, vcpu)?;
@@ -171,7 +131,7 @@ pub fn read(fd: VcpuFd, page: RunPage, vcpu: i32, sets: u64) -> Result<SyncRegs,
 /// that they would be overwritten by what else is set until then.
 pub fn write(
     fd: VcpuFd,
-    page: RunPage,
+    page: &RunPage,
     vcpu: i32,
     regs: &SyncRegs,
     sets: u64,
@@ -187,21 +147,20 @@ pub fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::regs::table::{Group, TABLE};
     use la_arch::csr::number as n;
 
     #[test]
     fn every_register_that_holds_state_has_a_place_of_its_own() {
         let mut regs = SyncRegs::default();
-        for (index, slot) in slots().iter().enumerate() {
-            if let Some(slot) = slot {
-                assert_eq!(slot.get(&regs), 0, "{:?} is another's", TABLE[index]);
+        for (index, register) in TABLE.iter().enumerate() {
+            if let Some(slot) = register.slot {
+                assert_eq!(slot.get(&regs), 0, "{register:?}'s is another's");
                 slot.put(&mut regs, 1 + index as u64);
             }
-        }
-        for (register, slot) in TABLE.iter().zip(slots()) {
             let without = register.group == Group::Msgint
                 || [Some(n::PGD), Some(n::TICLR)].contains(&register.csr);
-            assert_eq!(slot.is_none(), without, "{register:?}");
+            assert_eq!(register.slot.is_none(), without, "{register:?}");
         }
         // Words 0 and 20, and the last of binary translation.
         assert_eq!((regs.cpucfg[0], regs.cpucfg[20]), (1, 21));

@@ -5,29 +5,25 @@
 
 use la_arch::kvm::guest_debug;
 
-use super::record::Vcpu;
+use super::state::{Authority, Vcpu};
 use super::step;
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::memory::{read_debug_word, write_debug_word};
+use crate::qemu::debug::{has_breakpoint, has_breakpoints, read_word, write_word};
 use crate::qemu::report;
-use crate::qemu::services::services;
 
 /// Whether a debug exit is the debugger's. Only the program counter is needed
 /// to know, and QEMU has it afterwards; the rest is read if somebody looks.
 pub fn is_ours(vcpu: &Vcpu) -> Result<bool, BackendError> {
-    if !vcpu.is_dirty() {
+    if vcpu.authority() == Authority::Kvm {
         let regs = vcpu.fd.regs()?;
         vcpu.cpu.set_pc(regs.pc);
     }
-    // SAFETY: The CPU is alive; as in QEMU, which looks at the list without
-    // the BQL here.
-    let breakpoint =
-        unsafe { (services().kvm_find_sw_breakpoint)(vcpu.cpu.as_ptr(), vcpu.cpu.pc()) };
-    // A step's breakpoint that another vCPU comes to is told the debugger, who
-    // knows threads that hop over each other's.
-    Ok(vcpu.cpu.singlestep() || !breakpoint.is_null() || step::any_stops_at(vcpu.cpu.pc()))
+    let pc = vcpu.cpu.pc();
+    // If a vCPU comes to the breakpoint of another one's step, the debugger is told too:
+    // it knows threads that run into each other's steps.
+    Ok(vcpu.cpu.singlestep() || has_breakpoint(vcpu.cpu, pc) || step::any_stops_at(pc))
 }
 
 /// The flags for KVM_SET_GUEST_DEBUG, from those that QEMU begins with. It is
@@ -39,8 +35,7 @@ pub fn control_flags(bql: &Bql, cpu: Cpu, control: u32) -> u32 {
         step::end(bql, &vcpu);
     }
     let control = step::without_kernel_steps(control);
-    // SAFETY: The CPU is alive and the BQL held.
-    if unsafe { (services().kvm_sw_breakpoints_active)(cpu.as_ptr()) } != 0 {
+    if has_breakpoints(bql, cpu) {
         control | guest_debug::ENABLE | guest_debug::USE_SW_BP
     } else {
         control
@@ -62,9 +57,9 @@ pub fn insert(bql: &Bql, cpu: Cpu, pc: u64) -> Option<u32> {
         );
         return None;
     };
-    let saved = read_debug_word(bql, cpu, pc);
+    let saved = read_word(bql, cpu, pc);
     match saved {
-        Some(saved) if write_debug_word(bql, cpu, pc, breakpoint) => Some(saved),
+        Some(saved) if write_word(bql, cpu, pc, breakpoint) => Some(saved),
         _ => {
             report::error(&format!(
                 "cannot put a breakpoint at {pc:#x}: no memory there"
@@ -76,12 +71,12 @@ pub fn insert(bql: &Bql, cpu: Cpu, pc: u64) -> Option<u32> {
 
 /// Puts back what was at `pc`, if a breakpoint is there.
 pub fn remove(bql: &Bql, cpu: Cpu, pc: u64, saved: u32) -> bool {
-    let present = read_debug_word(bql, cpu, pc);
+    let present = read_word(bql, cpu, pc);
     if present.is_none() || present != instruction(cpu) {
         report::error(&format!("no breakpoint at {pc:#x} to remove"));
         return false;
     }
-    if !write_debug_word(bql, cpu, pc, saved) {
+    if !write_word(bql, cpu, pc, saved) {
         report::error(&format!(
             "cannot remove the breakpoint at {pc:#x}: no memory there"
         ));

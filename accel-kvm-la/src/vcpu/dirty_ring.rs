@@ -14,12 +14,11 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::record::Vcpu;
 use super::run_loop::Outcome;
+use super::state::Vcpu;
 use crate::qemu::bql::{Bql, WithoutBql};
-use crate::qemu::opaque::CPUState;
-use crate::qemu::report;
-use crate::qemu::services::services;
+use crate::qemu::dirty::{self, Reaper};
+use crate::qemu::{report, thread};
 
 /// How long a vCPU whose ring is full is away before it looks again.
 const PAUSE: Duration = Duration::from_micros(50);
@@ -58,9 +57,12 @@ impl Ticket {
 
 /// The vCPU's ring is full: has it collected, and says if the run loop ends for that.
 pub fn full(vcpu: &Vcpu, without: &WithoutBql) -> Option<Outcome> {
-    if let Some(reap) = services().link.dirty_ring_reap {
-        without.with(|_bql| reap_own_or_all(vcpu, reap));
-        wait_for_limit(vcpu);
+    if let Some(reaper) = Reaper::find() {
+        // With a limit only this vCPU's ring: collecting all of them would spare the
+        // others their wait.
+        let own = dirty::is_limited().then_some(vcpu.cpu);
+        without.with(|bql| reaper.reap(bql, own));
+        dirty::wait_for_limit(without, vcpu.cpu);
         return None;
     }
     if vcpu.ring_ticket.is_none() {
@@ -79,10 +81,10 @@ pub fn full(vcpu: &Vcpu, without: &WithoutBql) -> Option<Outcome> {
 /// Before the vCPU enters its run loop: if its ring was collected meanwhile, it waits
 /// for as long as a limit on its rate has it wait.
 #[inline]
-pub fn before_run(vcpu: &Vcpu, _without: &WithoutBql) {
+pub fn before_run(vcpu: &Vcpu, without: &WithoutBql) {
     if !vcpu.ring_ticket.is_none() && vcpu.ring_ticket.is_done() {
         vcpu.ring_ticket.0.store(0, Ordering::Relaxed);
-        wait_for_limit(vcpu);
+        dirty::wait_for_limit(without, vcpu.cpu);
     }
 }
 
@@ -90,27 +92,6 @@ pub fn before_run(vcpu: &Vcpu, _without: &WithoutBql) {
 pub fn is_idle() -> bool {
     let collector = COLLECTOR.lock();
     collector.asked == collector.done
-}
-
-/// Collects this vCPU's ring, or all of them.
-fn reap_own_or_all(vcpu: &Vcpu, reap: unsafe extern "C" fn(*mut CPUState)) {
-    // SAFETY: Asks only.
-    let limited = unsafe { (services().dirtylimit_in_service)() };
-    // With a limit only this vCPU's ring: collecting all of them would spare the
-    // others their wait.
-    let whose = if limited {
-        vcpu.cpu.as_ptr()
-    } else {
-        std::ptr::null_mut()
-    };
-    // SAFETY: The CPU is alive and the BQL held.
-    unsafe { reap(whose) };
-}
-
-/// With a limit on its rate the vCPU waits once for each time that its ring was full.
-fn wait_for_limit(vcpu: &Vcpu) {
-    // SAFETY: The CPU is alive; the BQL is not held, because this may wait.
-    unsafe { (services().dirtylimit_vcpu_execute)(vcpu.cpu.as_ptr()) };
 }
 
 /// Asks for a collection that begins from now on.
@@ -129,8 +110,7 @@ fn ask() -> std::io::Result<u64> {
 
 /// The thread, which lives as long as QEMU.
 fn collect() {
-    // SAFETY: Once at the start of a thread.
-    unsafe { (services().rcu_register_thread)() };
+    thread::register_rcu();
     loop {
         let mut collector = COLLECTOR.lock();
         while collector.asked == collector.done {
@@ -139,8 +119,7 @@ fn collect() {
         let asked = collector.asked;
         drop(collector);
         let bql = Bql::lock();
-        // SAFETY: The BQL is held, by a thread that is no vCPU's.
-        unsafe { (services().memory_global_dirty_log_sync)(false) };
+        dirty::sync_log(&bql);
         bql.unlock();
         COLLECTOR.lock().done = asked;
     }

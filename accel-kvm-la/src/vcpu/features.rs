@@ -12,7 +12,7 @@ use la_arch::kvm::{para, vcpu_attr, vm_feature};
 use parking_lot::Mutex;
 
 use super::irqchip;
-use super::record::Vcpu;
+use super::state::Vcpu;
 use super::vm::Vm;
 use crate::error::BackendError;
 use crate::kvm::vcpu::VcpuFd;
@@ -157,110 +157,145 @@ fn decide(
     }
 }
 
-fn set_bits(cpu: Cpu, word: usize, bits: u32, on: bool) {
-    let old = cpu.cpucfg(word);
-    cpu.set_cpucfg(word, if on { old | bits } else { old & !bits });
+/// A feature that the host may have, the user may wish, and the guest gets or not.
+struct Choice {
+    offered: Features,
+    /// Names and host as the C backend's error has them.
+    feature: &'static str,
+    property: &'static str,
+    host: &'static str,
+    wish: fn(Cpu) -> OnOffAuto,
+    /// Tells the CPU object whether the guest gets it; returns bits of the paravirtual
+    /// features.
+    apply: fn(Cpu, bool) -> u32,
 }
 
-/// Settles the guest's features and returns the paravirtual ones.
-fn settle(bql: &Bql, cpu: Cpu, offered: Features) -> Result<u32, BackendError> {
-    let (layout, own) = (layout(), properties(cpu));
-    let wish = |offset| cpu.on_off_auto(offset);
+/// All, in the order in which the C backend complains of them.
+const CHOICES: [Choice; 8] = [
+    Choice {
+        offered: Features::LSX,
+        feature: "lsx",
+        property: "lsx",
+        host: "on this host",
+        wish: |cpu| cpu.on_off_auto(layout().lsx),
+        apply: |cpu, on| set_bits(cpu, 2, word2::LSX, on),
+    },
+    Choice {
+        offered: Features::LASX,
+        feature: "lasx",
+        property: "lasx",
+        host: "on host",
+        wish: |cpu| cpu.on_off_auto(layout().lasx),
+        apply: |cpu, on| set_bits(cpu, 2, word2::LASX, on),
+    },
+    Choice {
+        offered: Features::LBT,
+        feature: "lbt",
+        property: "lbt",
+        host: "on this host",
+        wish: |cpu| properties(cpu).lbt,
+        apply: |cpu, on| {
+            let bits = word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS;
+            if on { set_bits(cpu, 2, bits, true) } else { 0 }
+        },
+    },
+    Choice {
+        offered: Features::PMU,
+        feature: "pmu",
+        property: "pmu",
+        host: "on the host",
+        wish: |cpu| cpu.on_off_auto(layout().pmu),
+        apply: |cpu, on| if on { give_counters(cpu) } else { 0 },
+    },
+    Choice {
+        offered: Features::PV_IPI,
+        feature: "pv_ipi",
+        property: "kvm-pv-ipi",
+        host: "host",
+        wish: |cpu| properties(cpu).kvm_pv_ipi,
+        apply: |_, on| u32::from(on) << para::FEATURE_IPI,
+    },
+    Choice {
+        offered: Features::STEAL_TIME,
+        feature: "kvm stealtime",
+        property: "kvm-steal-time",
+        host: "host",
+        wish: |cpu| properties(cpu).kvm_steal_time,
+        apply: |_, on| u32::from(on) << para::FEATURE_STEAL_TIME,
+    },
+    Choice {
+        offered: Features::PTW,
+        feature: "ptw",
+        property: "ptw",
+        host: "on the host",
+        wish: |cpu| cpu.on_off_auto(layout().ptw),
+        apply: |cpu, on| {
+            if on {
+                set_bits(cpu, 2, word2::PTW, true)
+            } else {
+                0
+            }
+        },
+    },
+    Choice {
+        offered: Features::DMSINTC,
+        feature: "msgint",
+        property: "msgint",
+        host: "on this host",
+        wish: |cpu| cpu.on_off_auto(layout().msgint),
+        apply: |cpu, on| {
+            if !on {
+                // The board asks the property whether it is to have a controller for
+                // messages (QEMU: hw/loongarch/virt.c, virt_check_dmsi).
+                cpu.set_on_off_auto(layout().msgint, OnOffAuto::Off);
+            }
+            set_bits(cpu, 1, word1::MSGINT, on)
+        },
+    },
+];
 
-    let lsx = decide(
-        wish(layout.lsx),
-        offered.contains(Features::LSX),
-        "lsx",
-        "lsx",
-        "on this host",
-    )?;
-    set_bits(cpu, 2, word2::LSX, lsx);
-    let lasx = decide(
-        wish(layout.lasx),
-        offered.contains(Features::LASX),
-        "lasx",
-        "lasx",
-        "on host",
-    )?;
-    set_bits(cpu, 2, word2::LASX, lasx);
-    if decide(
-        own.lbt,
-        offered.contains(Features::LBT),
-        "lbt",
-        "lbt",
-        "on this host",
-    )? {
-        set_bits(
-            cpu,
-            2,
-            word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS,
-            true,
-        );
-    }
-    if decide(
-        wish(layout.pmu),
-        offered.contains(Features::PMU),
-        "pmu",
-        "pmu",
-        "on the host",
-    )? {
-        cpu.set_on_off_auto(layout.pmu, OnOffAuto::On);
-        cpu.set_perf_event_num(COUNTERS);
-        set_bits(cpu, 6, word6::PMNUM, false);
-        let counters = (COUNTERS - 1) << word6::PMNUM_SHIFT;
-        // 64 bits, written as 63.
-        set_bits(
-            cpu,
-            6,
-            word6::PMP | counters | word6::PMBITS | word6::UPM,
-            true,
-        );
-    }
+fn set_bits(cpu: Cpu, word: usize, bits: u32, on: bool) -> u32 {
+    let old = cpu.cpucfg(word);
+    cpu.set_cpucfg(word, if on { old | bits } else { old & !bits });
+    0
+}
+
+fn give_counters(cpu: Cpu) -> u32 {
+    cpu.set_on_off_auto(layout().pmu, OnOffAuto::On);
+    cpu.set_perf_event_num(COUNTERS);
+    set_bits(cpu, 6, word6::PMNUM, false);
+    let counters = (COUNTERS - 1) << word6::PMNUM_SHIFT;
+    // 64 bits, written as 63.
+    let bits = word6::PMP | counters | word6::PMBITS | word6::UPM;
+    set_bits(cpu, 6, bits, true)
+}
+
+/// Decides what the guest gets and returns the paravirtual features.
+fn choose(bql: &Bql, cpu: Cpu, offered: Features) -> Result<u32, BackendError> {
     let mut pv_features = 0;
-    let pv_ipi = offered.contains(Features::PV_IPI);
-    if decide(own.kvm_pv_ipi, pv_ipi, "pv_ipi", "kvm-pv-ipi", "host")? {
-        pv_features |= 1 << para::FEATURE_IPI;
+    for choice in &CHOICES {
+        let (wish, is_offered) = ((choice.wish)(cpu), offered.contains(choice.offered));
+        if choice.offered == Features::DMSINTC
+            && (wish, is_offered) == (OnOffAuto::On, false)
+            && offered.contains(Features::MSGINT)
+        {
+            return Err(BackendError::NoDmsintc);
+        }
+        let on = decide(
+            wish,
+            is_offered,
+            choice.feature,
+            choice.property,
+            choice.host,
+        )?;
+        pv_features |= (choice.apply)(cpu, on);
     }
-    let steal_time = offered.contains(Features::STEAL_TIME);
-    if decide(
-        own.kvm_steal_time,
-        steal_time,
-        "kvm stealtime",
-        "kvm-steal-time",
-        "host",
-    )? {
-        pv_features |= 1 << para::FEATURE_STEAL_TIME;
-    }
-    if machine::has_virtual_eiointc(bql) {
-        pv_features |= 1 << para::FEATURE_VIRT_EXTIOI;
-    }
-    if decide(
-        wish(layout.ptw),
-        offered.contains(Features::PTW),
-        "ptw",
-        "ptw",
-        "on the host",
-    )? {
-        set_bits(cpu, 2, word2::PTW, true);
-    }
-    let delivers = offered.contains(Features::DMSINTC);
-    if wish(layout.msgint) == OnOffAuto::On && offered.contains(Features::MSGINT) && !delivers {
-        return Err(BackendError::NoDmsintc);
-    }
-    let msgint = decide(
-        wish(layout.msgint),
-        delivers,
-        "msgint",
-        "msgint",
-        "on this host",
-    )?;
-    set_bits(cpu, 1, word1::MSGINT, msgint);
-    if !msgint {
-        // The board asks the property whether it is to have a controller for
-        // messages (QEMU: hw/loongarch/virt.c, virt_check_dmsi).
-        cpu.set_on_off_auto(layout.msgint, OnOffAuto::Off);
-    }
-    Ok(pv_features)
+    Ok(pv_features | virtual_eiointc(bql))
+}
+
+/// The bit of the machine's interrupt controller, which no property of a CPU governs.
+fn virtual_eiointc(bql: &Bql) -> u32 {
+    u32::from(machine::has_virtual_eiointc(bql)) << para::FEATURE_VIRT_EXTIOI
 }
 
 /// An error for a CPU model that no KVM has. Linux refuses its CPUCFG2, which lacks
@@ -277,13 +312,13 @@ pub fn check_model(cpu: Cpu) -> Result<(), BackendError> {
 /// vCPU's thread calls it under the BQL.
 pub fn init_vcpu(bql: &Bql, cpu: Cpu, vm: Arc<Vm>) -> Result<Arc<Vcpu>, BackendError> {
     let fd = VcpuFd::new(cpu);
-    let pv_features = settle(bql, cpu, vm.features(fd))?;
+    let pv_features = choose(bql, cpu, vm.features(fd))?;
     vm.breakpoint(fd);
     vm.make_iocsr(bql, cpu);
     Ok(Vcpu::create(cpu, vm, pv_features))
 }
 
-/// The same where QEMU's own `kvm_arch_init_vcpu` has settled the features and
+/// The same where QEMU's own `kvm_arch_init_vcpu` has chosen the features and
 /// listens to stops and starts: nothing of that is done again.
 pub fn adopt_vcpu(bql: &Bql, cpu: Cpu, vm: Arc<Vm>) -> Arc<Vcpu> {
     let fd = VcpuFd::new(cpu);
@@ -291,16 +326,11 @@ pub fn adopt_vcpu(bql: &Bql, cpu: Cpu, vm: Arc<Vm>) -> Arc<Vcpu> {
     // It fails for what the host lacks and the user insists on, so that what is
     // not off is on if it is offered.
     let gets = |feature, property| offered.contains(feature) && machine::is_on(bql, cpu, property);
-    let mut pv_features = 0;
-    if gets(Features::PV_IPI, c"kvm-pv-ipi") {
-        pv_features |= 1 << para::FEATURE_IPI;
-    }
-    if gets(Features::STEAL_TIME, c"kvm-steal-time") {
-        pv_features |= 1 << para::FEATURE_STEAL_TIME;
-    }
-    if machine::has_virtual_eiointc(bql) {
-        pv_features |= 1 << para::FEATURE_VIRT_EXTIOI;
-    }
+    let pv_ipi = gets(Features::PV_IPI, c"kvm-pv-ipi");
+    let steal_time = gets(Features::STEAL_TIME, c"kvm-steal-time");
+    let pv_features = u32::from(pv_ipi) << para::FEATURE_IPI
+        | u32::from(steal_time) << para::FEATURE_STEAL_TIME
+        | virtual_eiointc(bql);
     vm.make_iocsr(bql, cpu);
     Vcpu::create(cpu, vm, pv_features)
 }

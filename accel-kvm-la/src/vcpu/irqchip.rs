@@ -6,10 +6,9 @@ use super::vm::Vm;
 use crate::kvm::abi::{capability, device_type};
 use crate::kvm::system::System;
 use crate::kvm::vm::VmFd;
+use crate::qemu::accelerator::{self, Accelerator};
 use crate::qemu::bql::Bql;
-use crate::qemu::opaque::KVMState;
-use crate::qemu::services::services;
-use crate::qemu::{log, machine, report};
+use crate::qemu::{machine, report};
 
 /// What the virt board makes.
 const DEVICES: [(u32, &str); 3] = [
@@ -26,21 +25,13 @@ const PINS: i32 = la_arch::kvm::IRQCHIP_NUM_PINS as i32;
 /// A kernel that says it has them and then does not (vendors' 6.6 kernels
 /// answer "operation not supported") would end QEMU when the board makes them;
 /// so that is asked before, and [`fall_back`] makes the board use its own.
-///
-/// # Safety
-///
-/// `state` is QEMU's accelerator, whose file descriptors are open.
-pub unsafe fn create(_bql: &Bql, state: *mut KVMState) -> i32 {
-    let services = services();
-    // SAFETY: Asks only.
-    if unsafe { (services.kvm_kernel_irqchip_split)() } {
+pub fn create(_bql: &Bql, accelerator: Accelerator) -> i32 {
+    if accelerator::irqchip_is_split() {
         report::error("kernel_irqchip=split is not supported on LoongArch");
         report::exit(1);
     }
-    // SAFETY: By this function's contract.
-    let vm = unsafe { Vm::open(state) };
-    // SAFETY: By this function's contract.
-    let system = unsafe { System::new(state) };
+    let vm = Vm::open(accelerator);
+    let system = System::new(accelerator);
     let lacking = DEVICES.iter().find_map(|(device, name)| {
         vm.fd
             .can_create_device(*device)
@@ -48,9 +39,7 @@ pub unsafe fn create(_bql: &Bql, state: *mut KVMState) -> i32 {
             .map(|error| (name, error))
     });
     if let Some((name, error)) = lacking {
-        let required = services.kvm_kernel_irqchip_required;
-        // SAFETY: Asks only.
-        if required.is_some_and(|required| unsafe { required() }) {
+        if accelerator::irqchip_is_required() {
             report::error(&format!(
                 "the kernel has no {name} for guests ({error}); \
                  leave out kernel-irqchip=on, or use Linux 6.13 or later"
@@ -71,8 +60,7 @@ pub unsafe fn create(_bql: &Bql, state: *mut KVMState) -> i32 {
 /// not know it would have the kernel take messages for the EIOINTC's.
 pub fn has_dmsintc(vm: VmFd) -> bool {
     !machine::kernel_irqchip()
-        || services().kvm_dintc_realize.is_some()
-            && vm.can_create_device(device_type::DMSINTC).is_ok()
+        || accelerator::knows_dmsintc() && vm.can_create_device(device_type::DMSINTC).is_ok()
 }
 
 /// Before the first CPU object is complete, and thus before the board makes its
@@ -89,20 +77,15 @@ pub fn fall_back(bql: &Bql) {
 /// kvm_loongarch_init_irq_routing: a route from each line to the pin of its
 /// number.
 pub fn init_routing(bql: &Bql) {
-    let services = services();
     machine::set_async_interrupts(bql, true);
     machine::set_msi_via_irqfd(bql, machine::kernel_irqchip());
-    // SAFETY: Asks only.
-    if unsafe { (services.kvm_has_gsi_routing)() } == 0 {
+    let Some(accelerator) = Accelerator::current().filter(|_| accelerator::has_gsi_routing())
+    else {
         return;
-    }
-    // SAFETY: QEMU's global, which is set before the board is made.
-    let state = unsafe { services.kvm_state.read() };
+    };
     for pin in 0..PINS {
-        // SAFETY: The accelerator, under the BQL.
-        unsafe { (services.kvm_irqchip_add_irq_route)(state, pin, 0, pin) };
+        accelerator.add_irq_route(bql, pin, 0, pin);
     }
     machine::set_gsi_routing(bql, true);
-    // SAFETY: As above.
-    unsafe { (services.kvm_irqchip_commit_routes)(state) };
+    accelerator.commit_irq_routes(bql);
 }

@@ -2,7 +2,7 @@
 
 //! How a vCPU's thread leaves the kernel.
 //!
-//! Who wants something of a vCPU sets `exit_request` and sends SIG_IPI, whose
+//! A thread that wants something of a vCPU sets `exit_request` and sends SIG_IPI, whose
 //! handler (QEMU: kvm_ipi_signal) sets `immediate_exit` in the run page of
 //! `current_cpu`. A signal that comes between the look at `exit_request` and
 //! KVM_RUN makes KVM_RUN return at once; no moment is left in which a kick
@@ -14,14 +14,15 @@ use crate::qemu::cpu::Cpu;
 /// Before KVM_RUN: with an exit request the kernel only completes what is
 /// pending (the data of a load that QEMU has just answered) and returns.
 #[inline]
-pub fn honour_exit_request(cpu: Cpu, page: RunPage) {
+pub fn honour_exit_request(cpu: Cpu, page: &RunPage) {
     if cpu.exit_request() {
         page.set_immediate_exit(true);
     }
 }
 
 /// After an interrupted KVM_RUN: the kick has had its effect.
-pub fn eat(page: RunPage) {
+#[inline]
+pub fn eat(page: &RunPage) {
     page.set_immediate_exit(false);
 }
 

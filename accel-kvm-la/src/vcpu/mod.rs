@@ -3,19 +3,19 @@
 //! A vCPU's life: its thread, its run loop, its exits, and what QEMU asks of it
 //! from outside.
 
-pub mod debug;
+pub(crate) mod debug;
 pub mod dirty_ring;
-pub mod exit;
-pub mod features;
-pub mod interrupt;
-pub mod irqchip;
-pub mod kick;
-pub mod record;
-pub mod reset;
-pub mod run_loop;
-pub mod run_state;
-pub mod step;
-pub mod successor;
-pub mod synchronise;
-pub mod thread;
-pub mod vm;
+pub(crate) mod exit;
+pub(crate) mod features;
+pub(crate) mod interrupt;
+pub(crate) mod irqchip;
+pub(crate) mod kick;
+pub(crate) mod reset;
+pub(crate) mod run_loop;
+pub(crate) mod run_state;
+pub mod state;
+pub(crate) mod step;
+mod successor;
+pub(crate) mod synchronise;
+pub(crate) mod thread;
+pub(crate) mod vm;

@@ -2,9 +2,10 @@
 
 //! KVM's part of a vCPU's reset (QEMU: kvm_arch_reset_vcpu).
 
-use la_arch::one_reg;
+use la_arch::csr::number as n;
+use la_arch::{Interrupt, one_reg};
 
-use super::record::Vcpu;
+use super::state::Vcpu;
 use crate::error::BackendError;
 use crate::kvm::abi::MP_STATE_RUNNABLE;
 use crate::kvm::vcpu::VcpuFd;
@@ -12,7 +13,7 @@ use crate::qemu::cpu::Cpu;
 
 /// ESTAT.IS of the lines that interrupt controllers drive: HWI0 to HWI7 and the
 /// inter-processor interrupt (Volume 1, 7.4.6).
-const LINES: u64 = 0xff << 2 | 1 << 12;
+const LINES: u64 = Interrupt::LINES | Interrupt::IPI.mask();
 
 /// Resets it. QEMU resets the rest and then writes the registers.
 ///
@@ -22,7 +23,7 @@ const LINES: u64 = 0xff << 2 | 1 << 12;
 /// interrupt the guest for ever. What is raised after this comes to KVM by itself.
 pub fn reset(cpu: Cpu) -> Result<(), BackendError> {
     VcpuFd::new(cpu).set_one_reg(one_reg::VCPU_RESET, 0)?;
-    cpu.set_estat(cpu.estat() & !LINES);
+    cpu.set_csr(n::ESTAT, cpu.csr(n::ESTAT) & !LINES);
     if let Some(vcpu) = Vcpu::of(cpu) {
         vcpu.set_mp_state(MP_STATE_RUNNABLE);
         vcpu.forget_what_reset_changes();

@@ -7,7 +7,7 @@ use nix::errno::Errno;
 
 use super::exit::{self, Next};
 use super::kick;
-use super::record::Vcpu;
+use super::state::{Authority, Vcpu};
 use super::{dirty_ring, step, synchronise};
 use crate::kvm::abi::exit_reason;
 use crate::qemu::bql::Bql;
@@ -18,7 +18,7 @@ use crate::regs::Level;
 /// Why the run loop ended, in QEMU's numbers (include/exec/cpu-common.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// EXCP_INTERRUPT: somebody wants something of the vCPU.
+    /// EXCP_INTERRUPT: the vCPU is asked for something.
     Interrupt,
     /// EXCP_HLT: the vCPU is halted.
     Halted,
@@ -45,7 +45,7 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
     if vcpu.cpu.halted() != 0 {
         return (bql, Outcome::Halted);
     }
-    let page = match vcpu.page() {
+    let mut page = match vcpu.page() {
         Ok(page) => page,
         Err(error) => {
             report::error(&error.to_string());
@@ -62,16 +62,18 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
     vcpu.set_in_run_loop(true);
 
     let outcome = loop {
-        if vcpu.is_dirty() && !synchronise::put(vcpu, Level::Runtime, "at runtime") {
+        if vcpu.authority() != Authority::Kvm
+            && !synchronise::put(vcpu, Level::Runtime, "at runtime")
+        {
             break Outcome::Failed;
         }
-        kick::honour_exit_request(vcpu.cpu, page);
+        kick::honour_exit_request(vcpu.cpu, &page);
         vcpu.note_run();
         let result = vcpu.fd.run();
         if result < 0 {
             match result.wrapping_neg() {
                 libc::EINTR | libc::EAGAIN => {
-                    kick::eat(page);
+                    kick::eat(&page);
                     break Outcome::Interrupt;
                 }
                 libc::EFAULT if page.exit_reason() == exit_reason::MEMORY_FAULT => {}
@@ -85,11 +87,11 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
                 }
             }
         }
-        match exit::handle(vcpu, page, &without) {
+        match exit::handle(vcpu, page.exit(), &without) {
             Next::Enter => {}
             Next::Leave(outcome) => break outcome,
             Next::ReapDirtyRings => {
-                // Who waits for all vCPUs to stop must not wait for this one
+                // A thread that waits for all vCPUs to stop must not wait for this one
                 // while this one waits for theirs.
                 drop(running);
                 let left = dirty_ring::full(vcpu, &without);

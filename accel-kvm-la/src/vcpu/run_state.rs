@@ -8,48 +8,38 @@
 //! be written: one whose registers are still in its CPU goes on with the old counter
 //! if none of them was set (Linux: kvm_vcpu_ioctl, _kvm_vcpu_load).
 
-use std::ffi::{c_int, c_void};
-use std::sync::atomic::Ordering;
-
 use la_arch::one_reg;
 
-use super::record::Vcpu;
+use super::state::Vcpu;
 use crate::kvm::IoctlError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::opaque::CPUState;
 use crate::qemu::report;
-use crate::qemu::services::services;
+use crate::qemu::runstate::{ChangeHandler, OnChange};
 
 /// Has the vCPU told of stops and starts.
-pub fn register(_bql: &Bql, vcpu: &Vcpu) {
-    // SAFETY: The callback expects a CPU object, which stays alive until
-    // `unregister`, and the BQL is held.
-    let entry =
-        unsafe { (services().qemu_add_vm_change_state_handler)(changed, vcpu.cpu.as_ptr().cast()) };
-    vcpu.run_state_entry.store(entry, Ordering::Relaxed);
+pub fn register(bql: &Bql, vcpu: &Vcpu) {
+    *vcpu.change_handler.lock() = ChangeHandler::add::<Counter>(bql, vcpu.cpu);
 }
 
 /// Ends that.
-pub fn unregister(_bql: &Bql, vcpu: &Vcpu) {
-    let entry = vcpu
-        .run_state_entry
-        .swap(std::ptr::null_mut(), Ordering::Relaxed);
-    if !entry.is_null() {
-        // SAFETY: From `register`, and not used again.
-        unsafe { (services().qemu_del_vm_change_state_handler)(entry) };
+pub fn unregister(bql: &Bql, vcpu: &Vcpu) {
+    let handler = vcpu.change_handler.lock().take();
+    if let Some(handler) = handler {
+        handler.remove(bql);
     }
 }
 
-unsafe extern "C" fn changed(opaque: *mut c_void, running: bool, _state: c_int) {
-    // SAFETY: `register` passed the CPU object.
-    let cpu = unsafe { Cpu::from_raw(opaque.cast::<CPUState>()) };
-    let Some(vcpu) = cpu.and_then(Vcpu::of) else {
-        return;
-    };
-    let result = if running { start(&vcpu) } else { stop(&vcpu) };
-    if let Err(error) = result {
-        report::warning(&format!("{error}: the guest's clock jumps"));
+/// Stops and starts the guest's counter.
+struct Counter;
+
+impl OnChange for Counter {
+    fn changed(cpu: Cpu, running: bool) {
+        let Some(vcpu) = Vcpu::of(cpu) else { return };
+        let result = if running { start(&vcpu) } else { stop(&vcpu) };
+        if let Err(error) = result {
+            report::warning(&format!("{error}: the guest's clock jumps"));
+        }
     }
 }
 

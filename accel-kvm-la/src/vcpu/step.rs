@@ -6,19 +6,16 @@
 //! be, taken out at the stop. An interrupt or exception that the guest takes
 //! in between is part of the step.
 
+use la_arch::csr::{TlbrEra, number as n};
 use la_arch::kvm::guest_debug;
 
-use super::record::{self, Vcpu};
+use super::state::{self, Vcpu};
 use super::successor::{Machine, successors};
 use super::{debug, synchronise};
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::layout::layout;
-use crate::qemu::memory::{read_debug_word, write_debug_word};
-use crate::qemu::{log, report};
-
-/// CSR.TLBRERA.IsTLBR: `ertn` returns from a TLB refill.
-const IS_TLBR: u64 = 1;
+use crate::qemu::debug::{read_word, write_word};
+use crate::qemu::report;
 
 /// A step that is under way.
 #[derive(Debug)]
@@ -52,16 +49,16 @@ impl Machine for Registers<'_> {
     }
 
     fn exception_return(&self) -> u64 {
-        let refill = self.cpu.word(layout().tlbrera);
-        if refill & IS_TLBR != 0 {
-            refill & !3
+        let refill = TlbrEra(self.cpu.csr(n::TLBRERA));
+        if refill.istlbr() {
+            refill.pc() << 2
         } else {
-            self.cpu.word(layout().era)
+            self.cpu.csr(n::ERA)
         }
     }
 
     fn word(&self, address: u64) -> Option<u32> {
-        read_debug_word(self.bql, self.cpu, address)
+        read_word(self.bql, self.cpu, address)
     }
 }
 
@@ -93,7 +90,7 @@ pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
         return false;
     };
     let mut step = Step {
-        page_table: cpu.word(layout().pgdl),
+        page_table: cpu.csr(n::PGDL),
         breakpoints: Vec::new(),
     };
     // A breakpoint of the debugger's is hit before anything is done.
@@ -101,7 +98,7 @@ pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
         for at in successors(pc, word, &machine) {
             match machine.word(at) {
                 Some(saved) if saved == breakpoint => {}
-                Some(saved) if write_debug_word(bql, cpu, at, breakpoint) => {
+                Some(saved) if write_word(bql, cpu, at, breakpoint) => {
                     step.breakpoints.push((at, saved));
                 }
                 _ => {
@@ -132,20 +129,19 @@ fn take_out(bql: &Bql, cpu: Cpu, step: &Step) {
     synchronise::state(bql, cpu);
     // Another process may be on the CPU. QEMU's copy of the register is not the
     // guest's before it is written back.
-    let pgdl = layout().pgdl;
-    let current = cpu.word(pgdl);
-    cpu.set_word(pgdl, step.page_table);
+    let current = cpu.csr(n::PGDL);
+    cpu.set_csr(n::PGDL, step.page_table);
     for (at, saved) in &step.breakpoints {
-        let present = read_debug_word(bql, cpu, *at);
+        let present = read_word(bql, cpu, *at);
         // The guest may have put something else there, or taken the page away.
         if present.is_some() && present == breakpoint {
-            write_debug_word(bql, cpu, *at, *saved);
+            write_word(bql, cpu, *at, *saved);
         }
     }
-    cpu.set_word(pgdl, current);
+    cpu.set_csr(n::PGDL, current);
 }
 
 /// Whether a step of any vCPU put a breakpoint at `pc`.
 pub fn any_stops_at(pc: u64) -> bool {
-    record::any(|vcpu| vcpu.step().as_ref().is_some_and(|step| step.stops_at(pc)))
+    state::any(|vcpu| vcpu.step().as_ref().is_some_and(|step| step.stops_at(pc)))
 }

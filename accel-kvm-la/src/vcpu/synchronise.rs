@@ -3,55 +3,68 @@
 //! The four synchronisations that QEMU asks for (QEMU: accel/kvm/kvm-all.c,
 //! kvm_cpu_synchronize_*). Each works in the vCPU's thread.
 
-use std::ffi::c_void;
-
-use super::record::Vcpu;
+use super::state::{Authority, Vcpu};
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::opaque::CPUState;
-use crate::qemu::{log, report, runstate, thread};
+use crate::qemu::{report, runstate, thread};
 use crate::regs::Level;
 
-/// QEMU's copy of the registers is right from now on, and counts. One that QEMU read
-/// before is brought up to date.
+/// QEMU's copy of the registers is right from now on, and the authoritative one. One that
+/// QEMU read before is brought up to date.
 pub fn state(bql: &Bql, cpu: Cpu) {
-    if Vcpu::of(cpu).is_some_and(|vcpu| !vcpu.is_dirty() || vcpu.is_read()) {
-        thread::run_on_cpu(bql, cpu, do_state);
+    if Vcpu::of(cpu).is_some_and(|vcpu| vcpu.authority() != Authority::Qemu) {
+        in_thread(bql, cpu, own_state);
     }
 }
 
-/// The same from the vCPU's own thread, without the BQL.
+/// The same from the vCPU's own thread, with or without the BQL.
 pub fn own_state(vcpu: &Vcpu) {
-    if !vcpu.is_dirty() || vcpu.is_read() {
-        thread::run_on_own_cpu(vcpu.cpu, do_state);
+    if let Err(error) = vcpu.take_over() {
+        report_error("Failed to get registers", &error);
+        // First, because showing the state synchronises it.
+        vcpu.set_authority(Authority::Qemu);
+        stop(vcpu);
     }
 }
 
 /// After a reset: KVM takes over what it changed.
 pub fn post_reset(bql: &Bql, cpu: Cpu) {
-    thread::run_on_cpu(bql, cpu, do_post_reset);
+    in_thread(bql, cpu, |vcpu| {
+        if !put(vcpu, Level::Reset, "after reset") {
+            vcpu.set_authority(Authority::Qemu);
+            stop(vcpu);
+        }
+    });
 }
 
 /// At the start, and after a saved state was loaded: KVM takes over everything.
 pub fn post_init(bql: &Bql, cpu: Cpu) {
-    thread::run_on_cpu(bql, cpu, do_post_init);
+    in_thread(bql, cpu, |vcpu| {
+        if !put(vcpu, Level::Full, "after init") {
+            report::exit(1);
+        }
+    });
 }
 
-/// Before a saved state is loaded: QEMU's copy counts, and KVM's need not be read.
-/// Interrupts on their way to the vCPU are not those of the state.
+/// Before a saved state is loaded: QEMU's copy is the authoritative one, and KVM's need
+/// not be read. Interrupts on their way to the vCPU are not those of the state.
 pub fn pre_loadvm(bql: &Bql, cpu: Cpu) {
-    thread::run_on_cpu(bql, cpu, do_pre_loadvm);
+    in_thread(bql, cpu, |vcpu| {
+        if let Err(error) = vcpu.deliver_interrupts() {
+            log::warn!("{error}: the loaded machine may lack an interrupt");
+        }
+        vcpu.set_authority(Authority::Qemu);
+    });
 }
 
-/// The vCPU that a worker was called for.
-///
-/// # Safety
-///
-/// `cpu` is a LoongArch CPU object that is alive, as `run_on_cpu` passes it on.
-unsafe fn vcpu_of(cpu: *mut CPUState) -> Option<std::sync::Arc<Vcpu>> {
-    // SAFETY: By this function's contract.
-    unsafe { Cpu::from_raw(cpu) }.and_then(Vcpu::of)
+/// Does `work` in the vCPU's thread, if the backend knows the vCPU.
+fn in_thread(bql: &Bql, cpu: Cpu, work: fn(&Vcpu)) {
+    thread::run_on_cpu(bql, cpu, move |cpu| {
+        if let Some(vcpu) = Vcpu::of(cpu) {
+            work(&vcpu);
+        }
+    });
 }
 
 /// Prints an error as QEMU does.
@@ -64,7 +77,7 @@ pub fn put(vcpu: &Vcpu, level: Level, occasion: &str) -> bool {
     log::trace!("vCPU {}: writing registers {occasion}", vcpu.cpu.index());
     match vcpu.write_registers(level) {
         Ok(()) => {
-            vcpu.set_dirty(false);
+            vcpu.set_authority(Authority::Kvm);
             true
         }
         Err(error) => {
@@ -74,70 +87,7 @@ pub fn put(vcpu: &Vcpu, level: Level, occasion: &str) -> bool {
     }
 }
 
-unsafe extern "C" fn do_state(cpu: *mut CPUState, _data: *mut c_void) {
-    // SAFETY: Called by `run_on_cpu`.
-    let Some(vcpu) = (unsafe { vcpu_of(cpu) }) else {
-        return;
-    };
-    let result = if !vcpu.is_dirty() {
-        log::trace!("vCPU {}: reading registers", vcpu.cpu.index());
-        vcpu.take_over()
-    } else if vcpu.is_read() {
-        vcpu.read_again()
-    } else {
-        Ok(())
-    };
-    if let Err(error) = result {
-        report_error("Failed to get registers", &error);
-        // First, because showing the state synchronises it.
-        vcpu.set_dirty(true);
-        stop(&vcpu);
-    }
-}
-
-unsafe extern "C" fn do_post_reset(cpu: *mut CPUState, _data: *mut c_void) {
-    // SAFETY: Called by `run_on_cpu`.
-    let Some(vcpu) = (unsafe { vcpu_of(cpu) }) else {
-        return;
-    };
-    if !put(&vcpu, Level::Reset, "after reset") {
-        vcpu.set_dirty(true);
-        stop(&vcpu);
-    }
-}
-
-unsafe extern "C" fn do_post_init(cpu: *mut CPUState, _data: *mut c_void) {
-    // SAFETY: Called by `run_on_cpu`.
-    let Some(vcpu) = (unsafe { vcpu_of(cpu) }) else {
-        return;
-    };
-    if !put(&vcpu, Level::Full, "after init") {
-        report::exit(1);
-    }
-}
-
-unsafe extern "C" fn do_pre_loadvm(cpu: *mut CPUState, _data: *mut c_void) {
-    // SAFETY: Called by `run_on_cpu`.
-    let Some(vcpu) = (unsafe { vcpu_of(cpu) }) else {
-        return;
-    };
-    if let Err(error) = vcpu.settle_interrupts() {
-        log::warning!("{error}: the loaded machine may lack an interrupt");
-    }
-    vcpu.set_dirty(true);
-}
-
 /// Stops the VM: what QEMU would show or run is not what the guest has.
 fn stop(vcpu: &Vcpu) {
-    // SAFETY: Asks only.
-    let held = unsafe { (crate::qemu::services::services().bql_locked)() };
-    if held {
-        // SAFETY: It is held, as was just asked, and is not given up here.
-        let bql = unsafe { Bql::assume_held() };
-        runstate::internal_error(&bql, vcpu.cpu);
-    } else {
-        let bql = Bql::lock();
-        runstate::internal_error(&bql, vcpu.cpu);
-        bql.unlock();
-    }
+    Bql::ensure(|bql| runstate::internal_error(bql, vcpu.cpu));
 }

@@ -2,26 +2,22 @@
 
 //! A vCPU's thread (QEMU: accel/kvm/kvm-accel-ops.c).
 
-use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::record::Vcpu;
 use super::run_loop::{self, Outcome};
+use super::state::Vcpu;
+use super::vm::Vm;
 use super::{features, run_state, step};
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::opaque::CPUState;
-use crate::qemu::services::services;
-use crate::qemu::{log, report, thread};
-
-use super::vm::Vm;
+use crate::qemu::thread::{self, VcpuThread};
+use crate::qemu::{debug, report};
 
 /// Starts the thread of a new vCPU; QEMU waits until it says that it is there.
 pub fn start(bql: &Bql, cpu: Cpu) {
-    // SAFETY: QEMU keeps the CPU object until it has joined the thread.
-    unsafe { thread::create(bql, cpu, run) };
+    thread::create::<Life>(bql, cpu);
 }
 
 /// kvm_arch_init_vcpu.
@@ -68,57 +64,33 @@ pub fn destroy_vcpu(bql: &Bql, cpu: Cpu) {
     }
 }
 
-unsafe extern "C" fn run(argument: *mut c_void) -> *mut c_void {
-    // SAFETY: `start` passed a CPU object, which lives longer than this thread.
-    if let Some(cpu) = unsafe { Cpu::from_raw(argument.cast::<CPUState>()) } {
-        let services = services();
-        // SAFETY: Once at the start of a thread that QEMU made.
-        unsafe { (services.rcu_register_thread)() };
-        live(Bql::lock(), cpu).unlock();
-        // SAFETY: Pairs with the above.
-        unsafe { (services.rcu_unregister_thread)() };
+/// What a vCPU's thread does.
+struct Life;
+
+impl VcpuThread for Life {
+    fn run(bql: Bql, cpu: Cpu) -> Bql {
+        thread::adopt(&bql, cpu);
+        // Calls `init_vcpu`, unless only the operations of the accelerator are ours.
+        thread::init_kvm(&bql, cpu);
+        let vcpu = match Vcpu::of(cpu).map_or_else(|| adopt_vcpu(&bql, cpu), Ok) {
+            Ok(vcpu) => vcpu,
+            Err(error) => {
+                report::error_with_hint(&error.to_string(), error.hint().as_deref());
+                report::exit(1);
+            }
+        };
+        thread::signal_created(&bql, cpu);
+        log::info!("CPU {} runs in this backend", cpu.index());
+
+        let bql = run_until_unplugged(bql, &vcpu);
+
+        // Calls `destroy_vcpu`, with the same exception.
+        thread::destroy_kvm(&bql, cpu);
+        destroy_vcpu(&bql, cpu);
+        thread::signal_destroyed(&bql, cpu);
+        log::debug!("vCPU {} is gone", cpu.index());
+        bql
     }
-    std::ptr::null_mut()
-}
-
-/// From the creation of the vCPU to its end.
-fn live(bql: Bql, cpu: Cpu) -> Bql {
-    let services = services();
-    // SAFETY: `qemu_init_vcpu` allocated the handle.
-    unsafe { (services.qemu_thread_get_self)(cpu.thread()) };
-    // SAFETY: No argument.
-    cpu.set_thread_id(unsafe { (services.qemu_get_thread_id)() });
-    // SAFETY: Sets this thread's `current_cpu`, which SIG_IPI's handler needs.
-    unsafe { (services.link.set_current_cpu)(cpu.as_ptr()) };
-    // SAFETY: The CPU is alive, the BQL held; an error ends the process.
-    unsafe { (services.kvm_init_vcpu)(cpu.as_ptr(), services.error_fatal) };
-    // The call above has called `init_vcpu`, unless only the operations of the
-    // accelerator are ours.
-    let vcpu = match Vcpu::of(cpu).map_or_else(|| adopt_vcpu(&bql, cpu), Ok) {
-        Ok(vcpu) => vcpu,
-        Err(error) => {
-            report::error_with_hint(&error.to_string(), error.hint().as_deref());
-            report::exit(1);
-        }
-    };
-    // SAFETY: As above, in the vCPU's thread.
-    unsafe { (services.kvm_init_cpu_signals)(cpu.as_ptr()) };
-    // SAFETY: Lets `qemu_init_vcpu` go on.
-    unsafe { (services.cpu_thread_signal_created)(cpu.as_ptr()) };
-    // SAFETY: A number.
-    unsafe { (services.qemu_guest_random_seed_thread_part2)(cpu.random_seed()) };
-    log::info!("CPU {} runs in this backend", cpu.index());
-
-    let bql = run_until_unplugged(bql, &vcpu);
-
-    // SAFETY: The CPU is alive, the BQL held. Calls `destroy_vcpu`.
-    unsafe { (services.kvm_destroy_vcpu)(cpu.as_ptr()) };
-    // In case only the operations are ours.
-    destroy_vcpu(&bql, cpu);
-    // SAFETY: Lets `cpu_remove_sync` go on.
-    unsafe { (services.cpu_thread_signal_destroyed)(cpu.as_ptr()) };
-    log::debug!("vCPU {} is gone", cpu.index());
-    bql
 }
 
 fn run_until_unplugged(mut bql: Bql, vcpu: &Vcpu) -> Bql {
@@ -128,11 +100,10 @@ fn run_until_unplugged(mut bql: Bql, vcpu: &Vcpu) -> Bql {
             let outcome;
             (bql, outcome) = run_loop::exec(bql, vcpu);
             if outcome == Outcome::Debug {
-                // SAFETY: The CPU is alive and the BQL held.
-                unsafe { (services().cpu_handle_guest_debug)(vcpu.cpu.as_ptr()) };
+                debug::stopped(&bql, vcpu.cpu);
             }
         } else if vcpu.cpu.unplug() {
-            // Behind the work that was queued: somebody may wait for it.
+            // Behind the queued work, for which another thread may wait.
             return bql;
         }
     }

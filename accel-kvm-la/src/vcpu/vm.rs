@@ -14,18 +14,16 @@ use crate::kvm::abi::capability;
 use crate::kvm::system::System;
 use crate::kvm::vcpu::VcpuFd;
 use crate::kvm::vm::VmFd;
+use crate::qemu::accelerator::Accelerator;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::log;
 use crate::qemu::memory::Space;
-use crate::qemu::opaque::KVMState;
-use crate::qemu::services::services;
 use crate::regs::Kernel;
 
 /// A VM.
 #[derive(Debug)]
 pub struct Vm {
-    state: usize,
+    accelerator: Accelerator,
     /// Its file descriptor.
     pub fd: VmFd,
     sync_regs: bool,
@@ -43,24 +41,17 @@ pub struct Vm {
 static CURRENT: Mutex<Option<Arc<Vm>>> = Mutex::new(None);
 
 impl Vm {
-    /// The VM of `state`, made at the first call.
-    ///
-    /// # Safety
-    ///
-    /// `state` is QEMU's accelerator, whose file descriptors are open and which
-    /// lives as long as the process.
-    pub unsafe fn open(state: *mut KVMState) -> Arc<Vm> {
+    /// The VM of the accelerator, made at the first call.
+    pub fn open(accelerator: Accelerator) -> Arc<Vm> {
         let mut current = CURRENT.lock();
-        if let Some(vm) = current.as_ref().filter(|vm| vm.state == state as usize) {
+        if let Some(vm) = current.as_ref().filter(|vm| vm.accelerator == accelerator) {
             return vm.clone();
         }
-        // SAFETY: By this function's contract.
-        let system = unsafe { System::new(state) };
-        // SAFETY: By this function's contract.
-        let fd = unsafe { VmFd::new(state) };
+        let system = System::new(accelerator);
+        let fd = VmFd::new(accelerator);
         let sets = system.check_extension(capability::SYNC_REGS) as u64;
         let vm = Arc::new(Vm {
-            state: state as usize,
+            accelerator,
             fd,
             sync_regs: sets & la_arch::sync_regs::ALL == la_arch::sync_regs::ALL,
             mp_state: system.check_extension(capability::MP_STATE) != 0,
@@ -85,10 +76,7 @@ impl Vm {
 
     /// The VM of QEMU's accelerator, if it has one.
     pub fn current() -> Option<Arc<Vm>> {
-        // SAFETY: QEMU's global; it changes once, before any vCPU is made.
-        let state = unsafe { services().kvm_state.read() };
-        // SAFETY: QEMU sets the global when the file descriptors are open.
-        (!state.is_null()).then(|| unsafe { Vm::open(state) })
+        Accelerator::current().map(Vm::open)
     }
 
     /// What the host has, asked of the first vCPU.
@@ -138,7 +126,7 @@ impl Vm {
     pub fn make_iocsr(&self, bql: &Bql, cpu: Cpu) {
         let space = self.iocsr.get_or_init(|| Space::iocsr(bql, cpu));
         if space.is_none() {
-            log::warning!("the machine has no IOCSR registers");
+            log::warn!("the machine has no IOCSR registers");
         }
     }
 

@@ -3,6 +3,7 @@
 //! Every call to the kernel failing with every error it may have: QEMU is told
 //! which call it was, the VM stops or QEMU ends, and nothing hangs or crashes.
 
+use la_arch::csr::number as n;
 use std::ffi::c_ulong;
 use std::ptr;
 
@@ -113,7 +114,7 @@ fn a_failing_write_before_entry_stops_the_vm() {
             let cpu = strange(&mut fake);
             synchronize(cpu);
             cpu.set_pc(0x55);
-            cpu.set_word(accel_kvm_la::qemu::layout::layout().era, 0x55);
+            cpu.set_csr(n::ERA, 0x55);
             fail(&fake, request, errno);
             assert_eq!(fake.exec(cpu, vec![]), -1);
             assert!(fake.messages().contains(name), "{}", fake.messages());

@@ -4,6 +4,7 @@
 //! from some time on, through a vCPU's whole life: nothing crashes or hangs, and
 //! QEMU is told which call it was unless a failure is an answer.
 
+use la_arch::csr::number as n;
 use std::ffi::c_ulong;
 use std::ptr;
 
@@ -87,7 +88,7 @@ fn live(cpu: Cpu) -> i32 {
     run(vec![exit(4, |_| {}), Exit::Errno(libc::EINTR)]);
     synchronize(cpu);
     cpu.set_gpr(4, cpu.gpr(4).wrapping_add(1));
-    cpu.set_word(accel_kvm_la::qemu::layout::layout().era, cpu.gpr(4));
+    cpu.set_csr(n::ERA, cpu.gpr(4));
     cpu.set_fcsr0(cpu.fcsr0() ^ 1);
     run(vec![Exit::Errno(libc::EAGAIN)]);
     change_run_state(false);

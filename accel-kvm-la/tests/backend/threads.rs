@@ -6,11 +6,11 @@
 //! ThreadSanitizer also what is not ordered, under AddressSanitizer what is used
 //! after an unplug.
 
+use la_arch::csr::number as n;
 use std::sync::atomic::Ordering;
 
 use accel_kvm_la::hooks;
 use accel_kvm_la::qemu::cpu::Cpu;
-use accel_kvm_la::qemu::layout::layout;
 
 use crate::fake::guest::{COUNTED, KEPT};
 use crate::fake::threads::{kick, pause_all, plug, resume_all, unplug, without_bql};
@@ -59,7 +59,7 @@ impl Machine {
     /// A CPU object that was just made, into the running machine.
     fn start(&mut self, at: usize) {
         let cpu = self.cpus[at];
-        cpu.set_word(layout().cpuid, at as u64);
+        cpu.set_csr(n::CPUID, at as u64);
         plug(cpu);
         self.store(at);
         post_init(cpu);
@@ -71,7 +71,7 @@ impl Machine {
         let value = self.draw(u64::MAX);
         self.kept[at] = value;
         self.cpus[at].set_gpr(KEPT, value);
-        self.cpus[at].set_word(layout().era, value);
+        self.cpus[at].set_csr(n::ERA, value);
     }
 
     /// Reads a vCPU, which may run on: what its guest leaves alone must be right,
@@ -80,7 +80,7 @@ impl Machine {
         let cpu = self.cpus[at];
         synchronize(cpu);
         assert_eq!(cpu.gpr(KEPT), self.kept[at], "vCPU {at} lost a register");
-        assert_eq!(cpu.word(layout().era), self.kept[at], "vCPU {at} lost ERA");
+        assert_eq!(cpu.csr(n::ERA), self.kept[at], "vCPU {at} lost ERA");
         assert!(cpu.gpr(COUNTED) <= self.counted(at), "vCPU {at}");
     }
 

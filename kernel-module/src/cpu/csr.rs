@@ -10,7 +10,9 @@
 
 use core::arch::asm;
 
+use kvm_core::csr::CsrFile;
 pub(crate) use la_arch::csr::number as num;
+use la_arch::csr::{visit, Class, Visitor};
 
 /// Makes the three accesses to a CSR, of the root or of the guest.
 macro_rules! accesses {
@@ -59,6 +61,46 @@ accesses! {
     /// Replaces the bits of guest CSR `N` that are set in `mask`; returns the old
     /// value.
     guest_exchange = "gcsrxchg"(value: new, mask: mask);
+}
+
+/// Puts registers of the file into the CPU.
+struct Load<'a>(&'a CsrFile);
+
+impl Visitor for Load<'_> {
+    #[inline(always)]
+    fn visit<const N: u16>(&mut self) {
+        guest_write::<N>(self.0.get(N));
+    }
+}
+
+/// Puts registers of the CPU into the file.
+struct Save<'a>(&'a mut CsrFile);
+
+impl Visitor for Save<'_> {
+    #[inline(always)]
+    fn visit<const N: u16>(&mut self) {
+        self.0.set(N, guest_read::<N>());
+    }
+}
+
+/// Puts a guest's registers into the CPU, but for those that change by themselves
+/// (`timer`).
+#[inline]
+pub(crate) fn load_guest(file: &CsrFile, msgint: bool) {
+    visit(Class::Guest, &mut Load(file));
+    if msgint {
+        visit(Class::Message, &mut Load(file));
+    }
+}
+
+/// Takes them out of the CPU again, with those that are only reported.
+#[inline]
+pub(crate) fn save_guest(file: &mut CsrFile, msgint: bool) {
+    visit(Class::Guest, &mut Save(file));
+    visit(Class::Constant, &mut Save(file));
+    if msgint {
+        visit(Class::Message, &mut Save(file));
+    }
 }
 
 /// Word `index` of the CPU's configuration.

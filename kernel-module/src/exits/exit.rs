@@ -11,8 +11,8 @@ use kvm_core::decode::{csr_access, sensitive, Sensitive};
 use kvm_core::exit::{classify, Exit, Fault};
 use kvm_core::hypercall::{self, Hypercall};
 use la_arch::csr::{Crmd, Estat};
-use la_arch::exception::interrupt as line;
 use la_arch::kvm::{guest_debug, hypercall as code};
+use la_arch::Interrupt;
 
 use crate::cpu::csr::{self, num};
 use crate::exits::mmio;
@@ -253,7 +253,7 @@ fn hvcl(mut vcpu: Holder<'_>) -> Next {
             count!(&shared.generic, hypercall_exits);
             for target in targets {
                 if let Some(target) = vm.vcpu_by_cpuid(u64::from(target)) {
-                    target.raise(line::SWI0);
+                    target.raise(Interrupt::SWI0);
                     // This thread sees it before it enters the guest again.
                     if !core::ptr::eq(target, shared) {
                         target.generic.kick();

@@ -5,7 +5,7 @@
 
 use kernel::prelude::*;
 use kvm_core::intc::dmsintc::{Dmsintc as Model, Target};
-use kvm_core::intc::Line;
+use la_arch::Interrupt;
 
 use super::device::Device;
 use crate::kvm::bindings as b;
@@ -37,7 +37,7 @@ pub(crate) fn post(vm: &Vm, target: Target) -> Result {
     vcpu.messages
         .post(target.vector, vcpu.has_msgint())
         .or_errno()?;
-    vcpu.raise(u32::from(Line::AVEC.bit()));
+    vcpu.raise(Interrupt::AVEC);
     vcpu.generic.kick();
     Ok(())
 }

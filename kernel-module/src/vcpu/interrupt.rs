@@ -8,7 +8,7 @@
 
 use kvm_core::exit::{inject, ExceptionState};
 use kvm_core::interrupt::{timer_raced, wakes, Taken};
-use la_arch::exception::interrupt as line;
+use la_arch::Interrupt;
 
 use crate::cpu::csr::{self, num};
 use crate::kvm::context::{IrqOff, Pinned};
@@ -39,7 +39,7 @@ fn write(vcpu: &Shared, taken: Taken) {
         let before = csr::guest_read::<{ num::TVAL }>();
         csr::guest_exchange::<{ num::ESTAT }>(delivery.estat_value, delivery.estat_mask);
         if timer_raced(before, csr::guest_read::<{ num::TVAL }>()) {
-            let timer = 1 << line::TI;
+            let timer = Interrupt::TI.mask();
             csr::guest_exchange::<{ num::ESTAT }>(timer, timer);
         }
     }

@@ -46,60 +46,6 @@ impl Csrs {
     }
 }
 
-/// CSRs that change only by the guest's own accesses or by exceptions in it:
-/// copied when the vCPU comes to or leaves a CPU. ESTAT and the timer have
-/// their own rules (`timer`), PRCFG1-3 are read only to be reported.
-macro_rules! plain_csrs {
-    ($do:ident) => {
-        $do! {
-            CRMD, PRMD, EUEN, MISC, ECFG, ERA, BADV, BADI, EENTRY, TLBIDX, TLBEHI, TLBELO0,
-            TLBELO1, ASID, PGDL, PGDH, PWCL, PWCH, STLBPS, RVACFG, CPUID, TID, CNTC, TLBRENTRY,
-            TLBRBADV, TLBRERA, TLBRSAVE, TLBRELO0, TLBRELO1, TLBREHI, TLBRPRMD, LLBCTL;
-            SAVE0 0 1 2 3 4 5 6 7, DMW0 0 1 2 3
-        }
-    };
-}
-
-fn load_csrs(file: &CsrFile) {
-    macro_rules! load {
-        ($($name:ident),*; $($first:ident $($n:literal)*),*) => {
-            $(csr::guest_write::<{ num::$name }>(file.get(num::$name));)*
-            $($(csr::guest_write::<{ num::$first + $n }>(file.get(num::$first + $n));)*)*
-        };
-    }
-    plain_csrs!(load);
-}
-
-fn save_csrs(file: &mut CsrFile) {
-    macro_rules! save {
-        ($($name:ident),*; $($first:ident $($n:literal)*),*) => {
-            $(file.set(num::$name, csr::guest_read::<{ num::$name }>());)*
-            $($(file.set(num::$first + $n, csr::guest_read::<{ num::$first + $n }>());)*)*
-        };
-    }
-    plain_csrs!(save);
-    file.set(num::PRCFG1, csr::guest_read::<{ num::PRCFG1 }>());
-    file.set(num::PRCFG2, csr::guest_read::<{ num::PRCFG2 }>());
-    file.set(num::PRCFG3, csr::guest_read::<{ num::PRCFG3 }>());
-}
-
-/// Message interrupt status and enable, on a CPU that has them.
-fn load_msgint(file: &CsrFile) {
-    csr::guest_write::<{ num::MSGIE }>(file.get(num::MSGIE));
-    csr::guest_write::<{ num::MSGIS0 }>(file.get(num::MSGIS0));
-    csr::guest_write::<{ num::MSGIS0 + 1 }>(file.get(num::MSGIS0 + 1));
-    csr::guest_write::<{ num::MSGIS0 + 2 }>(file.get(num::MSGIS0 + 2));
-    csr::guest_write::<{ num::MSGIS0 + 3 }>(file.get(num::MSGIS0 + 3));
-}
-
-fn save_msgint(file: &mut CsrFile) {
-    file.set(num::MSGIE, csr::guest_read::<{ num::MSGIE }>());
-    file.set(num::MSGIS0, csr::guest_read::<{ num::MSGIS0 }>());
-    file.set(num::MSGIS0 + 1, csr::guest_read::<{ num::MSGIS0 + 1 }>());
-    file.set(num::MSGIS0 + 2, csr::guest_read::<{ num::MSGIS0 + 2 }>());
-    file.set(num::MSGIS0 + 3, csr::guest_read::<{ num::MSGIS0 + 3 }>());
-}
-
 /// kvm_arch_vcpu_load: by vcpu_load and when the thread is scheduled in, to `cpu`.
 pub(crate) fn scheduled_in(mut vcpu: Notified<'_>, cpu: i32) {
     let guard = IrqSaveGuard::new();
@@ -138,10 +84,7 @@ fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
     vcpu.csrs.offset = offset;
     csr::write::<{ num::GCNTC }>(offset as u64);
     let file = &vcpu.csrs.file;
-    load_csrs(file);
-    if vcpu.cpucfg.msgint() {
-        load_msgint(file);
-    }
+    csr::load_guest(file, vcpu.cpucfg.msgint());
     csr::write::<{ num::GINTC }>(file.get(num::GINTC));
     csr::write::<{ num::GSTAT }>(file.get(num::GSTAT));
     // An SC must not succeed on the LL of another vCPU.
@@ -155,10 +98,8 @@ fn put(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared;
     fpu::lose(shared, vcpu, irq_off.pinned());
     if !vcpu.csrs.saved {
-        save_csrs(&mut vcpu.csrs.file);
-        if vcpu.cpucfg.msgint() {
-            save_msgint(&mut vcpu.csrs.file);
-        }
+        let msgint = vcpu.cpucfg.msgint();
+        csr::save_guest(&mut vcpu.csrs.file, msgint);
         vcpu.csrs
             .file
             .set(num::GSTAT, csr::read::<{ num::GSTAT }>());

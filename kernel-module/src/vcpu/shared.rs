@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use kernel::prelude::*;
 use kvm_core::intc::{dmsintc, ipi};
 use kvm_core::interrupt::Pending;
+use la_arch::Interrupt;
 
 use crate::kvm::alarm::Alarm;
 use crate::kvm::bindings as b;
@@ -140,16 +141,15 @@ impl Shared {
         self.counters_lent.store(lent, Relaxed);
     }
 
-    /// Raises interrupt line `line` (a bit number of ESTAT.IS) at the next
-    /// entry. The caller kicks.
+    /// Raises interrupt line `line` at the next entry. The caller kicks.
     #[inline]
-    pub(crate) fn raise(&self, line: u32) {
+    pub(crate) fn raise(&self, line: Interrupt) {
         self.interrupts.raise(line);
     }
 
     /// Lowers it.
     #[inline]
-    pub(crate) fn lower(&self, line: u32) {
+    pub(crate) fn lower(&self, line: Interrupt) {
         self.interrupts.lower(line);
     }
 }

@@ -8,8 +8,9 @@ use kvm_core::intc::eiointc::Eiointc;
 use kvm_core::intc::ipi::{Core, Forward, Register};
 use kvm_core::intc::pch_pic::PchPic;
 use kvm_core::intc::routing::{Injection, Msi, Pin, Route};
-use kvm_core::intc::{uapi, Effects, Line, VcpuId, Vcpus, Vectors};
+use kvm_core::intc::{uapi, Effects, VcpuId, Vcpus, Vectors};
 use la_arch::iocsr::{EIOINTC_BASE, IPI_BASE, IPI_SIZE};
+use la_arch::Interrupt;
 use std::collections::BTreeSet;
 
 /// vCPU ids; a vCPU's CPU number is another one.
@@ -17,7 +18,7 @@ const VCPUS: [u8; 4] = [0, 1, 7, 255];
 
 /// The lines that are up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Lines(BTreeSet<(u8, u8)>);
+struct Lines(BTreeSet<(u8, Interrupt)>);
 
 impl Vcpus for Lines {
     fn by_cpuid(&self, cpuid: u32) -> Option<VcpuId> {
@@ -31,11 +32,11 @@ impl Vcpus for Lines {
 }
 
 impl Effects for Lines {
-    fn set_line(&mut self, vcpu: VcpuId, line: Line, level: bool) {
+    fn set_line(&mut self, vcpu: VcpuId, line: Interrupt, level: bool) {
         assert!(self.contains(vcpu), "a line of a vCPU that does not exist");
         match level {
-            true => self.0.insert((vcpu.get(), line.bit())),
-            false => self.0.remove(&(vcpu.get(), line.bit())),
+            true => self.0.insert((vcpu.get(), line)),
+            false => self.0.remove(&(vcpu.get(), line)),
         };
     }
 }
@@ -150,11 +151,11 @@ impl Vm {
     /// Every line is what its controller's registers say.
     fn check(&self) {
         for (core, &id) in self.cores.iter().zip(&VCPUS) {
-            let up = self.lines.0.contains(&(id, Line::IPI.bit()));
+            let up = self.lines.0.contains(&(id, Interrupt::IPI));
             assert_eq!(up, core.pending(), "IPI of vCPU {id}");
             let vcpu = VcpuId::from_byte(id);
             let shown = (0..4).any(|word| self.eiointc.read(vcpu, 0x400 + 8 * word, 8) != 0);
-            let hwi = (0..8).any(|pin| self.lines.0.contains(&(id, Line::hwi(pin).bit())));
+            let hwi = (0..8).any(|pin| self.lines.0.contains(&(id, Interrupt::hwi(pin))));
             assert_eq!(hwi, shown, "lines of vCPU {id}");
         }
     }

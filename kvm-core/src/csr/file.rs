@@ -4,6 +4,8 @@
 //! that are never there.
 
 use super::table::{reset_value, Reset};
+use la_arch::csr::{class, Class};
+use la_arch::kvm::CSR_NUMBERS;
 
 /// Numbers that have a value: the base registers, the windows, the counters,
 /// the watchpoints, the debug registers.
@@ -24,6 +26,19 @@ const fn slots() -> usize {
     }
     total
 }
+
+// Each register of the table that holds a value has its place.
+const _: () = {
+    let mut number = 0;
+    while number < CSR_NUMBERS {
+        assert!(
+            matches!(class(number), Class::Stateless | Class::Absent)
+                || CsrFile::slot(number).is_some(),
+            "RANGES lacks a CSR of the table"
+        );
+        number += 1;
+    }
+};
 
 /// A vCPU's CSRs. Any number can be asked for; those without a value read
 /// zero and are not written. All zero bytes are a valid file.

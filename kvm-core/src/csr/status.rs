@@ -6,23 +6,23 @@
 //! kvm/vcpu.c _kvm_getcsr, _kvm_setcsr).
 
 use la_arch::csr::Estat;
-use la_arch::exception::interrupt;
 use la_arch::lvz::Gintc;
+use la_arch::Interrupt;
 
 /// Distance of a line's bit in ESTAT from its bit in GINTC.
-pub const LINE_SHIFT: u32 = interrupt::HWI0;
+pub const LINE_SHIFT: u32 = Interrupt::HWI0.bit();
 /// GINTC: the injected lines.
-pub const GINTC_LINES: u64 = 0xff;
+pub const GINTC_LINES: u64 = Interrupt::LINES >> LINE_SHIFT;
 /// ESTAT: the lines that GINTC supplies (Linux KVM_ESTAT_EXTI_MASK).
-pub const ESTAT_LINES: u64 = GINTC_LINES << LINE_SHIFT;
+pub const ESTAT_LINES: u64 = Interrupt::LINES;
 /// ESTAT: interrupts that KVM sets and clears there (Linux KVM_ESTAT_INTI_MASK). The
 /// NMI is none of them.
-pub const ESTAT_DIRECT: u64 = 1 << interrupt::SWI0
-    | 1 << interrupt::SWI1
-    | 1 << interrupt::PMI
-    | 1 << interrupt::TI
-    | 1 << interrupt::IPI
-    | 1 << interrupt::AVEC;
+pub const ESTAT_DIRECT: u64 = Interrupt::SWI0.mask()
+    | Interrupt::SWI1.mask()
+    | Interrupt::PMI.mask()
+    | Interrupt::TI.mask()
+    | Interrupt::IPI.mask()
+    | Interrupt::AVEC.mask();
 
 /// The pair of registers, as the hardware holds them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub const fn get_estat(status: Status) -> u64 {
 pub const fn set_estat(status: Status, value: u64, msgint: bool) -> Status {
     let mut estat = value & !ESTAT_LINES & Estat::FIELDS;
     if !msgint {
-        estat &= !(1 << interrupt::AVEC);
+        estat &= !Interrupt::AVEC.mask();
     }
     Status {
         estat,

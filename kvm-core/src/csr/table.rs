@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is known about each CSR number (`docs/lvz.md` 3; Linux: kvm/main.c
-//! kvm_init_gcsr_flag).
+//! What KVM does with each CSR number, from the table in [`la_arch::csr`].
 
 use super::CsrError;
-use la_arch::csr::{number as n, Crmd};
+use la_arch::csr::{self, number as n, Crmd};
 use la_arch::kvm::{CSR_NUMBERS, MAX_PHYID};
+use la_arch::sync_regs::COUNTER_CSRS;
 
 /// Where a guest CSR lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +40,8 @@ pub(crate) const IB0ADDR: u16 = 0x390;
 /// Watchpoints of a kind that have software copies.
 const WATCHPOINTS: u16 = 8;
 /// Performance counters that have software copies.
-pub(crate) const COUNTERS: u8 = 4;
+pub(crate) const COUNTERS: u8 = (COUNTER_CSRS.len() / 2) as u8;
 const PERF_LAST: u16 = n::PERFCTRL0 + 2 * COUNTERS as u16 - 1;
-const SAVE_LAST: u16 = n::SAVE0 + 7;
 
 const fn watchpoint(number: u16) -> bool {
     let data = number.wrapping_sub(DB0ADDR);
@@ -52,32 +51,18 @@ const fn watchpoint(number: u16) -> bool {
 
 /// Where CSR `number` lives.
 pub const fn classify(number: u16, features: CsrFeatures) -> Class {
-    match number {
-        n::CRMD..=n::BADI
-        | n::EENTRY
-        | n::TLBIDX..=n::TLBELO1
-        | n::ASID..=n::RVACFG
-        | n::CPUID..=n::PRCFG3
-        | n::SAVE0..=SAVE_LAST
-        | n::TID..=n::TICLR
-        | n::LLBCTL
-        | n::TLBRENTRY..=n::TLBRPRMD
-        | n::DMW0..=0x183 => Class::Hardware,
-        n::MSGIS0..=0xa3 | n::MSGIE if features.msgint => Class::Hardware,
-        n::GTLBC | n::TRGP | n::GSTAT..=n::GCNTC => Class::Root,
-        n::IMPCTL1
-        | n::IMPCTL2
-        | n::MERRCTL..=n::MERRSAVE
-        | n::CTAG
-        | n::PERFCTRL0..=PERF_LAST
-        | n::MWPC
-        | n::MWPS
-        | n::FWPC
-        | n::FWPS
-        | n::DBG..=n::DSAVE => Class::Software,
-        _ if watchpoint(number) => Class::Software,
-        _ if number < CSR_NUMBERS => Class::Undefined,
-        _ => Class::Invalid,
+    use csr::Class as Kind;
+
+    match csr::class(number) {
+        Kind::Guest | Kind::Volatile | Kind::Constant | Kind::Stateless => Class::Hardware,
+        Kind::Message if features.msgint => Class::Hardware,
+        Kind::Software | Kind::Counter => Class::Software,
+        Kind::Root => Class::Root,
+        Kind::Message | Kind::Absent => match number {
+            _ if watchpoint(number) => Class::Software,
+            _ if number < CSR_NUMBERS => Class::Undefined,
+            _ => Class::Invalid,
+        },
     }
 }
 
@@ -179,7 +164,7 @@ pub const fn reset_value(number: u16, vcpu_id: u32) -> Reset {
         n::TID => Reset::Value(vcpu_id as u64),
         n::CPUID => Reset::Kept(MAX_PHYID as u64),
         // Constants of the hardware, which KVM saves and does not restore.
-        n::PRCFG1..=n::PRCFG3 => Reset::Kept(0),
+        _ if matches!(csr::class(number), csr::Class::Constant) => Reset::Kept(0),
         _ => Reset::Value(0),
     }
 }
@@ -213,8 +198,8 @@ pub const fn user_access(number: u16, features: CsrFeatures) -> Result<UserCsr, 
             n::CPUID => UserCsr::Cpuid,
             _ => UserCsr::Plain(number),
         },
-        Class::Software => match number {
-            n::PERFCTRL0..=PERF_LAST => UserCsr::Counter(number),
+        Class::Software => match csr::class(number) {
+            csr::Class::Counter => UserCsr::Counter(number),
             _ => UserCsr::Plain(number),
         },
         Class::Root if number == n::GINTC => UserCsr::Gintc,

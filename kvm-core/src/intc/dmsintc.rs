@@ -101,7 +101,7 @@ impl Dmsintc {
 
 /// The vectors that wait for a vCPU. Needs no lock.
 ///
-/// Delivery: [`post`](Self::post), then raise [`Line::AVEC`](super::Line::AVEC),
+/// Delivery: [`post`](Self::post), then raise [`Interrupt::AVEC`](la_arch::Interrupt::AVEC),
 /// then kick. Entry: if the line was raised, [`take`](Self::take) and merge
 /// into ISR0-3. In that order no vector is lost: one posted after the take
 /// raises the line again.

@@ -21,8 +21,9 @@
 
 mod attr;
 
-use super::{Access, Effects, Line, VcpuId};
+use super::{Access, Effects, VcpuId};
 use la_arch::eiointc as reg;
+use la_arch::Interrupt;
 
 /// 256 bits, one a vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +218,7 @@ impl Eiointc {
         let changed = *told ^ now;
         *told = now;
         for line in (0..8).filter(|line| changed & (1 << line) != 0) {
-            fx.set_line(vcpu, Line::hwi(line), now & (1 << line) != 0);
+            fx.set_line(vcpu, Interrupt::hwi(line), now & (1 << line) != 0);
         }
     }
 
@@ -226,7 +227,7 @@ impl Eiointc {
     pub fn repeat(&self, vcpu: VcpuId, fx: &mut impl Effects) {
         let high = self.lines.get(vcpu.index()).copied().unwrap_or(0);
         for line in (0..8).filter(|line| high & (1 << line) != 0) {
-            fx.set_line(vcpu, Line::hwi(line), true);
+            fx.set_line(vcpu, Interrupt::hwi(line), true);
         }
     }
 

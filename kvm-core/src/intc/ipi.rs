@@ -7,8 +7,9 @@
 //! Each vCPU has a [`Core`]. Its IPI line is high while an enabled status bit
 //! is set; upstream ignores the enable register, hardware does not.
 
-use super::{uapi, Access, Effects, IntcError, Line, VcpuId};
+use super::{uapi, Access, Effects, IntcError, VcpuId};
 use la_arch::ipi as reg;
+use la_arch::Interrupt;
 
 /// The registers of one vCPU.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +144,7 @@ impl Core {
         let before = self.pending();
         change(self);
         if self.pending() != before {
-            fx.set_line(vcpu, Line::IPI, !before);
+            fx.set_line(vcpu, Interrupt::IPI, !before);
         }
     }
 
@@ -234,7 +235,7 @@ impl Core {
     /// it.
     pub fn repeat(&self, vcpu: VcpuId, fx: &mut impl Effects) {
         if self.pending() {
-            fx.set_line(vcpu, Line::IPI, true);
+            fx.set_line(vcpu, Interrupt::IPI, true);
         }
     }
 

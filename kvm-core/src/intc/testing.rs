@@ -2,7 +2,8 @@
 
 //! A sink that remembers what it is told, for the controllers' tests.
 
-use super::{Effects, Line, VcpuId, Vcpus, Vectors};
+use super::{Effects, VcpuId, Vcpus, Vectors};
+use la_arch::Interrupt;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const fn vcpu(id: u8) -> VcpuId {
@@ -13,9 +14,9 @@ pub(crate) const fn vcpu(id: u8) -> VcpuId {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sink {
     cpuids: BTreeMap<u32, VcpuId>,
-    pub(crate) high: BTreeSet<(VcpuId, Line)>,
+    pub(crate) high: BTreeSet<(VcpuId, Interrupt)>,
     /// Every call.
-    pub(crate) calls: Vec<(VcpuId, Line, bool)>,
+    pub(crate) calls: Vec<(VcpuId, Interrupt, bool)>,
 }
 
 impl Sink {
@@ -27,7 +28,7 @@ impl Sink {
         }
     }
 
-    pub(crate) fn is_high(&self, id: u8, line: Line) -> bool {
+    pub(crate) fn is_high(&self, id: u8, line: Interrupt) -> bool {
         self.high.contains(&(vcpu(id), line))
     }
 }
@@ -43,7 +44,7 @@ impl Vcpus for Sink {
 }
 
 impl Effects for Sink {
-    fn set_line(&mut self, vcpu: VcpuId, line: Line, level: bool) {
+    fn set_line(&mut self, vcpu: VcpuId, line: Interrupt, level: bool) {
         assert!(self.contains(vcpu), "line of a vCPU that does not exist");
         self.calls.push((vcpu, line, level));
         if level {

@@ -2,6 +2,8 @@
 
 //! What the controllers see of the vCPUs, and what they do to them.
 
+use la_arch::Interrupt;
+
 /// A vCPU's number as user space chose it with `KVM_CREATE_VCPU`
 /// (`vcpu->vcpu_id`), 0 to 255 (`KVM_MAX_VCPUS` of asm/kvm_host.h). It is not
 /// the guest's CPU number ([`Vcpus::by_cpuid`]).
@@ -38,30 +40,6 @@ impl VcpuId {
     }
 }
 
-/// An interrupt line of a vCPU: its bit in ESTAT.IS (Linux
-/// asm/loongarch.h, INT_*).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(transparent)]
-pub struct Line(u8);
-
-impl Line {
-    /// Inter-processor interrupt (INT_IPI).
-    pub const IPI: Self = Self(12);
-    /// Message interrupt (INT_AVEC).
-    pub const AVEC: Self = Self(14);
-
-    /// Hardware interrupt `pin` of eight (INT_HWI0 is bit 2). Higher bits of
-    /// `pin` are ignored.
-    pub const fn hwi(pin: u8) -> Self {
-        Self(2 + (pin & 7))
-    }
-
-    /// The bit number in ESTAT, 2 to 14.
-    pub const fn bit(self) -> u8 {
-        self.0
-    }
-}
-
 /// Which vCPUs exist.
 pub trait Vcpus {
     /// The vCPU whose CSR.CPUID the VMM set to `cpuid` (Linux
@@ -77,7 +55,7 @@ pub trait Effects: Vcpus {
     /// Raises or lowers a line of a vCPU and kicks it. Called under the
     /// controller's lock, possibly from hard interrupt context; repeating a
     /// level is allowed and must do no harm.
-    fn set_line(&mut self, vcpu: VcpuId, line: Line, level: bool);
+    fn set_line(&mut self, vcpu: VcpuId, line: Interrupt, level: bool);
 }
 
 /// Where the PCH-PIC sends its output.

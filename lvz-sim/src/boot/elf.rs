@@ -2,8 +2,9 @@
 
 //! ELF images: `vmlinux` and bare-metal programs.
 
+use super::ImageError;
 use super::image::{Image, Segment};
-use super::{ImageError, PHYSICAL};
+use crate::mmu::PA_MASK;
 use object::LittleEndian;
 use object::elf::{EM_LOONGARCH, FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
@@ -38,7 +39,7 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
             .filter(|range| range.end <= bytes.len() && size <= program.p_memsz(endian))
             .ok_or(ImageError::Damaged("ELF segment"))?;
         segments.push(Segment {
-            address: program.p_paddr(endian) & PHYSICAL,
+            address: program.p_paddr(endian) & PA_MASK,
             contents,
             length: program.p_memsz(endian),
         });
@@ -46,6 +47,6 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
     if segments.is_empty() {
         return Err(ImageError::Damaged("ELF file: nothing to load"));
     }
-    let entry = header.e_entry(endian) & PHYSICAL;
+    let entry = header.e_entry(endian) & PA_MASK;
     Ok(Image::new(bytes, entry, segments))
 }

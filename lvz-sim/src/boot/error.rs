@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a machine cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-pub enum BootError {
+pub(crate) enum BootError {
     /// A file that cannot be used.
     #[error("{what} {path}: {reason}")]
     File {
@@ -34,7 +34,7 @@ pub enum BootError {
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub enum ImageError {
+pub(crate) enum ImageError {
     /// It cannot be read.
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),

@@ -3,10 +3,12 @@
 //! The device tree: what the machine has, as Linux's drivers look for it.
 
 use super::{FIRMWARE_END, Span};
-use crate::platform::virtio::splitmix64;
-use crate::platform::{Platform, map, power};
+use crate::map::{self, Device};
+use crate::platform::{Platform, power};
 use la_arch::iocsr::EIOINTC_BASE;
-use vm_fdt::{Error, FdtReserveEntry, FdtWriter};
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use vm_fdt::{Error, FdtReserveEntry, FdtWriter, FdtWriterNode};
 
 /// Interrupt type "level, active high" of the device tree binding.
 const LEVEL_HIGH: u32 = 4;
@@ -27,19 +29,16 @@ mod phandle {
     pub(super) const CPU: u32 = 16;
 }
 
-/// What the tree describes.
 pub(crate) struct Machine<'a> {
-    /// Devices and CPUs.
     pub(crate) platform: &'a Platform,
-    /// Memory.
+    /// Lowest first.
     pub(crate) memory: &'a [Span],
-    /// Kernel command line.
     pub(crate) command_line: &'a str,
     /// Where the initial RAM disk is.
     pub(crate) initrd: Option<Span>,
 }
 
-/// Writes the tree.
+/// The flattened tree, version 17.
 pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     let firmware = FdtReserveEntry::new(0, FIRMWARE_END)?;
     let mut fdt = FdtWriter::new_with_mem_reserv(&[firmware])?;
@@ -62,31 +61,53 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     fdt.finish()
 }
 
-fn uart_base(index: usize) -> u64 {
-    map::UART_BASE + index as u64 * map::UART_SIZE
+/// Begins the node of a device.
+fn begin(fdt: &mut FdtWriter, kind: &str, device: Device) -> Result<FdtWriterNode, Error> {
+    fdt.begin_node(&node_name(kind, device))
 }
 
-fn uart_name(index: usize) -> String {
-    format!("serial@{:x}", uart_base(index))
+fn node_name(kind: &str, device: Device) -> String {
+    format!("{kind}@{:x}", device.base())
+}
+
+/// The property that says where a device's registers are.
+fn registers(fdt: &mut FdtWriter, device: Device) -> Result<(), Error> {
+    let (base, size) = device.registers();
+    fdt.property_array_u64("reg", &[base, size])
+}
+
+/// The properties that name the device's pin of the PCH-PIC.
+fn interrupt(fdt: &mut FdtWriter, device: Device) -> Result<(), Error> {
+    let Some(pin) = device.pin() else {
+        return Ok(());
+    };
+    fdt.property_u32("interrupt-parent", phandle::PCH_PIC)?;
+    fdt.property_array_u32("interrupts", &[pin, LEVEL_HIGH])
 }
 
 fn chosen(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
     let node = fdt.begin_node("aliases")?;
     for index in 0..map::UARTS {
-        fdt.property_string(&format!("serial{index}"), &format!("/{}", uart_name(index)))?;
+        fdt.property_string(
+            &format!("serial{index}"),
+            &format!("/{}", node_name("serial", Device::Uart(index))),
+        )?;
     }
     fdt.end_node(node)?;
     let node = fdt.begin_node("chosen")?;
     fdt.property_string("bootargs", machine.command_line)?;
-    fdt.property_string("stdout-path", &format!("/{}", uart_name(0)))?;
+    fdt.property_string(
+        "stdout-path",
+        &format!("/{}", node_name("serial", Device::Uart(0))),
+    )?;
     if let Some(initrd) = machine.initrd {
         fdt.property_u64("linux,initrd-start", initrd.start)?;
         fdt.property_u64("linux,initrd-end", initrd.end())?;
     }
     // Another sequence than that of the entropy device.
-    let mut state = !machine.platform.seed();
+    let mut random = SplitMix64::seed_from_u64(!machine.platform.seed());
     let seed: Vec<u8> = (0..8)
-        .flat_map(|_| splitmix64(&mut state).to_le_bytes())
+        .flat_map(|_| random.next_u64().to_le_bytes())
         .collect();
     fdt.property("rng-seed", &seed)?;
     fdt.end_node(node)
@@ -154,9 +175,9 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_phandle(phandle::EIOINTC)?;
     fdt.end_node(node)?;
 
-    let node = fdt.begin_node(&format!("platic@{:x}", map::PCH_PIC_BASE))?;
+    let node = begin(fdt, "platic", Device::PchPic)?;
     fdt.property_string("compatible", "loongson,pch-pic-1.0")?;
-    fdt.property_array_u64("reg", &[map::PCH_PIC_BASE, map::PCH_PIC_SIZE])?;
+    registers(fdt, Device::PchPic)?;
     fdt.property_null("interrupt-controller")?;
     fdt.property_u32("#interrupt-cells", 2)?;
     fdt.property_u32("interrupt-parent", phandle::EIOINTC)?;
@@ -164,9 +185,9 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_phandle(phandle::PCH_PIC)?;
     fdt.end_node(node)?;
 
-    let node = fdt.begin_node(&format!("msi@{:x}", map::PCH_MSI_BASE))?;
+    let node = begin(fdt, "msi", Device::PchMsi)?;
     fdt.property_string("compatible", "loongson,pch-msi-1.0")?;
-    fdt.property_array_u64("reg", &[map::PCH_MSI_BASE, map::PCH_MSI_SIZE])?;
+    registers(fdt, Device::PchMsi)?;
     fdt.property_null("interrupt-controller")?;
     fdt.property_null("msi-controller")?;
     fdt.property_u32("interrupt-parent", phandle::EIOINTC)?;
@@ -176,36 +197,31 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.end_node(node)
 }
 
-/// The properties that name a pin of the PCH-PIC.
-fn interrupt(fdt: &mut FdtWriter, pin: u32) -> Result<(), Error> {
-    fdt.property_u32("interrupt-parent", phandle::PCH_PIC)?;
-    fdt.property_array_u32("interrupts", &[pin, LEVEL_HIGH])
-}
-
 fn uarts(fdt: &mut FdtWriter) -> Result<(), Error> {
     for index in 0..map::UARTS {
-        let node = fdt.begin_node(&uart_name(index))?;
+        let uart = Device::Uart(index);
+        let node = begin(fdt, "serial", uart)?;
         fdt.property_string("compatible", "ns16550a")?;
-        fdt.property_array_u64("reg", &[uart_base(index), map::UART_SIZE])?;
+        registers(fdt, uart)?;
         fdt.property_u32("clock-frequency", UART_CLOCK)?;
-        interrupt(fdt, map::UART_PIN + index as u32)?;
+        interrupt(fdt, uart)?;
         fdt.end_node(node)?;
     }
     Ok(())
 }
 
 fn rtc(fdt: &mut FdtWriter) -> Result<(), Error> {
-    let node = fdt.begin_node(&format!("rtc@{:x}", map::RTC_BASE))?;
+    let node = begin(fdt, "rtc", Device::Rtc)?;
     fdt.property_string("compatible", "loongson,ls7a-rtc")?;
-    fdt.property_array_u64("reg", &[map::RTC_BASE, map::RTC_SIZE])?;
-    interrupt(fdt, map::RTC_PIN)?;
+    registers(fdt, Device::Rtc)?;
+    interrupt(fdt, Device::Rtc)?;
     fdt.end_node(node)
 }
 
 fn power_control(fdt: &mut FdtWriter) -> Result<(), Error> {
-    let node = fdt.begin_node(&format!("power@{:x}", map::POWER_BASE))?;
+    let node = begin(fdt, "power", Device::Power)?;
     fdt.property_string("compatible", "syscon")?;
-    fdt.property_array_u64("reg", &[map::POWER_BASE, map::POWER_SIZE])?;
+    registers(fdt, Device::Power)?;
     fdt.property_u32("reg-shift", 0)?;
     fdt.property_u32("reg-io-width", 1)?;
     fdt.property_u32("lvz-sim,exit-code-offset", power::EXIT_CODE as u32)?;
@@ -235,24 +251,25 @@ fn power_control(fdt: &mut FdtWriter) -> Result<(), Error> {
 /// this node makes Linux map them (arch/loongarch/kernel/setup.c:
 /// `arch_reserve_pio_range`).
 fn legacy_io(fdt: &mut FdtWriter) -> Result<(), Error> {
-    let node = fdt.begin_node(&format!("isa@{:x}", map::ISA_IO_BASE))?;
+    let node = begin(fdt, "isa", Device::LegacyIo)?;
     fdt.property_string("compatible", "isa")?;
     fdt.property_u32("#address-cells", 2)?;
     fdt.property_u32("#size-cells", 1)?;
     // I/O port 0, its physical address, the size.
-    let ranges = [1, 0, 0, map::ISA_IO_BASE as u32, map::ISA_IO_SIZE as u32];
+    let (base, size) = Device::LegacyIo.registers();
+    let ranges = [1, 0, 0, base as u32, size as u32];
     fdt.property_array_u32("ranges", &ranges)?;
     fdt.end_node(node)
 }
 
 fn virtio(fdt: &mut FdtWriter, count: usize) -> Result<(), Error> {
     for index in 0..count {
-        let base = map::VIRTIO_BASE + index as u64 * map::VIRTIO_STRIDE;
-        let node = fdt.begin_node(&format!("virtio_mmio@{base:x}"))?;
+        let device = Device::Virtio(index);
+        let node = begin(fdt, "virtio_mmio", device)?;
         fdt.property_string("compatible", "virtio,mmio")?;
-        fdt.property_array_u64("reg", &[base, map::VIRTIO_SIZE])?;
+        registers(fdt, device)?;
         fdt.property_null("dma-coherent")?;
-        interrupt(fdt, map::VIRTIO_PIN + index as u32)?;
+        interrupt(fdt, device)?;
         fdt.end_node(node)?;
     }
     Ok(())

@@ -4,9 +4,10 @@
 //! compressed inside (Linux arch/loongarch/kernel/head.S: `_head`;
 //! drivers/firmware/efi/libstub/zboot-header.S).
 
+use super::ImageError;
 use super::compression::Kind;
 use super::image::{Image, Segment};
-use super::{ImageError, PHYSICAL};
+use crate::mmu::PA_MASK;
 
 /// "MZ" at the start.
 const DOS_MAGIC: &[u8] = b"MZ";
@@ -76,11 +77,11 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
     let length = size.max(bytes.len() as u64);
     let segment = Segment {
         // Early kernels have virtual addresses in these fields.
-        address: load & PHYSICAL,
+        address: load & PA_MASK,
         contents: 0..bytes.len(),
         length,
     };
-    let entry = entry & PHYSICAL;
+    let entry = entry & PA_MASK;
     if !(segment.address..segment.address.saturating_add(length)).contains(&entry) {
         return Err(ImageError::Damaged("EFI image header: entry address"));
     }

@@ -4,9 +4,11 @@
 //! them, and damaged files.
 
 use super::*;
+use crate::map::HIGH_RAM_BASE;
 use crate::mem::Ram;
-use crate::mem::ram::HIGH_BASE;
 use crate::platform::PlatformConfig;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::io::Write as _;
 use tempfile::NamedTempFile;
 use vm_memory::Bytes;
@@ -185,7 +187,7 @@ fn tables_are_what_linux_reads() {
     ])
     .unwrap();
     let (start, length) = (read_u64(ram, initrd_table), read_u64(ram, initrd_table + 8));
-    assert_eq!((start, length), (HIGH_BASE, 15));
+    assert_eq!((start, length), (HIGH_RAM_BASE, 15));
     let mut contents = [0; 15];
     ram.read_slice(&mut contents, GuestAddress(start)).unwrap();
     assert_eq!(&contents, b"initrd contents");
@@ -269,7 +271,7 @@ fn the_tree_describes_the_machine() {
         .flat_map(|node| node.reg().unwrap())
         .map(|range| (range.starting_address as u64, range.size.unwrap() as u64))
         .collect();
-    assert_eq!(ranges, [(0, 0x1000_0000), (HIGH_BASE, 0x3000_0000)]);
+    assert_eq!(ranges, [(0, 0x1000_0000), (HIGH_RAM_BASE, 0x3000_0000)]);
 
     let handle = |path: &str| {
         let node = tree.find_node(path).unwrap();
@@ -420,7 +422,7 @@ fn segments_must_not_overlap() {
 fn initrd_goes_behind_a_kernel_in_high_memory() {
     let mut kernel = elf();
     for at in [24, 80, 88] {
-        kernel[at..at + 8].copy_from_slice(&HIGH_BASE.to_le_bytes());
+        kernel[at..at + 8].copy_from_slice(&HIGH_RAM_BASE.to_le_bytes());
     }
     let (ram, platform) = machine(1, 1 << 30);
     let ram = &ram.map;
@@ -431,8 +433,8 @@ fn initrd_goes_behind_a_kernel_in_high_memory() {
         command_line: String::new(),
     };
     let loaded = load(ram, &platform, &config).unwrap();
-    assert_eq!(loaded.boot_pc, HIGH_BASE);
-    let at = GuestAddress(HIGH_BASE + 0x1_0000);
+    assert_eq!(loaded.boot_pc, HIGH_RAM_BASE);
+    let at = GuestAddress(HIGH_RAM_BASE + 0x1_0000);
     assert_eq!(ram.read_obj::<u8>(at).unwrap(), 7);
 }
 
@@ -454,7 +456,7 @@ fn damaged_files_never_panic() {
         zboot("zstd", &zstd(&pe())),
         gzip(&elf()),
     ];
-    let mut state = 1;
+    let mut generator = SplitMix64::seed_from_u64(1);
     for original in &originals {
         for length in 0..original.len() {
             try_image(original[..length].to_vec());
@@ -469,7 +471,7 @@ fn damaged_files_never_panic() {
         for _ in 0..2000 {
             let mut bytes = original.clone();
             for _ in 0..4 {
-                let random = crate::platform::virtio::splitmix64(&mut state);
+                let random = generator.next_u64();
                 let at = (random >> 8) as usize % bytes.len();
                 bytes[at] = random as u8;
             }

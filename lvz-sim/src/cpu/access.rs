@@ -17,7 +17,7 @@ impl Cpu {
     /// # Errors
     /// Any exception of translation or access.
     #[inline(always)]
-    pub fn load<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+    pub(crate) fn load<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         if va & (u64::from(T::SIZE) - 1) == 0
             && let Some(offset) = self.soft.find_read(va, self.soft_context())
         {
@@ -31,7 +31,7 @@ impl Cpu {
     /// # Errors
     /// Any exception of translation or access.
     #[inline(always)]
-    pub fn store<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
+    pub(crate) fn store<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
         if va & (u64::from(T::SIZE) - 1) == 0
             && let Some(offset) = self.soft.find_write(va, self.soft_context())
         {
@@ -47,17 +47,21 @@ impl Cpu {
     /// # Errors
     /// Any exception of translation or access; faults are those of a store.
     #[inline(always)]
-    pub fn modify<T: Value>(&mut self, bus: &mut Bus, va: u64, f: impl FnOnce(T) -> T) -> Step<T> {
+    pub(crate) fn modify<T: Value>(
+        &mut self,
+        bus: &mut Bus,
+        va: u64,
+        f: impl FnOnce(T) -> T,
+    ) -> Step<T> {
         self.require_aligned::<T>(va)?;
-        self.data_address(va, true)?;
+        self.data_address(va, Access::Store)?;
         let old = self.load::<T>(bus, va)?;
         self.store(bus, va, f(old))?;
         Ok(old)
     }
 
     /// Physical address of a load or store.
-    pub(super) fn data_address(&mut self, va: u64, store: bool) -> Step<u64> {
-        let access = if store { Access::Store } else { Access::Load };
+    pub(super) fn data_address(&mut self, va: u64, access: Access) -> Step<u64> {
         Ok(self.translate(va, access)?.pa)
     }
 

@@ -4,84 +4,61 @@
 //! what of them can be written and what a write does (Volume 1, chapter 7;
 //! `docs/lvz.md` chapter 3).
 
+use super::csr_numbers::{DMW3, SAVE7, SAVE8, SAVE15};
 use super::{Cpu, Reading};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
-use la_arch::csr::{Asid, Crmd, Ecfg, Estat, Pwch, Pwcl, StlbPs, Tcfg, TlbrEra, number as n};
-use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
+use crate::world::World;
+use la_arch::csr::{
+    Asid, Crmd, Dmw, Ecfg, Estat, MerrCtl, Misc, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg, TlbEhi,
+    TlbElo, TlbIdx, TlbrEhi, TlbrEra, TlbrPrmd, number as n,
+};
+use la_arch::lvz::{Gcfg, Gintc, Gstat, Gtlbc};
 
-/// What a CSR access in guest mode does (`docs/lvz.md` 3.3).
+/// The instructions by which software reaches a CSR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CsrClass {
-    /// Reads or writes the guest's register.
-    Direct,
-    /// Raises GSPR in root.
-    Sensitive,
+pub enum Via {
+    /// `csrrd`, `csrwr` and `csrxchg`: a register of the mode in force.
+    Csr,
+    /// `gcsrrd`, `gcsrwr` and `gcsrxchg`: root reaches a register of the guest,
+    /// and in it fields that the guest itself cannot write (`docs/lvz.md` G-1).
+    Gcsr,
 }
 
 /// Everything but bits 11:0, for page-aligned addresses.
 const PAGE_ALIGNED: u64 = !0xfff;
-/// TLBELO and TLBRELO: V D PLV MAT G, PPN at 47:12, NR NX RPLV.
-const ELO: u64 = 0xe000_ffff_ffff_f07f;
-/// VPPN, address bits 47:13.
-const VPPN: u64 = 0x0000_ffff_ffff_e000;
+/// Registers of 32 bits.
+const LOW_HALF: u64 = 0xffff_ffff;
+/// What software can write of its own ESTAT: the software interrupts.
+const SOFTWARE_IS: u64 = 0x3;
 /// Interrupt status that can be latched in a guest's ESTAT: all but the lines
 /// HWI0 to HWI7, which come from GINTC.
 const GUEST_LATCHED_IS: u64 = 0x7c03;
+/// What root can write of a guest's ESTAT.
+const GUEST_ESTAT: u64 = Estat(GUEST_LATCHED_IS)
+    .with_ecode(0x3f)
+    .with_esubcode(0x1ff)
+    .0;
+/// CPUID.CoreID.
+const CORE_ID: u64 = 0x1ff;
 
 impl Cpu {
-    /// The class of register `number` for guest accesses: the safe rule G-10,
-    /// everything that is not known to be a guest register is sensitive, unless
-    /// are read otherwise.
-    pub fn guest_csr_class(&self, number: u16) -> CsrClass {
-        let tlb = matches!(number, 0x10..=0x13 | 0x18..=0x1e | 0x88..=0x8f);
-        if tlb && self.root.gtlbc().toti() {
-            return CsrClass::Sensitive;
-        }
-        if matches!(number, 0x40..=0x44) && self.root.gcfg().toti() {
-            return CsrClass::Sensitive;
-        }
-        match number {
-            0x0..=0x8
-            | 0xc
-            | 0x10..=0x13
-            | 0x18..=0x23
-            | 0x30..=0x37
-            | 0x40..=0x44
-            | 0x60
-            | 0x88..=0x8f
-            | 0x180..=0x183 => CsrClass::Direct,
-            _ => self.doubtful_csr_class(number),
+    /// Whose register an instruction reaches.
+    fn reached(&self, via: Via) -> World {
+        match via {
+            Via::Csr => self.world(),
+            Via::Gcsr => World::Guest,
         }
     }
 
-    /// The class of a register that is not known to be a guest's own.
-    #[cold]
-    fn doubtful_csr_class(&self, number: u16) -> CsrClass {
-        let direct = match number {
-            // Known to exit (`docs/lvz.md` 3.3); counters are never lent.
-            0x15 | 0x16 | 0x50..=0x53 | 0x80 | 0x81 | 0x90..=0x95 | 0x98 => false,
-            0xc0..=0xff | 0x100..=0x109 | 0x200..=0x207 | 0x500..=0x502 => false,
-            0x38..=0x3f if self.reads(Reading::Save8) => true,
-            0x300..=0x3ff => self.reads(Reading::WatchCsr),
-            // TOHU decides where it is offered.
-            _ if self.root.gcfg().tohup() => !self.root.gcfg().tohu(),
-            _ => self.reads(Reading::UndefinedCsr),
-        };
-        match direct {
-            true => CsrClass::Direct,
-            false => CsrClass::Sensitive,
-        }
-    }
-
-    /// Reads register `number` of the root or guest file as software sees it;
-    /// registers that do not exist read zero.
-    pub fn csr_read(&self, bus: &Bus, guest: bool, number: u16) -> u64 {
-        let csr = if guest { &self.guest } else { &self.root };
+    /// Reads a register as software sees it; registers that do not exist read zero.
+    pub fn csr_read(&self, bus: &Bus, via: Via, number: u16) -> u64 {
+        let world = self.reached(via);
+        let csr = self.file(world);
         match number {
             // Only gcsrrd reads the guest's file in root mode.
-            n::ESTAT if guest && !self.vm && self.reads(Reading::GcsrEstat) => csr.estat().0,
-            n::ESTAT => csr.estat().with_is(self.estat_is(guest)).0,
+            n::ESTAT if via == Via::Gcsr && self.reads(Reading::GcsrEstat) => csr.estat().0,
+            n::ESTAT => csr.estat().with_is(self.estat_is(world)).0,
             n::PGD => {
                 let refill = csr.tlbrera().istlbr();
                 let bad = csr.raw(if refill { n::TLBRBADV } else { n::BADV });
@@ -91,125 +68,102 @@ impl Cpu {
                 let high = bad >> top & 1 != 0;
                 csr.raw(if high { n::PGDH } else { n::PGDL })
             }
-            n::TVAL => self.timer_value(guest),
+            n::TVAL => self.timer_value(world),
             n::TICLR => 0,
             // Above VALEN they repeat the top bit of VPPN (7.5.2, 7.5.17).
             n::TLBEHI | n::TLBREHI => ((csr.raw(number) << 16) as i64 >> 16) as u64,
             // 32-bit registers read sign-extended (7.2.2); the others of that
             // size have no bit 31.
             n::BADI | n::TLBIDX | n::PWCL | n::TID => csr.raw(number) as i32 as u64,
-            n::LLBCTL => self.llbctl(bus, guest),
-            n::GSTAT if !guest && self.model.has_lvz() => csr.gstat().with_vm(self.vm).0,
+            n::LLBCTL => self.llbctl(bus, world),
+            n::GSTAT if world == World::Root && self.model.has_lvz() => {
+                csr.gstat().with_vm(self.in_guest()).0
+            }
             _ => csr.raw(number),
         }
     }
 
-    /// Writes register `number` of the root or guest file. `by_root` is a
-    /// write with `gcsrwr`, which also reaches fields that the guest itself
-    /// cannot write (`docs/lvz.md` G-1).
-    pub fn csr_write(
-        &mut self,
-        bus: &mut Bus,
-        guest: bool,
-        number: u16,
-        value: u64,
-        by_root: bool,
-    ) {
-        let csr = if guest {
-            &mut self.guest
-        } else {
-            &mut self.root
-        };
-        let old = csr.raw(number);
+    /// Writes a register as software does, with all that follows from it.
+    pub fn csr_write(&mut self, bus: &mut Bus, via: Via, number: u16, value: u64) {
+        let world = self.reached(via);
+        let old = self.file(world).raw(number);
         match number {
             n::ESTAT => {
-                let mask = if by_root {
-                    GUEST_LATCHED_IS | 0x7fff_0000
-                } else {
-                    0x3
+                let mask = match via {
+                    Via::Csr => SOFTWARE_IS,
+                    Via::Gcsr => GUEST_ESTAT,
                 };
-                csr.put(Estat(old & !mask | value & mask));
+                self.put(world, Estat(old & !mask | value & mask));
             }
             n::TCFG => {
-                let cfg = Tcfg(value & Tcfg::FIELDS);
-                csr.put(cfg);
                 let tick = self.tick_of_load(bus);
-                self.timer_configured(guest, cfg, tick);
+                self.configure_timer(world, Tcfg(value & Tcfg::FIELDS), tick);
             }
-            n::TVAL if by_root => self.set_timer_value(bus, guest, value),
+            n::TVAL if via == Via::Gcsr => self.set_timer_value(bus, world, value),
             n::TICLR => {
                 if value & 1 != 0 {
-                    self.clear_timer(guest);
+                    self.clear_timer(world);
                 }
             }
-            n::LLBCTL => self.set_llbctl(bus, guest, value),
+            n::LLBCTL => self.set_llbctl(bus, world, value),
             n::STLBPS => {
                 let ps = StlbPs(value).ps();
                 if self.model.has_page_size(ps) {
-                    csr.put(StlbPs(0).with_ps(ps));
+                    self.put(world, StlbPs(0).with_ps(ps));
                 }
             }
-            n::GTLBC | n::GSTAT | n::GCFG if !guest => self.write_lvz(number, old, value),
+            n::GTLBC | n::GSTAT | n::GCFG if world == World::Root => {
+                self.write_lvz(number, old, value);
+            }
             _ => {
-                let mask = self.write_mask(guest, number, by_root);
-                let csr = if guest {
-                    &mut self.guest
-                } else {
-                    &mut self.root
-                };
-                csr.set_raw(number, old & !mask | value & mask);
+                let mask = self.write_mask(world, via, number);
+                self.put_csr(world, number, old & !mask | value & mask);
             }
         }
-        match number {
-            // Interrupts go off and on much more often than modes change.
-            n::CRMD if (old ^ value) & Crmd::FIELDS & !Crmd(0).with_ie(true).0 == 0 => {
-                self.attention = true;
-            }
-            n::DMW0..=0x183 | n::MISC | n::RVACFG => {
-                self.windows_changed(guest);
-                self.mode_changed();
-            }
-            n::CRMD | n::EUEN | n::ASID | n::GTLBC | n::GSTAT => self.mode_changed(),
-            n::ECFG | n::ESTAT | n::GINTC => self.attention = true,
-            _ => {}
-        }
+        self.settle();
     }
 
     /// Writable bits of registers without special rules.
-    fn write_mask(&self, guest: bool, number: u16, by_root: bool) -> u64 {
-        let lvz = self.model.has_lvz() && !guest;
+    fn write_mask(&self, world: World, via: Via, number: u16) -> u64 {
+        let lvz = self.model.has_lvz() && world == World::Root;
         match number {
             n::CRMD => Crmd::FIELDS,
-            n::PRMD => 0xf,
+            n::PRMD => Prmd::FIELDS,
             n::EUEN => self.model.euen_mask(),
-            // Bits 0, 4 and 8 are reserved.
-            n::MISC => 0x7_feee,
+            // Addresses and counters are never narrowed or forbidden at PLV0.
+            n::MISC => {
+                let all = Misc(Misc::FIELDS);
+                all.with_va32l(0xe).with_drdtl(0xe).with_rpcntl(0xe).0
+            }
             n::ECFG => Ecfg::FIELDS,
             n::ERA | n::BADV | n::TLBRBADV | n::TLBRSAVE | n::MERRERA | n::MERRSAVE => u64::MAX,
-            n::BADI if by_root => 0xffff_ffff,
-            n::CPUID if by_root => 0x1ff,
+            n::BADI if via == Via::Gcsr => LOW_HALF,
+            n::CPUID if via == Via::Gcsr => CORE_ID,
             n::EENTRY | n::PGDL | n::PGDH => PAGE_ALIGNED,
             // Physical addresses.
             n::TLBRENTRY | n::MERRENTRY => PAGE_ALIGNED & PA_MASK,
-            n::TLBIDX => 0xbf00_0fff,
-            n::TLBEHI => VPPN,
-            n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => ELO,
+            // 2112 entries need 12 bits.
+            n::TLBIDX => TlbIdx(TlbIdx::FIELDS).with_index(0xfff).0,
+            n::TLBEHI => TlbEhi::FIELDS,
+            n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => TlbElo::FIELDS,
             n::ASID => Asid(0).with_asid(0x3ff).0,
             n::PWCL => Pwcl::FIELDS,
             n::PWCH => Pwch::FIELDS & !Pwch(0).with_hptw_en(true).0,
-            n::RVACFG => 0xf,
-            0x30..=0x37 => u64::MAX,
-            0x38..=0x3f if self.reads(Reading::Save8) => u64::MAX,
-            n::TID => 0xffff_ffff,
+            n::RVACFG => RvaCfg::FIELDS,
+            n::SAVE0..=SAVE7 => u64::MAX,
+            SAVE8..=SAVE15 if self.reads(Reading::Save8) => u64::MAX,
+            n::TID => LOW_HALF,
             n::CNTC | n::DERA | n::DSAVE => u64::MAX,
             n::TLBRERA => TlbrEra::FIELDS,
-            n::TLBREHI => VPPN | 0x3f,
-            n::TLBRPRMD => 0x17 | u64::from(lvz) << 3,
-            n::MERRCTL => 0x1dd | u64::from(lvz) << 5,
+            n::TLBREHI => TlbrEhi::FIELDS,
+            n::TLBRPRMD => TlbrPrmd(TlbrPrmd::FIELDS).with_pgm(lvz).0,
+            n::MERRCTL => {
+                let all = MerrCtl(MerrCtl::FIELDS);
+                all.with_repairable(false).with_pgm(lvz).0
+            }
             n::CTAG | n::IMPCTL1 | n::IMPCTL2 => u64::MAX,
-            n::DMW0..=0x183 => 0xf000_0000_0000_003f,
-            n::TRGP => 0,
-            n::GINTC if lvz => 0xff_ffff,
+            n::DMW0..=DMW3 => Dmw::FIELDS,
+            n::GINTC if lvz => Gintc::FIELDS,
             n::GCNTC if lvz => u64::MAX,
             _ => 0,
         }
@@ -234,13 +188,13 @@ impl Cpu {
                 } else {
                     new |= Gtlbc(0).with_tgid(Gtlbc(old).tgid()).0;
                 }
-                self.root.put(Gtlbc(new));
+                self.put(World::Root, Gtlbc(new));
             }
             n::GSTAT => {
                 let value = Gstat(value);
                 let gid = value.gid() & self.gid_mask();
-                self.root
-                    .put(Gstat(old).with_pgm(value.pgm()).with_gid(gid));
+                let new = Gstat(old).with_pgm(value.pgm()).with_gid(gid);
+                self.put(World::Root, new);
             }
             _ => {
                 let (old, value) = (Gcfg(old), Gcfg(value));
@@ -260,7 +214,7 @@ impl Cpu {
                 if old.gpmp() {
                     new = new.with_gpmnum(value.gpmnum());
                 }
-                self.root.put(new);
+                self.put(World::Root, new);
             }
         }
     }
@@ -272,22 +226,19 @@ impl Cpu {
         if !self.model.has_lvz() {
             return;
         }
-        for number in 0..=n::DMW0 + 3 {
-            let ones = self.write_mask(true, number, true);
-            let kept = self.guest.raw(number) & !ones;
-            self.guest.set_raw(number, kept | ones);
+        for number in 0..=DMW3 {
+            let ones = self.write_mask(World::Guest, Via::Gcsr, number);
+            let value = self.guest().raw(number) | ones;
+            self.put_csr(World::Guest, number, value);
         }
-        self.guest.put(Estat(GUEST_LATCHED_IS | 0x7fff_0000));
-        let tcfg = Tcfg(Tcfg::FIELDS);
-        self.guest.put(tcfg);
-        self.timer_configured(true, tcfg, 0);
+        self.put(World::Guest, Estat(GUEST_ESTAT));
+        self.configure_timer(World::Guest, Tcfg(Tcfg::FIELDS), 0);
         for number in [n::GINTC, n::GCNTC] {
-            let ones = self.write_mask(false, number, true);
-            self.root.set_raw(number, ones);
+            let ones = self.write_mask(World::Root, Via::Csr, number);
+            self.put_csr(World::Root, number, ones);
         }
-        let gstat = self.root.gstat().with_gid(self.gid_mask());
-        self.root.put(gstat);
-        self.windows_changed(true);
+        let gstat = self.root().gstat().with_gid(self.gid_mask());
+        self.put(World::Root, gstat);
     }
 
     fn gid_mask(&self) -> u64 {

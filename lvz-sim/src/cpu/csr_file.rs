@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Storage of one CSR file: root's or the guest's.
+//! Storage of the CSR files of root and guest. [`Cpu::put_csr`] is the only way to
+//! change a register: it notes what is derived from it, and [`Cpu::settle`]
+//! derives that anew before the next block.
 
-use super::Model;
+use super::csr_numbers::DMW3;
+use super::{Cpu, Model};
+use crate::world::World;
+use bitflags::bitflags;
 use la_arch::csr::{
     Asid, Crmd, Ecfg, Estat, Euen, MerrCtl, Misc, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg, TlbrEra,
     TlbrPrmd, number,
@@ -24,7 +29,7 @@ macro_rules! typed {
         $(
             $(#[$meta])*
             #[inline(always)]
-            pub fn $get(&self) -> $t {
+            pub(crate) fn $get(&self) -> $t {
                 <$t>::from(self.raw(<$t>::NUMBER))
             }
         )*
@@ -33,76 +38,44 @@ macro_rules! typed {
 
 impl CsrFile {
     /// The values after reset: CRMD in direct mode, constants, all else zero.
-    pub fn after_reset(model: &Model, id: usize) -> Self {
-        let mut file = CsrFile {
-            regs: vec![0; COUNT],
-        };
-        file.put(Crmd::default().with_da(true));
-        file.put(Asid::default().with_asidbits(10));
-        file.put(StlbPs::default().with_ps(14));
-        file.set_raw(number::CPUID, id as u64);
-        file.set_raw(number::PRCFG1, model.prcfg1());
-        file.set_raw(number::PRCFG2, model.prcfg2());
-        file.set_raw(number::PRCFG3, model.prcfg3());
-        file
-    }
-
-    /// Puts LVZ's capability fields in place; for the root file.
-    pub(super) fn reset_lvz(&mut self, model: &Model) {
-        self.set_raw(number::GCFG, model.gcfg_capabilities());
-        self.put(Gstat::default().with_gidbit(model.gidbits()));
+    fn after_reset(model: &Model, id: usize) -> Self {
+        let mut regs = vec![0; COUNT];
+        for (number, value) in [
+            (number::CRMD, Crmd::default().with_da(true).0),
+            (number::ASID, Asid::default().with_asidbits(10).0),
+            (number::STLBPS, StlbPs::default().with_ps(14).0),
+            (number::CPUID, id as u64),
+            (number::PRCFG1, model.prcfg1()),
+            (number::PRCFG2, model.prcfg2()),
+            (number::PRCFG3, model.prcfg3()),
+        ] {
+            regs[usize::from(number)] = value;
+        }
+        CsrFile { regs }
     }
 
     /// The stored value of register `n`, zero where there is none.
     #[inline(always)]
-    pub fn raw(&self, n: u16) -> u64 {
+    pub(crate) fn raw(&self, n: u16) -> u64 {
         self.regs.get(n as usize).copied().unwrap_or(0)
     }
 
-    /// Stores a value without any rule.
-    #[inline(always)]
-    pub fn set_raw(&mut self, n: u16, value: u64) {
-        if let Some(r) = self.regs.get_mut(n as usize) {
-            *r = value;
-        }
-    }
-
-    /// Stores a typed register.
-    #[inline(always)]
-    pub fn put<T: Register>(&mut self, value: T) {
-        self.set_raw(T::NUMBER, value.into());
-    }
-
     typed! {
-        /// CRMD.
         crmd: Crmd;
-        /// PRMD.
         prmd: Prmd;
-        /// EUEN.
         euen: Euen;
-        /// MISC.
         misc: Misc;
-        /// ECFG.
         ecfg: Ecfg;
         /// ESTAT as latched, without interrupt lines.
         estat: Estat;
-        /// ASID.
         asid: Asid;
-        /// PWCL.
         pwcl: Pwcl;
-        /// PWCH.
         pwch: Pwch;
-        /// STLBPS.
         stlbps: StlbPs;
-        /// RVACFG.
         rvacfg: RvaCfg;
-        /// TCFG.
         tcfg: Tcfg;
-        /// TLBRERA.
         tlbrera: TlbrEra;
-        /// TLBRPRMD.
         tlbrprmd: TlbrPrmd;
-        /// MERRCTL.
         merrctl: MerrCtl;
         /// GTLBC; meaningful in the root file.
         gtlbc: Gtlbc;
@@ -115,8 +88,9 @@ impl CsrFile {
     }
 }
 
-/// A typed register that knows its number.
-pub trait Register: Into<u64> {
+/// A typed register that can be stored by itself. TCFG is none: its timer is
+/// loaded with it (`configure_timer`).
+pub(crate) trait Register: Into<u64> {
     /// The CSR number.
     const NUMBER: u16;
 }
@@ -124,4 +98,171 @@ pub trait Register: Into<u64> {
 macro_rules! registers {
     ($($t:ty)*) => { $(impl Register for $t { const NUMBER: u16 = <$t>::NUMBER; })* };
 }
-registers!(Asid Crmd Ecfg Estat Euen Misc MerrCtl Prmd Pwch Pwcl StlbPs Tcfg TlbrEra TlbrPrmd Gcfg Gintc Gstat Gtlbc);
+registers!(Asid Crmd Ecfg Estat Euen Misc MerrCtl Prmd Pwch Pwcl StlbPs TlbrEra TlbrPrmd Gcfg Gintc Gstat Gtlbc);
+
+bitflags! {
+    /// What is derived from CSRs and out of date.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) struct Stale: u8 {
+        /// Privilege level, width of addresses, gates, context.
+        const MODE = 1 << 0;
+        /// The number of root's windows, which is part of the context.
+        const ROOT_WINDOWS = 1 << 1;
+        /// The same of the guest's.
+        const GUEST_WINDOWS = 1 << 2;
+        /// Every translation that is cached: TLB look-ups give other results.
+        const LOOKUPS = 1 << 3;
+    }
+}
+
+impl Stale {
+    pub(super) const fn windows(world: World) -> Self {
+        match world {
+            World::Root => Stale::ROOT_WINDOWS,
+            World::Guest => Stale::GUEST_WINDOWS,
+        }
+    }
+}
+
+/// The fields of CRMD on which the mode depends. IE, which is off and on much
+/// more often, is looked at where interrupts are.
+const MODE_FIELDS: u64 = Crmd(0).with_plv(3).with_da(true).with_pg(true).0;
+
+/// What a change of the bits `changed` of register `number` makes out of date,
+/// if the register is one after whose writes the engine must look up.
+#[inline(always)]
+const fn derived(world: World, number: u16, changed: u64) -> Option<Stale> {
+    let stale = match number {
+        number::ECFG | number::ESTAT | number::GINTC => return Some(Stale::empty()),
+        number::CRMD if changed & MODE_FIELDS == 0 => return Some(Stale::empty()),
+        number::CRMD
+        | number::EUEN
+        | number::ASID
+        | number::GTLBC
+        | number::GSTAT
+        | number::GCFG => Stale::MODE,
+        // The dirty check of stage 2 is root's (DWPL), but the context of a
+        // guest has only the guest's windows.
+        number::MISC if matches!(world, World::Root) => Stale::ROOT_WINDOWS.union(Stale::LOOKUPS),
+        number::MISC | number::RVACFG | number::DMW0..=DMW3 => Stale::windows(world),
+        number::STLBPS => Stale::LOOKUPS,
+        _ => return None,
+    };
+    if changed == 0 {
+        return Some(Stale::empty());
+    }
+    Some(stale)
+}
+
+/// The CSR files of root and guest, and which of them is in force.
+#[derive(Debug)]
+pub(super) struct Csrs {
+    files: [CsrFile; 2],
+    world: World,
+    stale: Stale,
+}
+
+impl Csrs {
+    /// After reset, in root mode.
+    pub(super) fn after_reset(model: &Model, id: usize) -> Self {
+        let mut files = [
+            CsrFile::after_reset(model, id),
+            CsrFile::after_reset(model, id),
+        ];
+        let gstat = Gstat::default().with_gidbit(model.gidbits());
+        files[World::Root.index()].regs[usize::from(number::GCFG)] = model.gcfg_capabilities();
+        files[World::Root.index()].regs[usize::from(number::GSTAT)] = gstat.0;
+        Csrs {
+            files,
+            world: World::Root,
+            stale: Stale::all(),
+        }
+    }
+}
+
+impl Cpu {
+    /// Root or guest mode.
+    #[inline(always)]
+    pub(crate) fn world(&self) -> World {
+        self.csrs.world
+    }
+
+    /// Whether the CPU is in guest mode (GSTAT.VM).
+    #[inline(always)]
+    pub(crate) fn in_guest(&self) -> bool {
+        self.csrs.world == World::Guest
+    }
+
+    /// The CSR file of `world`.
+    #[inline(always)]
+    pub(crate) fn file(&self, world: World) -> &CsrFile {
+        &self.csrs.files[world.index()]
+    }
+
+    /// Root's CSR file.
+    #[inline(always)]
+    pub(crate) fn root(&self) -> &CsrFile {
+        self.file(World::Root)
+    }
+
+    /// The guest's CSR file (GCSRs).
+    #[inline(always)]
+    pub(crate) fn guest(&self) -> &CsrFile {
+        self.file(World::Guest)
+    }
+
+    /// The CSR file in force: the guest's in guest mode, else root's.
+    #[inline(always)]
+    pub(crate) fn csr(&self) -> &CsrFile {
+        self.file(self.csrs.world)
+    }
+
+    /// Stores a register of `world` as it is, and has everything derived from it
+    /// renewed.
+    #[inline(always)]
+    pub(crate) fn put_csr(&mut self, world: World, number: u16, value: u64) {
+        let regs = &mut self.csrs.files[world.index()].regs;
+        let Some(register) = regs.get_mut(usize::from(number)) else {
+            return;
+        };
+        let changed = std::mem::replace(register, value) ^ value;
+        if let Some(stale) = derived(world, number, changed) {
+            self.csrs.stale |= stale;
+            self.attention = true;
+        }
+    }
+
+    /// The same for a typed register.
+    #[inline(always)]
+    pub(crate) fn put<T: Register>(&mut self, world: World, value: T) {
+        self.put_csr(world, T::NUMBER, value.into());
+    }
+
+    /// Switches between root and guest mode.
+    pub(super) fn switch_to(&mut self, world: World) {
+        self.csrs.world = world;
+        self.csrs.stale |= Stale::MODE;
+        self.attention = true;
+    }
+
+    /// Takes over the files and the mode of a snapshot.
+    pub(crate) fn restore_csrs(&mut self, files: [CsrFile; 2], world: World) {
+        self.csrs = Csrs {
+            files,
+            world,
+            stale: Stale::all(),
+        };
+        self.attention = true;
+    }
+
+    /// Whether nothing that is derived from CSRs is out of date.
+    #[inline(always)]
+    pub(crate) fn settled(&self) -> bool {
+        self.csrs.stale.is_empty()
+    }
+
+    /// What is out of date; the caller renews it.
+    pub(super) fn take_stale(&mut self) -> Stale {
+        std::mem::replace(&mut self.csrs.stale, Stale::empty())
+    }
+}

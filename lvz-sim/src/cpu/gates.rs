@@ -29,9 +29,9 @@ pub(super) struct Gates {
 
 impl Gates {
     pub(super) fn of(cpu: &Cpu) -> Self {
-        let root = cpu.root.euen();
+        let root = cpu.root().euen();
         let own = cpu.csr().euen();
-        let gate = |own: bool, root: bool| match (own, root || !cpu.vm) {
+        let gate = |own: bool, root: bool| match (own, root || !cpu.in_guest()) {
             (false, _) => Gate::Disabled,
             (true, false) => Gate::DisabledByRoot,
             (true, true) => Gate::Open,
@@ -40,7 +40,7 @@ impl Gates {
             fp: gate(own.fpe(), root.fpe()),
             lsx: gate(own.sxe(), root.sxe()),
             // GCFG.TOPI has a guest's privileged instructions exit.
-            privileged: gate(cpu.plv == 0, !cpu.root.gcfg().topi()),
+            privileged: gate(cpu.plv == 0, !cpu.root().gcfg().topi()),
         }
     }
 }
@@ -49,7 +49,7 @@ impl Cpu {
     /// Checks that floating point is enabled (EUEN.FPE of the mode in force,
     /// and of root in guest mode), else raises FPD.
     #[inline(always)]
-    pub fn require_fp(&mut self) -> Step {
+    pub(crate) fn require_fp(&mut self) -> Step {
         if self.gates.fp == Gate::Open {
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl Cpu {
 
     /// The same for LSX (EUEN.SXE, SXD).
     #[inline(always)]
-    pub fn require_lsx(&mut self) -> Step {
+    pub(crate) fn require_lsx(&mut self) -> Step {
         if self.gates.lsx == Gate::Open {
             return Ok(());
         }
@@ -68,7 +68,7 @@ impl Cpu {
     /// Checks that the CPU is at PLV0, else raises IPE; where root wants to see
     /// a guest's privileged instructions (GCFG.TOPI), raises GSPR.
     #[inline(always)]
-    pub fn require_plv0(&mut self) -> Step {
+    pub(crate) fn require_plv0(&mut self) -> Step {
         match self.gates.privileged {
             Gate::Open => Ok(()),
             Gate::Disabled => Err(self.raise(Exception::IPE)),

@@ -6,6 +6,7 @@ use super::{Cpu, Reading, Step, Stop, Trap};
 use crate::calls::Call;
 use crate::mem::Bus;
 use crate::stats::ExitCause;
+use crate::world::World;
 use la_arch::Exception;
 use la_arch::csr::number;
 
@@ -13,10 +14,10 @@ impl Cpu {
     /// The part of `ertn` that switches to guest mode. PGM stays as it is,
     /// unless Q-3 is read otherwise.
     pub(super) fn enter_guest(&mut self) {
-        self.vm = true;
+        self.switch_to(World::Guest);
         if self.reads(Reading::EntryPgm) {
-            let gstat = self.root.gstat().with_pgm(false);
-            self.root.put(gstat);
+            let gstat = self.root().gstat().with_pgm(false);
+            self.put(World::Root, gstat);
         }
         let at = self.ended();
         self.stats.enter_guest(at);
@@ -26,13 +27,13 @@ impl Cpu {
     /// The part of exception delivery that switches to root. PGM is set for
     /// refills too, unless Q-2 is read otherwise.
     pub(super) fn leave_guest(&mut self, bus: &mut Bus, pc: u64, trap: &Trap, insn: Option<u32>) {
-        self.vm = false;
+        self.switch_to(World::Root);
         if !(trap.refill && self.reads(Reading::RefillPgm)) {
-            let gstat = self.root.gstat().with_pgm(true);
-            self.root.put(gstat);
+            let gstat = self.root().gstat().with_pgm(true);
+            self.put(World::Root, gstat);
         }
         if self.reads(Reading::ExitLl) {
-            bus.take_reservation(self.id, true);
+            bus.take_reservation(self.id, World::Guest);
         }
         let at = self.ended();
         self.stats.leave_guest(at, ExitCause::of(trap, insn), pc);
@@ -41,7 +42,7 @@ impl Cpu {
     /// For instructions that are sensitive in guest mode: raises GSPR there.
     #[inline]
     pub(crate) fn require_root(&mut self) -> Step {
-        if self.vm {
+        if self.in_guest() {
             return Err(self.raise_to_root(Exception::GSPR));
         }
         Ok(())
@@ -50,8 +51,8 @@ impl Cpu {
     /// GID with which root's TLB instructions act: GTLBC.TGID if USETGID,
     /// else GSTAT.GID while PGM is set, else 0 (`docs/lvz.md` 2.1).
     pub(crate) fn root_tlb_gid(&self) -> u8 {
-        let gtlbc = self.root.gtlbc();
-        let gstat = self.root.gstat();
+        let gtlbc = self.root().gtlbc();
+        let gstat = self.root().gstat();
         if gtlbc.usetgid() {
             gtlbc.tgid() as u8
         } else if gstat.pgm() {
@@ -65,7 +66,7 @@ impl Cpu {
     /// root. The other readings are an exit from all levels, and IPE from
     /// root's user levels.
     pub(crate) fn hypervisor_call(&mut self) -> Stop {
-        match (self.vm, self.plv) {
+        match (self.in_guest(), self.plv) {
             (true, 0) => self.raise_to_root(Exception::HVC),
             (true, _) if self.reads(Reading::HvclUser) => self.raise_to_root(Exception::HVC),
             (true, _) => self.raise(Exception::IPE),
@@ -83,7 +84,7 @@ impl Cpu {
     /// Called before the exception is delivered.
     #[cold]
     pub(super) fn note_call(&mut self) {
-        if self.vm || self.plv == 0 {
+        if self.in_guest() || self.plv == 0 {
             return;
         }
         let (cpu, time_ns, instructions) = (self.id, self.now(), self.ended());
@@ -102,18 +103,20 @@ impl Cpu {
     /// Tells the accounting of an exception that root takes in root mode.
     pub(super) fn stats_exception(&mut self, interrupt: bool) {
         if self.stats.is_open() {
-            let era = self.root.raw(number::ERA);
-            let from = self.root.prmd().pplv() as u8;
+            let era = self.root().raw(number::ERA);
+            let from = self.root().prmd().pplv() as u8;
             self.stats
                 .exception(self.ended(), from, interrupt.then_some(era));
         }
     }
 
-    /// Tells the accounting of a return from an exception.
+    /// Tells the accounting of a return from an exception, whose target's level
+    /// CRMD has.
     pub(super) fn stats_returned(&mut self) {
-        if !self.vm && self.stats.is_open() {
+        if !self.in_guest() && self.stats.is_open() {
             let at = self.ended();
-            self.stats.returned(at, self.pc, self.plv);
+            let plv = self.root().crmd().plv() as u8;
+            self.stats.returned(at, self.pc, plv);
         }
     }
 }

@@ -5,30 +5,34 @@
 use super::{Cpu, Reading, Trap};
 use crate::mem::Bus;
 use crate::platform::CpuLines;
-use la_arch::Exception;
-use la_arch::exception::interrupt::{HWI0, IPI, TI};
+use crate::world::World;
+use la_arch::{Exception, Interrupt};
 
 /// ESTAT.IS bits that show lines and are not latched.
-const LINE_BITS: u64 = 0xff << HWI0 | 1 << IPI;
+const LINE_BITS: u64 = Interrupt::LINES | Interrupt::IPI.mask();
+/// Bit of the first hardware line.
+const HWI0: u32 = Interrupt::HWI0.bit();
 
 impl Cpu {
     /// ESTAT.IS of root or guest, lines included. Guest bits 9:2 come from
     /// GINTC alone (`docs/lvz.md` N-2); bits 10 to 14 are latched there.
-    pub(crate) fn estat_is(&self, guest: bool) -> u64 {
+    pub(crate) fn estat_is(&self, world: World) -> u64 {
         let hwi = u64::from(self.lines.hwi);
-        if guest {
-            let gintc = self.root.gintc();
+        if world == World::Guest {
+            let gintc = self.root().gintc();
             let injected = gintc.hwis() | hwi & gintc.hwip();
-            self.guest.estat().is() & !(0xff << HWI0) | injected << HWI0
+            self.guest().estat().is() & !Interrupt::LINES | injected << HWI0
         } else {
             let hwi = hwi & !self.hidden_lines();
-            self.root.estat().is() & !LINE_BITS | hwi << HWI0 | u64::from(self.lines.ipi) << IPI
+            self.root().estat().is() & !LINE_BITS
+                | hwi << HWI0
+                | u64::from(self.lines.ipi) << Interrupt::IPI.bit()
         }
     }
 
     /// HWI lines that root does not see, because the guest has them.
     fn hidden_lines(&self) -> u64 {
-        let gintc = self.root.gintc();
+        let gintc = self.root().gintc();
         let passed = match self.reads(Reading::PipRoot) {
             true => gintc.hwip(),
             false => 0,
@@ -43,30 +47,30 @@ impl Cpu {
     pub(crate) fn set_lines(&mut self, lines: CpuLines) {
         if self.reads(Reading::HwicLine) {
             let fallen = u64::from(self.lines.hwi & !lines.hwi);
-            let gintc = self.root.gintc();
+            let gintc = self.root().gintc();
             let left = gintc.hwis() & !(fallen & gintc.hwic());
-            self.root.put(gintc.with_hwis(left));
+            self.put(World::Root, gintc.with_hwis(left));
         }
         self.lines = lines;
     }
 
-    fn deliverable(&self, guest: bool) -> bool {
-        let csr = if guest { &self.guest } else { &self.root };
-        csr.crmd().ie() && self.estat_is(guest) & csr.ecfg().lie() != 0
+    fn deliverable(&self, world: World) -> bool {
+        let csr = self.file(world);
+        csr.crmd().ie() && self.estat_is(world) & csr.ecfg().lie() != 0
     }
 
     /// Whether `idle` ends: any enabled source is pending, CRMD.IE or not.
     /// (Manual 4.2.7 speaks of an interrupt that is taken; hardware and QEMU
     /// wake without IE too, and Linux idles with interrupts on.)
     pub(crate) fn wakes(&self) -> bool {
-        self.estat_is(self.vm) & self.csr().ecfg().lie() != 0
+        self.estat_is(self.world()) & self.csr().ecfg().lie() != 0
     }
 
     /// Delivers the interrupt that is due, if one is; root before guest
     /// (`docs/lvz.md` N-5, W-13).
     pub(crate) fn take_interrupt(&mut self, bus: &mut Bus) {
-        let to_root = self.deliverable(false);
-        let to_guest = self.vm && self.deliverable(true);
+        let to_root = self.deliverable(World::Root);
+        let to_guest = self.in_guest() && self.deliverable(World::Guest);
         if !to_root && !to_guest {
             return;
         }
@@ -79,25 +83,14 @@ impl Cpu {
     }
 
     /// Latches the timer interrupt of root or guest.
-    pub(super) fn latch_timer(&mut self, guest: bool) {
-        let csr = if guest {
-            &mut self.guest
-        } else {
-            &mut self.root
-        };
-        let estat = csr.estat();
-        csr.put(estat.with_is(estat.is() | 1 << TI));
-        self.attention = true;
+    pub(super) fn latch_timer(&mut self, world: World) {
+        let estat = self.file(world).estat();
+        self.put(world, estat.with_is(estat.is() | Interrupt::TI.mask()));
     }
 
     /// TICLR: clears the latched timer interrupt.
-    pub(super) fn clear_timer(&mut self, guest: bool) {
-        let csr = if guest {
-            &mut self.guest
-        } else {
-            &mut self.root
-        };
-        let estat = csr.estat();
-        csr.put(estat.with_is(estat.is() & !(1 << TI)));
+    pub(super) fn clear_timer(&mut self, world: World) {
+        let estat = self.file(world).estat();
+        self.put(world, estat.with_is(estat.is() & !Interrupt::TI.mask()));
     }
 }

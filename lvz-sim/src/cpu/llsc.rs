@@ -8,26 +8,33 @@
 
 use super::{Cpu, Step};
 use crate::mem::{Bus, Value};
+use crate::mmu::Access;
+use crate::world::World;
 use la_arch::Exception;
 use la_arch::csr::Llbctl;
 
 impl Cpu {
     /// `ll.*`: loads and sets the LL bit with the address.
-    pub fn load_linked<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+    pub(crate) fn load_linked<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         self.require_aligned::<T>(va)?;
         let value = self.load::<T>(bus, va)?;
-        let line = self.data_address(va, false)? >> 6;
-        bus.reserve(self.id, self.vm, line);
+        let line = self.data_address(va, Access::Load)? >> 6;
+        bus.reserve(self.id, self.world(), line);
         Ok(value)
     }
 
     /// `sc.*`: stores if the reservation still holds; returns whether it did.
-    pub fn store_conditional<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step<bool> {
+    pub(crate) fn store_conditional<T: Value>(
+        &mut self,
+        bus: &mut Bus,
+        va: u64,
+        value: T,
+    ) -> Step<bool> {
         self.require_aligned::<T>(va)?;
         // Permission is checked even if the store will not be done: a page
         // fault must not depend on the reservation.
-        let line = self.data_address(va, true)? >> 6;
-        let holds = bus.take_reservation(self.id, self.vm) == Some(line);
+        let line = self.data_address(va, Access::Store)? >> 6;
+        let holds = bus.take_reservation(self.id, self.world()) == Some(line);
         if holds {
             self.store(bus, va, value)?;
         }
@@ -35,37 +42,31 @@ impl Cpu {
     }
 
     /// LLBCTL as read: ROLLB shows the LL bit, WCLLB reads zero.
-    pub(super) fn llbctl(&self, bus: &Bus, guest: bool) -> u64 {
-        let csr = if guest { &self.guest } else { &self.root };
-        let stored = Llbctl(csr.raw(Llbctl::NUMBER)).klo();
+    pub(super) fn llbctl(&self, bus: &Bus, world: World) -> u64 {
+        let stored = Llbctl(self.file(world).raw(Llbctl::NUMBER)).klo();
         Llbctl(0)
             .with_klo(stored)
-            .with_rollb(bus.has_reservation(self.id, guest))
+            .with_rollb(bus.has_reservation(self.id, world))
             .0
     }
 
     /// A write to LLBCTL.
-    pub(super) fn set_llbctl(&mut self, bus: &mut Bus, guest: bool, value: u64) {
+    pub(super) fn set_llbctl(&mut self, bus: &mut Bus, world: World, value: u64) {
         let value = Llbctl(value);
         if value.wcllb() {
-            bus.take_reservation(self.id, guest);
+            bus.take_reservation(self.id, world);
         }
-        let csr = if guest {
-            &mut self.guest
-        } else {
-            &mut self.root
-        };
-        csr.set_raw(Llbctl::NUMBER, Llbctl(0).with_klo(value.klo()).0);
+        let kept = Llbctl(0).with_klo(value.klo());
+        self.put_csr(world, Llbctl::NUMBER, kept.0);
     }
 
     /// `ertn` clears the LL bit of the mode it executes in unless KLO is set,
     /// which it clears; a return from TLB refill leaves both alone.
     pub(super) fn end_linked_by_return(&mut self, bus: &mut Bus) {
-        let csr = self.csr_mut();
-        let keep = Llbctl(csr.raw(Llbctl::NUMBER)).klo();
-        csr.set_raw(Llbctl::NUMBER, 0);
+        let keep = Llbctl(self.csr().raw(Llbctl::NUMBER)).klo();
+        self.put_csr(self.world(), Llbctl::NUMBER, 0);
         if !keep {
-            bus.take_reservation(self.id, self.vm);
+            bus.take_reservation(self.id, self.world());
         }
     }
 

@@ -175,7 +175,7 @@ impl Model {
         self.ual
     }
 
-    /// Number of GID bits.
+    /// GSTAT.GIDBIT, 2 to 8.
     pub fn gidbits(&self) -> u64 {
         if self.lvz { u64::from(self.gidbits) } else { 0 }
     }
@@ -197,7 +197,7 @@ impl Model {
             .0
     }
 
-    /// EUEN bits that exist.
+    /// The bits of EUEN that can be set.
     pub fn euen_mask(&self) -> u64 {
         1 | u64::from(self.lsx) << 1
     }

@@ -10,7 +10,7 @@ use la_arch::insn::Encoding;
 /// A decoded instruction, as the engine's blocks hold it.
 #[derive(Clone, Copy)]
 pub struct Op {
-    /// Executes it.
+    /// The handler of its entry in the tables.
     pub run: Handler,
     /// The instruction word, for BADI and for uncommon fields.
     pub insn: u32,
@@ -26,7 +26,7 @@ pub struct Op {
     pub rk: u8,
     /// Bits 19:15.
     pub ra: u8,
-    /// Second immediate.
+    /// Second immediate, of those few formats that have two.
     pub imm2: i16,
 }
 
@@ -40,7 +40,7 @@ pub enum Stop {
     Trap,
 }
 
-/// What a handler returns.
+/// What a handler returns: `Ok` goes on with the next instruction.
 pub type Step<T = ()> = Result<T, Stop>;
 
 /// Executes one instruction.
@@ -56,15 +56,15 @@ pub enum Group {
     Bound,
     /// Atomics.
     Atomic,
-    /// CRC.
+    /// `crc.*` and `crcc.*`.
     Crc,
     /// Scalar floating point.
     Fp,
     /// 128-bit vectors.
     Lsx,
-    /// Privileged.
+    /// Privileged, and `cpucfg`, which a guest may not execute.
     Privileged,
-    /// Virtualization.
+    /// Virtualization: `hvcl` and what root does with a guest's CSRs and TLB.
     Lvz,
 }
 
@@ -83,10 +83,10 @@ pub enum Ends {
 pub struct Insn {
     /// Name, bits and operands.
     pub encoding: &'static Encoding,
-    /// Its group.
+    /// The feature that it belongs to.
     pub group: Group,
-    /// Executes it.
+    /// Called for each execution, with the decoded operands.
     pub run: Handler,
-    /// Whether it ends a block.
+    /// Whether the block ends behind it.
     pub ends: Ends,
 }

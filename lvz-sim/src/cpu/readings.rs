@@ -15,9 +15,9 @@ pub enum ReadingError {
     /// Not a value of the switch.
     #[error("'{value}' is no value of LVZ switch {name}: it is {safe} or {other}")]
     Value {
-        /// The switch.
+        /// The switch that was named.
         name: &'static str,
-        /// What was given.
+        /// Neither of the two.
         value: String,
         /// The default.
         safe: &'static str,
@@ -28,10 +28,10 @@ pub enum ReadingError {
 
 /// A switch between two readings.
 #[derive(Debug)]
-pub struct Switch {
+pub(super) struct Switch {
     /// The question that it answers.
     pub reading: Reading,
-    /// Its name.
+    /// What stands before the `=` in `--lvz`.
     pub name: &'static str,
     /// Value of the safe choice, which is the default.
     pub safe: &'static str,
@@ -53,7 +53,7 @@ macro_rules! switches {
         }
 
         /// Every switch, in the order of the questions.
-        pub const SWITCHES: &[Switch] = &[
+        pub(super) const SWITCHES: &[Switch] = &[
             $(Switch {
                 reading: Reading::$variant,
                 name: $name,

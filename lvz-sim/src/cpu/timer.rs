@@ -5,6 +5,7 @@
 
 use super::{Cpu, Op, Reading, Step};
 use crate::mem::Bus;
+use crate::world::World;
 use la_arch::Exception;
 use la_arch::csr::{Tcfg, number};
 
@@ -56,7 +57,7 @@ impl Timer {
 impl Cpu {
     /// The tick that the timers are at: the CPU's own, or a later one that it has
     /// read. A timer that expired only when the CPU's own time gets there would be
-    /// late for who looks at the counter.
+    /// late for software that looks at the counter.
     fn tick(&self) -> u64 {
         self.now().max(self.counter_seen) / NS_PER_TICK
     }
@@ -83,12 +84,13 @@ impl Cpu {
         self.tick()
     }
 
-    /// A write to TCFG, which has been stored: loads and starts the timer as of
-    /// `tick_of_load`, or stops it (`docs/lvz.md` T-4).
-    pub(super) fn timer_configured(&mut self, guest: bool, cfg: Tcfg, tick_of_load: u64) {
+    /// Stores TCFG: loads and starts the timer as of `tick_of_load`, or stops it
+    /// (`docs/lvz.md` T-4).
+    pub(super) fn configure_timer(&mut self, world: World, cfg: Tcfg, tick_of_load: u64) {
+        self.put_csr(world, Tcfg::NUMBER, cfg.0);
         let tick = self.tick();
-        let counts_on = self.counts_on(guest);
-        let timer = &mut self.timers[usize::from(guest)];
+        let counts_on = self.counts_on(world);
+        let timer = &mut self.timers[world.index()];
         if cfg.en() {
             timer.running = true;
             timer.load(tick_of_load, cfg.initval() << 2);
@@ -99,14 +101,14 @@ impl Cpu {
         self.attention = true;
     }
 
-    /// TVAL.
-    pub(super) fn timer_value(&self, guest: bool) -> u64 {
-        self.timers[usize::from(guest)].remaining(self.tick(), self.counts_on(guest))
+    /// TVAL, in ticks.
+    pub(super) fn timer_value(&self, world: World) -> u64 {
+        self.timers[world.index()].remaining(self.tick(), self.counts_on(world))
     }
 
     /// Whether TVAL counts on after a one-shot (`docs/lvz.md` T-6, Q-16).
-    fn counts_on(&self, guest: bool) -> bool {
-        guest && !self.reads(Reading::ShotTval)
+    fn counts_on(&self, world: World) -> bool {
+        world == World::Guest && !self.reads(Reading::ShotTval)
     }
 
     /// In the reading of Q-15 that has a race: a timer that expires between the
@@ -119,9 +121,9 @@ impl Cpu {
     }
 
     /// `gcsrwr TVAL`: the ticks that are left (`docs/lvz.md` T-8, T-10).
-    pub(super) fn set_timer_value(&mut self, bus: &Bus, guest: bool, value: u64) {
+    pub(super) fn set_timer_value(&mut self, bus: &Bus, world: World, value: u64) {
         let tick = self.tick_of_load(bus);
-        self.timers[usize::from(guest)].load(tick, value);
+        self.timers[world.index()].load(tick, value);
         self.attention = true;
     }
 
@@ -129,17 +131,14 @@ impl Cpu {
     /// expiry, as it may act on it.
     pub(crate) fn expire_timers(&mut self, bus: &mut Bus) {
         let tick = self.tick();
-        for guest in [false, true] {
-            let timer = &mut self.timers[usize::from(guest)];
-            let Some(deadline) = timer.deadline().filter(|&d| d <= tick) else {
+        for world in World::ALL {
+            let deadline = self.timers[world.index()].deadline();
+            let Some(deadline) = deadline.filter(|&d| d <= tick) else {
                 continue;
             };
             bus.counter_read = bus.counter_read.max(deadline * NS_PER_TICK);
-            let cfg = if guest {
-                self.guest.tcfg()
-            } else {
-                self.root.tcfg()
-            };
+            let cfg = self.file(world).tcfg();
+            let timer = &mut self.timers[world.index()];
             // A period of zero would fire without end: one tick at least.
             let period = (cfg.initval() << 2).max(1);
             if cfg.periodic() {
@@ -148,7 +147,7 @@ impl Cpu {
             } else {
                 timer.fired = true;
             }
-            self.latch_timer(guest);
+            self.latch_timer(world);
         }
     }
 
@@ -161,36 +160,32 @@ impl Cpu {
     /// The stable counter as `rdtime` reads it: the crystal's ticks, plus CNTC
     /// and in guest mode GCNTC and the guest's CNTC (`docs/lvz.md` T-1, Q-17).
     ///
-    /// All CPUs read one counter. As they have their turns one after the other, a
-    /// CPU may be behind what an earlier one has read in the same round: it reads
-    /// that again, as time must not go back for a thread that moves.
-    ///
     /// # Errors
     /// IPE if MISC.DRDTL forbids it at this privilege level; GSPR to root if
     /// GCFG.TOTI says so.
-    pub fn stable_counter(&mut self, bus: &mut Bus, op: &Op) -> Step<u64> {
+    pub(crate) fn stable_counter(&mut self, bus: &mut Bus, op: &Op) -> Step<u64> {
         if self.plv != 0 && self.csr().misc().drdtl() >> self.plv & 1 != 0 {
             return Err(self.raise(Exception::IPE));
         }
-        if self.vm && self.root.gcfg().toti() {
+        if self.in_guest() && self.root().gcfg().toti() {
             return Err(self.raise_to_root(Exception::GSPR));
         }
         let ticks = self.see_counter(bus, u64::from(op.idx)) / NS_PER_TICK;
-        let root = match self.vm && self.reads(Reading::RdtimeBase) {
+        let root = match self.in_guest() && self.reads(Reading::RdtimeBase) {
             true => 0,
-            false => self.root.raw(number::CNTC),
+            false => self.root().raw(number::CNTC),
         };
         let mut counter = ticks.wrapping_add(root);
-        if self.vm {
+        if self.in_guest() {
             counter = counter
-                .wrapping_add(self.root.raw(number::GCNTC))
-                .wrapping_add(self.guest.raw(number::CNTC));
+                .wrapping_add(self.root().raw(number::GCNTC))
+                .wrapping_add(self.guest().raw(number::CNTC));
         }
         Ok(counter)
     }
 
     /// The counter's identity, `rdtime`'s second result.
-    pub fn timer_id(&self) -> u64 {
+    pub(crate) fn timer_id(&self) -> u64 {
         self.csr().raw(number::TID)
     }
 }

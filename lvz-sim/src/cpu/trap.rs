@@ -6,6 +6,7 @@
 use super::{Cpu, Reading, Stop};
 use crate::mem::Bus;
 use crate::trace::Trace;
+use crate::world::World;
 use la_arch::Exception;
 use la_arch::csr::{TlbEhi, TlbrEhi, TlbrEra, number};
 
@@ -37,7 +38,7 @@ impl Cpu {
     /// Records an exception without a bad address:
     /// `return Err(cpu.raise(Exception::INE));`
     #[cold]
-    pub fn raise(&mut self, exception: Exception) -> Stop {
+    pub(crate) fn raise(&mut self, exception: Exception) -> Stop {
         self.trap = Trap {
             exception,
             ..Trap::default()
@@ -47,7 +48,7 @@ impl Cpu {
 
     /// Records an exception with BADV: `return Err(cpu.raise_at(Exception::ALE, va));`
     #[cold]
-    pub fn raise_at(&mut self, exception: Exception, badv: u64) -> Stop {
+    pub(crate) fn raise_at(&mut self, exception: Exception, badv: u64) -> Stop {
         self.trap = Trap {
             exception,
             badv: Some(badv),
@@ -58,7 +59,7 @@ impl Cpu {
 
     /// Records an exception that root handles even if the guest caused it.
     #[cold]
-    pub fn raise_to_root(&mut self, exception: Exception) -> Stop {
+    pub(crate) fn raise_to_root(&mut self, exception: Exception) -> Stop {
         self.trap = Trap {
             exception,
             to_root: true,
@@ -77,12 +78,12 @@ impl Cpu {
         if trap.exception == Exception::SYS && self.calls.is_some() {
             self.note_call();
         }
-        let exit = self.vm && trap.to_root;
+        let exit = self.in_guest() && trap.to_root;
         if exit {
             self.leave_guest(bus, pc, &trap, insn);
-        } else if !self.vm && !trap.refill && self.reads(Reading::RootExceptionPgm) {
-            let gstat = self.root.gstat().with_pgm(false);
-            self.root.put(gstat);
+        } else if !self.in_guest() && !trap.refill && self.reads(Reading::RootExceptionPgm) {
+            let gstat = self.root().gstat().with_pgm(false);
+            self.put(World::Root, gstat);
         }
         if trap.refill {
             self.deliver_refill(pc, trap.badv.unwrap_or(0), exit);
@@ -90,65 +91,61 @@ impl Cpu {
             self.deliver_general(pc, insn, &trap);
         }
         self.idle = false;
-        self.mode_changed();
-        if !exit && !self.vm {
+        if !exit && !self.in_guest() {
             self.stats_exception(trap.exception == Exception::INT);
         }
     }
 
     fn deliver_refill(&mut self, pc: u64, badv: u64, exit: bool) {
-        let csr = self.csr_mut();
+        let (world, csr) = (self.world(), self.csr());
         let crmd = csr.crmd();
+        let vppn = TlbEhi(badv).vppn();
+        let ehi = TlbrEhi(csr.raw(number::TLBREHI)).with_vppn(vppn);
+        let entry = csr.raw(number::TLBRENTRY);
         let prmd = csr
             .tlbrprmd()
             .with_pplv(crmd.plv())
             .with_pie(crmd.ie())
             .with_pwe(crmd.we())
             .with_pgm(exit);
-        csr.put(prmd);
-        csr.put(
-            crmd.with_plv(0)
-                .with_ie(false)
-                .with_we(false)
-                .with_da(true)
-                .with_pg(false),
-        );
-        csr.put(TlbrEra(pc & !3).with_istlbr(true));
-        csr.set_raw(number::TLBRBADV, badv);
-        let vppn = TlbEhi(badv).vppn();
-        let ehi = TlbrEhi(csr.raw(number::TLBREHI)).with_vppn(vppn);
-        csr.set_raw(number::TLBREHI, ehi.0);
-        self.pc = self.csr().raw(number::TLBRENTRY);
+        self.put(world, prmd);
+        let crmd = crmd.with_plv(0).with_ie(false).with_we(false);
+        self.put(world, crmd.with_da(true).with_pg(false));
+        self.put(world, TlbrEra(pc & !3).with_istlbr(true));
+        self.put_csr(world, number::TLBRBADV, badv);
+        self.put_csr(world, number::TLBREHI, ehi.0);
+        self.pc = entry;
     }
 
     fn deliver_general(&mut self, pc: u64, insn: Option<u32>, trap: &Trap) {
         let exception = trap.exception;
-        let pending = self.estat_is(self.vm) & self.csr().ecfg().lie();
-        let csr = self.csr_mut();
-        let crmd = csr.crmd();
+        let (world, csr) = (self.world(), self.csr());
+        let (crmd, ecfg, entry) = (csr.crmd(), csr.ecfg(), csr.raw(number::EENTRY));
+        let pending = self.estat_is(world) & ecfg.lie();
         let prmd = csr
             .prmd()
             .with_pplv(crmd.plv())
             .with_pie(crmd.ie())
             .with_pwe(crmd.we());
-        csr.put(prmd);
-        csr.put(crmd.with_plv(0).with_ie(false).with_we(false));
         let estat = csr
             .estat()
             .with_ecode(u64::from(exception.code))
             .with_esubcode(u64::from(exception.sub));
-        csr.put(estat);
-        csr.set_raw(number::ERA, pc);
+        self.put(world, prmd);
+        self.put(world, crmd.with_plv(0).with_ie(false).with_we(false));
+        self.put(world, estat);
+        self.put_csr(world, number::ERA, pc);
         if let Some(badv) = trap.badv {
-            csr.set_raw(number::BADV, badv);
+            self.put_csr(world, number::BADV, badv);
             if (Exception::PIL.code..=Exception::PPI.code).contains(&exception.code) {
-                csr.set_raw(number::TLBEHI, TlbEhi(0).with_vppn(TlbEhi(badv).vppn()).0);
+                let ehi = TlbEhi(0).with_vppn(TlbEhi(badv).vppn());
+                self.put_csr(world, number::TLBEHI, ehi.0);
             }
         }
         if let Some(insn) = insn {
-            csr.set_raw(number::BADI, u64::from(insn));
+            self.put_csr(world, number::BADI, u64::from(insn));
         }
-        let spacing = match csr.ecfg().vs() {
+        let spacing = match ecfg.vs() {
             0 => 0,
             vs => 4u64 << vs,
         };
@@ -158,57 +155,50 @@ impl Cpu {
         } else {
             u64::from(exception.code)
         };
-        self.pc = csr.raw(number::EENTRY).wrapping_add(vector * spacing);
+        self.pc = entry.wrapping_add(vector * spacing);
     }
 
     /// `ertn`, after the privilege check. Which context it returns to, see
     /// `docs/lvz.md` 5.3.
     pub(crate) fn exception_return(&mut self, bus: &mut Bus) {
-        let was_vm = self.vm;
-        let pgm = self.root.gstat().pgm();
-        let csr = self.csr_mut();
+        let (world, csr) = (self.world(), self.csr());
         let crmd = csr.crmd();
         let merr = csr.merrctl();
-        let mut enter = false;
-        if !was_vm && merr.ismerr() {
-            csr.put(merr.with_ismerr(false));
-            csr.put(
-                crmd.with_plv(merr.pplv())
-                    .with_ie(merr.pie())
-                    .with_we(merr.pwe())
-                    .with_da(merr.pda())
-                    .with_pg(merr.ppg()),
-            );
-            enter = merr.pgm();
+        let era = csr.tlbrera();
+        let enter;
+        if world == World::Root && merr.ismerr() {
             self.pc = csr.raw(number::MERRERA);
-        } else if csr.tlbrera().istlbr() {
-            let era = csr.tlbrera();
+            enter = merr.pgm();
+            self.put(world, merr.with_ismerr(false));
+            let crmd = crmd
+                .with_plv(merr.pplv())
+                .with_ie(merr.pie())
+                .with_we(merr.pwe());
+            self.put(world, crmd.with_da(merr.pda()).with_pg(merr.ppg()));
+        } else if era.istlbr() {
             let prmd = csr.tlbrprmd();
-            csr.put(era.with_istlbr(false));
-            csr.put(
-                crmd.with_plv(prmd.pplv())
-                    .with_ie(prmd.pie())
-                    .with_we(prmd.pwe())
-                    .with_da(false)
-                    .with_pg(true),
-            );
-            enter = prmd.pgm();
             self.pc = era.pc() << 2;
+            enter = prmd.pgm();
+            self.put(world, era.with_istlbr(false));
+            let crmd = crmd
+                .with_plv(prmd.pplv())
+                .with_ie(prmd.pie())
+                .with_we(prmd.pwe());
+            self.put(world, crmd.with_da(false).with_pg(true));
         } else {
             let prmd = csr.prmd();
-            csr.put(
-                crmd.with_plv(prmd.pplv())
-                    .with_ie(prmd.pie())
-                    .with_we(prmd.pwe()),
-            );
-            enter |= pgm;
             self.pc = csr.raw(number::ERA);
+            enter = self.root().gstat().pgm();
+            let crmd = crmd
+                .with_plv(prmd.pplv())
+                .with_ie(prmd.pie())
+                .with_we(prmd.pwe());
+            self.put(world, crmd);
             self.end_linked_by_return(bus);
         }
-        if !was_vm && enter && self.model.has_lvz() {
+        if world == World::Root && enter && self.model.has_lvz() {
             self.enter_guest();
         }
-        self.mode_changed();
         self.stats_returned();
     }
 }

@@ -7,7 +7,8 @@
 //! it drops them (from the next block on), and where a block ends depends only
 //! on where it begins.
 
-use crate::isa::{Decoder, Ends, Op};
+use crate::cpu::{Ends, Op};
+use crate::isa::Decoder;
 use crate::mem::ram::{PAGE_SIZE, Ram, page_flag};
 use rustc_hash::FxHashMap;
 
@@ -17,17 +18,30 @@ const MAX_LEN: usize = 64;
 /// Decoded instructions kept before all are thrown away (24 MiB of them).
 const MAX_OPS: usize = 1 << 20;
 
-/// A block in the arena.
-#[derive(Clone, Copy, Debug, Default)]
+/// A block's number; it stays until everything is dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct BlockId(u32);
+
+/// A block.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
+    /// Where in memory it begins.
+    pub(super) offset: usize,
+    /// Its first instruction in the arena.
     start: u32,
-    len: u16,
+    /// Instructions.
+    pub(super) len: u16,
+    /// How often it was interpreted.
+    pub(super) heat: u16,
+    /// Its machine code, if it is compiled.
+    pub(super) code: Option<super::jit::Code>,
 }
 
 /// All blocks.
 pub(super) struct CodeCache {
     ops: Vec<Op>,
-    blocks: FxHashMap<usize, Block>,
+    blocks: Vec<Block>,
+    by_offset: FxHashMap<usize, BlockId>,
     by_page: FxHashMap<usize, Vec<usize>>,
     /// Grows whenever blocks are dropped.
     pub(super) generation: u64,
@@ -37,19 +51,37 @@ impl CodeCache {
     pub(super) fn new() -> Self {
         CodeCache {
             ops: Vec::new(),
-            blocks: FxHashMap::default(),
+            blocks: Vec::new(),
+            by_offset: FxHashMap::default(),
             by_page: FxHashMap::default(),
             generation: 0,
         }
     }
 
+    /// A block by its number.
+    #[inline(always)]
+    pub(super) fn block(&self, id: BlockId) -> Option<&Block> {
+        self.blocks.get(id.0 as usize)
+    }
+
+    /// A block by its number, to change.
+    #[inline(always)]
+    pub(super) fn block_mut(&mut self, id: BlockId) -> Option<&mut Block> {
+        self.blocks.get_mut(id.0 as usize)
+    }
+
     /// The instructions of `block`.
     #[inline(always)]
-    pub(super) fn ops(&self, block: Block) -> &[Op] {
+    pub(super) fn ops(&self, block: &Block) -> &[Op] {
         let start = block.start as usize;
         self.ops
             .get(start..start + usize::from(block.len))
             .unwrap_or(&[])
+    }
+
+    /// The block that begins at `offset` in memory, if it is known.
+    pub(super) fn known(&self, offset: usize) -> Option<&Block> {
+        self.block(*self.by_offset.get(&offset)?)
     }
 
     /// The block at `offset` in memory, decoded now if it is not known. The
@@ -59,9 +91,9 @@ impl CodeCache {
         ram: &mut Ram,
         decoder: &Decoder,
         offset: usize,
-    ) -> (Block, bool) {
-        if let Some(block) = self.blocks.get(&offset) {
-            return (*block, false);
+    ) -> (BlockId, bool) {
+        if let Some(id) = self.by_offset.get(&offset) {
+            return (*id, false);
         }
         if self.ops.len() + MAX_LEN > MAX_OPS {
             self.drop_all(ram);
@@ -75,16 +107,20 @@ impl CodeCache {
                 break;
             }
         }
-        let block = Block {
+        let id = BlockId(self.blocks.len() as u32);
+        self.blocks.push(Block {
+            offset,
             start: start as u32,
             len: (self.ops.len() - start) as u16,
-        };
-        self.blocks.insert(offset, block);
+            heat: 0,
+            code: None,
+        });
+        self.by_offset.insert(offset, id);
         self.by_page
             .entry(offset / PAGE_SIZE)
             .or_default()
             .push(offset);
-        (block, ram.set_flag(offset, page_flag::CODE))
+        (id, ram.set_flag(offset, page_flag::CODE))
     }
 
     /// Drops the blocks of the page at `offset`, which has been written.
@@ -94,7 +130,16 @@ impl CodeCache {
             .remove(&(offset / PAGE_SIZE))
             .unwrap_or_default()
         {
-            self.blocks.remove(&at);
+            self.by_offset.remove(&at);
+        }
+        self.generation += 1;
+    }
+
+    /// Forgets all machine code, which is about to be overwritten.
+    pub(super) fn forget_code(&mut self) {
+        for block in &mut self.blocks {
+            block.code = None;
+            block.heat = 0;
         }
         self.generation += 1;
     }
@@ -106,6 +151,7 @@ impl CodeCache {
         }
         self.ops.clear();
         self.blocks.clear();
+        self.by_offset.clear();
         self.by_page.clear();
         self.generation += 1;
     }

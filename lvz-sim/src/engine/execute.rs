@@ -2,22 +2,25 @@
 
 //! Execution of one CPU.
 
-use super::code::{Block, CodeCache};
-use crate::cpu::Cpu;
-use crate::isa::{Decoder, Step, Stop};
+use super::code::{BlockId, CodeCache};
+use super::jit::{Code, Jit};
+use crate::cpu::{Cpu, Step, Stop};
+use crate::isa::Decoder;
 use crate::mem::Bus;
 use crate::mmu::Access;
 use la_arch::Exception;
 
 /// Entries of a jump cache, a power of two.
-const JUMPS: usize = 4096;
+pub(super) const JUMPS: usize = 4096;
 
 /// A block by the address and context that led to it.
 #[derive(Clone, Copy, Default)]
-struct Jump {
-    pc: u64,
-    key: u64,
-    block: Block,
+#[repr(C)]
+pub(super) struct Jump {
+    pub(super) pc: u64,
+    pub(super) key: u64,
+    pub(super) code: Option<Code>,
+    block: BlockId,
 }
 
 /// Where the blocks of a CPU's recent program counters are.
@@ -30,6 +33,11 @@ impl JumpCache {
         JumpCache {
             jumps: Box::new([Jump::default(); JUMPS]),
         }
+    }
+
+    /// The first entry.
+    pub(super) fn first(&self) -> *const Jump {
+        self.jumps.as_ptr()
     }
 }
 
@@ -51,6 +59,7 @@ pub(super) fn run(
     code: &mut CodeCache,
     jumps: &mut JumpCache,
     decoder: &Decoder,
+    jit: &mut Option<Jit>,
     until: u64,
 ) -> Pause {
     cpu.attention = true;
@@ -64,8 +73,8 @@ pub(super) fn run(
             let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
             stop = cpu.icount + next.saturating_sub(cpu.now());
         }
-        let block = match find(cpu, bus, code, jumps, decoder) {
-            Ok(block) => block,
+        let jump = match find(cpu, bus, code, jumps, decoder) {
+            Ok(jump) => jump,
             Err(_) => {
                 cpu.icount += 1;
                 cpu.deliver(bus, cpu.pc, None);
@@ -73,16 +82,44 @@ pub(super) fn run(
             }
         };
         if cpu.trace.instructions {
-            trace(cpu, code, decoder, block);
+            trace(cpu, code, decoder, jump.block);
+        } else if let Some(jit) = jit
+            && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
+        {
+            jit.enter(compiled, cpu, bus, jumps, code.generation, stop);
+            continue;
         }
+        let block = jump.block;
         execute(cpu, bus, code, block);
     }
 }
 
+/// Counts an interpreted block, and compiles it if it is hot; its code.
+#[inline(always)]
+fn warm(
+    cpu: &Cpu,
+    code: &mut CodeCache,
+    decoder: &Decoder,
+    jit: &mut Jit,
+    jump: &mut Jump,
+) -> Option<Code> {
+    let block = code.block_mut(jump.block)?;
+    block.heat = block.heat.saturating_add(1);
+    // Compiled code computes with all bits of the program counter.
+    if !jit.is_hot(block.heat) || cpu.pc_mask != u64::MAX {
+        return None;
+    }
+    if block.code.is_none() {
+        jit.compile_block(jump.block, code, decoder);
+    }
+    jump.code = code.block(jump.block)?.code;
+    jump.code
+}
+
 /// Shows the block that comes next, with the registers' values before it.
 #[cold]
-fn trace(cpu: &Cpu, code: &CodeCache, decoder: &Decoder, block: Block) {
-    for op in code.ops(block) {
+fn trace(cpu: &Cpu, code: &CodeCache, decoder: &Decoder, id: BlockId) {
+    for op in code.block(id).map_or(&[][..], |block| code.ops(block)) {
         let name = decoder
             .find(op.insn)
             .map_or("nonexistent", |i| i.encoding.name);
@@ -91,8 +128,8 @@ fn trace(cpu: &Cpu, code: &CodeCache, decoder: &Decoder, block: Block) {
 }
 
 #[inline(always)]
-fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, block: Block) {
-    let ops = code.ops(block);
+fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, id: BlockId) {
+    let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
     for op in ops {
         if let Err(stop) = (op.run)(cpu, bus, op) {
             cpu.icount += u64::from(op.idx) + 1;
@@ -113,6 +150,7 @@ fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, block: Block) {
 fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Option<Pause> {
     loop {
         cpu.attention = false;
+        cpu.settle();
         if bus.device_accessed {
             bus.device_accessed = false;
             if bus.platform.take_dma() {
@@ -140,34 +178,46 @@ fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Opt
             cpu.idle = false;
         }
         cpu.take_interrupt(bus);
+        cpu.settle();
         cpu.attention = false;
         return (cpu.now() >= until).then_some(Pause::Time);
     }
 }
 
 #[inline(always)]
-fn find(
+fn find<'j>(
     cpu: &mut Cpu,
     bus: &mut Bus,
     code: &mut CodeCache,
-    jumps: &mut JumpCache,
+    jumps: &'j mut JumpCache,
     decoder: &Decoder,
-) -> Step<Block> {
+) -> Step<&'j mut Jump> {
     let pc = cpu.pc;
     let key = (code.generation + cpu.soft.fetch_generation) << 12 | cpu.soft_context();
     let jump = &mut jumps.jumps[(pc >> 2) as usize % JUMPS];
-    if jump.pc == pc && jump.key == key && !code.ops(jump.block).is_empty() {
-        return Ok(jump.block);
+    if jump.pc == pc && jump.key == key {
+        return Ok(jump);
     }
     let block = find_slow(cpu, bus, code, decoder)?;
     // Decoding may have thrown other blocks away.
     let key = (code.generation + cpu.soft.fetch_generation) << 12 | cpu.soft_context();
-    *jump = Jump { pc, key, block };
-    Ok(block)
+    let compiled = code.block(block).and_then(|block| block.code);
+    *jump = Jump {
+        pc,
+        key,
+        code: compiled.filter(|_| cpu.pc_mask == u64::MAX),
+        block,
+    };
+    Ok(jump)
 }
 
 #[cold]
-fn find_slow(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, decoder: &Decoder) -> Step<Block> {
+fn find_slow(
+    cpu: &mut Cpu,
+    bus: &mut Bus,
+    code: &mut CodeCache,
+    decoder: &Decoder,
+) -> Step<BlockId> {
     let pc = cpu.pc;
     if pc & 3 != 0 {
         return Err(cpu.raise_at(Exception::ADEF, pc));

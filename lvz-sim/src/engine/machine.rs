@@ -2,8 +2,10 @@
 
 //! The machine: CPUs in round robin, time and power.
 
+use super::Engine;
 use super::code::CodeCache;
 use super::execute::{JumpCache, Pause, run};
+use super::jit::{Jit, JitError};
 use crate::cpu::{Cpu, Model};
 use crate::isa::Decoder;
 use crate::mem::ram::page_flag;
@@ -42,6 +44,7 @@ pub struct Machine {
     decoder: Decoder,
     code: CodeCache,
     jumps: Vec<JumpCache>,
+    jit: Option<Jit>,
     /// Time up to which all CPUs have run.
     pub(crate) time: u64,
     /// Wall-clock mode: when it began, and the time it was then.
@@ -68,6 +71,7 @@ impl Machine {
             decoder: Decoder::new(&model),
             code: CodeCache::new(),
             jumps: (0..cpus).map(|_| JumpCache::new()).collect(),
+            jit: None,
             time: 0,
             clock: None,
             model,
@@ -89,6 +93,19 @@ impl Machine {
         Ok(Self::new(model, cpus, ram, platform))
     }
 
+    /// Chooses how instructions are executed; at first it is by the interpreter.
+    ///
+    /// # Errors
+    /// Code cannot be compiled on this computer.
+    pub fn use_engine(&mut self, engine: Engine) -> Result<(), JitError> {
+        self.code.forget_code();
+        self.jit = match engine {
+            Engine::Interpreter => None,
+            Engine::Jit(hot) => Some(Jit::new(hot)?),
+        };
+        Ok(())
+    }
+
     /// Instructions that ended so far, of all CPUs.
     pub fn instructions(&self) -> u64 {
         self.cpus.iter().map(|c| c.icount).sum()
@@ -103,7 +120,7 @@ impl Machine {
     pub fn reset_cpus(&mut self) {
         for cpu in &mut self.cpus {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
-            stats.finish(icount, cpu.vm);
+            stats.finish(icount, cpu.world());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
             let calls = cpu.calls.take();
             let generation = cpu.soft.fetch_generation;
@@ -167,6 +184,7 @@ impl Machine {
                 &mut self.code,
                 jumps,
                 &self.decoder,
+                &mut self.jit,
                 until,
             ) {
                 Pause::Time => {}

@@ -23,7 +23,7 @@ pub(super) use host_or_exact;
 
 /// `a + b` (`fadd`).
 #[inline]
-pub fn add<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn add<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     host_or_exact!(
         F,
         env,
@@ -34,7 +34,7 @@ pub fn add<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
 
 /// `a - b` (`fsub`).
 #[inline]
-pub fn sub<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn sub<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     host_or_exact!(
         F,
         env,
@@ -45,7 +45,7 @@ pub fn sub<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
 
 /// `a * b` (`fmul`).
 #[inline]
-pub fn mul<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn mul<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     host_or_exact!(
         F,
         env,
@@ -56,7 +56,7 @@ pub fn mul<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
 
 /// `a / b` (`fdiv`).
 #[inline]
-pub fn div<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn div<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     host_or_exact!(
         F,
         env,
@@ -67,7 +67,7 @@ pub fn div<F: Float>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
 
 /// The square root of `a` (`fsqrt`).
 #[inline]
-pub fn sqrt<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn sqrt<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
     host_or_exact!(F, env, F::host_sqrt(a), exact_sqrt::<F>(a.into(), env))
 }
 
@@ -77,13 +77,13 @@ fn one<F: Format>() -> F::Bits {
 
 /// `1 / a` (`frecip`).
 #[inline]
-pub fn recip<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn recip<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
     div::<F>(one::<F>(), a, env)
 }
 
 /// `1 / sqrt(a)` (`frsqrt`): the manual gives it as a division by a square root, and both round.
 #[inline]
-pub fn rsqrt<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn rsqrt<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
     let root = sqrt::<F>(a, env);
     recip::<F>(root, env)
 }
@@ -91,14 +91,14 @@ pub fn rsqrt<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
 /// `1 / a` to within 2^-14 (`frecipe`). The architecture allows any value as near as that; this is
 /// the rounded quotient, as in QEMU.
 #[inline]
-pub fn recip_estimate<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn recip_estimate<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
     recip::<F>(a, env)
 }
 
 /// `1 / sqrt(a)` to within 2^-14 (`frsqrte`). As for [`recip_estimate`], this is the value of the
 /// exact instruction.
 #[inline]
-pub fn rsqrt_estimate<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn rsqrt_estimate<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
     rsqrt::<F>(a, env)
 }
 

@@ -10,7 +10,7 @@ use super::format::{Class, Format, is_nan, is_signalling_nan, propagate_nan, unp
 /// How two numbers relate. The values are those of the four relations in a [`Condition`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Relation {
+pub(crate) enum Relation {
     /// The first is less.
     Less = 1,
     /// They are equal.
@@ -23,7 +23,7 @@ pub enum Relation {
 
 /// The relations for which an `fcmp` condition holds, and whether a quiet NaN is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Condition {
+pub(crate) struct Condition {
     relations: u8,
     signalling: bool,
 }
@@ -32,7 +32,7 @@ impl Condition {
     /// Decodes the 5-bit `cond` field of `fcmp.cond.{s,d}` and `vfcmp.cond.{s,d}` (manual volume 1,
     /// 3.2.2): bit 0 makes it signalling, bits 1 to 3 select less, equal and unordered, and bit 4
     /// selects less and greater. `None` for the ten encodings that are not defined.
-    pub const fn decode(field: u32) -> Option<Self> {
+    pub(crate) const fn decode(field: u32) -> Option<Self> {
         let relations = match (field >> 1) & 0xf {
             low @ 0..=7 => low,
             8 => 0b1001,
@@ -48,7 +48,7 @@ impl Condition {
 
     /// Whether the condition holds for `a` and `b`.
     #[inline]
-    pub fn holds<F: Format>(self, a: F::Bits, b: F::Bits, env: &mut Env) -> bool {
+    pub(crate) fn holds<F: Format>(self, a: F::Bits, b: F::Bits, env: &mut Env) -> bool {
         let relation = if self.signalling {
             compare_signalling::<F>(a, b, env)
         } else {
@@ -60,7 +60,7 @@ impl Condition {
 
 /// Compares; only a signalling NaN is invalid.
 #[inline]
-pub fn compare_quiet<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> Relation {
+pub(crate) fn compare_quiet<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> Relation {
     let (a, b) = (a.into(), b.into());
     if is_signalling_nan::<F>(a) || is_signalling_nan::<F>(b) {
         env.raise(Flags::INVALID);
@@ -70,7 +70,7 @@ pub fn compare_quiet<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> Relati
 
 /// Compares; any NaN is invalid.
 #[inline]
-pub fn compare_signalling<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> Relation {
+pub(crate) fn compare_signalling<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> Relation {
     let relation = relation::<F>(a.into(), b.into());
     if relation == Relation::Unordered {
         env.raise(Flags::INVALID);
@@ -105,24 +105,24 @@ fn total_order<F: Format>(raw: u64) -> i64 {
 }
 
 /// The greater of two (`fmax`, IEEE 754-2008 maxNum): a number goes before a quiet NaN.
-pub fn max<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn max<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     select::<F>(a, b, env, |a, b| total_order::<F>(a) >= total_order::<F>(b))
 }
 
 /// The lesser of two (`fmin`, IEEE 754-2008 minNum): a number goes before a quiet NaN.
-pub fn min<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn min<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     select::<F>(a, b, env, |a, b| total_order::<F>(a) <= total_order::<F>(b))
 }
 
 /// The one of greater magnitude, or of two such the greater (`fmaxa`, IEEE 754-2008 maxNumMag).
-pub fn max_magnitude<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn max_magnitude<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     select::<F>(a, b, env, |a, b| {
         magnitude_order::<F>(a) >= magnitude_order::<F>(b)
     })
 }
 
 /// The one of lesser magnitude, or of two such the lesser (`fmina`, IEEE 754-2008 minNumMag).
-pub fn min_magnitude<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn min_magnitude<F: Format>(a: F::Bits, b: F::Bits, env: &mut Env) -> F::Bits {
     select::<F>(a, b, env, |a, b| {
         magnitude_order::<F>(a) <= magnitude_order::<F>(b)
     })
@@ -153,7 +153,7 @@ fn select<F: Format>(
 }
 
 /// The class of a number as one of the ten bits of `fclass` (manual volume 1, 3.2.1).
-pub fn class<F: Format>(a: F::Bits) -> u32 {
+pub(crate) fn class<F: Format>(a: F::Bits) -> u32 {
     let raw: u64 = a.into();
     let x = unpack::<F>(raw);
     let kind = match x.class {

@@ -7,7 +7,7 @@ use super::format::{Class, Format, Parts, infinity, unpack, zero};
 use super::round::{round_off, round_pack, shift_right_jam};
 
 /// Converts from the format `S` to the format `D` (`fcvt`). Of a NaN's payload the high bits stay.
-pub fn convert<S: Format, D: Format>(a: S::Bits, env: &mut Env) -> D::Bits {
+pub(crate) fn convert<S: Format, D: Format>(a: S::Bits, env: &mut Env) -> D::Bits {
     let raw: u64 = a.into();
     let field = raw & S::INFINITY;
     if D::FRACTION_BITS > S::FRACTION_BITS && field != 0 && field != S::INFINITY {
@@ -33,12 +33,12 @@ pub fn convert<S: Format, D: Format>(a: S::Bits, env: &mut Env) -> D::Bits {
 }
 
 /// Converts a signed integer (`ffint`); the words of `ffint.*.w` come sign-extended.
-pub fn from_i64<F: Format>(value: i64, env: &mut Env) -> F::Bits {
+pub(crate) fn from_i64<F: Format>(value: i64, env: &mut Env) -> F::Bits {
     from_magnitude::<F>(value < 0, value.unsigned_abs(), env)
 }
 
 /// Converts an unsigned integer (`vffint.s.wu`, `vffint.d.lu`).
-pub fn from_u64<F: Format>(value: u64, env: &mut Env) -> F::Bits {
+pub(crate) fn from_u64<F: Format>(value: u64, env: &mut Env) -> F::Bits {
     from_magnitude::<F>(false, value, env)
 }
 
@@ -98,21 +98,21 @@ fn to_integer<F: Format>(
 }
 
 /// Converts to a signed word (`ftint*.w.*`), rounding in the mode `rm`.
-pub fn to_i32<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> i32 {
+pub(crate) fn to_i32<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> i32 {
     to_integer::<F>(a, 1 << 31, i32::MAX as u64, rm, env) as i32
 }
 
 /// Converts to a signed doubleword (`ftint*.l.*`), rounding in the mode `rm`.
-pub fn to_i64<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> i64 {
+pub(crate) fn to_i64<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> i64 {
     to_integer::<F>(a, 1 << 63, i64::MAX as u64, rm, env) as i64
 }
 
 /// Converts to an unsigned word (`vftint*.wu.s`), rounding in the mode `rm`.
-pub fn to_u32<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> u32 {
+pub(crate) fn to_u32<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> u32 {
     to_integer::<F>(a, 0, u64::from(u32::MAX), rm, env) as u32
 }
 
 /// Converts to an unsigned doubleword (`vftint*.lu.d`), rounding in the mode `rm`.
-pub fn to_u64<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> u64 {
+pub(crate) fn to_u64<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> u64 {
     to_integer::<F>(a, 0, u64::MAX, rm, env)
 }

@@ -7,7 +7,7 @@ use bitflags::bitflags;
 /// Rounding mode, encoded as in FCSR0.RM (manual volume 1, 3.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Round {
+pub(crate) enum Round {
     /// RNE: to nearest, ties to even.
     NearestEven = 0,
     /// RZ: toward zero.
@@ -20,11 +20,12 @@ pub enum Round {
 
 impl Round {
     /// All modes, in the order of their encoding.
-    pub const ALL: [Self; 4] = [Self::NearestEven, Self::TowardZero, Self::Up, Self::Down];
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 4] = [Self::NearestEven, Self::TowardZero, Self::Up, Self::Down];
 
     /// The mode that a two-bit RM field selects; higher bits are ignored.
     #[inline(always)]
-    pub const fn from_field(field: u32) -> Self {
+    pub(crate) const fn from_field(field: u32) -> Self {
         match field & 3 {
             0 => Self::NearestEven,
             1 => Self::TowardZero,
@@ -56,7 +57,7 @@ bitflags! {
 
 /// What an operation needs to know and what it reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Env {
+pub(crate) struct Env {
     /// The rounding mode in force.
     pub rm: Round,
     /// Exceptions raised so far; operations only add to them.
@@ -66,7 +67,7 @@ pub struct Env {
 impl Env {
     /// An environment with no exception raised.
     #[inline(always)]
-    pub const fn new(rm: Round) -> Self {
+    pub(crate) const fn new(rm: Round) -> Self {
         Self {
             rm,
             flags: Flags::empty(),

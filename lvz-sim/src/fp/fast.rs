@@ -14,16 +14,11 @@ use super::format::Format;
 
 /// A format in which the host can compute. The functions take bit patterns; they return the result
 /// rounded to nearest even and whether it is inexact, or `None` to decline.
-pub trait Float: Format {
-    /// `a + b`.
+pub(crate) trait Float: Format {
     fn host_add(a: Self::Bits, b: Self::Bits) -> Option<(Self::Bits, bool)>;
-    /// `a - b`.
     fn host_sub(a: Self::Bits, b: Self::Bits) -> Option<(Self::Bits, bool)>;
-    /// `a * b`.
     fn host_mul(a: Self::Bits, b: Self::Bits) -> Option<(Self::Bits, bool)>;
-    /// `a / b`.
     fn host_div(a: Self::Bits, b: Self::Bits) -> Option<(Self::Bits, bool)>;
-    /// The square root of `a`.
     fn host_sqrt(a: Self::Bits) -> Option<(Self::Bits, bool)>;
     /// `a * b + c`, or `a * b - c` with `subtract`, rounded once.
     fn host_fma(

@@ -7,13 +7,13 @@ use super::env::{Env, Flags, Round};
 /// FCSR0 (manual volume 1, 3.1.3): Enables in bits 4:0, RM in 9:8, Flags in 20:16, Cause in 28:24.
 /// FCSR1, FCSR2 and FCSR3 are views of some of its fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fcsr(u32);
+pub(crate) struct Fcsr(u32);
 
 /// An operation raised an enabled exception: the instruction ends in the exception FPE, and its
 /// destination is not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub struct Trap;
+pub(crate) struct Trap;
 
 const EXCEPTIONS: u32 = 0x1f;
 const RM_SHIFT: u32 = 8;
@@ -30,36 +30,36 @@ const VIEWS: [u32; 4] = [
 
 impl Fcsr {
     /// The register with all the fields of `bits`; undefined bits are dropped.
-    pub const fn from_bits(bits: u32) -> Self {
+    pub(crate) const fn from_bits(bits: u32) -> Self {
         Self(bits & VIEWS[0])
     }
 
     /// All fields.
-    pub const fn bits(self) -> u32 {
+    pub(crate) const fn bits(self) -> u32 {
         self.0
     }
 
     /// Reads FCSR`number` (`movfcsr2gr`). One that does not exist reads as zero.
-    pub fn read(self, number: usize) -> u32 {
+    pub(crate) fn read(self, number: usize) -> u32 {
         self.0 & VIEWS.get(number).copied().unwrap_or(0)
     }
 
     /// Writes FCSR`number` (`movgr2fcsr`); never causes an exception. To one that does not exist
     /// nothing is written.
-    pub fn write(&mut self, number: usize, value: u32) {
+    pub(crate) fn write(&mut self, number: usize, value: u32) {
         let view = VIEWS.get(number).copied().unwrap_or(0);
         self.0 = (self.0 & !view) | (value & view);
     }
 
     /// The rounding mode in force.
     #[inline(always)]
-    pub const fn rounding(self) -> Round {
+    pub(crate) const fn rounding(self) -> Round {
         Round::from_field(self.0 >> RM_SHIFT)
     }
 
     /// The environment for one operation.
     #[inline(always)]
-    pub const fn env(self) -> Env {
+    pub(crate) const fn env(self) -> Env {
         Env::new(self.rounding())
     }
 
@@ -68,7 +68,7 @@ impl Fcsr {
     ///
     /// With underflow enabled a tiny result raises it even if exact (manual volume 1, 3.1.4).
     #[inline(always)]
-    pub fn record(&mut self, raised: Flags) -> Result<(), Trap> {
+    pub(crate) fn record(&mut self, raised: Flags) -> Result<(), Trap> {
         let enables = self.0 & EXCEPTIONS;
         let raised = u32::from(raised.bits());
         let tiny = (raised / u32::from(Flags::TINY.bits())) * u32::from(Flags::UNDERFLOW.bits());

@@ -10,25 +10,25 @@ use super::round::round_pack;
 
 /// `a * b + c` (`fmadd`).
 #[inline]
-pub fn fmadd<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn fmadd<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
     fused::<F>(a, b, c, false, env)
 }
 
 /// `a * b - c` (`fmsub`).
 #[inline]
-pub fn fmsub<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn fmsub<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
     fused::<F>(a, b, c, true, env)
 }
 
 /// `-(a * b + c)` (`fnmadd`): rounded before the sign changes; a NaN keeps its sign.
 #[inline]
-pub fn fnmadd<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn fnmadd<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
     negate_number::<F>(fmadd::<F>(a, b, c, env))
 }
 
 /// `-(a * b - c)` (`fnmsub`): rounded before the sign changes; a NaN keeps its sign.
 #[inline]
-pub fn fnmsub<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn fnmsub<F: Float>(a: F::Bits, b: F::Bits, c: F::Bits, env: &mut Env) -> F::Bits {
     negate_number::<F>(fmsub::<F>(a, b, c, env))
 }
 

@@ -7,7 +7,7 @@ use core::fmt::{Debug, LowerHex};
 use super::env::{Env, Flags};
 
 /// A binary interchange format (IEEE 754, 3.4) of at most 64 bits.
-pub trait Format: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait Format: Copy + Debug + Send + Sync + 'static {
     /// The bit pattern of a number.
     type Bits: Copy + Debug + Default + Eq + LowerHex + Into<u64>;
 
@@ -41,7 +41,7 @@ pub trait Format: Copy + Debug + Send + Sync + 'static {
 
 /// IEEE 754 binary16, which only conversions of LSX know.
 #[derive(Clone, Copy, Debug)]
-pub struct Half;
+pub(crate) struct Half;
 
 impl Format for Half {
     type Bits = u16;

@@ -9,7 +9,7 @@ use super::round::round_pack;
 
 /// `a` rounded to an integral value in the mode `rm`, which need not be that of `env`; inexact if
 /// it differs from `a`.
-pub fn round_to_integral<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> F::Bits {
+pub(crate) fn round_to_integral<F: Format>(a: F::Bits, rm: Round, env: &mut Env) -> F::Bits {
     let raw: u64 = a.into();
     let x = unpack::<F>(raw);
     F::truncate(match x.class {
@@ -43,7 +43,7 @@ fn integer<F: Format>(magnitude: u64) -> u64 {
 
 /// The exponent of `a` as a number of the same format (`flogb`): `-inf` and division by zero for a
 /// zero, invalid for a negative number. Never inexact.
-pub fn logb<F: Format>(a: F::Bits, env: &mut Env) -> F::Bits {
+pub(crate) fn logb<F: Format>(a: F::Bits, env: &mut Env) -> F::Bits {
     let raw: u64 = a.into();
     let x = unpack::<F>(raw);
     F::truncate(match x.class {
@@ -61,7 +61,7 @@ pub fn logb<F: Format>(a: F::Bits, env: &mut Env) -> F::Bits {
 }
 
 /// `a * 2^n` (`fscaleb`).
-pub fn scaleb<F: Format>(a: F::Bits, n: i64, env: &mut Env) -> F::Bits {
+pub(crate) fn scaleb<F: Format>(a: F::Bits, n: i64, env: &mut Env) -> F::Bits {
     let raw: u64 = a.into();
     let x = unpack::<F>(raw);
     F::truncate(match x.class {

@@ -2,8 +2,8 @@
 
 //! Addition, comparison, logic and constants (Volume 1, 2.2.1).
 
-use super::Group;
 use super::operand::{rd, word};
+use crate::cpu::Group;
 use la_arch::insn::integer as enc;
 
 /// `(rj << sa) + rk`; the field holds the shift amount minus one.

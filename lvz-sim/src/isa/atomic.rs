@@ -6,8 +6,7 @@
 //! `_db` forms need no barrier of their own, nor `llacq` and `screl`.
 
 use super::operand::{Datum, offset};
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::insn::atomic as enc;
@@ -147,9 +146,9 @@ crate::insn_table! { Group::Atomic;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Stop;
     use super::super::testing::{In, Machine, RD, RJ, RK, djk};
     use super::enc;
+    use crate::cpu::Stop;
     use la_arch::Exception;
 
     const VA: u64 = 0x10_0000;

@@ -3,8 +3,7 @@
 //! Extension, counting, reordering, bit fields and masks (Volume 1, 2.2.3).
 
 use super::operand::{rd, word};
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::insn::integer as enc;
@@ -108,9 +107,9 @@ crate::insn_table! { Group::Integer;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Stop;
     use super::super::testing::{In, jk, rd_of, run_with};
     use super::enc;
+    use crate::cpu::Stop;
 
     const X: u64 = 0x0123_4567_89ab_cdef;
 

@@ -3,8 +3,7 @@
 //! Bound-checking accesses and assertions (Volume 1, 2.2.6 and 2.2.10).
 
 use super::operand::{Datum, load, store};
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::{Bus, Value};
 use la_arch::Exception;
 use la_arch::insn::bound as enc;
@@ -97,7 +96,9 @@ crate::insn_table! { Group::Bound;
 mod tests {
     use super::super::testing::{Machine, djk, jk};
     use super::enc;
+    use crate::cpu::Via;
     use la_arch::Exception;
+    use la_arch::csr::Crmd;
 
     const VA: u64 = 0x10_0000;
     const DATA: u64 = 0xf7e6_d5c4_b3a2_9180;
@@ -154,10 +155,10 @@ mod tests {
         for (encoding, bound) in [(&enc::LDGT_D, u64::MAX), (&enc::STLE_W, 0)] {
             let mut machine = Machine::new();
             // Mapped mode without windows: not every number is an address.
-            let crmd = la_arch::csr::Crmd(0).with_pg(true).0;
+            let crmd = Crmd(0).with_pg(true).0;
             machine
                 .cpu
-                .csr_write(&mut machine.bus, false, 0, crmd, false);
+                .csr_write(&mut machine.bus, Via::Csr, Crmd::NUMBER, crmd);
             let trap = machine.trap(encoding, djk(DATA, hole, bound));
             assert_eq!(trap, (Exception::ADEM, Some(hole)), "{}", encoding.name);
         }

@@ -3,8 +3,7 @@
 //! Branches (Volume 1, 2.2.4).
 
 use super::operand::{offset, operand};
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use la_arch::insn::integer as enc;
 
@@ -66,9 +65,9 @@ crate::insn_table! { Group::Integer;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Stop;
     use super::super::testing::{In, PC, RD, RJ, ji, run_with};
     use super::enc;
+    use crate::cpu::Stop;
     use la_arch::insn::Encoding;
 
     /// Where the branch goes, if it is taken.

@@ -5,8 +5,8 @@
 //! The instructions do one step of the bit-reflected algorithm: no inversion
 //! before or after, which is software's part.
 
-use super::Group;
 use super::operand::{rd, word};
+use crate::cpu::Group;
 use la_arch::insn::integer as enc;
 
 /// What each byte contributes, for a reflected polynomial.

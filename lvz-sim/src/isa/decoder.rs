@@ -2,8 +2,7 @@
 
 //! Finds the instruction of a word.
 
-use super::{Ends, Insn, Op, Step, Stop};
-use crate::cpu::{Cpu, Model};
+use crate::cpu::{Cpu, Ends, Insn, Model, Op, Step, Stop};
 use crate::mem::Bus;
 use la_arch::Exception;
 

@@ -3,12 +3,11 @@
 //! Scalar floating-point arithmetic (volume 1, 3.2.1).
 
 use super::fp_operands::{Scalar, operate, set_raw};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::fp::{
     Env, add, class, div, fmadd, fmsub, fnmadd, fnmsub, logb, max, max_magnitude, min,
     min_magnitude, mul, recip, recip_estimate, rsqrt, rsqrt_estimate, scaleb, sqrt, sub,
 };
-use crate::isa::{Group, Op, Step};
 use la_arch::insn::fp as enc;
 
 #[inline(always)]

@@ -5,7 +5,7 @@
 
 use super::bound::{above, not_above};
 use super::fp_memory::{load, store};
-use crate::isa::Group;
+use crate::cpu::Group;
 use la_arch::insn::bound as enc;
 
 /// A handler that loads or stores a format, in memory an integer type, where the check allows.

@@ -4,9 +4,8 @@
 
 use super::fp_operands::{Scalar, condition, operate, set_condition};
 use super::operand::offset;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::fp::Condition;
-use crate::isa::{Group, Op, Step};
 use la_arch::Exception;
 use la_arch::insn::fp as enc;
 

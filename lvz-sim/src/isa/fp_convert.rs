@@ -8,9 +8,8 @@
 
 use super::fp_operands::{Scalar, get_raw, operate, set_raw};
 use super::operand::word;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::fp::{Env, Round, convert, from_i64, round_to_integral, to_i32, to_i64};
-use crate::isa::{Group, Op, Step};
 use la_arch::insn::fp as enc;
 
 fn fcvt<S: Scalar, D: Scalar>(cpu: &mut Cpu, op: &Op) -> Step {

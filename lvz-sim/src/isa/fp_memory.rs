@@ -3,8 +3,7 @@
 //! Floating-point loads and stores (volume 1, 3.2.6).
 
 use super::fp_operands::Scalar;
-use crate::cpu::Cpu;
-use crate::isa::{Group, Op, Step};
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use crate::mem::Value;
 use la_arch::insn::fp as enc;

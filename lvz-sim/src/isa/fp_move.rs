@@ -6,9 +6,8 @@
 
 use super::fp_operands::{Scalar, condition, get_raw, set_condition, set_raw};
 use super::operand::word;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::fp::{Fcsr, Format};
-use crate::isa::{Group, Op, Step};
 use la_arch::insn::fp as enc;
 
 const LOW: u64 = 0xffff_ffff;

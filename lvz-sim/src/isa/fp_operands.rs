@@ -6,9 +6,8 @@
 //! instructions leave the high half alone, and the manual lets a single-precision result put any
 //! value above its 32 bits (volume 1, 3.1.3.1); both follow QEMU, where such results are NaN-boxed.
 
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Step};
 use crate::fp::{Env, Fcsr, Flags, Float, Trap};
-use crate::isa::Step;
 use la_arch::Exception;
 
 /// Bits 63:32 of a NaN-boxed single-precision result.

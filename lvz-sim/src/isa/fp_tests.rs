@@ -3,9 +3,9 @@
 //! Unit tests of the floating-point handlers: what they do to registers, flags, FCSR and memory.
 //! What they compute is tested with [`crate::fp`].
 
+use super::all;
 use super::testing::{Machine, PC, RD, RJ, RK, entry};
-use super::{Ends, Group, Op, Step, Stop, all};
-use crate::cpu::{Cpu, VReg};
+use crate::cpu::{Cpu, Ends, Group, Op, Step, Stop, VReg, Via};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::number::EUEN;
@@ -25,7 +25,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let Machine { mut cpu, mut bus } = Machine::new();
-        cpu.csr_write(&mut bus, false, EUEN, 1, false);
+        cpu.csr_write(&mut bus, Via::Csr, EUEN, 1);
         cpu.vr = [VReg([0, HIGH]); 32];
         Self { cpu, bus }
     }
@@ -123,7 +123,7 @@ fn every_encoding_is_in_one_table_once() {
 fn every_instruction_needs_the_unit() {
     for insn in all().filter(|insn| insn.group == Group::Fp) {
         let mut bench = Bench::new().fpr(RJ, double(1.0));
-        bench.cpu.csr_write(&mut bench.bus, false, EUEN, 0, false);
+        bench.cpu.csr_write(&mut bench.bus, Via::Csr, EUEN, 0);
         let before = (bench.cpu.vr, bench.cpu.gpr, bench.cpu.fcsr, bench.cpu.fcc);
         let bench = bench.traps(insn.encoding, Exception::FPD);
         let after = (bench.cpu.vr, bench.cpu.gpr, bench.cpu.fcsr, bench.cpu.fcc);

@@ -3,8 +3,7 @@
 //! Ordinary loads and stores and prefetches (Volume 1, 2.2.5).
 
 use super::operand::{Datum, load, offset, store};
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use la_arch::insn::integer as enc;
 

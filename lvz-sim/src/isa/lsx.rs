@@ -17,7 +17,7 @@
 macro_rules! lsx_table {
     ($([$($t:ident)*] $shape:ident $(($f:expr))?: $($enc:ident)*;)*) => {
         /// The instructions of this file.
-        pub(in $crate::isa) const TABLE: &[$crate::isa::Insn] =
+        pub(in $crate::isa) const TABLE: &[$crate::cpu::Insn] =
             lsx_table!(@rows [] $([$($t)*] $shape $(($f))?: $($enc)*;)*);
     };
     (@rows [$($done:tt)*]) => { &[$($done)*] };
@@ -25,26 +25,26 @@ macro_rules! lsx_table {
     (@rows [$($done:tt)*]
         [$($t:ident)*] $shape:ident ($f:expr): $($enc:ident)*; $($rest:tt)*) => {
         lsx_table!(@rows [$($done)* $(
-            $crate::isa::Insn {
+            $crate::cpu::Insn {
                 encoding: &::la_arch::insn::lsx::$enc,
-                group: $crate::isa::Group::Lsx,
+                group: $crate::cpu::Group::Lsx,
                 run: |cpu, bus, op| {
                     #[allow(dead_code)]
                     type T = $t;
                     $shape::<$t>(cpu, bus, op, $f)
                 },
-                ends: $crate::isa::Ends::No,
+                ends: $crate::cpu::Ends::No,
             },
         )*] $($rest)*)
     };
     (@rows [$($done:tt)*]
         [$($t:ident)*] $shape:ident: $($enc:ident)*; $($rest:tt)*) => {
         lsx_table!(@rows [$($done)* $(
-            $crate::isa::Insn {
+            $crate::cpu::Insn {
                 encoding: &::la_arch::insn::lsx::$enc,
-                group: $crate::isa::Group::Lsx,
+                group: $crate::cpu::Group::Lsx,
                 run: |cpu, bus, op| $shape::<$t>(cpu, bus, op),
-                ends: $crate::isa::Ends::No,
+                ends: $crate::cpu::Ends::No,
             },
         )*] $($rest)*)
     };

@@ -3,8 +3,7 @@
 //! Virtualization instructions (`docs/lvz.md` chapter 4).
 
 use super::privileged::exchange;
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step, Via};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::insn::lvz as enc;
@@ -27,7 +26,7 @@ fn hvcl(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
 /// Root at PLV0 only: IPE at other levels, INE for a guest's kernel (4.2).
 fn root_only(cpu: &mut Cpu) -> Step {
     cpu.require_plv0()?;
-    if cpu.vm {
+    if cpu.in_guest() {
         return Err(cpu.raise(Exception::INE));
     }
     Ok(())
@@ -35,7 +34,7 @@ fn root_only(cpu: &mut Cpu) -> Step {
 
 fn gcsrxchg(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     root_only(cpu)?;
-    exchange(cpu, bus, op, true, true);
+    exchange(cpu, bus, op, Via::Gcsr);
     Ok(())
 }
 

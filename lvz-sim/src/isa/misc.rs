@@ -3,8 +3,7 @@
 //! System calls, barriers and the stable counter (Volume 1, 2.2.8 and 2.2.10).
 
 use super::operand::word;
-use super::{Group, Op, Step};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Group, Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::insn::integer as enc;
@@ -47,6 +46,7 @@ crate::insn_table! { Group::Integer;
 mod tests {
     use super::super::testing::{In, Machine, RJ};
     use super::enc;
+    use crate::world::World;
     use la_arch::Exception;
 
     #[test]
@@ -69,10 +69,8 @@ mod tests {
     #[test]
     fn the_counter_has_halves_and_an_id() {
         let mut machine = Machine::new();
-        machine
-            .cpu
-            .root
-            .set_raw(la_arch::csr::number::TID, 0x8000_0003);
+        let tid = la_arch::csr::number::TID;
+        machine.cpu.put_csr(World::Root, tid, 0x8000_0003);
         // Some three years of simulated time.
         machine.cpu.time_offset = 1 << 56 | 0xdead_beef;
         let mut read = |encoding| {

@@ -2,8 +2,8 @@
 
 //! Multiplication and division (Volume 1, 2.2.1).
 
-use super::Group;
 use super::operand::{rd, word};
+use crate::cpu::Group;
 use la_arch::insn::integer as enc;
 
 /// The divisor to divide by.

@@ -2,8 +2,7 @@
 
 //! How integer instructions take their operands and deliver their results.
 
-use crate::cpu::Cpu;
-use crate::isa::{Op, Step};
+use crate::cpu::{Cpu, Op, Step};
 use crate::mem::{Bus, Value};
 
 /// Sign-extends the result of a `.w` instruction to the register's width.

@@ -3,8 +3,7 @@
 //! Privileged instructions (Volume 1, chapter 4), `cpucfg` and `dbcl`, with
 //! what guest mode makes of them (`docs/lvz.md` 3.3 and 7.4).
 
-use super::{Group, Op, Step, Stop};
-use crate::cpu::{Cpu, CsrClass, Reading};
+use crate::cpu::{Cpu, CsrClass, Group, Op, Reading, Step, Stop, Via};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::number;
@@ -59,31 +58,31 @@ fn dbcl(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
 fn csrxchg(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
     let number = op.imm as u16;
-    if cpu.vm && cpu.guest_csr_class(number) == CsrClass::Sensitive {
+    if cpu.in_guest() && cpu.guest_csr_class(number) == CsrClass::Sensitive {
         return Err(cpu.raise_to_root(Exception::GSPR));
     }
-    exchange(cpu, bus, op, cpu.vm, false);
+    exchange(cpu, bus, op, Via::Csr);
     Ok(())
 }
 
 /// The common part of `csrxchg` and `gcsrxchg`.
-pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, guest: bool, by_root: bool) {
+pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
     // TVAL and the like have their value at this very instruction.
     cpu.executing(op);
     let number = op.imm as u16;
-    let old = cpu.csr_read(bus, guest, number);
+    let old = cpu.csr_read(bus, via, number);
     match op.rj {
         0 => {}
-        1 => cpu.csr_write(bus, guest, number, cpu.get(op.rd), by_root),
+        1 => cpu.csr_write(bus, via, number, cpu.get(op.rd)),
         rj => {
             let mask = cpu.get(rj);
-            if by_root && number == number::ESTAT {
+            if via == Via::Gcsr && number == number::ESTAT {
                 cpu.race_estat_exchange(bus);
             }
             // The merge is with the stored value where lines are shown.
             let value = old & !mask | cpu.get(op.rd) & mask;
             if !(number == number::TICLR && mask & 1 == 0) {
-                cpu.csr_write(bus, guest, number, value, by_root);
+                cpu.csr_write(bus, via, number, value);
             }
         }
     }
@@ -93,9 +92,9 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, guest: bool, by_ro
 /// No caches are modelled; which operations a guest may use, GCFG.TOCI says.
 fn cacop(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    if cpu.vm {
+    if cpu.in_guest() {
         let operation = op.rd >> 3;
-        let allowed = match cpu.root.gcfg().toci() {
+        let allowed = match cpu.root().gcfg().toci() {
             0 => false,
             1 => operation == 2,
             // Index-Invalidate-Writeback is operation 1. There are caches 0 to
@@ -153,7 +152,7 @@ fn iocsrwr<const SIZE: u8>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
 /// Checks a TLB instruction's privilege: PLV0, and in guest mode GTLBC.TOTI.
 fn tlb_allowed(cpu: &mut Cpu) -> Step {
     cpu.require_plv0()?;
-    if cpu.root.gtlbc().toti() {
+    if cpu.root().gtlbc().toti() {
         cpu.require_root()?;
     }
     Ok(())
@@ -211,7 +210,7 @@ fn ertn(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
 /// another reading of Q-30 it has nothing to wait for when one is pending).
 fn idle(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    if cpu.vm && cpu.reads(Reading::GuestIdle) && cpu.wakes() {
+    if cpu.in_guest() && cpu.reads(Reading::GuestIdle) && cpu.wakes() {
         cpu.attention = true;
         return cpu.jump(cpu.pc_of(op).wrapping_add(4));
     }

@@ -2,8 +2,8 @@
 
 //! Shifts and rotations (Volume 1, 2.2.2).
 
-use super::Group;
 use super::operand::{rd, word};
+use crate::cpu::Group;
 use la_arch::insn::integer as enc;
 
 // The `wrapping_*` shifts use as many low bits of the amount as the manual

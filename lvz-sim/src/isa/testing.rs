@@ -2,8 +2,8 @@
 
 //! Runs single instructions in unit tests: operands in, registers out.
 
-use super::{Insn, Op, Step, Stop};
 use crate::cpu::{Cpu, Model};
+use crate::cpu::{Insn, Op, Step, Stop};
 use crate::mem::{Bus, Ram};
 use crate::platform::{Platform, PlatformConfig};
 use la_arch::Exception;

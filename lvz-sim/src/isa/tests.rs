@@ -2,7 +2,8 @@
 
 //! The tables as a whole.
 
-use super::{Decoder, Ends, all};
+use super::{Decoder, all};
+use crate::cpu::Ends;
 use crate::cpu::Model;
 use la_arch::insn::{Encoding, atomic, bound, integer};
 

@@ -8,6 +8,7 @@
 //! noticed. All of the simulator's `unsafe` is in this file.
 
 use super::Value;
+use crate::map::{HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 use std::sync::Arc;
 use vm_memory::bitmap::AtomicBitmap;
 use vm_memory::mmap::MmapRegionBuilder;
@@ -19,13 +20,6 @@ pub type GuestRam = vm_memory::GuestMemoryMmap<AtomicBitmap>;
 /// Size of the pages that flags and software TLBs work with: the smallest page
 /// of the architecture.
 pub const PAGE_SIZE: usize = 4096;
-
-/// Memory below this size is at physical address 0, as on QEMU's `virt` board
-/// (VIRT_LOWMEM_SIZE).
-pub const LOW_SIZE: u64 = 0x1000_0000;
-
-/// The rest begins here (VIRT_HIGHMEM_BASE).
-pub const HIGH_BASE: u64 = 0x8000_0000;
 
 /// The memory could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +72,7 @@ impl Ram {
     /// # Errors
     /// A size that is not possible or that the host does not grant.
     pub fn new(size: u64) -> Result<Self, RamError> {
-        if !(16 << 20..=1 << 40).contains(&size) || !size.is_multiple_of(64 << 10) {
+        if !RAM_SIZES.contains(&size) || !size.is_multiple_of(64 << 10) {
             return Err(RamError::Size(size));
         }
         let fail = |e: &dyn std::fmt::Display| RamError::Map(size, e.to_string());
@@ -91,9 +85,9 @@ impl Ram {
             .build()
             .map_err(|e| fail(&e))?;
         let base = backing.as_ptr();
-        let low = len.min(LOW_SIZE as usize);
+        let low = len.min(LOW_RAM_SIZE as usize);
         let mut regions = Vec::new();
-        for (at, offset, part) in [(0, 0, low), (HIGH_BASE, low, len - low)] {
+        for (at, offset, part) in [(0, 0, low), (HIGH_RAM_BASE, low, len - low)] {
             if part == 0 {
                 continue;
             }
@@ -139,8 +133,8 @@ impl Ram {
     pub fn offset(&self, pa: u64) -> Option<usize> {
         if pa < self.low as u64 {
             Some(pa as usize)
-        } else if pa >= HIGH_BASE && pa - HIGH_BASE < (self.len - self.low) as u64 {
-            Some(self.low + (pa - HIGH_BASE) as usize)
+        } else if pa >= HIGH_RAM_BASE && pa - HIGH_RAM_BASE < (self.len - self.low) as u64 {
+            Some(self.low + (pa - HIGH_RAM_BASE) as usize)
         } else {
             None
         }
@@ -151,7 +145,7 @@ impl Ram {
         if offset < self.low {
             offset as u64
         } else {
-            HIGH_BASE + (offset - self.low) as u64
+            HIGH_RAM_BASE + (offset - self.low) as u64
         }
     }
 
@@ -202,6 +196,11 @@ impl Ram {
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as in `bytes`, and `&mut self` makes it unique.
         unsafe { std::slice::from_raw_parts_mut(self.base, self.len) }
+    }
+
+    /// The first byte, for compiled code.
+    pub(crate) fn base(&mut self) -> *mut u8 {
+        self.base
     }
 
     /// Flags of the page that holds `offset`.
@@ -258,16 +257,16 @@ mod tests {
 
     #[test]
     fn low_and_high_memory_are_one_mapping() {
-        let mut ram = Ram::new(LOW_SIZE + (16 << 20)).unwrap();
-        let high = ram.offset(HIGH_BASE + 8).unwrap();
-        assert_eq!(high, LOW_SIZE as usize + 8);
-        assert_eq!(ram.address(high), HIGH_BASE + 8);
-        assert_eq!(ram.offset(LOW_SIZE), None);
-        assert_eq!(ram.offset(HIGH_BASE + (16 << 20)), None);
+        let mut ram = Ram::new(LOW_RAM_SIZE + (16 << 20)).unwrap();
+        let high = ram.offset(HIGH_RAM_BASE + 8).unwrap();
+        assert_eq!(high, LOW_RAM_SIZE as usize + 8);
+        assert_eq!(ram.address(high), HIGH_RAM_BASE + 8);
+        assert_eq!(ram.offset(LOW_RAM_SIZE), None);
+        assert_eq!(ram.offset(HIGH_RAM_BASE + (16 << 20)), None);
         ram.write::<u64>(high, 0x1122_3344_5566_7788);
         assert_eq!(
             ram.map
-                .read_obj::<u32>(GuestAddress(HIGH_BASE + 8))
+                .read_obj::<u32>(GuestAddress(HIGH_RAM_BASE + 8))
                 .unwrap(),
             0x5566_7788
         );
@@ -275,15 +274,15 @@ mod tests {
 
     #[test]
     fn device_writes_are_seen_once() {
-        let mut ram = Ram::new(LOW_SIZE + (16 << 20)).unwrap();
+        let mut ram = Ram::new(LOW_RAM_SIZE + (16 << 20)).unwrap();
         assert!(ram.take_device_writes().is_empty());
         ram.map
-            .write_obj(1u8, GuestAddress(HIGH_BASE + 0x3000))
+            .write_obj(1u8, GuestAddress(HIGH_RAM_BASE + 0x3000))
             .unwrap();
         ram.map
             .write_slice(&[1; 8192], GuestAddress(0x1fff))
             .unwrap();
-        let high = LOW_SIZE as usize + 0x3000;
+        let high = LOW_RAM_SIZE as usize + 0x3000;
         assert_eq!(ram.take_device_writes(), [0x1000, 0x2000, 0x3000, high]);
         assert!(ram.take_device_writes().is_empty());
     }

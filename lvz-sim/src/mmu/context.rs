@@ -4,6 +4,7 @@
 //! small number that the software TLB's tags hold.
 
 use crate::cpu::{Cpu, Reading};
+use crate::world::World;
 use la_arch::csr::number;
 use rustc_hash::FxHashMap;
 
@@ -16,7 +17,7 @@ type Windows = [u64; 6];
 /// Numbers given to contexts so far.
 #[derive(Debug)]
 pub(super) struct Contexts {
-    current: u64,
+    pub(super) current: u64,
     by_key: FxHashMap<u64, u64>,
     windows: Vec<Windows>,
     /// Number of the windows in force in root and guest.
@@ -41,6 +42,10 @@ impl Cpu {
     /// The context in force.
     #[inline(always)]
     pub(crate) fn soft_context(&self) -> u64 {
+        debug_assert!(
+            self.settled(),
+            "an instruction changed its mode inside a block"
+        );
         self.soft.contexts.current
     }
 
@@ -49,21 +54,22 @@ impl Cpu {
         let csr = self.csr();
         let crmd = csr.crmd();
         let mapped = crmd.pg() && !crmd.da();
-        let mut key = u64::from(self.vm) | u64::from(mapped) << 1 | crmd.plv() << 2;
+        let mut key = u64::from(self.in_guest()) | u64::from(mapped) << 1 | crmd.plv() << 2;
         if mapped {
             key |= csr.asid().asid() << 4;
         }
-        if self.vm {
-            let stage2 = self.root.crmd();
-            key |=
-                self.root.gstat().gid() << 14 | self.root.gtlbc().tgid() << 22 | stage2.plv() << 30;
+        if self.in_guest() {
+            let stage2 = self.root().crmd();
+            key |= self.root().gstat().gid() << 14
+                | self.root().gtlbc().tgid() << 22
+                | stage2.plv() << 30;
             if self.reads(Reading::Stage2Asid) {
-                key |= self.root.asid().asid() << 48;
+                key |= self.root().asid().asid() << 48;
             }
         } else if mapped {
             key |= u64::from(self.root_lookup_gid()) << 22;
         }
-        key |= self.soft.contexts.window_ids[usize::from(self.vm)] << 32;
+        key |= self.soft.contexts.window_ids[self.world().index()] << 32;
         // Zero is the empty mark of `recent`.
         key |= 1 << 63;
         let slot = (key ^ key >> 4 ^ key >> 14 ^ key >> 22 ^ key >> 32) as usize % 64;
@@ -82,9 +88,9 @@ impl Cpu {
         self.soft.contexts.current = self.soft.contexts.recent[slot].1;
     }
 
-    /// DMW, MISC or RVACFG of root or guest changed.
-    pub(crate) fn windows_changed(&mut self, guest: bool) {
-        let csr = if guest { &self.guest } else { &self.root };
+    /// Gives DMW, MISC and RVACFG of `world` their number.
+    pub(crate) fn select_windows(&mut self, world: World) {
+        let csr = self.file(world);
         let dmw = |i| csr.raw(number::DMW0 + i);
         let windows = [
             dmw(0),
@@ -107,10 +113,10 @@ impl Cpu {
             self.soft.contexts.recent = [(0, 0); 64];
             self.soft.clear();
             self.soft.contexts.window_ids = [0; 2];
-            self.windows_changed(true);
-            self.windows_changed(false);
+            self.select_windows(World::Guest);
+            self.select_windows(World::Root);
             return;
         }
-        self.soft.contexts.window_ids[usize::from(guest)] = id as u64;
+        self.soft.contexts.window_ids[world.index()] = id as u64;
     }
 }

@@ -16,11 +16,11 @@ impl Cpu {
     pub(crate) fn invalidate_tlb(&mut self, op: u8, info: u64, address: u64) -> Step {
         let asid = (info & 0x3ff) as u16;
         let gid = (info >> 16) as u8;
-        let (own, own_gid) = match self.vm {
-            true => (Kind::Stage1, self.root.gstat().gid() as u8),
+        let (own, own_gid) = match self.in_guest() {
+            true => (Kind::Stage1, self.root().gstat().gid() as u8),
             false => (Kind::Host, 0),
         };
-        let guest = self.vm;
+        let guest = self.in_guest();
         let lvz = self.model.has_lvz() && !guest;
         let context = |e: &Entry| e.kind == own && e.gid == own_gid;
         let stage1 = |e: &Entry| e.kind == Kind::Stage1;

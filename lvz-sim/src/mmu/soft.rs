@@ -9,21 +9,25 @@
 //! bit for bit as the original).
 
 use super::PAGE_MASK;
+use super::translate::Perms;
 
 /// Number of slots, a power of two.
-const SLOTS: usize = 2048;
+pub(crate) const SLOTS: usize = 2048;
 
 /// No address and context have this tag: contexts are below 0xfff.
 const NONE: u64 = u64::MAX;
 
+/// Spreads contexts over the slots.
+pub(crate) const SALT: u64 = 0x85;
+
 /// A page: `tag` is the virtual page with the context in its low 12 bits.
 #[derive(Clone, Copy, Debug)]
-struct Slot {
-    read: u64,
-    write: u64,
+pub(crate) struct Slot {
+    pub(crate) read: u64,
+    pub(crate) write: u64,
     fetch: u64,
     /// Offset of the page in memory.
-    offset: usize,
+    pub(crate) offset: usize,
 }
 
 const EMPTY: Slot = Slot {
@@ -60,13 +64,22 @@ impl SlotList {
     }
 }
 
-/// The cache.
-pub struct SoftTlb {
+pub(crate) struct SoftTlb {
     slots: Box<[Slot; SLOTS]>,
     /// Grows whenever a fetch translation may have been dropped.
     pub(crate) fetch_generation: u64,
     pub(super) contexts: super::context::Contexts,
 }
+
+/// Where in a [`SoftTlb`] the address of the slots is.
+pub(crate) const SLOTS_AT: usize = std::mem::offset_of!(SoftTlb, slots);
+
+/// Where the number of the context in force is.
+pub(crate) const CONTEXT_AT: usize = std::mem::offset_of!(SoftTlb, contexts)
+    + std::mem::offset_of!(super::context::Contexts, current);
+
+/// Where `fetch_generation` is.
+pub(crate) const FETCH_GENERATION_AT: usize = std::mem::offset_of!(SoftTlb, fetch_generation);
 
 impl std::fmt::Debug for SoftTlb {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,7 +89,7 @@ impl std::fmt::Debug for SoftTlb {
 
 #[inline(always)]
 fn index(va: u64, context: u64) -> usize {
-    ((va >> 12) ^ context.wrapping_mul(0x85)) as usize % SLOTS
+    ((va >> 12) ^ context.wrapping_mul(SALT)) as usize % SLOTS
 }
 
 #[inline(always)]
@@ -86,7 +99,7 @@ fn tag(va: u64, context: u64) -> u64 {
 
 impl SoftTlb {
     /// Empty.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         SoftTlb {
             slots: Box::new([EMPTY; SLOTS]),
             fetch_generation: 0,
@@ -115,15 +128,15 @@ impl SoftTlb {
         (slot.fetch == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
     }
 
-    /// Remembers a page; returns the slot. `perms` are read, write, fetch.
-    pub(super) fn fill(&mut self, va: u64, context: u64, offset: usize, perms: [bool; 3]) -> u16 {
+    /// Remembers a page with what it allows; returns the slot.
+    pub(super) fn fill(&mut self, va: u64, context: u64, offset: usize, perms: Perms) -> u16 {
         let i = index(va, context);
         let tag = tag(va, context);
-        let pick = |allowed: bool| if allowed { tag } else { NONE };
+        let pick = |allowed| if perms.contains(allowed) { tag } else { NONE };
         self.slots[i] = Slot {
-            read: pick(perms[0]),
-            write: pick(perms[1]),
-            fetch: pick(perms[2]),
+            read: pick(Perms::READ),
+            write: pick(Perms::WRITE),
+            fetch: pick(Perms::FETCH),
             offset: offset & !(PAGE_MASK as usize),
         };
         i as u16

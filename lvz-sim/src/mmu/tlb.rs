@@ -11,21 +11,21 @@ use super::soft::SlotList;
 use la_arch::csr::TlbElo;
 
 /// Sets of the STLB.
-pub const STLB_SETS: usize = 256;
+pub(super) const STLB_SETS: usize = 256;
 /// Ways of the STLB.
-pub const STLB_WAYS: usize = 8;
+pub(super) const STLB_WAYS: usize = 8;
 /// Entries of the STLB: the index of the first MTLB entry.
-pub const STLB_SIZE: usize = STLB_SETS * STLB_WAYS;
+pub(super) const STLB_SIZE: usize = STLB_SETS * STLB_WAYS;
 /// Entries of the MTLB.
-pub const MTLB_SIZE: usize = 64;
+pub(super) const MTLB_SIZE: usize = 64;
 /// All entries.
-pub const TLB_SIZE: usize = STLB_SIZE + MTLB_SIZE;
+pub(super) const TLB_SIZE: usize = STLB_SIZE + MTLB_SIZE;
 
 /// Whose translation an entry is.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize,
 )]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Root virtual to physical.
     #[default]
     Host,
@@ -37,7 +37,7 @@ pub enum Kind {
 
 /// What a look-up must match.
 #[derive(Clone, Copy, Debug)]
-pub struct Tag {
+pub(crate) struct Tag {
     /// Whose.
     pub kind: Kind,
     /// Guest identifier, 0 for the host.
@@ -50,7 +50,7 @@ pub struct Tag {
 
 /// One entry: a pair of pages.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Exists.
     pub e: bool,
     /// Whose.
@@ -74,13 +74,13 @@ pub struct Entry {
 
 impl Entry {
     /// Whether the pair covers address `va`.
-    pub fn covers(&self, va: u64) -> bool {
+    pub(crate) fn covers(&self, va: u64) -> bool {
         let shift = u32::from(self.ps).min(46) + 1;
         ((self.vppn ^ va) & super::PA_MASK) >> shift == 0
     }
 
     /// Whether the entry is of `tag`, address aside.
-    pub fn belongs(&self, tag: &Tag) -> bool {
+    pub(crate) fn belongs(&self, tag: &Tag) -> bool {
         self.e
             && self.kind == tag.kind
             && self.gid == tag.gid
@@ -88,13 +88,13 @@ impl Entry {
     }
 
     /// The page of the pair that holds `va`.
-    pub fn page(&self, va: u64) -> TlbElo {
+    pub(crate) fn page(&self, va: u64) -> TlbElo {
         TlbElo(self.lo[(va >> self.ps.min(47) & 1) as usize])
     }
 }
 
 /// The whole TLB.
-pub struct Tlb {
+pub(crate) struct Tlb {
     entries: Vec<Entry>,
     /// MTLB entries that exist, a bit each.
     mtlb: u64,
@@ -106,7 +106,7 @@ pub struct Tlb {
 
 /// Events of the TLB, by kind of entry (host, stage 1, stage 2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct TlbCounts {
+pub(crate) struct TlbCounts {
     /// Refill exceptions.
     pub refills: [u64; 3],
     /// Entries written.
@@ -123,7 +123,7 @@ impl std::fmt::Debug for Tlb {
 
 impl Tlb {
     /// Empty.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Tlb {
             entries: vec![Entry::default(); TLB_SIZE],
             mtlb: 0,
@@ -136,7 +136,7 @@ impl Tlb {
     }
 
     /// Entry `index`.
-    pub fn get(&self, index: usize) -> Option<&Entry> {
+    pub(crate) fn get(&self, index: usize) -> Option<&Entry> {
         self.entries.get(index)
     }
 
@@ -146,7 +146,7 @@ impl Tlb {
 
     /// Index of the entry that translates `va`; `ps` is the STLB's page size
     /// for this kind of entry. The STLB is asked first.
-    pub fn find(&self, tag: &Tag, va: u64, ps: u8) -> Option<usize> {
+    pub(crate) fn find(&self, tag: &Tag, va: u64, ps: u8) -> Option<usize> {
         let set = stlb_set(va, ps);
         let hit = |i: &usize| {
             let entry = &self.entries[*i];
@@ -169,7 +169,7 @@ impl Tlb {
 
     /// Where `tlbfill` puts a pair of `ps` pages at `va`: a free entry if there
     /// is one, else one chosen at random.
-    pub fn victim(&mut self, va: u64, ps: u8, stlb_ps: u8) -> usize {
+    pub(crate) fn victim(&mut self, va: u64, ps: u8, stlb_ps: u8) -> usize {
         if ps == stlb_ps {
             let set = stlb_set(va, ps);
             let mut ways = (0..STLB_WAYS).map(|way| way * STLB_SETS + set);

@@ -5,7 +5,8 @@
 
 use super::tlb::{Entry, Kind, STLB_SIZE, TLB_SIZE, Tag};
 use crate::cpu::{Cpu, CsrFile, Reading};
-use la_arch::csr::{Asid, TlbEhi, TlbElo, TlbIdx, TlbrEhi, number as n};
+use crate::world::World;
+use la_arch::csr::{TlbEhi, TlbElo, TlbIdx, TlbrEhi, number as n};
 use la_arch::lvz::Trgp;
 
 /// Whose entries a TLB instruction acts on, and with whose registers.
@@ -13,30 +14,30 @@ use la_arch::lvz::Trgp;
 pub(crate) struct Scope {
     kind: Kind,
     gid: u8,
-    guest_registers: bool,
+    registers: World,
 }
 
 impl Cpu {
     /// Scope of the plain instructions in the mode in force.
     pub(crate) fn tlb_scope(&self) -> Scope {
-        if self.vm {
-            let gid = self.root.gstat().gid() as u8;
+        if self.in_guest() {
+            let gid = self.root().gstat().gid() as u8;
             return Scope {
                 kind: Kind::Stage1,
                 gid,
-                guest_registers: true,
+                registers: World::Guest,
             };
         }
         match self.root_tlb_gid() {
             0 => Scope {
                 kind: Kind::Host,
                 gid: 0,
-                guest_registers: false,
+                registers: World::Root,
             },
             gid => Scope {
                 kind: Kind::Stage2,
                 gid,
-                guest_registers: false,
+                registers: World::Root,
             },
         }
     }
@@ -46,24 +47,12 @@ impl Cpu {
         Scope {
             kind: Kind::Stage1,
             gid: self.root_tlb_gid(),
-            guest_registers: true,
+            registers: World::Guest,
         }
     }
 
     fn registers(&self, scope: Scope) -> &CsrFile {
-        if scope.guest_registers {
-            &self.guest
-        } else {
-            &self.root
-        }
-    }
-
-    fn registers_mut(&mut self, scope: Scope) -> &mut CsrFile {
-        if scope.guest_registers {
-            &mut self.guest
-        } else {
-            &mut self.root
-        }
+        self.file(scope.registers)
     }
 
     fn tag(&self, scope: Scope) -> Tag {
@@ -96,9 +85,9 @@ impl Cpu {
         let index = TlbIdx(self.registers(scope).raw(n::TLBIDX)).index() as usize;
         // Plain root instructions see every entry of root's, of whichever GID.
         let visible = |e: &&Entry| {
-            e.e && match scope.guest_registers {
-                true => e.kind == scope.kind && e.gid == scope.gid,
-                false => true,
+            e.e && match scope.registers {
+                World::Guest => e.kind == scope.kind && e.gid == scope.gid,
+                World::Root => true,
             }
         };
         (index, self.tlb.get(index).filter(visible))
@@ -114,36 +103,38 @@ impl Cpu {
         };
         let ps = csr.stlbps().ps() as u8;
         let found = self.tlb.find(&self.tag(scope), vppn << 13, ps);
-        let csr = self.registers_mut(scope);
-        let idx = TlbIdx(csr.raw(n::TLBIDX));
+        let idx = TlbIdx(self.registers(scope).raw(n::TLBIDX));
         let idx = match found {
             Some(i) => idx.with_index(i as u64).with_ne(false),
             None => idx.with_ne(true),
         };
-        csr.set_raw(n::TLBIDX, idx.0);
+        self.put_csr(scope.registers, n::TLBIDX, idx.0);
     }
 
     /// `tlbrd`. In root TRGP says whose entry it was (`docs/lvz.md` 2.2).
     pub(crate) fn tlb_read(&mut self, scope: Scope) {
         let (_, entry) = self.indexed(scope);
         let entry = entry.cloned().unwrap_or_default();
-        let csr = self.registers_mut(scope);
+        let csr = self.registers(scope);
         let idx = TlbIdx(csr.raw(n::TLBIDX))
             .with_ne(!entry.e)
             .with_ps(u64::from(entry.ps));
-        csr.set_raw(n::TLBIDX, idx.0);
-        csr.set_raw(n::TLBEHI, entry.vppn);
-        csr.set_raw(n::TLBELO0, entry.lo[0]);
-        csr.set_raw(n::TLBELO1, entry.lo[1]);
-        let asid = Asid(csr.raw(n::ASID)).with_asid(u64::from(entry.asid));
-        csr.put(asid);
-        if !self.vm && self.model.has_lvz() {
+        let asid = csr.asid().with_asid(u64::from(entry.asid));
+        for (number, value) in [
+            (n::TLBIDX, idx.0),
+            (n::TLBEHI, entry.vppn),
+            (n::TLBELO0, entry.lo[0]),
+            (n::TLBELO1, entry.lo[1]),
+            (n::ASID, asid.0),
+        ] {
+            self.put_csr(scope.registers, number, value);
+        }
+        if !self.in_guest() && self.model.has_lvz() {
             let guest = entry.kind != Kind::Host;
             let gid = if guest { u64::from(entry.gid) } else { 0 };
-            self.root
-                .set_raw(n::TRGP, Trgp(0).with_gtep(guest).with_trgid(gid).0);
+            let trgp = Trgp(0).with_gtep(guest).with_trgid(gid);
+            self.put_csr(World::Root, n::TRGP, trgp.0);
         }
-        self.mode_changed();
     }
 
     /// The entry that the registers describe.

@@ -8,6 +8,8 @@ use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
 use crate::cpu::{Cpu, CsrFile, Reading, Step, Stop, Trap};
 use crate::mem::Bus;
+use crate::world::World;
+use bitflags::bitflags;
 use la_arch::Exception;
 use la_arch::csr::{Dmw, TlbElo, number};
 
@@ -22,15 +24,48 @@ pub(crate) enum Access {
     Fetch,
 }
 
+impl Access {
+    /// What it needs of a page.
+    fn needs(self) -> Perms {
+        match self {
+            Access::Load => Perms::READ,
+            Access::Store => Perms::WRITE,
+            Access::Fetch => Perms::FETCH,
+        }
+    }
+}
+
+bitflags! {
+    /// What a page allows at one privilege level.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Perms: u8 {
+        /// Loads.
+        const READ = 1 << 0;
+        /// Stores and atomics.
+        const WRITE = 1 << 1;
+        /// Instruction fetches.
+        const FETCH = 1 << 2;
+    }
+}
+
 /// A translation, with what else the page would allow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mapping {
     /// Physical address.
     pub(crate) pa: u64,
-    /// Read, write, fetch.
-    perms: [bool; 3],
+    /// What the page allows; of two stages what both allow.
+    perms: Perms,
     /// TLB entries it comes from: stage 1 (or the host's), stage 2.
     entries: [Option<u16>; 2],
+}
+
+/// Whose translation it is that an address does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The one of the mode in force, which handles the exception.
+    First,
+    /// Root's of a guest's physical address: a guest exit.
+    Second,
 }
 
 /// Why an address has no translation.
@@ -53,18 +88,20 @@ fn page_invalid(access: Access) -> Exception {
 }
 
 /// Permissions of a valid page at privilege level `plv`.
-fn permissions(page: TlbElo, plv: u8, dirty_unchecked: bool) -> [bool; 3] {
+fn permissions(page: TlbElo, plv: u8, dirty_unchecked: bool) -> Perms {
     let level = if page.rplv() {
         u64::from(plv) == page.plv()
     } else {
         u64::from(plv) <= page.plv()
     };
-    let valid = page.v() && level;
-    [
-        valid && !page.nr(),
-        valid && (page.d() || dirty_unchecked),
-        valid && !page.nx(),
-    ]
+    if !(page.v() && level) {
+        return Perms::empty();
+    }
+    let mut perms = Perms::empty();
+    perms.set(Perms::READ, !page.nr());
+    perms.set(Perms::WRITE, page.d() || dirty_unchecked);
+    perms.set(Perms::FETCH, !page.nx());
+    perms
 }
 
 /// The exception of an access that `permissions` refuse (5.4.4.1's order).
@@ -73,7 +110,7 @@ fn refusal(page: TlbElo, plv: u8, access: Access) -> Exception {
         page_invalid(access)
     } else if access == Access::Fetch && page.nx() {
         Exception::PNX
-    } else if !permissions(page.with_nr(false).with_nx(false), plv, true)[0] {
+    } else if permissions(page.with_nr(false), plv, true).is_empty() {
         Exception::PPI
     } else if access == Access::Load && page.nr() {
         Exception::PNR
@@ -98,14 +135,14 @@ impl Cpu {
         };
         let first = match self.stage1(va, access) {
             Ok(mapping) => mapping,
-            Err(fault) => return Err(self.record(fault, access, va, false)),
+            Err(fault) => return Err(self.record(fault, access, va, Stage::First)),
         };
-        if !self.vm {
+        if !self.in_guest() {
             return Ok(first);
         }
         self.guest_physical(first.pa, access).map(|second| Mapping {
             pa: second.pa,
-            perms: std::array::from_fn(|i| first.perms[i] && second.perms[i]),
+            perms: first.perms & second.perms,
             entries: [first.entries[0], second.entries[0]],
         })
     }
@@ -114,14 +151,14 @@ impl Cpu {
     pub(super) fn guest_physical(&mut self, gpa: u64, access: Access) -> Step<Mapping> {
         let tag = Tag {
             kind: Kind::Stage2,
-            gid: self.root.gtlbc().tgid() as u8,
-            asid: self.root.asid().asid() as u16,
+            gid: self.root().gtlbc().tgid() as u8,
+            asid: self.root().asid().asid() as u16,
             any_asid: self.any_asid(Kind::Stage2),
         };
         // Root's background privilege level counts, not the guest's (M-5).
-        let plv = self.root.crmd().plv() as u8;
-        let mapped = self.look_up(&tag, &self.root, gpa, access, plv);
-        mapped.map_err(|fault| self.record(fault, access, gpa, true))
+        let plv = self.root().crmd().plv() as u8;
+        let mapped = self.look_up(&tag, self.root(), gpa, access, plv);
+        mapped.map_err(|fault| self.record(fault, access, gpa, Stage::Second))
     }
 
     /// Whether a load or store at `va` would be more than an address error.
@@ -129,13 +166,13 @@ impl Cpu {
         !matches!(self.stage1(va, Access::Load), Err(Fault::Address))
     }
 
-    fn record(&mut self, fault: Fault, access: Access, address: u64, to_root: bool) -> Stop {
+    fn record(&mut self, fault: Fault, access: Access, address: u64, stage: Stage) -> Stop {
         let (exception, refill) = match fault {
             Fault::Refill => {
-                let kind = match (self.vm, to_root) {
-                    (false, _) => Kind::Host,
-                    (true, false) => Kind::Stage1,
-                    (true, true) => Kind::Stage2,
+                let kind = match (self.world(), stage) {
+                    (World::Root, _) => Kind::Host,
+                    (World::Guest, Stage::First) => Kind::Stage1,
+                    (World::Guest, Stage::Second) => Kind::Stage2,
                 };
                 self.tlb.counts.refills[kind as usize] += 1;
                 (page_invalid(access), true)
@@ -148,7 +185,7 @@ impl Cpu {
             exception,
             refill,
             badv: Some(address),
-            to_root,
+            to_root: stage == Stage::Second,
         };
         Stop::Trap
     }
@@ -159,7 +196,7 @@ impl Cpu {
         let plv = self.plv;
         let direct = Mapping {
             pa: va & PA_MASK,
-            perms: [true; 3],
+            perms: Perms::all(),
             entries: [None; 2],
         };
         if crmd.da() || !crmd.pg() {
@@ -176,7 +213,7 @@ impl Cpu {
         let data_window = window(2) || window(3);
         if data_window && access != Access::Fetch {
             return Ok(Mapping {
-                perms: [true, true, false],
+                perms: Perms::READ | Perms::WRITE,
                 ..direct
             });
         }
@@ -186,10 +223,10 @@ impl Cpu {
         if (va as i64) << unused >> unused != va as i64 {
             return Err(Fault::Address);
         }
-        let (kind, gid) = match (self.vm, self.root_lookup_gid()) {
-            (true, _) => (Kind::Stage1, self.root.gstat().gid() as u8),
-            (false, 0) => (Kind::Host, 0),
-            (false, gid) => (Kind::Stage2, gid),
+        let (kind, gid) = match (self.world(), self.root_lookup_gid()) {
+            (World::Guest, _) => (Kind::Stage1, self.root().gstat().gid() as u8),
+            (World::Root, 0) => (Kind::Host, 0),
+            (World::Root, gid) => (Kind::Stage2, gid),
         };
         let tag = Tag {
             kind,
@@ -200,7 +237,7 @@ impl Cpu {
         let mut mapping = self.look_up(&tag, csr, va, access, plv)?;
         if data_window {
             // The fetch went past the window that loads and stores use.
-            mapping.perms = [false, false, true];
+            mapping.perms = Perms::FETCH;
         }
         Ok(mapping)
     }
@@ -228,12 +265,7 @@ impl Cpu {
         let page = entry.page(va);
         let dirty_unchecked = csr.misc().dwpl() >> plv & 1 != 0 && plv < 3;
         let perms = permissions(page, plv, dirty_unchecked);
-        let wanted = match access {
-            Access::Load => perms[0],
-            Access::Store => perms[1],
-            Access::Fetch => perms[2],
-        };
-        if !wanted {
+        if !perms.contains(access.needs()) {
             return Err(Fault::Page(refusal(page, plv, access)));
         }
         // Below the page size the PPN holds software's bits.
@@ -252,11 +284,13 @@ impl Cpu {
             return;
         };
         let mut perms = mapping.perms;
-        perms[1] &= bus.ram.flags(offset) == 0;
+        if bus.ram.flags(offset) != 0 {
+            perms.remove(Perms::WRITE);
+        }
         let slot = self.soft.fill(va, self.soft_context(), offset, perms);
         for index in mapping.entries.into_iter().flatten() {
             if let Some(entry) = self.tlb.get_mut(usize::from(index)) {
-                entry.slots.add(slot, perms[2]);
+                entry.slots.add(slot, perms.contains(Perms::FETCH));
             }
         }
     }

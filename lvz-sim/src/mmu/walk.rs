@@ -7,7 +7,7 @@ use super::{Access, PA_MASK};
 use crate::cpu::{Cpu, CsrFile, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
-use la_arch::csr::{TlbrEhi, number as n};
+use la_arch::csr::{TlbElo, TlbrEhi, number as n};
 
 /// A directory entry is a huge page; bit 6 is G in the lowest level.
 const HUGE: u64 = 1 << 6;
@@ -17,8 +17,6 @@ const HUGE_GLOBAL: u64 = 1 << 12;
 const GLOBAL: u64 = 1 << 6;
 /// The level a huge page was found at, which `lddir` leaves for `ldpte`.
 const LEVEL: u64 = 3 << 13;
-/// Bits of a page table entry that a TLB entry has.
-const ELO: u64 = 0xe000_ffff_ffff_f07f;
 
 /// Start bit and width of the index of `level` (0 is the lowest table).
 fn index_field(csr: &CsrFile, level: u32) -> (u64, u64) {
@@ -41,7 +39,7 @@ impl Cpu {
     /// guest physical address through stage 2 alone (M-26).
     fn table_entry(&mut self, bus: &mut Bus, address: u64) -> Step<u64> {
         let address = address & PA_MASK & !7;
-        let pa = if self.vm {
+        let pa = if self.in_guest() {
             self.guest_physical(address, Access::Load)?.pa
         } else {
             address
@@ -104,10 +102,11 @@ impl Cpu {
             let slot = index(csr.raw(n::TLBRBADV), field) & !1 | u64::from(odd);
             (self.table_entry(bus, base & PA_MASK | slot << 3)?, field.0)
         };
-        let csr = self.csr_mut();
-        csr.set_raw(if odd { n::TLBRELO1 } else { n::TLBRELO0 }, entry & ELO);
-        let ehi = TlbrEhi(csr.raw(n::TLBREHI)).with_ps(ps);
-        csr.set_raw(n::TLBREHI, ehi.0);
+        let world = self.world();
+        let elo = if odd { n::TLBRELO1 } else { n::TLBRELO0 };
+        self.put_csr(world, elo, entry & TlbElo::FIELDS);
+        let ehi = TlbrEhi(self.csr().raw(n::TLBREHI)).with_ps(ps);
+        self.put_csr(world, n::TLBREHI, ehi.0);
         Ok(())
     }
 }

@@ -3,10 +3,13 @@
 //! The host's side of a console: where a UART's or a virtio console's
 //! characters go to and come from.
 
-use std::collections::VecDeque;
 use std::io::{LineWriter, Write};
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[cfg(test)]
+mod buffer;
+#[cfg(test)]
+pub(crate) use buffer::BufferConsole;
 
 /// A host console. Nothing here blocks.
 pub trait HostConsole: Send {
@@ -39,7 +42,7 @@ pub trait HostConsole: Send {
 
 /// A console without a host: output is dropped, no input comes.
 #[derive(Debug, Default)]
-pub struct NullConsole;
+pub(crate) struct NullConsole;
 
 impl HostConsole for NullConsole {
     fn write(&mut self, _bytes: &[u8]) {}
@@ -54,11 +57,11 @@ const LINE_MAX: usize = 1 << 16;
 
 /// A console without input, whose output is passed on by whole lines: it can go
 /// where another console's goes.
-pub struct LineConsole(LineWriter<Box<dyn Write + Send>>);
+pub(crate) struct LineConsole(LineWriter<Box<dyn Write + Send>>);
 
 impl LineConsole {
     /// Passes lines on to `output`.
-    pub fn new(output: Box<dyn Write + Send>) -> Self {
+    pub(crate) fn new(output: Box<dyn Write + Send>) -> Self {
         Self(LineWriter::with_capacity(LINE_MAX, output))
     }
 }
@@ -71,46 +74,5 @@ impl HostConsole for LineConsole {
 
     fn read(&mut self, _buffer: &mut [u8]) -> usize {
         0
-    }
-}
-
-#[derive(Debug, Default)]
-struct Buffers {
-    input: VecDeque<u8>,
-    output: Vec<u8>,
-}
-
-/// A console in memory, for tests and scripts. Clones share the buffers.
-#[derive(Clone, Debug, Default)]
-pub struct BufferConsole(Arc<Mutex<Buffers>>);
-
-impl BufferConsole {
-    fn buffers(&self) -> MutexGuard<'_, Buffers> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds input for the machine.
-    pub fn type_in(&self, bytes: &[u8]) {
-        self.buffers().input.extend(bytes);
-    }
-
-    /// Takes the output so far.
-    pub fn take_output(&self) -> Vec<u8> {
-        std::mem::take(&mut self.buffers().output)
-    }
-}
-
-impl HostConsole for BufferConsole {
-    fn write(&mut self, bytes: &[u8]) {
-        self.buffers().output.extend_from_slice(bytes);
-    }
-
-    fn read(&mut self, buffer: &mut [u8]) -> usize {
-        let mut buffers = self.buffers();
-        let count = buffer.len().min(buffers.input.len());
-        for (slot, byte) in buffer.iter_mut().zip(buffers.input.drain(..count)) {
-            *slot = byte;
-        }
-        count
     }
 }

@@ -16,7 +16,7 @@ use la_arch::eiointc::{
 use serde::{Deserialize, Serialize};
 
 /// Cores that one controller serves.
-pub const CORES_PER_NODE: usize = 4;
+pub(crate) const CORES_PER_NODE: usize = 4;
 const GROUPS: usize = VECTORS / 32;
 
 const NODETYPE_END: u64 = NODETYPE + NODETYPE_SIZE;

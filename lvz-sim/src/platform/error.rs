@@ -14,11 +14,11 @@ pub enum PlatformError {
     /// A file of a drive.
     #[error("drive {path}: cannot {action}")]
     Drive {
-        /// The file.
+        /// Its path, as `--drive` has it.
         path: PathBuf,
-        /// What failed.
+        /// What could not be done, as in "open it".
         action: &'static str,
-        /// Why.
+        /// What the host answered.
         source: io::Error,
     },
     /// A drive that holds nothing.
@@ -27,9 +27,9 @@ pub enum PlatformError {
     /// A shared directory that cannot be used.
     #[error("shared directory {path}")]
     Share {
-        /// The directory.
+        /// Its path, as `--share` has it.
         path: PathBuf,
-        /// Why.
+        /// What the host answered.
         source: io::Error,
     },
     /// More virtio devices than there are interrupt pins for.

@@ -17,7 +17,7 @@ const MAILBOX_END: u64 = MAILBOX + 8 * MAILBOXES as u64;
 /// Decoded value of MAIL_SEND and ANY_SEND.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Send {
-    /// Core number.
+    /// Number of the core that receives it.
     pub(crate) cpu: usize,
     /// Data to write.
     pub(crate) data: u32,

@@ -7,8 +7,8 @@ mod deframer;
 mod link;
 mod lockstep;
 
-pub use address::Address;
-pub use link::Link;
+pub(crate) use address::Address;
+pub(crate) use link::Link;
 #[cfg(test)]
 pub(crate) use lockstep::QUANTUM;
 
@@ -148,11 +148,11 @@ pub enum NetError {
     /// The system said no.
     #[error("net: cannot {action} {address}")]
     Socket {
-        /// What failed.
+        /// What could not be done, with its preposition: "connect to".
         action: &'static str,
-        /// Where.
+        /// The end of the socket that `--net` names.
         address: Address,
-        /// Why.
+        /// What the host answered.
         source: io::Error,
     },
     /// No peer for a machine that goes in lock-step.

@@ -10,19 +10,18 @@ use super::PowerEvent;
 use serde::{Deserialize, Serialize};
 
 /// Sleep control: writing [`SLEEP_OFF`] powers off.
-pub const SLEEP_CONTROL: u64 = 0;
+pub(crate) const SLEEP_CONTROL: u64 = 0;
 /// Reset: writing [`RESET_VALUE`] resets.
-pub const RESET: u64 = 2;
+pub(crate) const RESET: u64 = 2;
 /// This machine's own register, one byte: the exit code of the simulator,
 /// which software may leave here before it powers off. Zero at reset.
-pub const EXIT_CODE: u64 = 3;
+pub(crate) const EXIT_CODE: u64 = 3;
 
 /// SLP_EN with SLP_TYP 5.
-pub const SLEEP_OFF: u8 = 1 << 5 | 5 << 2;
+pub(crate) const SLEEP_OFF: u8 = 1 << 5 | 5 << 2;
 /// The value that resets.
-pub const RESET_VALUE: u8 = 0x42;
+pub(crate) const RESET_VALUE: u8 = 0x42;
 
-/// The registers' state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Power {
     sleep_control: u8,
@@ -56,7 +55,7 @@ impl Power {
         }
     }
 
-    /// What was asked for.
+    /// The latest request since reset.
     pub(crate) fn event(&self) -> Option<PowerEvent> {
         self.event
     }

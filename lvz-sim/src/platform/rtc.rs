@@ -32,7 +32,6 @@ const PM1_CONTROL: u64 = 0x14;
 const SECOND: u64 = 1_000_000_000;
 const TICKS: u128 = 32_768;
 
-/// The clock's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rtc {
     /// Unix time at simulated time zero.
@@ -197,7 +196,7 @@ impl Rtc {
         }
     }
 
-    /// The interrupt line.
+    /// Level of the interrupt line: a match is not acknowledged.
     pub(crate) fn line(&self) -> bool {
         self.fired != 0
     }

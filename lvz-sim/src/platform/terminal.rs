@@ -20,7 +20,7 @@ const OUTPUT_MAX: usize = 4096;
 
 /// Standard input and output. The terminal's mode is restored on drop: drop
 /// it before `std::process::exit`.
-pub struct Terminal {
+pub(crate) struct Terminal {
     input: OwnedFd,
     output: Box<dyn Write + Send>,
     /// The terminal's mode before, if input is a terminal.
@@ -33,7 +33,7 @@ pub struct Terminal {
 
 impl Terminal {
     /// Takes over standard input; a terminal becomes raw.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let input = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 0)?;
         Self::on(input, Box::new(io::stdout()))
     }

@@ -13,12 +13,31 @@ mod share;
 mod snapshot;
 mod virtio;
 
-use super::console::BufferConsole;
+use super::console::{BufferConsole, NullConsole};
 use super::eiointc::CORES_PER_NODE;
+use super::net::Net;
+use super::virtio::disk::DriveConfig;
 use super::*;
+use crate::map;
 use la_arch::iocsr::{EIOINTC_BASE as EIOINTC, IPI_BASE as IPI};
 use la_arch::{eiointc, iocsr, ipi, pch_pic};
 use vm_memory::GuestAddress;
+
+const PCH_PIC_BASE: u64 = Device::PchPic.base();
+const PM_BASE: u64 = Device::PowerManagement.base();
+const RTC_BASE: u64 = Device::Rtc.base();
+const POWER_BASE: u64 = Device::Power.base();
+const VIRTIO_BASE: u64 = Device::Virtio(0).base();
+const VIRTIO_STRIDE: u64 = Device::Virtio(1).base() - VIRTIO_BASE;
+const LEGACY_IO_BASE: u64 = Device::LegacyIo.base();
+const UART_BASE: u64 = Device::Uart(0).base();
+const UART_SIZE: u64 = Device::Uart(0).registers().1;
+const PCH_MSI_BASE: u64 = Device::PchMsi.base();
+
+/// The interrupt of a device at the PCH-PIC, a bit.
+fn pin(device: Device) -> u64 {
+    1 << device.pin().unwrap()
+}
 
 /// A machine to test, with 64 MiB of memory.
 struct Rig {
@@ -101,11 +120,11 @@ fn addresses_without_a_device_do_not_answer() {
     let count = rig.platform.virtio_devices() as u64;
     for pa in [
         0,
-        crate::mem::ram::LOW_SIZE - 1,
-        PCH_PIC_BASE + PCH_PIC_SIZE,
-        POWER_BASE + POWER_SIZE,
+        map::LOW_RAM_SIZE - 1,
+        PCH_PIC_BASE + Device::PchPic.registers().1,
+        POWER_BASE + Device::Power.registers().1,
         VIRTIO_BASE - 1,
-        VIRTIO_BASE + VIRTIO_SIZE,
+        VIRTIO_BASE + Device::Virtio(0).registers().1,
         VIRTIO_BASE + count * VIRTIO_STRIDE,
         u64::MAX,
     ] {
@@ -113,7 +132,7 @@ fn addresses_without_a_device_do_not_answer() {
         assert!(!rig.platform.mmio_write(0, pa, 4, 0), "{pa:#x}");
     }
     // Nothing is behind the legacy ports, but the bridge answers.
-    assert_eq!(rig.read(ISA_IO_BASE + 0x64, 1), 0xff);
+    assert_eq!(rig.read(LEGACY_IO_BASE + 0x64, 1), 0xff);
 }
 
 #[test]

@@ -54,7 +54,6 @@ const MSR_DCD: u8 = 1 << 7;
 
 const FIFO_SIZE: usize = 16;
 
-/// The UART's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Uart {
     ier: u8,

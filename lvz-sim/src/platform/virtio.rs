@@ -3,8 +3,8 @@
 //! virtio devices behind virtio-mmio transports. Requests complete at the
 //! notification that announces them, so runs are deterministic.
 
-pub mod block;
-pub mod disk;
+pub(crate) mod block;
+pub(crate) mod disk;
 mod entropy;
 pub(crate) mod mmio;
 mod net;
@@ -12,13 +12,14 @@ mod port;
 mod share;
 
 pub(crate) use block::Block;
-pub(crate) use entropy::{Entropy, splitmix64};
+pub(crate) use entropy::Entropy;
 pub(crate) use net::Network;
 pub(crate) use port::Port;
 pub(crate) use share::Share;
 
 use super::PlatformError;
 use super::console::HostConsole;
+use rand_xoshiro::SplitMix64;
 use serde::{Deserialize, Serialize};
 use std::os::fd::BorrowedFd;
 use vm_memory::bitmap::{AtomicBitmap, BS};
@@ -47,13 +48,13 @@ pub(crate) trait VirtioDevice: Send {
         0
     }
 
-    /// Sizes of its queues.
+    /// Most entries of each of its queues, powers of two.
     fn queues(&self) -> &'static [u16];
 
-    /// Its configuration space.
+    /// Its configuration space, little-endian, as the driver reads it.
     fn config(&self) -> Vec<u8>;
 
-    /// Serves one request.
+    /// Serves one request of queue number `queue`.
     fn handle(&mut self, queue: u16, input: &mut Input<'_>, output: &mut Output<'_>) -> Completion;
 
     /// Looks for what comes from outside the machine, at time `now`; `started`
@@ -109,14 +110,14 @@ pub(crate) trait VirtioDevice: Send {
 /// Saved state of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum DeviceState {
-    /// A block device.
+    /// What a volatile drive has been written.
     Block(disk::DiskState),
     /// A console: input that was not yet delivered.
     Console(Vec<u8>),
-    /// An entropy source: the generator's state.
-    Entropy(u64),
+    /// The generator of an entropy source.
+    Entropy(SplitMix64),
     /// A shared directory, not mounted.
     Share,
-    /// A network device.
+    /// A network device, without its link.
     Network(net::NetState),
 }

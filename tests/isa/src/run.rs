@@ -15,7 +15,7 @@ use la_arch::insn::Encoding;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// After so many tests it is said how far they are.
+/// Progress is printed after so many tests.
 const PROGRESS: usize = 100;
 
 /// One row of work.

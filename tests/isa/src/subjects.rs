@@ -4,7 +4,7 @@
 
 use crate::generate::shape;
 use la_arch::insn::{Encoding, atomic, bound, fp, integer, lsx, lvz, privileged};
-use lvz_sim::isa::{Group, Insn};
+use lvz_sim::cpu::{Group, Insn};
 
 /// All encodings that `la-arch` knows, by file.
 const ENCODINGS: [&[Encoding]; 7] = [

@@ -115,7 +115,7 @@ structures! {
         gsi: u32,
         /// KVM_IRQFD_FLAG_*.
         flags: u32,
-        /// The eventfd that is told of the end of interrupt.
+        /// The eventfd that KVM signals at the end of interrupt.
         resample_fd: u32,
         /// Not used.
         pad: [u64; 2],

@@ -173,8 +173,8 @@ impl Machine {
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
     }
 
-    /// Ends QEMU, which must go in peace, without a complaint, and have run its
-    /// `cpus` in the backend that was asked for.
+    /// Ends QEMU. It is an error if it exits with another status than 0, has complained, or
+    /// has not run its `cpus` in the wanted backend.
     pub(crate) fn quit(mut self, cpus: usize) -> Result<()> {
         self.qmp.run("quit", json!({}))?;
         self.ended(cpus)

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What became of a program.
+/// How a program ended.
 #[derive(Debug)]
 pub(crate) enum Status {
     /// It ran.
@@ -35,7 +35,7 @@ pub(crate) enum Status {
     Skipped(String),
 }
 
-/// A program and what became of it.
+/// A program, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Done<'a> {
     /// The program.

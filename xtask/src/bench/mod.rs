@@ -75,7 +75,6 @@ impl Row {
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let mut chosen = Vec::new();
     for name in &options.names {

@@ -16,10 +16,12 @@ use crate::setup::{self, KernelOption, workspace};
 pub(super) fn contents() -> Result<Contents> {
     let backend = backend::make(&setup::products(KernelOption::default())?)?;
     let mut contents = Contents {
-        name: "qemu-kvm-la",
+        folder: "qemu-kvm-la",
+        name: "qemu-kvm-la".to_owned(),
         architecture: LOONG64.architecture,
         files: BTreeMap::new(),
         copyright: copyright::of_program(&workspace()?, "accel-kvm-la", LOONG64.triple)?,
+        words: Vec::new(),
     };
     contents.add("bin/qemu-kvm-la", &backend.launcher())?;
     contents.add("lib/libaccel_kvm_la.so", &backend.library())?;

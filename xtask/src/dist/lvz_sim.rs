@@ -32,10 +32,12 @@ const PACKAGE: Package = Package {
 pub(super) fn contents(dist: &Dist, target: &Target) -> Result<Contents> {
     let built = cargo::make_for(&dist.cache, &PACKAGE, &dist.root, target)?;
     let mut contents = Contents {
-        name: NAME,
+        folder: NAME,
+        name: NAME.to_owned(),
         architecture: target.architecture,
         files: BTreeMap::new(),
         copyright: copyright::of_program(&workspace()?, NAME, target.triple)?,
+        words: Vec::new(),
     };
     contents.add("bin/lvz-sim", &built.join(NAME))?;
     // Both are the same whatever the target: the packaging root can run this one.

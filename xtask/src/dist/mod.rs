@@ -5,6 +5,7 @@
 mod backend;
 mod copyright;
 mod identity;
+mod kernel;
 mod lvz_sim;
 mod module_source;
 mod package;
@@ -21,15 +22,15 @@ use crate::cargo::{AMD64, ARM64};
 use crate::setup::{self, workspace};
 use crate::toolroot::ToolRoot;
 pub(crate) use identity::Identity;
+use kernel::Modules;
 use package::Contents;
 
 /// Where packages are put, in the checkout.
 const OUTPUT: &str = "target/dist";
 
-/// Options of `dist`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Packages to make, as `--list` names them; all if none is named
+    /// Packages to make, as `--list` names them; all but the kernel if none is named
     #[arg(value_name = "PACKAGE")]
     packages: Vec<String>,
     /// List the packages and stop
@@ -45,7 +46,6 @@ struct Package {
     contents: fn(&Dist) -> Result<Contents>,
 }
 
-/// Every package.
 const PACKAGES: &[Package] = &[
     Package {
         name: "lvz-sim:amd64",
@@ -67,6 +67,16 @@ const PACKAGES: &[Package] = &[
         is: "the module's source, for kernels with CONFIG_KVM=m",
         contents: |_| module_source::contents(),
     },
+    Package {
+        name: "linux-image",
+        is: "the distribution's kernel with our kvm.ko, for loong64 (takes hours; only by name)",
+        contents: |dist| kernel::contents(dist, Modules::Full),
+    },
+    Package {
+        name: "linux-image:minimal",
+        is: "the same with the modules of configs/kernel-package.modules (only by name)",
+        contents: |dist| kernel::contents(dist, Modules::Minimal),
+    },
 ];
 
 /// What packages are made with.
@@ -78,19 +88,18 @@ pub(crate) struct Dist {
 }
 
 impl Dist {
-    /// Brings up the root.
     pub(crate) fn new() -> Result<Self> {
         let cache = Cache::open()?.apart("dist")?;
         let root = setup::packaging_root(&cache)?;
         Ok(Self { cache, root })
     }
 
-    /// The names of all packages.
+    /// The names of the packages that are made without being named: all but the kernel.
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        PACKAGES.iter().map(|package| package.name)
+        let names = PACKAGES.iter().map(|package| package.name);
+        names.filter(|name| !name.starts_with("linux-image"))
     }
 
-    /// The file of a package.
     pub(crate) fn build(&self, name: &str, identity: &Identity) -> Result<PathBuf> {
         self.build_in(&self.cache, name, identity)
     }
@@ -111,17 +120,16 @@ fn find(name: &str) -> Result<&'static Package> {
     match PACKAGES.iter().find(|package| package.name == name) {
         Some(package) => Ok(package),
         None => {
-            let known: Vec<&str> = Dist::names().collect();
+            let known: Vec<&str> = PACKAGES.iter().map(|package| package.name).collect();
             bail!("no package {name}: there are {}", known.join(", "));
         }
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for package in PACKAGES {
-            println!("{:<16} {}", package.name, package.is);
+            println!("{:<20} {}", package.name, package.is);
         }
         return Ok(ExitCode::SUCCESS);
     }

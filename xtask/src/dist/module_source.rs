@@ -24,9 +24,11 @@ pub(super) fn contents() -> Result<Contents> {
         .filter(|(name, _)| name.file_name().is_some_and(|name| name != ".gitignore"))
         .map(|(name, data)| (Path::new("source").join(name), data.to_owned()));
     Ok(Contents {
-        name: "kvm-la-dkms",
+        folder: "kvm-la-dkms",
+        name: "kvm-la-dkms".to_owned(),
         architecture: "all",
         files: files.collect::<BTreeMap<_, _>>(),
         copyright: copyright::of_sources("GPL-2.0-only", &[("la-arch", "MIT")])?,
+        words: Vec::new(),
     })
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 
 use super::identity::Identity;
 use crate::cache::{Cache, Key};
@@ -24,19 +24,23 @@ const PACKAGING: &str = "packaging";
 /// what they make.
 const INSIDE: &str = "/kvm-la/package";
 
-/// Where a control file has the maintainer.
+/// Where a folder's files have the maintainer.
 const MAINTAINER: &str = "@MAINTAINER@";
 
 /// What a package is made of.
 pub(crate) struct Contents {
-    /// Its name, and that of its folder in packaging/.
-    pub(crate) name: &'static str,
+    /// Its folder in packaging/.
+    pub(crate) folder: &'static str,
+    /// Its name.
+    pub(crate) name: String,
     /// The architecture that it is for, or `all`.
     pub(crate) architecture: &'static str,
     /// Files of the tree beside debian/.
     pub(crate) files: BTreeMap<PathBuf, Vec<u8>>,
     /// The text of debian/copyright.
     pub(crate) copyright: String,
+    /// Words of the folder's files, and what stands for them.
+    pub(crate) words: Vec<(&'static str, String)>,
 }
 
 impl Contents {
@@ -134,22 +138,20 @@ impl Contents {
 
     /// The files of debian/.
     fn debian(&self, identity: &Identity) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
-        let folder = Path::new(PACKAGING).join(self.name);
+        let folder = Path::new(PACKAGING).join(self.folder);
         let sources = Sources::read(&workspace()?, &[&folder.to_string_lossy()])?;
         let mut files = BTreeMap::new();
         for (name, data) in sources.files() {
             let name = name.strip_prefix(&folder).unwrap_or(name);
-            files.insert(Path::new("debian").join(name), data.to_owned());
+            let mut text = String::from_utf8_lossy(data).replace(MAINTAINER, &identity.maintainer);
+            for (word, meaning) in &self.words {
+                text = text.replace(word, meaning);
+            }
+            files.insert(Path::new("debian").join(name), text.into_bytes());
         }
-        let control = files
-            .get_mut(Path::new("debian/control"))
-            .ok_or_else(|| anyhow!("{} has no control file", folder.display()))?;
-        *control = String::from_utf8_lossy(control)
-            .replace(MAINTAINER, &identity.maintainer)
-            .into_bytes();
         files.insert(
             "debian/changelog".into(),
-            identity.changelog(self.name)?.into_bytes(),
+            identity.changelog(self.folder)?.into_bytes(),
         );
         files.insert(
             "debian/copyright".into(),

@@ -23,7 +23,6 @@ use clap::Args;
 use crate::setup::workspace;
 use crate::sources::Sources;
 
-/// Options of `kernel-patches`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where the patches go; it is made, and must not hold other patches
@@ -31,7 +30,6 @@ pub(crate) struct Options {
     directory: PathBuf,
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let series = Series::make(&workspace()?)?;
     for file in series.write(&options.directory)? {

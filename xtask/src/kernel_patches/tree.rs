@@ -89,14 +89,8 @@ impl<'a> Tree<'a> {
         Ok(tree)
     }
 
-    /// Where the source is.
     pub(crate) fn source(&self) -> PathBuf {
         self.dir.join("linux")
-    }
-
-    /// The patches.
-    pub(crate) fn series(&self) -> PathBuf {
-        self.dir.join("series")
     }
 
     /// Tools that see the source, and a build tree, where the host kernel's are.

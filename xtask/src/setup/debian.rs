@@ -92,9 +92,9 @@ impl Tree<'_> {
             command.arg(SUITE).arg(target).args(mirror);
             return step.run(command, log).with_context(hint);
         }
-        // Whoever is not root gets a tree of their own files by way of an
-        // archive: device nodes are left out, the ones of the running system
-        // are bound over /dev.
+        // Without root's rights the tree is unpacked from an archive, so that its files
+        // are the user's. Device nodes are left out: those of the running system are
+        // bound over /dev.
         let archive = target.join(".tree.tar");
         command.arg("--mode=unshare").arg("--format=tar");
         command.arg(SUITE).arg(&archive).args(mirror);

@@ -51,6 +51,11 @@ impl DistributionKernel {
         self.dir.join("vmlinuz")
     }
 
+    /// Its configuration.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.join("config")
+    }
+
     /// The modules that the machines need, uncompressed, in loading order.
     pub(crate) fn modules(&self) -> Result<Vec<PathBuf>> {
         let dir = self.dir.join("modules");

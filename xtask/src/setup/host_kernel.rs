@@ -177,7 +177,7 @@ fn build(config: &Config, root: &ToolRoot, source: &Path, dir: &Path, log: &Path
 /// Builds the configured tree in the working directory: `sh JOBS MAKE...`.
 const BUILD_SCRIPT: &str = include_str!("build-kernel.sh");
 
-/// What make is told on every run in the build tree; external modules must be
+/// Variables of every make in the build tree; external modules must be
 /// built with the same.
 pub(crate) const MAKE_VARIABLES: &[&str] = &[
     "ARCH=loongarch",

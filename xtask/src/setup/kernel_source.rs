@@ -65,15 +65,17 @@ impl KernelSource {
     }
 }
 
-/// Why a source is not there: no suite has it, or none can be asked.
+/// Why a package is not there, in a clause: no suite has it, or none can be asked.
 #[derive(Debug)]
-pub(crate) struct CannotBeHad;
+pub(crate) struct CannotBeHad(pub(super) &'static str);
 
 impl fmt::Display for CannotBeHad {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("no such kernel source can be had")
+        formatter.write_str(self.0)
     }
 }
+
+const NO_SOURCE: CannotBeHad = CannotBeHad("no such kernel source can be had");
 
 /// The series of the toolchain root's package.
 pub(super) fn default_series(root: &ToolRoot) -> Result<Series> {
@@ -88,7 +90,7 @@ pub(super) fn wanted(option: KernelOption, root: &ToolRoot) -> Result<Wanted> {
     })
 }
 
-/// Unpacks the source that is asked for if it is not there yet.
+/// The wanted source, unpacked if it is not there yet.
 pub(crate) fn make(
     cache: &Cache,
     root: &ToolRoot,
@@ -114,8 +116,8 @@ pub(crate) fn make(
         let lists = dir.join("apt");
         fs::create_dir(&lists)?;
         let mut step = Step::start("kernel source: looking for other series");
-        let apt = Apt::update(lists.clone(), root, &mut step, log).context(CannotBeHad)?;
-        let package = choose(apt.packages()?, wanted, own.series).context(CannotBeHad)?;
+        let apt = Apt::update(lists.clone(), root, &mut step, log).context(NO_SOURCE)?;
+        let package = choose(apt.packages()?, wanted, own.series).context(NO_SOURCE)?;
         step.done();
         fs::write(dir.join("package"), package.to_line())?;
         source(cache, package.clone(), |dir| {
@@ -215,7 +217,7 @@ fn choose(packages: Vec<Package>, wanted: Wanted, own: Series) -> Result<Package
 }
 
 /// Fetches a package and unpacks the archive in it into `dir`.
-fn fetch(apt: &Apt, package: &Package, root: &ToolRoot, dir: &Path, log: &Path) -> Result<()> {
+fn fetch(apt: &Apt<'_>, package: &Package, root: &ToolRoot, dir: &Path, log: &Path) -> Result<()> {
     let mut step = Step::start(format!(
         "kernel source {} ({}): fetching",
         package.version, package.suite

@@ -51,7 +51,7 @@ pub(super) fn sources(root: &ToolRoot, suites: &[&str]) -> Result<String> {
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?
         }
     };
-    let lines: Vec<Line> = own.lines().filter_map(Line::parse).collect();
+    let lines: Vec<Line<'_>> = own.lines().filter_map(Line::parse).collect();
     let mut text: String = lines.iter().map(|line| line.in_suite(line.suite)).collect();
     for suite in suites {
         for line in lines.iter().filter(|line| line.suite == SUITE) {

@@ -11,6 +11,7 @@ pub(crate) mod dpkg_userland;
 mod host_kernel;
 mod kernel_packages;
 mod kernel_source;
+mod lint;
 mod mirror;
 mod packaging;
 mod series;
@@ -31,10 +32,13 @@ use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
-pub(crate) use kernel_source::{CannotBeHad, Wanted};
+pub(crate) use kernel_source::CannotBeHad;
+pub(crate) use lint::LintTools;
 pub(crate) use packaging::{clean_root, packaging_root};
 pub(crate) use series::{KernelOption, Series};
 pub(crate) use userland::Userland;
+
+use kernel_source::Wanted;
 
 /// Everything that `setup` makes.
 #[derive(Clone)]
@@ -139,7 +143,7 @@ fn make_kernel(
     if matches!(wanted, Wanted::Default) {
         return make_kernel_in(cache, tools, wanted, &log);
     }
-    // Who wants the other products need not wait for this one.
+    // Runs that want the other products need not wait for this one.
     let cache = cache.apart("series")?;
     let _lock = cache.lock()?;
     cache.remove_partial()?;
@@ -189,9 +193,19 @@ impl Products {
         Ok(self.series == kernel_source::default_series(&self.tools)?)
     }
 
+    /// The same products with the kernel of another series: the default one if theirs is
+    /// another, and otherwise the newest that can be had.
+    pub(crate) fn with_other_series(&self) -> Result<Self> {
+        self.with_kernel(if self.is_default_series()? {
+            Wanted::Other
+        } else {
+            Wanted::Default
+        })
+    }
+
     /// The same products with another kernel in the place of the host's; built if it
     /// is not there yet.
-    pub(crate) fn with_kernel(&self, wanted: Wanted) -> Result<Self> {
+    fn with_kernel(&self, wanted: Wanted) -> Result<Self> {
         let lock = match wanted {
             Wanted::Default => Some(self.cache.lock()?),
             Wanted::Series(_) | Wanted::Other => None,
@@ -250,7 +264,7 @@ impl Products {
         fs::rename(&partial, &script).with_context(|| format!("cannot write {}", script.display()))
     }
 
-    /// What tests of other crates are told, as environment variables.
+    /// Where products are, as environment variables for the tests of other crates.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let root = self.tools.dir();
         vec![
@@ -295,7 +309,7 @@ pub(crate) fn workspace() -> Result<PathBuf> {
 }
 
 /// The lines of a package list without comments.
-fn packages(list: &str) -> Vec<String> {
+pub(crate) fn packages(list: &str) -> Vec<String> {
     list.lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|line| !line.is_empty())

@@ -57,7 +57,7 @@ pub(crate) fn clean_root(cache: &Cache) -> Result<ToolRoot> {
     )
 }
 
-fn root(cache: &Cache, product: &str, key: Key, tree: &Tree) -> Result<ToolRoot> {
+fn root(cache: &Cache, product: &str, key: Key, tree: &Tree<'_>) -> Result<ToolRoot> {
     let lock = cache.lock()?;
     let dir = match cache.get(product, &key) {
         Some(dir) => dir,

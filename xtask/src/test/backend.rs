@@ -66,18 +66,18 @@ const OFFSETS: &[(&str, usize)] = &[
     ("lbt_eflags", 0x4620),
     ("lbt_ftop", 0x4624),
     ("cpucfg", 0x4628),
-    ("crmd", 0x4690),
-    ("estat", 0x46b8),
-    ("rvacfg", 0x4738),
-    ("cpuid", 0x4740),
-    ("prcfg1", 0x4748),
-    ("save", 0x4760),
-    ("tcfg", 0x47e8),
-    ("tlbrprmd", 0x4858),
-    ("dmw", 0x4898),
-    ("perfctrl", 0x48b8),
-    ("perfcntr", 0x4938),
-    ("msgis", 0x49d0),
+    ("CSR_CRMD", 0x4690),
+    ("CSR_ESTAT", 0x46b8),
+    ("CSR_RVACFG", 0x4738),
+    ("CSR_CPUID", 0x4740),
+    ("CSR_PRCFG1", 0x4748),
+    ("CSR_SAVE", 0x4760),
+    ("CSR_TCFG", 0x47e8),
+    ("CSR_TLBRPRMD", 0x4858),
+    ("CSR_DMW", 0x4898),
+    ("CSR_PERFCTRL", 0x48b8),
+    ("CSR_PERFCNTR", 0x4938),
+    ("CSR_MSGIS", 0x49d0),
     ("stealtime_guest_addr", 0x4a00),
     ("perf_event_num", 0x4a08),
     ("pmu", 0x11098),
@@ -127,7 +127,6 @@ const UNCHANGED: &[(&str, &[&str])] = &[
     ("bad-option", &["-accel", "kvm,no-such-option=1"]),
 ];
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let products = &context.products;
     let qemu = products
@@ -201,7 +200,7 @@ impl User {
             .spawn()
             .context("cannot run timeout")?;
         let mut stdin = child.stdin.take().ok_or_else(|| anyhow!("no input"))?;
-        // Whoever asks nothing may end before it has read this.
+        // A QEMU that is asked nothing may end before it has read this.
         let _ = stdin.write_all(QUESTIONS.as_bytes());
         drop(stdin);
         Ok(child.wait_with_output()?)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Scripts of many checks, each of which says what came of it in a line of its own:
+//! The output of scripts that make many checks. Each check prints a line of its own:
 //! a marker, then `passed NAME` or `failed NAME: WHY`.
 
 use std::path::Path;

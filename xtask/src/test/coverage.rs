@@ -40,7 +40,6 @@ impl Lines {
     }
 }
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     if context.runs(Tier::Full) {
         report.case(PACKAGE, || measure(context));

@@ -24,7 +24,6 @@ struct End {
     state_hash: String,
 }
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("linux-smp=2-twice", || {
         twice(context, "linux", &linux(context, 2))

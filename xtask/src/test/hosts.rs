@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Suite `hosts`: two KVM hosts, a simulator each, in one Ethernet and in lock-step.
 //! The near one runs the cases (tests/hosts), the far one does what it is asked for.
-//! docs/machine-tests.md says what each case shows.
+//! docs/hosts.md says what each case shows.
 
 use std::fs;
 use std::path::Path;
@@ -9,23 +9,38 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
+use super::libvirt::PREPARE;
 use super::report::{Report, Verdict};
 use super::{Context, Tier, in_machine};
 use crate::backend;
 use crate::machine::{Machine, Outcome, make_share};
 use crate::nested::{Stack, copy};
 use crate::said;
-use crate::setup::{DISTRIBUTION_PARAMETERS, Products};
+use crate::setup::{CannotBeHad, DISTRIBUTION_PARAMETERS, Products};
 
 /// The script that each host's init runs.
 const SCRIPT: &str = include_str!("../../../tests/hosts/run");
 
-/// Both sides of the cases, and what they have from the suite `machine`.
+/// Both sides of the cases, and what they have from the suites `machine` and `libvirt`.
 const FILES: &[(&str, &str)] = &[
     ("near.py", include_str!("../../../tests/hosts/near.py")),
     ("far.py", include_str!("../../../tests/hosts/far.py")),
     ("remote.py", include_str!("../../../tests/hosts/remote.py")),
     ("cases.py", include_str!("../../../tests/hosts/cases.py")),
+    (
+        "managed.py",
+        include_str!("../../../tests/hosts/managed.py"),
+    ),
+    (
+        "certificates.py",
+        include_str!("../../../tests/hosts/certificates.py"),
+    ),
+    ("virsh.py", include_str!("../../../tests/libvirt/virsh.py")),
+    (
+        "domain.py",
+        include_str!("../../../tests/libvirt/domain.py"),
+    ),
+    ("shell.py", include_str!("../../../tests/machine/shell.py")),
     ("verdict.py", in_machine::VERDICT),
     ("case.py", include_str!("../../../tests/machine/case.py")),
     ("qemu.py", include_str!("../../../tests/machine/qemu.py")),
@@ -40,14 +55,14 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the far host says when it goes away on purpose.
+/// The far host's line before it powers off on purpose.
 const LEAVING: &str = "KVM-LA-HOST leaves";
 
-/// How long two hosts may take.
-const LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How long two hosts may take; a guest that moves forty times takes most of an hour.
+const LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// RAM of a host, in MiB.
-const MEMORY_MIB: u32 = 1024;
+const MEMORY_MIB: u32 = 1536;
 
 /// MTU of the Ethernet: the fewer frames, the fewer instructions for as much memory.
 const MTU: u32 = 65_535;
@@ -57,6 +72,8 @@ const MTU: u32 = 65_535;
 enum Host {
     /// The KVM host kernel that has a network, with either kvm.ko.
     Ours(Stack, Stack),
+    /// The same of another kernel series.
+    OtherSeries(Stack, Stack),
     /// The distribution's kernel, whose KVM is built in, with either backend.
     Distribution(Stack),
 }
@@ -65,20 +82,40 @@ impl Host {
     fn name(self) -> String {
         match self {
             Self::Ours(kvm, accel) => format!("{}/{}", kvm.name(), accel.name()),
+            Self::OtherSeries(kvm, accel) => {
+                format!("other-series/{}/{}", kvm.name(), accel.name())
+            }
             Self::Distribution(accel) => format!("distribution/{}", accel.name()),
         }
     }
 
     fn accel(self) -> Stack {
         match self {
-            Self::Ours(_, accel) | Self::Distribution(accel) => accel,
+            Self::Ours(_, accel) | Self::OtherSeries(_, accel) | Self::Distribution(accel) => accel,
+        }
+    }
+
+    /// The module that it loads.
+    fn kvm(self) -> Option<Stack> {
+        match self {
+            Self::Ours(kvm, _) | Self::OtherSeries(kvm, _) => Some(kvm),
+            Self::Distribution(_) => None,
+        }
+    }
+
+    /// What it is made of.
+    fn products(self, context: &Context) -> Result<Products> {
+        match self {
+            Self::Ours(..) => context.products.with_clients(),
+            Self::OtherSeries(..) => context.products.with_other_series()?.with_clients(),
+            Self::Distribution(_) => Ok(context.products.clone()),
         }
     }
 
     /// The machine, without what the suite adds.
     fn machine(self, products: &Products) -> Machine {
         match self {
-            Self::Ours(..) => Machine {
+            Self::Ours(..) | Self::OtherSeries(..) => Machine {
                 kernel: products.host_kernel.vmlinux(),
                 initrd: Some(products.initramfs.host()),
                 ..Machine::default()
@@ -95,10 +132,12 @@ impl Host {
 
 const OURS: Host = Host::Ours(Stack::Rust, Stack::Rust);
 const UPSTREAM: Host = Host::Ours(Stack::Upstream, Stack::Upstream);
+const OTHER_SERIES: Host = Host::OtherSeries(Stack::Rust, Stack::Rust);
 const DISTRIBUTION: Host = Host::Distribution(Stack::Upstream);
 const DISTRIBUTION_OURS: Host = Host::Distribution(Stack::Rust);
 
-/// Two hosts, and what is done with them: names of cases in tests/hosts/cases.py.
+/// Two hosts, and what is done with them: names of cases in tests/hosts/cases.py and
+/// managed.py.
 struct Pair {
     near: Host,
     far: Host,
@@ -107,6 +146,14 @@ struct Pair {
 
 /// Cases of hosts that both come to their end.
 const MOVES: &[&str] = &["ping", "live", "live-smp=2", "destination-dies"];
+
+/// Cases in which libvirt moves guests over TLS.
+const MANAGED: &[&str] = &[
+    "libvirt-shared",
+    "libvirt-shared-smp=2",
+    "libvirt-copied",
+    "libvirt-stranger",
+];
 
 /// After this one there is one host.
 const LEAVES: &[&str] = &["host-dies"];
@@ -122,6 +169,12 @@ const PAIRS: &[Pair] = &[
     pair(UPSTREAM, UPSTREAM, MOVES),
     pair(OURS, DISTRIBUTION, MOVES),
     pair(DISTRIBUTION_OURS, DISTRIBUTION, MOVES),
+    pair(OURS, OTHER_SERIES, MOVES),
+    pair(OURS, OURS, MANAGED),
+    pair(OURS, UPSTREAM, MANAGED),
+    pair(UPSTREAM, OURS, MANAGED),
+    pair(UPSTREAM, UPSTREAM, MANAGED),
+    pair(OURS, OTHER_SERIES, MANAGED),
     pair(OURS, OURS, LEAVES),
     pair(UPSTREAM, UPSTREAM, LEAVES),
     pair(DISTRIBUTION_OURS, DISTRIBUTION, LEAVES),
@@ -141,16 +194,8 @@ impl Pair {
             .filter(|case| report.wants(&format!("{pair},{case}")))
             .collect()
     }
-
-    /// Whether one of the hosts runs our own host kernel.
-    fn has_our_kernel(&self) -> bool {
-        [self.near, self.far]
-            .iter()
-            .any(|host| matches!(host, Host::Ours(..)))
-    }
 }
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     if !context.runs(Tier::Full) {
         return Ok(());
@@ -178,12 +223,14 @@ fn run_pair(
     cases: &[&str],
     dir: &Path,
 ) -> Result<()> {
-    let clients = pair
-        .has_our_kernel()
-        .then(|| context.products.with_clients())
-        .transpose()?;
-    let products = clients.as_ref().unwrap_or(&context.products);
-    let [near, far] = machines(context, products, pair, cases, dir)?;
+    let [near, far] = match machines(context, pair, cases, dir) {
+        Err(error) if error.is::<CannotBeHad>() => {
+            let reason = format!("{error:#}");
+            report.case(&pair.name(), || Ok(Verdict::Skipped(reason)));
+            return Ok(());
+        }
+        machines => machines?,
+    };
     let [near_log, far_log] = ["near.log", "far.log"].map(|name| dir.join(name));
     let name = pair.name();
     let (outcome, cases) = std::thread::scope(|scope| {
@@ -213,14 +260,8 @@ fn check_far(outcome: &Outcome) -> Result<()> {
 }
 
 /// The two machines of a pair, near one first.
-fn machines(
-    context: &Context,
-    products: &Products,
-    pair: &Pair,
-    cases: &[&str],
-    dir: &Path,
-) -> Result<[Machine; 2]> {
-    let rounds = if context.everything { 20 } else { 3 };
+fn machines(context: &Context, pair: &Pair, cases: &[&str], dir: &Path) -> Result<[Machine; 2]> {
+    let rounds = context.rounds;
     let accel = |host: Host| host.accel().name();
     let near_arguments = format!(
         "{} {} {} {rounds} {}",
@@ -230,9 +271,13 @@ fn machines(
         cases.join(" ")
     );
     let socket = dir.join("ethernet");
+    // A guest has the same kernel wherever it is.
+    let guest = pair.near.products(context)?.host_kernel.vmlinux();
     let machine = |host: Host, part: &str, role: &str, arguments: &str| -> Result<Machine> {
         let share = dir.join(part);
-        fill(products, host, &share, &format!("{part} {arguments}"))?;
+        let products = host.products(context)?;
+        fill(&products, host, &share, &format!("{part} {arguments}"))?;
+        copy(&guest, &share.join("guest.kernel"))?;
         let socket = socket.display();
         Ok(Machine {
             net: Some(format!("stream,{role}={socket},mtu={MTU},lockstep")),
@@ -240,7 +285,7 @@ fn machines(
             memory_mib: MEMORY_MIB,
             drives: vec![products.userland_drive()],
             share: Some(share),
-            ..host.machine(products)
+            ..host.machine(&products)
         })
     };
     Ok([
@@ -252,20 +297,21 @@ fn machines(
 /// What a host finds in its shared folder.
 fn fill(products: &Products, host: Host, share: &Path, arguments: &str) -> Result<()> {
     make_share(share, SCRIPT)?;
+    let prepare = share.join("prepare");
+    fs::write(&prepare, PREPARE).with_context(|| format!("cannot write {}", prepare.display()))?;
     let tests = share.join("hosts");
     fs::create_dir_all(&tests).with_context(|| format!("cannot create {}", tests.display()))?;
     let texts = FILES.iter().map(|(name, text)| (tests.join(name), *text));
     for (path, text) in texts.chain([(share.join("arguments"), arguments)]) {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    if let Host::Ours(kvm, _) = host {
+    if let Some(kvm) = host.kvm() {
         copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
     }
     let backend = backend::make(products)?;
     for file in [backend.library(), backend.launcher()] {
         copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
     }
-    copy(&products.host_kernel.vmlinux(), &share.join("guest.kernel"))?;
     copy(&products.initramfs.guest(), &share.join("guest.initrd"))
 }
 
@@ -273,11 +319,10 @@ fn fill(products: &Products, host: Host, share: &Path, arguments: &str) -> Resul
 fn repeats(context: &Context, run: &Path) -> Result<Verdict> {
     let dir = run.join("repeats");
     let pair = pair(DISTRIBUTION, DISTRIBUTION, &["ping"]);
-    let machines =
-        machines(context, &context.products, &pair, pair.cases, &dir)?.map(|machine| Machine {
-            hash: true,
-            ..machine
-        });
+    let machines = machines(context, &pair, pair.cases, &dir)?.map(|machine| Machine {
+        hash: true,
+        ..machine
+    });
     for part in ["near", "far"] {
         settle(&dir.join(part))?;
     }
@@ -342,8 +387,9 @@ mod tests {
                 .map(|pair| pair.wanted(&report).len())
                 .sum::<usize>()
         };
-        assert_eq!(chosen("near=rust/rust,far=rust/rust"), 5);
+        assert_eq!(chosen("near=rust/rust,far=rust/rust"), 9);
         assert_eq!(chosen("host-dies"), 3);
+        assert_eq!(chosen("libvirt-stranger"), 5);
         assert_eq!(chosen("repeats"), 0);
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn run(
         let thread = scope.spawn(|| {
             let sender = sender;
             machine.run(&context.simulator, log, limit, |line| {
-                // Nobody listens any more once the last case has ended.
+                // The receiver is gone once the last case has ended.
                 let _ = sender.send(line.to_owned());
             })
         });

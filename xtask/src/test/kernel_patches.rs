@@ -12,9 +12,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
+use crate::kernel_patches::Series;
 use crate::kernel_patches::tree::{Choice, Tree, objects};
 use crate::nested::{Guest, Nested, Stack};
-use crate::setup::{HostKernel, Products};
+use crate::setup::{HostKernel, Products, workspace};
 use crate::toolroot::KERNEL_SOURCE;
 
 /// How long a host with a guest may take.
@@ -28,37 +29,45 @@ const COMPARED: &[&str] = &["arch/loongarch", "virt"];
 const RUST_SYMBOL: &str = " kvm_la_switch_enter";
 const C_SYMBOL: &str = " kvm_exc_entry";
 
+/// The case that puts the series into a tree, and those that work there.
+const GIT_AM: &str = "git-am";
+const RUSTFMT: &str = "rustfmt";
+const OFF: &str = "off";
+const MODULE: &str = "module";
+const BUILT_IN: &str = "built-in";
+
 /// Runs the suite. It builds three kernels, and none in CI.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    if !context.runs(Tier::Full) {
+    let products = &context.products;
+    report.case("checkpatch", || checkpatch(products));
+    let in_tree = [GIT_AM, RUSTFMT, OFF, MODULE, BUILT_IN];
+    if !context.runs(Tier::Full) || !in_tree.iter().any(|name| report.wants(name)) {
         return Ok(());
     }
-    let products = &context.products;
     let dir = products.cache.new_run("kernel-patches")?;
     let mut tree = None;
     let failed = report.failures();
-    report.case("git-am", || {
+    report.case(GIT_AM, || {
         tree = Some(Tree::make(products, &dir)?);
         Ok(Verdict::Passed)
     });
     let tree = match tree {
         Some(tree) => tree,
-        // Not asked for, or failed: what it has left is in the way.
+        // The case was not asked for; if it failed, its remains are in the way.
         None if report.failures() == failed => Tree::make(products, &dir)?,
         None => return Ok(()),
     };
-    report.case("checkpatch", || checkpatch(&tree));
-    report.case("rustfmt", || rustfmt(&tree));
-    report.case("off", || off(products, &tree));
-    report.case("module", || boot(context, &tree, Choice::Module, &dir));
-    report.case("built-in", || boot(context, &tree, Choice::BuiltIn, &dir));
+    report.case(RUSTFMT, || rustfmt(&tree));
+    report.case(OFF, || off(products, &tree));
+    report.case(MODULE, || boot(context, &tree, Choice::Module, &dir));
+    report.case(BUILT_IN, || boot(context, &tree, Choice::BuiltIn, &dir));
     if report.failures() == failed {
         tree.remove()?;
     }
     Ok(())
 }
 
-/// What checkpatch.pl is told to let pass, with the reason.
+/// Kinds of complaints that checkpatch.pl leaves out, each with the reason.
 const LET_PASS: &[(&str, &str)] = &[
     (
         "FILE_PATH_CHANGES",
@@ -70,13 +79,15 @@ const LET_PASS: &[(&str, &str)] = &[
     ),
 ];
 
-fn checkpatch(tree: &Tree) -> Result<Verdict> {
+/// The kernel's own rules for patches, the module's sources among them.
+fn checkpatch(products: &Products) -> Result<Verdict> {
     let inside = Path::new("/kvm-la/series");
-    let tools = tree.tools(&tree.source()).with_bind(&tree.series(), inside);
-    let mut patches: Vec<_> = fs::read_dir(tree.series())?
-        .map(|entry| Ok(inside.join(entry?.file_name())))
-        .collect::<Result<_>>()?;
-    patches.sort();
+    let dir = products.cache.new_run("checkpatch")?;
+    let patches = Series::make(&workspace()?)?.write(&dir)?;
+    let patches = patches
+        .iter()
+        .filter_map(|patch| Some(inside.join(patch.file_name()?)));
+    let tools = products.kernel_tools().with_bind(&dir, inside);
     let ignored: Vec<&str> = LET_PASS.iter().map(|(kind, _)| *kind).collect();
     let output = tools
         .command_in(Path::new(KERNEL_SOURCE), "perl")
@@ -87,7 +98,7 @@ fn checkpatch(tree: &Tree) -> Result<Verdict> {
             "--show-types",
         ])
         .arg(format!("--ignore={}", ignored.join(",")))
-        .args(&patches)
+        .args(patches)
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     ensure!(
@@ -95,11 +106,12 @@ fn checkpatch(tree: &Tree) -> Result<Verdict> {
         "checkpatch.pl says:\n{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
     Ok(Verdict::Passed)
 }
 
 /// The kernel's own settings, on the crates and all their modules.
-fn rustfmt(tree: &Tree) -> Result<Verdict> {
+fn rustfmt(tree: &Tree<'_>) -> Result<Verdict> {
     let output = tree
         .tools(&tree.source())
         .command_in(Path::new(KERNEL_SOURCE), "rustfmt")
@@ -119,7 +131,7 @@ fn rustfmt(tree: &Tree) -> Result<Verdict> {
 }
 
 /// Without the option every object, vmlinux and kvm.ko are the same bytes.
-fn off(products: &Products, tree: &Tree) -> Result<Verdict> {
+fn off(products: &Products, tree: &Tree<'_>) -> Result<Verdict> {
     let before = products.host_kernel.build();
     let after = tree.build(Choice::Off, COMPARED)?.build();
     let mut names = vec!["vmlinux".into(), "arch/loongarch/kvm/kvm.ko".into()];
@@ -150,7 +162,7 @@ fn off(products: &Products, tree: &Tree) -> Result<Verdict> {
 }
 
 /// A guest to its init on the kernel's own KVM, under QEMU's own backend.
-fn boot(context: &Context, tree: &Tree, choice: Choice, dir: &Path) -> Result<Verdict> {
+fn boot(context: &Context, tree: &Tree<'_>, choice: Choice, dir: &Path) -> Result<Verdict> {
     let kernel = tree.build(choice, &[])?;
     check_symbols(&kernel, choice)?;
     let products = context.products.with_built(kernel.clone());

@@ -25,7 +25,9 @@ type File = (&'static str, &'static str);
 /// The script that the host's init runs.
 const SCRIPT: &str = include_str!("../../../tests/libvirt/run");
 
-/// The driver.
+/// What makes a KVM host ready for libvirt.
+pub(super) const PREPARE: &str = include_str!("../../../tests/libvirt/prepare");
+
 const DRIVER: &[File] = &[
     ("verdict.py", in_machine::VERDICT),
     ("qemu.py", include_str!("../../../tests/machine/qemu.py")),
@@ -56,6 +58,7 @@ const LIBVIRT: &[File] = &[
     ("saving", include_str!("../../../tests/libvirt/saving.py")),
     ("tuning", include_str!("../../../tests/libvirt/tuning.py")),
     ("hotplug", include_str!("../../../tests/libvirt/hotplug.py")),
+    ("network", include_str!("../../../tests/libvirt/network.py")),
     (
         "refusals",
         include_str!("../../../tests/libvirt/refusals.py"),
@@ -83,7 +86,7 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 const MEMORY_MIB: u32 = 4096;
 
 /// Runs the suite `libvirt`. Like the other it needs a kernel and a userland of its
-/// own: it runs only when it is asked for.
+/// own: it runs only when it is named.
 pub(super) fn libvirt(context: &Context, report: &mut Report) -> Result<()> {
     suite(context, report, "libvirt", |host, report| {
         host.run(report, "libvirt", LIBVIRT, None).map(drop)
@@ -106,7 +109,7 @@ fn suite(
     context: &Context,
     report: &mut Report,
     name: &str,
-    run: impl FnOnce(&Host, &mut Report) -> Result<()>,
+    run: impl FnOnce(&Host<'_>, &mut Report) -> Result<()>,
 ) -> Result<()> {
     if !context.runs(Tier::Full) {
         return Ok(());
@@ -143,6 +146,7 @@ impl Host<'_> {
         let (context, products) = (self.context, &self.products);
         let share = self.run.join("share");
         make_share(&share, SCRIPT)?;
+        write(&share.join("prepare"), PREPARE)?;
         let folder = new_folder(&share.join("cases"))?;
         let names: Vec<&str> = modules.iter().map(|(name, _)| *name).collect();
         let names = names.join(",");

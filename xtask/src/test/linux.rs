@@ -62,7 +62,6 @@ const CASES: &[Case] = &[
     },
 ];
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     for case in CASES {
         report.case(case.name, || boot(context, case));

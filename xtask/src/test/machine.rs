@@ -75,7 +75,6 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// RAM of the host, in MiB: two guests, and what is saved of them.
 const MEMORY_MIB: u32 = 2560;
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let run = context.products.cache.new_run("machine")?;
     let failures = report.failures();

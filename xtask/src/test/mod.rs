@@ -18,10 +18,12 @@ mod linux;
 mod machine;
 mod module;
 mod nested;
+mod oldest_rust;
 mod programs;
 mod qtest;
 mod report;
 mod sanitizers;
+mod scripts;
 mod selftests;
 mod series;
 mod twins;
@@ -36,7 +38,6 @@ use crate::nested::Stack;
 use crate::setup::{self, KernelOption, Products};
 use report::Report;
 
-/// Options of `test`.
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -63,6 +64,9 @@ pub(crate) struct Options {
     /// of the tests from one of the simulator
     #[arg(long)]
     tcg: bool,
+    /// How often guests of the suite `hosts` go to the other host and back
+    #[arg(long, value_name = "N", default_value = "20")]
+    rounds: u32,
     /// Run the suite `module` on a kernel that checks locks, memory and objects
     #[arg(long, conflicts_with = "all")]
     debug_kernel: bool,
@@ -77,7 +81,6 @@ enum Tier {
     Full,
 }
 
-/// A suite.
 struct Suite {
     name: &'static str,
     shows: &'static str,
@@ -193,6 +196,8 @@ struct Context {
     tier: Tier,
     /// The suites run with every case, however long it takes.
     everything: bool,
+    /// How often guests of the suite `hosts` go to the other host and back.
+    rounds: u32,
     /// The suite `module` runs on the debug kernel.
     debug_kernel: bool,
 }
@@ -204,7 +209,6 @@ impl Context {
     }
 }
 
-/// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if options.list {
         for suite in SUITES {
@@ -250,6 +254,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         accel: options.accel,
         tier,
         everything: options.all,
+        rounds: options.rounds,
         debug_kernel: options.debug_kernel,
     };
     let mut report = Report::new(options.only.clone());

@@ -23,7 +23,6 @@ pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Bare-metal programs.
 pub(super) fn system(context: &Context, report: &mut Report) -> Result<()> {
     report.case("bare-metal", || run(context, "system-tests", &[]));
     Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! What came of the cases: progress while they run, counts at the end.
+//! The results of cases: progress while they run, counts at the end.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -15,9 +15,7 @@ pub(super) enum Verdict {
     Skipped(String),
     /// A program of many cases ran, with the counts of its closing line.
     Counted {
-        /// Cases that passed.
         passed: u64,
-        /// Cases that failed.
         failed: u64,
         /// Cases that it skipped; it names the reasons itself.
         skipped: u64,

@@ -6,7 +6,7 @@
 //! Rust's standard library has to be built with the sanitizer too: without that
 //! ThreadSanitizer does not see what its locks order. The toolchain root has its
 //! source (package rust-src) and, with gcc, the sanitizers' run-time libraries;
-//! its compiler is a release, which is told to take the options all the same.
+//! its compiler is a release, which takes nightly options by `RUSTC_BOOTSTRAP`.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -37,7 +37,6 @@ const BOOTSTRAP: &str = "RUSTC_BOOTSTRAP";
 struct Sanitizer {
     /// As Rust's option names it.
     name: &'static str,
-    /// The run-time library.
     library: &'static str,
     /// The variable with its options, and those.
     options: (&'static str, &'static str),
@@ -64,7 +63,6 @@ const SANITIZERS: [Sanitizer; 2] = [
     },
 ];
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     for sanitizer in &SANITIZERS {
         if context.runs(sanitizer.tier) {

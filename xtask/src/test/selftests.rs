@@ -40,7 +40,6 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// How much of what a failed program printed is shown.
 const SHOWN: usize = 20;
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let products = &context.products;
     let files = kernel::list(products)?;
@@ -142,7 +141,7 @@ fn run_on_host(
         let thread = scope.spawn(|| {
             let sender = sender;
             machine.run(&context.simulator, &log, LIMIT, |line| {
-                // Nobody listens any more once the last case has ended.
+                // The receiver is gone once the last case has ended.
                 let _ = sender.send(line.to_owned());
             })
         });

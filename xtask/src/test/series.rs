@@ -13,7 +13,7 @@ use anyhow::Result;
 use super::report::{Report, Verdict};
 use super::selftests::programs::OURS;
 use super::{Context, Tier, nested, selftests};
-use crate::setup::{CannotBeHad, Products, Wanted};
+use crate::setup::{CannotBeHad, Products};
 
 /// Which of the programs of tests/kvm run.
 const TIER: Tier = Tier::Ci;
@@ -23,7 +23,6 @@ const KERNEL: &str = "kernel";
 const MODULE: &str = "kvm.ko";
 const BOOT: &str = "boot";
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("unfit-trees", || unfit::check(&context.products));
     let programs = OURS.iter().filter(|program| program.tier == TIER);
@@ -55,12 +54,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 
 /// Builds the other kernel.
 fn kernel(products: &Products, other: &mut Option<Products>) -> Result<Verdict> {
-    let wanted = if products.is_default_series()? {
-        Wanted::Other
-    } else {
-        Wanted::Default
-    };
-    match products.with_kernel(wanted) {
+    match products.with_other_series() {
         Ok(products) => {
             println!("    Linux {}", products.series);
             *other = Some(products);

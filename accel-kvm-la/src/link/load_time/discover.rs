@@ -39,7 +39,12 @@ pub(crate) fn layout(image: &Image, services: &Services) -> Result<Layout, Refus
     let discovered = Discovered::find(image, services, &members)?;
     let mut failed = None;
     let layout = Layout::build(|field| match discovered.field(field, &members) {
-        Ok(offset) => offset,
+        Ok(offset) => {
+            if let Some(offset) = offset {
+                log::debug!("{} at {offset:#x} ({:?})", field.name, field.source);
+            }
+            offset
+        }
         Err(refusal) => {
             failed.get_or_insert(refusal);
             None
@@ -146,8 +151,8 @@ impl Discovered {
         // CPUID is not migrated: a hole between its neighbours.
         let rvacfg = members.get("cpu", "CSR_RVACFG", 8, 1)?;
         let prcfg1 = members.get("cpu", "CSR_PRCFG1", 8, 1)?;
-        agree("cpuid", rvacfg + 8, prcfg1.wrapping_sub(8))?;
-        self.add("cpuid", rvacfg + 8);
+        agree("CSR_CPUID", rvacfg + 8, prcfg1.wrapping_sub(8))?;
+        self.add("CSR_CPUID", rvacfg + 8);
 
         let features = features::find()?;
         let pmu = needed("cpu/pmu", ON, features.ptw.wrapping_sub(4))?;

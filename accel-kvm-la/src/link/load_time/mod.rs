@@ -39,12 +39,13 @@ use patch::{PatchError, Replacement};
 use refusal::{Identity, Refusal};
 
 use crate::hooks;
-use crate::qemu::{layout, log, services};
+use crate::qemu::{layout, services};
 use crate::vcpu::thread;
 
 /// Puts the backend into this process's QEMU, or leaves QEMU as it is and sees
 /// to it that a guest does not run on KVM without a word about that.
 fn attach(image: &Image) {
+    crate::qemu::log::init();
     let identity = Identity::of(image);
     log::debug!("{} is {identity}", image.path.display());
     match try_attach(image, &identity) {
@@ -64,14 +65,6 @@ fn attach(image: &Image) {
 fn try_attach(image: &Image, identity: &Identity) -> Result<(usize, usize), Refusal> {
     let services = symbols::services()?;
     let layout = discover::layout(image, &services)?;
-    for field in layout::Layout::FIELDS {
-        log::debug!(
-            "{} at {:#x} ({:?})",
-            field.name,
-            layout.get(field.name).unwrap_or(0),
-            field.source
-        );
-    }
     let class = Class::find(image)?;
     let operations = operations(&class)?;
     let mut replacements = replacements(image)?;

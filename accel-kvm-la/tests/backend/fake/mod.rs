@@ -11,6 +11,7 @@ mod kvm;
 mod qemu;
 pub mod threads;
 
+use la_arch::csr::number as n;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{c_ulong, c_void};
 use std::sync::Once;
@@ -21,7 +22,7 @@ use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::layout::{self, Layout, Source};
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
 use accel_kvm_la::qemu::services::{self, LinkServices, Services};
-use accel_kvm_la::vcpu::record::Vcpu;
+use accel_kvm_la::vcpu::state::Vcpu;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use guest::Guest;
@@ -240,7 +241,7 @@ impl Fake {
     pub fn started(&mut self, index: i32) -> Cpu {
         let cpu = self.vcpu(index);
         cpu.set_pc(0x1c00_0000);
-        cpu.set_word(layout::layout().cpuid, index as u64);
+        cpu.set_csr(n::CPUID, index as u64);
         post_init(cpu);
         self.take_calls();
         cpu

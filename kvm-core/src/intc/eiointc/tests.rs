@@ -59,7 +59,7 @@ fn a_vector_reaches_the_routed_vcpu_and_line() {
     m.write(0, 0xc1, 1, 0b100); // vectors 32-63 on line 2
     m.write(0, 0x800 + 40, 1, 0b10); // vector 40 to CPU 1, vCPU 7
     m.vector(40, true);
-    assert_eq!(m.sink.calls, [(vcpu(7), Line::hwi(2), true)]);
+    assert_eq!(m.sink.calls, [(vcpu(7), Interrupt::hwi(2), true)]);
     assert!(m.shows(7, 40) && !m.shows(0, 40));
     // Another vCPU's acknowledgement does nothing.
     m.write(0, 0x405, 1, 1);
@@ -77,7 +77,7 @@ fn a_line_stays_high_for_the_last_vector() {
     m.vector(35, true); // another group, the same line
     assert_eq!(m.sink.calls.len(), 1);
     m.vector(3, false);
-    assert!(m.sink.is_high(0, Line::hwi(0)));
+    assert!(m.sink.is_high(0, Interrupt::hwi(0)));
     m.vector(35, false);
     assert!(m.sink.high.is_empty());
 }
@@ -88,9 +88,9 @@ fn disabled_vectors_wait_and_moved_ones_follow() {
     m.vector(5, true);
     assert!(m.sink.calls.is_empty());
     m.write(0, 0x200, 1, 1 << 5);
-    assert!(m.sink.is_high(0, Line::hwi(0)));
+    assert!(m.sink.is_high(0, Interrupt::hwi(0)));
     m.write(0, 0x805, 1, 0b1000); // CPU 3, vCPU 9
-    assert!(!m.sink.is_high(0, Line::hwi(0)) && m.sink.is_high(9, Line::hwi(0)));
+    assert!(!m.sink.is_high(0, Interrupt::hwi(0)) && m.sink.is_high(9, Interrupt::hwi(0)));
     m.write(0, 0x200, 1, 0);
     assert!(m.sink.high.is_empty() && !m.shows(9, 5));
 }
@@ -108,7 +108,7 @@ fn an_acknowledged_message_does_not_come_again() {
     m.write(0, 0x200, 8, u64::MAX);
     assert!(m.sink.high.is_empty());
     m.vector(4, true);
-    assert!(m.sink.is_high(7, Line::hwi(0)));
+    assert!(m.sink.is_high(7, Interrupt::hwi(0)));
 }
 
 /// A vCPU that is reset has forgotten its lines, the controller has not (report 15).
@@ -119,13 +119,13 @@ fn lines_are_told_again_to_a_vcpu_that_was_reset() {
     m.write(0, 0xc0, 1, 4);
     m.write(0, 0x800, 1, 1); // CPU 0, vCPU 1
     m.vector(0, true);
-    assert!(m.sink.is_high(1, Line::hwi(2)));
+    assert!(m.sink.is_high(1, Interrupt::hwi(2)));
     m.sink.high.clear();
     m.chip.repeat(vcpu(0), &mut m.sink);
     assert!(m.sink.high.is_empty());
     m.chip.repeat(vcpu(1), &mut m.sink);
     assert_eq!(m.sink.high.len(), 1);
-    assert!(m.sink.is_high(1, Line::hwi(2)));
+    assert!(m.sink.is_high(1, Interrupt::hwi(2)));
 }
 
 /// Linux before 7.3 indexes eight bitmaps with such a byte (report 18).
@@ -149,7 +149,7 @@ fn encoded_lines_beyond_the_eight_are_line_0() {
     ] {
         m.write(0, 0xc0, 1, byte);
         assert_eq!(m.sink.high.len(), 1, "byte {byte:#x}");
-        assert!(m.sink.is_high(1, Line::hwi(line)), "byte {byte:#x}");
+        assert!(m.sink.is_high(1, Interrupt::hwi(line)), "byte {byte:#x}");
     }
 }
 
@@ -174,7 +174,7 @@ fn a_line_beyond_the_eight_is_restored_as_line_0() {
         copy.set(CTRL, uapi::EXTIOI_CTRL_LOAD_FINISHED, 0).unwrap();
         assert_eq!(copy.chip.get_attr(REGS, 0xc0), Ok(byte));
         assert_eq!(copy.sink.high.len(), 1);
-        assert!(copy.sink.is_high(1, Line::hwi(0)));
+        assert!(copy.sink.is_high(1, Interrupt::hwi(0)));
     }
 }
 
@@ -187,11 +187,11 @@ fn extension_obeys_its_rules() {
     m.write(0, 0x200, 8, u64::MAX);
     m.write(0, 0x807, 1, 0xff); // bitmap: CPU 0, vCPU 1
     m.vector(7, true);
-    assert!(m.sink.is_high(1, Line::hwi(0)));
+    assert!(m.sink.is_high(1, Interrupt::hwi(0)));
     m.chip.virt_write(4, 4, u64::MAX, &mut m.sink);
     assert_eq!(m.chip.virt_read(4, 4), 0b1011);
     // Now the byte is CPU number 255.
-    assert!(m.sink.is_high(255, Line::hwi(0)));
+    assert!(m.sink.is_high(255, Interrupt::hwi(0)));
     assert_eq!(m.sink.high.len(), 1);
     // Enabled: only zero is taken.
     m.chip.virt_write(4, 4, 0b1000, &mut m.sink);
@@ -280,7 +280,7 @@ fn load_finished_repeats_high_lines() {
     m.vector(0, true);
     m.sink.high.clear();
     m.set(CTRL, 3, 0).unwrap();
-    assert!(m.sink.is_high(0, Line::hwi(0)));
+    assert!(m.sink.is_high(0, Interrupt::hwi(0)));
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn lines_of_a_vcpu_to_come_are_told_when_it_is_there() {
     m.sink = Sink::new(&[(0, 0)]);
     m.set(REGS, 0x400, 1).unwrap();
     m.set(CTRL, 3, 0).unwrap();
-    assert!(m.sink.is_high(0, Line::hwi(0)));
+    assert!(m.sink.is_high(0, Interrupt::hwi(0)));
 }
 
 /// What QEMU's hw/intc/loongarch_extioi_kvm.c saves, in its order.
@@ -507,7 +507,7 @@ proptest! {
             for (who, &(id, _)) in TOPOLOGY.iter().enumerate() {
                 for line in 0..8 {
                     let expected = (0..256).any(|v| naive.shown[who][v] && naive.line(v) == line);
-                    prop_assert_eq!(m.sink.is_high(id, Line::hwi(line)), expected, "vCPU {} line {}", id, line);
+                    prop_assert_eq!(m.sink.is_high(id, Interrupt::hwi(line)), expected, "vCPU {} line {}", id, line);
                 }
                 for v in 0..=255u8 {
                     prop_assert_eq!(m.shows(id, v), naive.shown[who][usize::from(v)]);

@@ -62,7 +62,7 @@ fn ipi_reaches_the_vcpu_with_the_cpu_number() {
     let mut m = Machine::new();
     m.write(7, 0x4, 4, 0xffff_ffff);
     m.write(0, 0x40, 4, 1 << 16 | 5);
-    assert!(m.sink.is_high(7, Line::IPI));
+    assert!(m.sink.is_high(7, Interrupt::IPI));
     assert_eq!(m.sink.high.len(), 1);
     assert_eq!(m.read(7, 0, 4), 1 << 5);
     m.write(7, 0xc, 4, 1 << 5);
@@ -77,11 +77,11 @@ fn disabled_messages_wait() {
     assert!(m.sink.calls.is_empty());
     assert_eq!(m.read(1, 0, 4), 0b110);
     m.write(1, 0x4, 4, 0b100);
-    assert!(m.sink.is_high(1, Line::IPI));
+    assert!(m.sink.is_high(1, Interrupt::IPI));
     m.write(1, 0xc, 4, 0b100);
     assert!(m.sink.high.is_empty());
     m.write(1, 0x4, 4, 0b10);
-    assert!(m.sink.is_high(1, Line::IPI));
+    assert!(m.sink.is_high(1, Interrupt::IPI));
 }
 
 #[test]
@@ -265,7 +265,7 @@ proptest! {
             prop_assert_eq!(m.read(id, offset | 1, 2), 0);
             for (id, _) in TOPOLOGY {
                 let expected = &naive[usize::from(id)];
-                prop_assert_eq!(m.sink.is_high(id, Line::IPI), expected.line());
+                prop_assert_eq!(m.sink.is_high(id, Interrupt::IPI), expected.line());
                 for i in 0..32 {
                     prop_assert_eq!(m.read(id, 0, 4) >> i & 1 == 1, expected.status[i]);
                     prop_assert_eq!(m.read(id, 4, 4) >> i & 1 == 1, expected.enable[i]);
@@ -297,6 +297,6 @@ proptest! {
             copy.set_attr(vcpu(0), reg(attr), value, &mut sink);
         }
         prop_assert_eq!(&copy, &m.cores[0]);
-        prop_assert_eq!(sink.is_high(0, Line::IPI), m.sink.is_high(0, Line::IPI));
+        prop_assert_eq!(sink.is_high(0, Interrupt::IPI), m.sink.is_high(0, Interrupt::IPI));
     }
 }

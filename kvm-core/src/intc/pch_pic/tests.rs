@@ -4,8 +4,8 @@
 
 use super::super::eiointc::Eiointc;
 use super::super::testing::{vcpu, Sink, VectorSink};
-use super::super::Line;
 use super::*;
+use la_arch::Interrupt;
 use proptest::prelude::*;
 
 const REGS: u32 = uapi::PCH_PIC_GRP_REGS;
@@ -145,7 +145,7 @@ fn a_level_that_stays_interrupts_again() {
             sink: &mut sink,
         };
         act(pic, &mut chain);
-        chain.sink.is_high(1, Line::hwi(0))
+        chain.sink.is_high(1, Interrupt::hwi(0))
     };
     assert!(!step(&mut pic, &|p, c| p.set_pin(pin(5), true, c)));
     assert!(step(&mut pic, &|p, c| p.write(0x20, 8, !(1 << 5), c)));

@@ -2,6 +2,7 @@
 
 //! Named cases of arithmetic: NaNs, zeros, limits, flags and FCSR.
 
+use crate::fp::compare::{Relation, compare_quiet};
 use crate::fp::*;
 
 const QNAN: u32 = 0x7fc0_0000;

@@ -4,8 +4,7 @@
 
 use super::lane::{Lane, build, read, write};
 use super::shape::{accumulate_imm, vv, vvi, vvv, vvvv};
-use crate::cpu::{Cpu, VReg};
-use crate::isa::{Op, Step};
+use crate::cpu::{Cpu, Op, Step, VReg};
 use crate::mem::Bus;
 
 lsx_table! {

@@ -4,8 +4,7 @@
 
 use super::lane::{Lane, read};
 use super::shape::{vvi, vvv};
-use crate::cpu::Cpu;
-use crate::isa::{Op, Step};
+use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 
 lsx_table! {

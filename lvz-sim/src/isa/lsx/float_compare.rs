@@ -4,9 +4,8 @@
 
 use super::float_shape::compute;
 use super::lane::{Lane, build, read};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Op, Step};
 use crate::fp::{Condition, Format};
-use crate::isa::{Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 

@@ -5,9 +5,8 @@
 //! effect of the instruction on FCSR0.
 
 use super::lane::{Lane, Narrow, Widen, build, build_halves, read, write};
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, Op, Step};
 use crate::fp::{Env, Fcsr, Format};
-use crate::isa::{Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 

@@ -4,9 +4,9 @@
 //! out.
 
 use super::lane::{Lane, read, write};
-use crate::cpu::{Cpu, VReg};
+use crate::cpu::{Cpu, Group, Op, Step, Stop, VReg, Via};
+use crate::isa;
 use crate::isa::testing::{self, entry};
-use crate::isa::{self, Group, Op, Step, Stop};
 use crate::mem::Bus;
 use la_arch::csr::number::EUEN;
 use la_arch::insn::{Encoding, lsx};
@@ -27,7 +27,7 @@ const VA: u8 = 4;
 impl Machine {
     fn new() -> Self {
         let testing::Machine { mut cpu, mut bus } = testing::Machine::new();
-        cpu.csr_write(&mut bus, false, EUEN, 3, false);
+        cpu.csr_write(&mut bus, Via::Csr, EUEN, 3);
         Machine { cpu, bus }
     }
 
@@ -76,7 +76,7 @@ impl Machine {
 #[test]
 fn without_sxe_every_instruction_raises_sxd() {
     let mut m = Machine::new();
-    m.cpu.csr_write(&mut m.bus, false, EUEN, 1, false);
+    m.cpu.csr_write(&mut m.bus, Via::Csr, EUEN, 1);
     m.cpu.fcc = 0xa5;
     m.cpu.fcsr = 0x1f00_0000;
     for insn in isa::all().filter(|insn| insn.group == Group::Lsx) {

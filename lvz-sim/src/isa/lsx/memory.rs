@@ -3,8 +3,7 @@
 //! Loads and stores.
 
 use super::lane::{Lane, build, read, write};
-use crate::cpu::Cpu;
-use crate::isa::{Op, Step};
+use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 use crate::mem::Value;
 

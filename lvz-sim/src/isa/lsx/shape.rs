@@ -6,8 +6,7 @@
 //! before it writes, so destinations may be sources.
 
 use super::lane::{Lane, Narrow, Widen, build, build_halves, read, write};
-use crate::cpu::Cpu;
-use crate::isa::{Op, Step};
+use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 
 /// Vd ← f(Vj).

@@ -4,8 +4,7 @@
 
 use super::lane::{Lane, build, read, write};
 use super::shape::{permute, permute_by, permute_imm};
-use crate::cpu::Cpu;
-use crate::isa::{Op, Step};
+use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 
 lsx_table! {

@@ -5,7 +5,8 @@
 
 use super::lane::{Lane, Narrow, Widen};
 use super::{shuffle, transfer};
-use crate::isa::{self, Group};
+use crate::cpu::Group;
+use crate::isa;
 use la_arch::insn::lsx;
 
 #[test]

@@ -3,8 +3,7 @@
 //! Between general registers and elements, and immediates into registers.
 
 use super::lane::{Lane, build, read, write};
-use crate::cpu::Cpu;
-use crate::isa::{Op, Step};
+use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 

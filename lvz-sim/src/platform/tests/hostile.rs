@@ -8,7 +8,8 @@ use super::net::{net, rig_with_net};
 use super::virtio::{disk, rig_with};
 use super::*;
 use crate::platform::virtio::disk::DriveMode;
-use crate::platform::virtio::splitmix64;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::time::Instant;
 use vm_memory::Bytes;
 
@@ -204,17 +205,17 @@ fn random_accesses() {
     };
     let mut platform = Platform::new(config, ram.clone()).unwrap();
     let blocks = [
-        (PCH_PIC_BASE, PCH_PIC_SIZE),
-        (PM_BASE, PM_SIZE + RTC_SIZE),
+        Device::PchPic.registers(),
+        (PM_BASE, 2 * Device::Rtc.registers().1),
         (POWER_BASE - 4, 12),
         (VIRTIO_BASE, 7 * VIRTIO_STRIDE),
-        (UART_BASE - 8, UART_SPAN + 16),
+        (UART_BASE - 8, UARTS as u64 * UART_SIZE + 16),
         (PCH_MSI_BASE - 8, 24),
-        (ISA_IO_BASE, ISA_IO_SIZE + 8),
+        (LEGACY_IO_BASE, Device::LegacyIo.registers().1 + 8),
         (0, u64::MAX),
     ];
-    let mut state = 7;
-    let mut random = || splitmix64(&mut state);
+    let mut generator = SplitMix64::seed_from_u64(7);
+    let mut random = || generator.next_u64();
     for step in 0..300_000u64 {
         let now = step * 1_000_003;
         let (base, size) = blocks[random() as usize % blocks.len()];

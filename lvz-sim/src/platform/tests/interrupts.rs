@@ -222,22 +222,28 @@ fn pch_pic_level() {
     let core_isr = EIOINTC + eiointc::COREISR;
     uart_level(&mut rig, true);
     assert_eq!(rig.platform.lines(0), LINE);
-    assert_eq!(rig.iocsr(0, core_isr, 8), 1 << UART_PIN);
-    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::ISR, 8), 1 << UART_PIN);
+    assert_eq!(rig.iocsr(0, core_isr, 8), pin(Device::Uart(0)));
+    assert_eq!(
+        rig.read(PCH_PIC_BASE + pch_pic::ISR, 8),
+        pin(Device::Uart(0))
+    );
     // Acknowledged at the EIOINTC, it waits for the mask to open again.
-    rig.set_iocsr(0, core_isr, 8, 1 << UART_PIN);
+    rig.set_iocsr(0, core_isr, 8, pin(Device::Uart(0)));
     assert_eq!(rig.platform.lines(0), CpuLines::default());
-    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, pin(Device::Uart(0)));
     rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 0);
     assert_eq!(rig.platform.lines(0), LINE);
     // The level's end takes the vector back.
     uart_level(&mut rig, false);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
     // A masked pin is requested but not sent.
-    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, pin(Device::Uart(0)));
     uart_level(&mut rig, true);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
-    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::IRR, 8), 1 << UART_PIN);
+    assert_eq!(
+        rig.read(PCH_PIC_BASE + pch_pic::IRR, 8),
+        pin(Device::Uart(0))
+    );
     rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 0);
     assert_eq!(rig.platform.lines(0), LINE);
 }
@@ -247,21 +253,21 @@ fn pch_pic_edge() {
     let mut rig = Rig::new(1);
     rig.set_up_interrupts();
     let core_isr = EIOINTC + eiointc::COREISR;
-    rig.write(PCH_PIC_BASE + pch_pic::EDGE, 4, 1 << UART_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::EDGE, 4, pin(Device::Uart(0)));
     uart_level(&mut rig, true);
     uart_level(&mut rig, false);
     // The edge is kept.
     assert_eq!(rig.platform.lines(0), LINE);
-    rig.set_iocsr(0, core_isr, 8, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + pch_pic::CLEAR, 4, 1 << UART_PIN);
+    rig.set_iocsr(0, core_isr, 8, pin(Device::Uart(0)));
+    rig.write(PCH_PIC_BASE + pch_pic::CLEAR, 4, pin(Device::Uart(0)));
     assert_eq!(rig.platform.lines(0), CpuLines::default());
     assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::IRR, 8), 0);
     // The next edge counts again, its level does not.
     uart_level(&mut rig, true);
     assert_eq!(rig.platform.lines(0), LINE);
-    rig.set_iocsr(0, core_isr, 8, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + pch_pic::CLEAR, 4, 1 << UART_PIN);
-    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 1 << UART_PIN);
+    rig.set_iocsr(0, core_isr, 8, pin(Device::Uart(0)));
+    rig.write(PCH_PIC_BASE + pch_pic::CLEAR, 4, pin(Device::Uart(0)));
+    rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, pin(Device::Uart(0)));
     rig.write(PCH_PIC_BASE + pch_pic::MASK, 4, 0);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
 }
@@ -272,11 +278,11 @@ fn pch_pic_polarity_and_vectors() {
     rig.set_up_interrupts();
     // All lines are low: an inverted pin is active.
     rig.write(
-        PCH_PIC_BASE + pch_pic::HTMSI_VECTOR + u64::from(RTC_PIN),
+        PCH_PIC_BASE + pch_pic::HTMSI_VECTOR + pin(Device::Rtc).ilog2() as u64,
         1,
         200,
     );
-    rig.write(PCH_PIC_BASE + pch_pic::POLARITY, 4, 1 << RTC_PIN);
+    rig.write(PCH_PIC_BASE + pch_pic::POLARITY, 4, pin(Device::Rtc));
     assert_eq!(rig.platform.lines(0), LINE);
     assert_eq!(
         rig.iocsr(0, EIOINTC + eiointc::COREISR + 24, 8),

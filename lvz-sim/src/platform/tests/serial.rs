@@ -113,7 +113,7 @@ fn each_port_has_its_own_registers_streams_and_pin() {
     assert_eq!(rig.read(UART_BASE + 5, 1) & 1, 0);
     assert_eq!(rig.read(second + 5, 1) & 1, 1);
     let pins = rig.read(PCH_PIC_BASE + pch_pic::IRR, 8);
-    assert_eq!(pins, 1 << (UART_PIN + 1));
+    assert_eq!(pins, pin(Device::Uart(1)));
     assert_eq!(rig.read(second, 1), u64::from(b'c'));
     assert_eq!(rig.platform.mmio_read(0, second + UART_SIZE, 1), None);
 }

@@ -4,6 +4,8 @@
 
 use super::driver::Driver;
 use super::*;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::fs;
 use tempfile::TempDir;
 
@@ -172,9 +174,9 @@ fn damaged_messages_are_answered_or_dropped() {
     let outside = directory();
     let mut client = client(&outside);
     client.mount();
-    let mut state = 3;
+    let mut generator = SplitMix64::seed_from_u64(3);
     for _ in 0..3000 {
-        let mut random = || super::super::virtio::splitmix64(&mut state);
+        let mut random = || generator.next_u64();
         let length = random() as usize % 64;
         let mut message: Vec<u8> = (0..length).map(|_| random() as u8).collect();
         if length > 7 && random() % 4 != 0 {

@@ -72,7 +72,7 @@ fn block_reads_and_writes_the_file() {
     driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
     assert_eq!(rig.platform.lines(0).hwi, 2);
     let pending = rig.iocsr(0, EIOINTC + eiointc::COREISR, 8);
-    assert_eq!(pending, 1 << (VIRTIO_PIN + 1));
+    assert_eq!(pending, pin(Device::Virtio(1)));
     driver.set(&mut rig, 0x64, 1);
     assert_eq!(rig.platform.lines(0).hwi, 0);
 }

@@ -6,25 +6,27 @@ use super::disk::{Disk, SECTOR};
 use super::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::PlatformError;
 use std::io::{self, Read, Write};
+use virtio_bindings::virtio_blk::{
+    VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_RO,
+    VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_SIZE_MAX, VIRTIO_BLK_F_WRITE_ZEROES, VIRTIO_BLK_S_IOERR,
+    VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP, VIRTIO_BLK_T_DISCARD as T_DISCARD,
+    VIRTIO_BLK_T_FLUSH as T_FLUSH, VIRTIO_BLK_T_GET_ID as T_GET_ID, VIRTIO_BLK_T_IN as T_IN,
+    VIRTIO_BLK_T_OUT as T_OUT, VIRTIO_BLK_T_WRITE_ZEROES as T_WRITE_ZEROES,
+};
+use virtio_bindings::virtio_ids::VIRTIO_ID_BLOCK;
 
-const F_SIZE_MAX: u64 = 1 << 1;
-const F_SEG_MAX: u64 = 1 << 2;
-const F_RO: u64 = 1 << 5;
-const F_BLK_SIZE: u64 = 1 << 6;
-const F_FLUSH: u64 = 1 << 9;
-const F_DISCARD: u64 = 1 << 13;
-const F_WRITE_ZEROES: u64 = 1 << 14;
+/// What every drive offers, what one that can be written, what one that cannot.
+const FEATURES: u64 = 1 << VIRTIO_BLK_F_SIZE_MAX
+    | 1 << VIRTIO_BLK_F_SEG_MAX
+    | 1 << VIRTIO_BLK_F_BLK_SIZE
+    | 1 << VIRTIO_BLK_F_FLUSH;
+const WRITABLE_FEATURES: u64 = 1 << VIRTIO_BLK_F_DISCARD | 1 << VIRTIO_BLK_F_WRITE_ZEROES;
+const READ_ONLY_FEATURES: u64 = 1 << VIRTIO_BLK_F_RO;
 
-const T_IN: u32 = 0;
-const T_OUT: u32 = 1;
-const T_FLUSH: u32 = 4;
-const T_GET_ID: u32 = 8;
-const T_DISCARD: u32 = 11;
-const T_WRITE_ZEROES: u32 = 13;
-
-const S_OK: u8 = 0;
-const S_IOERR: u8 = 1;
-const S_UNSUPP: u8 = 2;
+/// The status byte of a request.
+const S_OK: u8 = VIRTIO_BLK_S_OK as u8;
+const S_IOERR: u8 = VIRTIO_BLK_S_IOERR as u8;
+const S_UNSUPP: u8 = VIRTIO_BLK_S_UNSUPP as u8;
 
 const QUEUE: u16 = 256;
 /// Largest segment, and most segments of a request: together the most that
@@ -37,7 +39,6 @@ const ZERO_SEG_MAX: u32 = 16;
 /// Transfers go through a buffer of this size.
 const CHUNK: usize = 1 << 16;
 
-/// The device.
 #[derive(Debug)]
 pub(crate) struct Block {
     disk: Disk,
@@ -149,16 +150,15 @@ impl Block {
 
 impl VirtioDevice for Block {
     fn id(&self) -> u32 {
-        2
+        VIRTIO_ID_BLOCK
     }
 
     fn features(&self) -> u64 {
-        let writing = if self.disk.read_only() {
-            F_RO
-        } else {
-            F_DISCARD | F_WRITE_ZEROES
-        };
-        F_SIZE_MAX | F_SEG_MAX | F_BLK_SIZE | F_FLUSH | writing
+        FEATURES
+            | match self.disk.read_only() {
+                true => READ_ONLY_FEATURES,
+                false => WRITABLE_FEATURES,
+            }
     }
 
     fn queues(&self) -> &'static [u16] {

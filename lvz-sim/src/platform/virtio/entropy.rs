@@ -5,36 +5,31 @@
 
 use super::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::PlatformError;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::io::Write;
+use virtio_bindings::virtio_ids::VIRTIO_ID_RNG;
 
 /// Most bytes that one request gets; a driver asks again for more.
 const REQUEST_MAX: usize = 1 << 16;
 
-/// The device.
 #[derive(Debug)]
 pub(crate) struct Entropy {
-    state: u64,
-}
-
-/// The next value of the generator SplitMix64 (Steele, Lea, Flood 2014).
-pub(crate) fn splitmix64(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let z = *state;
-    let z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ z >> 31
+    random: SplitMix64,
 }
 
 impl Entropy {
     /// A source that starts from `seed`.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self {
+            random: SplitMix64::seed_from_u64(seed),
+        }
     }
 }
 
 impl VirtioDevice for Entropy {
     fn id(&self) -> u32 {
-        4
+        VIRTIO_ID_RNG
     }
 
     fn queues(&self) -> &'static [u16] {
@@ -53,7 +48,7 @@ impl VirtioDevice for Entropy {
     ) -> Completion {
         let mut left = output.available_bytes().min(REQUEST_MAX);
         while left > 0 {
-            let bytes = splitmix64(&mut self.state).to_le_bytes();
+            let bytes = self.random.next_u64().to_le_bytes();
             let count = left.min(bytes.len());
             if output.write_all(&bytes[..count]).is_err() {
                 break;
@@ -64,12 +59,12 @@ impl VirtioDevice for Entropy {
     }
 
     fn save(&self) -> Result<DeviceState, PlatformError> {
-        Ok(DeviceState::Entropy(self.state))
+        Ok(DeviceState::Entropy(self.random.clone()))
     }
 
     fn restore(&mut self, state: &DeviceState) -> Result<(), PlatformError> {
         match state {
-            DeviceState::Entropy(state) => self.state = *state,
+            DeviceState::Entropy(random) => self.random = random.clone(),
             _ => return Err(PlatformError::Mismatch("the entropy device")),
         }
         Ok(())

@@ -6,24 +6,29 @@ use super::{Completion, DeviceState, VirtioDevice};
 use crate::mem::GuestRam;
 use crate::platform::{PlatformError, field};
 use serde::{Deserialize, Serialize};
+use virtio_bindings::virtio_config::{
+    VIRTIO_CONFIG_S_DRIVER_OK as STATUS_DRIVER_OK,
+    VIRTIO_CONFIG_S_FEATURES_OK as STATUS_FEATURES_OK,
+    VIRTIO_CONFIG_S_NEEDS_RESET as STATUS_NEEDS_RESET, VIRTIO_F_VERSION_1,
+};
+use virtio_bindings::virtio_mmio as reg;
+use virtio_bindings::virtio_mmio::{
+    VIRTIO_MMIO_INT_CONFIG as INTERRUPT_CONFIG, VIRTIO_MMIO_INT_VRING as INTERRUPT_USED,
+};
+use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
 use virtio_queue::{Queue, QueueOwnedT, QueueState, QueueT, Reader, Writer};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 const VENDOR: u32 = u32::from_le_bytes(*b"LVZS");
-const CONFIG: u64 = 0x100;
+const CONFIG: u64 = reg::VIRTIO_MMIO_CONFIG as u64;
 
-const F_EVENT_IDX: u64 = 1 << 29;
-const F_INDIRECT_DESC: u64 = 1 << 28;
-const F_VERSION_1: u64 = 1 << 32;
+const F_EVENT_IDX: u64 = 1 << VIRTIO_RING_F_EVENT_IDX;
+const F_INDIRECT_DESC: u64 = 1 << VIRTIO_RING_F_INDIRECT_DESC;
+const F_VERSION_1: u64 = 1 << VIRTIO_F_VERSION_1;
 
-const STATUS_DRIVER_OK: u32 = 4;
-const STATUS_FEATURES_OK: u32 = 8;
-const STATUS_NEEDS_RESET: u32 = 64;
+/// The transport's version without legacy devices (section 4.2.2).
+const VERSION: u32 = 2;
 
-const INTERRUPT_USED: u32 = 1;
-const INTERRUPT_CONFIG: u32 = 2;
-
-/// Saved state of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedQueue {
     next_avail: u16,
@@ -87,7 +92,7 @@ impl Transport {
         self.device.reset();
     }
 
-    /// The interrupt line.
+    /// Level of the interrupt line: something is not acknowledged.
     pub(crate) fn line(&self) -> bool {
         self.registers.interrupt != 0
     }
@@ -119,22 +124,24 @@ impl Transport {
         if size != 4 {
             return 0;
         }
-        u64::from(match offset {
-            0x00 => MAGIC,
-            0x04 => 2,
-            0x08 => self.device.id(),
-            0x0c => VENDOR,
-            0x10 => match self.registers.device_features_sel {
+        u64::from(match offset as u32 {
+            reg::VIRTIO_MMIO_MAGIC_VALUE => MAGIC,
+            reg::VIRTIO_MMIO_VERSION => VERSION,
+            reg::VIRTIO_MMIO_DEVICE_ID => self.device.id(),
+            reg::VIRTIO_MMIO_VENDOR_ID => VENDOR,
+            reg::VIRTIO_MMIO_DEVICE_FEATURES => match self.registers.device_features_sel {
                 0 => self.features() as u32,
                 1 => (self.features() >> 32) as u32,
                 _ => 0,
             },
-            0x34 => self.queue().map_or(0, |queue| queue.max_size().into()),
-            0x44 => self.queue().map_or(0, |queue| queue.ready().into()),
-            0x60 => self.registers.interrupt,
-            0x70 => self.registers.status,
+            reg::VIRTIO_MMIO_QUEUE_NUM_MAX => {
+                self.queue().map_or(0, |queue| queue.max_size().into())
+            }
+            reg::VIRTIO_MMIO_QUEUE_READY => self.queue().map_or(0, |queue| queue.ready().into()),
+            reg::VIRTIO_MMIO_INTERRUPT_STATUS => self.registers.interrupt,
+            reg::VIRTIO_MMIO_STATUS => self.registers.status,
             // There is no shared memory: length and base read as all ones.
-            0xb0..=0xbc => u32::MAX,
+            reg::VIRTIO_MMIO_SHM_LEN_LOW..=reg::VIRTIO_MMIO_SHM_BASE_HIGH => u32::MAX,
             _ => 0,
         })
     }
@@ -145,9 +152,10 @@ impl Transport {
             return false;
         }
         let value = value as u32;
+        let offset = offset as u32;
         match offset {
-            0x14 => self.registers.device_features_sel = value,
-            0x20 => {
+            reg::VIRTIO_MMIO_DEVICE_FEATURES_SEL => self.registers.device_features_sel = value,
+            reg::VIRTIO_MMIO_DRIVER_FEATURES => {
                 let (shift, settled) = match self.registers.driver_features_sel {
                     0 => (0, false),
                     1 => (32, false),
@@ -158,22 +166,22 @@ impl Transport {
                     *features = *features & !(0xffff_ffff << shift) | u64::from(value) << shift;
                 }
             }
-            0x24 => self.registers.driver_features_sel = value,
-            0x30 => self.registers.queue_sel = value,
-            0x50 => return self.process(ram, value),
-            0x64 => self.registers.interrupt &= !value,
-            0x70 => self.set_status(value),
+            reg::VIRTIO_MMIO_DRIVER_FEATURES_SEL => self.registers.driver_features_sel = value,
+            reg::VIRTIO_MMIO_QUEUE_SEL => self.registers.queue_sel = value,
+            reg::VIRTIO_MMIO_QUEUE_NOTIFY => return self.process(ram, value),
+            reg::VIRTIO_MMIO_INTERRUPT_ACK => self.registers.interrupt &= !value,
+            reg::VIRTIO_MMIO_STATUS => self.set_status(value),
             _ => self.write_queue(ram, offset, value),
         }
         false
     }
 
     /// Writes a register of the selected queue.
-    fn write_queue(&mut self, ram: &GuestRam, offset: u64, value: u32) {
+    fn write_queue(&mut self, ram: &GuestRam, offset: u32, value: u32) {
         let Some(queue) = self.queue() else {
             return;
         };
-        if offset == 0x44 {
+        if offset == reg::VIRTIO_MMIO_QUEUE_READY {
             queue.set_ready(value & 1 != 0);
             if queue.ready() && !queue.is_valid(ram) {
                 queue.set_ready(false);
@@ -184,13 +192,13 @@ impl Transport {
             return;
         }
         match offset {
-            0x38 => queue.set_size(u16::try_from(value).unwrap_or(0)),
-            0x80 => queue.set_desc_table_address(Some(value), None),
-            0x84 => queue.set_desc_table_address(None, Some(value)),
-            0x90 => queue.set_avail_ring_address(Some(value), None),
-            0x94 => queue.set_avail_ring_address(None, Some(value)),
-            0xa0 => queue.set_used_ring_address(Some(value), None),
-            0xa4 => queue.set_used_ring_address(None, Some(value)),
+            reg::VIRTIO_MMIO_QUEUE_NUM => queue.set_size(u16::try_from(value).unwrap_or(0)),
+            reg::VIRTIO_MMIO_QUEUE_DESC_LOW => queue.set_desc_table_address(Some(value), None),
+            reg::VIRTIO_MMIO_QUEUE_DESC_HIGH => queue.set_desc_table_address(None, Some(value)),
+            reg::VIRTIO_MMIO_QUEUE_AVAIL_LOW => queue.set_avail_ring_address(Some(value), None),
+            reg::VIRTIO_MMIO_QUEUE_AVAIL_HIGH => queue.set_avail_ring_address(None, Some(value)),
+            reg::VIRTIO_MMIO_QUEUE_USED_LOW => queue.set_used_ring_address(Some(value), None),
+            reg::VIRTIO_MMIO_QUEUE_USED_HIGH => queue.set_used_ring_address(None, Some(value)),
             _ => {}
         }
     }
@@ -284,7 +292,6 @@ impl Transport {
         true
     }
 
-    /// The transport's state.
     pub(crate) fn save(&self) -> Result<TransportState, PlatformError> {
         let queues = self.queues.iter().map(|queue| {
             let state = queue.state();

@@ -8,12 +8,16 @@ use crate::platform::net::{FRAME_MAX, Link, Mac, Net};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::os::fd::BorrowedFd;
+use virtio_bindings::virtio_ids::VIRTIO_ID_NET;
+use virtio_bindings::virtio_net::{
+    VIRTIO_NET_F_MAC, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS, VIRTIO_NET_S_LINK_UP,
+};
 
-const F_MTU: u64 = 1 << 3;
-const F_MAC: u64 = 1 << 5;
-const F_STATUS: u64 = 1 << 16;
+const F_MTU: u64 = 1 << VIRTIO_NET_F_MTU;
+const F_MAC: u64 = 1 << VIRTIO_NET_F_MAC;
+const F_STATUS: u64 = 1 << VIRTIO_NET_F_STATUS;
 
-const STATUS_LINK_UP: u8 = 1;
+const STATUS_LINK_UP: u8 = VIRTIO_NET_S_LINK_UP as u8;
 
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
@@ -33,7 +37,6 @@ pub(crate) struct NetState {
     time: u64,
 }
 
-/// The device.
 #[derive(Debug)]
 pub(crate) struct Network {
     state: NetState,
@@ -97,7 +100,7 @@ impl Network {
 
 impl VirtioDevice for Network {
     fn id(&self) -> u32 {
-        1
+        VIRTIO_ID_NET
     }
 
     fn features(&self) -> u64 {

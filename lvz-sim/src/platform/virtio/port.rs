@@ -7,6 +7,7 @@ use crate::platform::PlatformError;
 use crate::platform::console::HostConsole;
 use std::io::{Read, Write};
 use std::os::fd::BorrowedFd;
+use virtio_bindings::virtio_ids::VIRTIO_ID_CONSOLE;
 
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
@@ -15,7 +16,6 @@ const INPUT_MAX: usize = 256;
 /// Most output of one request; what a mad driver sends beyond it is dropped.
 const OUTPUT_MAX: usize = 1 << 20;
 
-/// The device.
 pub(crate) struct Port {
     host: Box<dyn HostConsole>,
     /// Input that waits for a buffer.
@@ -34,7 +34,7 @@ impl Port {
 
 impl VirtioDevice for Port {
     fn id(&self) -> u32 {
-        3
+        VIRTIO_ID_CONSOLE
     }
 
     fn queues(&self) -> &'static [u16] {

@@ -13,6 +13,7 @@ use p9::Server;
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use virtio_bindings::virtio_ids::VIRTIO_ID_9P;
 
 /// Tag by which the directory is mounted:
 /// `mount -t 9p -o trans=virtio,version=9p2000.L share DIR`.
@@ -46,7 +47,6 @@ const EACCES: u32 = 13;
 const EMFILE: u32 = 24;
 const EPROTO: u32 = 71;
 
-/// The device.
 pub(crate) struct Share {
     root: PathBuf,
     server: Server,
@@ -202,7 +202,7 @@ impl Share {
 
 impl VirtioDevice for Share {
     fn id(&self) -> u32 {
-        9
+        VIRTIO_ID_9P
     }
 
     fn features(&self) -> u64 {

@@ -3,7 +3,7 @@
 //! What an instruction needs from its surroundings, beyond register values.
 
 use la_arch::insn::Encoding;
-use lvz_sim::isa::Group;
+use lvz_sim::cpu::Group;
 
 /// How a memory access gets its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Guests that compute until they are told to stop: `compute VMS VCPUS STOP SEED`.
+//! Guests that compute until a file appears: `compute VMS VCPUS STOP SEED`.
 //!
 //! Each of the VMs has as many vCPUs. They end when the file STOP appears; with
 //! `-` they compute once. Every result is checked.

@@ -64,7 +64,7 @@ fn software_breakpoint(kvm: &Kvm) -> Outcome {
     guest.expect(0, 42)
 }
 
-/// Nobody debugs: a hypercall that does not exist.
+/// Without a debugger the instruction of a breakpoint is a hypercall that does not exist.
 fn breakpoint_of_no_debugger(kvm: &Kvm) -> Outcome {
     let guest = with_breakpoint(kvm)?;
     guest.expect(0, hypercall::INVALID_CODE)

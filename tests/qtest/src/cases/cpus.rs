@@ -65,7 +65,7 @@ fn started(setting: &Setting) -> Result<Machine> {
     Ok(machine)
 }
 
-/// Every CPU does as it is told, and knows its number.
+/// Every CPU answers commands, and knows its number.
 fn start(setting: &Setting) -> Result<()> {
     let mut machine = started(setting)?;
     for cpu in 0..CPUS {

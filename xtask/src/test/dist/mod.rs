@@ -3,6 +3,8 @@
 //! Suite `dist`: each Debian package is installed, used, upgraded to a higher version
 //! and removed, in a root of its kind or on the simulated machine.
 
+mod kernel;
+
 use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,8 @@ use super::{Context, Tier, checks};
 use crate::dist::{Dist, Identity};
 use crate::machine::{Drive, Machine, make_share};
 use crate::nested::{Stack, copy};
-use crate::setup::{clean_root, dpkg_userland, workspace};
+use crate::setup::dpkg_userland::{self, DpkgUserland};
+use crate::setup::{clean_root, workspace};
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 /// What the checks' lines begin with.
@@ -29,7 +32,6 @@ const CHECKS: &str = include_str!("checks.sh");
 const PACKAGES: &str = "/kvm-la/packages";
 const BOOT: &str = "/kvm-la/boot";
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     // The roots that packages are made in and installed to take minutes to bring up.
     if !context.runs(Tier::Full) {
@@ -55,6 +57,13 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         module_source(context, &packages, "headers")
     });
     report.case("qemu-kvm-la", || backend(context, &packages));
+    // Its build takes longer than all else.
+    let named = report
+        .only()
+        .is_some_and(|only| only.contains("linux-image"));
+    if context.everything || named {
+        report.case("linux-image:minimal", || kernel::run(context, &packages));
+    }
     report.case("lintian", || lintian(&packages));
     report.case("reproducible", || reproducible(&packages));
     Ok(())
@@ -161,17 +170,13 @@ const BACKEND: &str = include_str!("../../../../tests/guest/dist-test");
 /// How long the simulated machine may take.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// The backend on a Debian that runs in the simulated machine, with the kvm.ko that
-/// DKMS built, if it did.
+/// The backend on a Debian that runs, with the kvm.ko that DKMS built, if it did.
 fn backend(context: &Context, packages: &Packages) -> Result<Verdict> {
     let products = &context.products;
-    let (cache, root) = (&packages.dist.cache, &packages.dist.root);
-    let debian = dpkg_userland::make(products, cache, root)?;
-    let run = cache.new_run("qemu-kvm-la")?;
+    let run = packages.dist.cache.new_run("qemu-kvm-la")?;
     let share = run.join("share");
-    let (old, new) = (&packages.old.version, &packages.new.version);
-    make_share(&share, &format!("set -- {old} {new}\n{CHECKS}\n{BACKEND}"))?;
     packages.put("qemu-kvm-la", &share)?;
+    let debian = debian(context, packages)?;
     copy(&debian.newer_qemu(), &share.join("qemu.deb"))?;
     match packages.module.get() {
         Some(module) => fs::write(share.join("kvm.ko"), module)?,
@@ -179,9 +184,35 @@ fn backend(context: &Context, packages: &Packages) -> Result<Verdict> {
     }
     copy(&products.host_kernel.vmlinux(), &share.join("guest.kernel"))?;
     copy(&products.initramfs.guest(), &share.join("guest.initrd"))?;
+    let versions = [packages.old.version.as_str(), &packages.new.version];
+    let verdict = on_debian(context, &debian, &run, BACKEND, &versions)?;
+    if !verdict.is_failure() {
+        fs::remove_dir_all(&run)?;
+    }
+    Ok(verdict)
+}
+
+/// A Debian for the simulated machine with a dpkg that works.
+fn debian(context: &Context, packages: &Packages) -> Result<DpkgUserland> {
+    let (cache, root) = (&packages.dist.cache, &packages.dist.root);
+    dpkg_userland::make(&context.products, cache, root)
+}
+
+/// Runs a script of checks on the simulated machine, with the folder `share` of the
+/// run's directory.
+fn on_debian(
+    context: &Context,
+    debian: &DpkgUserland,
+    run: &Path,
+    text: &str,
+    arguments: &[&str],
+) -> Result<Verdict> {
+    let share = run.join("share");
+    let arguments = arguments.join(" ");
+    make_share(&share, &format!("set -- {arguments}\n{CHECKS}\n{text}"))?;
     let machine = Machine {
-        kernel: products.host_kernel.vmlinux(),
-        initrd: Some(products.initramfs.host()),
+        kernel: context.products.host_kernel.vmlinux(),
+        initrd: Some(context.products.initramfs.host()),
         smp: 1,
         memory_mib: 2048,
         drives: vec![Drive {
@@ -196,11 +227,7 @@ fn backend(context: &Context, packages: &Packages) -> Result<Verdict> {
     outcome
         .check(LIMIT)
         .with_context(|| format!("see {}", log.display()))?;
-    let verdict = checks::verdict(&outcome.console, MARKER, &log)?;
-    if !verdict.is_failure() {
-        fs::remove_dir_all(&run)?;
-    }
-    Ok(verdict)
+    checks::verdict(&outcome.console, MARKER, &log)
 }
 
 /// Runs a script of checks in a root, its output into a log of the run's directory.

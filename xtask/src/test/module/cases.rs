@@ -297,7 +297,7 @@ fn hotplug(scale: Scale) -> Case {
 /// Allocations that fail in the middle of calls.
 fn allocation_failures() -> Case {
     let calls = 40_000;
-    // Failures that the kernel reports are no complaints: it is told not to.
+    // With `verbose` the kernel would report each failure, like a complaint.
     let quiet = "allocations_fail=yes\n\
                  for d in failslab fail_page_alloc fail_usercopy; do\n\
                  echo 0 >/sys/kernel/debug/$d/verbose\n\

@@ -31,7 +31,6 @@ const LIMIT: Duration = Duration::from_secs(40 * 60);
 /// RAM of a host in MiB.
 const MEMORY_MIB: u32 = 1536;
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let plain = if context.runs(Tier::Full) {
         Scale::Full
@@ -69,7 +68,6 @@ fn known(kvm: Stack) -> &'static str {
     }
 }
 
-/// Runs one host.
 fn host(context: &Context, products: &Products, scale: Scale, case: &Case) -> Result<Verdict> {
     let kvm_ko = context.kvm.kvm_ko(products)?;
     let programs = kvm_programs::build(products)?;

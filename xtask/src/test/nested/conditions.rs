@@ -177,7 +177,6 @@ fn conditions() -> Vec<Condition> {
     ]
 }
 
-/// Runs all of them.
 pub(super) fn run(context: &Context, report: &mut Report) {
     for condition in conditions() {
         report.case(condition.name, || host(context, &condition));

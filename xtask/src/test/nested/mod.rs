@@ -130,7 +130,6 @@ const MIXED: Case = Case {
     ..PLAIN
 };
 
-/// Runs the suite.
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let stacks = (context.kvm, context.accel);
     for case in CASES {

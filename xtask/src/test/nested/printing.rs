@@ -29,7 +29,6 @@ const MARKER: &str = "KVM-LA-HOST";
 /// Has an init say its lines on the console; the last such parameter counts.
 const ON_THE_CONSOLE: &str = "kvm-la.say=console";
 
-/// Runs both.
 pub(super) fn run(context: &Context, report: &mut Report) {
     report.case("kernels-print", || {
         let cut = lines_cut(context, "kernels-print", "")?;

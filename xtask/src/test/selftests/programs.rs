@@ -7,14 +7,11 @@ use std::time::Duration;
 
 use super::super::Tier;
 
-/// A program.
 #[derive(Clone, Copy)]
 pub(in crate::test) struct Program<'a> {
-    /// The case's name.
     pub(in crate::test) name: &'a str,
-    /// The file.
     pub(in crate::test) file: &'a str,
-    /// What it is told.
+    /// Its arguments, with spaces between.
     pub(in crate::test) arguments: &'a str,
     /// How long it may take.
     pub(in crate::test) limit: Duration,

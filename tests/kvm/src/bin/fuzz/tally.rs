@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! What came of the calls: a line `NAME TRIED SUCCEEDED` for each kind.
+//! How many calls succeeded: a line `NAME TRIED SUCCEEDED` for each kind.
 
 use std::collections::BTreeMap;
 

@@ -42,8 +42,8 @@ struct Shared {
     arena: Arena,
     events: Vec<Event>,
     run_size: usize,
-    /// Whether a thread's guest runs. Who kicks holds the lock, so that no kick
-    /// comes into a call that is to fail: a signal whose frame cannot be written
+    /// Whether a thread's guest runs. A thread that kicks it holds the lock, so that no
+    /// kick interrupts a call that is to fail: a signal whose frame cannot be written
     /// ends the process.
     running: [Mutex<bool>; THREADS as usize],
     failures: bool,

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Our own record of each vCPU, by its CPU object: what QEMU's object has no
+//! What the backend knows of each vCPU, by its CPU object: what QEMU's object has no
 //! place for, or where we do not know the place.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use la_arch::csr::number;
 use la_arch::one_reg;
@@ -20,8 +20,21 @@ use crate::kvm::abi::MP_STATE_RUNNABLE;
 use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::opaque::VMChangeStateEntry;
+use crate::qemu::runstate::ChangeHandler;
 use crate::regs::{Cache, Level, Synchroniser};
+
+/// Whose copy of a vCPU's registers is the authoritative one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Authority {
+    /// KVM's. QEMU's is out of date.
+    Kvm,
+    /// QEMU's, which was read from KVM and is KVM's too, but for what changes there by
+    /// itself.
+    QemuAsRead,
+    /// QEMU's. KVM's is out of date.
+    Qemu,
+}
 
 /// A vCPU.
 #[derive(Debug)]
@@ -32,10 +45,7 @@ pub struct Vcpu {
     pub fd: VcpuFd,
     /// Its VM.
     pub vm: Arc<Vm>,
-    /// QEMU's copy of the registers counts, not KVM's.
-    dirty: AtomicBool,
-    /// It was read from KVM, and nothing else took its place.
-    read: AtomicBool,
+    authority: AtomicU8,
     /// The guest may have run since the cache was last right.
     ran: AtomicBool,
     /// The thread is in the run loop, where an access may be half done.
@@ -44,7 +54,7 @@ pub struct Vcpu {
     /// Paravirtual features of the guest.
     pub pv_features: u32,
     /// Registration for stops and starts of the VM.
-    pub run_state_entry: AtomicPtr<VMChangeStateEntry>,
+    pub change_handler: Mutex<Option<ChangeHandler>>,
     /// What a full dirty ring waits for.
     pub ring_ticket: Ticket,
     /// The step that is under way.
@@ -63,8 +73,8 @@ pub fn any(condition: impl Fn(&Vcpu) -> bool) -> bool {
 }
 
 impl Vcpu {
-    /// Makes and keeps the record of a vCPU. QEMU's copy of the registers is
-    /// the one that counts (QEMU: kvm_create_vcpu_internal).
+    /// Makes and keeps the state of a vCPU. QEMU's copy of the registers is the
+    /// authoritative one (QEMU: kvm_create_vcpu_internal).
     pub fn create(cpu: Cpu, vm: Arc<Vm>, pv_features: u32) -> Arc<Vcpu> {
         let cache = if vm.is_new(cpu.index()) {
             Cache::fresh()
@@ -75,13 +85,12 @@ impl Vcpu {
             cpu,
             fd: VcpuFd::new(cpu),
             vm,
-            dirty: AtomicBool::new(true),
-            read: AtomicBool::new(false),
+            authority: AtomicU8::new(Authority::Qemu as u8),
             ran: AtomicBool::new(false),
             in_run_loop: AtomicBool::new(false),
             mp_state: AtomicU32::new(MP_STATE_RUNNABLE),
             pv_features,
-            run_state_entry: AtomicPtr::default(),
+            change_handler: Mutex::default(),
             ring_ticket: Ticket::default(),
             step: Mutex::default(),
             cache: Mutex::new(cache),
@@ -94,7 +103,7 @@ impl Vcpu {
         vcpu
     }
 
-    /// The record of a vCPU that was initialised.
+    /// The state of a vCPU that was initialised.
     pub fn of(cpu: Cpu) -> Option<Arc<Vcpu>> {
         VCPUS.read().as_ref()?.get(&cpu.key()).cloned()
     }
@@ -114,21 +123,20 @@ impl Vcpu {
         self.step.lock()
     }
 
-    /// Whether QEMU's copy of the registers counts.
-    pub fn is_dirty(&self) -> bool {
-        self.dirty.load(Ordering::Relaxed)
+    /// Whose copy of the registers is the authoritative one.
+    #[inline]
+    pub fn authority(&self) -> Authority {
+        match self.authority.load(Ordering::Relaxed) {
+            0 => Authority::Kvm,
+            1 => Authority::QemuAsRead,
+            _ => Authority::Qemu,
+        }
     }
 
-    /// Says whose copy counts. QEMU's is its own, until it is read from KVM.
-    pub fn set_dirty(&self, dirty: bool) {
-        self.read.store(false, Ordering::Relaxed);
-        self.dirty.store(dirty, Ordering::Relaxed);
-        self.cpu.set_vcpu_dirty(dirty);
-    }
-
-    /// Whether QEMU's copy counts and is KVM's as it was when it was read.
-    pub fn is_read(&self) -> bool {
-        self.read.load(Ordering::Relaxed)
+    /// Says whose copy it is, to QEMU too.
+    pub fn set_authority(&self, authority: Authority) {
+        self.authority.store(authority as u8, Ordering::Relaxed);
+        self.cpu.set_vcpu_dirty(authority != Authority::Kvm);
     }
 
     /// The guest is about to run: KVM's registers will change.
@@ -149,10 +157,7 @@ impl Vcpu {
 
     /// The run page.
     pub fn page(&self) -> Result<RunPage, BackendError> {
-        // SAFETY: QEMU maps the page before the first use of the record and
-        // unmaps it when the vCPU is destroyed, which ends its thread's use.
-        unsafe { RunPage::from_raw(self.cpu.kvm_run()) }
-            .ok_or_else(|| BackendError::NoRunPage(self.cpu.index()))
+        RunPage::of(self.cpu).ok_or_else(|| BackendError::NoRunPage(self.cpu.index()))
     }
 
     fn with_cache<T>(
@@ -183,22 +188,25 @@ impl Vcpu {
         Ok(())
     }
 
-    /// The same, and QEMU's copy counts from now on.
+    /// Brings QEMU's copy up to date and makes it the authoritative one.
     pub fn take_over(&self) -> Result<(), BackendError> {
-        self.read_registers()?;
-        self.set_dirty(true);
-        self.read.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Gives QEMU what changed by itself since it took over.
-    pub fn read_again(&self) -> Result<(), BackendError> {
-        self.with_cache(|synchroniser, cache| synchroniser.read_again(cache))
+        match self.authority() {
+            Authority::Kvm => {
+                log::trace!("vCPU {}: reading registers", self.cpu.index());
+                self.read_registers()?;
+                self.set_authority(Authority::QemuAsRead);
+                Ok(())
+            }
+            Authority::QemuAsRead => {
+                self.with_cache(|synchroniser, cache| synchroniser.read_again(cache))
+            }
+            Authority::Qemu => Ok(()),
+        }
     }
 
     /// Has KVM put into its registers the interrupts that were asked for. A lowering
     /// that a reset asked for would otherwise come after what is loaded next.
-    pub fn settle_interrupts(&self) -> Result<(), IoctlError> {
+    pub fn deliver_interrupts(&self) -> Result<(), IoctlError> {
         self.fd.one_reg(one_reg::csr(number::ESTAT)).map(drop)
     }
 

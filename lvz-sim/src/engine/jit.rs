@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The compiler of hot blocks.
+//!
+//! A block that was interpreted often enough is compiled, with the blocks around
+//! it that it leads to (`region`). Compiled code does what the interpreter does,
+//! instruction for instruction: blocks end where they end there, and between them
+//! it looks whether time is up or something wants attention. What has no compiled
+//! form (`form`), and accesses that miss the software TLB, are left to the
+//! interpreter's handlers.
+
+mod emitter;
+mod form;
+mod layout;
+mod memory;
+mod region;
+mod runtime;
+
+use super::code::{BlockId, CodeCache};
+use super::execute::{Jump, JumpCache};
+use crate::cpu::{Cpu, Op};
+use crate::isa::Decoder;
+use crate::mem::Bus;
+use cranelift_codegen::ir::{
+    AbiParam, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, types,
+};
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetFrontendConfig};
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{CodegenError, Context, control::ControlPlane};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use emitter::{Emitter, Signatures};
+pub(super) use memory::Code;
+use memory::CodeMemory;
+use region::Region;
+use runtime::Helpers;
+
+/// A block goes with a hot one if it was interpreted this fraction as often.
+const WARM: u16 = 32;
+
+/// Bytes of machine code before all is thrown away.
+const CODE_SIZE: usize = 64 << 20;
+
+/// What compiled code is given beside the CPU.
+#[repr(C)]
+pub(super) struct Frame {
+    /// The instruction count at which the engine must look at the time.
+    stop: u64,
+    /// The generation of the decoded code.
+    generation: u64,
+    ram: *mut u8,
+    jumps: *const Jump,
+    cpu: *mut Cpu,
+    bus: *mut Bus,
+}
+
+/// Code could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum JitError {
+    /// Not a host that it compiles for.
+    #[error("cannot make machine code for this computer ({0}): use --engine interpreter")]
+    Host(String),
+    /// No memory for code.
+    #[error("cannot map memory for machine code ({0}): use --engine interpreter")]
+    Memory(#[from] std::io::Error),
+    /// Cranelift's error.
+    #[error("cannot compile a block ({0}): use --engine interpreter")]
+    Compile(Box<CodegenError>),
+}
+
+/// The compiler and what it has compiled.
+pub(super) struct Jit {
+    isa: OwnedTargetIsa,
+    context: Context,
+    builder: FunctionBuilderContext,
+    memory: CodeMemory,
+    helpers: Helpers,
+    enter: Option<Code>,
+    /// Instructions of compiled regions, which their code refers to.
+    ops: Vec<Box<[Op]>>,
+    /// A block is compiled when it has been interpreted this often.
+    hot: u16,
+    reported: bool,
+}
+
+impl Jit {
+    /// A compiler of blocks that have been interpreted `hot` times.
+    pub(super) fn new(hot: u16) -> Result<Self, JitError> {
+        let host = |e: &dyn std::fmt::Display| JitError::Host(e.to_string());
+        let mut flags = settings::builder();
+        for (name, value) in [
+            ("opt_level", "speed"),
+            (
+                "enable_verifier",
+                if cfg!(debug_assertions) {
+                    "true"
+                } else {
+                    "false"
+                },
+            ),
+            ("unwind_info", "false"),
+            // Tail calls need it.
+            ("preserve_frame_pointers", "true"),
+        ] {
+            flags.set(name, value).map_err(|e| host(&e))?;
+        }
+        let isa = cranelift_native::builder()
+            .map_err(|e| host(&e))?
+            .finish(settings::Flags::new(flags))
+            .map_err(|e| host(&e))?;
+        let mut jit = Jit {
+            isa,
+            context: Context::new(),
+            builder: FunctionBuilderContext::new(),
+            memory: CodeMemory::new(CODE_SIZE)?,
+            helpers: Helpers::new(),
+            enter: None,
+            ops: Vec::new(),
+            hot,
+            reported: false,
+        };
+        jit.begin()?;
+        Ok(jit)
+    }
+
+    /// Forgets all code but the two functions around it.
+    fn begin(&mut self) -> Result<(), JitError> {
+        self.memory.clear();
+        self.ops.clear();
+        self.enter = Some(self.compile_enter()?);
+        self.helpers.dispatch = self.compile_dispatch()?.0.as_ptr() as usize;
+        Ok(())
+    }
+
+    /// The signature of compiled regions: a CPU and a frame.
+    fn region_signature() -> Signature {
+        let mut signature = Signature::new(CallConv::Tail);
+        signature
+            .params
+            .extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
+        signature
+    }
+
+    fn helper_signature(&self) -> Signature {
+        let mut signature = Signature::new(self.isa.default_call_conv());
+        signature
+            .params
+            .extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
+        signature.returns.push(AbiParam::new(types::I64));
+        signature
+    }
+
+    /// Machine code of what `emit` builds; `None` if there is no room for it.
+    fn compile(
+        &mut self,
+        signature: Signature,
+        emit: impl FnOnce(FunctionBuilder<'_>, &Helpers, TargetFrontendConfig),
+    ) -> Result<Option<Code>, JitError> {
+        self.context.clear();
+        self.context.func = Function::with_name_signature(UserFuncName::default(), signature);
+        emit(
+            FunctionBuilder::new(&mut self.context.func, &mut self.builder),
+            &self.helpers,
+            self.isa.frontend_config(),
+        );
+        let compiled = self
+            .context
+            .compile(&*self.isa, &mut ControlPlane::default())
+            .map_err(|e| JitError::Compile(Box::new(e.inner)))?;
+        debug_assert!(compiled.buffer.relocs().is_empty());
+        Ok(self.memory.add(compiled.buffer.data())?)
+    }
+
+    fn full() -> JitError {
+        JitError::Memory(std::io::ErrorKind::OutOfMemory.into())
+    }
+
+    /// The way in: `fn(code, cpu, frame)` of the host's convention.
+    fn compile_enter(&mut self) -> Result<Code, JitError> {
+        let mut signature = Signature::new(self.isa.default_call_conv());
+        signature.params.extend([AbiParam::new(types::I64); 3]);
+        self.compile(signature, |mut b, _, target| {
+            let entry = b.create_block();
+            b.append_block_params_for_function_params(entry);
+            b.switch_to_block(entry);
+            let params = b.block_params(entry).to_vec();
+            let region = b.import_signature(Self::region_signature());
+            b.ins().call_indirect(region, params[0], &params[1..]);
+            b.ins().return_(&[]);
+            b.seal_all_blocks();
+            b.finalize(target);
+        })?
+        .ok_or_else(Self::full)
+    }
+
+    /// Goes on at `cpu.pc`, if the code there is known and nothing is due.
+    fn compile_dispatch(&mut self) -> Result<Code, JitError> {
+        use cranelift_codegen::ir::condcodes::IntCC::*;
+        let signature = Self::region_signature();
+        self.compile(signature, |mut b, _, target| {
+            let flags = MemFlagsData::trusted();
+            let entry = b.create_block();
+            b.append_block_params_for_function_params(entry);
+            b.switch_to_block(entry);
+            let (cpu, frame) = (b.block_params(entry)[0], b.block_params(entry)[1]);
+            let region = b.import_signature(Self::region_signature());
+            let (look, go, back) = (b.create_block(), b.create_block(), b.create_block());
+            let load = |b: &mut FunctionBuilder<'_>, base, field: layout::Field| {
+                b.ins().load(types::I64, flags, base, field.0)
+            };
+            let count = load(&mut b, cpu, layout::ICOUNT);
+            let stop = load(&mut b, frame, layout::FRAME_STOP);
+            let due = b.ins().icmp(UnsignedGreaterThanOrEqual, count, stop);
+            let attention = b.ins().load(types::I8, flags, cpu, layout::ATTENTION.0);
+            let due = b.ins().bor(due, attention);
+            b.ins().brif(due, back, &[], look, &[]);
+
+            b.switch_to_block(look);
+            let pc = load(&mut b, cpu, layout::PC);
+            let index = b.ins().ushr_imm_s(pc, 2);
+            let index = b.ins().band_imm_s(index, layout::JUMP_MASK);
+            let distance = b.ins().ishl_imm_s(index, layout::JUMP_SHIFT);
+            let jumps = load(&mut b, frame, layout::FRAME_JUMPS);
+            let jump = b.ins().iadd(jumps, distance);
+            let generation = load(&mut b, frame, layout::FRAME_GENERATION);
+            let fetches = load(&mut b, cpu, layout::FETCH_GENERATION);
+            let context = load(&mut b, cpu, layout::CONTEXT);
+            let key = b.ins().iadd(generation, fetches);
+            let key = b.ins().ishl_imm_s(key, 12);
+            let key = b.ins().bor(key, context);
+            let held_pc = load(&mut b, jump, layout::JUMP_PC);
+            let held_key = load(&mut b, jump, layout::JUMP_KEY);
+            let code = load(&mut b, jump, layout::JUMP_CODE);
+            let differs = b.ins().bxor(held_pc, pc);
+            let other = b.ins().bxor(held_key, key);
+            let differs = b.ins().bor(differs, other);
+            let same = b.ins().icmp_imm_s(Equal, differs, 0);
+            let compiled = b.ins().icmp_imm_s(NotEqual, code, 0);
+            let ready = b.ins().band(same, compiled);
+            b.ins().brif(ready, go, &[], back, &[]);
+
+            b.switch_to_block(go);
+            b.ins().return_call_indirect(region, code, &[cpu, frame]);
+            b.switch_to_block(back);
+            b.ins().return_(&[]);
+            b.seal_all_blocks();
+            b.finalize(target);
+        })?
+        .ok_or_else(Self::full)
+    }
+
+    /// Whether a block that was interpreted `heat` times is to be compiled.
+    #[inline(always)]
+    pub(super) fn is_hot(&self, heat: u16) -> bool {
+        heat >= self.hot
+    }
+
+    /// Compiles the region around a block. A block that cannot be compiled, which is a
+    /// fault of this compiler, stays interpreted; the first one is reported.
+    pub(super) fn compile_block(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
+        let compiled = match self.try_block(id, code, decoder) {
+            Ok(Some(compiled)) => Some(compiled),
+            Ok(None) => {
+                code.forget_code();
+                if let Err(error) = self.begin() {
+                    self.report(&error);
+                }
+                None
+            }
+            Err(error) => {
+                self.report(&error);
+                None
+            }
+        };
+        if let Some(block) = code.block_mut(id) {
+            block.code = compiled;
+            if compiled.is_none() {
+                block.heat = 0;
+            }
+        }
+    }
+
+    fn report(&mut self, error: &JitError) {
+        if !std::mem::replace(&mut self.reported, true) {
+            eprintln!("lvz-sim: {error}");
+        }
+    }
+
+    /// The code of the region around a block; `None` if there is no room for it.
+    fn try_block(
+        &mut self,
+        id: BlockId,
+        code: &CodeCache,
+        decoder: &Decoder,
+    ) -> Result<Option<Code>, JitError> {
+        let Some(root) = code.block(id) else {
+            return Ok(None);
+        };
+        let region = Region::around(root, code, decoder, self.hot / WARM);
+        let mut places = Vec::new();
+        for part in &region.parts {
+            let ops: Box<[Op]> = part.items.iter().map(|item| item.op).collect();
+            places.push(ops.iter().map(std::ptr::from_ref).collect());
+            self.ops.push(ops);
+        }
+        let helper = self.helper_signature();
+        self.compile(Self::region_signature(), |mut b, helpers, target| {
+            let signatures = Signatures {
+                region: b.import_signature(Self::region_signature()),
+                helper: b.import_signature(helper),
+            };
+            Emitter::emit(b, signatures, helpers, &region, &places, target);
+        })
+    }
+
+    /// Runs compiled code from `cpu.pc` on, until the engine has to look.
+    pub(super) fn enter(
+        &self,
+        code: Code,
+        cpu: &mut Cpu,
+        bus: &mut Bus,
+        jumps: &JumpCache,
+        generation: u64,
+        stop: u64,
+    ) {
+        let Some(enter) = self.enter else {
+            return;
+        };
+        let mut frame = Frame {
+            stop,
+            generation,
+            ram: bus.ram.base(),
+            jumps: jumps.first(),
+            cpu,
+            bus,
+        };
+        // SAFETY: `enter` is the address of the compiled function of this type.
+        let enter = unsafe {
+            std::mem::transmute::<*mut u8, unsafe extern "C" fn(*mut u8, *mut Cpu, *mut Frame)>(
+                enter.0.as_ptr(),
+            )
+        };
+        // SAFETY: `code` is the address of a compiled region: `CodeMemory` is cleared
+        // only together with all that name its code (`CodeCache::forget_code`). The
+        // frame's pointers are those of exclusive borrows that are not used until
+        // the call is over.
+        unsafe { enter(code.0.as_ptr(), frame.cpu, &raw mut frame) };
+    }
+}

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Emits the instructions of a region as Cranelift's intermediate code.
+//!
+//! Every general register that is written goes to memory at once, so that the
+//! state is complete wherever an instruction may trap; reads take the value
+//! that is at hand. `pc` and `icount` are written where something looks at
+//! them: before a handler, and at the ways out.
+
+use super::layout::{self, Field};
+use super::region::{Item, Part, Region};
+use super::runtime::Helpers;
+use crate::cpu::Op;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    AliasRegionData, Block, InstBuilder, MemFlagsData, SigRef, Type, Value, types,
+};
+use cranelift_codegen::isa::TargetFrontendConfig;
+use cranelift_frontend::{FunctionBuilder, Variable};
+use std::borrow::Cow;
+
+/// How a load fills its register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extension {
+    /// With the sign.
+    Signed,
+    /// With zeroes.
+    Zero,
+}
+
+/// The signatures of what compiled code calls.
+pub(super) struct Signatures {
+    /// Of compiled regions.
+    pub(super) region: SigRef,
+    /// Of the functions of `runtime`.
+    pub(super) helper: SigRef,
+}
+
+/// The state of an emission.
+pub(super) struct Emitter<'a> {
+    pub(super) b: FunctionBuilder<'a>,
+    helpers: &'a Helpers,
+    signatures: Signatures,
+    memories: Memories,
+    gprs: [Variable; 32],
+    /// `cpu.icount` at the beginning of the block.
+    icount: Variable,
+    cpu: Value,
+    frame: Value,
+    /// The first byte of memory.
+    ram: Value,
+    /// The software TLB.
+    slots: Value,
+    /// The context in force, which no instruction inside a region changes.
+    context: Value,
+    salt: Value,
+    /// The address of the first instruction.
+    root_pc: Value,
+    root: usize,
+    region: &'a Region,
+    blocks: Vec<Block>,
+    /// Returns to the engine.
+    back: Block,
+    /// Of the part that is being emitted: how far it is from the root, where the
+    /// next instruction is, how many it has.
+    distance: i64,
+    next: usize,
+    len: i64,
+    /// The instruction that is being emitted, where it stays.
+    op: *const Op,
+    /// `pc` and `icount` are in memory.
+    synced: bool,
+    /// A handler was called, which may have set `inside`.
+    handled: bool,
+}
+
+/// What loads and stores go to: three kinds of memory that are never one.
+#[derive(Clone, Copy)]
+struct Memories {
+    cpu: MemFlagsData,
+    soft_tlb: MemFlagsData,
+    ram: MemFlagsData,
+}
+
+impl Memories {
+    fn new(b: &mut FunctionBuilder<'_>) -> Self {
+        let mut region = |user_id, description| {
+            let data = AliasRegionData {
+                user_id,
+                description: Cow::Borrowed(description),
+            };
+            Some(b.func.dfg.alias_regions.insert(data))
+        };
+        Memories {
+            cpu: MemFlagsData::trusted().with_alias_region(region(0, "cpu")),
+            soft_tlb: MemFlagsData::trusted().with_alias_region(region(1, "soft TLB")),
+            ram: MemFlagsData::new()
+                .with_notrap()
+                .with_alias_region(region(2, "memory")),
+        }
+    }
+}
+
+impl<'a> Emitter<'a> {
+    /// Emits `region`, whose instructions stay at `ops`, into `b`.
+    pub(super) fn emit(
+        b: FunctionBuilder<'a>,
+        signatures: Signatures,
+        helpers: &'a Helpers,
+        region: &'a Region,
+        ops: &[Vec<*const Op>],
+        target: TargetFrontendConfig,
+    ) {
+        let mut e = Self::begin(b, signatures, helpers, region);
+        for (at, part) in region.parts.iter().enumerate() {
+            e.part(at, part, &ops[at]);
+        }
+        e.b.switch_to_block(e.back);
+        e.b.ins().return_(&[]);
+        e.b.seal_all_blocks();
+        e.b.finalize(target);
+    }
+
+    fn begin(
+        mut b: FunctionBuilder<'a>,
+        signatures: Signatures,
+        helpers: &'a Helpers,
+        region: &'a Region,
+    ) -> Self {
+        let entry = b.create_block();
+        b.append_block_params_for_function_params(entry);
+        b.switch_to_block(entry);
+        let params = b.block_params(entry);
+        let (cpu, frame) = (params[0], params[1]);
+        let gprs = std::array::from_fn(|_| b.declare_var(types::I64));
+        let icount = b.declare_var(types::I64);
+        let blocks = region.parts.iter().map(|_| b.create_block()).collect();
+        let back = b.create_block();
+        b.set_cold_block(back);
+        let memories = Memories::new(&mut b);
+        let load = |b: &mut FunctionBuilder<'_>, base, field: Field| {
+            b.ins().load(types::I64, memories.cpu, base, field.0)
+        };
+        let ram = load(&mut b, frame, layout::FRAME_RAM);
+        let slots = load(&mut b, cpu, layout::SLOTS);
+        let context = load(&mut b, cpu, layout::CONTEXT);
+        let salt = b.ins().imul_imm_s(context, layout::SALT);
+        let root_pc = load(&mut b, cpu, layout::PC);
+        let count = load(&mut b, cpu, layout::ICOUNT);
+        b.def_var(icount, count);
+        let live = region.parts.first().map_or(0, |p| p.live);
+        for r in (1..32u8).filter(|r| live & 1 << r != 0) {
+            let value = load(&mut b, cpu, layout::gpr(r));
+            b.def_var(gprs[usize::from(r)], value);
+        }
+        let mut e = Emitter {
+            b,
+            helpers,
+            signatures,
+            memories,
+            gprs,
+            icount,
+            cpu,
+            frame,
+            ram,
+            slots,
+            context,
+            salt,
+            root_pc,
+            root: region.parts.first().map_or(0, |p| p.offset),
+            region,
+            blocks,
+            back,
+            distance: 0,
+            next: 0,
+            len: 0,
+            op: std::ptr::null(),
+            synced: false,
+            handled: false,
+        };
+        let first = e.blocks[0];
+        e.b.ins().jump(first, &[]);
+        e
+    }
+
+    fn part(&mut self, at: usize, part: &Part, ops: &[*const Op]) {
+        (self.synced, self.handled) = (false, false);
+        self.distance = part.offset.wrapping_sub(self.root) as i64;
+        self.next = part.offset + 4 * part.items.len();
+        self.len = part.items.len() as i64;
+        let block = self.blocks[at];
+        self.b.switch_to_block(block);
+        for (item, op) in part.items.iter().zip(ops) {
+            self.op = *op;
+            match item.form {
+                Some(form) => (form.emit)(self, &item.op),
+                None if item.ends => self.end(),
+                None => self.handler(item),
+            }
+        }
+        if !part.items.last().is_some_and(Item::leaves) {
+            self.count();
+            self.go(self.next);
+        }
+    }
+
+    /// General register `r`.
+    pub(super) fn get(&mut self, r: u8) -> Value {
+        match r & 31 {
+            0 => self.b.ins().iconst(types::I64, 0),
+            r => self.b.use_var(self.gprs[usize::from(r)]),
+        }
+    }
+
+    /// Writes general register `r`.
+    pub(super) fn set(&mut self, r: u8, value: Value) {
+        if r & 31 != 0 {
+            self.b.def_var(self.gprs[usize::from(r & 31)], value);
+            self.put(layout::gpr(r & 31), value);
+        }
+    }
+
+    /// The address of `op`.
+    pub(super) fn pc_of(&mut self, op: &Op) -> Value {
+        self.pc(self.distance + 4 * i64::from(op.idx))
+    }
+
+    /// The address behind `op`.
+    pub(super) fn next_pc(&mut self, op: &Op) -> Value {
+        self.pc(self.distance + 4 * i64::from(op.idx) + 4)
+    }
+
+    /// An address by its distance from the region's first instruction.
+    fn pc(&mut self, distance: i64) -> Value {
+        self.b.ins().iadd_imm_s(self.root_pc, distance)
+    }
+
+    fn put(&mut self, field: Field, value: Value) {
+        self.b
+            .ins()
+            .store(self.memories.cpu, value, self.cpu, field.0);
+    }
+
+    /// Ends the block with a branch to the target of `op` if `condition` is true.
+    pub(super) fn branch(&mut self, op: &Op, condition: Value) {
+        self.count();
+        let (taken, not_taken) = (self.b.create_block(), self.b.create_block());
+        self.b.ins().brif(condition, taken, &[], not_taken, &[]);
+        self.b.switch_to_block(taken);
+        self.go(self.target(op));
+        self.b.switch_to_block(not_taken);
+        self.go(self.next);
+    }
+
+    /// Ends the block with a branch to the target of `op`.
+    pub(super) fn jump(&mut self, op: &Op) {
+        self.count();
+        self.go(self.target(op));
+    }
+
+    /// Ends the block with a branch to an address.
+    pub(super) fn jump_to(&mut self, target: Value) {
+        self.count();
+        self.leave(target);
+    }
+
+    fn target(&self, op: &Op) -> usize {
+        (self.next - 4).wrapping_add_signed(4 * op.imm as isize)
+    }
+
+    /// The block's instructions have ended.
+    fn count(&mut self) {
+        if self.handled {
+            let zero = self.b.ins().iconst(types::I64, 0);
+            self.put(layout::INSIDE, zero);
+        }
+        let before = self.b.use_var(self.icount);
+        let after = self.b.ins().iadd_imm_s(before, self.len);
+        self.b.def_var(self.icount, after);
+    }
+
+    /// Goes on at `offset` in memory, counted from where this page is.
+    fn go(&mut self, offset: usize) {
+        let pc = self.pc(offset.wrapping_sub(self.root) as i64);
+        let Some(at) = self.region.part_at(offset) else {
+            self.leave(pc);
+            return;
+        };
+        let count = self.b.use_var(self.icount);
+        let stop = self.b.ins().load(
+            types::I64,
+            self.memories.cpu,
+            self.frame,
+            layout::FRAME_STOP.0,
+        );
+        let due = self
+            .b
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, count, stop);
+        let (out, block) = (self.b.create_block(), self.blocks[at]);
+        self.b.set_cold_block(out);
+        self.b.ins().brif(due, out, &[], block, &[]);
+        self.b.switch_to_block(out);
+        self.leave(pc);
+    }
+
+    /// Leaves the region for the block at the address `pc`.
+    fn leave(&mut self, pc: Value) {
+        self.put(layout::PC, pc);
+        let count = self.b.use_var(self.icount);
+        self.put(layout::ICOUNT, count);
+        self.dispatch();
+    }
+
+    fn dispatch(&mut self) {
+        let dispatch = self
+            .b
+            .ins()
+            .iconst(types::I64, self.helpers.dispatch as i64);
+        let arguments = [self.cpu, self.frame];
+        self.b
+            .ins()
+            .return_call_indirect(self.signatures.region, dispatch, &arguments);
+    }
+
+    /// Puts into memory where the block began.
+    fn sync(&mut self) {
+        if self.synced {
+            return;
+        }
+        let pc = self.pc(self.distance);
+        self.put(layout::PC, pc);
+        let count = self.b.use_var(self.icount);
+        self.put(layout::ICOUNT, count);
+    }
+
+    fn call(&mut self, helper: usize) -> Value {
+        let helper = self.b.ins().iconst(types::I64, helper as i64);
+        let op = self.b.ins().iconst(types::I64, self.op as i64);
+        let arguments = [self.frame, op];
+        let call = self
+            .b
+            .ins()
+            .call_indirect(self.signatures.helper, helper, &arguments);
+        self.b.inst_results(call)[0]
+    }
+
+    /// Executes the instruction that ends the block by its handler.
+    fn end(&mut self) {
+        self.sync();
+        self.call(self.helpers.end);
+        self.dispatch();
+    }
+
+    /// Executes the instruction by its handler. The registers in `written` come
+    /// from memory afterwards.
+    fn step(&mut self, written: u32) {
+        self.sync();
+        let status = self.call(self.helpers.step);
+        let on = self.b.create_block();
+        self.b.ins().brif(status, self.back, &[], on, &[]);
+        self.b.switch_to_block(on);
+        for r in (1..32u8).filter(|r| written & 1 << r != 0) {
+            let value =
+                self.b
+                    .ins()
+                    .load(types::I64, self.memories.cpu, self.cpu, layout::gpr(r).0);
+            self.b.def_var(self.gprs[usize::from(r)], value);
+        }
+    }
+
+    fn handler(&mut self, item: &Item) {
+        self.step(item.writes());
+        (self.synced, self.handled) = (true, true);
+    }
+
+    /// Where in this process the `size` bytes at `va` are. What follows is for a hit
+    /// of the software TLB; the second block is for a miss.
+    fn find(&mut self, va: Value, size: u32, tag: Field) -> (Value, Block) {
+        let page = self.b.ins().ushr_imm_s(va, 12);
+        let mixed = self.b.ins().bxor(page, self.salt);
+        let index = self.b.ins().band_imm_s(mixed, layout::SLOT_MASK);
+        let distance = self.b.ins().ishl_imm_s(index, layout::SLOT_SHIFT);
+        let slot = self.b.ins().iadd(self.slots, distance);
+        let held = self
+            .b
+            .ins()
+            .load(types::I64, self.memories.soft_tlb, slot, tag.0);
+        let wanted = self.b.ins().band_imm_s(va, !0xfff);
+        let wanted = self.b.ins().bor(wanted, self.context);
+        let mut differs = self.b.ins().bxor(held, wanted);
+        if size > 1 {
+            let low = self.b.ins().band_imm_s(va, i64::from(size) - 1);
+            differs = self.b.ins().bor(differs, low);
+        }
+        let (hit, miss) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(miss);
+        self.b.ins().brif(differs, miss, &[], hit, &[]);
+        self.b.switch_to_block(hit);
+        let offset = self.b.ins().load(
+            types::I64,
+            self.memories.soft_tlb,
+            slot,
+            layout::SLOT_OFFSET.0,
+        );
+        let inside = self.b.ins().band_imm_s(va, 0xfff);
+        let page = self.b.ins().iadd(self.ram, offset);
+        (self.b.ins().iadd(page, inside), miss)
+    }
+
+    /// Loads a value of type `ty` at `va` into the register rd of `op`.
+    pub(super) fn load(&mut self, op: &Op, va: Value, ty: Type, extension: Extension) {
+        let (place, miss) = self.find(va, ty.bytes(), layout::SLOT_READ);
+        let value = self.b.ins().load(ty, self.memories.ram, place, 0);
+        let value = match (ty, extension) {
+            (types::I64, _) => value,
+            (_, Extension::Signed) => self.b.ins().sextend(types::I64, value),
+            (_, Extension::Zero) => self.b.ins().uextend(types::I64, value),
+        };
+        self.set(op.rd, value);
+        self.missed(miss, 1 << (op.rd & 31));
+    }
+
+    /// Stores `value` at `va`.
+    pub(super) fn store(&mut self, va: Value, value: Value) {
+        let size = self.b.func.dfg.value_type(value).bytes();
+        let (place, miss) = self.find(va, size, layout::SLOT_WRITE);
+        self.b.ins().store(self.memories.ram, value, place, 0);
+        self.missed(miss, 0);
+    }
+
+    /// Ends the two ways of an access: a miss is the handler's.
+    fn missed(&mut self, miss: Block, written: u32) {
+        let done = self.b.create_block();
+        self.b.ins().jump(done, &[]);
+        self.b.switch_to_block(miss);
+        self.step(written & !1);
+        self.b.ins().jump(done, &[]);
+        self.b.switch_to_block(done);
+    }
+}

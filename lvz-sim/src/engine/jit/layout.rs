@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Where compiled code finds what it reads and writes.
+
+use super::Frame;
+use crate::cpu::Cpu;
+use crate::mmu::soft;
+use std::mem::offset_of;
+
+/// The distance of a field from the beginning of its structure.
+#[derive(Clone, Copy)]
+pub(super) struct Field(pub(super) i32);
+
+const fn field(offset: usize) -> Field {
+    assert!(offset < 1 << 20);
+    Field(offset as i32)
+}
+
+/// General register `r` of a [`Cpu`].
+pub(super) const fn gpr(r: u8) -> Field {
+    field(offset_of!(Cpu, gpr) + 8 * r as usize)
+}
+
+pub(super) const PC: Field = field(offset_of!(Cpu, pc));
+pub(super) const ICOUNT: Field = field(offset_of!(Cpu, icount));
+pub(super) const INSIDE: Field = field(offset_of!(Cpu, inside));
+pub(super) const ATTENTION: Field = field(offset_of!(Cpu, attention));
+const SOFT: usize = offset_of!(Cpu, soft);
+pub(super) const SLOTS: Field = field(SOFT + soft::SLOTS_AT);
+pub(super) const CONTEXT: Field = field(SOFT + soft::CONTEXT_AT);
+pub(super) const FETCH_GENERATION: Field = field(SOFT + soft::FETCH_GENERATION_AT);
+
+pub(super) const SALT: i64 = soft::SALT as i64;
+pub(super) const SLOT_MASK: i64 = soft::SLOTS as i64 - 1;
+pub(super) const SLOT_SHIFT: i64 = size_of::<soft::Slot>().trailing_zeros() as i64;
+pub(super) const SLOT_READ: Field = field(offset_of!(soft::Slot, read));
+pub(super) const SLOT_WRITE: Field = field(offset_of!(soft::Slot, write));
+pub(super) const SLOT_OFFSET: Field = field(offset_of!(soft::Slot, offset));
+
+pub(super) const FRAME_RAM: Field = field(offset_of!(Frame, ram));
+pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, stop));
+pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, generation));
+pub(super) const FRAME_JUMPS: Field = field(offset_of!(Frame, jumps));
+
+use super::super::execute::{JUMPS, Jump};
+pub(super) const JUMP_MASK: i64 = JUMPS as i64 - 1;
+pub(super) const JUMP_SHIFT: i64 = size_of::<Jump>().trailing_zeros() as i64;
+pub(super) const JUMP_PC: Field = field(offset_of!(Jump, pc));
+pub(super) const JUMP_KEY: Field = field(offset_of!(Jump, key));
+pub(super) const JUMP_CODE: Field = field(offset_of!(Jump, code));
+
+const _: () = assert!(size_of::<soft::Slot>().is_power_of_two());
+const _: () = assert!(size_of::<Jump>().is_power_of_two());

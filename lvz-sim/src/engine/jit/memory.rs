@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Memory for machine code: bounded, and never writable and executable at once.
+
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
+use std::ffi::c_void;
+use std::io;
+use std::ptr::NonNull;
+use wasmtime_internal_jit_icache_coherence::{clear_cache, pipeline_flush_mt};
+
+/// Functions begin at multiples of this.
+const ALIGNMENT: usize = 16;
+
+/// Granularity of protection: the largest page of the hosts.
+const PAGE: usize = 64 << 10;
+
+/// The address of a function in a [`CodeMemory`]. It is there until the memory is
+/// cleared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Code(pub(super) NonNull<u8>);
+
+/// A range of addresses that is filled from its beginning.
+pub(super) struct CodeMemory {
+    base: NonNull<u8>,
+    size: usize,
+    used: usize,
+}
+
+// SAFETY: The mapping belongs to no thread in particular, and a `Code` is used by
+// nothing but the engine that owns both.
+unsafe impl Send for CodeMemory {}
+// SAFETY: As above.
+unsafe impl Send for Code {}
+
+impl CodeMemory {
+    /// Reserves room for `size` bytes, a multiple of 64 KiB.
+    pub(super) fn new(size: usize) -> io::Result<Self> {
+        // SAFETY: A new private mapping at an address of the system's choice.
+        let base = unsafe {
+            mmap_anonymous(
+                std::ptr::null_mut(),
+                size,
+                ProtFlags::empty(),
+                MapFlags::PRIVATE | MapFlags::NORESERVE,
+            )
+        }?;
+        let base = NonNull::new(base.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(CodeMemory {
+            base,
+            size,
+            used: 0,
+        })
+    }
+
+    /// Puts a function there; `None` if there is no room for it.
+    pub(super) fn add(&mut self, code: &[u8]) -> io::Result<Option<Code>> {
+        let start = self.used;
+        let Some(end) = start.checked_add(code.len()).filter(|&e| e <= self.size) else {
+            return Ok(None);
+        };
+        let (first, last) = (start / PAGE * PAGE, end.next_multiple_of(PAGE));
+        self.protect(first, last, MprotectFlags::READ | MprotectFlags::WRITE)?;
+        #[expect(
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "one bound covers both"
+        )]
+        // SAFETY: The range is inside the mapping, and writable now.
+        let place = unsafe {
+            let place = self.base.add(start);
+            place.copy_from_nonoverlapping(NonNull::from(code).cast(), code.len());
+            place
+        };
+        self.protect(first, last, MprotectFlags::READ | MprotectFlags::EXEC)?;
+        // Some CPUs fetch instructions from a cache of their own.
+        // SAFETY: The range was written just now.
+        unsafe { clear_cache(place.as_ptr().cast(), code.len()) }?;
+        pipeline_flush_mt()?;
+        self.used = end.next_multiple_of(ALIGNMENT).min(self.size);
+        Ok(Some(Code(place)))
+    }
+
+    /// Makes room: every [`Code`] is void.
+    pub(super) fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    fn protect(&self, first: usize, last: usize, flags: MprotectFlags) -> io::Result<()> {
+        let last = last.min(self.size);
+        #[expect(
+            clippy::multiple_unsafe_ops_per_block,
+            reason = "one bound covers both"
+        )]
+        // SAFETY: The range is inside the mapping, of which nothing borrows.
+        unsafe {
+            mprotect(
+                self.base.as_ptr().add(first).cast::<c_void>(),
+                last - first,
+                flags,
+            )
+        }?;
+        Ok(())
+    }
+}
+
+impl Drop for CodeMemory {
+    fn drop(&mut self) {
+        // SAFETY: The mapping made in `new`; no code of it runs, as running code
+        // borrows the engine that owns this.
+        let _ = unsafe { munmap(self.base.as_ptr().cast(), self.size) };
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What is compiled together: blocks of one page that lead to each other, so that a
+//! loop keeps its registers.
+
+use super::super::code::{Block, CodeCache};
+use super::form::{self, Form, Way};
+use crate::cpu::{Ends, Op};
+use crate::isa::Decoder;
+use crate::mem::ram::PAGE_SIZE;
+
+/// Blocks of a region.
+const MAX_BLOCKS: usize = 48;
+
+/// Instructions of a region.
+const MAX_OPS: usize = 400;
+
+/// An instruction of a region.
+#[derive(Clone, Copy)]
+pub(super) struct Item {
+    pub(super) op: Op,
+    /// How it is compiled; its handler is called where there is no form.
+    pub(super) form: Option<&'static Form>,
+    /// It ends its block.
+    pub(super) ends: bool,
+}
+
+impl Item {
+    /// Control does not simply reach the next instruction.
+    pub(super) fn leaves(&self) -> bool {
+        match self.form {
+            Some(form) => form.way.is_some(),
+            None => self.ends,
+        }
+    }
+
+    /// The general registers that it reads before it writes any, one a bit.
+    fn reads(&self) -> u32 {
+        self.form.map_or(0, |form| form.reads(&self.op))
+    }
+
+    /// The general registers whose values are those in memory or new after it.
+    pub(super) fn writes(&self) -> u32 {
+        let op = &self.op;
+        match self.form {
+            Some(form) => form.writes(op),
+            // Whatever field names a result.
+            None => [op.rd, op.rj, op.rk, op.ra]
+                .iter()
+                .fold(0, |set, r| set | 1 << (r & 31)),
+        }
+    }
+}
+
+/// A block of a region.
+pub(super) struct Part {
+    /// Where in memory it begins.
+    pub(super) offset: usize,
+    pub(super) items: Vec<Item>,
+    /// The general registers that must be loaded before it.
+    pub(super) live: u32,
+}
+
+impl Part {
+    /// Where in memory control may go from here by itself.
+    fn successors(&self) -> impl Iterator<Item = usize> {
+        let next = self.offset + 4 * self.items.len();
+        let last = self.items.last();
+        let way = last.and_then(|i| Some((i.form?.way?, i.op)));
+        let branch = way.and_then(|(way, op)| {
+            let from = next - 4;
+            let target = from.wrapping_add_signed(4 * op.imm as isize);
+            (way != Way::Register).then_some(target)
+        });
+        let falls = match way {
+            Some((way, _)) => way == Way::Condition,
+            // An instruction without a form that ends a block may go anywhere.
+            None => !last.is_some_and(Item::leaves),
+        };
+        branch.into_iter().chain(falls.then_some(next))
+    }
+}
+
+/// Blocks, the first of which is where the region is entered.
+pub(super) struct Region {
+    pub(super) parts: Vec<Part>,
+}
+
+impl Region {
+    /// The region around `root`, of blocks that were interpreted at least `warm`
+    /// times and are in no other region's beginning.
+    pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder, warm: u16) -> Region {
+        let page = root.offset / PAGE_SIZE;
+        let mut parts = vec![part(root, code, decoder)];
+        let (mut next, mut ops) = (0, usize::from(root.len));
+        while let Some(from) = parts.get(next) {
+            let targets: Vec<usize> = from.successors().collect();
+            next += 1;
+            for target in targets {
+                let known = parts.iter().any(|p| p.offset == target);
+                if known || target / PAGE_SIZE != page || parts.len() >= MAX_BLOCKS {
+                    continue;
+                }
+                let Some(block) = code
+                    .known(target)
+                    .filter(|b| b.heat >= warm && b.code.is_none())
+                else {
+                    continue;
+                };
+                ops += usize::from(block.len);
+                if ops > MAX_OPS {
+                    break;
+                }
+                parts.push(part(block, code, decoder));
+            }
+        }
+        let mut region = Region { parts };
+        region.find_live();
+        region
+    }
+
+    /// Which part begins at `offset`.
+    pub(super) fn part_at(&self, offset: usize) -> Option<usize> {
+        self.parts.iter().position(|p| p.offset == offset)
+    }
+
+    /// Finds `live` of all parts, from the last instruction to the first.
+    fn find_live(&mut self) {
+        loop {
+            let mut changed = false;
+            for at in (0..self.parts.len()).rev() {
+                let part = &self.parts[at];
+                let after = part
+                    .successors()
+                    .filter_map(|offset| self.part_at(offset))
+                    .fold(0, |set, i| set | self.parts[i].live);
+                let live = part
+                    .items
+                    .iter()
+                    .rev()
+                    .fold(after, |set, item| set & !item.writes() | item.reads())
+                    & !1;
+                changed |= live != part.live;
+                self.parts[at].live = live;
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+}
+
+fn part(block: &Block, code: &CodeCache, decoder: &Decoder) -> Part {
+    let items = code.ops(block).iter().map(|op| {
+        let insn = decoder.find(op.insn);
+        Item {
+            op: *op,
+            form: insn.and_then(|insn| form::of(insn.encoding, op)),
+            ends: insn.is_none_or(|insn| insn.ends == Ends::Yes),
+        }
+    });
+    Part {
+        offset: block.offset,
+        items: items.collect(),
+        live: 0,
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What compiled code calls: handlers of the interpreter.
+
+use super::Frame;
+use crate::cpu::{Cpu, Op, Stop};
+use crate::mem::Bus;
+
+/// The instruction has ended like any other.
+const WENT_ON: u64 = 0;
+/// The instruction has ended its block: an exception was delivered, or it jumped.
+const STOPPED: u64 = 1;
+
+/// Addresses of functions.
+pub(super) struct Helpers {
+    /// [`step`].
+    pub(super) step: usize,
+    /// [`end`].
+    pub(super) end: usize,
+    /// The compiled function that goes on at `cpu.pc`.
+    pub(super) dispatch: usize,
+}
+
+impl Helpers {
+    pub(super) fn new() -> Self {
+        Helpers {
+            step: step as *const () as usize,
+            end: end as *const () as usize,
+            dispatch: 0,
+        }
+    }
+}
+
+/// Ends a block in which `op` did not simply go on.
+fn stopped(cpu: &mut Cpu, bus: &mut Bus, op: &Op, stop: Stop) {
+    cpu.icount += u64::from(op.idx) + 1;
+    cpu.inside = 0;
+    if stop == Stop::Trap {
+        cpu.deliver(bus, cpu.pc_of(op), Some(op.insn));
+    }
+}
+
+/// What [`step`] and [`end`] are given.
+///
+/// # Safety
+///
+/// `frame` and its pointers are valid, as is `op`, and nothing else refers to the
+/// CPU or the bus while the result is in use.
+unsafe fn parts<'a>(
+    frame: *mut Frame,
+    op: *const Op,
+) -> (&'a mut u64, &'a mut Cpu, &'a mut Bus, &'a Op) {
+    // SAFETY: By this function's contract.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: As above.
+    let cpu = unsafe { &mut *frame.cpu };
+    // SAFETY: As above.
+    let bus = unsafe { &mut *frame.bus };
+    // SAFETY: As above.
+    (&mut frame.stop, cpu, bus, unsafe { &*op })
+}
+
+/// Executes an instruction in the middle of a block.
+///
+/// # Safety
+///
+/// As for [`parts`]; compiled code calls it.
+unsafe extern "C" fn step(frame: *mut Frame, op: *const Op) -> u64 {
+    // SAFETY: By this function's contract.
+    let (stop, cpu, bus, op) = unsafe { parts(frame, op) };
+    let generation = cpu.soft.fetch_generation;
+    match (op.run)(cpu, bus, op) {
+        Ok(()) => {
+            if cpu.attention || cpu.soft.fetch_generation != generation {
+                // The engine has to look before the next block.
+                *stop = 0;
+            }
+            WENT_ON
+        }
+        Err(why) => {
+            stopped(cpu, bus, op, why);
+            STOPPED
+        }
+    }
+}
+
+/// Executes the instruction that ends a block.
+///
+/// # Safety
+///
+/// As for [`parts`]; compiled code calls it.
+unsafe extern "C" fn end(frame: *mut Frame, op: *const Op) -> u64 {
+    // SAFETY: By this function's contract.
+    let (_, cpu, bus, op) = unsafe { parts(frame, op) };
+    match (op.run)(cpu, bus, op) {
+        Ok(()) => {
+            let len = u64::from(op.idx) + 1;
+            cpu.icount += len;
+            cpu.inside = 0;
+            cpu.pc = cpu.pc.wrapping_add(4 * len) & cpu.pc_mask;
+            WENT_ON
+        }
+        Err(why) => {
+            stopped(cpu, bus, op, why);
+            STOPPED
+        }
+    }
+}

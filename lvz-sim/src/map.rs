@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Physical addresses and interrupt pins of the machine: the memory map of
+//! QEMU's LoongArch `virt` board (include/hw/loongarch/virt.h) wherever that
+//! board has the device. Memory, devices and the device tree are made from it.
+
+use std::ops::RangeInclusive;
+
+/// Most CPUs: four EIOINTC nodes of four.
+pub(crate) const MAX_CPUS: usize = 16;
+
+/// Least and most memory, in bytes.
+pub(crate) const RAM_SIZES: RangeInclusive<u64> = 16 << 20..=1 << 40;
+/// Memory below this size is at physical address 0 (VIRT_LOWMEM_SIZE).
+pub(crate) const LOW_RAM_SIZE: u64 = 0x1000_0000;
+/// The rest of it begins here (VIRT_HIGHMEM_BASE).
+pub(crate) const HIGH_RAM_BASE: u64 = 0x8000_0000;
+
+/// Number of UARTs (QEMU's board has four).
+pub(crate) const UARTS: usize = 2;
+/// Most virtio devices: one PCH-PIC pin each.
+pub(crate) const VIRTIO_MAX: usize = 32;
+/// First EIOINTC vector that message-signalled interrupts use.
+pub(crate) const MSI_VECTOR: u32 = 64;
+
+/// What has registers in physical address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Device {
+    /// Interrupt controller of the 7A1000 bridge.
+    PchPic,
+    /// ACPI power-management block of the bridge, directly below the RTC. Linux
+    /// reaches its PM1 registers from the RTC's address
+    /// (drivers/rtc/rtc-loongson.c: `pm_offset`).
+    PowerManagement,
+    /// LS7A RTC.
+    Rtc,
+    /// Power-off, reset and exit-code registers.
+    Power,
+    /// A virtio-mmio transport, by number (QEMU has its platform bus here).
+    Virtio(usize),
+    /// Legacy I/O ports (LPC). Nothing answers there, so reads give all ones.
+    LegacyIo,
+    /// A 16550 UART, by number.
+    Uart(usize),
+    /// Where message-signalled interrupts are written to.
+    PchMsi,
+}
+
+impl Device {
+    /// Address and size of its registers, in bytes.
+    pub(crate) const fn registers(self) -> (u64, u64) {
+        match self {
+            Device::PchPic => (0x1000_0000, 0x400),
+            Device::PowerManagement => (0x100d_0000, 0x100),
+            Device::Rtc => (0x100d_0100, 0x100),
+            Device::Power => (0x100e_001c, 4),
+            Device::Virtio(index) => (0x1600_0000 + index as u64 * 0x1000, 0x200),
+            Device::LegacyIo => (0x1800_0000, 0x4000),
+            Device::Uart(index) => (0x1fe0_01e0 + index as u64 * 0x100, 0x100),
+            Device::PchMsi => (0x2ff0_0000, 8),
+        }
+    }
+
+    /// The address of its registers.
+    pub(crate) const fn base(self) -> u64 {
+        self.registers().0
+    }
+
+    /// The PCH-PIC pin that it drives, if it is one of those that interrupt.
+    pub(crate) const fn pin(self) -> Option<u32> {
+        match self {
+            Device::Uart(index) => Some(2 + index as u32),
+            Device::Rtc => Some(6),
+            Device::Virtio(index) => Some(16 + index as u32),
+            _ => None,
+        }
+    }
+}
+
+/// The devices of one machine, by ascending address.
+///
+/// Not `vm-device`: its bus takes devices as `Arc<dyn DeviceMmio + Sync>`, so each
+/// of them would need a lock on a machine that has one thread.
+#[derive(Debug)]
+pub(crate) struct DeviceMap(Vec<Device>);
+
+impl DeviceMap {
+    /// The map of a machine with so many virtio devices.
+    pub(crate) fn new(virtio: usize) -> Self {
+        let mut devices = vec![
+            Device::PchPic,
+            Device::PowerManagement,
+            Device::Rtc,
+            Device::Power,
+            Device::LegacyIo,
+            Device::PchMsi,
+        ];
+        devices.extend((0..virtio).map(Device::Virtio));
+        devices.extend((0..UARTS).map(Device::Uart));
+        devices.sort_by_key(|device| device.base());
+        DeviceMap(devices)
+    }
+
+    /// The device that answers at `pa`, and the offset in its registers.
+    pub(crate) fn find(&self, pa: u64) -> Option<(Device, u64)> {
+        let behind = self.0.partition_point(|device| device.base() <= pa);
+        let device = *self.0.get(behind.checked_sub(1)?)?;
+        let (base, size) = device.registers();
+        (pa - base < size).then_some((device, pa - base))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_overlaps() {
+        let map = DeviceMap::new(VIRTIO_MAX);
+        let mut end = LOW_RAM_SIZE;
+        for device in &map.0 {
+            let (base, size) = device.registers();
+            assert!(base >= end, "{device:?}");
+            end = base + size;
+        }
+        assert!(end <= HIGH_RAM_BASE);
+        let mut pins: Vec<u32> = map.0.iter().filter_map(|device| device.pin()).collect();
+        pins.sort_unstable();
+        assert!(pins.windows(2).all(|pair| pair[0] < pair[1]), "{pins:?}");
+        assert!(pins.iter().all(|&pin| pin < la_arch::pch_pic::PINS as u32));
+    }
+
+    #[test]
+    fn devices_are_found_from_their_first_byte_to_their_last() {
+        let map = DeviceMap::new(2);
+        for device in map.0.iter().copied() {
+            let (base, size) = device.registers();
+            assert_eq!(map.find(base), Some((device, 0)));
+            assert_eq!(map.find(base + size - 1), Some((device, size - 1)));
+        }
+        for pa in [
+            0,
+            LOW_RAM_SIZE - 1,
+            Device::PchPic.base() + 0x400,
+            Device::Virtio(0).base() + 0x200,
+            Device::Virtio(2).base(),
+            HIGH_RAM_BASE,
+            u64::MAX,
+        ] {
+            assert_eq!(map.find(pa), None, "{pa:#x}");
+        }
+    }
+}

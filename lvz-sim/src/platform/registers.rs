@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Reads and writes of the devices' registers by the CPUs.
+
+use super::{Platform, field};
+use crate::map::Device;
+
+impl Platform {
+    /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
+    /// device answers there.
+    pub fn mmio_read(&mut self, now: u64, pa: u64, size: u8) -> Option<u64> {
+        let (device, offset) = self.map.find(pa)?;
+        Some(match device {
+            Device::PchPic => self.pic.read(offset, size),
+            Device::PowerManagement => {
+                let word = self.rtc.read_pm(offset & !3);
+                field::extract(word.into(), offset & 3, size)
+            }
+            Device::Rtc => {
+                let word = self.rtc.read(now, offset & !3);
+                field::extract(word.into(), offset & 3, size)
+            }
+            Device::Power => {
+                let bytes = [0, 1, 2, 3].map(|at| self.power.read(at));
+                field::extract(u32::from_le_bytes(bytes).into(), offset, size)
+            }
+            Device::Virtio(index) => self.virtio.get_mut(index)?.read(offset, size),
+            Device::LegacyIo => field::mask(size),
+            Device::Uart(index) => {
+                let value = self.uarts.get_mut(index)?.read(offset);
+                if offset == 0 {
+                    // There may be room for more input now.
+                    self.type_in();
+                }
+                self.update_uart(index);
+                value.into()
+            }
+            Device::PchMsi => 0,
+        })
+    }
+
+    /// Writes to a device; `false` if none answers.
+    pub fn mmio_write(&mut self, now: u64, pa: u64, size: u8, value: u64) -> bool {
+        let Some((device, offset)) = self.map.find(pa) else {
+            return false;
+        };
+        match device {
+            Device::PchPic => {
+                let mut changes = Vec::new();
+                self.pic.write(offset, size, value, &mut changes);
+                self.deliver(&changes);
+            }
+            Device::PowerManagement if size == 4 => self.rtc.write_pm(offset & !3, value as u32),
+            Device::Rtc if size == 4 => {
+                self.rtc.write(now, offset & !3, value as u32);
+                self.update_rtc(now);
+            }
+            Device::Power => {
+                let bytes = value.to_le_bytes();
+                for (at, &byte) in (offset..).zip(bytes.iter().take(size.into())) {
+                    self.power.write(at, byte);
+                }
+            }
+            Device::Virtio(index) => {
+                if let Some(transport) = self.virtio.get_mut(index) {
+                    self.dma |= transport.write(&self.ram, offset, size, value);
+                    self.update_virtio(index);
+                }
+            }
+            Device::Uart(index) => {
+                let uart = self.uarts.get_mut(index);
+                let sent = uart.and_then(|uart| uart.write(offset, value as u8));
+                if let (Some(byte), Some(host)) = (sent, self.serial.get_mut(index)) {
+                    host.write(&[byte]);
+                }
+                self.update_uart(index);
+            }
+            // The message's data are the vector.
+            Device::PchMsi if offset == 0 => {
+                self.iocsr.eiointc.set(value as u8, true);
+                self.update_lines();
+            }
+            Device::PowerManagement | Device::Rtc | Device::LegacyIo | Device::PchMsi => {}
+        }
+        true
+    }
+}

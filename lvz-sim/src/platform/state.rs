@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The devices' part of a snapshot.
+
+use super::iocsr::Iocsr;
+use super::pch_pic::PchPic;
+use super::power::Power;
+use super::rtc::Rtc;
+use super::uart::Uart;
+use super::virtio::mmio::{Transport, TransportState};
+use super::{Platform, PlatformError};
+use crate::map::UARTS;
+use serde::{Deserialize, Serialize};
+
+/// State of all devices, for a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlatformState {
+    iocsr: Iocsr,
+    pic: PchPic,
+    uarts: [Uart; UARTS],
+    rtc: Rtc,
+    power: Power,
+    virtio: Vec<TransportState>,
+    advanced: u64,
+}
+
+impl Platform {
+    /// The state of all devices. Files of drives are not part of it, except
+    /// the changes to volatile drives.
+    pub fn save(&self) -> Result<PlatformState, PlatformError> {
+        Ok(PlatformState {
+            iocsr: self.iocsr.clone(),
+            pic: self.pic.clone(),
+            uarts: self.uarts.clone(),
+            rtc: self.rtc.clone(),
+            power: self.power.clone(),
+            virtio: self
+                .virtio
+                .iter()
+                .map(Transport::save)
+                .collect::<Result<_, _>>()?,
+            advanced: self.advanced,
+        })
+    }
+
+    /// Takes over a saved state. After an error the state is undefined.
+    pub fn restore(&mut self, state: &PlatformState) -> Result<(), PlatformError> {
+        if !self.iocsr.same_shape(&state.iocsr) {
+            return Err(PlatformError::Mismatch("the number of CPUs"));
+        }
+        if self.virtio.len() != state.virtio.len() {
+            return Err(PlatformError::Mismatch("the number of virtio devices"));
+        }
+        if !state.uarts.iter().all(Uart::valid) {
+            return Err(PlatformError::Mismatch("the state of a UART"));
+        }
+        for (transport, saved) in self.virtio.iter_mut().zip(&state.virtio) {
+            transport.restore(saved)?;
+        }
+        self.iocsr = state.iocsr.clone();
+        self.pic = state.pic.clone();
+        self.uarts = state.uarts.clone();
+        self.rtc = state.rtc.clone();
+        self.power = state.power.clone();
+        self.advanced = state.advanced;
+        self.update_lines();
+        self.dma = true;
+        Ok(())
+    }
+}
