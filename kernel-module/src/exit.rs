@@ -10,8 +10,8 @@ use kvm_core::decode::{csr_access, next_pc, sensitive, Sensitive};
 use kvm_core::exit::{classify, Exit, Fault};
 use kvm_core::hypercall::{self, Hypercall};
 use la_arch::csr::{Crmd, Estat};
-use la_arch::Interrupt;
 use la_arch::kvm::{guest_debug, hypercall as code};
+use la_arch::Interrupt;
 
 use crate::bindings as b;
 use crate::context::IrqOff;
