@@ -186,3 +186,18 @@ fn engines_agree() {
         }
     }
 }
+
+#[test]
+fn a_cpu_may_begin_at_address_zero() {
+    for engine in [Engine::Interpreter, Engine::Jit(1)] {
+        let mut machine = machine(0, engine);
+        // b 0
+        put(&mut machine.bus.ram, 0, &[0x5000_0000]);
+        for cpu in &mut machine.cpus {
+            cpu.pc = 0;
+        }
+        machine.run(1000);
+        assert!(machine.cpus.iter().all(|cpu| cpu.pc == 0));
+        assert!(machine.instructions() >= 1000);
+    }
+}

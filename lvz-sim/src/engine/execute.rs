@@ -14,7 +14,7 @@ use la_arch::Exception;
 pub(super) const JUMPS: usize = 4096;
 
 /// A block by the address and context that led to it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Jump {
     pub(super) pc: u64,
@@ -22,6 +22,10 @@ pub(super) struct Jump {
     pub(super) code: Option<Code>,
     block: BlockId,
 }
+
+/// What no context of any generation has: numbers of contexts are smaller in the
+/// twelve bits that hold them.
+const NO_KEY: u64 = u64::MAX;
 
 /// Where the blocks of a CPU's recent program counters are.
 pub(super) struct JumpCache {
@@ -31,7 +35,14 @@ pub(super) struct JumpCache {
 impl JumpCache {
     pub(super) fn new() -> Self {
         JumpCache {
-            jumps: Box::new([Jump::default(); JUMPS]),
+            jumps: Box::new(
+                [Jump {
+                    pc: 0,
+                    key: NO_KEY,
+                    code: None,
+                    block: BlockId::default(),
+                }; JUMPS],
+            ),
         }
     }
 

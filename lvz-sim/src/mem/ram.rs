@@ -5,7 +5,7 @@
 //! One anonymous mapping backs the whole of it, so that a CPU's software TLB
 //! can name any byte by its offset from one base. Devices see the same bytes
 //! through a `vm-memory` map with dirty tracking, by which their writes are
-//! noticed. All of the simulator's `unsafe` is in this file.
+//! noticed.
 
 use super::Value;
 use crate::map::{HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
