@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`Shared`] | none: any thread, any context |
 //! | [`Owned`] | [`Holder`]: this thread holds `vcpu->mutex` |
-//! | [`Resident`] | [`Holder`] and [`Pinned`]; [`Parked`]; or [`Notified`], in the scheduler's notifiers |
+//! | [`Resident`] | [`Holder`] and [`Pinned`]; [`Parked`]; [`Notified`], in notifiers |
 //!
 //! The doors (`hooks`) make the tokens, one for each call of C; a token is an address.
 

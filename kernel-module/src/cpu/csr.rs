@@ -16,7 +16,10 @@ use la_arch::csr::{visit, Class, Visitor};
 
 /// Makes the three accesses to a CSR, of the root or of the guest.
 macro_rules! accesses {
-    ($($(#[$meta:meta])* $name:ident = $instruction:literal($($value:ident: $kind:ident),*);)*) => {$(
+    ($(
+        $(#[$meta:meta])*
+        $name:ident = $instruction:literal($($value:ident: $kind:ident),*);
+    )*) => {$(
         $(#[$meta])*
         #[inline(always)]
         pub(crate) fn $name<const N: u16>($($value: u64),*) -> u64 {

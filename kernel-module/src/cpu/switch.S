@@ -9,8 +9,9 @@
  * and vCPU must not need the TLB. It is position independent, and the
  * first instruction is at the start of the page because EENTRY points there.
  *
- * SAVE4 holds the vCPU's address while a guest may run; SAVE5 is scratch. Interrupts are off in all of it: the guest runs with the
- * root's CRMD.IE set by PRMD.PIE at `ertn`, and an exit clears it again.
+ * SAVE4 holds the vCPU's address while a guest may run; SAVE5 is scratch.
+ * Interrupts are off in all of it: the guest runs with the root's CRMD.IE set by
+ * PRMD.PIE at `ertn`, and an exit clears it again.
  */
 
 	.pushsection .text.kvm_la_switch, "ax"

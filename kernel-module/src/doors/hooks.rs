@@ -59,7 +59,8 @@ hooks! {
     // VMs.
     kvm_arch_init_vm(kvm: Unmade<'_, b::kvm>, kind: usize) -> i32 = vm::create;
     kvm_arch_destroy_vm(kvm: NonNull<b::kvm>) = vm::destroy;
-    kvm_vm_ioctl_check_extension(kvm: *mut b::kvm, extension: isize) -> i32 = capability::check_extension;
+    kvm_vm_ioctl_check_extension(kvm: *mut b::kvm, extension: isize) -> i32
+        = capability::check_extension;
     kvm_arch_vm_ioctl(file: File<&Vm>, ioctl: u32, argument: usize) -> i32 = ioctl::vm;
     /// /dev/kvm has none of ours.
     kvm_arch_dev_ioctl(file: *mut b::file, ioctl: u32, argument: usize) -> isize =

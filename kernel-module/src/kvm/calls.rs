@@ -16,7 +16,9 @@ macro_rules! calls {
         #[inline]
         $vis fn $name(&$this $(, $argument: $kind)*) $(-> $result)? {
             // SAFETY: As the comment on the macro's use says.
-            unsafe { $crate::kvm::bindings::$call($this.as_ptr() $(, $argument as _)*) $(as $result)? }
+            unsafe {
+                $crate::kvm::bindings::$call($this.as_ptr() $(, $argument as _)*) $(as $result)?
+            }
         }
         $crate::kvm::calls::calls! { $($rest)* }
     };
