@@ -156,7 +156,10 @@ fn a_quick_fault_leaves_the_rest_alone() {
         assert_eq!(quick, None);
     }
     // The host has no page at hand.
-    assert_eq!(fault_quick(&mut memory, &g, 0, true, false, |_, _| None), None);
+    assert_eq!(
+        fault_quick(&mut memory, &g, 0, true, false, |_, _| None),
+        None
+    );
     assert_eq!(lookup(&memory, &g, 0), None);
     // A huge page whose writes are logged must be split.
     let base = g.huge_size();
