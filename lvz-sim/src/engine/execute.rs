@@ -4,7 +4,7 @@
 
 use super::code::{BlockId, CodeCache};
 use super::jit::{Code, Jit};
-use crate::cpu::{Cpu, Step, Stop};
+use crate::cpu::{Cpu, Op, Step, Stop};
 use crate::isa::Decoder;
 use crate::mem::Bus;
 use crate::mmu::Access;
@@ -143,17 +143,29 @@ fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, id: BlockId) {
     let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
     for op in ops {
         if let Err(stop) = (op.run)(cpu, bus, op) {
-            cpu.icount += u64::from(op.idx) + 1;
-            cpu.inside = 0;
-            if stop == Stop::Trap {
-                cpu.deliver(bus, cpu.pc_of(op), Some(op.insn));
-            }
+            stopped(cpu, bus, op, stop);
             return;
         }
     }
-    cpu.icount += ops.len() as u64;
+    completed(cpu, ops.len() as u64);
+}
+
+/// Ends a block in which `op` did not simply go on.
+#[inline(always)]
+pub(super) fn stopped(cpu: &mut Cpu, bus: &mut Bus, op: &Op, stop: Stop) {
+    cpu.icount += u64::from(op.idx) + 1;
     cpu.inside = 0;
-    cpu.pc = cpu.pc.wrapping_add(4 * ops.len() as u64) & cpu.pc_mask;
+    if stop == Stop::Trap {
+        cpu.deliver(bus, cpu.pc_of(op), Some(op.insn));
+    }
+}
+
+/// Ends a block of `len` instructions that all went on.
+#[inline(always)]
+pub(super) fn completed(cpu: &mut Cpu, len: u64) {
+    cpu.icount += len;
+    cpu.inside = 0;
+    cpu.pc = cpu.pc.wrapping_add(4 * len) & cpu.pc_mask;
 }
 
 /// What is due between blocks; says when the CPU has to pause.

@@ -40,6 +40,13 @@ const WARM: u16 = 32;
 /// Bytes of machine code before all is thrown away.
 const CODE_SIZE: usize = 64 << 20;
 
+/// Whether Cranelift checks what it is given.
+const VERIFY: &str = if cfg!(debug_assertions) {
+    "true"
+} else {
+    "false"
+};
+
 /// What compiled code is given beside the CPU.
 #[repr(C)]
 pub(super) struct Frame {
@@ -63,7 +70,7 @@ pub enum JitError {
     #[error("cannot map memory for machine code ({0}): use --engine interpreter")]
     Memory(#[from] std::io::Error),
     /// Cranelift's error.
-    #[error("cannot compile a block ({0}): use --engine interpreter")]
+    #[error("cannot compile a block, which is interpreted: {0}")]
     Compile(Box<CodegenError>),
 }
 
@@ -74,6 +81,7 @@ pub(super) struct Jit {
     builder: FunctionBuilderContext,
     memory: CodeMemory,
     helpers: Helpers,
+    /// The way in; `None` after memory for code has failed, when all is interpreted.
     enter: Option<Code>,
     /// Instructions of compiled regions, which their code refers to.
     ops: Vec<Box<[Op]>>,
@@ -89,14 +97,7 @@ impl Jit {
         let mut flags = settings::builder();
         for (name, value) in [
             ("opt_level", "speed"),
-            (
-                "enable_verifier",
-                if cfg!(debug_assertions) {
-                    "true"
-                } else {
-                    "false"
-                },
-            ),
+            ("enable_verifier", VERIFY),
             ("unwind_info", "false"),
             // Tail calls need it.
             ("preserve_frame_pointers", "true"),
@@ -124,10 +125,12 @@ impl Jit {
 
     /// Forgets all code but the two functions around it.
     fn begin(&mut self) -> Result<(), JitError> {
+        self.enter = None;
         self.memory.clear();
         self.ops.clear();
-        self.enter = Some(self.compile_enter()?);
+        let enter = self.compile_enter()?;
         self.helpers.dispatch = self.compile_dispatch()?.0.as_ptr() as usize;
+        self.enter = Some(enter);
         Ok(())
     }
 
@@ -251,11 +254,12 @@ impl Jit {
     /// Whether a block that was interpreted `heat` times is to be compiled.
     #[inline(always)]
     pub(super) fn is_hot(&self, heat: u16) -> bool {
-        heat >= self.hot
+        heat >= self.hot && self.enter.is_some()
     }
 
     /// Compiles the region around a block. A block that cannot be compiled, which is a
-    /// fault of this compiler, stays interpreted; the first one is reported.
+    /// fault of this compiler, stays interpreted; without memory for code all does. The
+    /// first error is reported.
     pub(super) fn compile_block(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
         let compiled = match self.try_block(id, code, decoder) {
             Ok(Some(compiled)) => Some(compiled),
@@ -267,6 +271,11 @@ impl Jit {
                 None
             }
             Err(error) => {
+                if let JitError::Memory(_) = error {
+                    // What was there may not be executable any more.
+                    code.forget_code();
+                    self.enter = None;
+                }
                 self.report(&error);
                 None
             }

@@ -87,3 +87,15 @@ pub(super) fn of(encoding: &'static Encoding, op: &Op) -> Option<&'static Form> 
     let form = FORMS.get(&encoding.bits)?;
     (form.fits)(op).then_some(form)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_forms_are_of_one_instruction() {
+        let forms = [alu::FORMS, branch::FORMS, memory::FORMS];
+        let count: usize = forms.iter().map(|table| table.len()).sum();
+        assert_eq!(FORMS.len(), count);
+    }
+}

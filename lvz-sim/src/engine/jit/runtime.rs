@@ -2,8 +2,9 @@
 
 //! What compiled code calls: handlers of the interpreter.
 
+use super::super::execute::{completed, stopped};
 use super::Frame;
-use crate::cpu::{Cpu, Op, Stop};
+use crate::cpu::{Cpu, Op};
 use crate::mem::Bus;
 
 /// The instruction has ended like any other.
@@ -28,15 +29,6 @@ impl Helpers {
             end: end as *const () as usize,
             dispatch: 0,
         }
-    }
-}
-
-/// Ends a block in which `op` did not simply go on.
-fn stopped(cpu: &mut Cpu, bus: &mut Bus, op: &Op, stop: Stop) {
-    cpu.icount += u64::from(op.idx) + 1;
-    cpu.inside = 0;
-    if stop == Stop::Trap {
-        cpu.deliver(bus, cpu.pc_of(op), Some(op.insn));
     }
 }
 
@@ -94,10 +86,7 @@ unsafe extern "C" fn end(frame: *mut Frame, op: *const Op) -> u64 {
     let (_, cpu, bus, op) = unsafe { parts(frame, op) };
     match (op.run)(cpu, bus, op) {
         Ok(()) => {
-            let len = u64::from(op.idx) + 1;
-            cpu.icount += len;
-            cpu.inside = 0;
-            cpu.pc = cpu.pc.wrapping_add(4 * len) & cpu.pc_mask;
+            completed(cpu, u64::from(op.idx) + 1);
             WENT_ON
         }
         Err(why) => {
