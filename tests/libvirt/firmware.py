@@ -2,14 +2,11 @@
 """Guests with firmware, which hear of ACPI, and the distribution's kernel."""
 
 import json
-import re
 import time
 
 import steady
-from case import Skip, case, check
+from case import case, check
 from hotplug import PORTS, appears, device, goes, plug_all
-from qemu import Timeout
-from shell import READY
 from userland import USERLAND, enter_userland
 
 # QEMU puts memory modules directly behind RAM, of which 256 MiB are elsewhere. The guest's
@@ -100,24 +97,6 @@ def acpi(run):
     on_button(shell, "poweroff -f")
     domain.virsh("shutdown", "--mode", "acpi")
     domain.wait_for("shut off (shutdown)")
-
-
-@case("firmware-reboot")
-def reboot(run):
-    """A guest that reboots comes back. With Debian's EDK2 2026.08 it does not, under
-    either module and backend: the firmware's first handler of exceptions, at 0x10000,
-    meets exceptions itself without end. Anything else that keeps it away is a failure."""
-    domain = run.domain(kind="firmware", memory="<memory unit='MiB'>512</memory>").start()
-    domain.shell()
-    at = len(domain.console())
-    domain.send("reboot -f\n")
-    try:
-        domain.expect(READY, 20, at)
-    except Timeout:
-        registers = domain.virsh("qemu-monitor-command", "--hmp", "info registers")
-        found = re.search(r" PC=0*1000[0-9a-f] .* EENTRY 10000 ", registers, re.S)
-        check(found, f"the guest is elsewhere: {registers}")
-        raise Skip("the firmware stays in its handler of exceptions after a reboot") from None
 
 
 def on_button(shell, command):
