@@ -118,7 +118,7 @@ def agent(run):
     shell = domain.shell()
     enter_userland(shell)
     shell.run("port=$(grep -l guest_agent /sys/class/virtio-ports/*/name | cut -d / -f 5)")
-    shell.run("chroot /new qemu-ga -d -m virtio-serial -p /dev/$port")
+    shell.run("chroot /new /usr/sbin/qemu-ga -d -m virtio-serial -p /dev/$port")
     deadline = time.monotonic() + 30
     while "state='connected'" not in domain.virsh("dumpxml"):
         check(time.monotonic() < deadline, "the agent is not connected")
