@@ -20,8 +20,10 @@ def enter_userland(shell):
         " && mount --rbind /sys /new/sys"
         " && mount -t tmpfs tmpfs /new/run && mkdir -p /new/run/lock"
     )
-    # The program that an agent calls is the init system's; here it is busybox.
-    shell.run(
-        "printf '#!/bin/sh\\nexec busybox poweroff -f\\n' >/new/usr/sbin/shutdown"
-        " && chmod +x /new/usr/sbin/shutdown"
-    )
+    # The programs that an agent calls are the init system's and util-linux-extra's; here
+    # they are busybox.
+    for program, command in (("shutdown", "poweroff -f"), ("hwclock", 'hwclock "$@"')):
+        shell.run(
+            f"printf '#!/bin/sh\\nexec busybox {command}\\n' >/new/usr/sbin/{program}"
+            f" && chmod +x /new/usr/sbin/{program}"
+        )
