@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// A number that nobody guards.
+/// A number without a lock.
 struct Unguarded(UnsafeCell<u64>);
 
 // SAFETY: It is not. That is what is to be reported.

@@ -17,7 +17,7 @@ use std::time::Duration;
 const SHOW: &str = "#!/bin/sh\necho \"preload=$LD_PRELOAD\"\nprintf 'argument=%s\\n' \"$@\"\n";
 
 /// One test at a time: a process that another test starts would for a moment hold
-/// open a program that is still being written, and nobody could run that.
+/// open a program that is still being written, and a program in that state cannot be run.
 static ALONE: Mutex<()> = Mutex::new(());
 
 struct Place {

@@ -2,7 +2,7 @@
 
 //! The C file in qemu-patches/ hands over what the backend asks for: a symbol
 //! or a field that is added to one and not to the other is found here, long
-//! before anybody builds a QEMU.
+//! before a QEMU is built.
 
 // A helper of tests fails as a test does.
 #![allow(clippy::expect_used, clippy::unwrap_used)]

@@ -13,7 +13,7 @@
 unsigned long kvm_la_pa(void *va) { return __pa(va); }
 unsigned long kvm_la_mm_pgd(struct kvm *kvm) { return (unsigned long)kvm->mm->pgd; }
 bool kvm_la_current_mm_is(struct kvm *kvm) { return current->mm == kvm->mm; }
-bool kvm_la_pfn_valid(unsigned long pfn) { return pfn_valid(pfn); }
+bool kvm_la_pfn_valid(u64 pfn) { return pfn_valid(pfn); }
 unsigned long kvm_la_get_zeroed_pages(unsigned int order)
 {
 	return __get_free_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, order);
@@ -38,7 +38,7 @@ void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty)
 void kvm_la_release_page_unused(struct page *page) { kvm_release_page_unused(page); }
 
 /* What a store of the current process at @hva would do to its page tables. */
-int kvm_la_fixup_for_write(unsigned long hva)
+int kvm_la_fixup_for_write(u64 hva)
 {
 	bool unlocked = false;
 	int ret;
@@ -48,7 +48,7 @@ int kvm_la_fixup_for_write(unsigned long hva)
 	mmap_read_unlock(current->mm);
 	return ret;
 }
-void kvm_la_send_hwpoison(unsigned long hva)
+void kvm_la_send_hwpoison(u64 hva)
 {
 	send_sig_mceerr(BUS_MCEERR_AR, (void __user *)hva, PAGE_SHIFT, current);
 }
@@ -86,7 +86,7 @@ u64 kvm_la_memslots_generation(struct kvm *kvm) { return kvm_memslots(kvm)->gene
  * Whether the process maps @hva with a huge page. Interrupts are off so that
  * the tables are not freed during the walk; each entry is read once.
  */
-int kvm_la_host_mapping_is_huge(struct kvm *kvm, unsigned long hva)
+int kvm_la_host_mapping_is_huge(struct kvm *kvm, u64 hva)
 {
 	unsigned long flags;
 	int huge = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C calls. A promise of C's is a type: who calls a hook with a vCPU's mutex held is
-//! given away by a [`Parked`] among its arguments. The table of hooks is in `hooks`.
+//! What C calls. A promise of C's is a type: a hook that C calls with a vCPU's mutex
+//! held has a [`Parked`] among its arguments. The table of hooks is in `hooks`.
 
 pub(crate) mod capability;
 pub(crate) mod hooks;

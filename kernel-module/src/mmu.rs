@@ -171,7 +171,7 @@ impl<'a> StageTwo<'a> {
     #[inline]
     pub(crate) fn host_is_huge(&self, hva: u64) -> bool {
         // SAFETY: The VM is alive; the walk does not sleep.
-        unsafe { b::kvm_la_host_mapping_is_huge(self.vm.kvm.as_ptr(), hva as _) != 0 }
+        unsafe { b::kvm_la_host_mapping_is_huge(self.vm.kvm.as_ptr(), hva) != 0 }
     }
 
     /// Adds to the VM's statistics.
@@ -277,7 +277,7 @@ pub(crate) fn prepare_memory_region(
     match change {
         b::kvm_mr_change_KVM_MR_FLAGS_ONLY => {
             if let Some(old) = old.0 {
-                new.arch.flags = class_flags(old.class()) as _;
+                new.arch.flags = class_flags(old.class()) as usize;
             }
         }
         b::kvm_mr_change_KVM_MR_CREATE | b::kvm_mr_change_KVM_MR_MOVE => {
@@ -285,7 +285,7 @@ pub(crate) fn prepare_memory_region(
             let geometry = &geometry();
             mmu::check_slot(geometry, vm.gpa_limit, base, pages).or_errno()?;
             let class = SlotHuge::of(geometry, &place(new));
-            new.arch.flags = class_flags(class) as _;
+            new.arch.flags = class_flags(class) as usize;
         }
         _ => {}
     }

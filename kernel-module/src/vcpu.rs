@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A vCPU in three parts, by who may touch them, and the tokens that give them out.
+//! A vCPU in three parts, by the contexts that may touch them, and the tokens that give
+//! them out.
 //!
 //! | part | token |
 //! | --- | --- |
@@ -104,7 +105,7 @@ impl<'v> Holder<'v> {
         }
     }
 
-    /// What is everybody's.
+    /// The part for all threads.
     #[inline]
     pub(crate) fn shared(&self) -> &'v Shared {
         &self.vcpu.shared
@@ -248,7 +249,7 @@ impl<'v> Parked<'v> {
         self.0.lend()
     }
 
-    /// What is everybody's.
+    /// The part for all threads.
     #[inline]
     pub(crate) fn shared(&self) -> &'v Shared {
         self.0.shared()

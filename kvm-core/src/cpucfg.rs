@@ -56,7 +56,7 @@ impl GuestCpucfg {
 
     /// Sets word `index`, after [`check`] against `host`. The value that it has
     /// is always allowed: a new vCPU's word 2 is zero, which is no CPU's, and
-    /// whoever copies registers copies that too.
+    /// user space that copies all registers copies that too.
     pub fn set(&mut self, host: &Host, index: u16, value: u64) -> Result<(), CpucfgError> {
         let word = self.words.get_mut(usize::from(index));
         let word = word.ok_or(CpucfgError::Index)?;

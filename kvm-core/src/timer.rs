@@ -55,7 +55,7 @@ impl Frequency {
         }
     }
 
-    /// The frequency for whoever keeps host time in ticks of the constant timer
+    /// The frequency for a host that keeps its time in ticks of the constant timer
     /// itself: then nothing is converted.
     pub const TICKS: Self = Self(NSEC_PER_SEC);
 

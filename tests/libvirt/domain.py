@@ -266,7 +266,7 @@ class Domain:
             os.close(self._pty[1])
             self._pty = None
 
-    # --- who runs it
+    # --- what runs it
 
     def errors(self):
         """What QEMU printed in its last life."""

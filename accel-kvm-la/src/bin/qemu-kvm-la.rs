@@ -50,7 +50,7 @@ fn exec() -> Result<std::convert::Infallible> {
     let library = library(env::var_os("KVM_LA_LIBRARY"), &own)?;
     let preload = preload(&library, env::var_os(PRELOAD))?;
     if let Err(error) = renew(&own, &qemu)
-        // Who may not do it can at least say it. A file system that takes no change is
+        // A launcher that may not do it can at least say it. A file system that takes no change is
         // that of an image, whose files came together.
         && error.kind() == io::ErrorKind::PermissionDenied
         && !env::var_os("KVM_LA_LOG").is_some_and(|level| level == "off" || level == "error")

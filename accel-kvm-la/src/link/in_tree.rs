@@ -3,7 +3,7 @@
 //! The link inside a QEMU tree: QEMU's build compiles a C file that knows its
 //! structures and functions, and that file hands them over here, by name.
 //!
-//! By name, so that an entry more or in another place harms nobody: what is
+//! By name, so that an entry more or in another place does no harm: what is
 //! missing, unknown or of another size is refused with its name before the
 //! backend is used. The C file compares QEMU's prototypes and member types with
 //! those that the backend was written for when it is compiled; here are the
@@ -183,7 +183,7 @@ unsafe fn link(qemu: *const KvmLaQemu) -> Result<(), LinkError> {
     // SAFETY: By this function's contract the addresses are those of the names.
     let services = unsafe { tables.services() }?;
     // Neither is read before the first hook, which comes after this returns, so
-    // a layout without services is seen by nobody.
+    // no function sees a layout without services.
     if !layout::install(layout) || !services::install(services) {
         return Err(LinkError::Again);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! QEMU's big lock in types: who has a [`Bql`] holds it, who has a
+//! QEMU's big lock in types: a thread that has a [`Bql`] holds it, one that has a
 //! [`WithoutBql`] gave it up. Neither can be copied or sent to another thread.
 
 use std::marker::PhantomData;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! The backend's own log: what it found, hooked and does, for the person who
+//! The backend's own log: what it found, hooked and does, for a user that
 //! sets `KVM_LA_LOG` to `error`, `warn`, `info`, `debug` or `trace`. Without it
 //! only what QEMU's own error functions print is seen.
 

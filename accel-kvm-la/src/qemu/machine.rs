@@ -37,7 +37,7 @@ pub fn has_virtual_eiointc(_bql: &Bql) -> bool {
     }
     // SAFETY: A string that QEMU made for us.
     let is_off = unsafe { CStr::from_ptr(value) } == c"off";
-    // SAFETY: As above; nobody else has it.
+    // SAFETY: As above; it is used nowhere else.
     unsafe { (services.g_free)(value.cast()) };
     !is_off
 }

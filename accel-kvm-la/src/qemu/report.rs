@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 //! Messages and errors by QEMU's own means, so that they reach its monitor, its
-//! log and whoever runs it.
+//! log and its standard error.
 
 use std::ffi::CString;
 use std::ptr;
@@ -62,7 +62,7 @@ pub fn error_with_hint(message: &str, hint: Option<&str>) {
     // SAFETY: The pointer is null.
     unsafe { set(&raw mut report, message, hint) };
     if !report.is_null() {
-        // SAFETY: An error that nobody else has.
+        // SAFETY: An error that this function alone has.
         unsafe { (services().error_report_err)(report) };
     }
 }

@@ -44,7 +44,7 @@ pub fn guest_panicked(_bql: &Bql, cpu: Cpu) {
 /// user may yet save what there is.
 pub fn internal_error(_bql: &Bql, cpu: Cpu) {
     let services = services();
-    // SAFETY: libc's object; it changes only if somebody assigns to it.
+    // SAFETY: libc's object; it changes only where a program assigns to it, and QEMU does not.
     let stderr = unsafe { services.stderr.read() };
     // SAFETY: The CPU is alive and the BQL held.
     unsafe { (services.cpu_dump_state)(cpu.as_ptr(), stderr, DUMP_CODE) };

@@ -4,7 +4,7 @@
 //!
 //! Nothing here is an undefined symbol of the library: in a QEMU tree the C
 //! shim hands the addresses over, in a QEMU that was built without us they are
-//! found by name, and in tests they are a fake's. Whoever fills the table calls
+//! found by name, and in tests they are a fake's. What fills the table calls
 //! [`Services::resolve`] and then [`install`].
 //!
 //! Signatures are those of QEMU 11.1 (include/system/kvm.h, include/qemu/*.h,

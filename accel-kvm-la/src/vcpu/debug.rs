@@ -14,7 +14,7 @@ use crate::qemu::debug::{has_breakpoint, has_breakpoints, read_word, write_word}
 use crate::qemu::report;
 
 /// Whether a debug exit is the debugger's. Only the program counter is needed
-/// to know, and QEMU has it afterwards; the rest is read if somebody looks.
+/// to know, and QEMU has it afterwards; the rest is read when QEMU asks for it.
 pub fn is_ours(vcpu: &Vcpu) -> Result<bool, BackendError> {
     if vcpu.authority() == Authority::Kvm {
         let regs = vcpu.fd.regs()?;

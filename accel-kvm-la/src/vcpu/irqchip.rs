@@ -64,7 +64,7 @@ pub fn has_dmsintc(vm: VmFd) -> bool {
 }
 
 /// Before the first CPU object is complete, and thus before the board makes its
-/// controllers: if the kernel has none after all, nobody may believe it has.
+/// controllers: if the kernel has none after all, the board must make its own.
 pub fn fall_back(bql: &Bql) {
     if Vm::current().is_some_and(|vm| vm.take_no_irqchip()) {
         log::info!("the kernel's interrupt controllers are not used");

@@ -152,7 +152,7 @@ fn internal_errors_show_their_data() {
 fn the_rest_goes_on() {
     let mut fake = Fake::new();
     let cpu = fake.started(0);
-    // Hypercall: nobody answers.
+    // Hypercall: no answer.
     fake.exec(cpu, vec![exit(3, |_| {})]);
     // SAFETY: The run page.
     let result = unsafe {

@@ -50,7 +50,7 @@ enum Failure {
     ToldUnlessInterrupted,
     /// It answers "no", and QEMU goes on without.
     Answer,
-    /// Whoever wanted it gets the error.
+    /// Its caller gets the error.
     Returned,
 }
 

@@ -148,7 +148,7 @@ impl Machine {
                 };
                 assert_eq!(result, 0);
             }
-            // Whoever waits for the BQL gets it.
+            // The thread that waits for the BQL gets it.
             _ => without_bql(|| std::thread::sleep(std::time::Duration::from_micros(300))),
         }
     }

@@ -72,7 +72,7 @@ impl PerCpuArea {
     fn new() -> Result<Self> {
         let (size, align) = (size_of::<PerCpu>(), align_of::<PerCpu>());
         // SAFETY: No precondition.
-        let area = unsafe { b::kvm_la_alloc_percpu(size as _, align as _) };
+        let area = unsafe { b::kvm_la_alloc_percpu(size, align) };
         Ok(Self(AnyThread::new(NonNull::new(area).ok_or(ENOMEM)?)))
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn load(vcpu: Parked<'_>) -> Result {
     load_sets(vcpu, valid, dirty)
 }
 
-/// Out of the way of those who use no sets.
+/// Out of the way of entries without sets.
 #[cold]
 #[inline(never)]
 fn load_sets(mut vcpu: Parked<'_>, valid: u64, dirty: u64) -> Result {

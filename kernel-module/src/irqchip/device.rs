@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 
 use kernel::error::to_result;
 use kernel::prelude::*;
+use kernel::str::as_char_ptr_in_const_context;
 use kernel::types::Opaque;
 use kernel::uaccess::{UserPtr, UserSlice};
 
@@ -57,7 +58,7 @@ impl Ops {
     const fn new<D: Device>() -> Self {
         Self {
             ops: b::kvm_device_ops {
-                name: D::NAME.as_ptr().cast(),
+                name: as_char_ptr_in_const_context(D::NAME),
                 create: Some(create::<D>),
                 init: None,
                 destroy: Some(destroy),

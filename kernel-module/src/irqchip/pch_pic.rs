@@ -90,9 +90,9 @@ fn pins(state: &Model, register: u64) -> u64 {
     state.read(register, 8)
 }
 
-/// The guest unmasks level pins that it has handled: whoever holds one up by a
-/// resampling irqfd lets go, and is told to look again. Without locks, as that
-/// sets the pin.
+/// The guest unmasks level pins that it has handled: a resampling irqfd
+/// that holds one up lets it go, and its user is told by the eventfd to look at the device
+/// again. Without locks, as that sets the pin.
 fn handled(vm: &Vm, mut pins: u64) {
     while pins != 0 {
         vm.kvm.notify_acked(pins.trailing_zeros());

@@ -17,7 +17,7 @@ macro_rules! calls {
         $vis fn $name(&$this $(, $argument: $kind)*) $(-> $result)? {
             // SAFETY: As the comment on the macro's use says.
             unsafe {
-                $crate::kvm::bindings::$call($this.as_ptr() $(, $argument as _)*) $(as $result)?
+                $crate::kvm::bindings::$call($this.as_ptr() $(, $argument)*) $(as $result)?
             }
         }
         $crate::kvm::calls::calls! { $($rest)* }
@@ -32,7 +32,7 @@ macro_rules! calls {
         #[inline]
         $vis fn $name($($argument: $kind,)* $(_: $token)?) $(-> $result)? {
             // SAFETY: As the comment on the macro's use says.
-            unsafe { $crate::kvm::bindings::$call($($argument as _),*) $(as $result)? }
+            unsafe { $crate::kvm::bindings::$call($($argument),*) $(as $result)? }
         }
         $crate::kvm::calls::calls! { $($rest)* }
     };

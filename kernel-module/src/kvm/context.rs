@@ -84,7 +84,7 @@ impl IrqSaveGuard {
     pub(crate) fn new() -> Self {
         Self {
             // SAFETY: Balanced by `drop`.
-            flags: unsafe { b::kvm_la_irq_save() } as _,
+            flags: unsafe { b::kvm_la_irq_save() },
             _thread: PhantomData,
         }
     }
@@ -99,7 +99,7 @@ impl IrqSaveGuard {
 impl Drop for IrqSaveGuard {
     fn drop(&mut self) {
         // SAFETY: Saved in `new`.
-        unsafe { b::kvm_la_irq_restore(self.flags as _) };
+        unsafe { b::kvm_la_irq_restore(self.flags) };
     }
 }
 

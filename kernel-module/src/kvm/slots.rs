@@ -200,7 +200,7 @@ impl<'a> Srcu<'a> {
         unsafe {
             let generation = b::kvm_la_memslots_generation(kvm);
             let current = cache.generation == generation && cache.gpa == gpa;
-            if !current && b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, size as _) != 0 {
+            if !current && b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, size) != 0 {
                 cache.gpa = u64::MAX;
             } else if !cache.memslot.is_null() {
                 f(Record::at(cache.hva));

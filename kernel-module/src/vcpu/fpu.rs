@@ -73,11 +73,11 @@ impl Units {
     /// Sets it.
     pub(crate) fn set_lbt(&mut self, register: Lbt, value: u64) {
         match register {
-            Lbt::Scr(0) => self.lbt.scr0 = value as _,
-            Lbt::Scr(1) => self.lbt.scr1 = value as _,
-            Lbt::Scr(2) => self.lbt.scr2 = value as _,
-            Lbt::Scr(_) => self.lbt.scr3 = value as _,
-            Lbt::Eflags => self.lbt.eflags = value as _,
+            Lbt::Scr(0) => self.lbt.scr0 = value as usize,
+            Lbt::Scr(1) => self.lbt.scr1 = value as usize,
+            Lbt::Scr(2) => self.lbt.scr2 = value as usize,
+            Lbt::Scr(_) => self.lbt.scr3 = value as usize,
+            Lbt::Eflags => self.lbt.eflags = value as usize,
             Lbt::Ftop => self.fpu.ftop = value as u32,
         }
     }

@@ -37,7 +37,7 @@ pub(crate) mod request {
     pub(crate) const LBT_LOAD: u64 = c::ARCH_REQ_4;
 }
 
-/// The part of a vCPU that is everybody's.
+/// The part of a vCPU that every thread may use.
 ///
 /// The words below have one writer each, which its function's argument proves, and are
 /// read anywhere. Nothing is published with them, so they have no order.

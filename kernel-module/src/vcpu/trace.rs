@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The events of `trace/kvm_la_trace.h`: one untaken branch each while nobody
-//! traces, nothing in a kernel without tracepoints.
+//! The events of `trace/kvm_la_trace.h`: one untaken branch each while they
+//! are off, nothing in a kernel without tracepoints.
 
 #[cfg(CONFIG_TRACEPOINTS)]
 use crate::kvm::bindings as b;
@@ -27,6 +27,7 @@ macro_rules! events {
     )*) => {$(
         $(#[$meta])*
         #[inline(always)]
+        #[allow(clippy::as_underscore, reason = "C's unsigned long is a usize, ours a u64")]
         pub(crate) fn $name(vcpu: &Shared $(, $arg: $kind)*) {
             #[cfg(CONFIG_TRACEPOINTS)]
             {

@@ -93,7 +93,7 @@ pub fn registers(data: &[u8]) {
                             UserCsr::Estat => {
                                 status = set_estat(status, value, cpucfg.msgint());
                                 let seen = get_estat(status);
-                                assert_eq!(seen & !value, 0, "bits that nobody set");
+                                assert_eq!(seen & !value, 0, "bits that were not set");
                                 assert_eq!(set_estat(status, seen, cpucfg.msgint()), status);
                             }
                             UserCsr::Gintc => {

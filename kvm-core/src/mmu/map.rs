@@ -316,7 +316,7 @@ pub struct Quick {
     pub stats: StatsDelta,
 }
 
-/// Handles a fault in one walk, if nobody has to be waited for: a page that is
+/// Handles a fault in one walk, if no other thread has to be waited for: a page that is
 /// mapped as [`fault_fast`] does, and where nothing is mapped the page that
 /// `host` has at hand. `host` is told whether a huge page could be mapped.
 ///

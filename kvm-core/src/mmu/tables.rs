@@ -45,8 +45,8 @@ pub trait Tables {
     /// Called by range operations after each table's worth of entries, with the
     /// tables consistent: a good point to drop the lock and reschedule.
     ///
-    /// `pending` is the flush that the entries changed so far need. Whoever
-    /// drops the lock must do that flush first, and may then free the retired
+    /// `pending` is the flush that the entries changed so far need. A function
+    /// that drops the lock must do that flush first, may then free the retired
     /// tables, and says so by [`Resched::Flushed`]. The operation looks its
     /// place up again from the root, so the tables may change meanwhile.
     fn resched(&mut self, pending: Flush) -> Resched {

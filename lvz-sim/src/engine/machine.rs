@@ -274,7 +274,7 @@ impl Machine {
             return Some(RunEnd::Stuck);
         };
         if self.bus.platform.interactive() {
-            // Somebody watches: idle time passes as on a clock.
+            // A user watches: idle time passes as on a clock.
             let idle = Duration::from_nanos(next.saturating_sub(self.time));
             self.bus
                 .platform
@@ -285,7 +285,7 @@ impl Machine {
     }
 
     /// Code pages that others found since this CPU's last turn, and its own
-    /// reservations, which nobody needs to watch while it runs.
+    /// reservations, which need no watch while it runs.
     fn begin_turn(&mut self, i: usize) {
         let offsets: Vec<usize> = self.bus.reserved_offsets(i).collect();
         for offset in offsets {

@@ -106,7 +106,7 @@ impl Cpu {
             known.len() - 1
         });
         if id >= 1 << 16 {
-            // Somebody tries window settings without end: start afresh, with
+            // A program tries window settings without end: start afresh, with
             // both files' settings new.
             known.clear();
             self.soft.contexts.by_key.clear();

@@ -107,7 +107,7 @@ impl HostConsole for Terminal {
     }
 
     fn flush(&mut self) {
-        // An unfinished line, a prompt for instance, is for a user who types. Whole
+        // An unfinished line, a prompt for instance, is for a user that types. Whole
         // lines can share a file with those of another console.
         if !self.ended {
             self.pass_on();

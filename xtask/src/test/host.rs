@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict};
-use super::{Context, Tier, licences, oldest_rust, scripts, twins};
+use super::{Context, licences, oldest_rust, scripts, twins};
 use crate::cargo::cargo;
 use crate::kernel_module;
 use crate::setup::workspace;
@@ -22,15 +22,13 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("licences of linked crates", licences::run);
     report.case("twins", twins::check);
     scripts::run(context, report);
-    // Not in CI: it has findings that are not mended yet.
-    if context.runs(Tier::Full) {
-        report.case("clippy of the module", || {
-            scripts::with_tools(&context.products, |products, lint| {
-                kernel_module::clippy(products, lint)?;
-                Ok(Verdict::Passed)
-            })
-        });
-    }
+    report.case("clippy of the module", || {
+        scripts::with_tools(&context.products, |products, lint| {
+            kernel_module::clippy(products, lint)?;
+            Ok(Verdict::Passed)
+        })
+    });
+    report.case("clippy of the fuzz targets", fuzz_targets);
     report.case("oldest Rust", oldest_rust::check);
     Ok(())
 }
@@ -82,6 +80,37 @@ fn format() -> Result<Verdict> {
         )?;
     if !status.success() {
         bail!("run rustfmt --edition 2021 on the files above");
+    }
+    Ok(Verdict::Passed)
+}
+
+/// clippy over the workspace of the fuzz targets, which compiles them too.
+fn fuzz_targets() -> Result<Verdict> {
+    let workspace = workspace()?;
+    let in_fuzz = |command: &str, arguments: &[&str]| {
+        Command::new(cargo())
+            .current_dir(workspace.join("kvm-core/fuzz"))
+            .args([command, "--locked", "--quiet"])
+            .args(arguments)
+            .env("CARGO_TARGET_DIR", workspace.join("target/fuzz"))
+            .stdin(Stdio::null())
+            .status()
+            .context("cannot run cargo")
+    };
+    if !in_fuzz("fetch", &[])?.success() {
+        return Ok(Verdict::Skipped(
+            "the crates of kvm-core/fuzz cannot be had".to_owned(),
+        ));
+    }
+    // libfuzzer-sys compiles libFuzzer.
+    if Command::new("c++").arg("--version").output().is_err() {
+        return Ok(Verdict::Skipped(
+            "no C++ compiler here (apt-get install g++)".to_owned(),
+        ));
+    }
+    let status = in_fuzz("clippy", &["--all-targets", "--", "-D", "warnings"])?;
+    if !status.success() {
+        bail!("cargo clippy in kvm-core/fuzz ended with {status}");
     }
     Ok(Verdict::Passed)
 }

@@ -59,7 +59,7 @@ unsafe extern "C" fn modules_ready() {
     }
 }
 
-/// A QEMU without our symbols would go on without us: whoever asked for us is to
+/// A QEMU without our symbols would go on without us: a user that asked for us is to
 /// know. Other programs inherited the list of libraries, and hear nothing.
 fn tell_if_qemu(image: &Image) {
     let is_qemu = image.path.file_name().is_some_and(|name| {

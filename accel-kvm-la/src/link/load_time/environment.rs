@@ -24,7 +24,7 @@ pub(crate) unsafe fn leave_preload_list() {
         is_same_file(Path::new(entry), Path::new(&own))
     });
     if rest.is_empty() {
-        // SAFETY: by this function's contract nobody reads the environment now.
+        // SAFETY: by this function's contract no thread reads the environment now.
         unsafe { std::env::remove_var(PRELOAD) };
     } else if rest != list {
         // SAFETY: as above.

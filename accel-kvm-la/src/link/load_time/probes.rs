@@ -85,7 +85,7 @@ pub(crate) fn thread(services: &Services, guess: usize) -> Result<usize, Refusal
 pub(crate) fn created(services: &Services) -> Result<usize, Refusal> {
     let mut scratch = Scratch::new();
     // SAFETY: the function sets a member and signals a condition that QEMU
-    // initialised before (system/cpus.c); nobody waits for it yet.
+    // initialised before (system/cpus.c); no thread waits for it yet.
     unsafe { (services.cpu_thread_signal_created)(scratch.object()) };
     match *scratch.changed(|_| 0) {
         [offset] => Ok(offset),

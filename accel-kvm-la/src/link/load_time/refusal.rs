@@ -149,7 +149,7 @@ type AddNotifier = unsafe extern "C" fn(*mut Notifier);
 
 static MESSAGE: OnceLock<CString> = OnceLock::new();
 
-/// Lets QEMU go on as it is, but not into a guest with KVM: whoever asked for
+/// Lets QEMU go on as it is, but not into a guest with KVM: a user that asked for
 /// this backend must not get another without a word. A machine without CPUs, by
 /// which libvirt asks what QEMU can do, may use the C backend.
 pub(crate) fn refuse(identity: &Identity, refusal: &Refusal) {

@@ -126,7 +126,7 @@ impl Guest {
         self.ran.fetch_add(1, Ordering::Relaxed);
         let started = Instant::now();
         let steps = match self.draw(8) {
-            // Until somebody wants something.
+            // Until another thread wants something.
             0 => u64::MAX,
             1 => self.draw(40),
             _ => 0,

@@ -108,7 +108,7 @@ pub(super) fn end() {
 
 fn take(mut guard: MutexGuard<'_, Option<Threads>>, started: Instant) {
     while guard.as_ref().is_some_and(|threads| threads.taken) {
-        assert!(started.elapsed() < LIMIT, "nobody gives the BQL up");
+        assert!(started.elapsed() < LIMIT, "no thread gives the BQL up");
         MOVED.wait_for(&mut guard, LIMIT);
     }
     guard.get_or_insert_default().taken = true;
@@ -283,7 +283,7 @@ pub(super) unsafe extern "C" fn qemu_process_cpu_events(cpu: *mut CPUState) {
         vcpu.stop = false;
     });
     while let Some((function, data, done)) = change(|threads| threads.vcpu(cpu).work.pop_front()) {
-        // SAFETY: As whoever queued it promised.
+        // SAFETY: As the caller that queued it promised.
         unsafe { function(cpu.as_ptr(), data as *mut c_void) };
         change(|_| done.store(true, Ordering::Relaxed));
     }

@@ -39,7 +39,7 @@ impl FromStr for Address {
             },
         };
         if !address.ip().is_loopback() {
-            // Whoever reaches the port is in the machine's Ethernet.
+            // A host that reaches the port is in the machine's Ethernet.
             return Err(format!("'{text}' is not a loopback address"));
         }
         Ok(Self::Tcp(address))

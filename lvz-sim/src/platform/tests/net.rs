@@ -237,7 +237,7 @@ fn a_link_goes_down() {
         assert_eq!(driver.used(&rig, 1), (1, 0));
         rig.platform.advance(2);
         assert_eq!(driver.get(&mut rig, 0x60), USED);
-        assert_eq!(rig.platform.next_event(), None, "nobody can come");
+        assert_eq!(rig.platform.next_event(), None, "no peer can come");
     }
 }
 

@@ -137,7 +137,7 @@ fn a_port_that_is_passed_on_by_lines() {
     assert_eq!(written(), b"line\nres");
 }
 
-/// A user who types nothing and then leaves.
+/// A user that types nothing and then leaves.
 struct User(bool);
 
 impl HostConsole for User {
