@@ -15,6 +15,7 @@
 #include <asm/cpu-features.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu.h>
+#include <asm/lbt.h>
 #include <asm/time.h>
 
 #include "glue.h"
@@ -29,7 +30,11 @@ MODULE_DEVICE_TABLE(cpu, kvm_feature);
 u64 kvm_la_cpu_options(void) { return cpu_data[0].options; }
 unsigned int kvm_la_cpu_vabits(void) { return cpu_vabits; }
 u64 kvm_la_const_freq(void) { return calc_const_freq(); }
-void kvm_la_lose_fpu(void) { lose_fpu(1); }
+void kvm_la_lose_units(void)
+{
+	lose_fpu(1);
+	lose_lbt(1);
+}
 
 void kvm_la_preempt_disable(void) { preempt_disable(); }
 void kvm_la_preempt_enable(void) { preempt_enable(); }

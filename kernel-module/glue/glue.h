@@ -15,7 +15,7 @@ struct module;
 u64 kvm_la_cpu_options(void);
 unsigned int kvm_la_cpu_vabits(void);
 u64 kvm_la_const_freq(void);
-void kvm_la_lose_fpu(void);
+void kvm_la_lose_units(void);
 
 /* Preemption, interrupts, CPUs */
 void kvm_la_preempt_disable(void);

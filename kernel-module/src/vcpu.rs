@@ -287,10 +287,8 @@ impl<'v> Parked<'v> {
     #[inline]
     pub(crate) fn loaded<R>(&mut self, f: impl FnOnce(Holder<'_>) -> R) -> R {
         let vcpu = self.shared().generic.as_ptr();
-        // SAFETY: The host's registers are saved, so that the guest's may be loaded; the
-        // rest is balanced below.
+        // SAFETY: Balanced below.
         unsafe {
-            b::kvm_la_lose_fpu();
             b::vcpu_load(vcpu);
             b::kvm_sigset_activate(vcpu);
         }
