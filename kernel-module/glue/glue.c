@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched/stat.h>
+#include <linux/smp.h>
 #include <linux/uaccess.h>
 
 #include <trace/events/kvm.h>
@@ -49,6 +50,10 @@ unsigned long kvm_la_irq_save(void)
 }
 void kvm_la_irq_restore(unsigned long flags) { local_irq_restore(flags); }
 unsigned int kvm_la_cpu(void) { return raw_smp_processor_id(); }
+int kvm_la_on_cpu(int cpu, void (*func)(void *info))
+{
+	return smp_call_function_single(cpu, func, NULL, 1);
+}
 unsigned int kvm_la_online_cpus(void) { return num_online_cpus(); }
 void *kvm_la_alloc_percpu(size_t size, size_t align)
 {

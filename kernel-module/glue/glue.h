@@ -25,6 +25,7 @@ void kvm_la_irq_enable(void);
 unsigned long kvm_la_irq_save(void);
 void kvm_la_irq_restore(unsigned long flags);
 unsigned int kvm_la_cpu(void);
+int kvm_la_on_cpu(int cpu, void (*func)(void *info));
 unsigned int kvm_la_online_cpus(void);
 void *kvm_la_alloc_percpu(size_t size, size_t align);
 void kvm_la_free_percpu(void *area);

@@ -281,7 +281,7 @@ pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
     let mut next = Next::Enter;
     // What user space did for the guest since the last exit.
     if let Some(pending) = vcpu.pending_io.take() {
-        next = mmio::resume(vcpu.holder(), pending, wants_to_run);
+        next = mmio::resume(vcpu.lend(), pending, wants_to_run);
     }
     if next == Next::User && wants_to_run {
         sync_regs::store(vcpu);
