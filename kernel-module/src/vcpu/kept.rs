@@ -32,12 +32,13 @@ use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::vcpu::load;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::Notified;
+use crate::vcpu::{Notified, Vcpu};
 
 /// `Shared::kept_on` while no CPU keeps the vCPU.
 pub(crate) const NOWHERE: i32 = -1;
 
 /// The CPU where the vCPU is loaded keeps its registers.
+#[inline]
 pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
     vcpu.here.percpu.kept.set(vcpu.vcpu);
     vcpu.shared.kept_on.store(vcpu.here.cpu, Ordering::Relaxed);
@@ -45,6 +46,7 @@ pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
 
 /// The vCPU is loaded on the CPU of `percpu`: whether its registers are there still.
 /// Those of another vCPU are saved.
+#[inline]
 pub(crate) fn take_back(percpu: &PerCpu, vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) -> bool {
     if !ptr::eq(percpu.kept.get(), vcpu.vcpu) {
         save(percpu, irq_off);
@@ -56,11 +58,18 @@ pub(crate) fn take_back(percpu: &PerCpu, vcpu: &mut Notified<'_>, irq_off: IrqOf
 }
 
 /// Takes what this CPU keeps, if anything, into its vCPU's memory.
+#[inline]
 pub(crate) fn save(percpu: &PerCpu, irq_off: IrqOff<'_>) {
-    let kept = percpu.kept.replace(ptr::null());
-    if kept.is_null() {
-        return;
+    let kept = percpu.kept.get();
+    if !kept.is_null() {
+        percpu.kept.set(ptr::null());
+        save_vcpu(kept, irq_off);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn save_vcpu(kept: *const Vcpu, irq_off: IrqOff<'_>) {
     // SAFETY: A kept vCPU lives, and its `Resident` is this CPU's with interrupts off.
     let mut vcpu = unsafe { Notified::new(&*kept) };
     load::save(&mut vcpu, irq_off);

@@ -113,6 +113,7 @@ fn put(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
 }
 
 /// Takes the vCPU's state out of the guest registers of this CPU.
+#[inline]
 pub(crate) fn save(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
     if !vcpu.csrs.saved {
         let msgint = vcpu.cpucfg.msgint();
