@@ -287,7 +287,7 @@ fn host<T>(
 }
 
 /// What host and guests said.
-fn texts(console: &str) -> impl Iterator<Item = &str> {
+fn texts(console: &str) -> impl DoubleEndedIterator<Item = &str> {
     console
         .lines()
         .filter_map(|line| Some(said(line, MARKER)?.1))
