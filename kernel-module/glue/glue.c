@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/sched/stat.h>
+#include <linux/smp.h>
 #include <linux/uaccess.h>
 
 #include <trace/events/kvm.h>
@@ -15,6 +16,7 @@
 #include <asm/cpu-features.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu.h>
+#include <asm/lbt.h>
 #include <asm/time.h>
 
 #include "glue.h"
@@ -29,7 +31,11 @@ MODULE_DEVICE_TABLE(cpu, kvm_feature);
 u64 kvm_la_cpu_options(void) { return cpu_data[0].options; }
 unsigned int kvm_la_cpu_vabits(void) { return cpu_vabits; }
 u64 kvm_la_const_freq(void) { return calc_const_freq(); }
-void kvm_la_lose_fpu(void) { lose_fpu(1); }
+void kvm_la_lose_units(void)
+{
+	lose_fpu(1);
+	lose_lbt(1);
+}
 
 void kvm_la_preempt_disable(void) { preempt_disable(); }
 void kvm_la_preempt_enable(void) { preempt_enable(); }
@@ -44,6 +50,10 @@ unsigned long kvm_la_irq_save(void)
 }
 void kvm_la_irq_restore(unsigned long flags) { local_irq_restore(flags); }
 unsigned int kvm_la_cpu(void) { return raw_smp_processor_id(); }
+int kvm_la_on_cpu(int cpu, void (*func)(void *info))
+{
+	return smp_call_function_single(cpu, func, NULL, 1);
+}
 unsigned int kvm_la_online_cpus(void) { return num_online_cpus(); }
 void *kvm_la_alloc_percpu(size_t size, size_t align)
 {

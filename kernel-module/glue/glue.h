@@ -15,7 +15,7 @@ struct module;
 u64 kvm_la_cpu_options(void);
 unsigned int kvm_la_cpu_vabits(void);
 u64 kvm_la_const_freq(void);
-void kvm_la_lose_fpu(void);
+void kvm_la_lose_units(void);
 
 /* Preemption, interrupts, CPUs */
 void kvm_la_preempt_disable(void);
@@ -25,6 +25,7 @@ void kvm_la_irq_enable(void);
 unsigned long kvm_la_irq_save(void);
 void kvm_la_irq_restore(unsigned long flags);
 unsigned int kvm_la_cpu(void);
+int kvm_la_on_cpu(int cpu, void (*func)(void *info));
 unsigned int kvm_la_online_cpus(void);
 void *kvm_la_alloc_percpu(size_t size, size_t align);
 void kvm_la_free_percpu(void *area);

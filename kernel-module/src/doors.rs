@@ -20,7 +20,7 @@ use crate::kvm::from_c::from_c;
 use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu::Locked;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::{Notified, Parked, Vcpu};
+use crate::vcpu::{Arriving, Notified, Parked, Vcpu};
 use crate::vm::Vm;
 
 from_c! {
@@ -37,6 +37,8 @@ from_c! {
     /// A vCPU whose mutex is held, and that is not loaded.
     ['a] Parked<'a>: *mut b::kvm_vcpu = |vcpu| Parked::new(Vcpu::from_c(vcpu));
     /// A vCPU whose thread is scheduled in or out, preemption off.
+    ['a] Arriving<'a>: *mut b::kvm_vcpu = |vcpu| Arriving::new(Vcpu::from_c(vcpu));
+    /// The same; no other CPU keeps its registers.
     ['a] Notified<'a>: *mut b::kvm_vcpu = |vcpu| Notified::new(Vcpu::from_c(vcpu));
     /// A vCPU at its end, given back.
     [] Pin<KBox<Vcpu>>: *mut b::kvm_vcpu = |vcpu| Self::from_foreign((*vcpu).arch.vcpu);

@@ -7,12 +7,13 @@
 //! | --- | --- |
 //! | [`Shared`] | none: any thread, any context |
 //! | [`Owned`] | [`Holder`]: this thread holds `vcpu->mutex` |
-//! | [`Resident`] | [`Holder`] and [`Pinned`]; [`Parked`]; [`Notified`], in notifiers |
+//! | [`Resident`] | [`Holder`] and [`Pinned`]; [`Parked`]; [`Notified`], in notifiers and where a CPU keeps it |
 //!
 //! The doors (`hooks`) make the tokens, one for each call of C; a token is an address.
 
 pub(crate) mod fpu;
 pub(crate) mod interrupt;
+pub(crate) mod kept;
 pub(crate) mod life;
 pub(crate) mod load;
 pub(crate) mod owned;
@@ -35,7 +36,7 @@ use kernel::prelude::*;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant::PAGE_SHIFT;
 use crate::kvm::calls::calls;
-use crate::kvm::context::Pinned;
+use crate::kvm::context::{IrqOff, Pinned};
 use crate::kvm::generic_vcpu::{word, KvmVcpu};
 use crate::kvm::run_page::RunPage;
 use crate::kvm::slots::{SlotPointer, Srcu};
@@ -220,8 +221,8 @@ impl DerefMut for Holder<'_> {
     }
 }
 
-/// As [`Holder`], of a vCPU that is not loaded: the notifiers leave it alone, and its
-/// registers are in memory.
+/// As [`Holder`], of a vCPU that is not loaded: the notifiers leave it alone. Its
+/// [`Resident`] is given out only when no CPU keeps its registers ([`kept`]).
 #[repr(transparent)]
 pub(crate) struct Parked<'v>(Holder<'v>);
 
@@ -246,6 +247,7 @@ impl<'v> Parked<'v> {
     /// For functions that do not mind whether the vCPU is loaded.
     #[inline]
     pub(crate) fn holder(&mut self) -> Holder<'_> {
+        kept::fetch(self.shared());
         self.0.lend()
     }
 
@@ -270,6 +272,7 @@ impl<'v> Parked<'v> {
     /// The registers and what goes with them.
     #[inline]
     pub(crate) fn registers(&mut self) -> &mut Resident {
+        kept::fetch(self.shared());
         // SAFETY: The vCPU's notifiers are called while it is loaded only.
         self.0.resident(unsafe { Pinned::assume() })
     }
@@ -288,10 +291,8 @@ impl<'v> Parked<'v> {
     #[inline]
     pub(crate) fn loaded<R>(&mut self, f: impl FnOnce(Holder<'_>) -> R) -> R {
         let vcpu = self.shared().generic.as_ptr();
-        // SAFETY: The host's registers are saved, so that the guest's may be loaded; the
-        // rest is balanced below.
+        // SAFETY: Balanced below.
         unsafe {
-            b::kvm_la_lose_fpu();
             b::vcpu_load(vcpu);
             b::kvm_sigset_activate(vcpu);
         }
@@ -321,9 +322,41 @@ impl DerefMut for Parked<'_> {
     }
 }
 
+/// A vCPU that comes to a CPU; another may still keep its registers.
+pub(crate) struct Arriving<'c>(&'c Vcpu);
+
+impl<'c> Arriving<'c> {
+    /// For a door.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Notified::new`].
+    pub(crate) unsafe fn new(vcpu: &'c Vcpu) -> Self {
+        Self(vcpu)
+    }
+
+    /// CPUs other than `cpu`, where this runs with interrupts on, keep nothing of the
+    /// vCPU from now on. The scheduler never waits here: a thread that was scheduled out
+    /// has its registers in memory.
+    #[inline]
+    pub(crate) fn leave_others(&self, cpu: i32) {
+        if self.0.shared.kept_on.load(Relaxed) != cpu {
+            kept::fetch(&self.0.shared);
+        }
+    }
+
+    /// The vCPU, which [`Arriving::leave_others`] was called for, on this CPU.
+    #[inline]
+    pub(crate) fn here<'i: 'c>(self, _: IrqOff<'i>) -> Notified<'c> {
+        // SAFETY: By `new`; what this CPU keeps of it changes with interrupts on only.
+        unsafe { Notified::new(self.0) }
+    }
+}
+
 /// A vCPU whose thread leaves a CPU or comes to one: a notifier of the scheduler,
 /// between two instructions of the thread. What the thread has to itself is not here.
 pub(crate) struct Notified<'c> {
+    vcpu: &'c Vcpu,
     pub(crate) shared: &'c Shared,
     pub(crate) resident: &'c mut Resident,
 }
@@ -333,9 +366,11 @@ impl<'c> Notified<'c> {
     ///
     /// # Safety
     ///
-    /// C calls the door as a notifier of the vCPU, with preemption off, in `'c`.
+    /// C calls the door as a notifier of the vCPU, with preemption off, in `'c`; or this
+    /// CPU keeps the vCPU's registers, with interrupts off.
     pub(crate) unsafe fn new(vcpu: &'c Vcpu) -> Self {
         Self {
+            vcpu,
             shared: &vcpu.shared,
             // SAFETY: The thread has preemption off while it uses its `Resident`.
             resident: unsafe { &mut *vcpu.resident.get() },

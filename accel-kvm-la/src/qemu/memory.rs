@@ -44,6 +44,11 @@ const SPACE_SIZE: usize = 4096;
 struct SpaceBuffer([u8; SPACE_SIZE]);
 
 impl Space {
+    /// For QEMU's functions.
+    pub(super) fn as_ptr(self) -> *mut AddressSpace {
+        self.0.as_ptr()
+    }
+
     /// The memory.
     pub fn memory() -> Option<Space> {
         NonNull::new(services().address_space_memory).map(Space)

@@ -9,6 +9,7 @@ pub(crate) mod debug;
 pub(crate) mod dirty;
 pub mod layout;
 pub(crate) mod log;
+pub mod lookup;
 pub(crate) mod machine;
 pub(crate) mod memory;
 pub mod opaque;

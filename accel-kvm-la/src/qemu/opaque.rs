@@ -21,12 +21,16 @@ opaque! {
     AddressSpace;
     /// A CPU; also the LoongArchCPU that begins with it (include/hw/core/cpu.h).
     CPUState;
+    /// The regions of an address space, in order (include/system/memory.h).
+    FlatView;
     /// What is known of a crash (qapi/run-state.json).
     GuestPanicInformation;
     /// The accelerator (include/system/kvm_int.h).
     KVMState;
     /// A machine (include/hw/core/boards.h).
     MachineState;
+    /// What is told of changes of the memory map (include/system/memory.h).
+    MemoryListener;
     /// A memory region (include/system/memory.h).
     MemoryRegion;
     /// A QOM object (include/qom/object.h).

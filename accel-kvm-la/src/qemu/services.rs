@@ -14,8 +14,8 @@ use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 use std::sync::OnceLock;
 
 use super::opaque::{
-    AddressSpace, CPUState, GuestPanicInformation, KVMState, MemoryRegion, Object, ObjectProperty,
-    QEMUError, QemuThread, VMChangeStateEntry,
+    AddressSpace, CPUState, FlatView, GuestPanicInformation, KVMState, MemoryListener,
+    MemoryRegion, Object, ObjectProperty, QEMUError, QemuThread, VMChangeStateEntry,
 };
 
 /// Callback of `run_on_cpu`; `run_on_cpu_data` is a union of one word.
@@ -312,6 +312,35 @@ services! {
         stderr: *mut *mut c_void;
     }
     optional {
+        // Accesses that need no search for the region (`lookup`): all or none.
+        /// Calls what the listener says at changes of the memory map; the BQL is held.
+        memory_listener_register: unsafe extern "C" fn(
+            listener: *mut MemoryListener, filter: *mut AddressSpace);
+        /// A reference of the address space's view.
+        address_space_get_flatview: unsafe extern "C" fn(
+            space: *mut AddressSpace) -> *mut FlatView;
+        /// Gives it back.
+        flatview_unref: unsafe extern "C" fn(view: *mut FlatView);
+        /// The region at an address, and where in it that is.
+        flatview_translate: unsafe extern "C" fn(
+            view: *mut FlatView, address: u64, offset: *mut u64, length: *mut u64,
+            is_write: bool, attrs: u64) -> *mut MemoryRegion;
+        /// Where a region's RAM is; all ones if it has none.
+        memory_region_get_ram_addr: unsafe extern "C" fn(region: *const MemoryRegion) -> u64;
+        /// How much of an access the region takes at once.
+        memory_access_size: unsafe extern "C" fn(
+            region: *mut MemoryRegion, length: c_uint, offset: u64) -> c_int;
+        /// Takes the BQL if the region needs it and this thread does not hold it, and says
+        /// whether.
+        prepare_mmio_access: unsafe extern "C" fn(region: *mut MemoryRegion) -> bool;
+        /// Reads a device's register.
+        memory_region_dispatch_read: unsafe extern "C" fn(
+            region: *mut MemoryRegion, offset: u64, value: *mut u64, op: c_uint,
+            attrs: u64) -> u32;
+        /// Writes it.
+        memory_region_dispatch_write: unsafe extern "C" fn(
+            region: *mut MemoryRegion, offset: u64, value: u64, op: c_uint,
+            attrs: u64) -> u32;
         /// Whether `kernel-irqchip=on` was asked for.
         kvm_kernel_irqchip_required: unsafe extern "C" fn() -> bool;
         /// The value of a bool property; false on an error. Only where QEMU's

@@ -31,7 +31,7 @@ const FAILED: Next = Next::Leave(Outcome::Failed);
 #[inline(always)]
 pub fn handle(vcpu: &Vcpu, exit: Exit<'_>, without: &WithoutBql) -> Next {
     match exit {
-        Exit::Mmio(access) => mmio(access),
+        Exit::Mmio(access) => mmio(vcpu, access),
         Exit::Iocsr(access) => iocsr(vcpu, access),
         Exit::Rare(rare) => handle_rare(vcpu, rare, without),
     }
@@ -102,9 +102,10 @@ fn warn(vcpu: &Vcpu, message: &str) -> Next {
 
 /// An access to a device: the device model has its own locks.
 #[inline(always)]
-fn mmio(access: Access<'_>) -> Next {
+fn mmio(vcpu: &Vcpu, access: Access<'_>) -> Next {
     if let Some(memory) = Space::memory() {
-        memory.access(
+        vcpu.devices.access(
+            memory,
             access.address,
             Attributes::UNSPECIFIED,
             access.data,
@@ -120,7 +121,8 @@ fn iocsr(vcpu: &Vcpu, access: Access<'_>) -> Next {
     let Some(space) = vcpu.vm.iocsr() else {
         return no_iocsr(vcpu, access.address);
     };
-    space.access(
+    vcpu.iocsrs.access(
+        space,
         access.address,
         Attributes::requester(vcpu.cpu),
         access.data,

@@ -20,6 +20,7 @@ use crate::kvm::abi::MP_STATE_RUNNABLE;
 use crate::kvm::run_page::RunPage;
 use crate::kvm::vcpu::VcpuFd;
 use crate::qemu::cpu::Cpu;
+use crate::qemu::lookup::Remembered;
 use crate::qemu::runstate::ChangeHandler;
 use crate::regs::{Cache, Level, Synchroniser};
 
@@ -55,6 +56,10 @@ pub struct Vcpu {
     pub pv_features: u32,
     /// Registration for stops and starts of the VM.
     pub change_handler: Mutex<Option<ChangeHandler>>,
+    /// Devices in memory that the guest used last.
+    pub devices: Remembered,
+    /// The same of IOCSR registers.
+    pub iocsrs: Remembered,
     /// What a full dirty ring waits for.
     pub ring_ticket: Ticket,
     /// The step that is under way.
@@ -70,6 +75,14 @@ pub fn any(condition: impl Fn(&Vcpu) -> bool) -> bool {
         .read()
         .as_ref()
         .is_some_and(|vcpus| vcpus.values().any(|vcpu| condition(vcpu)))
+}
+
+/// All vCPUs let go of what they remember of the memory map.
+pub fn forget_devices() {
+    for vcpu in VCPUS.read().iter().flat_map(HashMap::values) {
+        vcpu.devices.forget();
+        vcpu.iocsrs.forget();
+    }
 }
 
 impl Vcpu {
@@ -91,6 +104,8 @@ impl Vcpu {
             mp_state: AtomicU32::new(MP_STATE_RUNNABLE),
             pv_features,
             change_handler: Mutex::default(),
+            devices: Remembered::default(),
+            iocsrs: Remembered::default(),
             ring_ticket: Ticket::default(),
             step: Mutex::default(),
             cache: Mutex::new(cache),

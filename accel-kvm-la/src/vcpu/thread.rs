@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::run_loop::{self, Outcome};
-use super::state::Vcpu;
+use super::state::{self, Vcpu};
 use super::vm::Vm;
 use super::{features, run_state, step};
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::thread::{self, VcpuThread};
-use crate::qemu::{debug, report};
+use crate::qemu::{debug, lookup, report};
 
 /// Starts the thread of a new vCPU; QEMU waits until it says that it is there.
 pub fn start(bql: &Bql, cpu: Cpu) {
@@ -24,6 +24,7 @@ pub fn start(bql: &Bql, cpu: Cpu) {
 pub fn init_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
     let vm = Vm::current().ok_or_else(|| BackendError::UnknownVcpu(cpu.index()))?;
     features::check_model(cpu)?;
+    lookup::listen(bql, state::forget_devices);
     let vcpu = features::init_vcpu(bql, cpu, vm)?;
     run_state::register(bql, &vcpu);
     Ok(vcpu)
@@ -41,6 +42,7 @@ fn adopt_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
         ));
     }
     features::check_model(cpu)?;
+    lookup::listen(bql, state::forget_devices);
     Ok(features::adopt_vcpu(bql, cpu, vm))
 }
 

@@ -2,12 +2,14 @@
 
 //! The run loop and every reason to leave the guest.
 
+use std::sync::atomic::Ordering;
+
 use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::layout::layout;
 
 use crate::fake::threads::let_rings_be_collected;
-use crate::fake::{Fake, exit, holds_bql};
+use crate::fake::{Fake, RAM, VIEWS, change_map, exit, holds_bql};
 
 const INTERRUPT: i32 = 0x1_0000;
 const HALTED: i32 = 0x1_0001;
@@ -40,6 +42,55 @@ fn devices_cost_one_call_each() {
     assert_eq!(accesses[2].1, 0x20);
     assert_eq!(accesses[2].2, 2 << 6, "the requester is the vCPU");
     assert_eq!(accesses[3].3, 8, "no more than the page has");
+}
+
+/// Addresses that were looked for since the last time.
+fn translated(fake: &Fake) -> Vec<u64> {
+    fake.state(|state| std::mem::take(&mut state.translated))
+}
+
+#[test]
+fn devices_are_looked_for_once_until_the_map_changes() {
+    let mut fake = Fake::new();
+    let views = || VIEWS.load(Ordering::Relaxed);
+    let before = views();
+    let cpu = fake.started(1);
+    let load = |address| exit(6, move |part| access(part, address, 4, false));
+    fake.exec(
+        cpu,
+        vec![load(0x100), load(0x200), load(0x100), load(0x100)],
+    );
+    assert_eq!(translated(&fake), [0x100, 0x200]);
+    assert_eq!(views(), before + 1, "one view is held");
+    fake.exec(cpu, vec![load(0x200), load(0x100)]);
+    assert!(translated(&fake).is_empty(), "nothing has changed");
+
+    change_map();
+    assert_eq!(views(), before, "nothing is held of a map that was");
+    fake.exec(cpu, vec![load(0x100), load(0x100)]);
+    assert_eq!(translated(&fake), [0x100]);
+
+    // RAM, and what a device does not take at once, is for address_space_rw.
+    fake.state(|state| state.accesses.clear());
+    fake.exec(cpu, vec![load(RAM), load(RAM), load(0x102)]);
+    assert_eq!(translated(&fake), [RAM, 0x102]);
+    let accesses = fake.state(|state| state.accesses.clone());
+    let found: Vec<_> = accesses.iter().map(|access| (access.1, access.3)).collect();
+    assert_eq!(found, [(RAM, 4), (RAM, 4), (0x102, 4)]);
+    change_map();
+    assert_eq!(views(), before);
+}
+
+#[test]
+fn a_map_that_changes_by_an_access_is_looked_at_anew() {
+    let mut fake = Fake::new();
+    let before = VIEWS.load(Ordering::Relaxed);
+    let cpu = fake.started(1);
+    let load = || exit(6, |part| access(part, 0x100, 4, false));
+    fake.state(|state| state.changes_map = Some(0x100));
+    fake.exec(cpu, vec![load(), load(), load()]);
+    assert_eq!(translated(&fake), [0x100; 3]);
+    assert_eq!(VIEWS.load(Ordering::Relaxed), before, "no view is kept");
 }
 
 #[test]

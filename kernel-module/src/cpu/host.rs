@@ -20,8 +20,9 @@ use crate::kvm::any_thread::AnyThread;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::calls::calls;
-use crate::kvm::context::Pinned;
+use crate::kvm::context::{IrqSaveGuard, Pinned};
 use crate::vcpu::shared::Shared;
+use crate::vcpu::{kept, Vcpu};
 
 /// What the module knows of the host, fixed while it is loaded.
 pub(crate) struct Host {
@@ -47,6 +48,9 @@ pub(crate) struct PerCpu {
     pub(crate) vpids: Cell<VpidCache>,
     /// The vCPU whose state is in the guest CSRs; only its address.
     last_vcpu: AtomicPtr<Shared>,
+    /// The vCPU whose registers stay here while its thread is in user space, or null
+    /// (`vcpu::kept`).
+    pub(crate) kept: Cell<*const Vcpu>,
     /// The host's performance counters while a guest has them.
     pub(crate) perf_control: [Cell<u64>; 4],
     /// As above, the counts.
@@ -294,6 +298,9 @@ pub(crate) fn enable(pinned: Pinned<'_>) -> i32 {
 
 /// Switches the extension off, on this CPU.
 pub(crate) fn disable() {
+    let guard = IrqSaveGuard::new();
+    let irq_off = guard.irq_off();
+    kept::save(host().this_cpu(irq_off.pinned()), irq_off);
     quiesce();
     csr::flush_all_guests();
 }

@@ -22,7 +22,7 @@ use crate::mmu;
 use crate::mmu::Locked;
 use crate::vcpu::shared::Shared;
 use crate::vcpu::{interrupt, life, load};
-use crate::vcpu::{Notified, Parked, Vcpu};
+use crate::vcpu::{Arriving, Notified, Parked, Vcpu};
 use crate::vm::{self, Vm};
 
 /// Makes the functions that C calls. `(arguments) -> C's result = ours`, where an
@@ -127,7 +127,7 @@ hooks! {
         |new: Unmade<'_, b::kvm_vcpu>| life::create(new, run::handler());
     kvm_arch_vcpu_postcreate(vcpu: &Shared) = life::published;
     kvm_arch_vcpu_destroy(vcpu: Pin<KBox<Vcpu>>) = life::destroy;
-    kvm_arch_vcpu_load(vcpu: Notified<'_>, cpu: i32) = load::scheduled_in;
+    kvm_arch_vcpu_load(vcpu: Arriving<'_>, cpu: i32) = load::scheduled_in;
     kvm_arch_vcpu_put(vcpu: Notified<'_>) = load::scheduled_out;
 
     // ioctls of a vCPU, with its mutex.

@@ -78,7 +78,7 @@ pub(crate) fn quick(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
         }
         Exit::LbtDisabled => {
             if vcpu.resident(pinned).cpucfg.lbt() {
-                fpu::own_lbt(vcpu, pinned);
+                fpu::own_lbt(vcpu, irq_off);
             } else {
                 not_an_instruction(vcpu);
             }
@@ -116,7 +116,7 @@ fn not_an_instruction(mut vcpu: Holder<'_>) {
 /// First use of floating point or vectors since the vCPU came to this CPU.
 fn unit(vcpu: Holder<'_>, present: bool, irq_off: IrqOff<'_>) -> Quick {
     if present {
-        fpu::own(vcpu, irq_off.pinned());
+        fpu::own(vcpu, irq_off);
     } else {
         not_an_instruction(vcpu);
     }

@@ -18,7 +18,7 @@ use crate::kvm::slots::Srcu;
 use crate::vcpu::fpu;
 use crate::vcpu::owned::{Load, Owned, PendingIo};
 use crate::vcpu::trace::{self, kind};
-use crate::vcpu::Holder;
+use crate::vcpu::{Holder, Parked};
 
 /// A load or store of the guest at `gpa`, where there is no memory.
 #[inline]
@@ -206,7 +206,7 @@ pub(crate) fn iocsr(mut vcpu: Holder<'_>, access: IocsrAccess) -> Next {
 /// Completes what user space did; [`Next::Enter`], or [`Next::User`] if the access has a
 /// further piece for it. Unless the vCPU is to run, user space is asked for no
 /// more: the rest waits.
-pub(crate) fn resume(mut vcpu: Holder<'_>, pending: PendingIo, wants_to_run: bool) -> Next {
+pub(crate) fn resume(mut vcpu: Parked<'_>, pending: PendingIo, wants_to_run: bool) -> Next {
     let run = vcpu.run();
     match pending {
         PendingIo::Load(load) => {
@@ -228,7 +228,7 @@ pub(crate) fn resume(mut vcpu: Holder<'_>, pending: PendingIo, wants_to_run: boo
                 vcpu.pending_io = Some(PendingIo::Transfer(transfer));
                 return Next::Enter;
             }
-            proceed(&Srcu::lock(&vcpu.vm().kvm), vcpu, transfer)
+            proceed(&Srcu::lock(&vcpu.vm().kvm), vcpu.holder(), transfer)
         }
         PendingIo::IocsrRead(access) => {
             let value = access.completed(run.iocsr_answer());

@@ -6,6 +6,7 @@
 //! each exit, which answers with [`Next::to_c`] or a negative error number.
 
 use core::arch::asm;
+use core::marker::PhantomData;
 
 use kernel::prelude::*;
 
@@ -79,9 +80,54 @@ fn stopped(mut vcpu: Holder<'_>) -> Error {
     }
 }
 
-/// Prepares entry: interrupts are off and everything is loaded. They are on if it
-/// stops.
-fn prepare(mut vcpu: Holder<'_>) -> Result<IrqGuard, Stop> {
+/// The guest may run: interrupts are off, and units that hold the VMM's registers are
+/// hidden from it. Interrupts come on again by [`Inside::end`] alone, which shows the
+/// units: an interrupt handler or the scheduler may save them.
+#[must_use]
+struct Inside(PhantomData<*mut ()>);
+
+impl Inside {
+    /// Hides the units.
+    #[inline]
+    fn begin(mut vcpu: Holder<'_>, guard: IrqGuard) -> Self {
+        fpu::hide(vcpu.resident(guard.irq_off().pinned()), guard.irq_off());
+        guard.leave();
+        Self(PhantomData)
+    }
+
+    /// Takes over from the world switch.
+    ///
+    /// # Safety
+    ///
+    /// It was left to the world switch by [`Inside::stay`], and is not taken twice.
+    #[inline]
+    unsafe fn adopt() -> Self {
+        Self(PhantomData)
+    }
+
+    /// The proof that interrupts are off.
+    #[inline]
+    fn irq_off(&self) -> IrqOff<'_> {
+        // SAFETY: By `begin`, as long as there is no `end`.
+        unsafe { IrqOff::assume() }
+    }
+
+    /// The world switch goes on with it.
+    #[inline]
+    fn stay(self) {}
+
+    /// Shows the units.
+    #[inline]
+    fn end(self, mut vcpu: Holder<'_>) -> IrqGuard {
+        let irq_off = self.irq_off();
+        fpu::show(vcpu.resident(irq_off.pinned()), irq_off);
+        // SAFETY: They are off since `begin`.
+        unsafe { IrqGuard::adopt() }
+    }
+}
+
+/// Prepares entry: everything is loaded. Interrupts are on if it stops.
+fn prepare(mut vcpu: Holder<'_>) -> Result<Inside, Stop> {
     let shared = vcpu.shared();
     loop {
         pending_work(vcpu.lend())?;
@@ -98,7 +144,7 @@ fn prepare(mut vcpu: Holder<'_>) -> Result<IrqGuard, Stop> {
         }
         vcpu.resident(irq_off.pinned()).csrs.saved = false;
         if may_reenter(shared, irq_off) {
-            return Ok(guard);
+            return Ok(Inside::begin(vcpu, guard));
         }
         if shared.counters_lent() {
             pmu::lose(vcpu.lend(), irq_off);
@@ -118,10 +164,10 @@ fn late_requests(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
         vpid::flush_gpa(vcpu.flush_gpa, irq_off);
     }
     if generic.check_request(request::FPU_LOAD) {
-        fpu::own(vcpu.lend(), irq_off.pinned());
+        fpu::own(vcpu.lend(), irq_off);
     }
     if generic.check_request(request::LBT_LOAD) {
-        fpu::own_lbt(vcpu, irq_off.pinned());
+        fpu::own_lbt(vcpu, irq_off);
     }
 }
 
@@ -169,10 +215,9 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
     // Most exits are over without turning interrupts on. The mode stays
     // IN_GUEST_MODE meanwhile: a kick interrupts this CPU, which shows as soon
     // as the guest is entered.
-    // SAFETY: The world switch calls this with interrupts off, and expects the same
-    // again.
-    let guard = unsafe { IrqGuard::adopt() };
-    let irq_off = guard.irq_off();
+    // SAFETY: The world switch calls this as it was called.
+    let inside = unsafe { Inside::adopt() };
+    let irq_off = inside.irq_off();
     pmu::lose(vcpu.lend(), irq_off);
     let quick = exit::quick(vcpu.lend(), irq_off);
     if matches!(quick, Quick::Done(Next::Enter)) && may_reenter(shared, irq_off) {
@@ -182,7 +227,7 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
             guest_state::enter(irq_off);
         }
         trace::reenter(shared);
-        guard.leave();
+        inside.stay();
         return Next::Enter.to_c();
     }
 
@@ -191,6 +236,7 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
         guest_state::exit(irq_off);
     }
     guest_state::stop_timing(irq_off);
+    let guard = inside.end(vcpu.lend());
     if matches!(quick, Quick::Done(Next::User)) {
         guard.leave();
         return Next::User.to_c();
@@ -199,11 +245,11 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
     drop(guard);
 
     match after(vcpu, quick) {
-        Ok(guard) => {
-            guest_state::start_timing(guard.irq_off());
-            guest_state::enter(guard.irq_off());
+        Ok(inside) => {
+            guest_state::start_timing(inside.irq_off());
+            guest_state::enter(inside.irq_off());
             trace::reenter(shared);
-            guard.leave();
+            inside.stay();
             Next::Enter.to_c()
         }
         Err(stop) => {
@@ -215,7 +261,7 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
 
 /// The rest of an exit, with interrupts on, and what [`prepare`] answers.
 #[inline]
-fn after(mut vcpu: Holder<'_>, quick: Quick) -> Result<IrqGuard, Stop> {
+fn after(mut vcpu: Holder<'_>, quick: Quick) -> Result<Inside, Stop> {
     if matches!(quick, Quick::Later) && exit::handle(vcpu.lend())? == Next::User {
         return Err(Stop::User);
     }
@@ -235,7 +281,7 @@ pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
     let mut next = Next::Enter;
     // What user space did for the guest since the last exit.
     if let Some(pending) = vcpu.pending_io.take() {
-        next = mmio::resume(vcpu.holder(), pending, wants_to_run);
+        next = mmio::resume(vcpu.lend(), pending, wants_to_run);
     }
     if next == Next::User && wants_to_run {
         sync_regs::store(vcpu);
@@ -260,18 +306,20 @@ pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
 #[inline]
 fn enter(mut vcpu: Holder<'_>) -> i32 {
     let shared = vcpu.shared();
-    let guard = match prepare(vcpu.lend()) {
+    let inside = match prepare(vcpu.lend()) {
         Err(stop) => return stop.into_c(),
-        Ok(guard) => guard,
+        Ok(inside) => inside,
     };
-    guest_state::start_timing(guard.irq_off());
-    guest_state::enter(guard.irq_off());
+    guest_state::start_timing(inside.irq_off());
+    guest_state::enter(inside.irq_off());
     trace::enter(shared);
+    inside.stay();
     // SAFETY: Interrupts are off and the vCPU is loaded; `prepare` filled the rest of
     // the switch state.
     let result = unsafe { host().switch.enter(vcpu) };
     trace::out(shared);
-    // The world switch returned with interrupts off.
-    drop(guard);
+    // SAFETY: The world switch returned with interrupts off; `handle_any` has shown the
+    // units.
+    drop(unsafe { IrqGuard::adopt() });
     result
 }

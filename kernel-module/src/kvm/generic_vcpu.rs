@@ -98,6 +98,11 @@ impl KvmVcpu {
         word!(AtomicBool, self, preempted).load(Ordering::Relaxed)
     }
 
+    /// Whether the vCPU's thread is scheduled out of KVM_RUN, as opposed to leaving it.
+    pub(crate) fn is_scheduled_out(&self) -> bool {
+        word!(AtomicBool, self, scheduled_out).load(Ordering::Relaxed)
+    }
+
     /// Whether a kick must interrupt the guest.
     pub(crate) fn must_be_interrupted(&self) -> bool {
         self.exiting_guest_mode() == b::IN_GUEST_MODE as i32

@@ -2,10 +2,21 @@
 
 //! Floating-point, vector and binary translation registers.
 //!
-//! The registers are shared with the host. Root EUEN stays 0 while a guest runs
-//! until the guest uses a unit; that exits, and the vCPU's values are loaded
-//! before the next entry. They stay until the vCPU leaves the CPU
-//! (docs/lvz.md 10.2).
+//! The registers are shared with the host. Root EUEN is 0 while a guest runs until
+//! the guest uses a unit; that exits, and the vCPU's values are loaded before the next
+//! entry. They stay until the vCPU leaves the CPU (docs/lvz.md 10.2).
+//!
+//! Until then the registers hold what the VMM's thread has there, and user space goes on
+//! with it after KVM_RUN as after any other system call. Of a thread whose registers
+//! the units hold (TIF_USEDFPU, TIF_USEDLBT), the kernel believes that its units are
+//! enabled: at a switch of threads (switch_to, lose_fpu_inatomic), for a signal's frame,
+//! ptrace, a core dump or a fork (save_fpu_regs, setup_sigcontext), and in
+//! kernel_fpu_begin, it saves the registers that root EUEN says are in use. All of that
+//! needs interrupts on, or comes from an interrupt. So EUEN is 0 for the guest between
+//! [`hide`] and [`show`] only, with interrupts off from the one to the other, and what
+//! `hide` found there before and after. `exits::run` has a type for the time between
+//! them. With the vCPU's own values in the units, EUEN is theirs and the thread's flags
+//! are clear, as the kernel left them when [`own`] had it save the thread's.
 
 use kernel::prelude::*;
 use kvm_core::decode::Fpr;
@@ -14,7 +25,7 @@ use la_arch::csr::Euen;
 
 use crate::cpu::csr::{self, num};
 use crate::kvm::bindings as b;
-use crate::kvm::context::{Pinned, PreemptGuard};
+use crate::kvm::context::{IrqOff, Pinned, PreemptGuard};
 use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::Shared;
 use crate::vcpu::trace;
@@ -36,6 +47,9 @@ pub(crate) struct Units {
     fpu_loaded: bool,
     /// The CPU holds those of `lbt`.
     lbt_loaded: bool,
+    /// Root EUEN of the VMM's thread while the guest runs with the thread's registers in
+    /// units that are off; otherwise 0.
+    hidden: u64,
 }
 
 // User space's registers have the layout of the kernel's.
@@ -91,6 +105,31 @@ fn disable(euen: Euen) {
     csr::exchange::<{ num::EUEN }>(0, euen.0);
 }
 
+/// Turns units off for the guest that hold the VMM's registers. The guest's own stay on.
+#[inline]
+pub(crate) fn hide(vcpu: &mut Resident, _: IrqOff<'_>) {
+    let units = &mut vcpu.units;
+    if !units.fpu_loaded && !units.lbt_loaded {
+        units.hidden = csr::write::<{ num::EUEN }>(0);
+    }
+}
+
+/// Turns them on again, before anything turns interrupts on.
+#[inline]
+pub(crate) fn show(vcpu: &mut Resident, _: IrqOff<'_>) {
+    let hidden = core::mem::take(&mut vcpu.units.hidden);
+    if hidden != 0 {
+        csr::write::<{ num::EUEN }>(hidden);
+    }
+}
+
+/// Has the kernel save what the VMM's thread has in the units; they are off then.
+fn save_host(vcpu: &mut Resident, irq_off: IrqOff<'_>) {
+    show(vcpu, irq_off);
+    // SAFETY: EUEN is the thread's, or its registers are saved already.
+    unsafe { b::kvm_la_lose_units() };
+}
+
 /// The widest unit that the vCPU has, as root EUEN bits.
 fn widest(vcpu: &Resident) -> Euen {
     Euen(0)
@@ -135,18 +174,21 @@ fn state(euen: Euen) -> u32 {
 }
 
 /// Loads the vCPU's registers of the widest unit that it has.
-pub(crate) fn own(mut vcpu: Holder<'_>, pinned: Pinned<'_>) {
+pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared();
+    let pinned = irq_off.pinned();
     let resident = vcpu.resident(pinned);
     if resident.units.fpu_loaded {
         return;
+    }
+    if !resident.units.lbt_loaded {
+        save_host(resident, irq_off);
     }
     if resident.units.fpu.fcsr & FCSR_TM != 0 {
         load_lbt(&mut resident.units, pinned);
     }
     let euen = widest(resident);
     enable(euen);
-    // The host's values were saved by lose_fpu.
     restore(euen, &mut resident.units.fpu, pinned);
     resident.units.fpu_loaded = true;
     trace::aux(shared, trace::RESTORED, state(euen));
@@ -167,8 +209,12 @@ pub(crate) fn lose(shared: &Shared, vcpu: &mut Resident, pinned: Pinned<'_>) {
 }
 
 /// Loads the vCPU's registers of binary translation.
-pub(crate) fn own_lbt(mut vcpu: Holder<'_>, pinned: Pinned<'_>) {
-    load_lbt(&mut vcpu.resident(pinned).units, pinned);
+pub(crate) fn own_lbt(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    let resident = vcpu.resident(irq_off.pinned());
+    if !resident.units.fpu_loaded && !resident.units.lbt_loaded {
+        save_host(resident, irq_off);
+    }
+    load_lbt(&mut resident.units, irq_off.pinned());
 }
 
 #[cfg(CONFIG_CPU_HAS_LBT)]

@@ -15,7 +15,7 @@ use crate::kvm::from_c::Unmade;
 use crate::vcpu::owned::Owned;
 use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::Vcpu;
+use crate::vcpu::{kept, Vcpu};
 use crate::vm::Vm;
 
 /// kvm_arch_vcpu_create; `handler` gets the vCPU's exits.
@@ -46,6 +46,7 @@ pub(crate) fn published(vcpu: &Shared) {
 
 /// kvm_arch_vcpu_destroy: nothing uses the vCPU any more.
 pub(crate) fn destroy(vcpu: Pin<KBox<Vcpu>>) {
+    kept::fetch(&vcpu.shared);
     vcpu.shared.vm().withdraw(&vcpu.shared);
     host().forget(&vcpu.shared);
 }

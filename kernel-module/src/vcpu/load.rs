@@ -12,10 +12,11 @@ use crate::cpu::host::host;
 use crate::kvm::context::{IrqOff, IrqSaveGuard};
 use crate::kvm::zeroed::zeroed;
 use crate::vcpu::fpu;
+use crate::vcpu::kept;
 use crate::vcpu::shared::request;
 use crate::vcpu::steal;
 use crate::vcpu::timer;
-use crate::vcpu::Notified;
+use crate::vcpu::{Arriving, Notified};
 
 /// The values of a vCPU's CSRs, and where they hold.
 pub(crate) struct Csrs {
@@ -47,9 +48,10 @@ impl Csrs {
 }
 
 /// kvm_arch_vcpu_load: by vcpu_load and when the thread is scheduled in, to `cpu`.
-pub(crate) fn scheduled_in(mut vcpu: Notified<'_>, cpu: i32) {
+pub(crate) fn scheduled_in(vcpu: Arriving<'_>, cpu: i32) {
+    vcpu.leave_others(cpu);
     let guard = IrqSaveGuard::new();
-    load(&mut vcpu, cpu, guard.irq_off());
+    load(&mut vcpu.here(guard.irq_off()), cpu, guard.irq_off());
 }
 
 /// kvm_arch_vcpu_put: by vcpu_put and when the thread is scheduled out.
@@ -65,6 +67,17 @@ pub(crate) fn scheduled_out(mut vcpu: Notified<'_>) {
 /// they do not hold it already.
 fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
     let percpu = host().this_cpu(irq_off.pinned());
+    if vcpu.steal.time.address().is_some() {
+        vcpu.shared.generic.make_request(request::STEAL_UPDATE);
+    }
+    // Another vCPU may have set the VM's counter since.
+    let offset = vcpu.shared.vm().time_offset();
+    if kept::take_back(percpu, vcpu, irq_off) {
+        if vcpu.csrs.offset == offset {
+            return;
+        }
+        save(vcpu, irq_off);
+    }
     let moved = vcpu.here.cpu != cpu;
     vcpu.here.cpu = cpu;
     vcpu.here.percpu = percpu;
@@ -73,11 +86,6 @@ fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
         vcpu.host_eentry = csr::read::<{ num::EENTRY }>();
     }
     timer::load(vcpu, irq_off);
-    if vcpu.steal.time.address().is_some() {
-        vcpu.shared.generic.make_request(request::STEAL_UPDATE);
-    }
-    // Another vCPU may have set the VM's counter since.
-    let offset = vcpu.shared.vm().time_offset();
     if vcpu.csrs.loaded && vcpu.csrs.offset == offset {
         return;
     }
@@ -93,10 +101,20 @@ fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
     vcpu.csrs.loaded = true;
 }
 
-/// Takes the vCPU's state out of the guest registers.
+/// The vCPU's thread leaves this CPU, or KVM_RUN: then the CPU keeps what it can.
 fn put(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared;
     fpu::lose(shared, vcpu, irq_off.pinned());
+    if shared.generic.is_scheduled_out() {
+        save(vcpu, irq_off);
+    } else {
+        kept::keep(vcpu, irq_off);
+    }
+}
+
+/// Takes the vCPU's state out of the guest registers of this CPU.
+#[inline]
+pub(crate) fn save(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
     if !vcpu.csrs.saved {
         let msgint = vcpu.cpucfg.msgint();
         csr::save_guest(&mut vcpu.csrs.file, msgint);

@@ -10,7 +10,7 @@ use crate::cpu::switch::Switch;
 use crate::kvm::slots::HvaCache;
 use crate::mmu::TableCache;
 use crate::vcpu::vpid::Gid;
-use crate::vcpu::Holder;
+use crate::vcpu::{Holder, Parked};
 
 /// What waits for user space.
 #[derive(Clone, Copy)]
@@ -80,6 +80,14 @@ impl Owned {
     #[inline]
     pub(crate) fn instruction(&self) -> u32 {
         self.switch.badi as u32
+    }
+}
+
+impl Parked<'_> {
+    /// As [`Holder::advance`].
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        self.0.advance();
     }
 }
 

@@ -4,7 +4,7 @@
 //! the vCPU by its number, or that C calls without the vCPU's mutex.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use kernel::prelude::*;
 use kvm_core::intc::{dmsintc, ipi};
@@ -16,7 +16,7 @@ use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::kvm::generic_vcpu::KvmVcpu;
 use crate::kvm::sync::{Class, Lock};
-use crate::vcpu::{Holder, Parked};
+use crate::vcpu::{kept, Holder, Parked};
 use crate::vm::Vm;
 
 /// `KVM_REQ_*`: bits of `vcpu->requests`.
@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     #[pin]
     pub(crate) ipi: Lock<ipi::Core>,
     pub(crate) pc: AtomicU64,
+    /// The CPU that keeps the vCPU's registers, or [`kept::NOWHERE`].
+    pub(crate) kept_on: AtomicI32,
     mp_state: AtomicU32,
     msgint: AtomicBool,
     counters_lent: AtomicBool,
@@ -91,6 +93,7 @@ impl Shared {
             alarm <- Alarm::new(woken),
             ipi <- Lock::new(Class::Ipi, ipi::Core::new()),
             pc: AtomicU64::new(0),
+            kept_on: AtomicI32::new(kept::NOWHERE),
             mp_state: AtomicU32::new(b::KVM_MP_STATE_RUNNABLE),
             msgint: AtomicBool::new(false),
             counters_lent: AtomicBool::new(false),

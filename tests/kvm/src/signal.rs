@@ -14,6 +14,11 @@ pub fn prepare() -> Result<()> {
     sys::ignore_alarm_signal()
 }
 
+/// As [`prepare`], and the handler uses all vector registers.
+pub fn prepare_scrambling() -> Result<()> {
+    sys::scramble_on_alarm_signal()
+}
+
 /// Interrupts what a thread waits for. Nothing happens if it has ended.
 pub fn kick<T>(thread: &JoinHandle<T>) {
     sys::signal_thread(thread);
@@ -28,6 +33,11 @@ impl Alarm {
     /// Interrupts the current thread after this long.
     pub fn after(delay: Duration) -> Result<Self> {
         prepare()?;
+        Self::prepared(delay)
+    }
+
+    /// The same with the handler that is there.
+    pub fn prepared(delay: Duration) -> Result<Self> {
         let thread = sys::ThreadId::current();
         Ok(Self(Some(std::thread::spawn(move || {
             std::thread::sleep(delay);

@@ -70,6 +70,26 @@ pub(crate) fn ignore_alarm_signal() -> Result<()> {
     }
 }
 
+/// As [`on_alarm`], for which the vector registers are anything else.
+extern "C" fn scramble(_: c_int) {
+    crate::units::scramble();
+}
+
+/// Makes the alarm signal interrupt system calls, by a handler that uses the vector
+/// registers.
+pub(crate) fn scramble_on_alarm_signal() -> Result<()> {
+    ignore_alarm_signal()?;
+    // SAFETY: the handler calls nothing, which is safe at any moment.
+    if unsafe { signal(ALARM_SIGNAL, scramble) } == usize::MAX {
+        return Err(last_error("signal"));
+    }
+    // SAFETY: takes numbers.
+    match unsafe { siginterrupt(ALARM_SIGNAL, 1) } {
+        -1 => Err(last_error("siginterrupt")),
+        _ => Ok(()),
+    }
+}
+
 /// Sends the alarm signal to a thread that is not joined yet. Nothing happens if
 /// it has ended.
 pub(crate) fn signal_thread<T>(thread: &JoinHandle<T>) {

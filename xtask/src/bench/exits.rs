@@ -8,17 +8,22 @@
 //! the median of an address's exits: now and then a tick of the host comes in
 //! between, and is none of the exit's business. The TLB refills of the same
 //! instruction are added: that is where a flush of too much costs.
+//!
+//! Both modules are measured under QEMU's own backend. Rows `both,*` are our module with
+//! our backend beside upstream's with QEMU's, for exits that QEMU takes part in.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::exits_guest::{Programs, Symbols};
 use super::{LIMIT, Row};
+use crate::backend;
 use crate::boot::read_stats;
 use crate::machine::{Machine, Simulator, make_share};
-use crate::nested::{Stack, copy};
+use crate::nested::{BACKEND_SERVES, Stack, copy};
 use crate::said::said;
 use crate::setup::Products;
 
@@ -27,8 +32,22 @@ const SCRIPT: &str = include_str!("../../../tests/guest/exits-host");
 /// What the lines of the host's script and of its guests have in front.
 const MARKER: &str = "KVM-LA-EXITS";
 
-/// How many guests the host runs to their end.
+/// How many guests the host runs to their end, and how many in a short run.
 const GUESTS: usize = 3;
+const SHORT_GUESTS: usize = 1;
+
+/// Rows that are measured of both halves too: the first guest's, with QEMU's part in them
+/// or the thread's sleep.
+const BOTH: &[&str] = &[
+    "iocsr-user-read",
+    "mmio-user-load",
+    "mmio-user-store",
+    "device-interrupt-user",
+    "idle-wake-timer",
+    "idle-wake-ipi",
+    "fpu-first-use",
+    "lsx-first-use",
+];
 
 /// Exits of one kind.
 struct Class {
@@ -133,8 +152,9 @@ struct Measured {
 /// Runs it.
 pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
     let programs = Programs::build(products)?;
-    let ours = measure(products, simulator, &programs, Stack::Rust)?;
-    let upstream = measure(products, simulator, &programs, Stack::Upstream)?;
+    let run = |kvm| measure(products, simulator, &programs, kvm);
+    let (ours, upstream) = (run(Stack::Rust)?, run(Stack::Upstream)?);
+    let both = measure_both(products, simulator, &programs)?;
     print_details(&ours, &upstream);
     let row = |name: &str, unit, ours, upstream| Row::new(name.to_owned(), unit, ours, upstream);
     let mut rows: Vec<Row> = CLASSES
@@ -144,6 +164,12 @@ pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Ro
             row(class.name, "instructions", ours.figure(), upstream.figure())
         })
         .collect();
+    rows.extend(both.iter().filter_map(|(name, ours)| {
+        let place = CLASSES.iter().position(|class| class.name == *name)?;
+        let upstream = upstream.classes.get(place)?;
+        let name = format!("both,{name}");
+        Some(row(&name, "instructions", ours.figure(), upstream.figure()))
+    }));
     let [ours_one, ours_many] = ours.memory;
     let [upstream_one, upstream_many] = upstream.memory;
     rows.push(row("memory-1-vcpu", "KiB", ours_one, upstream_one));
@@ -161,11 +187,75 @@ fn measure(
     kvm: Stack,
 ) -> Result<Measured> {
     eprintln!("bench exits: {} kvm.ko", kvm.name());
+    let file = fs::metadata(kvm.kvm_ko(products)?)?.len() as f64;
+    host(
+        products,
+        simulator,
+        programs,
+        kvm,
+        |_| Ok("qemu-system-loongarch64"),
+        |console, stats| {
+            let (memory, loaded) = read(console)?;
+            Ok(Measured {
+                classes: costs(stats, programs)?,
+                memory,
+                loaded,
+                file,
+            })
+        },
+    )
+}
+
+/// The costs of [`BOTH`] with our module and our backend.
+fn measure_both(
+    products: &Products,
+    simulator: &Simulator,
+    programs: &Programs,
+) -> Result<Vec<(&'static str, Cost)>> {
+    eprintln!("bench exits: rust kvm.ko and rust backend");
+    host(
+        products,
+        simulator,
+        programs,
+        Stack::Rust,
+        |share| {
+            let backend = backend::make(products)?;
+            for file in [backend.library(), backend.launcher()] {
+                copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
+            }
+            fs::write(share.join("short"), "")?;
+            Ok("/share/qemu-kvm-la")
+        },
+        |console, stats| {
+            done(console, SHORT_GUESTS)?;
+            if !console.contains(BACKEND_SERVES) {
+                bail!("QEMU's own backend served");
+            }
+            let chosen = |class: &&Class| BOTH.contains(&class.name);
+            CLASSES
+                .iter()
+                .filter(chosen)
+                .map(|class| Ok((class.name, class_cost(stats, class, programs)?)))
+                .collect()
+        },
+    )
+}
+
+/// Runs a host. `prepare` puts what is QEMU's into the shared folder and says which
+/// program it is; `read` takes the figures from what was said and from the simulator's.
+fn host<T>(
+    products: &Products,
+    simulator: &Simulator,
+    programs: &Programs,
+    kvm: Stack,
+    prepare: impl FnOnce(&Path) -> Result<&'static str>,
+    read: impl FnOnce(&str, &Value) -> Result<T>,
+) -> Result<T> {
     let run = products.cache.new_run("bench-exits")?;
     let share = run.join("share");
     make_share(&share, SCRIPT)?;
-    let kvm_ko = kvm.kvm_ko(products)?;
-    copy(&kvm_ko, &share.join("kvm.ko"))?;
+    copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
+    fs::write(share.join("qemu"), prepare(&share)?)?;
     for (name, file) in programs.files() {
         copy(&file, &share.join(name))?;
     }
@@ -183,15 +273,12 @@ fn measure(
     };
     let log = run.join("console.log");
     let outcome = machine.run(simulator, &log, LIMIT, |_| {})?;
-    let result = || -> Result<Measured> {
-        let (memory, loaded) = read(&outcome.console)?;
+    let result = || -> Result<T> {
+        if let Some(reason) = failure(&outcome.console) {
+            bail!("failed: {reason}");
+        }
         outcome.check(LIMIT)?;
-        Ok(Measured {
-            classes: costs(&read_stats(&stats)?, programs)?,
-            memory,
-            loaded,
-            file: fs::metadata(&kvm_ko)?.len() as f64,
-        })
+        read(&outcome.console, &read_stats(&stats)?)
     };
     let result =
         result().with_context(|| format!("{} kvm.ko, see {}", kvm.name(), log.display()))?;
@@ -199,22 +286,32 @@ fn measure(
     Ok(result)
 }
 
+/// What host and guests said.
+fn texts(console: &str) -> impl DoubleEndedIterator<Item = &str> {
+    console
+        .lines()
+        .filter_map(|line| Some(said(line, MARKER)?.1))
+}
+
+/// Why the host or a guest failed, if it said so.
+fn failure(console: &str) -> Option<&str> {
+    texts(console).find_map(|text| text.strip_prefix("failed: "))
+}
+
+/// All of this many guests came to their end.
+fn done(console: &str, guests: usize) -> Result<()> {
+    let done = texts(console).filter(|text| *text == "done").count();
+    if done != guests {
+        bail!("{done} of {guests} guests came to their end");
+    }
+    Ok(())
+}
+
 /// What host and guests said: memory of idle machines, and size of the module.
 fn read(console: &str) -> Result<([f64; 2], f64)> {
-    let said = || {
-        console
-            .lines()
-            .filter_map(|line| Some(said(line, MARKER)?.1))
-    };
-    if let Some(reason) = said().find_map(|text| text.strip_prefix("failed: ")) {
-        bail!("failed: {reason}");
-    }
-    let done = said().filter(|text| *text == "done").count();
-    if done != GUESTS {
-        bail!("{done} of {GUESTS} guests came to their end");
-    }
+    done(console, GUESTS)?;
     let number = |what: &str| {
-        said()
+        texts(console)
             .filter_map(|text| text.strip_prefix(what)?.trim().parse::<f64>().ok())
             .next_back()
             .ok_or_else(|| anyhow!("the host did not say its {what}"))
@@ -234,19 +331,22 @@ fn costs(stats: &Value, programs: &Programs) -> Result<Vec<Cost>> {
     }
     CLASSES
         .iter()
-        .map(|class| {
-            let cost = cost(stats, class, &programs.symbols(class.program)?)?;
-            if cost.count < class.count {
-                bail!(
-                    "{}: {} exits instead of {}",
-                    class.name,
-                    cost.count,
-                    class.count
-                );
-            }
-            Ok(cost)
-        })
+        .map(|class| class_cost(stats, class, programs))
         .collect()
+}
+
+/// The cost of one, of which there are as many as there should be.
+fn class_cost(stats: &Value, class: &Class, programs: &Programs) -> Result<Cost> {
+    let cost = cost(stats, class, &programs.symbols(class.program)?)?;
+    if cost.count < class.count {
+        bail!(
+            "{}: {} exits instead of {}",
+            class.name,
+            cost.count,
+            class.count
+        );
+    }
+    Ok(cost)
 }
 
 fn cost(stats: &Value, class: &Class, symbols: &Symbols) -> Result<Cost> {
@@ -378,7 +478,9 @@ mod tests {
         let good = "KVM-LA-EXITS loaded 1000\nsmall: KVM-LA-EXITS done\nhuge: KVM-LA-EXITS done\r\nlog: KVM-LA-EXITS done\n\
                     KVM-LA-EXITS memory 1 200\nKVM-LA-EXITS memory 1 100\nKVM-LA-EXITS memory 64 900\n";
         assert_eq!(read(good).ok(), Some(([100.0, 900.0], 1000.0)));
-        assert!(read(&good.replace("huge: ", "huge: KVM-LA-EXITS failed: e")).is_err());
+        assert_eq!(failure(good), None);
+        let failed = good.replace("huge: ", "huge: KVM-LA-EXITS failed: e");
+        assert!(failure(&failed).is_some_and(|reason| reason.starts_with('e')));
         assert!(read(&good.replace("memory 64", "x")).is_err());
         assert!(read(&good.replace("small: KVM-LA-EXITS done", "")).is_err());
     }

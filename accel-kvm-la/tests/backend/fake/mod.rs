@@ -28,6 +28,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use guest::Guest;
 pub use kvm::{Exit, Kernel, exit};
 use qemu::GLOBALS;
+pub use qemu::{RAM, VIEWS, change_map};
 pub use threads::holds_bql;
 
 /// Everything that a test sets up or looks at.
@@ -41,6 +42,10 @@ pub struct State {
     pub panics: u32,
     pub dumps: u32,
     pub accesses: Vec<(usize, u64, u64, usize, bool)>,
+    /// An address whose access changes the map.
+    pub changes_map: Option<u64>,
+    /// Addresses that were looked for in the map.
+    pub translated: Vec<u64>,
     pub breakpoints: HashSet<u64>,
     pub memory: HashMap<u64, [u8; 4]>,
     pub debug_stops: u32,

@@ -3,6 +3,7 @@
 //! QEMU: the functions and globals that the backend links to.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use accel_kvm_la::hooks;
 use accel_kvm_la::qemu::cpu::Cpu;
@@ -50,6 +51,9 @@ pub(super) fn address(name: &'static str) -> *mut c_void {
         kvm_vm_ioctl kvm_vcpu_ioctl kvm_check_extension kvm_init_vcpu kvm_destroy_vcpu
         kvm_find_sw_breakpoint kvm_sw_breakpoints_active kvm_convert_memory
         kvm_irqchip_add_irq_route kvm_has_gsi_routing address_space_init address_space_rw cpu_memory_rw_debug
+        memory_listener_register address_space_get_flatview flatview_unref flatview_translate
+        memory_region_get_ram_addr memory_access_size prepare_mmio_access
+        memory_region_dispatch_read memory_region_dispatch_write
         memory_global_dirty_log_sync qemu_system_reset_request qemu_system_shutdown_request
         qemu_system_guest_panicked vm_stop qemu_add_vm_change_state_handler
         qemu_del_vm_change_state_handler cpu_dump_state cpu_handle_guest_debug error_report
@@ -178,6 +182,120 @@ unsafe extern "C" fn address_space_rw(
         // SAFETY: As the caller promised.
         unsafe { buffer.write_bytes(0xa5, length as usize) };
     }
+    0
+}
+
+/// What is called when the map changes: the listener, and its function.
+static LISTENER: Mutex<Option<(usize, unsafe extern "C" fn(usize))>> = Mutex::new(None);
+
+unsafe extern "C" fn memory_listener_register(listener: *mut [usize; 2], filter: usize) {
+    assert!(holds_bql());
+    assert_eq!(filter, 0x1000, "the address space of the memory");
+    let mut known = LISTENER.lock();
+    assert!(known.is_none(), "one listener a process");
+    // SAFETY: A listener, whose second word is its commit.
+    let commit = unsafe { std::mem::transmute::<usize, _>((*listener)[1]) };
+    *known = Some((listener as usize, commit));
+}
+
+/// The memory map changes; the BQL is held.
+pub fn change_map() {
+    let listener = *LISTENER.lock();
+    if let Some((listener, commit)) = listener {
+        // SAFETY: As QEMU calls it.
+        unsafe { commit(listener) };
+    }
+}
+
+/// References of views that are held.
+pub static VIEWS: AtomicI64 = AtomicI64::new(0);
+
+/// A view is the address of its space, a region that and 1, or 2 if it has RAM.
+unsafe extern "C" fn address_space_get_flatview(space: usize) -> usize {
+    VIEWS.fetch_add(1, Ordering::Relaxed);
+    space
+}
+
+unsafe extern "C" fn flatview_unref(_view: usize) {
+    VIEWS.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Where RAM is.
+pub const RAM: u64 = 0x7000_0000;
+
+unsafe extern "C" fn flatview_translate(
+    view: usize,
+    address: u64,
+    offset: *mut u64,
+    _length: *mut u64,
+    _is_write: bool,
+    _attributes: u64,
+) -> usize {
+    if !in_guests_thread() {
+        with(|state| state.translated.push(address));
+    }
+    // SAFETY: As the caller promised.
+    unsafe { *offset = address };
+    view | if address == RAM { 2 } else { 1 }
+}
+
+unsafe extern "C" fn memory_region_get_ram_addr(region: usize) -> u64 {
+    if region & 2 == 0 { u64::MAX } else { 0 }
+}
+
+/// Registers are aligned.
+unsafe extern "C" fn memory_access_size(_region: usize, length: u32, offset: u64) -> c_int {
+    if offset % u64::from(length) == 0 {
+        length as c_int
+    } else {
+        1
+    }
+}
+
+unsafe extern "C" fn prepare_mmio_access(_region: usize) -> bool {
+    if in_guests_thread() {
+        return false;
+    }
+    // SAFETY: Not held, or it ends the test.
+    unsafe { threads::bql_lock_impl(c"fake".as_ptr(), 0) };
+    true
+}
+
+fn dispatch(region: usize, offset: u64, op: u32, attributes: u64, is_write: bool) {
+    if !in_guests_thread() {
+        assert!(holds_bql(), "the device wants the BQL");
+        let access = (region & !3, offset, attributes, 1 << op, is_write);
+        let changes = with(|state| {
+            state.accesses.push(access);
+            state.changes_map == Some(offset)
+        });
+        if changes {
+            change_map();
+        }
+    }
+}
+
+unsafe extern "C" fn memory_region_dispatch_read(
+    region: usize,
+    offset: u64,
+    value: *mut u64,
+    op: u32,
+    attributes: u64,
+) -> u32 {
+    dispatch(region, offset, op, attributes, false);
+    // SAFETY: As the caller promised.
+    unsafe { *value = 0xa5a5_a5a5_a5a5_a5a5 };
+    0
+}
+
+unsafe extern "C" fn memory_region_dispatch_write(
+    region: usize,
+    offset: u64,
+    _value: u64,
+    op: u32,
+    attributes: u64,
+) -> u32 {
+    dispatch(region, offset, op, attributes, true);
     0
 }
 

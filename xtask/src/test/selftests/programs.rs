@@ -96,6 +96,8 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("dirty-log", 30),
     ci("host-pages", 30),
     ci("exceptions", 30),
+    ci("host-units", 30),
+    ci("kept", 30),
 ];
 
 #[cfg(test)]
