@@ -44,6 +44,13 @@ use std::sync::Arc;
 #[repr(C, align(16))]
 pub struct VReg(pub [u64; 2]);
 
+/// See [`Cpu::basis`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Basis {
+    fetch: (u64, u64),
+    gates: gates::Gates,
+}
+
 /// One CPU.
 pub struct Cpu {
     /// General registers; entry 0 is always zero (write through [`Cpu::set`]).
@@ -207,6 +214,20 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn narrow_addresses(&self) -> bool {
         self.csr().misc().va32l() >> self.plv & 1 != 0
+    }
+
+    /// What compiled code is found by and depends on beside the registers.
+    pub(crate) fn basis(&self) -> Basis {
+        Basis {
+            fetch: self.soft.fetch_basis(),
+            gates: self.gates,
+        }
+    }
+
+    /// Goes back to, or on from, what was so before.
+    pub(crate) fn set_basis(&mut self, basis: Basis) {
+        self.soft.set_fetch_basis(basis.fetch);
+        self.gates = basis.gates;
     }
 
     /// Derives anew what is out of date since a CSR or the mode changed. The

@@ -19,7 +19,7 @@ enum Gate {
 }
 
 /// The gates' state, derived from EUEN and the mode.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Gates {
     fp: Gate,
     lsx: Gate,

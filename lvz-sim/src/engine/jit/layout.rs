@@ -38,8 +38,8 @@ pub(super) const SLOT_WRITE: Field = field(offset_of!(soft::Slot, write));
 pub(super) const SLOT_OFFSET: Field = field(offset_of!(soft::Slot, offset));
 
 pub(super) const FRAME_RAM: Field = field(offset_of!(Frame, ram));
-pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, stop));
-pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, generation));
+pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, bounds.stop));
+pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, bounds.generation));
 pub(super) const FRAME_JUMPS: Field = field(offset_of!(Frame, jumps));
 
 use super::super::execute::{JUMPS, Jump};
