@@ -68,7 +68,7 @@ fn a_register_that_differs_is_found_where_it_was_written() {
 
 #[test]
 fn a_difference_in_a_later_block_is_found_there() {
-    let found = difference(PROGRAM[2], |op| op.rk = 0);
+    let found = difference(PROGRAM[2], |op| op.rk = 4);
     assert_eq!((found.pc, found.name), (CODE + 8, "add.d"));
     assert_eq!(found.place, "r6");
 }
