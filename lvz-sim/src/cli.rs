@@ -24,6 +24,8 @@ pub struct Cli {
 pub enum Command {
     /// Runs a machine until it powers off; its power-off code is the exit status
     Run(Box<RunArgs>),
+    /// Lists the instructions that the compiler leaves to the interpreter's handlers
+    Uncompiled,
 }
 
 /// Options of `lvz-sim run`.

@@ -24,6 +24,7 @@ pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
 use csr_file::{Csrs, Stale};
+pub(crate) use gates::{FP_GATE_AT, LSX_GATE_AT};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};

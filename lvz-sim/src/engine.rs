@@ -10,7 +10,7 @@ mod jit;
 mod machine;
 
 pub use check::Difference;
-pub use jit::{JitError, JitOptions};
+pub use jit::{JitError, JitOptions, without_form};
 pub use machine::{Machine, RunEnd};
 
 /// How instructions are executed. Which one it is cannot be seen from inside the

@@ -20,6 +20,7 @@ use super::check::Check;
 use super::code::{BlockId, CodeCache};
 use super::execute::{Jump, JumpCache};
 use crate::cpu::{Cpu, Op};
+use crate::isa;
 use crate::isa::Decoder;
 use crate::mem::Bus;
 use cranelift_codegen::ir::{
@@ -37,6 +38,13 @@ use runtime::Helpers;
 
 /// A block goes with a hot one if it was interpreted this fraction as often.
 const WARM: u16 = 32;
+
+/// The names of the instructions without a compiled form, which their handlers execute.
+pub fn without_form() -> impl Iterator<Item = &'static str> {
+    isa::all()
+        .filter(|insn| !form::exists(insn.encoding))
+        .map(|insn| insn.encoding.name)
+}
 
 /// When blocks are compiled, and how much is kept of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

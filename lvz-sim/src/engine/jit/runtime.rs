@@ -18,6 +18,8 @@ pub(super) struct Helpers {
     pub(super) step: usize,
     /// [`end`].
     pub(super) end: usize,
+    /// [`light`].
+    pub(super) light: usize,
     /// The compiled function that goes on at `cpu.pc`.
     pub(super) dispatch: usize,
 }
@@ -32,6 +34,7 @@ impl Helpers {
         Helpers {
             step: step as usize,
             end: end as usize,
+            light: light as *const () as usize,
             dispatch: 0,
         }
     }
@@ -96,6 +99,25 @@ unsafe extern "C" fn end(frame: *mut Frame, op: *const Op) -> u64 {
         }
         Err(why) => {
             stopped(cpu, bus, op, why);
+            STOPPED
+        }
+    }
+}
+
+/// Executes an instruction that works on registers alone, without knowing where it is.
+/// If it traps, nothing has changed: it is then executed by [`step`].
+///
+/// # Safety
+///
+/// As for [`parts`]; compiled code calls it.
+unsafe extern "C" fn light(frame: *mut Frame, op: *const Op) -> u64 {
+    // SAFETY: By this function's contract.
+    let (_, cpu, bus, op) = unsafe { parts(frame, op) };
+    let fcsr = cpu.fcsr;
+    match (op.run)(cpu, bus, op) {
+        Ok(()) => WENT_ON,
+        Err(_) => {
+            cpu.fcsr = fcsr;
             STOPPED
         }
     }
