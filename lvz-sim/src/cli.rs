@@ -3,7 +3,7 @@
 //! The command line of `lvz-sim`.
 
 use crate::cpu::{LvzReadings, Model, readings_help};
-use crate::engine::{Engine, HOT};
+use crate::engine::{Engine, JitOptions};
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::trace::Trace;
@@ -24,6 +24,8 @@ pub struct Cli {
 pub enum Command {
     /// Runs a machine until it powers off; its power-off code is the exit status
     Run(Box<RunArgs>),
+    /// Lists the instructions that the compiler leaves to the interpreter's handlers
+    Uncompiled,
 }
 
 /// Options of `lvz-sim run`.
@@ -94,9 +96,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "NUMBER", requires = "stats")]
     pub stats_calls: Option<u64>,
 
-    /// How instructions are executed: interpreter, or jit[,hot=N], which compiles blocks
-    /// that were interpreted N times (where it can, jit is the default). The machine is
-    /// the same with both
+    /// How instructions are executed: interpreter; jit[,hot=N][,code=SIZE], which compiles
+    /// blocks that were interpreted N times (the default, where it can) and keeps SIZE of
+    /// machine code; check with the same options, which interprets what is compiled too
+    /// and ends the run at the first difference. The machine is the same with all
     #[arg(long, value_name = "ENGINE", value_parser = parse_engine)]
     pub engine: Option<Engine>,
 
@@ -176,19 +179,34 @@ fn parse_address(s: &str) -> Result<u64, String> {
         .map_err(|_| "not a hexadecimal address".to_owned())
 }
 
-/// Parses the name of an engine.
+/// Parses an engine: its name, then options.
 fn parse_engine(s: &str) -> Result<Engine, String> {
-    match s.split_once(",hot=") {
-        None if s == "interpreter" => Ok(Engine::Interpreter),
-        None if s == "jit" => Ok(Engine::Jit(HOT)),
-        Some(("jit", hot)) => match hot.parse() {
-            Ok(hot) if hot > 0 => Ok(Engine::Jit(hot)),
-            _ => Err(format!(
-                "hot={hot} is not a number between 1 and {}",
-                u16::MAX
-            )),
-        },
-        _ => Err("not interpreter, jit or jit,hot=N".to_owned()),
+    let (mut words, mut options) = (s.split(','), JitOptions::default());
+    let name = words.next().unwrap_or_default();
+    for option in words {
+        match option.split_once('=') {
+            Some(("hot", number)) => {
+                options.hot = number.parse().ok().filter(|&n| n > 0).ok_or_else(|| {
+                    format!("hot={number} is not a number between 1 and {}", u16::MAX)
+                })?;
+            }
+            Some(("code", size)) => {
+                options.code = parse_size(size)
+                    .ok()
+                    .and_then(|size| usize::try_from(size).ok())
+                    .filter(|size| JitOptions::CODE_SIZES.contains(size))
+                    .ok_or_else(|| format!("code={size} is not a size between 64K and 1G"))?;
+            }
+            _ => return Err(format!("'{option}' is not hot=N or code=SIZE")),
+        }
+    }
+    match name {
+        "interpreter" if s == name => Ok(Engine::Interpreter),
+        "jit" => Ok(Engine::Jit(options)),
+        "check" => Ok(Engine::Check(options)),
+        _ => {
+            Err("not interpreter, jit or check, the latter two with hot=N or code=SIZE".to_owned())
+        }
     }
 }
 
@@ -234,10 +252,27 @@ mod tests {
 
     #[test]
     fn engines() {
+        let default = JitOptions::default();
         assert_eq!(parse_engine("interpreter"), Ok(Engine::Interpreter));
-        assert_eq!(parse_engine("jit"), Ok(Engine::Jit(HOT)));
-        assert_eq!(parse_engine("jit,hot=1"), Ok(Engine::Jit(1)));
-        for bad in ["", "tcg", "jit,hot=0", "jit,hot=x", "interpreter,hot=2"] {
+        assert_eq!(parse_engine("jit"), Ok(Engine::Jit(default)));
+        let hot = JitOptions { hot: 1, ..default };
+        assert_eq!(parse_engine("jit,hot=1"), Ok(Engine::Jit(hot)));
+        let small = JitOptions {
+            code: 64 << 10,
+            ..hot
+        };
+        let both = parse_engine("check,code=64K,hot=1");
+        assert_eq!(both, Ok(Engine::Check(small)));
+        for bad in [
+            "",
+            "tcg",
+            "jit,",
+            "jit,hot=0",
+            "jit,hot=x",
+            "jit,code=4K",
+            "jit,cold",
+            "interpreter,hot=2",
+        ] {
             assert!(parse_engine(bad).is_err(), "{bad}");
         }
     }

@@ -24,6 +24,7 @@ pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
 use csr_file::{Csrs, Stale};
+pub(crate) use gates::{FP_GATE_AT, LSX_GATE_AT};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
@@ -43,6 +44,13 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(C, align(16))]
 pub struct VReg(pub [u64; 2]);
+
+/// See [`Cpu::basis`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Basis {
+    fetch: (u64, u64),
+    gates: gates::Gates,
+}
 
 /// One CPU.
 pub struct Cpu {
@@ -207,6 +215,20 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn narrow_addresses(&self) -> bool {
         self.csr().misc().va32l() >> self.plv & 1 != 0
+    }
+
+    /// What compiled code is found by and depends on beside the registers.
+    pub(crate) fn basis(&self) -> Basis {
+        Basis {
+            fetch: self.soft.fetch_basis(),
+            gates: self.gates,
+        }
+    }
+
+    /// Goes back to, or on from, what was so before.
+    pub(crate) fn set_basis(&mut self, basis: Basis) {
+        self.soft.set_fetch_basis(basis.fetch);
+        self.gates = basis.gates;
     }
 
     /// Derives anew what is out of date since a CSR or the mode changed. The

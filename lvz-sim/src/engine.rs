@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! The engine: decoded blocks, the loop that executes them, the compiler of hot
-//! ones, and the round robin of CPUs.
+//! ones, its check, and the round robin of CPUs.
 
+mod check;
 mod code;
 mod execute;
 mod jit;
 mod machine;
 
-pub use jit::JitError;
+pub use check::Difference;
+pub use jit::{JitError, JitOptions, without_form};
 pub use machine::{Machine, RunEnd};
 
 /// How instructions are executed. Which one it is cannot be seen from inside the
@@ -17,9 +19,8 @@ pub use machine::{Machine, RunEnd};
 pub enum Engine {
     /// By the interpreter, one by one.
     Interpreter,
-    /// The same, and blocks that were interpreted this often by machine code.
-    Jit(u16),
+    /// The same, and hot blocks by machine code.
+    Jit(JitOptions),
+    /// What is compiled is interpreted too, and the results are compared.
+    Check(JitOptions),
 }
-
-/// Executions after which compiling a block takes less time than it saves.
-pub const HOT: u16 = 16_000;

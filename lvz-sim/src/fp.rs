@@ -41,7 +41,7 @@ pub(crate) use compare::{Condition, class, max, max_magnitude, min, min_magnitud
 pub(crate) use convert::{convert, from_i64, from_u64, to_i32, to_i64, to_u32, to_u64};
 pub(crate) use env::{Env, Flags, Round};
 pub(crate) use fast::Float;
-pub(crate) use fcsr::{Fcsr, Trap};
+pub(crate) use fcsr::{ALL_BUT_CAUSE, Fcsr, INEXACT_CAUSE_AND_FLAG, MODE_AND_ENABLES, Trap};
 pub(crate) use fma::{fmadd, fmsub, fnmadd, fnmsub};
 pub(crate) use format::{Format, Half};
 pub(crate) use integral::{logb, round_to_integral, scaleb};

@@ -37,6 +37,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub use decoder::Decoder;
+pub(crate) use lsx::transfer::pattern as vldi_pattern;
 
 /// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
 /// where the left names are constants of the `la_arch::insn` module in scope as

@@ -4,11 +4,18 @@
 
 use clap::Parser;
 use lvz_sim::cli::{Cli, Command};
+use lvz_sim::engine::without_form;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Command::Run(args) = match Cli::try_parse() {
-        Ok(cli) => cli.command,
+    let args = match Cli::try_parse().map(|cli| cli.command) {
+        Ok(Command::Run(args)) => args,
+        Ok(Command::Uncompiled) => {
+            for name in without_form() {
+                println!("{name}");
+            }
+            return ExitCode::SUCCESS;
+        }
         // Help and version are not errors.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {

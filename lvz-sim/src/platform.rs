@@ -211,6 +211,11 @@ impl Platform {
         self.lines.get(cpu).copied().unwrap_or_default()
     }
 
+    /// Whether a device wrote to memory since [`Self::take_dma`].
+    pub(crate) fn has_dma(&self) -> bool {
+        self.dma
+    }
+
     /// True once after a device wrote to memory.
     pub fn take_dma(&mut self) -> bool {
         std::mem::take(&mut self.dma)

@@ -5,7 +5,7 @@
 use crate::boot::{self, BootConfig};
 use crate::calls::Calls;
 use crate::cli::RunArgs;
-use crate::engine::{Engine, HOT, Machine, RunEnd};
+use crate::engine::{Engine, JitOptions, Machine, RunEnd};
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
@@ -72,6 +72,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let hash = args.hash.then(|| machine.state_hash());
     // The terminal is restored before anything else is printed.
     let report = Report::of(&mut machine, seconds, before, hash);
+    let difference = machine.difference().cloned();
     drop(machine);
     if let Some(path) = &args.stats {
         write_report(path, &report)?;
@@ -89,6 +90,12 @@ pub fn run(args: &RunArgs) -> Result<u8> {
             eprintln!(
                 "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
             );
+            1
+        }
+        RunEnd::Differs => {
+            if let Some(difference) = difference {
+                eprintln!("lvz-sim: compiled code differs: {difference}");
+            }
             1
         }
         RunEnd::Stuck => {
@@ -123,14 +130,14 @@ fn build(args: &RunArgs) -> Result<Machine> {
 fn choose_engine(machine: &mut Machine, args: &RunArgs) -> Result<()> {
     let traced = args.trace.instructions || args.trace_site.is_some();
     match args.engine {
-        Some(Engine::Jit(_)) if traced => {
-            bail!("instructions are traced by the interpreter: leave out --engine jit")
+        Some(Engine::Jit(_) | Engine::Check(_)) if traced => {
+            bail!("instructions are traced by the interpreter: leave out --engine")
         }
         Some(engine) => Ok(machine.use_engine(engine)?),
         None if traced => Ok(()),
         None => {
             // A computer that it cannot compile for interprets.
-            let _ = machine.use_engine(Engine::Jit(HOT));
+            let _ = machine.use_engine(Engine::Jit(JitOptions::default()));
             Ok(())
         }
     }

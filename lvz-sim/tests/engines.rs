@@ -8,7 +8,7 @@
 
 use la_arch::insn::Encoding;
 use lvz_sim::cpu::{Group, Model};
-use lvz_sim::engine::{Engine, Machine};
+use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd};
 use lvz_sim::isa;
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
@@ -24,6 +24,8 @@ const HANDLER: usize = 0x2_0000;
 /// Where the data is.
 const DATA: u64 = 0x20_0000;
 const INSTRUCTIONS: u64 = 60_000;
+/// Code memory in which few regions have room.
+const SMALL_CODE: usize = *JitOptions::CODE_SIZES.start();
 
 struct Random(SplitMix64);
 
@@ -145,7 +147,9 @@ fn machine(seed: u64, engine: Engine) -> Machine {
     let mut machine =
         Machine::with_memory(Model::default(), cpus, ram, config).expect("a machine without files");
     machine.use_engine(engine).expect("a compiler");
-    let numbers = [(0x2, 3u64), (0xc, HANDLER as u64)]; // EUEN: FP and LSX; EENTRY
+    // EUEN: most often FP and LSX; EENTRY
+    let euen = [3, 3, 3, 1, 0][random.below(5)];
+    let numbers = [(0x2, euen), (0xc, HANDLER as u64)];
     for i in 0..machine.cpus.len() {
         for (number, value) in numbers {
             machine.cpus[i].csr_write(&mut machine.bus, lvz_sim::cpu::Via::Csr, number, value);
@@ -167,8 +171,20 @@ fn machine(seed: u64, engine: Engine) -> Machine {
 /// State and instructions after a run.
 fn result(seed: u64, engine: Engine) -> (u64, u64) {
     let mut machine = machine(seed, engine);
-    machine.run(INSTRUCTIONS);
+    let end = machine.run(INSTRUCTIONS);
+    if let Some(difference) = machine.difference() {
+        panic!("seed {seed}: {difference}");
+    }
+    assert_ne!(end, RunEnd::Differs, "seed {seed}");
     (machine.instructions(), machine.state_hash())
+}
+
+/// A compiler of blocks that were executed this often.
+fn after(hot: u16) -> JitOptions {
+    JitOptions {
+        hot,
+        ..JitOptions::default()
+    }
 }
 
 #[test]
@@ -180,16 +196,27 @@ fn engines_agree() {
     for seed in 0..seeds {
         let expected = result(seed, Engine::Interpreter);
         assert!(expected.0 >= INSTRUCTIONS, "seed {seed}: {expected:x?}");
-        for hot in [1, 7, 200] {
-            let compiled = result(seed, Engine::Jit(hot));
-            assert_eq!(compiled, expected, "seed {seed}, compiled after {hot}");
+        for engine in [
+            Engine::Check(after(1)),
+            Engine::Check(after(20)),
+            Engine::Jit(after(1)),
+            Engine::Jit(after(7)),
+            Engine::Jit(after(200)),
+            // Overflows all the time.
+            Engine::Jit(JitOptions {
+                code: SMALL_CODE,
+                ..after(1)
+            }),
+        ] {
+            let compiled = result(seed, engine);
+            assert_eq!(compiled, expected, "seed {seed}, {engine:?}");
         }
     }
 }
 
 #[test]
 fn a_cpu_may_begin_at_address_zero() {
-    for engine in [Engine::Interpreter, Engine::Jit(1)] {
+    for engine in [Engine::Interpreter, Engine::Jit(after(1))] {
         let mut machine = machine(0, engine);
         // b 0
         put(&mut machine.bus.ram, 0, &[0x5000_0000]);

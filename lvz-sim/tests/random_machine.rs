@@ -9,7 +9,7 @@
 
 use la_arch::insn::Encoding;
 use lvz_sim::cpu::{Model, Via};
-use lvz_sim::engine::{Machine, RunEnd};
+use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd};
 use lvz_sim::isa;
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
@@ -113,4 +113,32 @@ fn random_instructions_do_not_stop_the_simulator() {
         executed > seeds * INSTRUCTIONS / 4,
         "only {executed} instructions were executed"
     );
+}
+
+/// What becomes of a machine: instructions and state.
+fn result(seed: u64, engine: Engine) -> (u64, u64) {
+    let encodings: Vec<&Encoding> = isa::all().map(|i| i.encoding).collect();
+    let mut machine = machine(&mut Random(SplitMix64::seed_from_u64(seed)), &encodings);
+    machine.use_engine(engine).expect("a compiler");
+    let end = machine.run(INSTRUCTIONS);
+    let difference = machine.difference().map(ToString::to_string);
+    assert_ne!(end, RunEnd::Differs, "seed {seed}: {difference:?}");
+    (machine.instructions(), machine.state_hash())
+}
+
+#[test]
+fn compiled_code_does_the_same_in_host_and_guest_mode() {
+    let seeds = std::env::var("CHECK_SEEDS")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(25);
+    for seed in 0..seeds {
+        let options = JitOptions {
+            hot: 1 + (seed % 3) as u16,
+            ..JitOptions::default()
+        };
+        let checked = result(seed, Engine::Check(options));
+        assert_eq!(result(seed, Engine::Interpreter), checked, "seed {seed}");
+        assert_eq!(result(seed, Engine::Jit(options)), checked, "seed {seed}");
+    }
 }

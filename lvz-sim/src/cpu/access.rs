@@ -127,13 +127,7 @@ impl Cpu {
     /// address without either raises.
     fn read_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8) -> Step<u128> {
         if let Some(offset) = bus.ram.offset(pa) {
-            return Ok(match size {
-                1 => u128::from(bus.ram.read::<u8>(offset)),
-                2 => u128::from(bus.ram.read::<u16>(offset)),
-                4 => u128::from(bus.ram.read::<u32>(offset)),
-                8 => u128::from(bus.ram.read::<u64>(offset)),
-                _ => bus.ram.read::<u128>(offset),
-            });
+            return Ok(bus.ram.read_wide(offset, size));
         }
         let step = device_access_size(pa, size);
         let mut wide = 0u128;
@@ -153,13 +147,7 @@ impl Cpu {
             if bus.ram.flags(offset) != 0 {
                 self.store_to_flagged(bus, offset, usize::from(size));
             }
-            match size {
-                1 => bus.ram.write(offset, wide as u8),
-                2 => bus.ram.write(offset, wide as u16),
-                4 => bus.ram.write(offset, wide as u32),
-                8 => bus.ram.write(offset, wide as u64),
-                _ => bus.ram.write(offset, wide),
-            }
+            bus.ram.write_wide(offset, size, wide);
             return Ok(());
         }
         let step = device_access_size(pa, size);

@@ -8,18 +8,25 @@ use la_arch::Exception;
 
 /// What happens to an instruction of an extended unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
 enum Gate {
     /// It executes.
     #[default]
-    Open,
+    Open = 0,
     /// Disabled by the EUEN in force.
     Disabled,
     /// Enabled by the guest, disabled by root: an exit.
     DisabledByRoot,
 }
 
+/// Where in a CPU the gate of floating point is; zero is open.
+pub(crate) const FP_GATE_AT: usize = std::mem::offset_of!(Cpu, gates.fp);
+
+/// Where that of LSX is.
+pub(crate) const LSX_GATE_AT: usize = std::mem::offset_of!(Cpu, gates.lsx);
+
 /// The gates' state, derived from EUEN and the mode.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Gates {
     fp: Gate,
     lsx: Gate,

@@ -79,6 +79,12 @@ impl CodeCache {
             .unwrap_or(&[])
     }
 
+    /// The decoded instructions, which a test makes other than what was compiled.
+    #[cfg(test)]
+    pub(super) fn all_ops_mut(&mut self) -> &mut [Op] {
+        &mut self.ops
+    }
+
     /// The block that begins at `offset` in memory, if it is known.
     pub(super) fn known(&self, offset: usize) -> Option<&Block> {
         self.block(*self.by_offset.get(&offset)?)

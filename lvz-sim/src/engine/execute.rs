@@ -2,8 +2,9 @@
 
 //! Execution of one CPU.
 
+use super::check::Work;
 use super::code::{BlockId, CodeCache};
-use super::jit::{Code, Jit};
+use super::jit::{Bounds, Code, Jit};
 use crate::cpu::{Cpu, Op, Step, Stop};
 use crate::isa::Decoder;
 use crate::mem::Bus;
@@ -46,10 +47,28 @@ impl JumpCache {
         }
     }
 
+    /// The block at `cpu.pc`, if it is here.
+    pub(super) fn known(&self, cpu: &Cpu, code: &CodeCache) -> Option<BlockId> {
+        let jump = &self.jumps[index(cpu.pc)];
+        (jump.pc == cpu.pc && jump.key == key(cpu, code)).then_some(jump.block)
+    }
+
     /// The first entry.
     pub(super) fn first(&self) -> *const Jump {
         self.jumps.as_ptr()
     }
+}
+
+/// The entry for an address.
+#[inline(always)]
+fn index(pc: u64) -> usize {
+    (pc >> 2) as usize % JUMPS
+}
+
+/// What blocks are known by beside their address.
+#[inline(always)]
+fn key(cpu: &Cpu, code: &CodeCache) -> u64 {
+    (code.generation + cpu.soft.fetch_generation) << 12 | cpu.soft_context()
 }
 
 /// Why [`run`] came back.
@@ -61,6 +80,8 @@ pub(super) enum Pause {
     Idle,
     /// The machine asks for power-off or reset.
     Power,
+    /// Compiled code does not do what the interpreter does.
+    Differs,
 }
 
 /// Runs `cpu` until its time reaches `until`.
@@ -97,7 +118,24 @@ pub(super) fn run(
         } else if let Some(jit) = jit
             && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
         {
-            jit.enter(compiled, cpu, bus, jumps, code.generation, stop);
+            let Some(mut check) = jit.check.take() else {
+                let generation = code.generation;
+                jit.enter(compiled, cpu, bus, jumps, Bounds { generation, stop }, None);
+                continue;
+            };
+            let mut work = Work {
+                cpu,
+                bus,
+                code,
+                jumps,
+                decoder,
+                jit,
+            };
+            let same = check.pass(&mut work, stop);
+            jit.check = Some(check);
+            if !same {
+                return Pause::Differs;
+            }
             continue;
         }
         let block = jump.block;
@@ -114,16 +152,11 @@ fn warm(
     jit: &mut Jit,
     jump: &mut Jump,
 ) -> Option<Code> {
-    let block = code.block_mut(jump.block)?;
-    block.heat = block.heat.saturating_add(1);
     // Compiled code computes with all bits of the program counter.
-    if !jit.is_hot(block.heat) || cpu.pc_mask != u64::MAX {
+    if cpu.pc_mask != u64::MAX {
         return None;
     }
-    if block.code.is_none() {
-        jit.compile_block(jump.block, code, decoder);
-    }
-    jump.code = code.block(jump.block)?.code;
+    jump.code = jit.warm(jump.block, code, decoder);
     jump.code
 }
 
@@ -216,18 +249,16 @@ fn find<'j>(
     decoder: &Decoder,
 ) -> Step<&'j mut Jump> {
     let pc = cpu.pc;
-    let key = (code.generation + cpu.soft.fetch_generation) << 12 | cpu.soft_context();
-    let jump = &mut jumps.jumps[(pc >> 2) as usize % JUMPS];
-    if jump.pc == pc && jump.key == key {
+    let jump = &mut jumps.jumps[index(pc)];
+    if jump.pc == pc && jump.key == key(cpu, code) {
         return Ok(jump);
     }
     let block = find_slow(cpu, bus, code, decoder)?;
-    // Decoding may have thrown other blocks away.
-    let key = (code.generation + cpu.soft.fetch_generation) << 12 | cpu.soft_context();
     let compiled = code.block(block).and_then(|block| block.code);
     *jump = Jump {
         pc,
-        key,
+        // Decoding may have thrown other blocks away.
+        key: key(cpu, code),
         code: compiled.filter(|_| cpu.pc_mask == u64::MAX),
         block,
     };

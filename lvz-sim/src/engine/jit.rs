@@ -16,9 +16,11 @@ mod memory;
 mod region;
 mod runtime;
 
+use super::check::Check;
 use super::code::{BlockId, CodeCache};
 use super::execute::{Jump, JumpCache};
 use crate::cpu::{Cpu, Op};
+use crate::isa;
 use crate::isa::Decoder;
 use crate::mem::Bus;
 use cranelift_codegen::ir::{
@@ -37,8 +39,37 @@ use runtime::Helpers;
 /// A block goes with a hot one if it was interpreted this fraction as often.
 const WARM: u16 = 32;
 
-/// Bytes of machine code before all is thrown away.
-const CODE_SIZE: usize = 64 << 20;
+/// The names of the instructions without a compiled form, which their handlers execute.
+pub fn without_form() -> impl Iterator<Item = &'static str> {
+    isa::all()
+        .filter(|insn| !form::exists(insn.encoding))
+        .map(|insn| insn.encoding.name)
+}
+
+/// When blocks are compiled, and how much is kept of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JitOptions {
+    /// Executions after which a block is compiled.
+    pub hot: u16,
+    /// Bytes of machine code before all is thrown away.
+    pub code: usize,
+}
+
+impl Default for JitOptions {
+    fn default() -> Self {
+        JitOptions {
+            // Then compiling takes less time than it saves.
+            hot: 16_000,
+            code: 64 << 20,
+        }
+    }
+}
+
+impl JitOptions {
+    /// The sizes of code memory that are possible: there must be room for what is
+    /// around the blocks.
+    pub const CODE_SIZES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 30;
+}
 
 /// Whether Cranelift checks what it is given.
 const VERIFY: &str = if cfg!(debug_assertions) {
@@ -47,17 +78,26 @@ const VERIFY: &str = if cfg!(debug_assertions) {
     "false"
 };
 
+/// How far compiled code goes on.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Bounds {
+    /// The generation of the decoded code.
+    pub(super) generation: u64,
+    /// The instruction count at which the engine must look at the time.
+    pub(super) stop: u64,
+}
+
 /// What compiled code is given beside the CPU.
 #[repr(C)]
 pub(super) struct Frame {
-    /// The instruction count at which the engine must look at the time.
-    stop: u64,
-    /// The generation of the decoded code.
-    generation: u64,
+    bounds: Bounds,
     ram: *mut u8,
     jumps: *const Jump,
     cpu: *mut Cpu,
     bus: *mut Bus,
+    /// Null where nothing is checked.
+    check: *mut Check,
 }
 
 /// Code could not be compiled.
@@ -87,12 +127,14 @@ pub(super) struct Jit {
     ops: Vec<Box<[Op]>>,
     /// A block is compiled when it has been interpreted this often.
     hot: u16,
+    /// Whether and how the interpreter checks it.
+    pub(super) check: Option<Box<Check>>,
     reported: bool,
 }
 
 impl Jit {
-    /// A compiler of blocks that have been interpreted `hot` times.
-    pub(super) fn new(hot: u16) -> Result<Self, JitError> {
+    /// A compiler whose code is checked or not.
+    pub(super) fn new(options: JitOptions, checked: bool) -> Result<Self, JitError> {
         let host = |e: &dyn std::fmt::Display| JitError::Host(e.to_string());
         let mut flags = settings::builder();
         for (name, value) in [
@@ -112,11 +154,12 @@ impl Jit {
             isa,
             context: Context::new(),
             builder: FunctionBuilderContext::new(),
-            memory: CodeMemory::new(CODE_SIZE)?,
-            helpers: Helpers::new(),
+            memory: CodeMemory::new(options.code)?,
+            helpers: Helpers::new(checked),
             enter: None,
             ops: Vec::new(),
-            hot,
+            hot: options.hot.max(1),
+            check: checked.then(Box::default),
             reported: false,
         };
         jit.begin()?;
@@ -251,16 +294,29 @@ impl Jit {
         .ok_or_else(Self::full)
     }
 
-    /// Whether a block that was interpreted `heat` times is to be compiled.
+    /// Counts a block that is interpreted, and compiles it if it is hot; its code.
     #[inline(always)]
-    pub(super) fn is_hot(&self, heat: u16) -> bool {
-        heat >= self.hot && self.enter.is_some()
+    pub(super) fn warm(
+        &mut self,
+        id: BlockId,
+        code: &mut CodeCache,
+        decoder: &Decoder,
+    ) -> Option<Code> {
+        let block = code.block_mut(id)?;
+        block.heat = block.heat.saturating_add(1);
+        if block.heat < self.hot || self.enter.is_none() {
+            return None;
+        }
+        if block.code.is_none() {
+            self.compile_block(id, code, decoder);
+        }
+        code.block(id)?.code
     }
 
     /// Compiles the region around a block. A block that cannot be compiled, which is a
     /// fault of this compiler, stays interpreted; without memory for code all does. The
     /// first error is reported.
-    pub(super) fn compile_block(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
+    fn compile_block(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
         let compiled = match self.try_block(id, code, decoder) {
             Ok(Some(compiled)) => Some(compiled),
             Ok(None) => {
@@ -328,19 +384,19 @@ impl Jit {
         cpu: &mut Cpu,
         bus: &mut Bus,
         jumps: &JumpCache,
-        generation: u64,
-        stop: u64,
+        bounds: Bounds,
+        check: Option<&mut Check>,
     ) {
         let Some(enter) = self.enter else {
             return;
         };
         let mut frame = Frame {
-            stop,
-            generation,
+            bounds,
             ram: bus.ram.base(),
             jumps: jumps.first(),
             cpu,
             bus,
+            check: check.map_or(std::ptr::null_mut(), std::ptr::from_mut),
         };
         // SAFETY: `enter` is the address of the compiled function of this type.
         let enter = unsafe {

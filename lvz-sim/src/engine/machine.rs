@@ -3,6 +3,7 @@
 //! The machine: CPUs in round robin, time and power.
 
 use super::Engine;
+use super::check::Difference;
 use super::code::CodeCache;
 use super::execute::{JumpCache, Pause, run};
 use super::jit::{Jit, JitError};
@@ -33,6 +34,8 @@ pub enum RunEnd {
     Stuck,
     /// The user asked for it at the console.
     Quit,
+    /// Compiled code did not do what the interpreter did ([`Machine::difference`]).
+    Differs,
 }
 
 /// A complete machine.
@@ -101,9 +104,22 @@ impl Machine {
         self.code.forget_code();
         self.jit = match engine {
             Engine::Interpreter => None,
-            Engine::Jit(hot) => Some(Jit::new(hot)?),
+            Engine::Jit(options) => Some(Jit::new(options, false)?),
+            Engine::Check(options) => Some(Jit::new(options, true)?),
         };
         Ok(())
+    }
+
+    /// What compiled code did otherwise than the interpreter, after
+    /// [`RunEnd::Differs`].
+    pub fn difference(&self) -> Option<&Difference> {
+        self.jit.as_ref()?.check.as_ref()?.difference.as_ref()
+    }
+
+    /// The decoded code.
+    #[cfg(test)]
+    pub(super) fn code_mut(&mut self) -> &mut CodeCache {
+        &mut self.code
     }
 
     /// Instructions that ended so far, of all CPUs.
@@ -190,6 +206,7 @@ impl Machine {
                 Pause::Time => {}
                 Pause::Idle => idle += 1,
                 Pause::Power => return Some(self.powered()),
+                Pause::Differs => return Some(RunEnd::Differs),
             }
             self.end_turn(i);
         }

@@ -28,6 +28,16 @@ const VIEWS: [u32; 4] = [
     3 << RM_SHIFT,
 ];
 
+/// What decides whether a result of the computer's unit can be taken: RM and Enables.
+pub(crate) const MODE_AND_ENABLES: i64 = (EXCEPTIONS | 3 << RM_SHIFT) as i64;
+
+/// All fields but Cause, which each operation writes.
+pub(crate) const ALL_BUT_CAUSE: i64 = !(EXCEPTIONS << CAUSE_SHIFT) as i32 as i64;
+
+/// Inexact, in Cause and in Flags.
+pub(crate) const INEXACT_CAUSE_AND_FLAG: i64 =
+    (Flags::INEXACT.bits() as i64) << CAUSE_SHIFT | (Flags::INEXACT.bits() as i64) << FLAGS_SHIFT;
+
 impl Fcsr {
     /// The register with all the fields of `bits`; undefined bits are dropped.
     pub(crate) const fn from_bits(bits: u32) -> Self {

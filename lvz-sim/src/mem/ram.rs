@@ -52,6 +52,18 @@ pub struct Ram {
     len: usize,
     low: usize,
     flags: Vec<u8>,
+    /// What CPUs write, while it is recorded.
+    writes: Option<Vec<Written>>,
+}
+
+/// A write of a CPU to memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Written {
+    pub(crate) offset: usize,
+    /// Bytes.
+    pub(crate) size: u8,
+    pub(crate) old: u128,
+    pub(crate) new: u128,
 }
 
 // SAFETY: `base` points into the mapping that `backing` owns, which lives as
@@ -120,6 +132,7 @@ impl Ram {
             len,
             low,
             flags: vec![0; len / PAGE_SIZE],
+            writes: None,
         })
     }
 
@@ -173,6 +186,9 @@ impl Ram {
         if offset > self.len - size_of::<T>() {
             return;
         }
+        if self.writes.is_some() {
+            self.record(offset, value);
+        }
         #[expect(
             clippy::multiple_unsafe_ops_per_block,
             reason = "one bound covers both"
@@ -181,6 +197,56 @@ impl Ram {
         // devices run on the same thread.
         unsafe {
             self.base.add(offset).cast::<T>().write_unaligned(value);
+        }
+    }
+
+    #[cold]
+    fn record<T: Value>(&mut self, offset: usize, value: T) {
+        let written = Written {
+            offset,
+            size: T::SIZE,
+            old: self.read::<T>(offset).widen(),
+            new: value.widen(),
+        };
+        if let Some(writes) = &mut self.writes {
+            writes.push(written);
+        }
+    }
+
+    /// Records writes from now on.
+    pub(crate) fn record_writes(&mut self) {
+        self.writes = Some(Vec::new());
+    }
+
+    /// How many writes are recorded.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.as_ref().map_or(0, Vec::len)
+    }
+
+    /// Ends the record.
+    pub(crate) fn take_writes(&mut self) -> Vec<Written> {
+        self.writes.take().unwrap_or_default()
+    }
+
+    /// Reads 1, 2, 4, 8 or 16 bytes.
+    pub(crate) fn read_wide(&self, offset: usize, size: u8) -> u128 {
+        match size {
+            1 => self.read::<u8>(offset).widen(),
+            2 => self.read::<u16>(offset).widen(),
+            4 => self.read::<u32>(offset).widen(),
+            8 => self.read::<u64>(offset).widen(),
+            _ => self.read::<u128>(offset),
+        }
+    }
+
+    /// Writes 1, 2, 4, 8 or 16 bytes.
+    pub(crate) fn write_wide(&mut self, offset: usize, size: u8, wide: u128) {
+        match size {
+            1 => self.write(offset, wide as u8),
+            2 => self.write(offset, wide as u16),
+            4 => self.write(offset, wide as u32),
+            8 => self.write(offset, wide as u64),
+            _ => self.write(offset, wide),
         }
     }
 

@@ -164,6 +164,17 @@ impl SoftTlb {
         }
     }
 
+    /// What blocks are found by beside their address: the context in force and
+    /// `fetch_generation`.
+    pub(crate) fn fetch_basis(&self) -> (u64, u64) {
+        (self.contexts.current, self.fetch_generation)
+    }
+
+    /// Goes back to, or on from, what was so before.
+    pub(crate) fn set_fetch_basis(&mut self, basis: (u64, u64)) {
+        (self.contexts.current, self.fetch_generation) = basis;
+    }
+
     /// Drops everything.
     pub(crate) fn clear(&mut self) {
         self.slots.fill(EMPTY);

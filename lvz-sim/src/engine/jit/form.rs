@@ -6,10 +6,13 @@
 
 mod alu;
 mod branch;
+mod fp;
+mod fp_arith;
+mod lsx;
 mod memory;
 
 use super::emitter::Emitter;
-use crate::cpu::Op;
+use crate::cpu::{Ends, Group, Insn, Op};
 use la_arch::insn::Encoding;
 use rustc_hash::FxHashMap;
 use std::sync::LazyLock;
@@ -37,6 +40,13 @@ pub(super) enum Way {
     Register,
 }
 
+/// The unit that must be enabled (EUEN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Fp,
+    Lsx,
+}
+
 /// A compiled form.
 pub(super) struct Form {
     encoding: &'static Encoding,
@@ -46,6 +56,8 @@ pub(super) struct Form {
     writes: u8,
     /// For a branch, which ends its block.
     pub(super) way: Option<Way>,
+    /// What is looked at before it, once in a block.
+    pub(super) gate: Option<Gate>,
     /// Whether the operands have a meaning in this form.
     fits: fn(&Op) -> bool,
     /// Emits it.
@@ -73,19 +85,40 @@ impl Form {
     }
 }
 
+/// The tables.
+fn tables() -> impl Iterator<Item = &'static Form> {
+    [
+        &[alu::FORMS, branch::FORMS, memory::FORMS],
+        fp::FORMS,
+        fp_arith::FORMS,
+        lsx::FORMS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+    .flatten()
+}
+
 /// All forms, by the bits of their encodings.
-static FORMS: LazyLock<FxHashMap<u32, &'static Form>> = LazyLock::new(|| {
-    [alu::FORMS, branch::FORMS, memory::FORMS]
-        .into_iter()
-        .flatten()
-        .map(|form| (form.encoding.bits, form))
-        .collect()
-});
+static FORMS: LazyLock<FxHashMap<u32, &'static Form>> =
+    LazyLock::new(|| tables().map(|form| (form.encoding.bits, form)).collect());
 
 /// The form of an instruction, if it has one.
 pub(super) fn of(encoding: &'static Encoding, op: &Op) -> Option<&'static Form> {
     let form = FORMS.get(&encoding.bits)?;
     (form.fits)(op).then_some(form)
+}
+
+/// Whether the handler works on registers alone, so that it may be called without the
+/// place in memory: floating point and LSX, of which all that access memory or
+/// end a block have forms.
+pub(super) fn is_light(insn: &Insn) -> bool {
+    matches!(insn.group, Group::Fp | Group::Lsx) && insn.ends == Ends::No
+}
+
+/// Whether an instruction has a form.
+pub(super) fn exists(encoding: &Encoding) -> bool {
+    FORMS.contains_key(&encoding.bits)
 }
 
 #[cfg(test)]
@@ -94,8 +127,16 @@ mod tests {
 
     #[test]
     fn no_two_forms_are_of_one_instruction() {
-        let forms = [alu::FORMS, branch::FORMS, memory::FORMS];
-        let count: usize = forms.iter().map(|table| table.len()).sum();
-        assert_eq!(FORMS.len(), count);
+        assert_eq!(FORMS.len(), tables().count());
+    }
+
+    #[test]
+    fn what_has_no_form_among_fp_and_lsx_works_on_registers_alone() {
+        for insn in crate::isa::all().filter(|i| is_light(i)) {
+            let name = insn.encoding.name;
+            let accesses = ["fld", "fst", "vld", "vst"];
+            let access = accesses.iter().any(|start| name.starts_with(start));
+            assert!(!access || exists(insn.encoding), "{name}");
+        }
     }
 }

@@ -21,6 +21,16 @@ pub(super) const fn gpr(r: u8) -> Field {
     field(offset_of!(Cpu, gpr) + 8 * r as usize)
 }
 
+/// Element `index`, of `size` bytes, of vector register `r`.
+pub(super) const fn vr(r: u8, size: u32, index: u8) -> Field {
+    let register = offset_of!(Cpu, vr) + 16 * (r & 31) as usize;
+    field(register + size as usize * index as usize)
+}
+
+pub(super) const FCC: Field = field(offset_of!(Cpu, fcc));
+pub(super) const FCSR: Field = field(offset_of!(Cpu, fcsr));
+pub(super) const FP_GATE: Field = field(crate::cpu::FP_GATE_AT);
+pub(super) const LSX_GATE: Field = field(crate::cpu::LSX_GATE_AT);
 pub(super) const PC: Field = field(offset_of!(Cpu, pc));
 pub(super) const ICOUNT: Field = field(offset_of!(Cpu, icount));
 pub(super) const INSIDE: Field = field(offset_of!(Cpu, inside));
@@ -38,8 +48,8 @@ pub(super) const SLOT_WRITE: Field = field(offset_of!(soft::Slot, write));
 pub(super) const SLOT_OFFSET: Field = field(offset_of!(soft::Slot, offset));
 
 pub(super) const FRAME_RAM: Field = field(offset_of!(Frame, ram));
-pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, stop));
-pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, generation));
+pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, bounds.stop));
+pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, bounds.generation));
 pub(super) const FRAME_JUMPS: Field = field(offset_of!(Frame, jumps));
 
 use super::super::execute::{JUMPS, Jump};

@@ -33,8 +33,9 @@ unsafe impl Send for CodeMemory {}
 unsafe impl Send for Code {}
 
 impl CodeMemory {
-    /// Reserves room for `size` bytes, a multiple of 64 KiB.
+    /// Reserves room for `size` bytes, rounded up to whole pages.
     pub(super) fn new(size: usize) -> io::Result<Self> {
+        let size = size.next_multiple_of(PAGE);
         // SAFETY: A new private mapping at an address of the system's choice.
         let base = unsafe {
             mmap_anonymous(

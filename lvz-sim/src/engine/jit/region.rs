@@ -23,6 +23,8 @@ pub(super) struct Item {
     pub(super) form: Option<&'static Form>,
     /// It ends its block.
     pub(super) ends: bool,
+    /// Without a form: its handler works on registers alone.
+    pub(super) light: bool,
 }
 
 impl Item {
@@ -44,6 +46,7 @@ impl Item {
         let op = &self.op;
         match self.form {
             Some(form) => form.writes(op),
+            None if self.light => 1 << (op.rd & 31),
             // Whatever field names a result.
             None => [op.rd, op.rj, op.rk, op.ra]
                 .iter()
@@ -157,6 +160,7 @@ fn part(block: &Block, code: &CodeCache, decoder: &Decoder) -> Part {
             op: *op,
             form: insn.and_then(|insn| form::of(insn.encoding, op)),
             ends: insn.is_none_or(|insn| insn.ends == Ends::Yes),
+            light: insn.is_some_and(form::is_light),
         }
     });
     Part {

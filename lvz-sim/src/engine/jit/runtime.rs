@@ -18,15 +18,23 @@ pub(super) struct Helpers {
     pub(super) step: usize,
     /// [`end`].
     pub(super) end: usize,
+    /// [`light`].
+    pub(super) light: usize,
     /// The compiled function that goes on at `cpu.pc`.
     pub(super) dispatch: usize,
 }
 
 impl Helpers {
-    pub(super) fn new() -> Self {
+    /// Those that execute handlers, or repeat what the interpreter did.
+    pub(super) fn new(checked: bool) -> Self {
+        let [step, end] = match checked {
+            false => [step as *const (), end as *const ()],
+            true => [check_step as *const (), check_end as *const ()],
+        };
         Helpers {
-            step: step as *const () as usize,
-            end: end as *const () as usize,
+            step: step as usize,
+            end: end as usize,
+            light: light as *const () as usize,
             dispatch: 0,
         }
     }
@@ -49,7 +57,7 @@ unsafe fn parts<'a>(
     // SAFETY: As above.
     let bus = unsafe { &mut *frame.bus };
     // SAFETY: As above.
-    (&mut frame.stop, cpu, bus, unsafe { &*op })
+    (&mut frame.bounds.stop, cpu, bus, unsafe { &*op })
 }
 
 /// Executes an instruction in the middle of a block.
@@ -91,6 +99,67 @@ unsafe extern "C" fn end(frame: *mut Frame, op: *const Op) -> u64 {
         }
         Err(why) => {
             stopped(cpu, bus, op, why);
+            STOPPED
+        }
+    }
+}
+
+/// Executes an instruction that works on registers alone, without knowing where it is.
+/// If it traps, nothing has changed: it is then executed by [`step`].
+///
+/// # Safety
+///
+/// As for [`parts`]; compiled code calls it.
+unsafe extern "C" fn light(frame: *mut Frame, op: *const Op) -> u64 {
+    // SAFETY: By this function's contract.
+    let (_, cpu, bus, op) = unsafe { parts(frame, op) };
+    let fcsr = cpu.fcsr;
+    match (op.run)(cpu, bus, op) {
+        Ok(()) => WENT_ON,
+        Err(_) => {
+            cpu.fcsr = fcsr;
+            STOPPED
+        }
+    }
+}
+
+/// Instead of [`step`] in a checked run.
+///
+/// # Safety
+///
+/// As for [`check`].
+unsafe extern "C" fn check_step(frame: *mut Frame, op: *const Op) -> u64 {
+    // SAFETY: By this function's contract.
+    unsafe { check(frame, op, false) }
+}
+
+/// Instead of [`end`] in a checked run.
+///
+/// # Safety
+///
+/// As for [`check`].
+unsafe extern "C" fn check_end(frame: *mut Frame, op: *const Op) -> u64 {
+    // SAFETY: By this function's contract.
+    unsafe { check(frame, op, true) }
+}
+
+/// Does what the interpreter's notes say of an instruction.
+///
+/// # Safety
+///
+/// As for [`parts`], and the frame's check is valid too; compiled code calls it.
+unsafe fn check(frame: *mut Frame, op: *const Op, ends: bool) -> u64 {
+    // SAFETY: By this function's contract.
+    let check = unsafe { (*frame).check };
+    // SAFETY: As above: a frame of a checked run has one.
+    let check = unsafe { &mut *check };
+    // SAFETY: As above.
+    let (stop, cpu, bus, op) = unsafe { parts(frame, op) };
+    match check.handle(cpu, bus, op, ends) {
+        Some(true) => WENT_ON,
+        Some(false) => STOPPED,
+        None => {
+            *stop = 0;
             STOPPED
         }
     }

@@ -66,7 +66,7 @@ fn vldi<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
 /// What `vldi` puts into 64 bits (Volume 2, `VLDI`). Bit 12 clear: bits 11:10
 /// are the element width and 9:0 a signed value. Bit 12 set: bits 11:8 are a
 /// mode and 7:0 its byte; modes above 12 do not exist.
-pub(super) fn pattern(imm: i32) -> Option<u64> {
+pub(crate) fn pattern(imm: i32) -> Option<u64> {
     let byte = imm as u64 & 0xff;
     if imm & 1 << 12 == 0 {
         let value = i64::from(imm << 22 >> 22) as u64;

@@ -20,6 +20,7 @@ macro_rules! rd {
             reads: 0 $(| rd!(@field $operand))*,
             writes: field::RD,
             way: None,
+            gate: None,
             fits: $fits,
             emit: |$e, op| {
                 $(let $operand = rd!(@get $operand, $e, op);)*
@@ -48,6 +49,7 @@ macro_rules! nothing {
             reads: 0,
             writes: 0,
             way: None,
+            gate: None,
             fits: |_| true,
             emit: nothing,
         }

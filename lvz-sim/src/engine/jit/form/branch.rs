@@ -19,6 +19,7 @@ const fn branch(
         reads,
         writes,
         way: Some(way),
+        gate: None,
         fits: |_| true,
         emit,
     }

@@ -8,12 +8,12 @@ use crate::cpu::Op;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use la_arch::insn::integer as enc;
 
-fn displaced(e: &mut Emitter<'_>, op: &Op) -> Value {
+pub(super) fn displaced(e: &mut Emitter<'_>, op: &Op) -> Value {
     let rj = e.get(op.rj);
     e.b.ins().iadd_imm_s(rj, i64::from(op.imm))
 }
 
-fn indexed(e: &mut Emitter<'_>, op: &Op) -> Value {
+pub(super) fn indexed(e: &mut Emitter<'_>, op: &Op) -> Value {
     let (rj, rk) = (e.get(op.rj), e.get(op.rk));
     e.b.ins().iadd(rj, rk)
 }
@@ -39,10 +39,14 @@ macro_rules! load {
             reads: reads!($address),
             writes: field::RD,
             way: None,
+            gate: None,
             fits: |_| true,
             emit: |e, op| {
                 let va = $address(e, op);
-                e.load(op, va, types::$type, Extension::$extension);
+                e.load_with(va, types::$type, 1 << (op.rd & 31), |e, value| {
+                    let value = e.extend(value, Extension::$extension);
+                    e.set(op.rd, value);
+                });
             },
         }
     };
@@ -55,6 +59,7 @@ macro_rules! store {
             reads: reads!($address) | field::RD,
             writes: 0,
             way: None,
+            gate: None,
             fits: |_| true,
             emit: |e, op| {
                 let va = $address(e, op);
