@@ -6,8 +6,8 @@
 //! notation of the public opcode tables (loongson-community/loongarch-opcodes,
 //! CC-BY 4.0, which is also the source of the numbers): upper-case letters are
 //! registers at bit 0 (`D`), 5 (`J`), 10 (`K`) and 15 (`A`), optionally
-//! prefixed by their file (`F` floating point, `V` vector, `C` condition flag,
-//! three bits wide; no prefix is a general register); `S`/`U` start a
+//! prefixed by their file (`F` floating point, `V` vector, `X` 256-bit vector, `C`
+//! condition flag, three bits wide; no prefix is a general register); `S`/`U` start a
 //! signed/unsigned immediate made of slices, most significant first, each a
 //! position letter (`d` 0, `j` 5, `k` 10, `a` 15, `m` 16, `n` 18) and a width.
 
@@ -52,8 +52,10 @@ pub enum RegFile {
     Gpr,
     /// Floating-point register.
     Fpr,
-    /// Vector register.
+    /// Vector register, its low 128 bits.
     Vr,
+    /// Vector register, all 256 bits.
+    Xr,
     /// Condition flag, three bits.
     Cfr,
 }
@@ -122,6 +124,7 @@ impl Format {
                     let file = match c {
                         b'F' => RegFile::Fpr,
                         b'V' => RegFile::Vr,
+                        b'X' => RegFile::Xr,
                         b'C' => RegFile::Cfr,
                         _ => RegFile::Gpr,
                     };
@@ -276,6 +279,7 @@ pub mod atomic;
 pub mod bound;
 pub mod fp;
 pub mod integer;
+pub mod lasx;
 pub mod lsx;
 pub mod lvz;
 pub mod privileged;
@@ -297,11 +301,12 @@ mod tests {
         assert_eq!((preld.imm, preld.imm2), (8, 2047));
     }
 
-    const GROUPS: [&[Encoding]; 7] = [
+    const GROUPS: [&[Encoding]; 8] = [
         atomic::ALL,
         bound::ALL,
         fp::ALL,
         integer::ALL,
+        lasx::ALL,
         lsx::ALL,
         lvz::ALL,
         privileged::ALL,

@@ -75,7 +75,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub serial1: Option<PathBuf>,
 
-    /// CPU model with features, for example la464,lsx=off
+    /// CPU model with features, for example la664 or la464,lsx=off
     #[arg(long, value_name = "MODEL", default_value = "la464")]
     pub cpu: Model,
 

@@ -39,8 +39,8 @@ use crate::trace::Trace;
 use crate::world::World;
 use std::sync::Arc;
 
-/// A 128-bit vector register; element 0 of the low half is the
-/// floating-point register of the same number.
+/// Half of a vector register: the low one is the register of LSX, and its lowest
+/// doubleword the floating-point register of the same number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(C, align(16))]
 pub struct VReg(pub [u64; 2]);
@@ -61,6 +61,11 @@ pub struct Cpu {
     pub pc: u64,
     /// Vector and floating-point registers.
     pub vr: [VReg; 32],
+    /// The upper halves of the registers of LASX.
+    pub vr_high: [VReg; 32],
+    /// Whether instructions spoil what is above their result in a vector register
+    /// ([`Model::spoils_upper`]).
+    spoils_upper: bool,
     /// Floating-point condition flags, one a bit.
     pub(crate) fcc: u8,
     /// FCSR0.
@@ -120,6 +125,8 @@ impl Cpu {
             gpr: [0; 32],
             pc: 0x1c00_0000,
             vr: [VReg::default(); 32],
+            vr_high: [VReg::default(); 32],
+            spoils_upper: model.spoils_upper(),
             fcc: 0,
             fcsr: 0,
             id,
@@ -168,6 +175,48 @@ impl Cpu {
     pub fn set(&mut self, r: u8, value: u64) {
         self.gpr[(r & 31) as usize] = value;
         self.gpr[0] = 0;
+    }
+
+    /// Half 0 or 1 of vector register `r`.
+    #[inline(always)]
+    pub(crate) fn vector_half(&self, r: u8, half: usize) -> &VReg {
+        let halves = if half == 0 { &self.vr } else { &self.vr_high };
+        &halves[usize::from(r & 31)]
+    }
+
+    /// The same, to be written.
+    #[inline(always)]
+    pub(crate) fn vector_half_mut(&mut self, r: u8, half: usize) -> &mut VReg {
+        let halves = match half {
+            0 => &mut self.vr,
+            _ => &mut self.vr_high,
+        };
+        &mut halves[usize::from(r & 31)]
+    }
+
+    /// The halves of vector registers that the model has, all lower ones first.
+    pub(crate) fn vector_state(&self) -> impl Iterator<Item = &VReg> {
+        let high = self.model.has_lasx().then_some(&self.vr_high);
+        self.vr.iter().chain(high.into_iter().flatten())
+    }
+
+    /// An instruction has written the lowest 64 or 128 bits of vector register `r`
+    /// and nothing above: where the model spoils that, it is all ones now.
+    #[inline(always)]
+    pub(crate) fn written_below(&mut self, r: u8, bits: u32) {
+        if self.spoils_upper {
+            self.spoil_upper(r, bits);
+        }
+    }
+
+    #[cold]
+    fn spoil_upper(&mut self, r: u8, bits: u32) {
+        if bits == 64 {
+            self.vector_half_mut(r, 0).0[1] = u64::MAX;
+        }
+        if self.model.has_lasx() {
+            *self.vector_half_mut(r, 1) = VReg([u64::MAX; 2]);
+        }
     }
 
     /// Address of the instruction `op`, which is being executed.

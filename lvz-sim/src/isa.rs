@@ -25,7 +25,6 @@ mod fp_operands;
 #[cfg(test)]
 mod fp_tests;
 mod load_store;
-mod lsx;
 mod lvz;
 mod misc;
 mod muldiv;
@@ -36,6 +35,7 @@ mod shift;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod vector;
 pub use decoder::Decoder;
 pub(crate) use lsx::transfer::pattern as vldi_pattern;
 
@@ -84,16 +84,17 @@ const TABLES: &[&[Insn]] = &[
     fp_convert::TABLE,
     fp_memory::TABLE,
     fp_move::TABLE,
-    lsx::arithmetic::TABLE,
-    lsx::bits::TABLE,
-    lsx::compare::TABLE,
-    lsx::float::TABLE,
-    lsx::float_compare::TABLE,
-    lsx::float_convert::TABLE,
-    lsx::memory::TABLE,
-    lsx::narrow::TABLE,
-    lsx::shift::TABLE,
-    lsx::shuffle::TABLE,
-    lsx::transfer::TABLE,
-    lsx::widen::TABLE,
+    vector::across::TABLE,
+    vector::arithmetic::TABLE,
+    vector::bits::TABLE,
+    vector::compare::TABLE,
+    vector::float::TABLE,
+    vector::float_compare::TABLE,
+    vector::float_convert::TABLE,
+    vector::memory::TABLE,
+    vector::narrow::TABLE,
+    vector::shift::TABLE,
+    vector::shuffle::TABLE,
+    vector::transfer::TABLE,
+    vector::widen::TABLE,
 ];

@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM04";
+const MAGIC: &[u8; 8] = b"LVZSIM05";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -51,6 +51,7 @@ pub enum SnapshotError {
 struct CpuState {
     gpr: [u64; 32],
     pc: u64,
+    /// With LASX, the upper halves come after all lower ones.
     vr: Vec<VReg>,
     fcc: u8,
     fcsr: u32,
@@ -87,7 +88,7 @@ impl CpuState {
         CpuState {
             gpr: cpu.gpr,
             pc: cpu.pc,
-            vr: cpu.vr.to_vec(),
+            vr: cpu.vector_state().copied().collect(),
             fcc: cpu.fcc,
             fcsr: cpu.fcsr,
             vm: cpu.in_guest(),
@@ -109,7 +110,7 @@ impl CpuState {
         cpu.gpr = self.gpr;
         cpu.gpr[0] = 0;
         cpu.pc = self.pc;
-        for (to, from) in cpu.vr.iter_mut().zip(self.vr) {
+        for (to, from) in cpu.vr.iter_mut().chain(&mut cpu.vr_high).zip(self.vr) {
             *to = from;
         }
         cpu.fcc = self.fcc;

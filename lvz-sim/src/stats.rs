@@ -47,6 +47,8 @@ pub(crate) enum ExitCause {
     Lsx,
     /// Anything else.
     Other,
+    /// LASX disabled by root.
+    Lasx,
 }
 
 impl ExitCause {
@@ -64,6 +66,7 @@ impl ExitCause {
             Exception::HVC => ExitCause::Hypercall,
             Exception::FPD => ExitCause::Fpu,
             Exception::SXD => ExitCause::Lsx,
+            Exception::ASXD => ExitCause::Lasx,
             Exception::GSPR => Self::sensitive(insn.unwrap_or(0)),
             _ => ExitCause::Other,
         }

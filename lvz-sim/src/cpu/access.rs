@@ -41,6 +41,44 @@ impl Cpu {
         self.store_slow(bus, va, value)
     }
 
+    /// Loads the 16-byte parts of a vector from virtual address `va`, as one
+    /// access.
+    ///
+    /// # Errors
+    /// Any exception of translation or access.
+    #[inline(always)]
+    pub(crate) fn load_vector(&mut self, bus: &mut Bus, va: u64, parts: &mut [u128]) -> Step {
+        if parts.len() > 1 {
+            self.check_alignment(va, size_of_val(parts) as u64)?;
+        }
+        for (part, at) in parts.iter_mut().zip((0..).step_by(16)) {
+            *part = self.load(bus, va.wrapping_add(at))?;
+        }
+        Ok(())
+    }
+
+    /// Stores the 16-byte parts of a vector to virtual address `va`, as one
+    /// access: no byte is written if it traps.
+    ///
+    /// # Errors
+    /// Any exception of translation or access.
+    #[inline(always)]
+    pub(crate) fn store_vector(&mut self, bus: &mut Bus, va: u64, parts: &[u128]) -> Step {
+        if parts.len() > 1 {
+            let size = size_of_val(parts) as u64;
+            self.check_alignment(va, size)?;
+            let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
+            if split < size {
+                self.data_address(va, Access::Store)?;
+                self.data_address(va.wrapping_add(split), Access::Store)?;
+            }
+        }
+        for (part, at) in parts.iter().zip((0..).step_by(16)) {
+            self.store(bus, va.wrapping_add(at), *part)?;
+        }
+        Ok(())
+    }
+
     /// Atomic read-modify-write for `am*`: needs natural alignment (else ALE)
     /// and store permission; returns the old value.
     ///
@@ -65,8 +103,10 @@ impl Cpu {
         Ok(self.translate(va, access)?.pa)
     }
 
-    fn check_alignment<T: Value>(&mut self, va: u64) -> Step {
-        let misaligned = va & (u64::from(T::SIZE) - 1) != 0;
+    /// Raises ALE for a `va` that is no multiple of `size`, where accesses must be
+    /// aligned.
+    fn check_alignment(&mut self, va: u64, size: u64) -> Step {
+        let misaligned = va & (size - 1) != 0;
         let forbidden = self.csr().misc().alcl() >> self.plv & 1 != 0 || !self.model.has_ual();
         if misaligned && forbidden {
             return Err(self.raise_at(Exception::ALE, va));
@@ -77,8 +117,8 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
-        self.check_alignment::<T>(va)?;
         let size = u64::from(T::SIZE);
+        self.check_alignment(va, size)?;
         let first = self.translate(va, Access::Load)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {
@@ -102,8 +142,8 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     fn store_slow<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
-        self.check_alignment::<T>(va)?;
         let size = u64::from(T::SIZE);
+        self.check_alignment(va, size)?;
         let first = self.translate(va, Access::Store)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {

@@ -30,6 +30,7 @@ pub(crate) const LSX_GATE_AT: usize = std::mem::offset_of!(Cpu, gates.lsx);
 pub(super) struct Gates {
     fp: Gate,
     lsx: Gate,
+    lasx: Gate,
     /// Privileged instructions.
     privileged: Gate,
 }
@@ -46,6 +47,7 @@ impl Gates {
         Gates {
             fp: gate(own.fpe(), root.fpe()),
             lsx: gate(own.sxe(), root.sxe()),
+            lasx: gate(own.asxe(), root.asxe()),
             // GCFG.TOPI has a guest's privileged instructions exit.
             privileged: gate(cpu.plv == 0, !cpu.root().gcfg().topi()),
         }
@@ -70,6 +72,15 @@ impl Cpu {
             return Ok(());
         }
         Err(self.refuse(self.gates.lsx, Exception::SXD))
+    }
+
+    /// The same for LASX (EUEN.ASXE, ASXD).
+    #[inline(always)]
+    pub(crate) fn require_lasx(&mut self) -> Step {
+        if self.gates.lasx == Gate::Open {
+            return Ok(());
+        }
+        Err(self.refuse(self.gates.lasx, Exception::ASXD))
     }
 
     /// Checks that the CPU is at PLV0, else raises IPE; where root wants to see

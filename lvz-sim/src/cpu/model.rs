@@ -2,7 +2,8 @@
 
 //! CPU models and their switchable features: what CPUCFG and the
 //! configuration CSRs say (Volume 1, 2.2.10.5 and 7.4.12 to 7.4.14; values of
-//! the 3A5000 as its Linux port and QEMU's `la464` know it).
+//! the 3A5000 as its Linux port and QEMU's `la464` know it). `la664` is the core
+//! of the 3A6000: la464 and what is new in it.
 
 use super::{Group, Insn, LvzReadings, Reading};
 use la_arch::lvz::Gcfg;
@@ -12,11 +13,23 @@ use std::str::FromStr;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ModelError {
     /// Not a model.
-    #[error("unknown CPU model '{0}': the only one is la464")]
+    #[error("unknown CPU model '{0}': known are la464, la664")]
     Model(String),
     /// Not a feature, or not on/off.
-    #[error("unknown CPU feature '{0}': known are lsx, lvz, crc, ual (=on or =off), gidbits=2..8")]
+    #[error(
+        "unknown CPU feature '{0}': known are lsx, lasx, lvz, crc, ual, spoil (=on or =off), gidbits=2..8"
+    )]
     Feature(String),
+}
+
+/// The cores, by what CPUCFG.0 says (Linux: `cpu_probe_loongson`): their
+/// features differ only in what is on if nothing else is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+enum Series {
+    /// LA464, of the 3A5000.
+    La464,
+    /// LA664, of the 3A6000.
+    La664,
 }
 
 /// A CPU model with its features.
@@ -28,6 +41,9 @@ pub struct Model {
     ual: bool,
     gidbits: u8,
     readings: LvzReadings,
+    series: Series,
+    lasx: bool,
+    spoil: bool,
 }
 
 impl Default for Model {
@@ -39,6 +55,9 @@ impl Default for Model {
             ual: true,
             gidbits: 8,
             readings: LvzReadings::default(),
+            series: Series::La464,
+            lasx: false,
+            spoil: false,
         }
     }
 }
@@ -48,11 +67,15 @@ impl FromStr for Model {
 
     fn from_str(s: &str) -> Result<Self, ModelError> {
         let mut parts = s.split(',');
-        let name = parts.next().unwrap_or_default();
-        if name != "la464" {
-            return Err(ModelError::Model(name.to_owned()));
-        }
-        let mut model = Model::default();
+        let mut model = match parts.next().unwrap_or_default() {
+            "la464" => Model::default(),
+            "la664" => Model {
+                series: Series::La664,
+                lasx: true,
+                ..Model::default()
+            },
+            name => return Err(ModelError::Model(name.to_owned())),
+        };
         for part in parts {
             let unknown = || ModelError::Feature(part.to_owned());
             let (name, value) = part.split_once('=').ok_or_else(unknown)?;
@@ -71,9 +94,11 @@ impl FromStr for Model {
             };
             match name {
                 "lsx" => model.lsx = on,
+                "lasx" => model.lasx = on,
                 "lvz" => model.lvz = on,
                 "crc" => model.crc = on,
                 "ual" => model.ual = on,
+                "spoil" => model.spoil = on,
                 _ => return Err(unknown()),
             }
         }
@@ -99,6 +124,7 @@ impl Model {
         !insn.encoding.v1_1
             && match insn.group {
                 Group::Lsx => self.lsx,
+                Group::Lasx => self.has_lasx(),
                 Group::Lvz => self.lvz,
                 Group::Crc => self.crc,
                 _ => true,
@@ -109,8 +135,11 @@ impl Model {
     pub fn cpucfg(&self, index: u64) -> u32 {
         let flag = |on: bool, bit: u32| u32::from(on) << bit;
         match index {
-            // Vendor 0x14 Loongson, series 0xc0 LA464, revision 0x10.
-            0 => 0x0014_c010,
+            // Vendor 0x14 Loongson; series 0xc0 LA464, revision 0x10; 0xd0 LA664.
+            0 => match self.series {
+                Series::La464 => 0x0014_c010,
+                Series::La664 => 0x0014_d000,
+            },
             // LA64, page MMU, IOCSR, PALEN and VALEN 48 bits, UAL, RI, EP,
             // RPLV, huge pages, CRC.
             1 => {
@@ -122,11 +151,12 @@ impl Model {
                     | 0xf << 21
                     | flag(self.crc, 25)
             }
-            // FP single and double, version 1; LSX; LVZ version 1; LLFTP
+            // FP single and double, version 1; LSX; LASX; LVZ version 1; LLFTP
             // version 1; LSPW; LAM.
             2 => {
                 0x7 | 1 << 3
                     | flag(self.lsx, 6)
+                    | flag(self.has_lasx(), 7)
                     | flag(self.lvz, 10)
                     | flag(self.lvz, 11)
                     | 1 << 14
@@ -165,6 +195,18 @@ impl Model {
         }
     }
 
+    /// Whether it has LASX, which is nothing without LSX.
+    pub fn has_lasx(&self) -> bool {
+        self.lasx && self.lsx
+    }
+
+    /// Whether an instruction that writes less than a whole vector register leaves
+    /// ones above its result. Otherwise it leaves what was there, as in QEMU;
+    /// software may rely on neither (`docs/lvz.md`).
+    pub fn spoils_upper(&self) -> bool {
+        self.spoil
+    }
+
     /// Whether it has the virtualization extension.
     pub fn has_lvz(&self) -> bool {
         self.lvz
@@ -199,7 +241,7 @@ impl Model {
 
     /// The bits of EUEN that can be set.
     pub fn euen_mask(&self) -> u64 {
-        1 | u64::from(self.lsx) << 1
+        1 | u64::from(self.lsx) << 1 | u64::from(self.has_lasx()) << 2
     }
 
     /// PRCFG1: 8 SAVE registers, 48 timer bits, vector spacing up to 2^7.
@@ -232,10 +274,30 @@ mod tests {
         let m: Model = "la464,lsx=off,gidbits=2".parse().unwrap();
         assert_eq!(m.cpucfg(2) >> 6 & 1, 0);
         assert_eq!(m.gidbits(), 2);
-        assert!("la464,lasx=on".parse::<Model>().is_err());
-        assert_eq!(
-            "la664".parse::<Model>(),
-            Err(ModelError::Model("la664".into()))
-        );
+        let error = ModelError::Feature("lsx=maybe".into());
+        assert_eq!("la464,lsx=maybe".parse::<Model>(), Err(error));
+        let error = ModelError::Model("la364".into());
+        assert_eq!("la364".parse::<Model>(), Err(error));
+    }
+
+    #[test]
+    fn la664_has_lasx_unless_it_is_switched_off() {
+        for (name, lasx) in [
+            ("la464", 0),
+            ("la464,lasx=on", 1),
+            ("la664", 1),
+            ("la664,lasx=off", 0),
+            ("la664,lsx=off", 0),
+        ] {
+            let m: Model = name.parse().unwrap();
+            assert_eq!(u64::from(m.cpucfg(2) >> 7 & 1), lasx, "{name}");
+            assert_eq!(m.euen_mask() >> 2, lasx, "{name}");
+            let series = if name.starts_with("la464") {
+                0xc0
+            } else {
+                0xd0
+            };
+            assert_eq!(m.cpucfg(0) >> 8 & 0xff, series, "{name}");
+        }
     }
 }

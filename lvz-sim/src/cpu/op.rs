@@ -62,6 +62,8 @@ pub enum Group {
     Fp,
     /// 128-bit vectors.
     Lsx,
+    /// 256-bit vectors.
+    Lasx,
     /// Privileged, and `cpucfg`, which a guest may not execute.
     Privileged,
     /// Virtualization: `hvcl` and what root does with a guest's CSRs and TLB.

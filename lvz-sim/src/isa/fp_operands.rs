@@ -2,8 +2,8 @@
 
 //! What floating-point handlers share: registers as formats see them, and the end of an operation.
 //!
-//! A floating-point register is the low half of the vector register of the same number. Scalar
-//! instructions leave the high half alone, and the manual lets a single-precision result put any
+//! A floating-point register is the lowest doubleword of the vector register of the same number.
+//! Scalar instructions leave what is above alone (or not: `Cpu::written_below`), and the manual lets a single-precision result put any
 //! value above its 32 bits (volume 1, 3.1.3.1); both follow QEMU, where such results are NaN-boxed.
 
 use crate::cpu::{Cpu, Step};
@@ -23,6 +23,7 @@ pub(super) fn get_raw(cpu: &Cpu, r: u8) -> u64 {
 #[inline(always)]
 pub(super) fn set_raw(cpu: &mut Cpu, r: u8, value: u64) {
     cpu.vr[usize::from(r & 31)].0[0] = value;
+    cpu.written_below(r, 64);
 }
 
 /// A format as floating-point registers hold it.

@@ -65,11 +65,15 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn new() -> Self {
+        Self::of(Model::default())
+    }
+
+    pub(super) fn of(model: Model) -> Self {
         let ram = Ram::new(16 << 20).expect("memory for a test");
         let platform = Platform::new(PlatformConfig::default(), ram.map.clone())
             .expect("a machine without devices to open");
         Machine {
-            cpu: Cpu::new(0, Arc::new(Model::default())),
+            cpu: Cpu::new(0, Arc::new(model)),
             bus: Bus::new(ram, platform, 1),
         }
     }

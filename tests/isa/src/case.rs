@@ -4,7 +4,7 @@
 
 use crate::layout::{
     CONTEXT_BYTES, CONTEXT_FCC, CONTEXT_FCSR, CONTEXT_GPR, CONTEXT_HEAD, CONTEXT_VR, FCSR_ENABLES,
-    HOT_BYTES, LSX_MAGIC, LSX_SIZE, READ_ONLY, READ_ONLY_SIZE, hot_index, read_only_byte,
+    HOT_BYTES, LASX_MAGIC, LASX_SIZE, READ_ONLY, READ_ONLY_SIZE, hot_index, read_only_byte,
 };
 
 /// The registers that instructions work on.
@@ -12,9 +12,9 @@ use crate::layout::{
 pub struct State {
     /// General registers; entry 0 is zero.
     pub gpr: [u64; 32],
-    /// Vector registers, low half first; the low half is the floating-point
-    /// register.
-    pub vr: [[u64; 2]; 32],
+    /// Vector registers, lowest doubleword first; that one is the floating-point
+    /// register, the lower two that of LSX.
+    pub vr: [[u64; 4]; 32],
     /// Condition flags, one a bit.
     pub fcc: u8,
     /// FCSR0.
@@ -31,8 +31,8 @@ impl State {
         for (i, value) in self.gpr.iter().enumerate() {
             put(CONTEXT_GPR + i * 8, &value.to_le_bytes());
         }
-        put(CONTEXT_HEAD, &LSX_MAGIC.to_le_bytes());
-        put(CONTEXT_HEAD + 4, &LSX_SIZE.to_le_bytes());
+        put(CONTEXT_HEAD, &LASX_MAGIC.to_le_bytes());
+        put(CONTEXT_HEAD + 4, &LASX_SIZE.to_le_bytes());
         for (i, value) in self.vr.iter().flatten().enumerate() {
             put(CONTEXT_VR + i * 8, &value.to_le_bytes());
         }
@@ -46,12 +46,12 @@ impl State {
     /// The state and the pc in a context record; `None` if it does not carry
     /// vector registers.
     pub fn from_context(bytes: &[u8; CONTEXT_BYTES]) -> Option<(State, u64)> {
-        if word(bytes, CONTEXT_HEAD) != LSX_MAGIC {
+        if word(bytes, CONTEXT_HEAD) != LASX_MAGIC {
             return None;
         }
         let mut state = State {
             gpr: [0; 32],
-            vr: [[0; 2]; 32],
+            vr: [[0; 4]; 32],
             fcc: 0,
             fcsr: word(bytes, CONTEXT_FCSR),
         };

@@ -80,8 +80,8 @@ fn same_trap(case: &Case, expected: Option<Trap>, got: Option<Trap>) -> bool {
     }
 }
 
-fn vector(v: [u64; 2]) -> String {
-    format!("{:016x}_{:016x}", v[1], v[0])
+fn vector(v: [u64; 4]) -> String {
+    format!("{:016x}_{:016x}_{:016x}_{:016x}", v[3], v[2], v[1], v[0])
 }
 
 fn fcsr(v: u32) -> String {
@@ -117,7 +117,9 @@ pub fn inputs(encoding: Option<&Encoding>, case: &Case) -> String {
             RegFile::None => Ok(()),
             RegFile::Gpr => write!(text, "r{letter}=r{n}={:#x} ", case.state.gpr[n]),
             RegFile::Fpr => write!(text, "f{letter}=f{n}={:#018x} ", case.state.vr[n][0]),
-            RegFile::Vr => write!(text, "v{letter}=vr{n}={} ", vector(case.state.vr[n])),
+            RegFile::Vr | RegFile::Xr => {
+                write!(text, "v{letter}=vr{n}={} ", vector(case.state.vr[n]))
+            }
             RegFile::Cfr => write!(text, "c{letter}=fcc{n}={} ", case.state.fcc >> (n & 7) & 1),
         };
     }
@@ -154,7 +156,7 @@ mod tests {
     fn every_difference_is_found() {
         assert!(found(|_| {}).is_empty());
         assert_eq!(found(|o| o.state.gpr[31] ^= 1 << 63), ["r31"]);
-        assert_eq!(found(|o| o.state.vr[7][1] ^= 1), ["vr7"]);
+        assert_eq!(found(|o| o.state.vr[7][3] ^= 1), ["vr7"]);
         assert_eq!(found(|o| o.state.fcc ^= 0x80), ["fcc"]);
         assert_eq!(found(|o| o.state.fcsr ^= 1 << 24), ["fcsr"]);
         assert_eq!(found(|o| o.pc += 4), ["pc"]);

@@ -62,7 +62,7 @@ pub fn undefined_case(known: impl Fn(u32) -> bool, seed: u64, index: usize) -> C
             2 => word ^= rng.bits() as u32 & near.mask() & rng.bits() as u32,
             _ => word ^= 1 << rng.below(32),
         }
-        if !known(word) && !crate::errata::unusable(word) {
+        if !known(word) {
             break word;
         }
     };
@@ -146,7 +146,7 @@ fn registers(rng: &mut Rng, elements: &[Element]) -> State {
     ];
     let mut state = State {
         gpr: [0; 32],
-        vr: [[0; 2]; 32],
+        vr: [[0; 4]; 32],
         fcc: rng.bits() as u8,
         fcsr: rng.bits() as u32 & FCSR_FIELDS,
     };
@@ -163,14 +163,15 @@ fn registers(rng: &mut Rng, elements: &[Element]) -> State {
             1 | 2 if !elements.is_empty() => rng.pick(elements),
             _ => elements.last().copied().unwrap_or(rng.pick(&ANY)),
         };
-        *value = values::vector(rng, element);
+        let halves = [values::vector(rng, element), values::vector(rng, element)];
+        value.copy_from_slice(halves.as_flattened());
     }
     state
 }
 
 /// The element types that the suffixes of a mnemonic name; the source's last.
 fn elements(name: &str) -> Vec<Element> {
-    let float = name.starts_with('f') || name.starts_with("vf");
+    let float = ["f", "vf", "xvf"].iter().any(|s| name.starts_with(s));
     name.split('.')
         .skip(1)
         .filter_map(|suffix| match suffix {

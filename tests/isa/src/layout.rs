@@ -44,22 +44,22 @@ pub const HOT_SIZE: u64 = 256;
 /// Bytes of both parts.
 pub const HOT_BYTES: usize = 2 * HOT_SIZE as usize;
 /// Bytes of a context record: `struct sigcontext` of Linux
-/// (arch/loongarch/include/uapi/asm/sigcontext.h) with one LSX context.
-pub const CONTEXT_BYTES: usize = 816;
+/// (arch/loongarch/include/uapi/asm/sigcontext.h) with one LASX context.
+pub const CONTEXT_BYTES: usize = 1328;
 /// Offset of the general registers in it.
 pub const CONTEXT_GPR: usize = 8;
-/// Offset of the head (magic and size) of the LSX context in it.
+/// Offset of the head (magic and size) of the LASX context in it.
 pub const CONTEXT_HEAD: usize = 272;
 /// Offset of the vector registers in it.
 pub const CONTEXT_VR: usize = 288;
 /// Offset of the condition flags, one byte each.
-pub const CONTEXT_FCC: usize = 800;
+pub const CONTEXT_FCC: usize = 1312;
 /// Offset of FCSR0.
-pub const CONTEXT_FCSR: usize = 808;
-/// `LSX_CTX_MAGIC`.
-pub const LSX_MAGIC: u32 = 0x5358_0001;
-/// Size of the LSX context with its head.
-pub const LSX_SIZE: u32 = (CONTEXT_BYTES - CONTEXT_HEAD) as u32;
+pub const CONTEXT_FCSR: usize = 1320;
+/// `LASX_CTX_MAGIC`.
+pub const LASX_MAGIC: u32 = 0x4153_5801;
+/// Size of the LASX context with its head.
+pub const LASX_SIZE: u32 = (CONTEXT_BYTES - CONTEXT_HEAD) as u32;
 /// Offset of `uc_mcontext` in `struct ucontext`.
 pub const UCONTEXT_MCONTEXT: i32 = 176;
 

@@ -14,8 +14,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The CPU model: a 3A5000 without the vectors that lvz-sim has not got.
-pub const MODEL: &str = "la464,lasx=off";
+/// The CPU model: in QEMU it has all that lvz-sim's la664 has for a process.
+pub const MODEL: &str = "la464";
 
 /// A QEMU that has been found to work.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ fn outcome(case: &Case, record: &[u8]) -> Result<Outcome> {
     let (context, window) = rest.split_at(CONTEXT_BYTES);
     let (state, pc) = State::from_context(context.try_into()?).with_context(|| {
         format!(
-            "QEMU's signal frame behind {:08x?} carries no LSX registers",
+            "QEMU's signal frame behind {:08x?} carries no LASX registers",
             case.words
         )
     })?;

@@ -17,6 +17,9 @@ use lvz_sim::engine::{Machine, RunEnd};
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
 
+/// The CPU model.
+const MODEL: &str = "la664";
+
 /// Instructions of the driver and its case, more than enough for each.
 const INSTRUCTIONS_A_CASE: u64 = 2000;
 
@@ -27,12 +30,12 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A machine of model la464.
+    /// A machine of model la664.
     pub fn new() -> Result<Self> {
         let ram = Ram::new(physical::END)?;
         let config = PlatformConfig::default();
         Ok(Sim {
-            machine: Machine::with_memory(Model::default(), 1, ram, config)?,
+            machine: Machine::with_memory(MODEL.parse::<Model>()?, 1, ram, config)?,
             driver: system_driver::build(),
         })
     }

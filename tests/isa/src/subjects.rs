@@ -3,16 +3,17 @@
 //! What is tested: the instructions that lvz-sim implements, by group.
 
 use crate::generate::shape;
-use la_arch::insn::{Encoding, atomic, bound, fp, integer, lsx, lvz, privileged};
+use la_arch::insn::{Encoding, atomic, bound, fp, integer, lasx, lsx, lvz, privileged};
 use lvz_sim::cpu::{Group, Insn};
 
 /// All encodings that `la-arch` knows, by file.
-const ENCODINGS: [&[Encoding]; 7] = [
+const ENCODINGS: [&[Encoding]; 8] = [
     integer::ALL,
     bound::ALL,
     atomic::ALL,
     fp::ALL,
     lsx::ALL,
+    lasx::ALL,
     privileged::ALL,
     lvz::ALL,
 ];
@@ -30,7 +31,7 @@ pub fn any_encoding(number: usize) -> &'static Encoding {
     &integer::ADD_W
 }
 
-/// Whether lvz-sim's model la464 has the instruction `word`. Everything else
+/// Whether lvz-sim's model la664 has the instruction `word`. Everything else
 /// must be INE in QEMU too, which also finds instructions that are missing.
 pub fn is_instruction(word: u32) -> bool {
     lvz_sim::isa::all().any(|insn| !insn.encoding.v1_1 && insn.encoding.matches(word))
@@ -57,7 +58,7 @@ pub struct Subject {
     pub excluded: Option<&'static str>,
 }
 
-/// All instructions that lvz-sim implements in its model la464.
+/// All instructions that lvz-sim implements in its model la664.
 pub fn all() -> Vec<Subject> {
     lvz_sim::isa::all()
         .filter(|insn| !insn.encoding.v1_1)
@@ -77,6 +78,7 @@ pub fn group_name(group: Group) -> &'static str {
         Group::Crc => "crc",
         Group::Fp => "fp",
         Group::Lsx => "lsx",
+        Group::Lasx => "lasx",
         Group::Privileged => "privileged",
         Group::Lvz => "lvz",
     }

@@ -10,10 +10,10 @@
 use crate::asm::{Assembler, Reg, T0, T1, T2, T3, T4};
 use crate::layout::{
     CASE_BYTES, CODE, CONTEXT_BYTES, CONTEXT_FCC, CONTEXT_FCSR, CONTEXT_GPR, CONTEXT_HEAD,
-    CONTEXT_VR, EXCEPTION_BYTES, HOT, HOT_SIZE, LSX_MAGIC, READ_ONLY, RESULT_BYTES, WINDOW,
+    CONTEXT_VR, EXCEPTION_BYTES, HOT, HOT_SIZE, LASX_MAGIC, READ_ONLY, RESULT_BYTES, WINDOW,
 };
 use la_arch::csr::number as csr;
-use la_arch::insn::{Encoding, Operands, fp, integer, lsx, privileged};
+use la_arch::insn::{Encoding, Operands, fp, integer, lasx, lsx, privileged};
 
 /// Physical addresses.
 pub mod physical {
@@ -47,8 +47,8 @@ pub mod record {
     pub const TLBRBADV: usize = 24;
 }
 
-/// EUEN: floating point and LSX.
-const ENABLED_UNITS: u64 = 3;
+/// EUEN: floating point, LSX, LASX.
+const ENABLED_UNITS: u64 = 7;
 /// CRMD: paging, PLV0.
 const CRMD_PAGED: u64 = 0x10;
 /// PRMD: return to PLV3.
@@ -146,7 +146,7 @@ fn save(a: &mut Assembler) {
         csr_access(a, value, 0, number);
         a.rri(&integer::ST_D, value, result, offset as i32);
     }
-    a.li(value, u64::from(LSX_MAGIC));
+    a.li(value, u64::from(LASX_MAGIC));
     a.rri(
         &integer::ST_W,
         value,
@@ -154,8 +154,8 @@ fn save(a: &mut Assembler) {
         (context + CONTEXT_HEAD) as i32,
     );
     for vector in 0..32 {
-        let offset = context + CONTEXT_VR + 16 * usize::from(vector);
-        a.rri(&lsx::VST, vector, result, offset as i32);
+        let offset = context + CONTEXT_VR + 32 * usize::from(vector);
+        a.rri(&lasx::XVST, vector, result, offset as i32);
     }
     for flag in 0..8 {
         a.rri(&fp::MOVCF2GR, value, flag, 0);
@@ -209,8 +209,8 @@ fn load(a: &mut Assembler) {
     a.rri(&integer::LD_D, value, case, 0);
     csr_access(a, value, 1, csr::ERA);
     for vector in 0..32 {
-        let offset = CONTEXT_VR + 16 * usize::from(vector);
-        a.rri(&lsx::VLD, vector, case, offset as i32);
+        let offset = CONTEXT_VR + 32 * usize::from(vector);
+        a.rri(&lasx::XVLD, vector, case, offset as i32);
     }
     for flag in 0..8 {
         a.rri(

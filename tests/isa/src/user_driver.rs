@@ -12,7 +12,7 @@ use crate::layout::{
     CASE_BYTES, CASES, CONTEXT_BYTES, DATA, EXCEPTION_BYTES, HOLE, HOLE_SIZE, HOT, HOT_SIZE,
     RESULT_BYTES, RESULTS, TEXT, UCONTEXT_MCONTEXT, WINDOW, WINDOW_SIZE,
 };
-use la_arch::insn::{Operands, integer, lsx};
+use la_arch::insn::{Operands, integer, lasx, lsx};
 
 /// System call numbers (include/uapi/asm-generic/unistd.h).
 mod number {
@@ -57,8 +57,8 @@ pub struct Driver {
 /// Builds the driver for `count` cases.
 pub fn build(count: usize) -> Driver {
     let mut a = Assembler::default();
-    // The kernel saves vector registers once a process has used them.
-    a.rrr(&lsx::VXOR_V, 0, 0, 0);
+    // The kernel saves LASX registers once a process has used them.
+    a.rrr(&lasx::XVXOR_V, 0, 0, 0);
     a.li(A0, ALT_STACK);
     a.li(A1, 0);
     a.syscall(number::SIGALTSTACK);

@@ -75,7 +75,7 @@ pub const ERRATA: &[Erratum] = &[
     },
     Erratum {
         name: "vector-float-trap",
-        instructions: "vf* with an enabled exception",
+        instructions: "vf* and xvf* with an enabled exception",
         argument: "An instruction that traps has not modified its destination (3.1.4), and Cause \
                    has what its elements raised. QEMU's vector helpers stop at the first element \
                    whose exception is enabled: elements before it are already written for some \
@@ -87,10 +87,10 @@ pub const ERRATA: &[Erratum] = &[
     },
     Erratum {
         name: "partial-vector-store",
-        instructions: "vst, vstx",
+        instructions: "vst, vstx, xvst, xvstx",
         argument: "A store that traps has stored nothing. QEMU's user mode does a vector store as \
-                   two stores of the host, of which the first stays when the second faults.",
-        concerns: |name| matches!(name, "vst" | "vstx"),
+                   two or more stores of the host, of which the first stays when the second faults.",
+        concerns: |name| matches!(name, "vst" | "vstx" | "xvst" | "xvstx"),
         correct: no_partial_store,
     },
     Erratum {
@@ -100,15 +100,5 @@ pub const ERRATA: &[Erratum] = &[
                    QEMU's own la464; QEMU's trans_sc_q() does not look at it.",
         concerns: |name| name == UNDEFINED,
         correct: no_sc_q,
-    },
-    Erratum {
-        name: "xvaddwod-without-lasx",
-        instructions: "xvaddwod.{h.bu.b,w.hu.h,d.wu.w,q.du.d}",
-        argument: "LASX is off in the model that is run, so these words are INE. QEMU's \
-                   translation of these four looks at the feature bit of LSX instead, executes \
-                   them and from then on saves LASX registers at signals. The test of undefined \
-                   words leaves them out.",
-        concerns: |_| false,
-        correct: |_, _| false,
     },
 ];

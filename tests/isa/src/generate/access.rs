@@ -12,7 +12,7 @@ use la_arch::insn::{Encoding, Operands, RegFile, atomic};
 /// border of its pages too; also at its end, beyond it, and in memory that
 /// cannot be written.
 fn target(rng: &mut Rng, size: u64) -> u64 {
-    let anywhere = |rng: &mut Rng, base| base + rng.below(HOT_SIZE - 16);
+    let anywhere = |rng: &mut Rng, base| base + rng.below(HOT_SIZE - size.max(16));
     let target = match rng.below(16) {
         // Across the page border.
         0 | 1 => HOT[0] + HOT_SIZE / 2 - rng.below(size + 1),

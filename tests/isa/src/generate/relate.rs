@@ -25,7 +25,7 @@ pub(super) fn relate(rng: &mut Rng, encoding: &Encoding, operands: &Operands, st
     let registers = [operands.rd, operands.rj, operands.rk, operands.ra];
     let registers = registers.map(|r| usize::from(r & 31));
     let files = encoding.format.regs;
-    if matches!(files[3], RegFile::Fpr | RegFile::Vr) && rng.one_in(4) {
+    if matches!(files[3], RegFile::Fpr | RegFile::Vr | RegFile::Xr) && rng.one_in(4) {
         cancel(encoding.name, registers, state);
         return;
     }
@@ -51,7 +51,7 @@ pub(super) fn relate(rng: &mut Rng, encoding: &Encoding, operands: &Operands, st
                 _ => value,
             };
         }
-        RegFile::Fpr | RegFile::Vr => {
+        RegFile::Fpr | RegFile::Vr | RegFile::Xr => {
             let change = match rng.below(6) {
                 0 => rng.pick(&SIGNS),
                 1 => rng.pick(&[1, 0x1_0000_0001, 0x0101_0101_0101_0101]),
@@ -61,7 +61,7 @@ pub(super) fn relate(rng: &mut Rng, encoding: &Encoding, operands: &Operands, st
                 _ => 0,
             };
             let source = state.vr[registers[from]];
-            state.vr[registers[to]] = source.map(|half| half ^ change);
+            state.vr[registers[to]] = source.map(|part| part ^ change);
         }
         RegFile::None | RegFile::Cfr => {}
     }
@@ -71,9 +71,9 @@ pub(super) fn relate(rng: &mut Rng, encoding: &Encoding, operands: &Operands, st
 /// only the rounding error is left of a sum with the other sign.
 fn cancel(name: &str, registers: [usize; 4], state: &mut State) {
     let [_, rj, rk, ra] = registers;
-    for half in 0..2 {
-        let (a, b) = (state.vr[rj][half], state.vr[rk][half]);
-        state.vr[ra][half] = if name.ends_with('d') {
+    for part in 0..4 {
+        let (a, b) = (state.vr[rj][part], state.vr[rk][part]);
+        state.vr[ra][part] = if name.ends_with('d') {
             (f64::from_bits(a) * f64::from_bits(b)).to_bits()
         } else {
             let product = |shift: u32| {

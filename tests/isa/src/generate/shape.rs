@@ -46,7 +46,7 @@ pub fn excluded(encoding: &Encoding, group: Group) -> Option<&'static str> {
         "rdtimel.w" | "rdtimeh.w" | "rdtime.d" => {
             Some("QEMU reads the host's clock: suite `system`")
         }
-        "cpucfg" => Some("describes the model, which differs in LASX and LVZ: suite `system`"),
+        "cpucfg" => Some("describes the model, which differs in LVZ: suite `system`"),
         _ => match group {
             Group::Privileged => Some("privileged: suite `system`"),
             Group::Lvz => Some("virtualization: suite `system`"),
@@ -66,11 +66,13 @@ pub fn of(encoding: &Encoding) -> Shape {
     };
     let access = |addressing| Shape::Access { addressing, size };
     match stem {
-        "ld" | "st" | "fld" | "fst" | "vld" | "vst" => scaled(1),
+        "ld" | "st" | "fld" | "fst" | "vld" | "vst" | "xvld" | "xvst" => scaled(1),
         "ldptr" | "stptr" | "ll" => scaled(4),
         "sc" => Shape::Conditional(size),
-        "vldrepl" | "vstelm" => scaled(size as i64),
-        "ldx" | "stx" | "fldx" | "fstx" | "vldx" | "vstx" => access(Addressing::Index),
+        "vldrepl" | "vstelm" | "xvldrepl" | "xvstelm" => scaled(size as i64),
+        "ldx" | "stx" | "fldx" | "fstx" | "vldx" | "vstx" | "xvldx" | "xvstx" => {
+            access(Addressing::Index)
+        }
         "ldgt" | "ldle" | "stgt" | "stle" | "fldgt" | "fldle" | "fstgt" | "fstle" => {
             access(Addressing::Bound)
         }
@@ -88,7 +90,8 @@ fn access_size(name: &str) -> u64 {
         "h" | "hu" => 2,
         "w" | "wu" | "s" => 4,
         "d" | "du" => 8,
-        // vld, vst and their indexed forms have no suffix.
+        // Whole vectors have no suffix.
+        _ if name.starts_with('x') => 32,
         _ => 16,
     }
 }

@@ -2,6 +2,7 @@
 
 //! Elements of vector registers.
 
+use super::width::Width;
 use crate::cpu::Cpu;
 use bytemuck::Pod;
 
@@ -10,7 +11,7 @@ const _: () = assert!(cfg!(target_endian = "little"));
 
 /// An element type.
 pub(super) trait Lane: Pod + PartialOrd {
-    /// A register full of them.
+    /// Half a register full of them.
     type Lanes: Pod + AsRef<[Self]> + AsMut<[Self]>;
     /// Width.
     const BITS: u32;
@@ -123,20 +124,32 @@ widths! {
     u64, u128, u64, i64;
 }
 
-/// Vector register `r` as elements.
+/// A half, 0 or 1, of vector register `r` as elements.
 #[inline(always)]
-pub(super) fn read<T: Lane>(cpu: &Cpu, r: u8) -> T::Lanes {
-    bytemuck::pod_read_unaligned(bytemuck::bytes_of(&cpu.vr[usize::from(r & 31)].0))
+pub(super) fn read<T: Lane>(cpu: &Cpu, r: u8, half: usize) -> T::Lanes {
+    bytemuck::pod_read_unaligned(bytemuck::bytes_of(&cpu.vector_half(r, half).0))
 }
 
-/// Writes vector register `r`.
+/// Writes a half of vector register `r`.
 #[inline(always)]
-pub(super) fn write<T: Lane>(cpu: &mut Cpu, r: u8, lanes: T::Lanes) {
-    let register = bytemuck::bytes_of_mut(&mut cpu.vr[usize::from(r & 31)].0);
+pub(super) fn write<T: Lane>(cpu: &mut Cpu, r: u8, half: usize, lanes: T::Lanes) {
+    let register = bytemuck::bytes_of_mut(&mut cpu.vector_half_mut(r, half).0);
     register.copy_from_slice(bytemuck::bytes_of(&lanes));
 }
 
-/// A register whose element `i` is `f(i)`.
+/// Both halves of vector register `r`.
+#[inline(always)]
+pub(super) fn read_all<T: Lane>(cpu: &Cpu, r: u8) -> [T::Lanes; 2] {
+    [0, 1].map(|half| read::<T>(cpu, r, half))
+}
+
+/// The elements of a register that instructions of width `V` see.
+#[inline(always)]
+pub(super) fn elements<V: Width, T: Lane>(halves: &[T::Lanes; 2]) -> &[T] {
+    bytemuck::cast_slice(&halves[..V::HALVES])
+}
+
+/// A half whose element `i` is `f(i)`.
 #[inline(always)]
 pub(super) fn build<T: Lane>(mut f: impl FnMut(usize) -> T) -> T::Lanes {
     let mut lanes: T::Lanes = bytemuck::Zeroable::zeroed();
@@ -146,8 +159,8 @@ pub(super) fn build<T: Lane>(mut f: impl FnMut(usize) -> T) -> T::Lanes {
     lanes
 }
 
-/// A register whose low half is `f` of the elements of `low`, and its high half
-/// of those of `high`.
+/// A half whose lower elements are `f` of those of `low`, and its upper ones of
+/// those of `high`.
 #[inline(always)]
 pub(super) fn build_halves<W: Narrow>(
     low: &W::Lanes,

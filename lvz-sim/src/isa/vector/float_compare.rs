@@ -4,12 +4,13 @@
 
 use super::float_shape::compute;
 use super::lane::{Lane, build, read};
+use super::width::Width;
 use crate::cpu::{Cpu, Op, Step};
 use crate::fp::{Condition, Format};
 use crate::mem::Bus;
 use la_arch::Exception;
 
-lsx_table! {
+vector_table! {
     [f32 f64] vfcmp: VFCMP_CAF_S VFCMP_CAF_D;
     [f32 f64] vfcmp: VFCMP_SAF_S VFCMP_SAF_D;
     [f32 f64] vfcmp: VFCMP_CLT_S VFCMP_CLT_D;
@@ -37,12 +38,12 @@ lsx_table! {
 /// Elements of Vd ← all ones where the condition, which is the field at bit
 /// 15, holds for Vj and Vk.
 #[inline(always)]
-fn vfcmp<F: Format<Bits: Lane>>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
+fn vfcmp<V: Width, F: Format<Bits: Lane>>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
     let Some(condition) = Condition::decode(u32::from(op.ra)) else {
         return Err(cpu.raise(Exception::INE));
     };
-    compute::<F::Bits>(cpu, op, |cpu, env| {
-        let (j, k) = (read::<F::Bits>(cpu, op.rj), read::<F::Bits>(cpu, op.rk));
+    compute::<V, F::Bits>(cpu, op, |cpu, half, env| {
+        let [j, k] = [op.rj, op.rk].map(|r| read::<F::Bits>(cpu, r, half));
         build::<F::Bits>(|i| Lane::mask(condition.holds::<F>(j.as_ref()[i], k.as_ref()[i], env)))
     })
 }

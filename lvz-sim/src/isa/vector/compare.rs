@@ -2,12 +2,13 @@
 
 //! Integer comparisons, into elements and into condition flags.
 
-use super::lane::{Lane, read};
+use super::lane::{Lane, elements, read_all};
 use super::shape::{vvi, vvv};
+use super::width::Width;
 use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 
-lsx_table! {
+vector_table! {
     [i8 i16 i32 i64] vvv(|a, b| Lane::mask(a == b)): VSEQ_B VSEQ_H VSEQ_W VSEQ_D;
     [i8 i16 i32 i64] vvi(|a, b| Lane::mask(a == b)): VSEQI_B VSEQI_H VSEQI_W VSEQI_D;
     [i8 i16 i32 i64] vvv(|a, b| Lane::mask(a <= b)): VSLE_B VSLE_H VSLE_W VSLE_D;
@@ -19,8 +20,8 @@ lsx_table! {
     [u8 u16 u32 u64] vvv(|a, b| Lane::mask(a < b)): VSLT_BU VSLT_HU VSLT_WU VSLT_DU;
     [u8 u16 u32 u64] vvi(|a, b| Lane::mask(a < b)): VSLTI_BU VSLTI_HU VSLTI_WU VSLTI_DU;
 
-    [u128] set_flag(|j| j[0] == 0): VSETEQZ_V;
-    [u128] set_flag(|j| j[0] != 0): VSETNEZ_V;
+    [u128] set_flag(|j| j.iter().all(|&a| a == 0)): VSETEQZ_V;
+    [u128] set_flag(|j| j.iter().any(|&a| a != 0)): VSETNEZ_V;
     [u8 u16 u32 u64] set_flag(|j| j.contains(&0)):
         VSETANYEQZ_B VSETANYEQZ_H VSETANYEQZ_W VSETANYEQZ_D;
     [u8 u16 u32 u64] set_flag(|j| !j.contains(&0)):
@@ -29,11 +30,16 @@ lsx_table! {
 
 /// Condition flag cd ← f(Vj).
 #[inline(always)]
-fn set_flag<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op, f: impl Fn(&[T]) -> bool) -> Step {
-    cpu.require_lsx()?;
-    let j = read::<T>(cpu, op.rj);
+fn set_flag<V: Width, T: Lane>(
+    cpu: &mut Cpu,
+    _: &mut Bus,
+    op: &Op,
+    f: impl Fn(&[T]) -> bool,
+) -> Step {
+    V::require(cpu)?;
+    let j = read_all::<T>(cpu, op.rj);
     let flag = 1 << (op.rd & 7);
-    if f(j.as_ref()) {
+    if f(elements::<V, T>(&j)) {
         cpu.fcc |= flag;
     } else {
         cpu.fcc &= !flag;

@@ -5,7 +5,7 @@
 use super::lane::Lane;
 use super::shape::{vvi, vvv};
 
-lsx_table! {
+vector_table! {
     [u8 u16 u32 u64] vvv(|a, n| a << n.count()): VSLL_B VSLL_H VSLL_W VSLL_D;
     [u8 u16 u32 u64] vvi(|a, n| a << n.count()): VSLLI_B VSLLI_H VSLLI_W VSLLI_D;
     [u8 u16 u32 u64] vvv(|a, n| a >> n.count()): VSRL_B VSRL_H VSRL_W VSRL_D;

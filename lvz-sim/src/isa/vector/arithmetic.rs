@@ -5,7 +5,7 @@
 use super::lane::Lane;
 use super::shape::{accumulate, vv, vvi, vvv};
 
-lsx_table! {
+vector_table! {
     [i8 i16 i32 i64 i128] vvv(|a, b| a.wrapping_add(b)): VADD_B VADD_H VADD_W VADD_D VADD_Q;
     [i8 i16 i32 i64 i128] vvv(|a, b| a.wrapping_sub(b)): VSUB_B VSUB_H VSUB_W VSUB_D VSUB_Q;
     [u8 u16 u32 u64] vvi(|a, b| a.wrapping_add(b)): VADDI_BU VADDI_HU VADDI_WU VADDI_DU;

@@ -6,7 +6,7 @@ use super::float_shape::{fvv, fvvv, fvvvv};
 use super::shape::vv;
 use crate::fp::{self, Round};
 
-lsx_table! {
+vector_table! {
     [f32 f64] fvvv(fp::add::<T>): VFADD_S VFADD_D;
     [f32 f64] fvvv(fp::sub::<T>): VFSUB_S VFSUB_D;
     [f32 f64] fvvv(fp::mul::<T>): VFMUL_S VFMUL_D;

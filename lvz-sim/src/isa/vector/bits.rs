@@ -2,12 +2,13 @@
 
 //! Bitwise logic, single bits, counts, sign masks.
 
-use super::lane::{Lane, build, read, write};
-use super::shape::{accumulate_imm, vv, vvi, vvv, vvvv};
-use crate::cpu::{Cpu, Op, Step, VReg};
+use super::lane::{Lane, build, read};
+use super::shape::{accumulate_imm, halves, vv, vvi, vvv, vvvv};
+use super::width::Width;
+use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 
-lsx_table! {
+vector_table! {
     [u128] vvv(|a, b| a & b): VAND_V;
     [u128] vvv(|a, b| a | b): VOR_V;
     [u128] vvv(|a, b| a ^ b): VXOR_V;
@@ -40,49 +41,57 @@ lsx_table! {
     [i8 i16] vfrstpi: VFRSTPI_B VFRSTPI_H;
 }
 
-/// Bit i of Vd ← whether `f` holds for element i of Vj; the other bits zero.
+/// Bit i of each half of Vd ← whether `f` holds for element i of that half of
+/// Vj; the other bits zero.
 #[inline(always)]
-fn element_mask<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op, f: impl Fn(T) -> bool) -> Step {
-    cpu.require_lsx()?;
-    let j = read::<T>(cpu, op.rj);
-    let bits = j.as_ref().iter().enumerate();
-    let mask = bits.fold(0, |mask, (i, &a)| mask | u64::from(f(a)) << i);
-    cpu.vr[usize::from(op.rd & 31)] = VReg([mask, 0]);
-    Ok(())
+fn element_mask<V: Width, T: Lane>(
+    cpu: &mut Cpu,
+    _: &mut Bus,
+    op: &Op,
+    f: impl Fn(T) -> bool,
+) -> Step {
+    halves::<V, u128>(cpu, op, |cpu, half| {
+        let j = read::<T>(cpu, op.rj, half);
+        let bits = j.as_ref().iter().enumerate();
+        [bits.fold(0, |mask, (i, &a)| mask | u128::from(f(a)) << i)]
+    })
 }
 
 /// Puts the number of the first negative element of Vj, or the number of
-/// elements, into element `at` (modulo their number) of Vd.
+/// elements, into the element of Vd that `at` selects (modulo their number), in
+/// each half.
 #[inline(always)]
-fn first_negative<T: Lane>(cpu: &mut Cpu, op: &Op, at: usize) {
-    let (d, j) = (read::<T>(cpu, op.rd), read::<T>(cpu, op.rj));
-    let (d, j) = (d.as_ref(), j.as_ref());
-    let zero = T::from_imm(0);
-    let first = j.iter().position(|&a| a < zero).unwrap_or(j.len());
-    let at = at & (j.len() - 1);
-    let result = build::<T>(|i| {
-        if i == at {
-            T::from_imm(first as i32)
-        } else {
-            d[i]
-        }
-    });
-    write::<T>(cpu, op.rd, result);
+fn first_negative<V: Width, T: Lane>(
+    cpu: &mut Cpu,
+    op: &Op,
+    at: impl Fn(&Cpu, usize) -> usize,
+) -> Step {
+    halves::<V, T>(cpu, op, |cpu, half| {
+        let [d, j] = [op.rd, op.rj].map(|r| read::<T>(cpu, r, half));
+        let (d, j) = (d.as_ref(), j.as_ref());
+        let zero = T::from_imm(0);
+        let first = j.iter().position(|&a| a < zero).unwrap_or(j.len());
+        let at = at(cpu, half) & (j.len() - 1);
+        build::<T>(|i| {
+            if i == at {
+                T::from_imm(first as i32)
+            } else {
+                d[i]
+            }
+        })
+    })
 }
 
 /// `vfrstp`: element 0 of Vk says where the result goes.
 #[inline(always)]
-fn vfrstp<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
-    cpu.require_lsx()?;
-    let at = read::<u16>(cpu, op.rk)[0];
-    first_negative::<T>(cpu, op, usize::from(at));
-    Ok(())
+fn vfrstp<V: Width, T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
+    first_negative::<V, T>(cpu, op, |cpu, half| {
+        usize::from(read::<u16>(cpu, op.rk, half)[0])
+    })
 }
 
 /// `vfrstpi`: the immediate says where the result goes.
 #[inline(always)]
-fn vfrstpi<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
-    cpu.require_lsx()?;
-    first_negative::<T>(cpu, op, op.imm as usize);
-    Ok(())
+fn vfrstpi<V: Width, T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
+    first_negative::<V, T>(cpu, op, |_, _| op.imm as usize)
 }

@@ -3,9 +3,9 @@
 //! Integer arithmetic that gives elements of twice the width: even and odd
 //! elements, horizontal sums, extensions.
 
-use super::shape::{even, even_mixed, high_half, low_half, odd, odd_even, odd_mixed};
+use super::shape::{even, even_mixed, high, low, odd, odd_even, odd_mixed};
 
-lsx_table! {
+vector_table! {
     [i8 i16 i32 i64] even(|_, a, b| a.wrapping_add(b)):
         VADDWEV_H_B VADDWEV_W_H VADDWEV_D_W VADDWEV_Q_D;
     [i8 i16 i32 i64] odd(|_, a, b| a.wrapping_add(b)):
@@ -63,9 +63,9 @@ lsx_table! {
     [i8 i16 i32 i64] odd_mixed(|d, a, b| d.wrapping_add(a.wrapping_mul(b))):
         VMADDWOD_H_BU_B VMADDWOD_W_HU_H VMADDWOD_D_WU_W VMADDWOD_Q_DU_D;
 
-    [i8 i16 i32] low_half(|a, n| a << n): VSLLWIL_H_B VSLLWIL_W_H VSLLWIL_D_W;
-    [u8 u16 u32] low_half(|a, n| a << n): VSLLWIL_HU_BU VSLLWIL_WU_HU VSLLWIL_DU_WU;
-    [i64 u64] low_half(|a, _| a): VEXTL_Q_D VEXTL_QU_DU;
-    [i8 i16 i32 i64] high_half: VEXTH_H_B VEXTH_W_H VEXTH_D_W VEXTH_Q_D;
-    [u8 u16 u32 u64] high_half: VEXTH_HU_BU VEXTH_WU_HU VEXTH_DU_WU VEXTH_QU_DU;
+    [i8 i16 i32] low(|a, n| a << n): VSLLWIL_H_B VSLLWIL_W_H VSLLWIL_D_W;
+    [u8 u16 u32] low(|a, n| a << n): VSLLWIL_HU_BU VSLLWIL_WU_HU VSLLWIL_DU_WU;
+    [i64 u64] low(|a, _| a): VEXTL_Q_D VEXTL_QU_DU;
+    [i8 i16 i32 i64] high: VEXTH_H_B VEXTH_W_H VEXTH_D_W VEXTH_Q_D;
+    [u8 u16 u32 u64] high: VEXTH_HU_BU VEXTH_WU_HU VEXTH_DU_WU VEXTH_QU_DU;
 }

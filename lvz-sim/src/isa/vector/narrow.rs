@@ -2,12 +2,12 @@
 
 //! Shifts right that halve the width: truncating (`vsr..n`) or saturating
 //! (`vssr..n`) to the signed or unsigned range, rounding (`r`) or not. Without
-//! `i` the high half of Vd becomes zero, with `i` it comes from Vd itself.
+//! `i` the upper elements of Vd become zero, with `i` they come from Vd itself.
 
 use super::lane::{Lane, Narrow};
 use super::shape::{narrow, narrow_both};
 
-lsx_table! {
+vector_table! {
     [u16 u32 u64] narrow(|a, n| (a >> n).truncate()): VSRLN_B_H VSRLN_H_W VSRLN_W_D;
     [i16 i32 i64] narrow(|a, n| (a >> n).truncate()): VSRAN_B_H VSRAN_H_W VSRAN_W_D;
     [u16 u32 u64] narrow(|a, n| a.shr_round(n).truncate()): VSRLRN_B_H VSRLRN_H_W VSRLRN_W_D;

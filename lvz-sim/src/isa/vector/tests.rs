@@ -7,16 +7,18 @@ use super::lane::{Lane, Narrow, Widen};
 use super::{shuffle, transfer};
 use crate::cpu::Group;
 use crate::isa;
-use la_arch::insn::lsx;
+use la_arch::insn::{lasx, lsx};
 
 #[test]
 fn every_encoding_has_one_handler() {
-    for encoding in lsx::ALL {
-        let handlers = isa::all().filter(|insn| insn.encoding == encoding);
-        assert_eq!(handlers.count(), 1, "{}", encoding.name);
+    for (group, encodings) in [(Group::Lsx, lsx::ALL), (Group::Lasx, lasx::ALL)] {
+        for encoding in encodings {
+            let handlers = isa::all().filter(|insn| insn.encoding == encoding);
+            assert_eq!(handlers.count(), 1, "{}", encoding.name);
+        }
+        let vectors = isa::all().filter(|insn| insn.group == group);
+        assert_eq!(vectors.count(), encodings.len());
     }
-    let vectors = isa::all().filter(|insn| insn.group == Group::Lsx);
-    assert_eq!(vectors.count(), lsx::ALL.len());
 }
 
 #[test]

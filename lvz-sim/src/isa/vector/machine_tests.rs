@@ -32,7 +32,7 @@ impl Machine {
     }
 
     fn with<T: Lane>(mut self, r: u8, lanes: T::Lanes) -> Self {
-        write::<T>(&mut self.cpu, r, lanes);
+        write::<T>(&mut self.cpu, r, 0, lanes);
         self
     }
 
@@ -59,7 +59,7 @@ impl Machine {
     #[track_caller]
     fn vd<T: Lane>(&mut self, encoding: &Encoding, imm: i32) -> T::Lanes {
         assert_eq!(self.run(encoding, imm, 0), Ok(()), "{}", encoding.name);
-        read::<T>(&self.cpu, VD)
+        read::<T>(&self.cpu, VD, 0)
     }
 
     /// The exception of an instruction that must trap and leave Vd alone.
@@ -229,13 +229,13 @@ fn a_destination_may_be_a_source() {
     };
     (op.run)(&mut m.cpu, &mut m.bus, &op).expect("vilvh.b");
     assert_eq!(
-        read::<u8>(&m.cpu, VJ),
+        read::<u8>(&m.cpu, VJ, 0),
         std::array::from_fn(|i| 8 + i as u8 / 2)
     );
     op.run = entry(&lsx::VFRSTP_B).run;
     (op.run)(&mut m.cpu, &mut m.bus, &op).expect("vfrstp.b");
     // No element is negative: 16 goes where element 0, an 8, points.
-    assert_eq!(read::<u8>(&m.cpu, VJ)[7..10], [11, 16, 12]);
+    assert_eq!(read::<u8>(&m.cpu, VJ, 0)[7..10], [11, 16, 12]);
 }
 
 #[test]

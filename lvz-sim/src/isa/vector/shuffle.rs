@@ -2,12 +2,13 @@
 
 //! Moving elements about: pack, pick, interleave, shuffle, replicate.
 
-use super::lane::{Lane, build, read, write};
-use super::shape::{permute, permute_by, permute_imm};
+use super::lane::{Lane, build, read};
+use super::shape::{halves, permute, permute_by, permute_imm};
+use super::width::Width;
 use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 
-lsx_table! {
+vector_table! {
     [u8 u16 u32 u64] permute(|i, _, j, k| if i % 2 == 1 { j[i - 1] } else { k[i] }):
         VPACKEV_B VPACKEV_H VPACKEV_W VPACKEV_D;
     [u8 u16 u32 u64] permute(|i, _, j, k| if i % 2 == 1 { j[i] } else { k[i + 1] }):
@@ -35,8 +36,10 @@ lsx_table! {
         if i == imm >> 4 & last { j[imm & last] } else { d[i] }
     }): VEXTRINS_B VEXTRINS_H VEXTRINS_W VEXTRINS_D;
 
-    [u8 u16 u32 u64] permute_imm(|_, _, j, imm| j[imm & (j.len() - 1)]):
+    [u8 u16 u32 u64] lsx permute_imm(|_, _, j, imm| j[imm & (j.len() - 1)]):
         VREPLVEI_B VREPLVEI_H VREPLVEI_W VREPLVEI_D;
+    [u8 u16 u32 u64] lasx permute_imm(|_, _, j, imm| j[imm & (j.len() - 1)]):
+        XVREPL128VEI_B XVREPL128VEI_H XVREPL128VEI_W XVREPL128VEI_D;
     [u8 u16 u32 u64] vreplve: VREPLVE_B VREPLVE_H VREPLVE_W VREPLVE_D;
 }
 
@@ -51,12 +54,13 @@ pub(super) fn pick<T: Lane>(index: usize, low: &[T], high: &[T]) -> T {
     }
 }
 
-/// Every element of Vd ← the element of Vj that general register rk selects.
+/// Every element of Vd ← the element of the same half of Vj that general
+/// register rk selects.
 #[inline(always)]
-fn vreplve<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
-    cpu.require_lsx()?;
-    let j = read::<T>(cpu, op.rj);
-    let index = cpu.get(op.rk) as usize & (j.as_ref().len() - 1);
-    write::<T>(cpu, op.rd, build::<T>(|_| j.as_ref()[index]));
-    Ok(())
+fn vreplve<V: Width, T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
+    halves::<V, T>(cpu, op, |cpu, half| {
+        let j = read::<T>(cpu, op.rj, half);
+        let index = cpu.get(op.rk) as usize & (j.as_ref().len() - 1);
+        build::<T>(|_| j.as_ref()[index])
+    })
 }

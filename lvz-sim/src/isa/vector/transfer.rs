@@ -2,65 +2,74 @@
 
 //! Between general registers and elements, and immediates into registers.
 
-use super::lane::{Lane, build, read, write};
+use super::lane::{Lane, build, elements, read, read_all};
+use super::shape::halves;
+use super::width::Width;
 use crate::cpu::{Cpu, Op, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 
-lsx_table! {
-    [u8 u16 u32 u64] vinsgr2vr(|a| a as _): VINSGR2VR_B VINSGR2VR_H VINSGR2VR_W VINSGR2VR_D;
+vector_table! {
+    [u8 u16] lsx vinsgr2vr(|a| a as _): VINSGR2VR_B VINSGR2VR_H;
+    [u32 u64] vinsgr2vr(|a| a as _): VINSGR2VR_W VINSGR2VR_D;
     [u8 u16 u32 u64] vreplgr2vr(|a| a as _):
         VREPLGR2VR_B VREPLGR2VR_H VREPLGR2VR_W VREPLGR2VR_D;
-    [i8 i16 i32 i64] vpickve2gr(|a| a as _):
-        VPICKVE2GR_B VPICKVE2GR_H VPICKVE2GR_W VPICKVE2GR_D;
-    [u8 u16 u32 u64] vpickve2gr(|a| a as _):
-        VPICKVE2GR_BU VPICKVE2GR_HU VPICKVE2GR_WU VPICKVE2GR_DU;
+    [i8 i16 u8 u16] lsx vpickve2gr(|a| a as _):
+        VPICKVE2GR_B VPICKVE2GR_H VPICKVE2GR_BU VPICKVE2GR_HU;
+    [i32 i64 u32 u64] vpickve2gr(|a| a as _):
+        VPICKVE2GR_W VPICKVE2GR_D VPICKVE2GR_WU VPICKVE2GR_DU;
     [u64] vldi: VLDI;
-}
-
-/// The element that the immediate selects.
-#[inline(always)]
-fn selected<T: Lane>(op: &Op) -> usize {
-    op.imm as usize & (128 / T::BITS as usize - 1)
 }
 
 /// Selected element of Vd ← rj; the others stay.
 #[inline(always)]
-fn vinsgr2vr<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op, f: impl Fn(u64) -> T) -> Step {
-    cpu.require_lsx()?;
-    let mut d = read::<T>(cpu, op.rd);
-    d.as_mut()[selected::<T>(op)] = f(cpu.get(op.rj));
-    write::<T>(cpu, op.rd, d);
-    Ok(())
+fn vinsgr2vr<V: Width, T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op, f: impl Fn(u64) -> T) -> Step {
+    let value = f(cpu.get(op.rj));
+    let count = 128 / T::BITS as usize;
+    let selected = op.imm as usize & (V::HALVES * count - 1);
+    halves::<V, T>(cpu, op, |cpu, half| {
+        let mut d = read::<T>(cpu, op.rd, half);
+        if selected / count == half {
+            d.as_mut()[selected % count] = value;
+        }
+        d
+    })
 }
 
 /// Every element of Vd ← rj.
 #[inline(always)]
-fn vreplgr2vr<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op, f: impl Fn(u64) -> T) -> Step {
-    cpu.require_lsx()?;
+fn vreplgr2vr<V: Width, T: Lane>(
+    cpu: &mut Cpu,
+    _: &mut Bus,
+    op: &Op,
+    f: impl Fn(u64) -> T,
+) -> Step {
     let value = f(cpu.get(op.rj));
-    write::<T>(cpu, op.rd, build::<T>(|_| value));
-    Ok(())
+    halves::<V, T>(cpu, op, |_, _| build::<T>(|_| value))
 }
 
 /// rd ← selected element of Vj, extended by its type.
 #[inline(always)]
-fn vpickve2gr<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op, f: impl Fn(T) -> u64) -> Step {
-    cpu.require_lsx()?;
-    let value = read::<T>(cpu, op.rj).as_ref()[selected::<T>(op)];
-    cpu.set(op.rd, f(value));
+fn vpickve2gr<V: Width, T: Lane>(
+    cpu: &mut Cpu,
+    _: &mut Bus,
+    op: &Op,
+    f: impl Fn(T) -> u64,
+) -> Step {
+    V::require(cpu)?;
+    let j = read_all::<T>(cpu, op.rj);
+    let j = elements::<V, T>(&j);
+    cpu.set(op.rd, f(j[op.imm as usize & (j.len() - 1)]));
     Ok(())
 }
 
-/// `vldi`: both halves of Vd ← a pattern, see [`pattern`].
+/// `vldi`: every doubleword of Vd ← a pattern, see [`pattern`].
 #[inline(always)]
-fn vldi<T: Lane>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
+fn vldi<V: Width, T: Lane<Lanes = [u64; 2]>>(cpu: &mut Cpu, _: &mut Bus, op: &Op) -> Step {
     let Some(value) = pattern(op.imm) else {
         return Err(cpu.raise(Exception::INE));
     };
-    cpu.require_lsx()?;
-    write::<u64>(cpu, op.rd, [value; 2]);
-    Ok(())
+    halves::<V, T>(cpu, op, |_, _| [value; 2])
 }
 
 /// What `vldi` puts into 64 bits (Volume 2, `VLDI`). Bit 12 clear: bits 11:10

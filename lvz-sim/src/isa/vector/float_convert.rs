@@ -5,7 +5,7 @@
 use super::float_shape::{fhigh, flow, fnarrow, fvv};
 use crate::fp::{self, Half, Round};
 
-lsx_table! {
+vector_table! {
     [f32] fnarrow(fp::convert::<T, Half>): VFCVT_H_S;
     [f64] fnarrow(fp::convert::<T, f32>): VFCVT_S_D;
     [Half] flow(fp::convert::<T, f32>): VFCVTL_S_H;
