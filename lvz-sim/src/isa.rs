@@ -37,7 +37,7 @@ mod testing;
 mod tests;
 mod vector;
 pub use decoder::Decoder;
-pub(crate) use lsx::transfer::pattern as vldi_pattern;
+pub(crate) use vector::transfer::pattern as vldi_pattern;
 
 /// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
 /// where the left names are constants of the `la_arch::insn` module in scope as

@@ -95,7 +95,10 @@ fn fetch_from(vcpu: &Shared, cpu: i32) {
     if failed == 0 || vcpu.kept_on.load(Ordering::Acquire) == NOWHERE {
         return;
     }
-    kernel::pr_warn_once!("kvm: CPU {} is gone, and a guest's registers with it\n", cpu);
+    kernel::pr_warn_once!(
+        "kvm: CPU {} is gone, and a guest's registers with it\n",
+        cpu
+    );
     vcpu.kept_on.store(NOWHERE, Ordering::Relaxed);
 }
 

@@ -194,7 +194,8 @@ unsafe extern "C" fn memory_listener_register(listener: *mut [usize; 2], filter:
     let mut known = LISTENER.lock();
     assert!(known.is_none(), "one listener a process");
     // SAFETY: A listener, whose second word is its commit.
-    let commit = unsafe { std::mem::transmute::<usize, _>((*listener)[1]) };
+    let commit =
+        unsafe { std::mem::transmute::<usize, unsafe extern "C" fn(usize)>((*listener)[1]) };
     *known = Some((listener as usize, commit));
 }
 
@@ -245,7 +246,7 @@ unsafe extern "C" fn memory_region_get_ram_addr(region: usize) -> u64 {
 
 /// Registers are aligned.
 unsafe extern "C" fn memory_access_size(_region: usize, length: u32, offset: u64) -> c_int {
-    if offset % u64::from(length) == 0 {
+    if offset.is_multiple_of(u64::from(length)) {
         length as c_int
     } else {
         1
