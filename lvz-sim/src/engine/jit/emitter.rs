@@ -7,12 +7,13 @@
 //! that is at hand. `pc` and `icount` are written where something looks at
 //! them: before a handler, and at the ways out.
 
+mod units;
+
 use super::form::Gate;
 use super::layout::{self, Field};
 use super::region::{Item, Part, Region};
 use super::runtime::Helpers;
 use crate::cpu::Op;
-use crate::fp;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AliasRegionData, Block, InstBuilder, MemFlagsData, SigRef, Type, Value, types,
@@ -245,6 +246,10 @@ impl<'a> Emitter<'a> {
         self.b.ins().iadd_imm_s(self.root_pc, distance)
     }
 
+    fn load_cpu(&mut self, ty: Type, field: Field) -> Value {
+        self.b.ins().load(ty, self.memories.cpu, self.cpu, field.0)
+    }
+
     fn put(&mut self, field: Field, value: Value) {
         self.b
             .ins()
@@ -379,120 +384,6 @@ impl<'a> Emitter<'a> {
             let value = self.load_cpu(types::I64, layout::gpr(r));
             self.b.def_var(self.gprs[usize::from(r)], value);
         }
-    }
-
-    /// Executes the instruction by its handler, which works on registers alone.
-    fn light(&mut self, written: u32) {
-        let status = self.call(self.helpers.light);
-        let (traps, on) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(traps);
-        self.b.ins().brif(status, traps, &[], on, &[]);
-        self.b.switch_to_block(traps);
-        self.trap();
-        self.b.switch_to_block(on);
-        self.reload(written);
-    }
-
-    /// Has the handler of the instruction raise its exception.
-    fn trap(&mut self) {
-        self.sync();
-        self.call(self.helpers.step);
-        self.b.ins().jump(self.back, &[]);
-    }
-
-    /// Emits `fast` for when `condition` is true; else the handler, which works on
-    /// vector registers alone, executes the instruction.
-    pub(super) fn or_light(&mut self, condition: Value, fast: impl FnOnce(&mut Self)) {
-        let [plain, other, done] = [(); 3].map(|()| self.b.create_block());
-        self.b.set_cold_block(other);
-        self.b.ins().brif(condition, plain, &[], other, &[]);
-        self.b.switch_to_block(plain);
-        fast(self);
-        self.b.ins().jump(done, &[]);
-        self.b.switch_to_block(other);
-        self.light(0);
-        self.b.ins().jump(done, &[]);
-        self.b.switch_to_block(done);
-    }
-
-    /// Looks whether a unit is enabled, which nothing changes inside a block; if it is not,
-    /// the handler raises the exception.
-    fn require(&mut self, gate: Option<Gate>) {
-        let Some(gate) = gate.filter(|gate| !self.open.contains(gate)) else {
-            return;
-        };
-        let field = match gate {
-            Gate::Fp => layout::FP_GATE,
-            Gate::Lsx => layout::LSX_GATE,
-        };
-        let closed = self.load_cpu(types::I8, field);
-        let (refused, on) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(refused);
-        self.b.ins().brif(closed, refused, &[], on, &[]);
-        self.b.switch_to_block(refused);
-        self.trap();
-        self.b.switch_to_block(on);
-        self.open.push(gate);
-    }
-
-    fn load_cpu(&mut self, ty: Type, field: Field) -> Value {
-        self.b.ins().load(ty, self.memories.cpu, self.cpu, field.0)
-    }
-
-    /// Vector register `r` as elements of a type.
-    pub(super) fn vr(&mut self, r: u8, ty: Type) -> Value {
-        self.load_cpu(ty, layout::vr(r, 0, 0))
-    }
-
-    /// Writes vector register `r`.
-    pub(super) fn set_vr(&mut self, r: u8, value: Value) {
-        self.put(layout::vr(r, 0, 0), value);
-    }
-
-    /// An element of vector register `r`.
-    pub(super) fn vr_element(&mut self, r: u8, ty: Type, index: u8) -> Value {
-        self.load_cpu(ty, layout::vr(r, ty.bytes(), index))
-    }
-
-    /// Writes an element of vector register `r`.
-    pub(super) fn set_vr_element(&mut self, r: u8, value: Value, index: u8) {
-        let size = self.b.func.dfg.value_type(value).bytes();
-        self.put(layout::vr(r, size, index), value);
-    }
-
-    /// The condition flags.
-    pub(super) fn fcc(&mut self) -> Value {
-        self.load_cpu(types::I8, layout::FCC)
-    }
-
-    /// Writes condition flag `c`.
-    pub(super) fn set_condition(&mut self, c: u8, flag: Value) {
-        let c = i64::from(c & 7);
-        let flags = self.fcc();
-        let kept = self.b.ins().band_imm_s(flags, !(1 << c));
-        let bit = self.b.ins().ishl_imm_s(flag, c);
-        let flags = self.b.ins().bor(kept, bit);
-        self.put(layout::FCC, flags);
-    }
-
-    /// Whether FCSR0 has rounding to nearest and no exception enabled.
-    pub(super) fn rounds_to_nearest(&mut self) -> Value {
-        let fcsr = self.load_cpu(types::I32, layout::FCSR);
-        let fields = self.b.ins().band_imm_s(fcsr, fp::MODE_AND_ENABLES);
-        self.b.ins().icmp_imm_s(IntCC::Equal, fields, 0)
-    }
-
-    /// Ends an operation that raises nothing, or inexact if that is one: FCSR0's Cause
-    /// and Flags.
-    pub(super) fn set_cause(&mut self, inexact: Option<Value>) {
-        let fcsr = self.load_cpu(types::I32, layout::FCSR);
-        let mut fcsr = self.b.ins().band_imm_s(fcsr, fp::ALL_BUT_CAUSE);
-        if let Some(inexact) = inexact {
-            let flag = self.b.ins().uextend(types::I32, inexact);
-            let both = self.b.ins().imul_imm_s(flag, fp::INEXACT_CAUSE_AND_FLAG);
-            fcsr = self.b.ins().bor(fcsr, both);
-        }
-        self.put(layout::FCSR, fcsr);
     }
 
     fn handler(&mut self, item: &Item) {
