@@ -193,6 +193,29 @@ fn no_partial_store(context: &Context<'_>, outcome: &mut Outcome) -> bool {
     true
 }
 
+/// A load that traps has loaded nothing.
+fn no_partial_load(context: &Context<'_>, outcome: &mut Outcome) -> bool {
+    if outcome.trap.is_none() {
+        return false;
+    }
+    outcome.state.vr = context.case.state.vr;
+    true
+}
+
+/// Whether an instruction is one of LSX.
+fn is_lsx(name: &str) -> bool {
+    name.starts_with('v') && !name.starts_with("vext2xv")
+}
+
+/// What LSX leaves in bits 255:128 is what was there.
+fn upper_half_kept(context: &Context<'_>, outcome: &mut Outcome) -> bool {
+    let [vd, ..] = registers(context.case);
+    let [.., high, highest] = context.case.state.vr[vd];
+    let [low, second, ..] = outcome.state.vr[vd];
+    outcome.state.vr[vd] = [low, second, high, highest];
+    true
+}
+
 /// The floating-point exception of a case whose exceptions are `cause`.
 fn float_trap(case: &Case, cause: u32) -> Outcome {
     let mut outcome = trapped(case, Trap::FloatingPoint);

@@ -45,7 +45,7 @@ pub const HOT_SIZE: u64 = 256;
 pub const HOT_BYTES: usize = 2 * HOT_SIZE as usize;
 /// Bytes of a context record: `struct sigcontext` of Linux
 /// (arch/loongarch/include/uapi/asm/sigcontext.h) with one LASX context.
-pub const CONTEXT_BYTES: usize = 1328;
+pub const CONTEXT_BYTES: usize = 1344;
 /// Offset of the general registers in it.
 pub const CONTEXT_GPR: usize = 8;
 /// Offset of the head (magic and size) of the LASX context in it.
@@ -58,7 +58,7 @@ pub const CONTEXT_FCC: usize = 1312;
 pub const CONTEXT_FCSR: usize = 1320;
 /// `LASX_CTX_MAGIC`.
 pub const LASX_MAGIC: u32 = 0x4153_5801;
-/// Size of the LASX context with its head.
+/// Size of the LASX context with its head and what aligns it.
 pub const LASX_SIZE: u32 = (CONTEXT_BYTES - CONTEXT_HEAD) as u32;
 /// Offset of `uc_mcontext` in `struct ucontext`.
 pub const UCONTEXT_MCONTEXT: i32 = 176;

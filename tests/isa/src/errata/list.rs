@@ -3,8 +3,9 @@
 //! The list.
 
 use super::{
-    Erratum, alignment, bounded_float, exact_underflow, needs_untrapped, no_partial_store, no_sc_q,
-    reserved_fcsr_bits, same_rd_rj, signed_assertion, vector_float_trap,
+    Erratum, alignment, bounded_float, exact_underflow, is_lsx, needs_untrapped, no_partial_load,
+    no_partial_store, no_sc_q, reserved_fcsr_bits, same_rd_rj, signed_assertion, upper_half_kept,
+    vector_float_trap,
 };
 use crate::generate::UNDEFINED;
 
@@ -92,6 +93,23 @@ pub const ERRATA: &[Erratum] = &[
                    two or more stores of the host, of which the first stays when the second faults.",
         concerns: |name| matches!(name, "vst" | "vstx" | "xvst" | "xvstx"),
         correct: no_partial_store,
+    },
+    Erratum {
+        name: "partial-vector-load",
+        instructions: "xvld, xvldx",
+        argument: "A load that traps has loaded nothing. QEMU's user mode does a load of 32 bytes \
+                   as two, of which the first stays when the second faults.",
+        concerns: |name| matches!(name, "xvld" | "xvldx"),
+        correct: no_partial_load,
+    },
+    Erratum {
+        name: "lsx-upper-half",
+        instructions: "all of LSX",
+        argument: "No choice of QEMU's is compared here: it clears bits 255:128 of the destination \
+                   of some instructions of LSX and keeps those of others. lvz-sim keeps them unless \
+                   the model says spoil=on, and that is what is expected.",
+        concerns: is_lsx,
+        correct: upper_half_kept,
     },
     Erratum {
         name: "sc.q-exists",
