@@ -96,13 +96,17 @@ impl Machine {
         Ok(Self::new(model, cpus, ram, platform))
     }
 
-    /// Chooses how instructions are executed; at first it is by the interpreter.
+    /// Chooses how instructions are executed; at first it is by the interpreter, as it
+    /// always is for a model that spoils the upper parts of vector registers.
     ///
     /// # Errors
     /// Code cannot be compiled on this computer.
     pub fn use_engine(&mut self, engine: Engine) -> Result<(), JitError> {
         self.code.forget_code();
+        // Compiled forms keep what is above their result.
+        let spoils = self.cpus.iter().any(|cpu| cpu.model.spoils_upper());
         self.jit = match engine {
+            _ if spoils => None,
             Engine::Interpreter => None,
             Engine::Jit(options) => Some(Jit::new(options, false)?),
             Engine::Check(options) => Some(Jit::new(options, true)?),
