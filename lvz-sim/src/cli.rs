@@ -96,10 +96,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "NUMBER", requires = "stats")]
     pub stats_calls: Option<u64>,
 
-    /// How instructions are executed: interpreter; jit[,hot=N][,code=SIZE], which compiles
-    /// blocks that were interpreted N times (the default, where it can) and keeps SIZE of
-    /// machine code; check with the same options, which interprets what is compiled too
-    /// and ends the run at the first difference. The machine is the same with all
+    /// How instructions are executed: interpreter; jit (the default, where it can), which
+    /// compiles blocks that were interpreted N times and keeps SIZE of machine code with
+    /// jit,hot=N,code=SIZE; check with the same options, which interprets what is compiled
+    /// too and ends the run at the first difference. The machine is the same with all
     #[arg(long, value_name = "ENGINE", value_parser = parse_engine)]
     pub engine: Option<Engine>,
 
