@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | [`Shared`] | none: any thread, any context |
 //! | [`Owned`] | [`Holder`]: this thread holds `vcpu->mutex` |
-//! | [`Resident`] | [`Holder`] and [`Pinned`]; [`Parked`]; [`Notified`], in notifiers and where a CPU keeps it |
+//! | [`Resident`] | [`Holder`] and [`Pinned`]; [`Parked`]; [`Notified`], also where it is kept |
 //!
 //! The doors (`hooks`) make the tokens, one for each call of C; a token is an address.
 
