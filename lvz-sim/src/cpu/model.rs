@@ -201,8 +201,8 @@ impl Model {
     }
 
     /// Whether an instruction that writes less than a whole vector register leaves
-    /// ones above its result. Otherwise it leaves what was there. QEMU clears or
-    /// keeps it, by instruction; what silicon does is not known here.
+    /// ones above its result. Otherwise it leaves what was there. QEMU clears it for
+    /// vadd.b; what silicon does is not known here.
     pub fn spoils_upper(&self) -> bool {
         self.spoil
     }

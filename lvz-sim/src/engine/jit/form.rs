@@ -64,6 +64,27 @@ pub(super) struct Form {
     pub(super) emit: fn(&mut Emitter<'_>, &Op),
 }
 
+impl Form {
+    /// A form that needs a unit, for all operands, of an instruction that goes on.
+    const fn gated(
+        gate: Gate,
+        encoding: &'static Encoding,
+        reads: u8,
+        writes: u8,
+        emit: fn(&mut Emitter<'_>, &Op),
+    ) -> Form {
+        Form {
+            encoding,
+            reads,
+            writes,
+            way: None,
+            gate: Some(gate),
+            fits: |_| true,
+            emit,
+        }
+    }
+}
+
 fn registers(fields: u8, op: &Op) -> u32 {
     let named = |field, register: u8| match fields & field {
         0 => 0,

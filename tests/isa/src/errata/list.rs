@@ -106,8 +106,8 @@ pub const ERRATA: &[Erratum] = &[
         name: "lsx-upper-half",
         instructions: "all of LSX",
         argument: "No choice of QEMU's is compared here: it clears bits 255:128 of the destination \
-                   of some instructions of LSX and keeps those of others. lvz-sim keeps them unless \
-                   the model says spoil=on, and that is what is expected.",
+                   of vadd.b, for one, and the manual does not say what LSX leaves there. lvz-sim \
+                   keeps them unless the model says spoil=on, and that is what is expected.",
         concerns: is_lsx,
         correct: upper_half_kept,
     },

@@ -18,15 +18,7 @@ pub(super) const fn form(
     writes: u8,
     emit: fn(&mut Emitter<'_>, &Op),
 ) -> Form {
-    Form {
-        encoding,
-        reads,
-        writes,
-        way: None,
-        gate: Some(Gate::Fp),
-        fits: |_| true,
-        emit,
-    }
+    Form::gated(Gate::Fp, encoding, reads, writes, emit)
 }
 
 impl Emitter<'_> {

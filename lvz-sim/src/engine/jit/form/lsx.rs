@@ -17,15 +17,7 @@ const fn form(
     writes: u8,
     emit: fn(&mut Emitter<'_>, &Op),
 ) -> Form {
-    Form {
-        encoding,
-        reads,
-        writes,
-        way: None,
-        gate: Some(Gate::Lsx),
-        fits: |_| true,
-        emit,
-    }
+    Form::gated(Gate::Lsx, encoding, reads, writes, emit)
 }
 
 /// An immediate in every element.
