@@ -144,11 +144,6 @@ int kvm_la_put_user_u8_atomic(u8 value, unsigned long address)
 	pagefault_enable();
 	return ret;
 }
-void kvm_la_smp_wmb(void)
-{
-	/* The caller says which writes. */
-	smp_wmb();
-}
 void kvm_la_cond_resched(void) { cond_resched(); }
 
 /* Stage-2 tables that are linked nowhere any more, by their struct page. */

@@ -6,6 +6,7 @@
 
 pub(crate) mod alarm;
 pub(crate) mod any_thread;
+pub(crate) mod atomic;
 pub(crate) mod bindings;
 pub(crate) mod calls;
 pub(crate) mod context;

@@ -15,11 +15,12 @@ use kvm_core::mmu::{
 };
 
 use crate::cpu::host::host;
+use crate::kvm::atomic::write_barrier;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::error::OrErrno;
 use crate::kvm::slots::{class_flags, place, ConstSlot, SlotPointer};
-use crate::kvm::user::{cond_resched, write_barrier};
+use crate::kvm::user::cond_resched;
 use crate::vm::Vm;
 
 /// The layout of the tables, as constants where that helps.

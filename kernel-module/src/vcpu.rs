@@ -28,11 +28,11 @@ pub(crate) mod vpid;
 use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::Ordering::Relaxed;
 
 use kernel::error::to_result;
 use kernel::prelude::*;
 
+use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant::PAGE_SHIFT;
 use crate::kvm::calls::calls;
@@ -153,7 +153,7 @@ impl<'v> Holder<'v> {
 
     /// KVM_GUESTDBG_* that user space set.
     pub(crate) fn guest_debug(&self) -> u32 {
-        word!(AtomicUsize, self.generic(), guest_debug).load(Relaxed) as u32
+        word!(self.generic(), guest_debug).read_once() as u32
     }
 
     /// Sleeps until there is a reason to wake, or a signal.
@@ -279,12 +279,12 @@ impl<'v> Parked<'v> {
 
     /// Sets KVM_GUESTDBG_*.
     pub(crate) fn set_guest_debug(&mut self, flags: u32) {
-        word!(AtomicUsize, self.0.generic(), guest_debug).store(flags as usize, Relaxed);
+        word!(self.0.generic(), guest_debug).write_once(flags as usize);
     }
 
     /// Whether KVM_RUN is to enter the guest.
     pub(crate) fn wants_to_run(&self) -> bool {
-        word!(AtomicBool, self.0.generic(), wants_to_run).load(Relaxed)
+        word!(self.0.generic(), wants_to_run).read_once()
     }
 
     /// Loads the vCPU for `f`, with the signals that KVM_SET_SIGNAL_MASK chose.
@@ -340,7 +340,7 @@ impl<'c> Arriving<'c> {
     /// has its registers in memory.
     #[inline]
     pub(crate) fn leave_others(&self, cpu: i32) {
-        if self.0.shared.kept_on.load(Relaxed) != cpu {
+        if self.0.shared.kept_on.read_once() != cpu {
             kept::fetch(&self.0.shared);
         }
     }

@@ -5,10 +5,10 @@
 pub(crate) mod vcpu_table;
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use kernel::new_spinlock;
 use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
 use kernel::sync::SpinLock;
 use kernel::types::ForeignOwnable;
 use kvm_core::cpucfg::{vm_features, CpucfgError, PvFeatures};
@@ -18,6 +18,7 @@ use la_arch::lvz::Gcfg;
 use crate::cpu::csr::{self, num};
 use crate::cpu::host::{self, host};
 use crate::irqchip::Chips;
+use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
 use crate::kvm::error::OrErrno;
 use crate::kvm::from_c::{from_c, Unmade};
@@ -40,9 +41,9 @@ pub(crate) struct Vm {
     /// KVM_LOONGARCH_VM_FEAT_* that the host offers, by number.
     features: u64,
     /// [`PvFeatures::to_word`]; changed under `lock`.
-    pv: AtomicU64,
+    pv: Atomic<u64>,
     /// Guest counter minus root counter.
-    time_offset: AtomicI64,
+    time_offset: Atomic<i64>,
     /// vCPU by id, from its completion to its end.
     by_id: VcpuTable,
     /// vCPU by CSR.CPUID; a number is given once, under `lock`.
@@ -75,25 +76,25 @@ impl Vm {
     /// Guest counter minus root counter.
     #[inline]
     pub(crate) fn time_offset(&self) -> i64 {
-        self.time_offset.load(Ordering::Relaxed)
+        self.time_offset.read_once()
     }
 
     /// Sets the guest's counter, for vCPUs loaded from now on.
     pub(crate) fn set_time_offset(&self, offset: i64) {
-        self.time_offset.store(offset, Ordering::Relaxed);
+        self.time_offset.write_once(offset);
     }
 
     /// The paravirtual features of the guest.
     #[inline]
     pub(crate) fn pv(&self) -> PvFeatures {
-        PvFeatures::from_word(self.pv.load(Ordering::Relaxed))
+        PvFeatures::from_word(self.pv.read_once())
     }
 
     /// Sets them, if they agree with what an other vCPU has set.
     pub(crate) fn set_pv(&self, value: u64) -> core::result::Result<(), CpucfgError> {
         let _guard = self.lock.lock();
         let new = self.pv().set(value)?;
-        self.pv.store(new.to_word(), Ordering::Relaxed);
+        self.pv.write_once(new.to_word());
         Ok(())
     }
 
@@ -169,8 +170,8 @@ pub(crate) fn create(new: Unmade<'_, b::kvm>, _kind: usize) -> Result {
             root,
             gpa_limit: 1u64.checked_shl(host::address_bits()).unwrap_or(1 << 47),
             features: vm_features(&host().processor, counters, steal_time),
-            pv: AtomicU64::new(PvFeatures::new(steal_time).to_word()),
-            time_offset: AtomicI64::new(0),
+            pv: Atomic::new(PvFeatures::new(steal_time).to_word()),
+            time_offset: Atomic::new(0),
             by_id: VcpuTable::new()?,
             by_cpuid: VcpuTable::new()?,
             chips: Chips::new(),

@@ -4,10 +4,10 @@
 //! off on each (docs/lvz.md 1.2, 1.3).
 
 use core::cell::Cell;
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::ptr::{from_ref, null_mut, NonNull};
 
 use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Full, Relaxed, Release};
 use kvm_core::cpucfg;
 use kvm_core::mmu::Geometry;
 use kvm_core::timer::Frequency;
@@ -17,6 +17,7 @@ use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 use crate::cpu::csr::{self, num};
 use crate::cpu::switch::SwitchPage;
 use crate::kvm::any_thread::AnyThread;
+use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::calls::calls;
@@ -47,7 +48,7 @@ pub(crate) struct PerCpu {
     /// Gives out GIDs.
     pub(crate) vpids: Cell<VpidCache>,
     /// The vCPU whose state is in the guest CSRs; only its address.
-    last_vcpu: AtomicPtr<Shared>,
+    last_vcpu: Atomic<*mut Shared>,
     /// The vCPU whose registers stay here while its thread is in user space, or null
     /// (`vcpu::kept`).
     pub(crate) kept: Cell<*const Vcpu>,
@@ -60,10 +61,10 @@ pub(crate) struct PerCpu {
 impl PerCpu {
     /// The guest CSRs are `vcpu`'s from now on: whether they were not.
     pub(crate) fn take_for(&self, vcpu: &Shared) -> bool {
-        let this = core::ptr::from_ref(vcpu).cast_mut();
-        let changed = !core::ptr::eq(self.last_vcpu.load(Ordering::Relaxed), this);
+        let this = from_ref(vcpu).cast_mut();
+        let changed = !core::ptr::eq(self.last_vcpu.read_once(), this);
         if changed {
-            self.last_vcpu.store(this, Ordering::Relaxed);
+            self.last_vcpu.write_once(this);
         }
         changed
     }
@@ -95,14 +96,14 @@ impl Drop for PerCpuArea {
     }
 }
 
-static HOST: AtomicPtr<Host> = AtomicPtr::new(core::ptr::null_mut());
+static HOST: Atomic<*mut Host> = Atomic::new(null_mut());
 
 /// The host. Set before any hook runs and until after the last one.
 #[inline]
 pub(crate) fn host() -> &'static Host {
     // SAFETY: `Host::detect` set it before `kvm_init`, without which no caller
     // of this function runs, and `release` comes after `kvm_exit`.
-    unsafe { &*HOST.load(Ordering::Relaxed) }
+    unsafe { &*HOST.read_once() }
 }
 
 impl Host {
@@ -140,7 +141,7 @@ impl Host {
             GFP_KERNEL,
         )?;
         host.for_each_cpu(|cpu| cpu.vpids.set(VpidCache::new(gid_mask)));
-        HOST.store(KBox::into_raw(host), Ordering::Release);
+        HOST.store(KBox::into_raw(host), Release);
         Ok(())
     }
 
@@ -167,12 +168,8 @@ impl Host {
     /// `vcpu`, which is being destroyed.
     pub(crate) fn forget(&self, vcpu: &Shared) {
         self.for_each_cpu(|cpu| {
-            let _ = cpu.last_vcpu.compare_exchange(
-                core::ptr::from_ref(vcpu).cast_mut(),
-                core::ptr::null_mut(),
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            );
+            let this = from_ref(vcpu).cast_mut();
+            let _ = cpu.last_vcpu.cmpxchg(this, null_mut(), Relaxed);
         });
     }
 }
@@ -253,7 +250,7 @@ fn processor(options: u64) -> cpucfg::Host {
 
 /// Frees what [`Host::detect`] set up.
 pub(crate) fn release() {
-    let host = HOST.swap(core::ptr::null_mut(), Ordering::AcqRel);
+    let host = HOST.xchg(null_mut(), Full);
     if host.is_null() {
         return;
     }
@@ -289,10 +286,7 @@ pub(crate) fn enable(pinned: Pinned<'_>) -> i32 {
     csr::flush_all_guests();
     let usetgid = Gtlbc(0).with_usetgid(true).0;
     csr::exchange::<{ num::GTLBC }>(usetgid, usetgid);
-    host()
-        .this_cpu(pinned)
-        .last_vcpu
-        .store(core::ptr::null_mut(), Ordering::Relaxed);
+    host().this_cpu(pinned).last_vcpu.write_once(null_mut());
     0
 }
 

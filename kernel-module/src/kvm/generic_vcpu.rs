@@ -3,26 +3,24 @@
 //! `struct kvm_vcpu`: what any thread may ask of a vCPU's generic half.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{fence, AtomicU64, Ordering};
+
+use kernel::sync::atomic::Atomic;
 
 use crate::kvm::any_thread::AnyThread;
+use crate::kvm::atomic::{full_barrier, Bits, Word};
 use crate::kvm::bindings as b;
 use crate::kvm::calls::calls;
 
 /// The generic half of a vCPU, alive as long as this is.
-///
-/// C accesses the words that are atomics here by its own atomic operations. The kernel
-/// crate's atomics would be a call each, on the way of every exit; the instructions
-/// are the same.
 pub(crate) struct KvmVcpu(AnyThread<b::kvm_vcpu>);
 
 /// A word of a vCPU that C accesses atomically.
 macro_rules! word {
-    ($kind:ident, $vcpu:expr, $($field:ident).+) => {{
+    ($vcpu:expr, $($field:ident).+) => {{
         let vcpu: &$crate::kvm::generic_vcpu::KvmVcpu = $vcpu;
         // SAFETY: The vCPU is alive.
         unsafe {
-            core::sync::atomic::$kind::from_ptr(&raw mut (*vcpu.as_ptr()).$($field).+)
+            kernel::sync::atomic::Atomic::from_ptr(&raw mut (*vcpu.as_ptr()).$($field).+)
         }
     }};
 }
@@ -45,62 +43,60 @@ impl KvmVcpu {
     }
 
     #[inline]
-    fn requests(&self) -> &AtomicU64 {
-        word!(AtomicU64, self, requests)
+    fn requests(&self) -> &Atomic<u64> {
+        word!(self, requests)
     }
 
     /// kvm_make_request: what was written before is seen by whatever sees it.
     #[inline]
     pub(crate) fn make_request(&self, request: u64) {
-        self.requests().fetch_or(1 << request, Ordering::Release);
+        self.requests().set_bits(1 << request);
     }
 
     /// kvm_check_request: whether it was made, and takes it back.
     #[inline]
     pub(crate) fn check_request(&self, request: u64) -> bool {
-        if self.requests().load(Ordering::Relaxed) & 1 << request == 0 {
+        if self.requests().read_once() & 1 << request == 0 {
             return false;
         }
-        self.requests()
-            .fetch_and(!(1 << request), Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        self.requests().clear_bits(1 << request);
+        full_barrier();
         true
     }
 
     /// Takes a request back unseen.
     pub(crate) fn clear_request(&self, request: u64) {
-        if self.requests().load(Ordering::Relaxed) & 1 << request != 0 {
-            self.requests()
-                .fetch_and(!(1 << request), Ordering::Relaxed);
+        if self.requests().read_once() & 1 << request != 0 {
+            self.requests().clear_bits(1 << request);
         }
     }
 
     /// kvm_request_pending.
     #[inline]
     pub(crate) fn request_pending(&self) -> bool {
-        self.requests().load(Ordering::Relaxed) != 0
+        self.requests().read_once() != 0
     }
 
     /// Publishes whether the vCPU is in the guest (smp_store_mb).
     #[inline]
     pub(crate) fn set_mode(&self, mode: u32) {
-        word!(AtomicI32, self, mode).store(mode as i32, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        word!(self, mode).write_once(mode as i32);
+        full_barrier();
     }
 
     /// Tells the generic half where a kick must go.
     pub(crate) fn set_cpu(&self, cpu: i32) {
-        word!(AtomicI32, self, cpu).store(cpu, Ordering::Relaxed);
+        word!(self, cpu).write_once(cpu);
     }
 
     /// Whether the vCPU's thread is scheduled out although it could run.
     pub(crate) fn is_preempted(&self) -> bool {
-        word!(AtomicBool, self, preempted).load(Ordering::Relaxed)
+        word!(self, preempted).read_once()
     }
 
     /// Whether the vCPU's thread is scheduled out of KVM_RUN, as opposed to leaving it.
     pub(crate) fn is_scheduled_out(&self) -> bool {
-        word!(AtomicBool, self, scheduled_out).load(Ordering::Relaxed)
+        word!(self, scheduled_out).read_once()
     }
 
     /// Whether a kick must interrupt the guest.
@@ -127,9 +123,9 @@ impl KvmVcpu {
 /// may fall together, as C's do.
 macro_rules! count {
     ($generic:expr, $counter:ident) => {{
-        let counter = $crate::kvm::generic_vcpu::word!(AtomicU64, $generic, stat.$counter);
-        let relaxed = core::sync::atomic::Ordering::Relaxed;
-        counter.store(counter.load(relaxed).wrapping_add(1), relaxed);
+        use $crate::kvm::atomic::Word;
+        let counter = $crate::kvm::generic_vcpu::word!($generic, stat.$counter);
+        counter.write_once(counter.read_once().wrapping_add(1));
     }};
 }
 pub(crate) use count;

@@ -4,9 +4,11 @@
 
 use core::pin::Pin;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Release};
+
+use crate::kvm::atomic::Word;
 
 /// Nothing, and from some moment on a `T` on the heap. The kernel crate's `SetOnce`
 /// holds the value itself, and asks for it by a call.
@@ -14,31 +16,26 @@ use kernel::prelude::*;
 /// # Invariants
 ///
 /// The pointer is null, or came from a box and does not change any more.
-pub(crate) struct OnceBox<T>(AtomicPtr<T>);
+pub(crate) struct OnceBox<T>(Atomic<*mut T>);
 
 impl<T> OnceBox<T> {
     /// Nothing yet.
     pub(crate) const fn new() -> Self {
-        Self(AtomicPtr::new(null_mut()))
+        Self(Atomic::new(null_mut()))
     }
 
     /// The value, if there is one.
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
         // SAFETY: Null, or a value that lives until `drop`.
-        unsafe { self.0.load(Ordering::Acquire).as_ref() }
+        unsafe { self.0.read_once().as_ref() }
     }
 
     /// Sets the value; EEXIST if there is one.
     pub(crate) fn set(&self, value: Pin<KBox<T>>) -> Result {
         // SAFETY: The value stays where it is.
         let value = KBox::into_raw(unsafe { Pin::into_inner_unchecked(value) });
-        let old = (Ordering::Release, Ordering::Relaxed);
-        if self
-            .0
-            .compare_exchange(null_mut(), value, old.0, old.1)
-            .is_ok()
-        {
+        if self.0.cmpxchg(null_mut(), value, Release).is_ok() {
             return Ok(());
         }
         // SAFETY: Came from a box above, and was not stored.

@@ -82,13 +82,9 @@ impl Record {
     }
 }
 
-// They read the current task or a setting, or are barriers. No guard of a spin lock lives
+// They read the current task or a setting. No guard of a spin lock lives
 // across `cond_resched`: what it guards is reached inside of closures.
 calls! {
-    /// What was written before is seen before what is written after. (The kernel crate's
-    /// has one name until Linux 7.2 and another since.)
-    pub(crate) fn write_barrier() = kvm_la_smp_wmb;
-
     /// The current thread's waiting time so far, in nanoseconds.
     pub(crate) fn run_delay() -> u64 = kvm_la_run_delay;
 

@@ -25,9 +25,11 @@
 //! not freed, as destroying fetches too; after the release nothing uses the CPU's note.
 
 use core::ptr;
-use core::sync::atomic::Ordering;
+
+use kernel::sync::atomic::{Acquire, Release};
 
 use crate::cpu::host::{host, PerCpu};
+use crate::kvm::atomic::{acquire_barrier, Word};
 use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::vcpu::load;
@@ -41,7 +43,7 @@ pub(crate) const NOWHERE: i32 = -1;
 #[inline]
 pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
     vcpu.here.percpu.kept.set(vcpu.vcpu);
-    vcpu.shared.kept_on.store(vcpu.here.cpu, Ordering::Relaxed);
+    vcpu.shared.kept_on.write_once(vcpu.here.cpu);
 }
 
 /// The vCPU is loaded on the CPU of `percpu`: whether its registers are there still.
@@ -53,7 +55,7 @@ pub(crate) fn take_back(percpu: &PerCpu, vcpu: &mut Notified<'_>, irq_off: IrqOf
         return false;
     }
     percpu.kept.set(ptr::null());
-    vcpu.shared.kept_on.store(NOWHERE, Ordering::Relaxed);
+    vcpu.shared.kept_on.write_once(NOWHERE);
     true
 }
 
@@ -74,14 +76,15 @@ fn save_vcpu(kept: *const Vcpu, irq_off: IrqOff<'_>) {
     let mut vcpu = unsafe { Notified::new(&*kept) };
     load::save(&mut vcpu, irq_off);
     let Notified { shared, .. } = vcpu;
-    shared.kept_on.store(NOWHERE, Ordering::Release);
+    shared.kept_on.store(NOWHERE, Release);
 }
 
 /// Takes the registers of a vCPU whose mutex the caller holds, or that is being
 /// destroyed, into its memory, if a CPU keeps them. Interrupts are on.
 #[inline]
 pub(crate) fn fetch(vcpu: &Shared) {
-    let cpu = vcpu.kept_on.load(Ordering::Acquire);
+    let cpu = vcpu.kept_on.read_once();
+    acquire_barrier();
     if cpu != NOWHERE {
         fetch_from(vcpu, cpu);
     }
@@ -92,14 +95,14 @@ fn fetch_from(vcpu: &Shared, cpu: i32) {
     // SAFETY: `save_here` may run in an interrupt handler of any CPU.
     let failed = unsafe { b::kvm_la_on_cpu(cpu, Some(save_here)) };
     // A CPU that is offline saved what it kept when it was switched off.
-    if failed == 0 || vcpu.kept_on.load(Ordering::Acquire) == NOWHERE {
+    if failed == 0 || vcpu.kept_on.load(Acquire) == NOWHERE {
         return;
     }
     kernel::pr_warn_once!(
         "kvm: CPU {} is gone, and a guest's registers with it\n",
         cpu
     );
-    vcpu.kept_on.store(NOWHERE, Ordering::Relaxed);
+    vcpu.kept_on.write_once(NOWHERE);
 }
 
 /// [`save`], as a call on a CPU.

@@ -4,14 +4,15 @@
 //! the vCPU by its number, or that C calls without the vCPU's mutex.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use kernel::prelude::*;
+use kernel::sync::atomic::Atomic;
 use kvm_core::intc::{dmsintc, ipi};
 use kvm_core::interrupt::Pending;
 use la_arch::Interrupt;
 
 use crate::kvm::alarm::Alarm;
+use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::kvm::generic_vcpu::KvmVcpu;
@@ -58,12 +59,12 @@ pub(crate) struct Shared {
     /// The vCPU's inter-processor interrupt registers.
     #[pin]
     pub(crate) ipi: Lock<ipi::Core>,
-    pub(crate) pc: AtomicU64,
+    pub(crate) pc: Atomic<u64>,
     /// The CPU that keeps the vCPU's registers, or [`kept::NOWHERE`].
-    pub(crate) kept_on: AtomicI32,
-    mp_state: AtomicU32,
-    msgint: AtomicBool,
-    counters_lent: AtomicBool,
+    pub(crate) kept_on: Atomic<i32>,
+    mp_state: Atomic<u32>,
+    msgint: Atomic<bool>,
+    counters_lent: Atomic<bool>,
 }
 
 const _: () = {
@@ -92,11 +93,11 @@ impl Shared {
             messages: dmsintc::Pending::new(),
             alarm <- Alarm::new(woken),
             ipi <- Lock::new(Class::Ipi, ipi::Core::new()),
-            pc: AtomicU64::new(0),
-            kept_on: AtomicI32::new(kept::NOWHERE),
-            mp_state: AtomicU32::new(b::KVM_MP_STATE_RUNNABLE),
-            msgint: AtomicBool::new(false),
-            counters_lent: AtomicBool::new(false),
+            pc: Atomic::new(0),
+            kept_on: Atomic::new(kept::NOWHERE),
+            mp_state: Atomic::new(b::KVM_MP_STATE_RUNNABLE),
+            msgint: Atomic::new(false),
+            counters_lent: Atomic::new(false),
         })
     }
 
@@ -116,32 +117,32 @@ impl Shared {
     /// loaded read it for perf.
     #[inline]
     pub(crate) fn pc(&self) -> u64 {
-        self.pc.load(Relaxed)
+        self.pc.read_once()
     }
 
     /// KVM_MP_STATE_*. Threads other than the vCPU's own ask for a hint alone, whether
     /// the vCPU is worth yielding to (kvm_vcpu_on_spin), and an old answer is one.
     #[inline]
     pub(crate) fn mp_state(&self) -> u32 {
-        self.mp_state.load(Relaxed)
+        self.mp_state.read_once()
     }
 
     /// Whether the guest has message interrupts. User space that sets CPUCFG and sends
     /// a message from two threads at once has not said which comes first.
     pub(crate) fn has_msgint(&self) -> bool {
-        self.msgint.load(Relaxed)
+        self.msgint.read_once()
     }
 
     /// The performance counters are the guest's. Interrupt handlers on its CPU read it
     /// (kvm_arch_pmi_in_guest).
     #[inline]
     pub(crate) fn counters_lent(&self) -> bool {
-        self.counters_lent.load(Relaxed)
+        self.counters_lent.read_once()
     }
 
     /// Says so; on the CPU where the vCPU is loaded.
     pub(crate) fn set_counters_lent(&self, lent: bool, _: IrqOff<'_>) {
-        self.counters_lent.store(lent, Relaxed);
+        self.counters_lent.write_once(lent);
     }
 
     /// Raises interrupt line `line` at the next entry. The caller kicks.
@@ -161,18 +162,18 @@ impl Holder<'_> {
     /// Sets the guest's program counter.
     #[inline]
     pub(crate) fn set_pc(&mut self, pc: u64) {
-        self.shared().pc.store(pc, Relaxed);
+        self.shared().pc.write_once(pc);
     }
 }
 
 impl Parked<'_> {
     /// Sets KVM_MP_STATE_*.
     pub(crate) fn set_mp_state(&mut self, state: u32) {
-        self.shared().mp_state.store(state, Relaxed);
+        self.shared().mp_state.write_once(state);
     }
 
     /// Says whether the guest has message interrupts.
     pub(crate) fn set_msgint(&mut self, msgint: bool) {
-        self.shared().msgint.store(msgint, Relaxed);
+        self.shared().msgint.write_once(msgint);
     }
 }

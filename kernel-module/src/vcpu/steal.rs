@@ -6,9 +6,10 @@
 use kvm_core::steal_time::{StealTime, PREEMPTED, RECORD_SIZE, STEAL, VCPU_PREEMPTED, VERSION};
 use la_arch::kvm::para;
 
+use crate::kvm::atomic::write_barrier;
 use crate::kvm::context::PreemptGuard;
 use crate::kvm::slots::{HvaCache, Srcu};
-use crate::kvm::user::{run_delay, write_barrier, Record};
+use crate::kvm::user::{run_delay, Record};
 use crate::vcpu::shared::request;
 use crate::vcpu::{Holder, Notified};
 

@@ -3,9 +3,12 @@
 //! vCPUs by a number, for any thread without a lock.
 
 use core::ptr::{from_ref, null_mut};
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use kernel::prelude::*;
+use kernel::sync::atomic::{Atomic, Relaxed, Release};
+use pin_init::init_array_from_fn;
+
+use crate::kvm::atomic::Word;
 
 use crate::vcpu::shared::Shared;
 
@@ -14,20 +17,19 @@ const NUMBERS: usize = 256;
 
 /// vCPUs by number. What was put in is taken out before it is freed, and it is freed
 /// with the VM only.
-pub(crate) struct VcpuTable(KVBox<[AtomicPtr<Shared>; NUMBERS]>);
+pub(crate) struct VcpuTable(KVBox<[Atomic<*mut Shared>; NUMBERS]>);
 
 impl VcpuTable {
     /// An empty one.
     pub(crate) fn new() -> Result<Self> {
-        let table = KVBox::new_uninit(GFP_KERNEL_ACCOUNT | __GFP_ZERO)?;
-        // SAFETY: All-zero bytes are null pointers.
-        Ok(Self(unsafe { table.assume_init() }))
+        let none = init_array_from_fn(|_| Atomic::new(null_mut()));
+        Ok(Self(KVBox::init(none, GFP_KERNEL_ACCOUNT)?))
     }
 
     /// The vCPU with `number`.
     #[inline]
     pub(crate) fn get(&self, number: usize) -> Option<&Shared> {
-        let vcpu = self.0.get(number)?.load(Ordering::Acquire);
+        let vcpu = self.0.get(number)?.read_once();
         // SAFETY: As the type says.
         unsafe { vcpu.as_ref() }
     }
@@ -48,7 +50,7 @@ impl VcpuTable {
     /// `vcpu` is complete, and has `number` from now on.
     pub(crate) fn put(&self, number: usize, vcpu: &Shared) {
         if let Some(place) = self.0.get(number) {
-            place.store(from_ref(vcpu).cast_mut(), Ordering::Release);
+            place.store(from_ref(vcpu).cast_mut(), Release);
         }
     }
 
@@ -56,8 +58,7 @@ impl VcpuTable {
     pub(crate) fn remove(&self, vcpu: &Shared) {
         for place in self.0.iter() {
             let this = from_ref(vcpu).cast_mut();
-            let order = (Ordering::AcqRel, Ordering::Relaxed);
-            let _ = place.compare_exchange(this, null_mut(), order.0, order.1);
+            let _ = place.cmpxchg(this, null_mut(), Relaxed);
         }
     }
 }
