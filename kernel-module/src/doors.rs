@@ -10,13 +10,11 @@ pub(crate) mod one_reg;
 pub(crate) mod registers;
 pub(crate) mod sync_regs;
 
-use core::ptr::NonNull;
-
 use kernel::prelude::*;
 use kernel::types::ForeignOwnable;
 
 use crate::kvm::bindings as b;
-use crate::kvm::from_c::from_c;
+use crate::kvm::from_c::{from_c, FromC};
 use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu::Locked;
 use crate::vcpu::shared::Shared;
@@ -25,32 +23,29 @@ use crate::vm::Vm;
 
 from_c! {
     /// A VM whose `mmu_lock` is held.
-    ['a] Locked<'a>: *mut b::kvm = |kvm| Locked::new(Vm::from_c(kvm));
-    /// A VM at its end.
-    [] NonNull<b::kvm>: *mut b::kvm = |kvm| NonNull::new_unchecked(kvm);
+    ['a] Locked<'a>: *mut b::kvm = |kvm| Locked::new(FromC::from_c(kvm));
+    /// A VM at its end, given back.
+    [] Pin<KBox<Vm>>: *mut b::kvm = |kvm| Self::from_foreign((*kvm).arch.vm);
 
-    /// A vCPU that lives; any thread.
-    ['a] &'a Shared: *mut b::kvm_vcpu = |vcpu| &Vcpu::from_c(vcpu).shared;
+    /// A vCPU that lives: C holds a reference during each call.
+    ['a] &'a Vcpu: *mut b::kvm_vcpu = |vcpu| &*(*vcpu).arch.vcpu.cast::<Vcpu>();
+    /// The same; any thread.
+    ['a] &'a Shared: *mut b::kvm_vcpu = |vcpu| &<&Vcpu>::from_c(vcpu).shared;
     /// The same, or none.
     ['a] Option<&'a Shared>: *mut b::kvm_vcpu =
-        |vcpu| if vcpu.is_null() { None } else { Some(&Vcpu::from_c(vcpu).shared) };
+        |vcpu| if vcpu.is_null() { None } else { Some(FromC::from_c(vcpu)) };
     /// A vCPU whose mutex is held, and that is not loaded.
-    ['a] Parked<'a>: *mut b::kvm_vcpu = |vcpu| Parked::new(Vcpu::from_c(vcpu));
+    ['a] Parked<'a>: *mut b::kvm_vcpu = |vcpu| Parked::new(FromC::from_c(vcpu));
     /// A vCPU whose thread is scheduled in or out, preemption off.
-    ['a] Arriving<'a>: *mut b::kvm_vcpu = |vcpu| Arriving::new(Vcpu::from_c(vcpu));
+    ['a] Arriving<'a>: *mut b::kvm_vcpu = |vcpu| Arriving::new(FromC::from_c(vcpu));
     /// The same; no other CPU keeps its registers.
-    ['a] Notified<'a>: *mut b::kvm_vcpu = |vcpu| Notified::new(Vcpu::from_c(vcpu));
+    ['a] Notified<'a>: *mut b::kvm_vcpu = |vcpu| Notified::new(FromC::from_c(vcpu));
     /// A vCPU at its end, given back.
     [] Pin<KBox<Vcpu>>: *mut b::kvm_vcpu = |vcpu| Self::from_foreign((*vcpu).arch.vcpu);
 
-    /// The file of a VM.
-    ['a] File<&'a Vm>: *mut b::file = |file| File(Vm::from_c((*file).private_data.cast()));
-    /// The file of a vCPU whose mutex is held, and that is not loaded.
-    ['a] File<Parked<'a>>: *mut b::file =
-        |file| File(Parked::new(Vcpu::from_c((*file).private_data.cast())));
-    /// The file of a vCPU.
-    ['a] File<&'a Shared>: *mut b::file =
-        |file| File(&Vcpu::from_c((*file).private_data.cast()).shared);
+    /// The file of a VM or vCPU.
+    [C, T: FromC<C = *mut C>] File<T>: *mut b::file =
+        |file| File(T::from_c((*file).private_data.cast()));
 
     /// A slot that is valid for the call, or none.
     ['a] Option<SlotPointer<'a>>: *mut b::kvm_memory_slot = |slot| SlotPointer::new(slot);

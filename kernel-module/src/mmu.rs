@@ -8,6 +8,7 @@
 pub(crate) mod fault;
 pub(crate) mod host_page;
 
+use kernel::error::to_result;
 use kernel::prelude::*;
 use kvm_core::mmu::{
     self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, SlotHuge,
@@ -18,6 +19,7 @@ use crate::cpu::host::host;
 use crate::kvm::atomic::write_barrier;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
+use crate::kvm::calls::calls;
 use crate::kvm::error::OrErrno;
 use crate::kvm::slots::{class_flags, place, ConstSlot, SlotPointer};
 use crate::kvm::user::cond_resched;
@@ -36,11 +38,20 @@ pub(crate) fn geometry() -> Geometry {
 pub(crate) struct TableCache(b::kvm_mmu_memory_cache);
 
 impl TableCache {
+    fn as_ptr(&mut self) -> *mut b::kvm_mmu_memory_cache {
+        &raw mut self.0
+    }
+
+    // A cache, which zero bytes are too.
+    calls! {
+        fn fill(&mut self, min: i32) -> i32 = kvm_mmu_topup_memory_cache;
+        fn allocate(&mut self) -> *mut kernel::ffi::c_void = kvm_la_mmu_cache_alloc;
+        fn free(&mut self) = kvm_mmu_free_memory_cache;
+    }
+
     /// Makes sure of as many as a fault can take; may sleep.
     pub(crate) fn top_up(&mut self, geometry: &Geometry) -> Result {
-        let min = geometry.cache_min() as i32;
-        // SAFETY: A cache, which zero bytes are too.
-        kernel::error::to_result(unsafe { b::kvm_mmu_topup_memory_cache(&raw mut self.0, min) })
+        to_result(self.fill(geometry.cache_min() as i32))
     }
 
     /// Whether there are as many.
@@ -50,16 +61,82 @@ impl TableCache {
     }
 
     fn take(&mut self) -> Option<*mut u64> {
-        // SAFETY: As for `top_up`; null if there is none.
-        let table = unsafe { b::kvm_la_mmu_cache_alloc(&raw mut self.0) }.cast::<u64>();
+        let table = self.allocate().cast::<u64>();
         (!table.is_null()).then_some(table)
     }
 }
 
 impl Drop for TableCache {
     fn drop(&mut self) {
-        // SAFETY: As for `top_up`.
-        unsafe { b::kvm_mmu_free_memory_cache(&raw mut self.0) };
+        self.free();
+    }
+}
+
+/// The `mmu_lock` of a VM.
+struct MmuLock<'a>(&'a Vm);
+
+impl MmuLock<'_> {
+    #[inline]
+    fn as_ptr(&self) -> *mut b::kvm {
+        self.0.kvm.as_ptr()
+    }
+
+    // The VM is alive; `StageTwo` gives the lock back that it has taken.
+    calls! {
+        fn take(&self) = kvm_la_mmu_lock;
+        fn try_take(&self) -> bool = kvm_la_mmu_trylock;
+        fn give_back(&self) = kvm_la_mmu_unlock;
+        fn is_wanted(&self) -> bool = kvm_la_mmu_lock_needbreak;
+    }
+}
+
+/// A VM whose `mmu_lock` is held.
+pub(crate) struct Locked<'a>(&'a Vm);
+
+impl<'a> Locked<'a> {
+    /// For a door.
+    ///
+    /// # Safety
+    ///
+    /// C holds the VM's `mmu_lock` in `'a`.
+    pub(crate) unsafe fn new(vm: &'a Vm) -> Self {
+        Self(vm)
+    }
+
+    /// Runs `f` with its tables.
+    fn tables<R>(self, f: impl FnOnce(&mut StageTwo<'_>) -> R) -> R {
+        StageTwo::held(self, None, f)
+    }
+}
+
+/// Tables that are linked nowhere any more. The list is set up by the first, at its final
+/// address: a `StageTwo` is not moved any more once it has tables.
+#[derive(Default)]
+struct Retired(b::list_head);
+
+impl Retired {
+    #[inline]
+    fn as_ptr(&mut self) -> *mut b::list_head {
+        &raw mut self.0
+    }
+
+    // Zeros, or a list.
+    calls! {
+        fn set_up(&mut self) = kvm_la_tables_init;
+        fn free_all(&mut self) = kvm_la_tables_free;
+    }
+
+    #[inline]
+    fn has_some(&self) -> bool {
+        !self.0.next.is_null()
+    }
+
+    /// Frees them, after the flush.
+    #[inline]
+    fn free(&mut self) {
+        if self.has_some() {
+            self.free_all();
+        }
     }
 }
 
@@ -68,8 +145,7 @@ pub(crate) struct StageTwo<'a> {
     vm: &'a Vm,
     /// Where new tables come from; None where none may be needed.
     cache: Option<&'a mut TableCache>,
-    /// Tables to be freed after the flush; zeros as long as there is none.
-    retired: b::list_head,
+    retired: Retired,
     /// The lock may be dropped between two tables' worth of work.
     may_yield: bool,
 }
@@ -82,13 +158,11 @@ impl<'a> StageTwo<'a> {
         cache: Option<&'a mut TableCache>,
         f: impl FnOnce(&mut Self) -> R,
     ) -> R {
-        // SAFETY: The VM is alive; held until the unlocking below.
-        unsafe {
-            b::kvm_la_mmu_lock(vm.kvm.as_ptr());
-            let result = Self::held(vm, cache, f);
-            b::kvm_la_mmu_unlock(vm.kvm.as_ptr());
-            result
-        }
+        let lock = MmuLock(vm);
+        lock.take();
+        let result = Self::held(Locked(vm), cache, f);
+        lock.give_back();
+        result
     }
 
     /// As [`Self::locked`] if the lock is free; else None.
@@ -98,52 +172,44 @@ impl<'a> StageTwo<'a> {
         cache: Option<&'a mut TableCache>,
         f: impl FnOnce(&mut Self) -> R,
     ) -> Option<R> {
-        // SAFETY: As in `locked`.
-        unsafe {
-            if !b::kvm_la_mmu_trylock(vm.kvm.as_ptr()) {
-                return None;
-            }
-            let result = Self::held(vm, cache, f);
-            b::kvm_la_mmu_unlock(vm.kvm.as_ptr());
-            Some(result)
+        let lock = MmuLock(vm);
+        if !lock.try_take() {
+            return None;
         }
+        let result = Self::held(Locked(vm), cache, f);
+        lock.give_back();
+        Some(result)
     }
 
-    /// As [`Self::locked`], for a caller that holds the lock.
-    ///
-    /// # Safety
-    ///
-    /// It does.
+    /// As [`Self::locked`], where the lock is held.
     #[inline]
-    unsafe fn held<R>(
-        vm: &'a Vm,
+    fn held<R>(
+        Locked(vm): Locked<'a>,
         cache: Option<&'a mut TableCache>,
         f: impl FnOnce(&mut Self) -> R,
     ) -> R {
         let mut tables = Self {
             vm,
             cache,
-            retired: b::list_head::default(),
+            retired: Retired::default(),
             may_yield: false,
         };
         let result = f(&mut tables);
-        tables.free_retired();
+        tables.retired.free();
         result
-    }
-
-    /// Frees what was retired, after the flush.
-    #[inline]
-    fn free_retired(&mut self) {
-        if !self.retired.next.is_null() {
-            // SAFETY: `retire` made it a list, at its final address.
-            unsafe { b::kvm_la_tables_free(&raw mut self.retired) };
-        }
     }
 
     /// For KVM's functions that the lock protects.
     #[inline]
-    pub(crate) fn kvm(&self) -> *mut b::kvm {
+    pub(crate) fn as_ptr(&self) -> *mut b::kvm {
         self.vm.kvm.as_ptr()
+    }
+
+    // The VM is alive and the lock held; none of them sleeps.
+    calls! {
+        fn is_invalidating(&self, gfn: u64) -> bool = kvm_la_mmu_invalidating_gfn;
+        fn must_retry(&self, sequence: usize, gfn: u64) -> bool = kvm_la_mmu_invalidate_retry_gfn;
+        fn is_huge(&self, hva: u64) -> i32 = kvm_la_host_mapping_is_huge;
     }
 
     /// Whether a fault will not run out of tables.
@@ -158,21 +224,16 @@ impl<'a> StageTwo<'a> {
     /// what the host's tables say of it stands until the lock is given back.
     #[inline]
     pub(crate) fn is_invalidated(&self, sequence: Option<usize>, gfn: u64) -> bool {
-        let kvm = self.vm.kvm.as_ptr();
-        // SAFETY: The lock is held.
-        unsafe {
-            match sequence {
-                Some(sequence) => b::kvm_la_mmu_invalidate_retry_gfn(kvm, sequence, gfn),
-                None => b::kvm_la_mmu_invalidating_gfn(kvm, gfn),
-            }
+        match sequence {
+            Some(sequence) => self.must_retry(sequence, gfn),
+            None => self.is_invalidating(gfn),
         }
     }
 
     /// Whether the host maps `hva` by a huge page.
     #[inline]
     pub(crate) fn host_is_huge(&self, hva: u64) -> bool {
-        // SAFETY: The VM is alive; the walk does not sleep.
-        unsafe { b::kvm_la_host_mapping_is_huge(self.vm.kvm.as_ptr(), hva) != 0 }
+        self.is_huge(hva) != 0
     }
 
     /// Adds to the VM's statistics.
@@ -220,15 +281,11 @@ impl Tables for StageTwo<'_> {
     }
 
     fn retire(&mut self, table: *mut u64) {
-        // SAFETY: The list is at its final address until it is emptied: `self`
-        // is not moved any more once it has tables. `table` is a page that is
-        // linked nowhere any more.
-        unsafe {
-            if self.retired.next.is_null() {
-                b::kvm_la_tables_init(&raw mut self.retired);
-            }
-            b::kvm_la_table_retire(&raw mut self.retired, table.cast());
+        if !self.retired.has_some() {
+            self.retired.set_up();
         }
+        // SAFETY: The list is set up. `table` is a page that is linked nowhere any more.
+        unsafe { b::kvm_la_table_retire(self.retired.as_ptr(), table.cast()) };
     }
 
     #[inline]
@@ -246,23 +303,19 @@ impl Tables for StageTwo<'_> {
     }
 
     fn resched(&mut self, pending: Flush) -> Resched {
-        let kvm = &self.vm.kvm;
-        // SAFETY: The lock is held.
-        if !self.may_yield || !unsafe { b::kvm_la_mmu_lock_needbreak(kvm.as_ptr()) } {
+        let lock = MmuLock(self.vm);
+        if !self.may_yield || !lock.is_wanted() {
             return Resched::Continue;
         }
         if pending.is_needed() {
-            kvm.flush_remote_tlbs();
+            self.vm.kvm.flush_remote_tlbs();
         }
         // What was retired is reachable no more after the flush.
-        self.free_retired();
-        // SAFETY: The callers that set `may_yield` may sleep and hold no other
-        // spin lock.
-        unsafe {
-            b::kvm_la_mmu_unlock(kvm.as_ptr());
-            b::kvm_la_cond_resched();
-            b::kvm_la_mmu_lock(kvm.as_ptr());
-        }
+        self.retired.free();
+        // The callers that set `may_yield` may sleep and hold no other spin lock.
+        lock.give_back();
+        cond_resched();
+        lock.take();
         Resched::Flushed
     }
 }
@@ -400,26 +453,6 @@ pub(crate) fn flush_slot(vm: &Vm, slot: Option<SlotPointer<'_>>) {
         );
         tables.finish(outcome);
     });
-}
-
-/// A VM whose `mmu_lock` C holds.
-pub(crate) struct Locked<'a>(&'a Vm);
-
-impl<'a> Locked<'a> {
-    /// For a door.
-    ///
-    /// # Safety
-    ///
-    /// C holds the VM's `mmu_lock` in `'a`.
-    pub(crate) unsafe fn new(vm: &'a Vm) -> Self {
-        Self(vm)
-    }
-
-    /// Runs `f` with its tables.
-    fn tables<R>(self, f: impl FnOnce(&mut StageTwo<'_>) -> R) -> R {
-        // SAFETY: By the contract of `new`.
-        unsafe { StageTwo::held(self.0, None, f) }
-    }
 }
 
 /// First and end address of a range of the MMU notifier.

@@ -8,6 +8,15 @@ use kernel::prelude::*;
 use crate::cpu::host::{self, Host};
 use crate::irqchip;
 use crate::kvm::bindings as b;
+use crate::kvm::calls::calls;
+
+// `KvmModule` calls them once each, in the order of loading and unloading: the kernel
+// unloads only when no file of KVM is open.
+calls! {
+    fn register_perf_callbacks() = kvm_la_register_perf_callbacks;
+    fn unregister_perf_callbacks() = kvm_la_unregister_perf_callbacks;
+    fn exit() = kvm_exit;
+}
 
 /// The loaded module.
 pub(crate) struct KvmModule;
@@ -29,8 +38,7 @@ impl kernel::Module for KvmModule {
 impl KvmModule {
     fn register(module: &'static ThisModule) -> Result {
         irqchip::register()?;
-        // SAFETY: Balanced by `unregister` below and in `drop`.
-        unsafe { b::kvm_la_register_perf_callbacks() };
+        register_perf_callbacks();
         // SAFETY: `Host` is set up, which the hooks that this calls (enabling
         // the extension on each CPU) rely on. The vCPU's size and alignment
         // are those of the C structure.
@@ -48,17 +56,14 @@ impl KvmModule {
     }
 
     fn unregister() {
-        // SAFETY: Was registered.
-        unsafe { b::kvm_la_unregister_perf_callbacks() };
+        unregister_perf_callbacks();
         irqchip::unregister();
     }
 }
 
 impl Drop for KvmModule {
     fn drop(&mut self) {
-        // SAFETY: `init` succeeded; the kernel unloads only when no file of
-        // KVM is open.
-        unsafe { b::kvm_exit() };
+        exit();
         Self::unregister();
         host::release();
     }

@@ -57,20 +57,6 @@ pub(crate) struct Vcpu {
     pub(crate) resident: UnsafeCell<Resident>,
 }
 
-impl Vcpu {
-    /// The vCPU of `kvm_vcpu`.
-    ///
-    /// # Safety
-    ///
-    /// `kvm_arch_vcpu_create` succeeded for it and it is not destroyed in `'a` (C holds
-    /// a reference during each call).
-    #[inline]
-    pub(crate) unsafe fn from_c<'a>(kvm_vcpu: *mut b::kvm_vcpu) -> &'a Vcpu {
-        // SAFETY: By this function's contract.
-        unsafe { &*(*kvm_vcpu).arch.vcpu.cast::<Vcpu>() }
-    }
-}
-
 /// A vCPU whose mutex this thread holds in `'v`.
 ///
 /// # Invariants
@@ -126,15 +112,14 @@ impl<'v> Holder<'v> {
 
     /// What belongs to the CPU where the vCPU is loaded.
     #[inline]
-    pub(crate) fn resident<'a>(&'a mut self, _: Pinned<'a>) -> &'a mut Resident {
-        // SAFETY: `'v` is this thread's, and the notifiers do not run in `'a`.
-        unsafe { &mut *self.vcpu.resident.get() }
+    pub(crate) fn resident<'a>(&'a mut self, pinned: Pinned<'a>) -> &'a mut Resident {
+        self.split(pinned).1
     }
 
     /// Both parts at once.
     #[inline]
     pub(crate) fn split<'a>(&'a mut self, _: Pinned<'a>) -> (&'a mut Owned, &'a mut Resident) {
-        // SAFETY: As for `deref_mut` and `resident`.
+        // SAFETY: By the invariant; the notifiers do not run in `'a`.
         unsafe { (&mut *self.vcpu.owned.get(), &mut *self.vcpu.resident.get()) }
     }
 
@@ -194,12 +179,17 @@ impl OnThread<'_> {
         self.0.as_ptr()
     }
 
-    // The vCPU is alive, and this is its thread.
+    // The vCPU is alive, and this is its thread. It is loaded by `Parked::loaded`, which
+    // calls the last four, and the others with what that gives out.
     calls! {
         fn halt(&self) = kvm_vcpu_halt;
         fn handle_work(&self) -> i32 = kvm_la_xfer_to_guest_mode_handle_work;
         fn dirty_ring_is_full(&self) -> bool = kvm_la_dirty_ring_check_request;
         fn signal_exit(&self) = kvm_la_handle_signal_exit;
+        fn load(&self) = vcpu_load;
+        fn set_signals(&self) = kvm_sigset_activate;
+        fn reset_signals(&self) = kvm_sigset_deactivate;
+        fn put(&self) = vcpu_put;
     }
 }
 
@@ -290,18 +280,12 @@ impl<'v> Parked<'v> {
     /// Loads the vCPU for `f`, with the signals that KVM_SET_SIGNAL_MASK chose.
     #[inline]
     pub(crate) fn loaded<R>(&mut self, f: impl FnOnce(Holder<'_>) -> R) -> R {
-        let vcpu = self.shared().generic.as_ptr();
-        // SAFETY: Balanced below.
-        unsafe {
-            b::vcpu_load(vcpu);
-            b::kvm_sigset_activate(vcpu);
-        }
+        let thread = OnThread(self.0.generic());
+        thread.load();
+        thread.set_signals();
         let result = f(self.0.lend());
-        // SAFETY: Balances the above.
-        unsafe {
-            b::kvm_sigset_deactivate(vcpu);
-            b::vcpu_put(vcpu);
-        }
+        thread.reset_signals();
+        thread.put();
         result
     }
 }

@@ -4,8 +4,6 @@
 
 pub(crate) mod vcpu_table;
 
-use core::ptr::NonNull;
-
 use kernel::new_spinlock;
 use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
@@ -56,18 +54,6 @@ pub(crate) struct Vm {
 }
 
 impl Vm {
-    /// The VM of `kvm`.
-    ///
-    /// # Safety
-    ///
-    /// `kvm_arch_init_vm` succeeded for it, and it is not destroyed while the
-    /// result is in use.
-    #[inline]
-    pub(crate) unsafe fn from_c<'a>(kvm: *mut b::kvm) -> &'a Vm {
-        // SAFETY: By this function's contract.
-        unsafe { &*(*kvm).arch.vm.cast::<Vm>() }
-    }
-
     /// Host physical address of the root table.
     pub(crate) fn table_address(&self) -> u64 {
         self.root.physical()
@@ -151,12 +137,13 @@ impl Vm {
 }
 
 from_c! {
-    /// A VM that lives.
-    ['a] &'a Vm: *mut b::kvm = |kvm| Vm::from_c(kvm);
+    /// A VM that lives: `kvm_arch_init_vm` succeeded for it, and it is not destroyed
+    /// meanwhile.
+    ['a] &'a Vm: *mut b::kvm = |kvm| &*(*kvm).arch.vm.cast::<Vm>();
 }
 
 /// kvm_arch_init_vm.
-pub(crate) fn create(new: Unmade<'_, b::kvm>, _kind: usize) -> Result {
+pub(crate) fn create(mut new: Unmade<'_, b::kvm>, _kind: usize) -> Result {
     let steal_time = has_run_delay();
     let counters = Gcfg(csr::read::<{ num::GCFG }>()).gpmp();
     let root = ZeroedPage::new()?;
@@ -179,18 +166,14 @@ pub(crate) fn create(new: Unmade<'_, b::kvm>, _kind: usize) -> Result {
         }? Error),
         GFP_KERNEL_ACCOUNT,
     )?;
-    // SAFETY: C keeps the pointer and hands it back to `destroy`.
-    unsafe { (*new.get().as_ptr()).arch.vm = vm.into_foreign() };
+    // C keeps the pointer and hands it back to `destroy`.
+    new.0.arch.vm = vm.into_foreign();
     Ok(())
 }
 
 /// kvm_arch_destroy_vm: nothing else uses the VM any more. The tables below the root
 /// are gone (kvm_arch_flush_shadow_all).
-pub(crate) fn destroy(kvm: NonNull<b::kvm>) {
-    // SAFETY: C calls this once, at the end of the VM.
-    let vm = unsafe {
-        b::kvm_destroy_vcpus(kvm.as_ptr());
-        Pin::<KBox<Vm>>::from_foreign((*kvm.as_ptr()).arch.vm)
-    };
-    drop(vm);
+pub(crate) fn destroy(vm: Pin<KBox<Vm>>) {
+    // SAFETY: The generic half is alive, and nothing uses its vCPUs any more.
+    unsafe { b::kvm_destroy_vcpus(vm.kvm.as_ptr()) };
 }

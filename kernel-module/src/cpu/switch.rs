@@ -20,12 +20,9 @@ use crate::vcpu::shared::Shared;
 use crate::vcpu::{Holder, Vcpu};
 use crate::vm::Vm;
 
-/// What the world switch calls after each exit, interrupts off.
-///
-/// # Safety
-///
-/// A [`Holder`] of the vCPU waits for it.
-pub(crate) type Handler = unsafe extern "C" fn(&Vcpu) -> i32;
+/// What the world switch calls after each exit, interrupts off. It gives the handler the
+/// [`Holder`] that [`SwitchPage::enter`] got, for the time of the call.
+pub(crate) type Handler = extern "C" fn(Holder<'_>) -> i32;
 
 /// What the world switch reads and writes, but for the guest's pc ([`Shared::pc`]) and
 /// the host's EENTRY ([`Resident::host_eentry`]).

@@ -3,8 +3,6 @@
 //! The table of all functions that generic KVM calls by name: what C passes, and which
 //! function of ours gets it. Each is checked against its C prototype.
 
-use core::ptr::NonNull;
-
 use kernel::prelude::*;
 
 use crate::cpu::csr::{self, num};
@@ -15,8 +13,8 @@ use crate::exits::run;
 use crate::irqchip::routing;
 use crate::kvm::bindings as b;
 use crate::kvm::context::{Pinned, PreemptGuard};
-use crate::kvm::error::{no_such_ioctl, IntoC};
-use crate::kvm::from_c::{FromC, Unmade};
+use crate::kvm::error::no_such_ioctl;
+use crate::kvm::from_c::{callbacks, Unmade};
 use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu;
 use crate::mmu::Locked;
@@ -25,24 +23,16 @@ use crate::vcpu::{interrupt, life, load};
 use crate::vcpu::{Arriving, Notified, Parked, Vcpu};
 use crate::vm::{self, Vm};
 
-/// Makes the functions that C calls. `(arguments) -> C's result = ours`, where an
-/// argument's type says what C promises of it.
+/// Makes the functions ([`callbacks!`]), under the names that C calls them by.
 macro_rules! hooks {
     ($(
         $(#[$meta:meta])*
         $hook:ident($($name:ident: $kind:ty),*) $(-> $result:ty)? = $ours:expr;
     )*) => {$(
-        /// # Safety
-        ///
-        /// C calls it, and keeps what the types of the arguments in `hooks` say.
-        $(#[$meta])*
-        #[no_mangle]
-        pub(crate) unsafe extern "C" fn $hook(
-            $($name: <$kind as FromC>::C),*
-        ) $(-> $result)? {
-            // SAFETY: By this function's contract.
-            $(let $name = unsafe { <$kind as FromC>::from_c($name) };)*
-            IntoC::into_c($ours($($name),*))
+        callbacks! {
+            $(#[$meta])*
+            #[no_mangle]
+            pub(crate) $hook[]($($name: $kind),*) $(-> $result)? = $ours;
         }
 
         $(#[$meta])*
@@ -58,7 +48,7 @@ hooks! {
 
     // VMs.
     kvm_arch_init_vm(kvm: Unmade<'_, b::kvm>, kind: usize) -> i32 = vm::create;
-    kvm_arch_destroy_vm(kvm: NonNull<b::kvm>) = vm::destroy;
+    kvm_arch_destroy_vm(kvm: Pin<KBox<Vm>>) = vm::destroy;
     kvm_vm_ioctl_check_extension(kvm: *mut b::kvm, extension: isize) -> i32
         = capability::check_extension;
     kvm_arch_vm_ioctl(file: File<&Vm>, ioctl: u32, argument: usize) -> i32 = ioctl::vm;

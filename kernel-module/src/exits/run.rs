@@ -6,7 +6,6 @@
 //! each exit, which answers with [`Next::to_c`] or a negative error number.
 
 use core::arch::asm;
-use core::marker::PhantomData;
 
 use kernel::prelude::*;
 
@@ -28,7 +27,7 @@ use crate::vcpu::shared::{request, Shared};
 use crate::vcpu::steal;
 use crate::vcpu::trace;
 use crate::vcpu::vpid;
-use crate::vcpu::{Holder, Parked, Vcpu};
+use crate::vcpu::{Holder, Parked};
 
 /// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
 #[inline(always)]
@@ -84,15 +83,14 @@ fn stopped(mut vcpu: Holder<'_>) -> Error {
 /// hidden from it. Interrupts come on again by [`Inside::end`] alone, which shows the
 /// units: an interrupt handler or the scheduler may save them.
 #[must_use]
-struct Inside(PhantomData<*mut ()>);
+struct Inside(IrqGuard);
 
 impl Inside {
     /// Hides the units.
     #[inline]
     fn begin(mut vcpu: Holder<'_>, guard: IrqGuard) -> Self {
         fpu::hide(vcpu.resident(guard.irq_off().pinned()), guard.irq_off());
-        guard.leave();
-        Self(PhantomData)
+        Self(guard)
     }
 
     /// Takes over from the world switch.
@@ -102,27 +100,28 @@ impl Inside {
     /// It was left to the world switch by [`Inside::stay`], and is not taken twice.
     #[inline]
     unsafe fn adopt() -> Self {
-        Self(PhantomData)
+        // SAFETY: By this function's contract.
+        Self(unsafe { IrqGuard::adopt() })
     }
 
     /// The proof that interrupts are off.
     #[inline]
     fn irq_off(&self) -> IrqOff<'_> {
-        // SAFETY: By `begin`, as long as there is no `end`.
-        unsafe { IrqOff::assume() }
+        self.0.irq_off()
     }
 
     /// The world switch goes on with it.
     #[inline]
-    fn stay(self) {}
+    fn stay(self) {
+        self.0.leave();
+    }
 
     /// Shows the units.
     #[inline]
     fn end(self, mut vcpu: Holder<'_>) -> IrqGuard {
         let irq_off = self.irq_off();
         fpu::show(vcpu.resident(irq_off.pinned()), irq_off);
-        // SAFETY: They are off since `begin`.
-        unsafe { IrqGuard::adopt() }
+        self.0
     }
 }
 
@@ -181,13 +180,9 @@ pub(crate) fn handler() -> Handler {
 }
 
 /// The handler where nothing watches that kernel code runs in guest state.
-///
-/// # Safety
-///
-/// The world switch calls it, which a [`Holder`] of the vCPU waits for.
-unsafe extern "C" fn handle_exit(vcpu: &Vcpu) -> i32 {
-    // SAFETY: By this function's contract; interrupts are off.
-    let (mut vcpu, irq_off) = unsafe { (Holder::new(vcpu), IrqOff::assume()) };
+extern "C" fn handle_exit(mut vcpu: Holder<'_>) -> i32 {
+    // SAFETY: The world switch alone calls it.
+    let irq_off = unsafe { IrqOff::assume() };
     if exit::csr_in_memory(vcpu.lend(), irq_off) {
         return Next::Enter.to_c();
     }
@@ -195,14 +190,9 @@ unsafe extern "C" fn handle_exit(vcpu: &Vcpu) -> i32 {
 }
 
 /// The handler where the state is left first.
-///
-/// # Safety
-///
-/// As for [`handle_exit`].
-unsafe extern "C" fn handle_exit_of_state(vcpu: &Vcpu) -> i32 {
-    // SAFETY: By this function's contract; interrupts are off.
-    let (vcpu, irq_off) = unsafe { (Holder::new(vcpu), IrqOff::assume()) };
-    guest_state::exit(irq_off);
+extern "C" fn handle_exit_of_state(vcpu: Holder<'_>) -> i32 {
+    // SAFETY: The world switch alone calls it.
+    guest_state::exit(unsafe { IrqOff::assume() });
     handle_any(vcpu, true)
 }
 
@@ -313,13 +303,12 @@ fn enter(mut vcpu: Holder<'_>) -> i32 {
     guest_state::start_timing(inside.irq_off());
     guest_state::enter(inside.irq_off());
     trace::enter(shared);
-    inside.stay();
+    // The handler takes it over and ends it; the world switch returns with interrupts off.
+    let Inside(guard) = inside;
     // SAFETY: Interrupts are off and the vCPU is loaded; `prepare` filled the rest of
     // the switch state.
     let result = unsafe { host().switch.enter(vcpu) };
     trace::out(shared);
-    // SAFETY: The world switch returned with interrupts off; `handle_any` has shown the
-    // units.
-    drop(unsafe { IrqGuard::adopt() });
+    drop(guard);
     result
 }

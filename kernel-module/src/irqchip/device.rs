@@ -12,8 +12,8 @@ use kernel::uaccess::{UserPtr, UserSlice};
 
 use super::{dmsintc, eiointc, ipi, pch_pic};
 use crate::kvm::bindings as b;
-use crate::kvm::error::IntoC;
-use crate::kvm::from_c::{from_c, FromC};
+use crate::kvm::error::not_answered;
+use crate::kvm::from_c::{callbacks, from_c, FromC};
 use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
 
@@ -104,40 +104,20 @@ pub(crate) struct OfDevice<'a>(pub(crate) &'a Vm);
 
 from_c! {
     /// A device of a VM that lives.
-    ['a] OfDevice<'a>: *mut b::kvm_device = |device| OfDevice(Vm::from_c((*device).kvm));
-}
-
-/// Makes the functions of [`Ops`]: KVM calls them with a device of a VM, and an attribute
-/// in kernel memory.
-macro_rules! callbacks {
-    ($($name:ident($($argument:ident: $kind:ty),*) = $ours:expr;)*) => {$(
-        /// # Safety
-        ///
-        /// KVM calls it with what the types of the arguments say.
-        unsafe extern "C" fn $name<D: Device>($($argument: <$kind as FromC>::C),*) -> i32 {
-            // SAFETY: By this function's contract.
-            $(let $argument = unsafe { <$kind as FromC>::from_c($argument) };)*
-            IntoC::into_c($ours($($argument),*))
-        }
-    )*};
+    ['a] OfDevice<'a>: *mut b::kvm_device = |device| OfDevice(FromC::from_c((*device).kvm));
+    /// A device at its end; KVM has allocated it by kmalloc.
+    [] KBox<b::kvm_device>: *mut b::kvm_device = |device| KBox::from_raw(device);
 }
 
 callbacks! {
     // `kvm->lock` is held.
-    create(device: OfDevice<'_>, kind: u32) = |OfDevice(vm): OfDevice<'_>, _| D::create(vm);
-    get_attr(device: OfDevice<'_>, attr: &mut b::kvm_device_attr) = get::<D>;
-    set_attr(device: OfDevice<'_>, attr: &mut b::kvm_device_attr) = set::<D>;
-    has_attr(device: OfDevice<'_>, attr: &mut b::kvm_device_attr) = has::<D>;
-}
-
-/// The controller stays with the VM; only KVM's own structure goes.
-///
-/// # Safety
-///
-/// KVM calls it once for a device, which was allocated by kmalloc.
-unsafe extern "C" fn destroy(device: *mut b::kvm_device) {
-    // SAFETY: By this function's contract.
-    unsafe { b::kfree(device.cast()) };
+    create[D: Device](device: OfDevice<'_>, kind: u32) -> i32 =
+        |OfDevice(vm): OfDevice<'_>, _| D::create(vm);
+    get_attr[D: Device](device: OfDevice<'_>, attr: &mut b::kvm_device_attr) -> i32 = get::<D>;
+    set_attr[D: Device](device: OfDevice<'_>, attr: &mut b::kvm_device_attr) -> i32 = set::<D>;
+    has_attr[D: Device](device: OfDevice<'_>, attr: &mut b::kvm_device_attr) -> i32 = has::<D>;
+    /// The controller stays with the VM; only KVM's own structure goes.
+    destroy[](device: KBox<b::kvm_device>) = drop;
 }
 
 fn get<D: Device>(OfDevice(vm): OfDevice<'_>, attr: &mut b::kvm_device_attr) -> Result {
@@ -243,65 +223,82 @@ impl<R: Registers> Block<R> {
     }
 }
 
-/// The chip of a block.
-///
-/// # Safety
-///
-/// `device` is that of a registered `Block<R>`.
-unsafe fn chip<'a, R: Registers>(device: *mut b::kvm_io_device) -> &'a R::Chip {
-    // SAFETY: By this function's contract; the device is the first field.
-    unsafe { &**(*device.cast::<Block<R>>()).chip.get() }
+/// The chip of a block that is on a bus.
+struct OfBlock<'a, R: Registers>(&'a R::Chip);
+
+/// Where KVM wants what a load of the bus reads.
+struct Loaded(*mut kernel::ffi::c_void);
+
+/// Where KVM has what a store to the bus writes.
+struct Stored(*const kernel::ffi::c_void);
+
+from_c! {
+    /// The device of a `Block<R>`, of which it is the first field.
+    ['a, R: Registers] OfBlock<'a, R>: *mut b::kvm_io_device =
+        |device| OfBlock(&**(*device.cast::<Block<R>>()).chip.get());
+    /// As many bytes as the access has.
+    [] Loaded: *mut kernel::ffi::c_void = |bytes| Loaded(bytes);
+    /// The same.
+    [] Stored: *const kernel::ffi::c_void = |bytes| Stored(bytes);
 }
 
-/// # Safety
-///
-/// KVM calls it with the device of a `Block<R>`, a live vCPU and `len` bytes at
-/// `value`.
-unsafe extern "C" fn bus_read<R: Registers>(
-    vcpu: *mut b::kvm_vcpu,
-    device: *mut b::kvm_io_device,
-    address: u64,
-    len: i32,
-    value: *mut kernel::ffi::c_void,
-) -> i32 {
-    // SAFETY: By this function's contract; constant lengths spare a call.
-    unsafe {
-        let vcpu = <&Shared>::from_c(vcpu);
-        let data = R::read(chip::<R>(device), vcpu, address, len as u32).to_le_bytes();
-        match len {
-            1 => value.cast::<[u8; 1]>().write([data[0]]),
-            2 => value.cast::<[u8; 2]>().write([data[0], data[1]]),
-            4 => value
-                .cast::<[u8; 4]>()
-                .write([data[0], data[1], data[2], data[3]]),
-            8 => value.cast::<[u8; 8]>().write(data),
-            _ => return -(b::EOPNOTSUPP as i32),
+callbacks! {
+    bus_read[R: Registers](
+        vcpu: &Shared,
+        block: OfBlock<'_, R>,
+        address: u64,
+        len: i32,
+        value: Loaded
+    ) -> i32 = |vcpu, OfBlock(chip): OfBlock<'_, R>, address, len, value: Loaded| {
+        let read = R::read(chip, vcpu, address, len as u32);
+        value.put(len, read.to_le_bytes())
+    };
+    bus_write[R: Registers](
+        vcpu: &Shared,
+        block: OfBlock<'_, R>,
+        address: u64,
+        len: i32,
+        value: Stored
+    ) -> i32 = |vcpu, OfBlock(chip): OfBlock<'_, R>, address, len, value: Stored| {
+        let value = value.get(len)?;
+        R::write(chip, vcpu, address, len as u32, value);
+        Ok(())
+    };
+}
+
+impl Loaded {
+    /// Gives KVM the first `len` bytes, which is the length of the same access.
+    #[inline]
+    fn put(self, len: i32, [b0, b1, b2, b3, b4, b5, b6, b7]: [u8; 8]) -> Result {
+        let to = self.0;
+        // SAFETY: There are `len` bytes; constant lengths spare a call.
+        unsafe {
+            match len {
+                1 => to.cast::<[u8; 1]>().write([b0]),
+                2 => to.cast::<[u8; 2]>().write([b0, b1]),
+                4 => to.cast::<[u8; 4]>().write([b0, b1, b2, b3]),
+                8 => to.cast::<[u8; 8]>().write([b0, b1, b2, b3, b4, b5, b6, b7]),
+                _ => return Err(not_answered()),
+            }
         }
+        Ok(())
     }
-    0
 }
 
-/// # Safety
-///
-/// As for [`bus_read`].
-unsafe extern "C" fn bus_write<R: Registers>(
-    vcpu: *mut b::kvm_vcpu,
-    device: *mut b::kvm_io_device,
-    address: u64,
-    len: i32,
-    value: *const kernel::ffi::c_void,
-) -> i32 {
-    // SAFETY: As in `bus_read`.
-    unsafe {
-        let value = match len {
-            1 => u64::from(value.cast::<u8>().read()),
-            2 => u64::from(value.cast::<u16>().read_unaligned()),
-            4 => u64::from(value.cast::<u32>().read_unaligned()),
-            8 => value.cast::<u64>().read_unaligned(),
-            _ => return -(b::EOPNOTSUPP as i32),
-        };
-        let vcpu = <&Shared>::from_c(vcpu);
-        R::write(chip::<R>(device), vcpu, address, len as u32, value);
+impl Stored {
+    /// The value of the `len` bytes, which is the length of the same access.
+    #[inline]
+    fn get(self, len: i32) -> Result<u64> {
+        let from = self.0;
+        // SAFETY: There are `len` bytes.
+        Ok(unsafe {
+            match len {
+                1 => u64::from(from.cast::<u8>().read()),
+                2 => u64::from(from.cast::<u16>().read_unaligned()),
+                4 => u64::from(from.cast::<u32>().read_unaligned()),
+                8 => from.cast::<u64>().read_unaligned(),
+                _ => return Err(not_answered()),
+            }
+        })
     }
-    0
 }

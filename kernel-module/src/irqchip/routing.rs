@@ -8,7 +8,7 @@ use kvm_core::intc::routing::{default_routes, Injection, Msi, Pin, Route};
 use super::dmsintc;
 use crate::kvm::bindings as b;
 use crate::kvm::error::{IntoC, OrErrno};
-use crate::kvm::from_c::FromC;
+use crate::kvm::from_c::callbacks;
 use crate::vm::Vm;
 
 /// Installs the table that the PCH-PIC begins with: GSI n is pin n.
@@ -94,24 +94,15 @@ fn message(entry: &Entry) -> Msi {
     Msi::new(msi.address_lo, msi.address_hi, msi.data)
 }
 
-/// The `set` of routes to pins.
-///
-/// # Safety
-///
-/// KVM calls it with an entry of the VM's table.
-unsafe extern "C" fn set_pin(
-    entry: *mut Entry,
-    kvm: *mut b::kvm,
-    _source: i32,
-    level: i32,
-    _status: bool,
-) -> i32 {
-    // SAFETY: By this function's contract.
-    let (vm, pin) = unsafe { (<&Vm>::from_c(kvm), pin(<&mut Entry>::from_c(entry))) };
-    let injected = pin
-        .ok_or(EINVAL)
-        .and_then(|pin| inject(vm, Route::Pin(pin), level != 0));
-    Delivered(injected).into_c()
+callbacks! {
+    /// The `set` of routes to pins.
+    set_pin[](entry: &mut Entry, kvm: &Vm, source: i32, level: i32, status: bool) -> i32 =
+        |entry: &mut Entry, vm, _, level, _| {
+            let injected = pin(entry)
+                .ok_or(EINVAL)
+                .and_then(|pin| inject(vm, Route::Pin(pin), level != 0));
+            Delivered(injected)
+        };
 }
 
 /// kvm_set_msi: a message from a route or from KVM_SIGNAL_MSI.

@@ -10,9 +10,15 @@ use kernel::prelude::*;
 use kernel::types::Opaque;
 
 use crate::kvm::bindings as b;
+use crate::kvm::calls::calls;
 use crate::kvm::generic_vcpu::KvmVcpu;
 
 const MODE: b::hrtimer_mode = b::HRTIMER_MODE_ABS_PINNED_HARD;
+
+// Reads a clock.
+calls! {
+    fn now() -> i64 = ktime_get;
+}
 
 /// Wakes a vCPU at a time.
 #[pin_data(PinnedDrop)]
@@ -38,20 +44,26 @@ impl Alarm {
         })
     }
 
+    fn as_ptr(&self) -> *mut b::hrtimer {
+        self.timer.get()
+    }
+
+    // `new` has set the timer up; it has a lock of its own.
+    calls! {
+        fn start(&self, at: i64, slack: u64, mode: b::hrtimer_mode) = hrtimer_start_range_ns;
+
+        fn stop(&self) -> i32 = hrtimer_cancel;
+    }
+
     /// Sets it `delay` nanoseconds from now.
     pub(crate) fn set(&self, delay: u64) {
-        // SAFETY: Set up in `new`.
-        unsafe {
-            let at = (b::ktime_get() as u64).saturating_add(delay);
-            let at = i64::try_from(at).unwrap_or(i64::MAX);
-            b::hrtimer_start_range_ns(self.timer.get(), at, 0, MODE);
-        }
+        let delay = i64::try_from(delay).unwrap_or(i64::MAX);
+        self.start(now().saturating_add(delay), 0, MODE);
     }
 
     /// Stops it, after `expired` if that runs.
     pub(crate) fn cancel(&self) {
-        // SAFETY: As for `set`.
-        unsafe { b::hrtimer_cancel(self.timer.get()) };
+        self.stop();
     }
 }
 

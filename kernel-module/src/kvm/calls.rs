@@ -3,8 +3,8 @@
 //! Functions of C as safe functions.
 
 /// Makes safe functions of C's that can be called with any values of the given types:
-/// what they need of the caller besides is `self`, or a token that proves it. The block's
-/// comment says why.
+/// what they need of the caller besides is `self`, or a token that proves it. What only
+/// some callers may do is private to them. The block's comment says why that is so.
 macro_rules! calls {
     (
         $(#[$meta:meta])*
@@ -12,15 +12,37 @@ macro_rules! calls {
             = $call:ident;
         $($rest:tt)*
     ) => {
+        $crate::kvm::calls::calls! {
+            @[&$this] $(#[$meta])* $vis fn $name($this; $($argument: $kind),*)
+                $(-> $result)? = $call
+        }
+        $crate::kvm::calls::calls! { $($rest)* }
+    };
+    (
+        $(#[$meta:meta])*
+        $vis:vis fn $name:ident(&mut $this:ident$(, $argument:ident: $kind:ty)*)
+            $(-> $result:ty)? = $call:ident;
+        $($rest:tt)*
+    ) => {
+        $crate::kvm::calls::calls! {
+            @[&mut $this] $(#[$meta])* $vis fn $name($this; $($argument: $kind),*)
+                $(-> $result)? = $call
+        }
+        $crate::kvm::calls::calls! { $($rest)* }
+    };
+    (
+        @[$($receiver:tt)*] $(#[$meta:meta])*
+        $vis:vis fn $name:ident($this:ident; $($argument:ident: $kind:ty),*)
+            $(-> $result:ty)? = $call:ident
+    ) => {
         $(#[$meta])*
         #[inline]
-        $vis fn $name(&$this $(, $argument: $kind)*) $(-> $result)? {
+        $vis fn $name($($receiver)*, $($argument: $kind),*) $(-> $result)? {
             // SAFETY: As the comment on the macro's use says.
             unsafe {
                 $crate::kvm::bindings::$call($this.as_ptr() $(, $argument)*) $(as $result)?
             }
         }
-        $crate::kvm::calls::calls! { $($rest)* }
     };
     (
         $(#[$meta:meta])*

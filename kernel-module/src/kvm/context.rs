@@ -6,7 +6,17 @@
 
 use core::marker::PhantomData;
 
-use crate::kvm::bindings as b;
+use crate::kvm::calls::calls;
+
+// They change this thread's and this CPU's state alone; the guards below call them in pairs.
+calls! {
+    fn preempt_disable() = kvm_la_preempt_disable;
+    fn preempt_enable() = kvm_la_preempt_enable;
+    fn irq_save() -> usize = kvm_la_irq_save;
+    fn irq_restore(flags: usize) = kvm_la_irq_restore;
+    fn irq_disable() = kvm_la_irq_disable;
+    fn irq_enable() = kvm_la_irq_enable;
+}
 
 /// Preemption is off for `'c`: the thread stays on this CPU, and the scheduler's
 /// notifiers do not run.
@@ -54,8 +64,7 @@ pub(crate) struct PreemptGuard(PhantomData<*mut ()>);
 impl PreemptGuard {
     /// Turns preemption off.
     pub(crate) fn new() -> Self {
-        // SAFETY: Balanced by `drop`.
-        unsafe { b::kvm_la_preempt_disable() };
+        preempt_disable();
         Self(PhantomData)
     }
 
@@ -68,14 +77,13 @@ impl PreemptGuard {
 
 impl Drop for PreemptGuard {
     fn drop(&mut self) {
-        // SAFETY: Turned off in `new`.
-        unsafe { b::kvm_la_preempt_enable() };
+        preempt_enable();
     }
 }
 
 /// Keeps interrupts off until it is dropped, which restores what was before.
 pub(crate) struct IrqSaveGuard {
-    flags: kernel::ffi::c_ulong,
+    flags: usize,
     _thread: PhantomData<*mut ()>,
 }
 
@@ -83,8 +91,7 @@ impl IrqSaveGuard {
     /// Turns interrupts off.
     pub(crate) fn new() -> Self {
         Self {
-            // SAFETY: Balanced by `drop`.
-            flags: unsafe { b::kvm_la_irq_save() },
+            flags: irq_save(),
             _thread: PhantomData,
         }
     }
@@ -98,8 +105,7 @@ impl IrqSaveGuard {
 
 impl Drop for IrqSaveGuard {
     fn drop(&mut self) {
-        // SAFETY: Saved in `new`.
-        unsafe { b::kvm_la_irq_restore(self.flags) };
+        irq_restore(self.flags);
     }
 }
 
@@ -111,8 +117,7 @@ impl IrqGuard {
     /// Turns interrupts off, which are on.
     #[inline]
     pub(crate) fn new() -> Self {
-        // SAFETY: Balanced by `drop`, or by the world switch.
-        unsafe { b::kvm_la_irq_disable() };
+        irq_disable();
         Self(PhantomData)
     }
 
@@ -142,7 +147,6 @@ impl IrqGuard {
 impl Drop for IrqGuard {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: They were turned off by `new`, or before `adopt`.
-        unsafe { b::kvm_la_irq_enable() };
+        irq_enable();
     }
 }

@@ -19,6 +19,11 @@ pub(crate) fn no_such_ioctl() -> Error {
     Error::from_errno(-(b::ENOIOCTLCMD as i32))
 }
 
+/// The bus asks another device.
+pub(crate) fn not_answered() -> Error {
+    Error::from_errno(-(b::EOPNOTSUPP as i32))
+}
+
 /// An error with a number of `errno-base.h`.
 pub(crate) trait Errno {
     /// As the kernel's.

@@ -22,9 +22,9 @@ pub(crate) trait FromC {
 macro_rules! from_c {
     ($(
         $(#[$meta:meta])*
-        [$($lifetime:lifetime)?] $kind:ty: $c:ty = |$argument:ident| $body:expr;
+        [$($generics:tt)*] $kind:ty: $c:ty = |$argument:ident| $body:expr;
     )*) => {$(
-        impl$(<$lifetime>)? $crate::kvm::from_c::FromC for $kind {
+        impl<$($generics)*> $crate::kvm::from_c::FromC for $kind {
             type C = $c;
 
             $(#[$meta])*
@@ -48,35 +48,44 @@ from_c! {
     [] u64: u64 = |value| value;
     [] isize: isize = |value| value;
     [] usize: usize = |value| value;
+    /// What nothing is done with.
+    [T] *mut T: *mut T = |pointer| pointer;
+    /// Its own half, which nothing else uses yet.
+    ['a, T] Unmade<'a, T>: *mut T = |half| Unmade(&mut *half);
+    /// A structure that C says nothing else changes meanwhile.
+    ['a, T: Given] &'a mut T: *mut T = |given| &mut *given;
 }
 
+/// Makes functions that C calls, by name or by a pointer: `[generics](arguments) -> C's
+/// result = ours`, where an argument's type says what C promises of it.
+macro_rules! callbacks {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis $name:ident[$($generics:tt)*]($($argument:ident: $kind:ty),*)
+            $(-> $result:ty)? = $ours:expr;
+    )*) => {$(
+        /// # Safety
+        ///
+        /// C calls it, and keeps what the types of the arguments say where it is made.
+        $(#[$meta])*
+        $vis unsafe extern "C" fn $name<$($generics)*>(
+            $($argument: <$kind as $crate::kvm::from_c::FromC>::C),*
+        ) $(-> $result)? {
+            // SAFETY: By this function's contract.
+            $(let $argument = unsafe { <$kind as $crate::kvm::from_c::FromC>::from_c($argument) };)*
+            $crate::kvm::error::IntoC::into_c($ours($($argument),*))
+        }
+    )*};
+}
+pub(crate) use callbacks;
+
 /// A VM or vCPU of C's that is to get its half in Rust.
-pub(crate) struct Unmade<'a, T>(&'a mut T);
+pub(crate) struct Unmade<'a, T>(pub(crate) &'a mut T);
 
 impl<T> Unmade<'_, T> {
     /// C's half; valid until that in Rust is destroyed.
-    pub(crate) fn get(&self) -> NonNull<T> {
-        NonNull::from_ref(self.0)
-    }
-}
-
-impl<T> FromC for Unmade<'_, T> {
-    type C = *mut T;
-
-    #[inline(always)]
-    unsafe fn from_c(argument: *mut T) -> Self {
-        // SAFETY: By this function's contract.
-        Self(unsafe { &mut *argument })
-    }
-}
-
-/// What nothing is done with.
-impl<T> FromC for *mut T {
-    type C = Self;
-
-    #[inline(always)]
-    unsafe fn from_c(argument: Self) -> Self {
-        argument
+    pub(crate) fn get(&mut self) -> NonNull<T> {
+        NonNull::from(&mut *self.0)
     }
 }
 
@@ -90,14 +99,4 @@ macro_rules! given {
 given! {
     kvm_regs kvm_fpu kvm_mp_state kvm_guest_debug kvm_gfn_range kvm_irq_level kvm_device_attr
     kvm_kernel_irq_routing_entry
-}
-
-impl<T: Given> FromC for &mut T {
-    type C = *mut T;
-
-    #[inline(always)]
-    unsafe fn from_c(argument: *mut T) -> Self {
-        // SAFETY: By this function's contract.
-        unsafe { &mut *argument }
-    }
 }

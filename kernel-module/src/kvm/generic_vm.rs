@@ -53,6 +53,12 @@ impl KvmVm {
 
         fn set(&self, source: i32, irq: u32, level: i32, status: bool) -> i32 = kvm_set_irq;
 
+        /// Begins a section of `slots::Srcu`.
+        pub(super) fn srcu_read_lock(&self) -> i32 = kvm_la_srcu_read_lock;
+
+        /// Ends it.
+        pub(super) fn srcu_read_unlock(&self, index: i32) = kvm_la_srcu_read_unlock;
+
         fn lock_slots(&self) = kvm_la_slots_lock;
 
         fn unlock_slots(&self) = kvm_la_slots_unlock;

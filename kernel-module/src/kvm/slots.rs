@@ -10,9 +10,16 @@ use kvm_core::mmu::{Slot, SlotFlags, SlotHuge};
 
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
+use crate::kvm::calls::calls;
 use crate::kvm::generic_vcpu::KvmVcpu;
 use crate::kvm::generic_vm::KvmVm;
 use crate::kvm::user::Record;
+
+// Tests a value.
+calls! {
+    /// Whether an address of the VMM's is none, for KVM found no slot.
+    fn is_error(hva: usize) -> bool = kvm_la_is_error_hva;
+}
 
 /// Holds the VM's srcu: slots and buses stay as they are.
 pub(crate) struct Srcu<'a> {
@@ -70,8 +77,14 @@ impl<'a> SlotPointer<'a> {
 
     /// For KVM's functions.
     #[inline]
-    pub(crate) fn get(&self) -> *mut b::kvm_memory_slot {
+    pub(crate) fn as_ptr(&self) -> *mut b::kvm_memory_slot {
         self.slot.as_ptr()
+    }
+
+    // The slot is valid; arithmetic on its words.
+    calls! {
+        /// Where the VMM has the page of `gfn`, which is in the slot.
+        pub(crate) fn hva(&self, gfn: u64) -> usize = kvm_la_gfn_to_hva_memslot;
     }
 
     /// Its words, which do not change.
@@ -81,28 +94,19 @@ impl<'a> SlotPointer<'a> {
         unsafe { self.slot.as_ref() }
     }
 
-    /// Where the VMM has the page of `gfn`, which is in the slot.
-    #[inline]
-    pub(crate) fn hva(&self, gfn: u64) -> usize {
-        // SAFETY: Arithmetic on a valid slot.
-        unsafe { b::kvm_la_gfn_to_hva_memslot(self.get(), gfn) }
-    }
-
     /// As [`Self::hva`]; None where the slot allows no such access.
     pub(crate) fn hva_for(&self, gfn: u64, write: bool) -> Option<u64> {
         let mut writable = false;
-        // SAFETY: The slot is valid; the second function tests a value.
-        unsafe {
-            let hva = b::gfn_to_hva_memslot_prot(self.get(), gfn, &raw mut writable);
-            (!b::kvm_la_is_error_hva(hva) && (writable || !write)).then_some(hva as u64)
-        }
+        // SAFETY: The slot is valid.
+        let hva = unsafe { b::gfn_to_hva_memslot_prot(self.as_ptr(), gfn, &raw mut writable) };
+        (!is_error(hva) && (writable || !write)).then_some(hva as u64)
     }
 
     /// The guest has stored to the page of `gfn`.
     #[inline]
     pub(crate) fn mark_dirty(&self, vm: &KvmVm, gfn: u64) {
         // SAFETY: The slot is valid and of this VM.
-        unsafe { b::mark_page_dirty_in_slot(vm.as_ptr(), self.get(), gfn) };
+        unsafe { b::mark_page_dirty_in_slot(vm.as_ptr(), self.as_ptr(), gfn) };
     }
 
     /// Whether dirty pages are logged (kvm_slot_dirty_track_enabled).
@@ -145,9 +149,18 @@ impl<'a> Srcu<'a> {
     /// Begins the section.
     #[inline]
     pub(crate) fn lock(vm: &'a KvmVm) -> Self {
-        // SAFETY: The VM is alive; unlocked by `drop`.
-        let index = unsafe { b::kvm_la_srcu_read_lock(vm.as_ptr()) };
+        let index = vm.srcu_read_lock();
         Self { vm, index }
+    }
+
+    fn as_ptr(&self) -> *mut b::kvm {
+        self.vm.as_ptr()
+    }
+
+    // Under srcu, of a VM that is alive.
+    calls! {
+        fn hva(&self, gfn: u64) -> usize = gfn_to_hva;
+        fn generation(&self) -> u64 = kvm_la_memslots_generation;
     }
 
     /// An access of `vcpu` to an in-kernel device; true if one answered.
@@ -178,11 +191,7 @@ impl<'a> Srcu<'a> {
 
     /// Whether the VMM's memory is at `gpa`.
     pub(crate) fn has_memory(&self, gpa: u64) -> bool {
-        // SAFETY: Under srcu; the second function tests a value.
-        unsafe {
-            let hva = b::gfn_to_hva(self.vm.as_ptr(), gpa >> c::PAGE_SHIFT);
-            !b::kvm_la_is_error_hva(hva)
-        }
+        !is_error(self.hva(gpa >> c::PAGE_SHIFT))
     }
 
     /// Runs `f` with the `size` bytes of guest memory at `gpa`, which are in one page;
@@ -195,11 +204,10 @@ impl<'a> Srcu<'a> {
         f: impl FnOnce(Record),
     ) {
         let (kvm, cache) = (self.vm.as_ptr(), &mut cache.0);
+        let current = self.generation() == cache.generation && cache.gpa == gpa;
         // SAFETY: The VM is alive, and the slot of the cache is valid under srcu while
         // the generation agrees.
         unsafe {
-            let generation = b::kvm_la_memslots_generation(kvm);
-            let current = cache.generation == generation && cache.gpa == gpa;
             if !current && b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, size) != 0 {
                 cache.gpa = u64::MAX;
             } else if !cache.memslot.is_null() {
@@ -217,7 +225,6 @@ pub(crate) struct HvaCache(b::gfn_to_hva_cache);
 impl Drop for Srcu<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: Locked in `lock`.
-        unsafe { b::kvm_la_srcu_read_unlock(self.vm.as_ptr(), self.index) };
+        self.vm.srcu_read_unlock(self.index);
     }
 }

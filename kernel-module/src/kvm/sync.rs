@@ -9,6 +9,7 @@ use kernel::types::Opaque;
 use pin_init::Wrapper;
 
 use crate::kvm::bindings as b;
+use crate::kvm::calls::calls;
 
 /// What a lock protects: lockdep tells locks apart by it, and takes locks of one
 /// class that are held at the same time for a deadlock.
@@ -38,6 +39,16 @@ pub(crate) struct Lock<T> {
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
+    fn as_ptr(&self) -> *mut b::raw_spinlock_t {
+        self.lock.get()
+    }
+
+    // `new` has set the lock up; `with` gives back what it takes.
+    calls! {
+        fn acquire(&self) -> usize = kvm_la_raw_spin_lock_irqsave;
+        fn release(&self, flags: usize) = kvm_la_raw_spin_unlock_irqrestore;
+    }
+
     /// A lock around what `value` makes.
     pub(crate) fn new(class: Class, value: impl PinInit<T>) -> impl PinInit<Self> {
         pin_init!(Self {
@@ -53,12 +64,10 @@ impl<T> Lock<T> {
     /// again.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        // SAFETY: `new` has set it up.
-        let flags = unsafe { b::kvm_la_raw_spin_lock_irqsave(self.lock.get()) };
+        let flags = self.acquire();
         // SAFETY: The lock is held.
         let result = f(unsafe { &mut *self.value.get() });
-        // SAFETY: Locked above with these flags.
-        unsafe { b::kvm_la_raw_spin_unlock_irqrestore(self.lock.get(), flags) };
+        self.release(flags);
         result
     }
 }

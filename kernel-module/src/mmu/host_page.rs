@@ -22,17 +22,18 @@ impl HostPage {
     #[inline]
     pub(crate) fn at_hand(slot: &SlotPointer<'_>, gfn: u64) -> Option<Self> {
         let mut page = null_mut();
-        // SAFETY: The slot is valid; does not sleep.
-        unsafe {
-            if b::kvm_prefetch_pages(slot.get(), gfn, &raw mut page, 1) != 1 {
+        // SAFETY: The slot is valid; does not sleep. If there is a page, it is valid.
+        let pfn = unsafe {
+            if b::kvm_prefetch_pages(slot.as_ptr(), gfn, &raw mut page, 1) != 1 {
                 return None;
             }
-            Some(Self {
-                pfn: b::kvm_la_page_to_pfn(page) as u64,
-                writable: true,
-                page,
-            })
-        }
+            b::kvm_la_page_to_pfn(page)
+        };
+        Some(Self {
+            pfn: pfn as u64,
+            writable: true,
+            page,
+        })
     }
 
     /// Asks for the page of `gfn`; may sleep. KVM_PFN_ERR_* if there is none.
@@ -63,7 +64,7 @@ impl HostPage {
     #[inline]
     pub(crate) fn used(self, tables: &StageTwo<'_>) {
         // SAFETY: The host gave the page; the lock is held.
-        unsafe { b::kvm_la_release_faultin_page(tables.kvm(), self.page, self.writable) };
+        unsafe { b::kvm_la_release_faultin_page(tables.as_ptr(), self.page, self.writable) };
     }
 
     /// The guest does not get it.

@@ -11,7 +11,7 @@ use pin_init::Wrapper;
 use crate::cpu::host::host;
 use crate::cpu::switch::{Handler, Switch};
 use crate::kvm::bindings as b;
-use crate::kvm::from_c::Unmade;
+use crate::kvm::from_c::{FromC, Unmade};
 use crate::vcpu::owned::Owned;
 use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::Shared;
@@ -19,12 +19,12 @@ use crate::vcpu::{kept, Vcpu};
 use crate::vm::Vm;
 
 /// kvm_arch_vcpu_create; `handler` gets the vCPU's exits.
-pub(crate) fn create(new: Unmade<'_, b::kvm_vcpu>, handler: Handler) -> Result {
-    // SAFETY: C has set these, and VM and generic half outlive the vCPU.
-    let (shared, vm, id) = unsafe {
-        let kvm_vcpu = new.get().as_ptr();
-        let (vm, id) = (Vm::from_c((*kvm_vcpu).kvm), (*kvm_vcpu).vcpu_id as u32);
-        (Shared::new(new.get(), vm, id), vm, id)
+pub(crate) fn create(mut new: Unmade<'_, b::kvm_vcpu>, handler: Handler) -> Result {
+    let (kvm, id) = (new.0.kvm, new.0.vcpu_id as u32);
+    // SAFETY: C has set them, and VM and generic half outlive the vCPU.
+    let (vm, shared) = unsafe {
+        let vm = <&Vm>::from_c(kvm);
+        (vm, Shared::new(new.get(), vm, id))
     };
     let vcpu = KBox::pin_init(
         pin_init!(Vcpu {
@@ -34,8 +34,8 @@ pub(crate) fn create(new: Unmade<'_, b::kvm_vcpu>, handler: Handler) -> Result {
         }),
         GFP_KERNEL_ACCOUNT,
     )?;
-    // SAFETY: C keeps the pointer and hands it back to `destroy`.
-    unsafe { (*new.get().as_ptr()).arch.vcpu = vcpu.into_foreign() };
+    // C keeps the pointer and hands it back to `destroy`.
+    new.0.arch.vcpu = vcpu.into_foreign();
     Ok(())
 }
 
