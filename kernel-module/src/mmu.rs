@@ -298,6 +298,8 @@ impl Tables for StageTwo<'_> {
         address.wrapping_add(c::DIRECT_MAP) as *mut u64
     }
 
+    // In line it would take registers of the walks that come here only for a new table.
+    #[inline(never)]
     fn write_barrier(&self) {
         write_barrier();
     }

@@ -4,15 +4,18 @@
 //!
 //! They are the kernel crate's [`Atomic`]s. Its functions are calls of C as long as the
 //! kernel has no CONFIG_RUST_INLINE_HELPERS, and it has none for single bits, so what is
-//! on the way of exits is here, inline: READ_ONCE, WRITE_ONCE, bits and barriers. The rest
-//! is done by the crate's functions.
+//! on the way of exits is here: READ_ONCE, WRITE_ONCE, bits and barriers, by the compiler's
+//! relaxed accesses and fences, whose instructions are those of Linux
+//! (arch/loongarch/include/asm: barrier.h, atomic-amo.h). The rest is done by the crate's
+//! functions.
 
-use core::arch::asm;
+use core::sync::atomic as compiler;
+use core::sync::atomic::{fence, Ordering};
 
 use kernel::sync::atomic::Atomic;
 
-/// Accesses without order. A value that was read through a pointer from [`Word::read_once`] is
-/// as new as the pointer: LoongArch keeps the order of an address and its use.
+/// Accesses without order. What is read through a pointer from [`Word::read_once`] is as
+/// new as the pointer: LoongArch keeps the order of an address and its use.
 pub(crate) trait Word<T> {
     /// READ_ONCE.
     fn read_once(&self) -> T;
@@ -21,87 +24,75 @@ pub(crate) trait Word<T> {
     fn write_once(&self, value: T);
 }
 
-/// Makes the accesses to words of a type by those to integers: a volatile `bool` would be
-/// masked at each read.
-macro_rules! words {
-    ($([$($generics:tt)*] $kind:ty as $word:ty: |$read:ident| $value:expr;)*) => {$(
-        impl<$($generics)*> Word<$kind> for Atomic<$kind> {
-            #[inline(always)]
-            fn read_once(&self) -> $kind {
-                // SAFETY: A valid word; the volatile access of one is atomic.
-                let $read = unsafe { self.as_ptr().cast::<$word>().read_volatile() };
-                $value
-            }
-
-            #[inline(always)]
-            fn write_once(&self, value: $kind) {
-                // SAFETY: As for `read_once`.
-                unsafe { self.as_ptr().write_volatile(value) }
-            }
-        }
-    )*};
-}
-
-words! {
-    [] bool as u8: |byte| byte != 0;
-    [] i32 as i32: |word| word;
-    [] u32 as u32: |word| word;
-    [] i64 as i64: |word| word;
-    [] u64 as u64: |word| word;
-    [] usize as usize: |word| word;
-    [T] *mut T as *mut T: |pointer| pointer;
-}
-
 /// Bits of a word that are set and cleared one by one.
 pub(crate) trait Bits {
-    /// Sets those of `mask`, fully ordered.
+    /// Sets those of `mask`; what was written before is seen by what sees them.
     fn set_bits(&self, mask: u64);
 
     /// Clears those of `mask`, without order.
     fn clear_bits(&self, mask: u64);
 }
 
-/// Changes a word by an instruction that is atomic.
-macro_rules! change {
-    ($instruction:literal, $word:expr, $operand:expr) => {{
-        let word: &Atomic<u64> = $word;
-        // SAFETY: A valid word.
-        unsafe {
-            asm!(concat!($instruction, " $zero, {operand}, {word}"),
-                operand = in(reg) $operand, word = in(reg) word.as_ptr(), options(nostack))
+/// A word as the compiler's atomic.
+macro_rules! inline {
+    ($word:expr, $kind:ty) => {
+        // SAFETY: A valid word; the types have one layout, and all accesses are atomic.
+        unsafe { <$kind>::from_ptr($word.as_ptr()) }
+    };
+}
+
+macro_rules! words {
+    ($([$($generics:tt)*] $word:ty: $kind:ty;)*) => {$(
+        impl<$($generics)*> Word<$word> for Atomic<$word> {
+            #[inline(always)]
+            fn read_once(&self) -> $word {
+                inline!(self, $kind).load(Ordering::Relaxed)
+            }
+
+            #[inline(always)]
+            fn write_once(&self, value: $word) {
+                inline!(self, $kind).store(value, Ordering::Relaxed)
+            }
         }
-    }};
+    )*};
+}
+
+words! {
+    [] bool: compiler::AtomicBool;
+    [] i32: compiler::AtomicI32;
+    [] u32: compiler::AtomicU32;
+    [] i64: compiler::AtomicI64;
+    [] u64: compiler::AtomicU64;
+    [] usize: compiler::AtomicUsize;
+    [T] *mut T: compiler::AtomicPtr<T>;
 }
 
 impl Bits for Atomic<u64> {
     #[inline(always)]
     fn set_bits(&self, mask: u64) {
-        change!("amor_db.d", self, mask);
+        inline!(self, compiler::AtomicU64).fetch_or(mask, Ordering::Release);
     }
 
     #[inline(always)]
     fn clear_bits(&self, mask: u64) {
-        change!("amand.d", self, !mask);
+        inline!(self, compiler::AtomicU64).fetch_and(!mask, Ordering::Relaxed);
     }
 }
 
-/// Makes barriers of the hints that Linux has for them (asm/barrier.h).
-macro_rules! barriers {
-    ($($(#[$meta:meta])* $name:ident = $hint:literal;)*) => {$(
-        $(#[$meta])*
-        #[inline(always)]
-        pub(crate) fn $name() {
-            // SAFETY: A barrier.
-            unsafe { asm!("dbar {hint}", hint = const $hint, options(nostack)) };
-        }
-    )*};
+/// smp_mb: all before is seen before all after.
+#[inline(always)]
+pub(crate) fn full_barrier() {
+    fence(Ordering::SeqCst);
 }
 
-barriers! {
-    /// smp_mb: all before is seen before all after.
-    full_barrier = 0b1_0000;
-    /// What makes a read an smp_load_acquire: it is done before all after.
-    acquire_barrier = 0b1_0100;
-    /// smp_wmb: what was written before is seen before what is written after.
-    write_barrier = 0b1_1010;
+/// What makes a read an smp_load_acquire: it is done before all after.
+#[inline(always)]
+pub(crate) fn acquire_barrier() {
+    fence(Ordering::Acquire);
+}
+
+/// smp_wmb: what was written before is seen before what is written after.
+#[inline(always)]
+pub(crate) fn write_barrier() {
+    fence(Ordering::Release);
 }
