@@ -94,7 +94,6 @@ impl<'a> Candidate<'a> {
 /// `mmu_lock` is only tried: its holder may be waiting for this CPU to answer
 /// a kick. While it is held and no invalidation is under way, none can begin,
 /// so what the host's tables say stands until it is given back.
-#[cfg(not(CONFIG_PREEMPT_RT))]
 #[inline]
 pub(crate) fn quick(
     mut vcpu: Holder<'_>,
@@ -102,6 +101,10 @@ pub(crate) fn quick(
     access: Access,
     irq_off: IrqOff<'_>,
 ) -> bool {
+    if cfg!(CONFIG_PREEMPT_RT) {
+        // Spin locks sleep: the other way takes them as they should be.
+        return false;
+    }
     let vm = vcpu.vm();
     let candidate = Candidate::new(access, slot);
     let Candidate {
@@ -161,12 +164,6 @@ pub(crate) fn quick(
         }
     }
     true
-}
-
-/// Spin locks sleep: the other way takes them as they should be.
-#[cfg(CONFIG_PREEMPT_RT)]
-pub(crate) fn quick(_: Holder<'_>, _: &SlotPointer<'_>, _: Access, _: IrqOff<'_>) -> bool {
-    false
 }
 
 /// Result of [`slow`].
