@@ -17,7 +17,7 @@ const MODE: b::hrtimer_mode = b::HRTIMER_MODE_ABS_PINNED_HARD;
 
 // Reads a clock.
 calls! {
-    fn now() -> i64 = ktime_get;
+    fn now() -> u64 = ktime_get;
 }
 
 /// Wakes a vCPU at a time.
@@ -57,8 +57,8 @@ impl Alarm {
 
     /// Sets it `delay` nanoseconds from now.
     pub(crate) fn set(&self, delay: u64) {
-        let delay = i64::try_from(delay).unwrap_or(i64::MAX);
-        self.start(now().saturating_add(delay), 0, MODE);
+        let at = now().saturating_add(delay);
+        self.start(i64::try_from(at).unwrap_or(i64::MAX), 0, MODE);
     }
 
     /// Stops it, after `expired` if that runs.

@@ -4,7 +4,7 @@
 //!
 //! They are the kernel crate's [`Atomic`]s. Its functions are calls of C as long as the
 //! kernel has no CONFIG_RUST_INLINE_HELPERS, and it has none for single bits, so what is
-//! on the way of exits is here: READ_ONCE, WRITE_ONCE, bits and barriers, by the compiler's
+//! on the way of exits is here: READ_ONCE and its like, bits and barriers, by the compiler's
 //! relaxed accesses and fences, whose instructions are those of Linux
 //! (arch/loongarch/include/asm: barrier.h, atomic-amo.h). The rest is done by the crate's
 //! functions.
@@ -14,11 +14,14 @@ use core::sync::atomic::{fence, Ordering};
 
 use kernel::sync::atomic::Atomic;
 
-/// Accesses without order. What is read through a pointer from [`Word::read_once`] is as
+/// Accesses, without order where they do not say one. What is read through a pointer from [`Word::read_once`] is as
 /// new as the pointer: LoongArch keeps the order of an address and its use.
 pub(crate) trait Word<T> {
     /// READ_ONCE.
     fn read_once(&self) -> T;
+
+    /// smp_load_acquire: it is done before all after.
+    fn read_acquire(&self) -> T;
 
     /// WRITE_ONCE.
     fn write_once(&self, value: T);
@@ -47,6 +50,11 @@ macro_rules! words {
             #[inline(always)]
             fn read_once(&self) -> $word {
                 inline!(self, $kind).load(Ordering::Relaxed)
+            }
+
+            #[inline(always)]
+            fn read_acquire(&self) -> $word {
+                inline!(self, $kind).load(Ordering::Acquire)
             }
 
             #[inline(always)]
@@ -83,12 +91,6 @@ impl Bits for Atomic<u64> {
 #[inline(always)]
 pub(crate) fn full_barrier() {
     fence(Ordering::SeqCst);
-}
-
-/// What makes a read an smp_load_acquire: it is done before all after.
-#[inline(always)]
-pub(crate) fn acquire_barrier() {
-    fence(Ordering::Acquire);
 }
 
 /// smp_wmb: what was written before is seen before what is written after.

@@ -28,7 +28,7 @@ impl<T> OnceBox<T> {
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
         // SAFETY: Null, or a value that lives until `drop`.
-        unsafe { self.0.read_once().as_ref() }
+        unsafe { self.0.read_acquire().as_ref() }
     }
 
     /// Sets the value; EEXIST if there is one.

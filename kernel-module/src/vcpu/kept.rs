@@ -26,10 +26,10 @@
 
 use core::ptr;
 
-use kernel::sync::atomic::{Acquire, Release};
+use kernel::sync::atomic::Release;
 
 use crate::cpu::host::{host, PerCpu};
-use crate::kvm::atomic::{acquire_barrier, Word};
+use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::vcpu::load;
@@ -83,8 +83,7 @@ fn save_vcpu(kept: *const Vcpu, irq_off: IrqOff<'_>) {
 /// destroyed, into its memory, if a CPU keeps them. Interrupts are on.
 #[inline]
 pub(crate) fn fetch(vcpu: &Shared) {
-    let cpu = vcpu.kept_on.read_once();
-    acquire_barrier();
+    let cpu = vcpu.kept_on.read_acquire();
     if cpu != NOWHERE {
         fetch_from(vcpu, cpu);
     }
@@ -95,7 +94,7 @@ fn fetch_from(vcpu: &Shared, cpu: i32) {
     // SAFETY: `save_here` may run in an interrupt handler of any CPU.
     let failed = unsafe { b::kvm_la_on_cpu(cpu, Some(save_here)) };
     // A CPU that is offline saved what it kept when it was switched off.
-    if failed == 0 || vcpu.kept_on.load(Acquire) == NOWHERE {
+    if failed == 0 || vcpu.kept_on.read_acquire() == NOWHERE {
         return;
     }
     kernel::pr_warn_once!(
