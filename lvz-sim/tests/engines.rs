@@ -2,13 +2,16 @@
 
 //! Which engine runs a machine cannot be seen from inside: programs of random
 //! instructions, in loops, end in the same state after the same number of
-//! instructions, whether they are interpreted, compiled at once or in between.
+//! instructions, whether they are interpreted, compiled at once or in between. Each
+//! instruction with a compiled form has programs that are full of it.
 
 #![allow(clippy::expect_used)]
 
+use std::fmt::Display;
+
 use la_arch::insn::Encoding;
 use lvz_sim::cpu::{Group, Model};
-use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd};
+use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd, without_form};
 use lvz_sim::isa;
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
@@ -61,9 +64,9 @@ fn put(ram: &mut Ram, at: usize, words: &[u32]) {
     }
 }
 
-/// A program in memory. Registers 20 to 27 hold addresses of data, and are only read.
-fn program(random: &mut Random, ram: &mut Ram) {
-    let ordinary = ordinary();
+/// A program in memory, of branches, memory accesses and instructions from `choice`.
+/// Registers 20 to 27 hold addresses of data, and are only read.
+fn program(random: &mut Random, ram: &mut Ram, choice: &[&Encoding]) {
     let branches = [
         "beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "b", "bl",
     ];
@@ -102,7 +105,7 @@ fn program(random: &mut Random, ram: &mut Ram) {
                 access.bits | fields | base << 5 | data
             }
             _ => {
-                let encoding = ordinary[random.below(ordinary.len())];
+                let encoding = choice[random.below(choice.len())];
                 // Results go to registers 4 to 17.
                 let rd = 4 + (operands >> 27) % 14;
                 let fields = operands & encoding.format.operand_bits & !0x1f;
@@ -135,10 +138,10 @@ fn program(random: &mut Random, ram: &mut Ram) {
     );
 }
 
-fn machine(seed: u64, engine: Engine) -> Machine {
+fn machine(seed: u64, engine: Engine, choice: &[&Encoding]) -> Machine {
     let mut random = Random(SplitMix64::seed_from_u64(seed));
     let mut ram = Ram::new(MEMORY).expect("memory for a test");
-    program(&mut random, &mut ram);
+    program(&mut random, &mut ram, choice);
     let cpus = 1 + random.below(2);
     let config = PlatformConfig {
         cpus,
@@ -168,12 +171,11 @@ fn machine(seed: u64, engine: Engine) -> Machine {
     machine
 }
 
-/// State and instructions after a run.
-fn result(seed: u64, engine: Engine) -> (u64, u64) {
-    let mut machine = machine(seed, engine);
+/// State and instructions after a run of the machine that `name` tells from others.
+fn result(mut machine: Machine, name: &dyn Display) -> (u64, u64) {
     let end = machine.run(INSTRUCTIONS);
     let difference = machine.difference().map(ToString::to_string);
-    assert_ne!(end, RunEnd::Differs, "seed {seed}: {difference:?}");
+    assert_ne!(end, RunEnd::Differs, "{name}: {difference:?}");
     (machine.instructions(), machine.state_hash())
 }
 
@@ -191,8 +193,10 @@ fn engines_agree() {
         .ok()
         .and_then(|s| s.parse().ok())
         .unwrap_or(60);
+    let choice = ordinary();
     for seed in 0..seeds {
-        let expected = result(seed, Engine::Interpreter);
+        let run = |engine| result(machine(seed, engine, &choice), &seed);
+        let expected = run(Engine::Interpreter);
         assert!(expected.0 >= INSTRUCTIONS, "seed {seed}: {expected:x?}");
         for engine in [
             Engine::Check(after(1)),
@@ -206,16 +210,36 @@ fn engines_agree() {
                 ..after(1)
             }),
         ] {
-            let compiled = result(seed, engine);
-            assert_eq!(compiled, expected, "seed {seed}, {engine:?}");
+            assert_eq!(run(engine), expected, "seed {seed}, {engine:?}");
         }
+    }
+}
+
+#[test]
+fn each_form_does_what_its_handler_does() {
+    let called: Vec<&str> = without_form().collect();
+    let ordinary = ordinary();
+    let formed: Vec<&Encoding> = ordinary
+        .iter()
+        .copied()
+        .filter(|encoding| !called.contains(&encoding.name))
+        .collect();
+    assert!(formed.len() > 100, "{} forms", formed.len());
+    for (seed, encoding) in (1000..).zip(formed) {
+        // Half of it, between others that make and use its operands.
+        let choice: Vec<&Encoding> = ordinary
+            .iter()
+            .flat_map(|other| [*other, encoding])
+            .collect();
+        let machine = machine(seed, Engine::Check(after(1)), &choice);
+        result(machine, &encoding.name);
     }
 }
 
 #[test]
 fn a_cpu_may_begin_at_address_zero() {
     for engine in [Engine::Interpreter, Engine::Jit(after(1))] {
-        let mut machine = machine(0, engine);
+        let mut machine = machine(0, engine, &ordinary());
         // b 0
         put(&mut machine.bus.ram, 0, &[0x5000_0000]);
         for cpu in &mut machine.cpus {
