@@ -103,7 +103,11 @@ pub(crate) fn handle(mut vcpu: Holder<'_>) -> Result<Next> {
             not_an_instruction(vcpu);
         }
         // All done by `quick`.
-        _ => {}
+        Exit::Hypercall
+        | Exit::FpDisabled
+        | Exit::LsxDisabled
+        | Exit::LasxDisabled
+        | Exit::LbtDisabled => {}
     }
     Ok(Next::Enter)
 }
