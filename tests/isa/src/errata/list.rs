@@ -51,7 +51,7 @@ pub const ERRATA: &[Erratum] = &[
     },
     Erratum {
         name: "atomic-same-register-zero",
-        instructions: "am*.{w,d,wu,du}",
+        instructions: "am*",
         argument: "The manual (2.2.7.1): with the same register as rd and rj, INE. QEMU's \
                    gen_am() makes an exception of r0, which the manual does not.",
         concerns: |name| name.starts_with("am"),
