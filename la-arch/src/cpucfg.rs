@@ -12,6 +12,10 @@ pub mod word1 {
     pub const PABITS: u32 = 0xff << 4;
     /// Virtual address bits, minus one.
     pub const VABITS: u32 = 0xff << 12;
+    /// Unaligned accesses.
+    pub const UAL: u32 = 1 << 20;
+    /// CRC instructions.
+    pub const CRC: u32 = 1 << 25;
     /// Message interrupts.
     pub const MSGINT: u32 = 1 << 26;
 }
@@ -42,6 +46,8 @@ pub mod word2 {
     pub const LBT_ARM: u32 = 1 << 19;
     /// MIPS binary translation.
     pub const LBT_MIPS: u32 = 1 << 20;
+    /// Binary translation of any of the three.
+    pub const LBT: u32 = LBT_X86 | LBT_ARM | LBT_MIPS;
     /// Software page walking instructions.
     pub const LSPW: u32 = 1 << 21;
     /// Atomic memory access instructions.
@@ -70,6 +76,8 @@ pub mod word3 {
     pub const SPW_LVL: u32 = 7 << 8;
     /// Largest reduction of the virtual address.
     pub const RVAMAX: u32 = 0xf << 13;
+    /// `dbar` has hints.
+    pub const DBAR_HINTS: u32 = 1 << 17;
     /// All loads can be ordered.
     pub const ALDORDER_CAP: u32 = 1 << 18;
     /// All stores can be ordered.

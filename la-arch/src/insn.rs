@@ -7,7 +7,8 @@
 //! CC-BY 4.0, which is also the source of the numbers): upper-case letters are
 //! registers at bit 0 (`D`), 5 (`J`), 10 (`K`) and 15 (`A`), optionally
 //! prefixed by their file (`F` floating point, `V` vector, `X` 256-bit vector, `C`
-//! condition flag, three bits wide; no prefix is a general register); `S`/`U` start a
+//! condition flag, three bits wide, `T` scratch register of binary translation, two
+//! bits wide; no prefix is a general register); `S`/`U` start a
 //! signed/unsigned immediate made of slices, most significant first, each a
 //! position letter (`d` 0, `j` 5, `k` 10, `a` 15, `m` 16, `n` 18) and a width.
 
@@ -58,6 +59,20 @@ pub enum RegFile {
     Xr,
     /// Condition flag, three bits.
     Cfr,
+    /// Scratch register of binary translation, two bits.
+    Scr,
+}
+
+impl RegFile {
+    /// The width of a register's number in bits.
+    const fn width(self) -> u32 {
+        match self {
+            RegFile::None => 0,
+            RegFile::Scr => 2,
+            RegFile::Cfr => 3,
+            _ => 5,
+        }
+    }
 }
 
 /// The operand layout of an instruction, parsed from its notation.
@@ -126,6 +141,7 @@ impl Format {
                         b'V' => RegFile::Vr,
                         b'X' => RegFile::Xr,
                         b'C' => RegFile::Cfr,
+                        b'T' => RegFile::Scr,
                         _ => RegFile::Gpr,
                     };
                     if !matches!(file, RegFile::Gpr) {
@@ -133,8 +149,7 @@ impl Format {
                     }
                     let pos = position(s[i]);
                     format.regs[(pos / 5) as usize] = file;
-                    let width = if matches!(file, RegFile::Cfr) { 3 } else { 5 };
-                    format.operand_bits |= ((1u32 << width) - 1) << pos;
+                    format.operand_bits |= ((1u32 << file.width()) - 1) << pos;
                     i += 1;
                 }
             }
@@ -172,11 +187,7 @@ impl Format {
         let mut bits = 0;
         let mut i = 0;
         while i < 4 {
-            bits |= match self.regs[i] {
-                RegFile::None => 0,
-                RegFile::Cfr => 7 << (5 * i),
-                _ => 31 << (5 * i),
-            };
+            bits |= ((1u32 << self.regs[i].width()) - 1) << (5 * i);
             i += 1;
         }
         bits
@@ -205,20 +216,21 @@ pub struct Encoding {
     pub bits: u32,
     /// Operand layout.
     pub format: Format,
-    /// Added by LoongArch v1.1: absent from the 3A5000 (LA464).
-    pub v1_1: bool,
+    /// The bits of CPUCFG.2 of which one must be set on a CPU that has it; zero if
+    /// its group decides that.
+    pub announced_by: u32,
 }
 
 impl Encoding {
     /// Describes an instruction; see [`Format::parse`] for `notation`.
-    pub const fn new(name: &'static str, bits: u32, notation: &str, v1_1: bool) -> Self {
+    pub const fn new(name: &'static str, bits: u32, notation: &str, announced_by: u32) -> Self {
         let format = Format::parse(notation);
         assert!(bits & format.operand_bits == 0);
         Encoding {
             name,
             bits,
             format,
-            v1_1,
+            announced_by,
         }
     }
 
@@ -261,18 +273,18 @@ impl Encoding {
 
 macro_rules! encodings {
     ($(
-        $id:ident : $name:literal = $bits:literal, $fmt:literal $(, $rev:ident . $minor:literal)?;
+        $id:ident : $name:literal = $bits:literal, $fmt:literal $(, $announced_by:ident)?;
     )*) => {
         $(
             #[doc = concat!("`", $name, "`")]
             pub const $id: $crate::insn::Encoding =
-                $crate::insn::Encoding::new($name, $bits, $fmt, encodings!(@rev $($rev)?));
+                $crate::insn::Encoding::new($name, $bits, $fmt, encodings!(@bits $($announced_by)?));
         )*
         /// All of this group, in the order of their encodings.
         pub const ALL: &[$crate::insn::Encoding] = &[$($id),*];
     };
-    (@rev) => { false };
-    (@rev $rev:ident) => { true };
+    (@bits) => { 0 };
+    (@bits $name:ident) => { $crate::cpucfg::word2::$name };
 }
 
 pub mod atomic;
@@ -280,6 +292,7 @@ pub mod bound;
 pub mod fp;
 pub mod integer;
 pub mod lasx;
+pub mod lbt;
 pub mod lsx;
 pub mod lvz;
 pub mod privileged;
@@ -301,12 +314,13 @@ mod tests {
         assert_eq!((preld.imm, preld.imm2), (8, 2047));
     }
 
-    const GROUPS: [&[Encoding]; 8] = [
+    const GROUPS: [&[Encoding]; 9] = [
         atomic::ALL,
         bound::ALL,
         fp::ALL,
         integer::ALL,
         lasx::ALL,
+        lbt::ALL,
         lsx::ALL,
         lvz::ALL,
         privileged::ALL,

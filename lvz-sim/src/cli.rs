@@ -26,6 +26,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Lists the instructions that the compiler leaves to the interpreter's handlers
     Uncompiled,
+    /// Lists the instructions of the public opcode tables that no CPU model has, with the reasons
+    Absent,
 }
 
 /// Options of `lvz-sim run`.

@@ -10,6 +10,7 @@ mod csr_file;
 mod csr_numbers;
 #[cfg(test)]
 mod derived_tests;
+mod features;
 mod gates;
 mod guest_mode;
 mod interrupt;
@@ -19,6 +20,7 @@ mod op;
 mod readings;
 mod timer;
 mod trap;
+mod watch;
 
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
@@ -37,6 +39,7 @@ use crate::platform::CpuLines;
 use crate::stats::CpuStats;
 use crate::trace::Trace;
 use crate::world::World;
+use la_arch::insn::RegFile;
 use std::sync::Arc;
 
 /// Half of a vector register: the low one is the register of LSX, and its lowest
@@ -44,6 +47,17 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[repr(C, align(16))]
 pub struct VReg(pub [u64; 2]);
+
+/// The registers of binary translation (LBT).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Lbt {
+    /// SCR0 to SCR3.
+    pub(crate) scr: [u64; 4],
+    /// The flags, where x86's EFLAGS has them.
+    pub(crate) eflags: u32,
+    /// The top of the x87 stack, 0 to 7.
+    pub(crate) top: u8,
+}
 
 /// See [`Cpu::basis`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,6 +84,11 @@ pub struct Cpu {
     pub(crate) fcc: u8,
     /// FCSR0.
     pub(crate) fcsr: u32,
+    /// Registers of binary translation.
+    pub(crate) lbt: Lbt,
+    /// Whether estimates are the correctly rounded numbers
+    /// ([`Model::has_exact_estimates`]).
+    pub(crate) exact_estimates: bool,
 
     /// This CPU's number (CSR.CPUID and what controllers know it by).
     pub(crate) id: usize,
@@ -109,6 +128,8 @@ pub struct Cpu {
     /// Bits of the program counter: in 32-bit address mode the low half.
     pub(crate) pc_mask: u64,
     gates: gates::Gates,
+    /// What is watched (`watch`).
+    pub(crate) watch: watch::Watch,
     /// What is written to standard error.
     pub(crate) trace: Trace,
     /// What is being counted about guest exits.
@@ -129,6 +150,8 @@ impl Cpu {
             spoils_upper: model.spoils_upper(),
             fcc: 0,
             fcsr: 0,
+            lbt: Lbt::default(),
+            exact_estimates: model.has_exact_estimates(),
             id,
             csrs: Csrs::after_reset(&model, id),
             timers: [Timer::default(), Timer::default()],
@@ -145,6 +168,7 @@ impl Cpu {
             plv: 0,
             pc_mask: u64::MAX,
             gates: gates::Gates::default(),
+            watch: watch::Watch::default(),
             trace: Trace::default(),
             stats: CpuStats::default(),
             calls: None,
@@ -175,6 +199,18 @@ impl Cpu {
     pub fn set(&mut self, r: u8, value: u64) {
         self.gpr[(r & 31) as usize] = value;
         self.gpr[0] = 0;
+    }
+
+    /// The same instruction where f0 to f7 are counted from the top of the x87 stack.
+    pub(crate) fn in_stack_mode(&self, op: &Op, registers: [RegFile; 4]) -> Op {
+        let mut op = *op;
+        let fields = [&mut op.rd, &mut op.rj, &mut op.rk, &mut op.ra];
+        for (field, file) in fields.into_iter().zip(registers) {
+            if file == RegFile::Fpr && *field < 8 {
+                *field = (*field + self.lbt.top) & 7;
+            }
+        }
+        op
     }
 
     /// Half 0 or 1 of vector register `r`.
@@ -309,6 +345,7 @@ impl Cpu {
         // Where a return goes; PLV0, where the mode is changed, is never narrow.
         self.pc &= self.pc_mask;
         self.gates = gates::Gates::of(self);
+        self.derive_watch();
         self.select_context();
     }
 }

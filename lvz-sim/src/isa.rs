@@ -8,6 +8,7 @@
 
 use crate::cpu::Insn;
 
+mod absent;
 mod alu;
 mod atomic;
 mod bits;
@@ -24,6 +25,7 @@ mod fp_move;
 mod fp_operands;
 #[cfg(test)]
 mod fp_tests;
+mod lbt;
 mod load_store;
 mod lvz;
 mod misc;
@@ -36,6 +38,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod vector;
+pub use absent::ABSENT;
 pub use decoder::Decoder;
 pub(crate) use vector::transfer::pattern as vldi_pattern;
 
@@ -84,6 +87,11 @@ const TABLES: &[&[Insn]] = &[
     fp_convert::TABLE,
     fp_memory::TABLE,
     fp_move::TABLE,
+    lbt::arm::TABLE,
+    lbt::integer::TABLE,
+    lbt::state::TABLE,
+    lbt::x86::TABLE,
+    lbt::x86_shift::TABLE,
     vector::across::TABLE,
     vector::arithmetic::TABLE,
     vector::bits::TABLE,

@@ -5,6 +5,7 @@
 use clap::Parser;
 use lvz_sim::cli::{Cli, Command};
 use lvz_sim::engine::without_form;
+use lvz_sim::isa::ABSENT;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -13,6 +14,12 @@ fn main() -> ExitCode {
         Ok(Command::Uncompiled) => {
             for name in without_form() {
                 println!("{name}");
+            }
+            return ExitCode::SUCCESS;
+        }
+        Ok(Command::Absent) => {
+            for (encoding, reason) in ABSENT {
+                println!("{:12} {reason}", encoding.name);
             }
             return ExitCode::SUCCESS;
         }

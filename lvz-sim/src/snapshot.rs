@@ -8,7 +8,7 @@
 //! Caches (decoded code, software TLB) are not part of it, because nothing the
 //! machine can see depends on them.
 
-use crate::cpu::{Cpu, CsrFile, Model, Timer, VReg};
+use crate::cpu::{Cpu, CsrFile, Lbt, Model, Timer, VReg};
 use crate::engine::Machine;
 use crate::mmu::Entry;
 use crate::platform::PlatformState;
@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM05";
+const MAGIC: &[u8; 8] = b"LVZSIM06";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -55,6 +55,7 @@ struct CpuState {
     vr: Vec<VReg>,
     fcc: u8,
     fcsr: u32,
+    lbt: Lbt,
     vm: bool,
     root: CsrFile,
     guest: CsrFile,
@@ -91,6 +92,7 @@ impl CpuState {
             vr: cpu.vector_state().copied().collect(),
             fcc: cpu.fcc,
             fcsr: cpu.fcsr,
+            lbt: cpu.lbt,
             vm: cpu.in_guest(),
             root: cpu.root().clone(),
             guest: cpu.guest().clone(),
@@ -115,6 +117,7 @@ impl CpuState {
         }
         cpu.fcc = self.fcc;
         cpu.fcsr = self.fcsr;
+        cpu.lbt = self.lbt;
         cpu.restore_csrs([self.root, self.guest], World::of_vm(self.vm));
         cpu.timers = self.timers;
         cpu.tlb.restore(self.tlb, self.random);

@@ -5,65 +5,32 @@
 //! `workload bench ROUNDS` works out each part that often and prints a line
 //! before and after each, by which the workstation takes the time.
 //! `workload SEED` prints the digest that the workstation
-//! computed too, after one thread a CPU has worked it out while another kept a
-//! pattern in all vector registers and the clock was watched.
+//! computed too, after one thread a CPU has worked it out while others kept
+//! patterns in the registers of each unit and the clock was watched.
 
-use std::arch::asm;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[path = "compute.rs"]
 mod compute;
+#[path = "units.rs"]
+mod units;
 
-/// Whether the CPU has LSX (CPUCFG word 2, bit 6; readable from user space).
-fn has_lsx() -> bool {
-    let word: u64;
-    // SAFETY: cpucfg reads a configuration word and touches nothing else.
-    unsafe { asm!("cpucfg {}, {}", out(reg) word, in(reg) 2u64) };
-    word & (1 << 6) != 0
-}
+use units::{UNITS, Unit};
 
-/// Fills all 32 vector registers with values derived from `pattern`, lets the
-/// kernel schedule away and back, and returns the registers' exclusive or and
-/// their sum, which both must come out as computed.
-fn vector_round(pattern: u64) -> bool {
-    let mut values = [0u64; 64];
-    for (i, value) in values.iter_mut().enumerate() {
-        *value = pattern.wrapping_mul(2 * i as u64 + 1);
+/// Whether the kernel says of each unit what the CPU says, in /proc/cpuinfo.
+fn features_agree() -> Result<(), String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").map_err(|e| e.to_string())?;
+    let line = text.lines().find(|line| line.starts_with("Features"));
+    let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    match UNITS
+        .iter()
+        .find(|unit| unit.announced() != words.contains(&unit.name))
+    {
+        Some(unit) => Err(format!("the kernel and CPUCFG disagree about {}", unit.name)),
+        None => Ok(()),
     }
-    let expected = values;
-    let mut seen = [0u64; 64];
-    // SAFETY: reads 512 bytes of `values` and writes 512 bytes of `seen`; every
-    // vector register is named as clobbered through the floating point registers
-    // that are their low halves; the system call (sched_yield, number 124) keeps
-    // all registers but a0 and the temporaries.
-    unsafe {
-        asm!(
-            ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
-            "vld $vr\\i, {values}, 16 * \\i",
-            ".endr",
-            "ori $a7, $zero, 124",
-            "syscall 0",
-            ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
-            "vst $vr\\i, {seen}, 16 * \\i",
-            ".endr",
-            values = in(reg) values.as_ptr(),
-            seen = in(reg) seen.as_mut_ptr(),
-            out("$a0") _, out("$a7") _,
-            out("$t0") _, out("$t1") _, out("$t2") _, out("$t3") _, out("$t4") _,
-            out("$t5") _, out("$t6") _, out("$t7") _, out("$t8") _,
-            out("$f0") _, out("$f1") _, out("$f2") _, out("$f3") _,
-            out("$f4") _, out("$f5") _, out("$f6") _, out("$f7") _,
-            out("$f8") _, out("$f9") _, out("$f10") _, out("$f11") _,
-            out("$f12") _, out("$f13") _, out("$f14") _, out("$f15") _,
-            out("$f16") _, out("$f17") _, out("$f18") _, out("$f19") _,
-            out("$f20") _, out("$f21") _, out("$f22") _, out("$f23") _,
-            out("$f24") _, out("$f25") _, out("$f26") _, out("$f27") _,
-            out("$f28") _, out("$f29") _, out("$f30") _, out("$f31") _,
-        );
-    }
-    seen == expected
 }
 
 /// Works out each part by itself.
@@ -94,16 +61,29 @@ fn main() -> ExitCode {
     let mut errors = Vec::new();
     let mut digests = Vec::new();
     std::thread::scope(|scope| {
-        let vectors = scope.spawn(|| {
-            let mut rounds = 0u64;
-            while vectors_wanted && has_lsx() && !stop.load(Ordering::Relaxed) {
-                rounds += 1;
-                if !vector_round(seed ^ rounds) {
-                    return Err(format!("vector registers changed in round {rounds}"));
-                }
-            }
-            Ok(())
-        });
+        let present: Vec<&Unit> = UNITS
+            .iter()
+            .filter(|unit| vectors_wanted && unit.announced())
+            .collect();
+        let names: Vec<&str> = present.iter().map(|unit| unit.name).collect();
+        eprintln!("workload: registers of {}", names.join(", "));
+        let stop = &stop;
+        let held: Vec<_> = present
+            .into_iter()
+            .map(|unit| {
+                scope.spawn(move || {
+                    let mut rounds = 0u64;
+                    while !stop.load(Ordering::Relaxed) {
+                        rounds += 1;
+                        if !(unit.holds)(seed ^ rounds) {
+                            let name = unit.name;
+                            return Err(format!("registers of {name} changed in round {rounds}"));
+                        }
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
         let clock = scope.spawn(|| {
             let start = Instant::now();
             let mut last = start;
@@ -128,7 +108,7 @@ fn main() -> ExitCode {
             }
         }
         stop.store(true, Ordering::Relaxed);
-        for watcher in [vectors, clock] {
+        for watcher in held.into_iter().chain([clock]) {
             match watcher.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => errors.push(error),
@@ -136,6 +116,7 @@ fn main() -> ExitCode {
             }
         }
     });
+    errors.extend(features_agree().err());
     if digests.windows(2).any(|pair| pair[0] != pair[1]) {
         errors.push(format!("the CPUs disagree: {digests:x?}"));
     }

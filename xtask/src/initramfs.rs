@@ -18,11 +18,16 @@ use crate::toolroot::ToolRoot;
 const HOST_INIT: &str = include_str!("../../tests/guest/host-init");
 const GUEST_INIT: &str = include_str!("../../tests/guest/guest-init");
 const WORKLOAD: &str = include_str!("../../tests/guest/workload.rs");
+const WORKLOAD_UNITS: &str = include_str!("../../tests/guest/units.rs");
 const WORKLOAD_COMPUTE: &str = include_str!("workload.rs");
 
 /// The sources of the programs that guests run, main.rs first.
 type Source = (&'static str, &'static str);
-const WORKLOAD_SOURCES: &[Source] = &[("main.rs", WORKLOAD), ("compute.rs", WORKLOAD_COMPUTE)];
+const WORKLOAD_SOURCES: &[Source] = &[
+    ("main.rs", WORKLOAD),
+    ("units.rs", WORKLOAD_UNITS),
+    ("compute.rs", WORKLOAD_COMPUTE),
+];
 const STEADY_SOURCES: &[Source] = &[
     ("main.rs", include_str!("../../tests/guest/steady/main.rs")),
     (

@@ -37,10 +37,10 @@ encodings! {
     FRECIP_D: "frecip.d" = 0x01145800, "FdFj";
     FRSQRT_S: "frsqrt.s" = 0x01146400, "FdFj";
     FRSQRT_D: "frsqrt.d" = 0x01146800, "FdFj";
-    FRECIPE_S: "frecipe.s" = 0x01147400, "FdFj", v1.1;
-    FRECIPE_D: "frecipe.d" = 0x01147800, "FdFj", v1.1;
-    FRSQRTE_S: "frsqrte.s" = 0x01148400, "FdFj", v1.1;
-    FRSQRTE_D: "frsqrte.d" = 0x01148800, "FdFj", v1.1;
+    FRECIPE_S: "frecipe.s" = 0x01147400, "FdFj", FRECIPE;
+    FRECIPE_D: "frecipe.d" = 0x01147800, "FdFj", FRECIPE;
+    FRSQRTE_S: "frsqrte.s" = 0x01148400, "FdFj", FRECIPE;
+    FRSQRTE_D: "frsqrte.d" = 0x01148800, "FdFj", FRECIPE;
     FMOV_S: "fmov.s" = 0x01149400, "FdFj";
     FMOV_D: "fmov.d" = 0x01149800, "FdFj";
     MOVGR2FR_W: "movgr2fr.w" = 0x0114a400, "FdJ";

@@ -529,10 +529,10 @@ encodings! {
     XVFRECIP_D: "xvfrecip.d" = 0x769cf800, "XdXj";
     XVFRSQRT_S: "xvfrsqrt.s" = 0x769d0400, "XdXj";
     XVFRSQRT_D: "xvfrsqrt.d" = 0x769d0800, "XdXj";
-    XVFRECIPE_S: "xvfrecipe.s" = 0x769d1400, "XdXj", v1.1;
-    XVFRECIPE_D: "xvfrecipe.d" = 0x769d1800, "XdXj", v1.1;
-    XVFRSQRTE_S: "xvfrsqrte.s" = 0x769d2400, "XdXj", v1.1;
-    XVFRSQRTE_D: "xvfrsqrte.d" = 0x769d2800, "XdXj", v1.1;
+    XVFRECIPE_S: "xvfrecipe.s" = 0x769d1400, "XdXj", FRECIPE;
+    XVFRECIPE_D: "xvfrecipe.d" = 0x769d1800, "XdXj", FRECIPE;
+    XVFRSQRTE_S: "xvfrsqrte.s" = 0x769d2400, "XdXj", FRECIPE;
+    XVFRSQRTE_D: "xvfrsqrte.d" = 0x769d2800, "XdXj", FRECIPE;
     XVFRINT_S: "xvfrint.s" = 0x769d3400, "XdXj";
     XVFRINT_D: "xvfrint.d" = 0x769d3800, "XdXj";
     XVFRINTRM_S: "xvfrintrm.s" = 0x769d4400, "XdXj";

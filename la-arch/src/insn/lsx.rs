@@ -528,10 +528,10 @@ encodings! {
     VFRECIP_D: "vfrecip.d" = 0x729cf800, "VdVj";
     VFRSQRT_S: "vfrsqrt.s" = 0x729d0400, "VdVj";
     VFRSQRT_D: "vfrsqrt.d" = 0x729d0800, "VdVj";
-    VFRECIPE_S: "vfrecipe.s" = 0x729d1400, "VdVj", v1.1;
-    VFRECIPE_D: "vfrecipe.d" = 0x729d1800, "VdVj", v1.1;
-    VFRSQRTE_S: "vfrsqrte.s" = 0x729d2400, "VdVj", v1.1;
-    VFRSQRTE_D: "vfrsqrte.d" = 0x729d2800, "VdVj", v1.1;
+    VFRECIPE_S: "vfrecipe.s" = 0x729d1400, "VdVj", FRECIPE;
+    VFRECIPE_D: "vfrecipe.d" = 0x729d1800, "VdVj", FRECIPE;
+    VFRSQRTE_S: "vfrsqrte.s" = 0x729d2400, "VdVj", FRECIPE;
+    VFRSQRTE_D: "vfrsqrte.d" = 0x729d2800, "VdVj", FRECIPE;
     VFRINT_S: "vfrint.s" = 0x729d3400, "VdVj";
     VFRINT_D: "vfrint.d" = 0x729d3800, "VdVj";
     VFRINTRM_S: "vfrintrm.s" = 0x729d4400, "VdVj";

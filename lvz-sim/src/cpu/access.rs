@@ -67,6 +67,7 @@ impl Cpu {
         if parts.len() > 1 {
             let size = size_of_val(parts) as u64;
             self.check_alignment(va, size)?;
+            self.check_access(va, size, true)?;
             let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
             if split < size {
                 self.data_address(va, Access::Store)?;
@@ -119,6 +120,7 @@ impl Cpu {
     fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size)?;
+        self.check_access(va, size, false)?;
         let first = self.translate(va, Access::Load)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {
@@ -144,6 +146,7 @@ impl Cpu {
     fn store_slow<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size)?;
+        self.check_access(va, size, true)?;
         let first = self.translate(va, Access::Store)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {

@@ -4,8 +4,8 @@
 //! what of them can be written and what a write does (Volume 1, chapter 7;
 //! `docs/lvz.md` chapter 3).
 
-use super::csr_numbers::{DMW3, SAVE7, SAVE8, SAVE15};
-use super::{Cpu, Reading};
+use super::csr_numbers::{DMW3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
+use super::{Cpu, Reading, watch};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use crate::world::World;
@@ -111,6 +111,9 @@ impl Cpu {
                 if self.model.has_page_size(ps) {
                     self.put(world, StlbPs(0).with_ps(ps));
                 }
+            }
+            n::MWPC..=WATCH_LAST if self.model.has_watchpoints() => {
+                self.put_csr(world, number, watch::written(number, old, value));
             }
             n::GTLBC | n::GSTAT | n::GCFG if world == World::Root => {
                 self.write_lvz(number, old, value);

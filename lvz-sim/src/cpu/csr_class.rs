@@ -2,7 +2,7 @@
 
 //! What a guest's access to a CSR does (`docs/lvz.md` 3.1 to 3.3).
 
-use super::csr_numbers::{DMW3, PERFCNTR3, SAVE7, SAVE8, SAVE15};
+use super::csr_numbers::{DMW3, PERFCNTR3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
 use super::{Cpu, Reading};
 use la_arch::csr::number as n;
 use std::ops::RangeInclusive;
@@ -19,7 +19,7 @@ pub enum CsrClass {
 /// Two rows of registers without names that exit on silicon (`docs/lvz.md` 3.3).
 const NAMELESS: [RangeInclusive<u16>; 2] = [0xc0..=0xff, 0x100..=0x109];
 /// Watchpoints for loads and stores, then for fetches.
-const WATCHPOINTS: RangeInclusive<u16> = n::MWPC..=0x3ff;
+const WATCHPOINTS: RangeInclusive<u16> = n::MWPC..=WATCH_LAST;
 
 impl Cpu {
     /// The class of register `number` for guest accesses: the safe rule G-10,

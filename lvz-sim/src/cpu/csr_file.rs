@@ -4,8 +4,8 @@
 //! change a register: it notes what is derived from it, and [`Cpu::settle`]
 //! derives that anew before the next block.
 
-use super::csr_numbers::DMW3;
-use super::{Cpu, Model};
+use super::csr_numbers::{DMW3, WATCH_LAST};
+use super::{Cpu, Model, watch};
 use crate::world::World;
 use bitflags::bitflags;
 use la_arch::csr::{
@@ -50,6 +50,11 @@ impl CsrFile {
             (number::PRCFG3, model.prcfg3()),
         ] {
             regs[usize::from(number)] = value;
+        }
+        if model.has_watchpoints() {
+            for n in [number::MWPC, number::FWPC] {
+                regs[usize::from(n)] = watch::after_reset(n);
+            }
         }
         CsrFile { regs }
     }
@@ -126,7 +131,12 @@ impl Stale {
 
 /// The fields of CRMD on which the mode depends. IE, which is off and on much
 /// more often, is looked at where interrupts are.
-const MODE_FIELDS: u64 = Crmd(0).with_plv(3).with_da(true).with_pg(true).0;
+const MODE_FIELDS: u64 = Crmd(0)
+    .with_plv(3)
+    .with_da(true)
+    .with_pg(true)
+    .with_we(true)
+    .0;
 
 /// What a change of the bits `changed` of register `number` makes out of date,
 /// if the register is one after whose writes the engine must look up.
@@ -141,6 +151,8 @@ const fn derived(world: World, number: u16, changed: u64) -> Option<Stale> {
         | number::GTLBC
         | number::GSTAT
         | number::GCFG => Stale::MODE,
+        number::MWPS | number::FWPS => return None,
+        number::MWPC..=WATCH_LAST => Stale::MODE,
         // The dirty check of stage 2 is root's (DWPL), but the context of a
         // guest has only the guest's windows.
         number::MISC if matches!(world, World::Root) => Stale::ROOT_WINDOWS.union(Stale::LOOKUPS),

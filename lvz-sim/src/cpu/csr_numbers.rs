@@ -12,5 +12,7 @@ pub(super) const SAVE8: u16 = n::SAVE0 + 8;
 pub(super) const SAVE15: u16 = n::SAVE0 + 15;
 /// The last direct mapping window.
 pub(super) const DMW3: u16 = n::DMW0 + 3;
+/// The last of the registers of watchpoints.
+pub(super) const WATCH_LAST: u16 = 0x3ff;
 /// The last performance counter.
 pub(super) const PERFCNTR3: u16 = n::PERFCNTR0 + 6;

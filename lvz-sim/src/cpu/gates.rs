@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! EUEN gating of floating point and vectors, in guest mode twice
+//! EUEN gating of floating point, vectors and binary translation, in guest mode twice
 //! (`docs/lvz.md` F-1).
 
 use super::{Cpu, Step, Stop};
@@ -31,6 +31,7 @@ pub(super) struct Gates {
     fp: Gate,
     lsx: Gate,
     lasx: Gate,
+    lbt: Gate,
     /// Privileged instructions.
     privileged: Gate,
 }
@@ -48,6 +49,7 @@ impl Gates {
             fp: gate(own.fpe(), root.fpe()),
             lsx: gate(own.sxe(), root.sxe()),
             lasx: gate(own.asxe(), root.asxe()),
+            lbt: gate(own.bte(), root.bte()),
             // GCFG.TOPI has a guest's privileged instructions exit.
             privileged: gate(cpu.plv == 0, !cpu.root().gcfg().topi()),
         }
@@ -81,6 +83,15 @@ impl Cpu {
             return Ok(());
         }
         Err(self.refuse(self.gates.lasx, Exception::ASXD))
+    }
+
+    /// The same for binary translation (EUEN.BTE, BTD).
+    #[inline(always)]
+    pub(crate) fn require_lbt(&mut self) -> Step {
+        if self.gates.lbt == Gate::Open {
+            return Ok(());
+        }
+        Err(self.refuse(self.gates.lbt, Exception::BTD))
     }
 
     /// Checks that the CPU is at PLV0, else raises IPE; where root wants to see

@@ -5,7 +5,10 @@
 //! the 3A5000 as its Linux port and QEMU's `la464` know it). `la664` is the core
 //! of the 3A6000: la464 and what is new in it.
 
+use super::features::{Feature, Features, names};
 use super::{Group, Insn, LvzReadings, Reading};
+use la_arch::cpucfg::word2;
+use la_arch::csr::Euen;
 use la_arch::lvz::Gcfg;
 use std::str::FromStr;
 
@@ -17,7 +20,8 @@ pub enum ModelError {
     Model(String),
     /// Not a feature, or not on/off.
     #[error(
-        "unknown CPU feature '{0}': known are lsx, lasx, lvz, crc, ual, spoil (=on or =off), gidbits=2..8"
+        "unknown CPU feature '{0}': known are {names}, lbt (=on or =off), gidbits=2..8",
+        names = names()
     )]
     Feature(String),
 }
@@ -35,29 +39,19 @@ enum Series {
 /// A CPU model with its features.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Model {
-    lsx: bool,
-    lvz: bool,
-    crc: bool,
-    ual: bool,
+    series: Series,
+    features: Features,
     gidbits: u8,
     readings: LvzReadings,
-    series: Series,
-    lasx: bool,
-    spoil: bool,
 }
 
 impl Default for Model {
     fn default() -> Self {
         Model {
-            lsx: true,
-            lvz: true,
-            crc: true,
-            ual: true,
+            series: Series::La464,
+            features: Features::la464(),
             gidbits: 8,
             readings: LvzReadings::default(),
-            series: Series::La464,
-            lasx: false,
-            spoil: false,
         }
     }
 }
@@ -71,7 +65,7 @@ impl FromStr for Model {
             "la464" => Model::default(),
             "la664" => Model {
                 series: Series::La664,
-                lasx: true,
+                features: Features::la664(),
                 ..Model::default()
             },
             name => return Err(ModelError::Model(name.to_owned())),
@@ -92,14 +86,8 @@ impl FromStr for Model {
                 "off" => false,
                 _ => return Err(unknown()),
             };
-            match name {
-                "lsx" => model.lsx = on,
-                "lasx" => model.lasx = on,
-                "lvz" => model.lvz = on,
-                "crc" => model.crc = on,
-                "ual" => model.ual = on,
-                "spoil" => model.spoil = on,
-                _ => return Err(unknown()),
+            if !model.features.switch(name, on) {
+                return Err(unknown());
             }
         }
         Ok(model)
@@ -121,49 +109,29 @@ impl Model {
 
     /// Whether the model has the instruction.
     pub fn implements(&self, insn: &Insn) -> bool {
-        !insn.encoding.v1_1
+        let announced_by = insn.encoding.announced_by;
+        (announced_by == 0 || self.features.announced(2) & announced_by != 0)
             && match insn.group {
-                Group::Lsx => self.lsx,
+                Group::Lsx => self.features.has(Feature::Lsx),
                 Group::Lasx => self.has_lasx(),
-                Group::Lvz => self.lvz,
-                Group::Crc => self.crc,
+                Group::Lvz => self.has_lvz(),
+                Group::Crc => self.features.has(Feature::Crc),
                 _ => true,
             }
     }
 
     /// CPUCFG word `index`; words that do not exist read zero.
     pub fn cpucfg(&self, index: u64) -> u32 {
-        let flag = |on: bool, bit: u32| u32::from(on) << bit;
-        match index {
+        let always = match index {
             // Vendor 0x14 Loongson; series 0xc0 LA464, revision 0x10; 0xd0 LA664.
             0 => match self.series {
                 Series::La464 => 0x0014_c010,
                 Series::La664 => 0x0014_d000,
             },
-            // LA64, page MMU, IOCSR, PALEN and VALEN 48 bits, UAL, RI, EP,
-            // RPLV, huge pages, CRC.
-            1 => {
-                0x2 | 1 << 2
-                    | 1 << 3
-                    | 0x2f << 4
-                    | 0x2f << 12
-                    | flag(self.ual, 20)
-                    | 0xf << 21
-                    | flag(self.crc, 25)
-            }
-            // FP single and double, version 1; LSX; LASX; LVZ version 1; LLFTP
-            // version 1; LSPW; LAM.
-            2 => {
-                0x7 | 1 << 3
-                    | flag(self.lsx, 6)
-                    | flag(self.has_lasx(), 7)
-                    | flag(self.lvz, 10)
-                    | flag(self.lvz, 11)
-                    | 1 << 14
-                    | 1 << 15
-                    | 1 << 21
-                    | 1 << 22
-            }
+            // LA64, page MMU, IOCSR, PALEN and VALEN 48 bits, RI, EP, RPLV, huge pages.
+            1 => 0x2 | 1 << 2 | 1 << 3 | 0x2f << 4 | 0x2f << 12 | 0xf << 21,
+            // FP single and double, version 1; LLFTP version 1; LSPW; LAM.
+            2 => 0x7 | 1 << 3 | 1 << 14 | 1 << 15 | 1 << 21 | 1 << 22,
             // CCDMA, UCACC, LLEXC, SCDLY, LLDBAR, ITLB and ICache coherent in
             // hardware, software walk of 4 levels with huge pages halved,
             // reduced virtual addresses by up to 8 bits (QEMU offers guests
@@ -192,41 +160,67 @@ impl Model {
             19 => 15 | 8 << 16 | 6 << 24,
             20 => 15 | 14 << 16 | 6 << 24,
             _ => 0,
-        }
+        };
+        // LASX without LSX is none.
+        let lasx = if index == 2 && !self.has_lasx() {
+            word2::LASX
+        } else {
+            0
+        };
+        always | self.features.announced(index) & !lasx
     }
 
     /// Whether it has LASX, which is nothing without LSX.
     pub fn has_lasx(&self) -> bool {
-        self.lasx && self.lsx
+        self.features.has(Feature::Lasx) && self.features.has(Feature::Lsx)
     }
 
     /// Whether an instruction that writes less than a whole vector register leaves
     /// ones above its result. Otherwise it leaves what was there. QEMU clears it for
     /// vadd.b; what silicon does is not known here.
     pub fn spoils_upper(&self) -> bool {
-        self.spoil
+        self.features.has(Feature::Spoil)
     }
 
     /// Whether it has the virtualization extension.
     pub fn has_lvz(&self) -> bool {
-        self.lvz
+        self.features.has(Feature::Lvz)
+    }
+
+    /// Whether it has binary translation for any instruction set.
+    pub fn has_lbt(&self) -> bool {
+        self.cpucfg(2) & word2::LBT != 0
+    }
+
+    /// Whether it has watchpoints.
+    pub fn has_watchpoints(&self) -> bool {
+        self.features.has(Feature::Watch)
+    }
+
+    /// Whether `frecipe` and `frsqrte` give the correctly rounded result instead of one
+    /// within the manual's error.
+    pub fn has_exact_estimates(&self) -> bool {
+        self.features.has(Feature::Exact)
     }
 
     /// Whether loads and stores may be unaligned.
     pub fn has_ual(&self) -> bool {
-        self.ual
+        self.features.has(Feature::Ual)
     }
 
     /// GSTAT.GIDBIT, 2 to 8.
     pub fn gidbits(&self) -> u64 {
-        if self.lvz { u64::from(self.gidbits) } else { 0 }
+        match self.has_lvz() {
+            true => u64::from(self.gidbits),
+            false => 0,
+        }
     }
 
     /// GCFG's read-only fields: every MATC and TOCI value; no optional trap
     /// unless the reading of Q-21 has those whose rules are known (`docs/lvz.md`
     /// R-13); no performance counters for guests.
     pub fn gcfg_capabilities(&self) -> u64 {
-        if !self.lvz {
+        if !self.has_lvz() {
             return 0;
         }
         let traps = self.readings.other(Reading::GcfgTraps);
@@ -241,7 +235,12 @@ impl Model {
 
     /// The bits of EUEN that can be set.
     pub fn euen_mask(&self) -> u64 {
-        1 | u64::from(self.lsx) << 1 | u64::from(self.has_lasx()) << 2
+        Euen(0)
+            .with_fpe(true)
+            .with_sxe(self.features.has(Feature::Lsx))
+            .with_asxe(self.has_lasx())
+            .with_bte(self.has_lbt())
+            .0
     }
 
     /// PRCFG1: 8 SAVE registers, 48 timer bits, vector spacing up to 2^7.
@@ -281,6 +280,33 @@ mod tests {
     }
 
     #[test]
+    fn cpucfg_tells_each_feature() {
+        let word2 = |name: &str| name.parse::<Model>().unwrap().cpucfg(2);
+        for (feature, bits) in [
+            ("lbt", word2::LBT_X86 | word2::LBT_ARM),
+            ("lbt_x86", word2::LBT_X86),
+            ("lbt_arm", word2::LBT_ARM),
+            ("frecipe", word2::FRECIPE),
+            ("div32", word2::DIV32),
+            ("lam_bh", word2::LAM_BH),
+            ("lamcas", word2::LAMCAS),
+            ("llacq_screl", word2::LLACQ_SCREL),
+            ("scq", word2::SCQ),
+        ] {
+            assert_eq!(word2("la464") & bits, 0, "{feature}");
+            assert_eq!(word2(&format!("la464,{feature}=on")) & bits, bits);
+            let off = word2(&format!("la664,{feature}=off"));
+            assert_eq!(off ^ word2("la664"), bits, "{feature}");
+        }
+        let bte = |name: &str| name.parse::<Model>().unwrap().euen_mask() >> 3;
+        assert_eq!(
+            (bte("la464"), bte("la664"), bte("la664,lbt=off")),
+            (0, 1, 0)
+        );
+        assert_eq!(bte("la664,lbt_x86=off"), 1);
+    }
+
+    #[test]
     fn la664_has_lasx_unless_it_is_switched_off() {
         for (name, lasx) in [
             ("la464", 0),
@@ -291,7 +317,7 @@ mod tests {
         ] {
             let m: Model = name.parse().unwrap();
             assert_eq!(u64::from(m.cpucfg(2) >> 7 & 1), lasx, "{name}");
-            assert_eq!(m.euen_mask() >> 2, lasx, "{name}");
+            assert_eq!(m.euen_mask() >> 2 & 1, lasx, "{name}");
             let series = if name.starts_with("la464") {
                 0xc0
             } else {

@@ -64,6 +64,8 @@ pub enum Group {
     Lsx,
     /// 256-bit vectors.
     Lasx,
+    /// Binary translation.
+    Lbt,
     /// Privileged, and `cpucfg`, which a guest may not execute.
     Privileged,
     /// Virtualization: `hvcl` and what root does with a guest's CSRs and TLB.

@@ -6,10 +6,12 @@ use super::check::Work;
 use super::code::{BlockId, CodeCache};
 use super::jit::{Bounds, Code, Jit};
 use crate::cpu::{Cpu, Op, Step, Stop};
+use crate::fp::Fcsr;
 use crate::isa::Decoder;
 use crate::mem::Bus;
 use crate::mmu::Access;
 use la_arch::Exception;
+use la_arch::insn::RegFile;
 
 /// Entries of a jump cache, a power of two.
 pub(super) const JUMPS: usize = 4096;
@@ -105,14 +107,19 @@ pub(super) fn run(
             let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
             stop = cpu.icount + next.saturating_sub(cpu.now());
         }
-        let jump = match find(cpu, bus, code, jumps, decoder) {
-            Ok(jump) => jump,
-            Err(_) => {
-                cpu.icount += 1;
-                cpu.deliver(bus, cpu.pc, None);
-                continue;
-            }
+        if cpu.watch.fetches && cpu.check_fetch().is_err() {
+            not_fetched(cpu, bus);
+            continue;
+        }
+        let Ok(jump) = find(cpu, bus, code, jumps, decoder) else {
+            not_fetched(cpu, bus);
+            continue;
         };
+        if cpu.watch.fetches || Fcsr::from_bits(cpu.fcsr).stack_mode() {
+            let block = jump.block;
+            step(cpu, bus, code, decoder, block);
+            continue;
+        }
         if cpu.trace.instructions {
             trace(cpu, code, decoder, jump.block);
         } else if let Some(jit) = jit
@@ -168,6 +175,35 @@ fn trace(cpu: &Cpu, code: &CodeCache, decoder: &Decoder, id: BlockId) {
             .find(op.insn)
             .map_or("nonexistent", |i| i.encoding.name);
         cpu.trace_instruction(op, name);
+    }
+}
+
+/// Delivers the exception of an instruction that was not fetched.
+#[cold]
+fn not_fetched(cpu: &mut Cpu, bus: &mut Bus) {
+    cpu.icount += 1;
+    cpu.deliver(bus, cpu.pc, None);
+}
+
+/// Executes the first instruction of a block alone: fetches are watched, or it is the
+/// x87 stack mode of binary translation, for which blocks have the wrong registers.
+#[cold]
+fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: BlockId) {
+    let Some(op) = code.block(id).and_then(|block| code.ops(block).first()) else {
+        return;
+    };
+    let insn = decoder.find(op.insn);
+    let mut op = *op;
+    if Fcsr::from_bits(cpu.fcsr).stack_mode() {
+        let registers = insn.map_or([RegFile::None; 4], |i| i.encoding.format.regs);
+        op = cpu.in_stack_mode(&op, registers);
+    }
+    if cpu.trace.instructions {
+        cpu.trace_instruction(&op, insn.map_or("nonexistent", |i| i.encoding.name));
+    }
+    match (op.run)(cpu, bus, &op) {
+        Ok(()) => completed(cpu, 1),
+        Err(stop) => stopped(cpu, bus, &op, stop),
     }
 }
 

@@ -88,18 +88,34 @@ pub(crate) fn rsqrt<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
     recip::<F>(root, env)
 }
 
-/// `1 / a` to within 2^-14 (`frecipe`). The architecture allows any value as near as that; this is
-/// the rounded quotient, as in QEMU.
-#[inline]
-pub(crate) fn recip_estimate<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
-    recip::<F>(a, env)
+/// Fraction bits of an estimate: fewer than an exact result has, so that software which relies on
+/// exactness is found out, and enough for the error of less than 2^-14 that the manual allows.
+const ESTIMATE_BITS: u32 = 15;
+
+/// An estimate of the number whose rounded value is `value`.
+fn estimate<F: Format>(value: F::Bits, env: &Env) -> F::Bits {
+    let bits: u64 = value.into();
+    let exponent = bits >> F::FRACTION_BITS & F::EXPONENT_MAX;
+    // Zeros, subnormal numbers, infinities and NaNs are as they are.
+    if env.exact || exponent == 0 || exponent == F::EXPONENT_MAX {
+        return value;
+    }
+    F::truncate(bits & u64::MAX << (F::FRACTION_BITS - ESTIMATE_BITS))
 }
 
-/// `1 / sqrt(a)` to within 2^-14 (`frsqrte`). As for [`recip_estimate`], this is the value of the
-/// exact instruction.
+/// `1 / a` to within 2^-14 (`frecipe`). The architecture allows any value as near as that; what
+/// silicon gives is not known here. It raises what `frecip` raises, as in QEMU.
+#[inline]
+pub(crate) fn recip_estimate<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
+    let exact = recip::<F>(a, env);
+    estimate::<F>(exact, env)
+}
+
+/// `1 / sqrt(a)` to within 2^-14 (`frsqrte`), as [`recip_estimate`].
 #[inline]
 pub(crate) fn rsqrt_estimate<F: Float>(a: F::Bits, env: &mut Env) -> F::Bits {
-    rsqrt::<F>(a, env)
+    let exact = rsqrt::<F>(a, env);
+    estimate::<F>(exact, env)
 }
 
 pub(super) fn exact_add<F: Format>(a: u64, b: u64, env: &mut Env) -> u64 {

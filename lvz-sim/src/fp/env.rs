@@ -62,6 +62,8 @@ pub(crate) struct Env {
     pub rm: Round,
     /// Exceptions raised so far; operations only add to them.
     pub flags: Flags,
+    /// Whether estimates are the correctly rounded numbers.
+    pub exact: bool,
 }
 
 impl Env {
@@ -71,7 +73,14 @@ impl Env {
         Self {
             rm,
             flags: Flags::empty(),
+            exact: true,
         }
+    }
+
+    /// The same with estimates as the CPU has them.
+    #[inline(always)]
+    pub(crate) const fn with_exact(self, exact: bool) -> Self {
+        Self { exact, ..self }
     }
 
     #[inline(always)]

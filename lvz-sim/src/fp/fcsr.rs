@@ -5,7 +5,8 @@
 use super::env::{Env, Flags, Round};
 
 /// FCSR0 (manual volume 1, 3.1.3): Enables in bits 4:0, RM in 9:8, Flags in 20:16, Cause in 28:24.
-/// FCSR1, FCSR2 and FCSR3 are views of some of its fields.
+/// FCSR1, FCSR2 and FCSR3 are views of some of its fields. Binary translation has TM, bit 6, beside
+/// them (Linux: `FPU_CSR_TM`), which only its own instructions write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fcsr(u32);
 
@@ -28,6 +29,9 @@ const VIEWS: [u32; 4] = [
     3 << RM_SHIFT,
 ];
 
+/// TM: f0 to f7 are an x87 stack.
+const STACK_MODE: u32 = 1 << 6;
+
 /// What decides whether a result of the computer's unit can be taken: RM and Enables.
 pub(crate) const MODE_AND_ENABLES: i64 = (EXCEPTIONS | 3 << RM_SHIFT) as i64;
 
@@ -41,7 +45,7 @@ pub(crate) const INEXACT_CAUSE_AND_FLAG: i64 =
 impl Fcsr {
     /// The register with all the fields of `bits`; undefined bits are dropped.
     pub(crate) const fn from_bits(bits: u32) -> Self {
-        Self(bits & VIEWS[0])
+        Self(bits & (VIEWS[0] | STACK_MODE))
     }
 
     /// All fields.
@@ -51,7 +55,22 @@ impl Fcsr {
 
     /// Reads FCSR`number` (`movfcsr2gr`). One that does not exist reads as zero.
     pub(crate) fn read(self, number: usize) -> u32 {
-        self.0 & VIEWS.get(number).copied().unwrap_or(0)
+        let view = match number {
+            0 => VIEWS[0] | STACK_MODE,
+            _ => VIEWS.get(number).copied().unwrap_or(0),
+        };
+        self.0 & view
+    }
+
+    /// Whether TM is set.
+    #[inline(always)]
+    pub(crate) const fn stack_mode(self) -> bool {
+        self.0 & STACK_MODE != 0
+    }
+
+    /// The same with TM set or clear.
+    pub(crate) const fn with_stack_mode(self, on: bool) -> Self {
+        Self(self.0 & !STACK_MODE | if on { STACK_MODE } else { 0 })
     }
 
     /// Writes FCSR`number` (`movgr2fcsr`); never causes an exception. To one that does not exist

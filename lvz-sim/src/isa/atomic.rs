@@ -42,8 +42,12 @@ fn swap<T>(_old: T, rk: T) -> T {
     rk
 }
 
-/// `amcas`: rd holds the expected value and gets the old one.
+/// `amcas`: rd holds the expected value and gets the old one. As for the others, rd = rj
+/// is an INE (QEMU agrees).
 fn amcas<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
+    if op.rd == op.rj {
+        return Err(cpu.raise(Exception::INE));
+    }
     let va = cpu.get(op.rj);
     let expected = T::from_register(cpu.get(op.rd));
     let new = T::from_register(cpu.get(op.rk));
@@ -276,6 +280,9 @@ mod tests {
             assert_eq!(machine.cpu.trap.exception, Exception::INE);
             assert_eq!(machine.memory(VA), OLD);
         }
+        let step = machine.exec_with(&enc::AMCAS_D, input, |op| op.rd = RJ);
+        assert_eq!(step, Err(Stop::Trap));
+        assert_eq!(machine.cpu.trap.exception, Exception::INE);
         let step = machine.exec_with(&enc::AMSWAP_D, input, |op| (op.rd, op.rk) = (0, 0));
         assert_eq!((step, machine.memory(VA)), (Ok(()), 0));
     }

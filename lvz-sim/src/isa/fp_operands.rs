@@ -61,7 +61,9 @@ impl Scalar for f64 {
 #[inline(always)]
 pub(super) fn operate<R>(cpu: &mut Cpu, operation: impl FnOnce(&Cpu, &mut Env) -> R) -> Step<R> {
     cpu.require_fp()?;
-    let mut env = Fcsr::from_bits(cpu.fcsr).env();
+    let mut env = Fcsr::from_bits(cpu.fcsr)
+        .env()
+        .with_exact(cpu.exact_estimates);
     let result = operation(cpu, &mut env);
     record(cpu, env.flags)?;
     Ok(result)

@@ -287,6 +287,10 @@ impl Cpu {
         if bus.ram.flags(offset) != 0 {
             perms.remove(Perms::WRITE);
         }
+        if self.watch.data {
+            // Each access is looked at.
+            perms &= Perms::FETCH;
+        }
         let slot = self.soft.fill(va, self.soft_context(), offset, perms);
         for index in mapping.entries.into_iter().flatten() {
             if let Some(entry) = self.tlb.get_mut(usize::from(index)) {

@@ -6,12 +6,22 @@
 use std::arch::global_asm;
 
 /// Where each kind begins, in words: general registers by their numbers, vector
-/// registers, condition flags, control register of the floating point unit.
+/// registers, condition flags, control register of the floating point unit; then the
+/// whole registers of LASX, scratch registers and flags of binary translation, and which
+/// of these two units the CPU has.
 const GENERAL: usize = 0;
 const VECTOR: usize = 32;
 const FLAGS: usize = VECTOR + 64;
 const CONTROL: usize = FLAGS + 8;
-const WORDS: usize = CONTROL + 1;
+const WIDE: usize = CONTROL + 2;
+const SCRATCH: usize = WIDE + 128;
+const EFLAGS: usize = SCRATCH + 4;
+const UNITS: usize = EFLAGS + 1;
+const WORDS: usize = UNITS + 1;
+
+/// Bits of the word at [`UNITS`].
+const HAS_LASX: u64 = 1;
+const HAS_LBT: u64 = 2;
 
 /// Registers that are not filled: zero, the thread's pointer, the stack's, and
 /// a2, which counts.
@@ -44,6 +54,26 @@ global_asm!(
     ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
     "vld $vr\\i, $a0, 8 * 32 + 16 * \\i",
     ".endr",
+    // Instructions that not every assembler knows are written as words.
+    "ld.d $t0, $a0, 8 * 239",
+    "st.d $t0, $sp, 176",
+    "andi $t1, $t0, 1",
+    "beqz $t1, 2f",
+    // xvld $xrI, $a0, 8 * 106 + 32 * I
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+    ".word 0x2c800000 | (8 * 106 + 32 * \\i) << 10 | 4 << 5 | \\i",
+    ".endr",
+    "2:",
+    "andi $t1, $t0, 2",
+    "beqz $t1, 3f",
+    // movgr2scr $scrI, $t0; x86mtflag $t0, 0x3f
+    ".irp i, 0,1,2,3",
+    "ld.d $t0, $a0, 8 * (234 + \\i)",
+    ".word 0x00000800 | 12 << 5 | \\i",
+    ".endr",
+    "ld.d $t0, $a0, 8 * 238",
+    ".word 0x005c0020 | 0x3f << 10 | 12",
+    "3:",
     // a0, the base, last.
     ".irp i, 1,5,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,4",
     "ld.d $r\\i, $a0, 8 * \\i",
@@ -58,6 +88,24 @@ global_asm!(
     ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
     "vst $vr\\i, $a2, 8 * 32 + 16 * \\i",
     ".endr",
+    "ld.d $t1, $sp, 176",
+    "andi $t0, $t1, 1",
+    "beqz $t0, 2f",
+    // xvst $xrI, $a2, 8 * 106 + 32 * I
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+    ".word 0x2cc00000 | (8 * 106 + 32 * \\i) << 10 | 6 << 5 | \\i",
+    ".endr",
+    "2:",
+    "andi $t0, $t1, 2",
+    "beqz $t0, 3f",
+    // movscr2gr $t0, $scrI; x86mfflag $t0, 0x3f
+    ".irp i, 0,1,2,3",
+    ".word 0x00000c00 | \\i << 5 | 12",
+    "st.d $t0, $a2, 8 * (234 + \\i)",
+    ".endr",
+    ".word 0x005c0000 | 0x3f << 10 | 12",
+    "st.d $t0, $a2, 8 * 238",
+    "3:",
     ".irp i, 0,1,2,3,4,5,6,7",
     "movcf2gr $t0, $fcc\\i",
     "st.d $t0, $a2, 8 * (96 + \\i)",
@@ -84,9 +132,17 @@ unsafe extern "C" {
     fn kvm_la_hold(values: *const u64, seen: *mut u64, spins: u64);
 }
 
-/// Whether the CPU has all of them: LSX is bit 6 of CPUCFG word 2.
+/// Whether the CPU has what is always filled: LSX is bit 6 of CPUCFG word 2.
 pub(crate) fn supported() -> bool {
     crate::system::cpucfg(2) & 1 << 6 != 0
+}
+
+/// The further units: LASX is bit 7, binary translation bits 18 to 20.
+fn units() -> u64 {
+    let word = crate::system::cpucfg(2);
+    let lasx = if word >> 7 & 1 != 0 { HAS_LASX } else { 0 };
+    let lbt = if word >> 18 & 7 != 0 { HAS_LBT } else { 0 };
+    lasx | lbt
 }
 
 /// Values and what was found of them.
@@ -94,6 +150,7 @@ pub(crate) struct Registers {
     values: [u64; WORDS],
     seen: [u64; WORDS],
     flags: usize,
+    units: u64,
 }
 
 impl Registers {
@@ -103,6 +160,7 @@ impl Registers {
             values: [0; WORDS],
             seen: [0; WORDS],
             flags,
+            units: units(),
         }
     }
 
@@ -116,6 +174,15 @@ impl Registers {
         }
         // A rounding mode (bits 8 and 9) and sticky flags (16 to 20), no traps.
         self.values[CONTROL] &= 0x1f << 16 | 3 << 8;
+        self.values[EFLAGS] &= 0x8d5;
+        self.values[UNITS] = self.units;
+        if self.units & HAS_LASX != 0 {
+            // The low halves are those of LSX.
+            for i in 0..32 {
+                let low = [self.values[WIDE + 4 * i], self.values[WIDE + 4 * i + 1]];
+                self.values[VECTOR + 2 * i..][..2].copy_from_slice(&low);
+            }
+        }
         self.seen = self.values;
         // SAFETY: both arrays have WORDS words; the function keeps what the calling
         // convention wants kept, and the control register.
@@ -135,6 +202,9 @@ fn name(word: usize) -> String {
         GENERAL..VECTOR => format!("r{word}"),
         VECTOR..FLAGS => format!("half {} of vr{}", word % 2, (word - VECTOR) / 2),
         FLAGS..CONTROL => format!("fcc{}", word - FLAGS),
-        _ => "fcsr0".to_owned(),
+        CONTROL..WIDE => "fcsr0".to_owned(),
+        WIDE..SCRATCH => format!("quarter {} of xr{}", (word - WIDE) % 4, (word - WIDE) / 4),
+        SCRATCH..EFLAGS => format!("scr{}", word - SCRATCH),
+        _ => "eflags".to_owned(),
     }
 }

@@ -120,6 +120,7 @@ pub fn inputs(encoding: Option<&Encoding>, case: &Case) -> String {
             RegFile::Vr | RegFile::Xr => {
                 write!(text, "v{letter}=vr{n}={} ", vector(case.state.vr[n]))
             }
+            RegFile::Scr => Ok(()),
             RegFile::Cfr => write!(text, "c{letter}=fcc{n}={} ", case.state.fcc >> (n & 7) & 1),
         };
     }

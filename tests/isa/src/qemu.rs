@@ -14,8 +14,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The CPU model: in QEMU it has all that lvz-sim's la664 has for a process.
-pub const MODEL: &str = "la464";
+/// The CPU model that has all that lvz-sim's models have for a process.
+pub const MODEL: &str = "max";
 
 /// A QEMU that has been found to work.
 #[derive(Debug)]

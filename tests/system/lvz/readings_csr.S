@@ -35,7 +35,7 @@
     WRITE_READ undefined, 0x3fff
     WRITE_READ nmi, 0x82
     WRITE_READ message, 0xa4
-    WRITE_READ watch, 0x300
+    WRITE_READ watch, 0x301
     WRITE_READ save, SAVE8
     WRITE_READ implementation, IMPCTL1
     WRITE_READ counter, 0x200

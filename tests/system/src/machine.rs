@@ -70,9 +70,13 @@ fn qemu(options: &Options, program: &Program, elf: &Path) -> Result<Command> {
 
 fn simulator(options: &Options, program: &Program, elf: &Path) -> Result<Command> {
     let mut simulator = command(&options.simulator)?;
+    // A program that needs a model runs on that one.
+    let own = program.directives.sim_args.iter().any(|arg| arg == "--cpu");
+    let cpu = options.cpu.as_deref().filter(|_| !own);
     simulator
         .args(["run", "--memory", MEMORY, "--smp"])
         .arg(program.directives.cpus.to_string())
+        .args(cpu.into_iter().flat_map(|cpu| ["--cpu", cpu]))
         .args(&program.directives.sim_args)
         .args(
             program

@@ -19,6 +19,12 @@ use crate::setup::DISTRIBUTION_PARAMETERS;
 use crate::workload;
 
 const SCRIPT: &str = include_str!("../../../tests/guest/linux-workload");
+const WATCHPOINTS: &str = include_str!("../../../tests/guest/watchpoints.py");
+
+/// The check of watchpoints, where CPU and kernel have them, and how many of each kind
+/// la664 has.
+const WATCHPOINTS_CHECK: &str = "watchpoints";
+const WATCHPOINTS_NUMBER: &str = "8";
 
 /// How long one machine may take.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -85,7 +91,15 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     )?;
     fs::write(share.join("workload-script"), SCRIPT)?;
     copy(&products.initramfs.workload(), &share.join("workload"))?;
-    write_expectations(&share.join("expect"), case.smp)?;
+    let expect = share.join("expect");
+    write_expectations(&expect, case.smp)?;
+    // The small kernel has none.
+    let cpu = context.simulator.cpu().unwrap_or_default();
+    let watched = case.distribution && cpu.starts_with("la664");
+    if watched {
+        fs::write(share.join("watchpoints.py"), WATCHPOINTS)?;
+        fs::write(expect.join(WATCHPOINTS_CHECK), WATCHPOINTS_NUMBER)?;
+    }
     let disk = run.join("disk");
     // Each kernel with the best that it has.
     let file_system = if case.distribution { "ext4" } else { "ext2" };
@@ -126,7 +140,7 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
             last = std::time::Instant::now();
         }
     })?;
-    let verdict = judge(&outcome.console)
+    let verdict = judge(&outcome.console, watched)
         .and_then(|()| outcome.check(LIMIT))
         .and_then(|()| check_disk(context, &disk));
     verdict.with_context(|| format!("see {}", log.display()))?;
@@ -134,12 +148,14 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Every check of the script must have said that it is well.
-fn judge(console: &str) -> Result<()> {
+/// Every check of the script must have said that it is well, and that of watchpoints
+/// if there are any.
+fn judge(console: &str, watched: bool) -> Result<()> {
     let names: Vec<&str> = SCRIPT
         .lines()
         .filter_map(|line| line.split("check ").nth(1).filter(|_| is_check(line)))
         .filter_map(|rest| rest.split_whitespace().next())
+        .chain(watched.then_some(WATCHPOINTS_CHECK))
         .collect();
     let said = |name: &str, word: &str| {
         let wanted = format!("{name} {word}");
@@ -267,8 +283,9 @@ mod tests {
             .map(|name| format!("{MARKER} {name} ok\r\n"))
             .collect();
         assert!(all.lines().count() > 10);
-        assert!(judge(&all).is_ok());
-        assert!(judge(&all.replace("cpus ok", "")).is_err());
-        assert!(judge(&all.replace("cpus ok", "cpus FAILED")).is_err());
+        assert!(judge(&all, false).is_ok());
+        assert!(judge(&all, true).is_err());
+        assert!(judge(&all.replace("cpus ok", ""), false).is_err());
+        assert!(judge(&all.replace("cpus ok", "cpus FAILED"), false).is_err());
     }
 }

@@ -340,13 +340,56 @@ fn comparisons_order_negative_numbers() {
 }
 
 #[test]
+fn estimates_are_near_and_not_exact() {
+    let mut env = Env::new(Round::NearestEven).with_exact(false);
+    let mut differ = 0;
+    for a in [
+        1.0f64,
+        3.0,
+        0.7,
+        1e-300,
+        1e300,
+        12345.678,
+        2.0f64.powi(-1030),
+    ] {
+        for (estimate, exact) in [
+            (recip_estimate::<f64>(a.to_bits(), &mut env), 1.0 / a),
+            (rsqrt_estimate::<f64>(a.to_bits(), &mut env), 1.0 / a.sqrt()),
+        ] {
+            let estimate = f64::from_bits(estimate);
+            // Not of infinity, which is as it is.
+            let error = if estimate == exact {
+                0.0
+            } else {
+                (estimate / exact - 1.0).abs()
+            };
+            assert!(error < 2.0f64.powi(-14), "{a} {estimate} {exact}");
+            differ += u32::from(estimate != exact);
+        }
+    }
+    assert!(differ > 6);
+    for (a, expected) in [(0.0f32, f32::INFINITY), (f32::INFINITY, 0.0), (4.0, 0.25)] {
+        let got = recip_estimate::<f32>(a.to_bits(), &mut env);
+        assert_eq!(f32::from_bits(got), expected);
+    }
+    let mut env = Env::new(Round::NearestEven);
+    let got = recip_estimate::<f32>(3.0f32.to_bits(), &mut env);
+    assert_eq!(f32::from_bits(got), 1.0 / 3.0);
+}
+
+#[test]
 fn fcsr_views() {
     let mut fcsr = Fcsr::from_bits(u32::MAX);
-    assert_eq!(fcsr.bits(), 0x1f1f_031f);
+    assert_eq!(fcsr.bits(), 0x1f1f_035f);
     assert_eq!(
         [0, 1, 2, 3, 4, 31].map(|n| fcsr.read(n)),
-        [0x1f1f_031f, 0x1f, 0x1f1f_0000, 0x300, 0, 0]
+        [0x1f1f_035f, 0x1f, 0x1f1f_0000, 0x300, 0, 0]
     );
+    // TM is written by instructions of its own.
+    fcsr.write(0, 0x1f1f_031f);
+    assert!(fcsr.stack_mode());
+    fcsr = fcsr.with_stack_mode(false);
+    assert_eq!(fcsr.bits(), 0x1f1f_031f);
     fcsr.write(1, 0);
     assert_eq!(fcsr.bits(), 0x1f1f_0300);
     fcsr.write(3, 0x2ff);

@@ -21,7 +21,7 @@ pub(super) fn compute<V: Width, T: Lane>(
 ) -> Step {
     V::require(cpu)?;
     let mut fcsr = Fcsr::from_bits(cpu.fcsr);
-    let mut env = fcsr.env();
+    let mut env = fcsr.env().with_exact(cpu.exact_estimates);
     let mut result: [T::Lanes; 2] = bytemuck::Zeroable::zeroed();
     for (half, lanes) in result.iter_mut().enumerate().take(V::HALVES) {
         *lanes = f(cpu, half, &mut env);

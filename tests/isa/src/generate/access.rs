@@ -6,7 +6,7 @@ use super::shape::Addressing;
 use crate::case::Case;
 use crate::layout::{HOLE, HOLE_SIZE, HOT, HOT_SIZE, READ_ONLY, hot_index};
 use crate::rng::Rng;
-use la_arch::insn::{Encoding, Operands, RegFile, atomic};
+use la_arch::insn::{Encoding, Operands, RegFile, atomic, integer};
 
 /// Picks where to access: mostly in the middle of the window, across the
 /// border of its pages too; also at its end, beyond it, and in memory that
@@ -108,10 +108,11 @@ pub(super) fn fill_conditional(
     debug_assert_eq!(encoding.format.regs[1], RegFile::Gpr);
     // The manual wants both at the same address; alignment is the load's test.
     let target = target(rng, size) & !(size - 1);
-    let load = if size == 4 {
-        &atomic::LL_W
-    } else {
-        &atomic::LL_D
+    let load = match (encoding.name.starts_with("screl"), size) {
+        (true, 4) => &atomic::LLACQ_W,
+        (true, _) => &atomic::LLACQ_D,
+        (false, 4) => &atomic::LL_W,
+        (false, _) => &atomic::LL_D,
     };
     if operands.rj == 0 {
         operands.rj = 1 + rng.below(31) as u8;
@@ -131,6 +132,11 @@ pub(super) fn fill_conditional(
     };
     let sc = encoding.encode(&operands);
     case.words.push(load.encode(&ll));
+    if size == 16 {
+        // The manual has the other half loaded by an ordinary load in between.
+        let high = Operands { imm: 8, ..ll };
+        case.words.push(integer::LD_D.encode(&high));
+    }
     case.words.push(sc);
     case.access = Some((target, size));
     // One reservation, two stores: the second one, elsewhere, fails.

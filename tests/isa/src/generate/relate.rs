@@ -63,7 +63,7 @@ pub(super) fn relate(rng: &mut Rng, encoding: &Encoding, operands: &Operands, st
             let source = state.vr[registers[from]];
             state.vr[registers[to]] = source.map(|part| part ^ change);
         }
-        RegFile::None | RegFile::Cfr => {}
+        RegFile::None | RegFile::Cfr | RegFile::Scr => {}
     }
 }
 

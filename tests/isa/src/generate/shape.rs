@@ -49,6 +49,9 @@ pub fn excluded(encoding: &Encoding, group: Group) -> Option<&'static str> {
         "cpucfg" => Some("describes the model, which differs in LVZ: suite `system`"),
         _ => match group {
             Group::Privileged => Some("privileged: suite `system`"),
+            Group::Lbt => {
+                Some("QEMU has no binary translation: unit tests of lvz-sim, suite `system`")
+            }
             Group::Lvz => Some("virtualization: suite `system`"),
             _ => None,
         },
@@ -68,7 +71,8 @@ pub fn of(encoding: &Encoding) -> Shape {
     match stem {
         "ld" | "st" | "fld" | "fst" | "vld" | "vst" | "xvld" | "xvst" => scaled(1),
         "ldptr" | "stptr" | "ll" => scaled(4),
-        "sc" => Shape::Conditional(size),
+        "sc" | "screl" => Shape::Conditional(size),
+        "llacq" => access(Addressing::Plain),
         "vldrepl" | "vstelm" | "xvldrepl" | "xvstelm" => scaled(size as i64),
         "ldx" | "stx" | "fldx" | "fstx" | "vldx" | "vstx" | "xvldx" | "xvstx" => {
             access(Addressing::Index)
