@@ -50,6 +50,10 @@ pub(crate) struct Options {
     /// Further kernel parameters of the guest
     #[arg(long, value_name = "WORDS", default_value = "")]
     guest_append: String,
+    /// CPU model of the KVM host with features, for example la664 (`cargo xtask sim --
+    /// run --help`)
+    #[arg(long, value_name = "MODEL")]
+    cpu: Option<String>,
     /// Readings of open questions about LVZ (`cargo xtask sim -- run --help`)
     #[arg(long, value_name = "NAME=VALUE,...")]
     lvz: Option<String>,
@@ -73,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     let products = setup::products(options.kernel)?;
-    let simulator = Simulator::build()?;
+    let simulator = Simulator::build(options.cpu.clone())?;
     let mut guest = Guest {
         initrd: options.guest_initrd.clone(),
         smp: options.smp,

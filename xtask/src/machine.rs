@@ -31,17 +31,36 @@ const AFTER_PANIC: Duration = Duration::from_secs(3);
 #[derive(Clone)]
 pub(crate) enum Simulator {
     /// This project's simulator.
-    LvzSim(PathBuf),
+    LvzSim {
+        program: PathBuf,
+        /// CPU model and features, if not the default.
+        cpu: Option<String>,
+    },
     /// The distribution's QEMU without acceleration. It has no LVZ.
     Tcg(ToolRoot),
 }
 
 impl Simulator {
     /// Builds lvz-sim as it is meant to be run and finds its executable. One that
-    /// the environment variable LVZ_SIM names is taken as it is.
-    pub(crate) fn build() -> Result<Self> {
+    /// the environment variable LVZ_SIM names is taken as it is. Its machines have CPUs
+    /// of the model `cpu`.
+    pub(crate) fn build(cpu: Option<String>) -> Result<Self> {
+        let program = Self::program()?;
+        Ok(Self::LvzSim { program, cpu })
+    }
+
+    /// The CPU model of its machines, if it is not the default.
+    pub(crate) fn cpu(&self) -> Option<&str> {
+        match self {
+            Self::LvzSim { cpu, .. } => cpu.as_deref(),
+            Self::Tcg(_) => None,
+        }
+    }
+
+    /// The simulator's executable, built.
+    pub(crate) fn program() -> Result<PathBuf> {
         if let Some(program) = std::env::var_os("LVZ_SIM") {
-            return Ok(Self::LvzSim(program.into()));
+            return Ok(program.into());
         }
         let output = Self::cargo_build()?
             .arg("--message-format=json-render-diagnostics")
@@ -58,7 +77,6 @@ impl Simulator {
                 message["reason"] == "compiler-artifact" && message["target"]["name"] == "lvz-sim"
             })
             .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-            .map(Self::LvzSim)
             .ok_or_else(|| anyhow!("the package lvz-sim has no executable of that name"))
     }
 
@@ -104,8 +122,6 @@ pub(crate) struct Machine {
     pub(crate) share: Option<PathBuf>,
     /// The link of the network device, as `lvz-sim run --net` has it.
     pub(crate) net: Option<String>,
-    /// CPU model and features, if not the default.
-    pub(crate) cpu: Option<String>,
     /// Readings of open questions about LVZ, as `lvz-sim run --lvz` has them.
     pub(crate) lvz: Option<String>,
     /// Whether a hash of memory and registers is taken at the end. It repeats if the
@@ -198,7 +214,7 @@ impl Machine {
     /// The command that runs this machine.
     fn command(&self, simulator: &Simulator, ports: Ports) -> Result<Command> {
         match simulator {
-            Simulator::LvzSim(program) => Ok(self.lvz_sim(program, ports)),
+            Simulator::LvzSim { program, cpu } => Ok(self.lvz_sim(program, cpu.as_deref(), ports)),
             Simulator::Tcg(tools) => self.tcg(tools, ports),
         }
     }
@@ -217,7 +233,7 @@ impl Machine {
         words.join(" ")
     }
 
-    fn lvz_sim(&self, program: &Path, ports: Ports) -> Command {
+    fn lvz_sim(&self, program: &Path, cpu: Option<&str>, ports: Ports) -> Command {
         let mut command = Command::new(program);
         command.arg("run");
         if self.hash {
@@ -258,7 +274,7 @@ impl Machine {
         if let Some(lvz) = &self.lvz {
             command.arg("--lvz").arg(lvz);
         }
-        if let Some(cpu) = &self.cpu {
+        if let Some(cpu) = cpu {
             command.arg("--cpu").arg(cpu);
         }
         if let Some(stats) = &self.stats {
@@ -293,7 +309,7 @@ impl Machine {
         }
         let mut command = tools.command("qemu-system-loongarch64")?;
         command.args(["-machine", "virt", "-accel", "tcg,thread=multi"]);
-        command.args(["-cpu", self.cpu.as_deref().unwrap_or("la464")]);
+        command.args(["-cpu", "la464"]);
         command.args(["-nographic", "-no-reboot", "-nodefaults"]);
         command.args([
             "-chardev",

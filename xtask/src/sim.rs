@@ -5,15 +5,13 @@
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::machine::Simulator;
 
 /// Runs lvz-sim with these arguments in our place.
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
-    let Simulator::LvzSim(program) = Simulator::build()? else {
-        bail!("the build gave no lvz-sim");
-    };
+    let program = Simulator::program()?;
     let status = Command::new(&program)
         .args(arguments)
         .status()

@@ -7,7 +7,7 @@
 
 use crate::case::{Case, Outcome, State, Trap};
 use crate::layout::{FCSR_CAUSE_SHIFT, FCSR_ENABLES, FCSR_FIELDS};
-use la_arch::insn::{Encoding, atomic};
+use crate::subjects;
 
 mod lanes;
 mod list;
@@ -174,10 +174,11 @@ fn reserved_fcsr_bits(_: &Context<'_>, outcome: &mut Outcome) -> bool {
     true
 }
 
-fn no_sc_q(context: &Context<'_>, outcome: &mut Outcome) -> bool {
+/// Of a test of words that are none of the model's instructions: one that another
+/// model has.
+fn absent(context: &Context<'_>, outcome: &mut Outcome) -> bool {
     let word = context.case.words.first().copied().unwrap_or_default();
-    let sc_q: &Encoding = &atomic::SC_Q;
-    if !sc_q.matches(word) {
+    if !subjects::is_known(word) {
         return false;
     }
     *outcome = trapped(context.case, Trap::Illegal);

@@ -21,8 +21,10 @@ mod user_driver;
 
 use anyhow::Result;
 use clap::Parser;
+use lvz_sim::cpu::Model;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use subjects::Subjects;
 
 /// Runs every instruction that lvz-sim implements with random and edge-case
 /// operands in lvz-sim and in qemu-loongarch64, and compares registers,
@@ -33,6 +35,9 @@ pub(crate) struct Options {
     /// qemu-loongarch64 of the Debian package qemu-user
     #[arg(long, default_value = "qemu-loongarch64", value_name = "PATH")]
     qemu: PathBuf,
+    /// CPU model of lvz-sim with features, as `lvz-sim run --cpu` has it
+    #[arg(long, default_value = "la664", value_name = "MODEL")]
+    cpu: Model,
     /// Seed of all random choices
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -75,7 +80,8 @@ fn run(options: &Options) -> Result<bool> {
         report::errata();
         return Ok(true);
     }
-    let tests = run::select(&options.only)?;
+    let subjects = Subjects::of(options.cpu.clone());
+    let tests = run::select(&options.only, &subjects)?;
     if options.list {
         report::list(&tests);
         return Ok(true);
@@ -88,6 +94,6 @@ fn run(options: &Options) -> Result<bool> {
         options.seed,
         options.cases
     );
-    let results = run::run(options, &qemu, &tests)?;
+    let results = run::run(options, &subjects, &qemu, &tests)?;
     Ok(report::finish(&results, options.seed))
 }

@@ -4,11 +4,11 @@
 
 use crate::case::{Case, Outcome};
 use crate::compare::{Difference, differences, inputs};
-use crate::generate::{self, BATCH, UNDEFINED};
+use crate::generate::{self, ABSENT, BATCH, UNDEFINED};
 use crate::layout::{SLOT, WINDOW, hot_index};
 use crate::qemu::{BatchResult, Qemu};
 use crate::sim::Sim;
-use crate::subjects::{self, Subject};
+use crate::subjects::{self, Subject, Subjects};
 use crate::{Options, errata, report};
 use anyhow::{Context, Result, anyhow, ensure};
 use la_arch::insn::Encoding;
@@ -25,6 +25,8 @@ pub enum Test {
     Instruction(Subject),
     /// Words that are no instruction.
     Undefined,
+    /// Instructions that the model does not have.
+    Absent,
 }
 
 impl Test {
@@ -33,6 +35,7 @@ impl Test {
         match self {
             Test::Instruction(subject) => subject.insn.encoding.name,
             Test::Undefined => UNDEFINED,
+            Test::Absent => ABSENT,
         }
     }
 
@@ -40,7 +43,7 @@ impl Test {
     pub fn group(&self) -> &'static str {
         match self {
             Test::Instruction(subject) => subjects::group_name(subject.insn.group),
-            Test::Undefined => UNDEFINED,
+            Test::Undefined | Test::Absent => UNDEFINED,
         }
     }
 
@@ -48,21 +51,24 @@ impl Test {
     pub fn excluded(&self) -> Option<&'static str> {
         match self {
             Test::Instruction(subject) => subject.excluded,
-            Test::Undefined => None,
+            Test::Undefined | Test::Absent => None,
         }
     }
 
     fn encoding(&self) -> Option<&'static Encoding> {
         match self {
             Test::Instruction(subject) => Some(subject.insn.encoding),
-            Test::Undefined => None,
+            Test::Undefined | Test::Absent => None,
         }
     }
 
-    fn case(&self, seed: u64, index: usize) -> Case {
-        match self.encoding() {
-            Some(encoding) => generate::case(encoding, seed, index),
-            None => generate::undefined_case(subjects::is_instruction, seed, index),
+    fn case(&self, subjects: &Subjects, seed: u64, index: usize) -> Case {
+        match self {
+            Test::Instruction(subject) => generate::case(subject.insn.encoding, seed, index),
+            Test::Undefined => {
+                generate::undefined_case(|word| subjects.is_instruction(word), seed, index)
+            }
+            Test::Absent => generate::absent_case(subjects.absent(), seed, index),
         }
     }
 }
@@ -95,9 +101,12 @@ pub struct TestResult {
 }
 
 /// The tests with these names or groups; all if there are none.
-pub fn select(only: &[String]) -> Result<Vec<Test>> {
-    let mut tests: Vec<Test> = subjects::all().into_iter().map(Test::Instruction).collect();
+pub fn select(only: &[String], subjects: &Subjects) -> Result<Vec<Test>> {
+    let mut tests: Vec<Test> = subjects.all().into_iter().map(Test::Instruction).collect();
     tests.push(Test::Undefined);
+    if !subjects.absent().is_empty() {
+        tests.push(Test::Absent);
+    }
     tests.sort_by_key(|test| test.group());
     if only.is_empty() {
         return Ok(tests);
@@ -116,15 +125,20 @@ pub fn select(only: &[String]) -> Result<Vec<Test>> {
 }
 
 /// Runs `tests` on as many threads as asked for.
-pub fn run(options: &Options, qemu: &Qemu, tests: &[Test]) -> Result<Vec<TestResult>> {
+pub fn run(
+    options: &Options,
+    subjects: &Subjects,
+    qemu: &Qemu,
+    tests: &[Test],
+) -> Result<Vec<TestResult>> {
     let next = AtomicUsize::new(0);
     let worker = || {
-        let mut sim = Sim::new()?;
+        let mut sim = Sim::new(subjects.model().clone())?;
         let mut results = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(test) = tests.get(number) else { break };
-            results.push(run_test(options, qemu, &mut sim, *test)?);
+            results.push(run_test(options, subjects, qemu, &mut sim, *test)?);
             if (number + 1).is_multiple_of(PROGRESS) {
                 println!("{} of {} done", number + 1, tests.len());
             }
@@ -149,7 +163,13 @@ pub fn run(options: &Options, qemu: &Qemu, tests: &[Test]) -> Result<Vec<TestRes
     Ok(results)
 }
 
-fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result<TestResult> {
+fn run_test(
+    options: &Options,
+    subjects: &Subjects,
+    qemu: &Qemu,
+    sim: &mut Sim,
+    test: Test,
+) -> Result<TestResult> {
     let mut result = TestResult {
         test,
         cases: 0,
@@ -169,7 +189,7 @@ fn run_test(options: &Options, qemu: &Qemu, sim: &mut Sim, test: Test) -> Result
         let indices = start..all.end.min(start + BATCH);
         let cases: Vec<Case> = indices
             .clone()
-            .map(|index| test.case(options.seed, index))
+            .map(|index| test.case(subjects, options.seed, index))
             .collect();
         let label = || format!("test {}", test.name());
         let (batch, untrapped) = run_qemu(qemu, test, &cases).with_context(label)?;

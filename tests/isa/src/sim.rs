@@ -17,9 +17,6 @@ use lvz_sim::engine::{Machine, RunEnd};
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
 
-/// The CPU model.
-const MODEL: &str = "la664";
-
 /// Instructions of the driver and its case, more than enough for each.
 const INSTRUCTIONS_A_CASE: u64 = 2000;
 
@@ -27,16 +24,19 @@ const INSTRUCTIONS_A_CASE: u64 = 2000;
 pub struct Sim {
     machine: Machine,
     driver: Vec<u8>,
+    lasx: bool,
 }
 
 impl Sim {
-    /// A machine of model la664.
-    pub fn new() -> Result<Self> {
+    /// A machine with a CPU of `model`.
+    pub fn new(model: Model) -> Result<Self> {
         let ram = Ram::new(physical::END)?;
         let config = PlatformConfig::default();
+        let lasx = model.has_lasx();
         Ok(Sim {
-            machine: Machine::with_memory(MODEL.parse::<Model>()?, 1, ram, config)?,
-            driver: system_driver::build(),
+            machine: Machine::with_memory(model, 1, ram, config)?,
+            driver: system_driver::build(lasx),
+            lasx,
         })
     }
 
@@ -64,7 +64,13 @@ impl Sim {
         let outcomes = cases
             .iter()
             .zip(memory[results..].chunks_exact(RESULT_BYTES))
-            .map(|(case, record)| outcome(case, record))
+            .map(|(case, record)| {
+                let mut outcome = outcome(case, record)?;
+                if !self.lasx {
+                    keep_upper_halves(case, &mut outcome.state);
+                }
+                Ok(outcome)
+            })
             .collect::<Result<_>>()?;
         Ok(BatchResult {
             outcomes,
@@ -95,6 +101,13 @@ impl Sim {
             let words: Vec<u8> = case.words.iter().flat_map(|w| w.to_le_bytes()).collect();
             put(physical::CODE + (case.pc - CODE), &words);
         }
+    }
+}
+
+/// What a CPU without LASX does not have is as it was.
+fn keep_upper_halves(case: &Case, state: &mut State) {
+    for (after, before) in state.vr.iter_mut().zip(&case.state.vr) {
+        after[2..].copy_from_slice(&before[2..]);
     }
 }
 
@@ -159,7 +172,10 @@ mod tests {
         let cases: Vec<Case> = (0..200)
             .map(|index| generate::case(&integer::LD_BU, 1, index))
             .collect();
-        let result = Sim::new().unwrap().run(&cases).unwrap();
+        let result = Sim::new("la664".parse().unwrap())
+            .unwrap()
+            .run(&cases)
+            .unwrap();
         let mut traps = 0;
         for (case, outcome) in cases.iter().zip(&result.outcomes) {
             let (address, size) = case.access.unwrap();

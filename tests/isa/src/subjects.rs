@@ -4,7 +4,7 @@
 
 use crate::generate::shape;
 use la_arch::insn::{Encoding, atomic, bound, fp, integer, lasx, lsx, lvz, privileged};
-use lvz_sim::cpu::{Group, Insn};
+use lvz_sim::cpu::{Group, Insn, Model};
 
 /// All encodings that `la-arch` knows, by file.
 const ENCODINGS: [&[Encoding]; 8] = [
@@ -31,20 +31,66 @@ pub fn any_encoding(number: usize) -> &'static Encoding {
     &integer::ADD_W
 }
 
-/// Whether lvz-sim's model la664 has the instruction `word`. Everything else
-/// must be INE in QEMU too, which also finds instructions that are missing.
-pub fn is_instruction(word: u32) -> bool {
-    lvz_sim::isa::all().any(|insn| !insn.encoding.v1_1 && insn.encoding.matches(word))
+/// What the tests of one CPU model of lvz-sim are about.
+pub struct Subjects {
+    model: Model,
+    /// Instructions that `la-arch` knows and the model does not have.
+    absent: Vec<&'static Encoding>,
 }
 
-/// Instructions of LoongArch v1.0 that `la-arch` knows and lvz-sim does not
-/// implement.
+impl Subjects {
+    /// Those of `model`.
+    pub fn of(model: Model) -> Self {
+        let has = |e: &Encoding| insns_of(&model).any(|insn| insn.encoding == e);
+        let absent = encodings().filter(|e| !has(e)).collect();
+        Subjects { model, absent }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Whether the model has the instruction `word`. Everything else must be INE in
+    /// QEMU too, which also finds instructions that are missing.
+    pub fn is_instruction(&self, word: u32) -> bool {
+        insns_of(&self.model).any(|insn| insn.encoding.matches(word))
+    }
+
+    /// The instructions that the model does not have.
+    pub fn absent(&self) -> &[&'static Encoding] {
+        &self.absent
+    }
+
+    /// The instructions that the model has.
+    pub fn all(&self) -> Vec<Subject> {
+        insns_of(&self.model)
+            .map(|insn| Subject {
+                insn,
+                excluded: shape::excluded(insn.encoding, insn.group),
+            })
+            .collect()
+    }
+}
+
+fn insns_of(model: &Model) -> impl Iterator<Item = &'static Insn> {
+    lvz_sim::isa::all().filter(|insn| model.implements(insn))
+}
+
+fn encodings() -> impl Iterator<Item = &'static Encoding> {
+    ENCODINGS.iter().flat_map(|group| group.iter())
+}
+
+/// Whether `la-arch` knows the instruction `word`.
+pub fn is_known(word: u32) -> bool {
+    encodings().any(|encoding| encoding.matches(word))
+}
+
+/// Instructions that `la-arch` knows and no model of lvz-sim implements.
 pub fn missing() -> Vec<&'static str> {
     let implemented = |e: &Encoding| lvz_sim::isa::all().any(|insn| insn.encoding == e);
-    ENCODINGS
-        .iter()
-        .flat_map(|group| group.iter())
-        .filter(|e| !e.v1_1 && !implemented(e))
+    encodings()
+        .filter(|e| !implemented(e))
         .map(|e| e.name)
         .collect()
 }
@@ -56,17 +102,6 @@ pub struct Subject {
     pub insn: &'static Insn,
     /// Where it is tested instead.
     pub excluded: Option<&'static str>,
-}
-
-/// All instructions that lvz-sim implements in its model la664.
-pub fn all() -> Vec<Subject> {
-    lvz_sim::isa::all()
-        .filter(|insn| !insn.encoding.v1_1)
-        .map(|insn| Subject {
-            insn,
-            excluded: shape::excluded(insn.encoding, insn.group),
-        })
-        .collect()
 }
 
 /// A group's name in the table.

@@ -68,8 +68,8 @@ const MTLB: u64 = 2048;
 const SAVED: [(Reg, u16); 2] = [(T0, csr::SAVE0), (T1, csr::SAVE0 + 1)];
 
 /// The driver's code for address [`physical::TEXT`], its start at the first
-/// instruction.
-pub fn build() -> Vec<u8> {
+/// instruction, for a CPU with LASX or one without.
+pub fn build(lasx: bool) -> Vec<u8> {
     let mut a = Assembler::default();
     write_csr(&mut a, csr::EUEN, ENABLED_UNITS);
     write_csr(&mut a, csr::DMW0, DMW_IDENTITY);
@@ -85,12 +85,12 @@ pub fn build() -> Vec<u8> {
         a.emit(&integer::BREAK, Operands::default());
     }
     let handler = physical::TEXT + a.position() as u64 * 4;
-    save(&mut a);
+    save(&mut a, lasx);
     a.bind(start);
     // The entry addresses are set again for each case, which changes no result.
     write_csr(&mut a, csr::EENTRY, handler);
     write_csr(&mut a, csr::TLBRENTRY, handler);
-    load(&mut a);
+    load(&mut a, lasx);
     a.finish()
 }
 
@@ -120,7 +120,7 @@ fn write_csr(a: &mut Assembler, number: u16, value: u64) {
 }
 
 /// The first half of the handler: everything into the result record.
-fn save(a: &mut Assembler) {
+fn save(a: &mut Assembler, lasx: bool) {
     let (result, value) = (T0, T1);
     for (register, number) in SAVED {
         csr_access(a, register, 1, number);
@@ -153,9 +153,10 @@ fn save(a: &mut Assembler) {
         result,
         (context + CONTEXT_HEAD) as i32,
     );
+    let store = if lasx { &lasx::XVST } else { &lsx::VST };
     for vector in 0..32 {
         let offset = context + CONTEXT_VR + 32 * usize::from(vector);
-        a.rri(&lasx::XVST, vector, result, offset as i32);
+        a.rri(store, vector, result, offset as i32);
     }
     for flag in 0..8 {
         a.rri(&fp::MOVCF2GR, value, flag, 0);
@@ -181,7 +182,7 @@ fn save(a: &mut Assembler) {
 }
 
 /// The second half: the next case, or the end.
-fn load(a: &mut Assembler) {
+fn load(a: &mut Assembler, lasx: bool) {
     let (case, left, value) = (T0, T2, T1);
     a.li(T3, physical::CURSOR);
     a.rri(&integer::LD_D, case, T3, 8);
@@ -208,9 +209,10 @@ fn load(a: &mut Assembler) {
     csr_access(a, value, 1, csr::PRMD);
     a.rri(&integer::LD_D, value, case, 0);
     csr_access(a, value, 1, csr::ERA);
+    let load = if lasx { &lasx::XVLD } else { &lsx::VLD };
     for vector in 0..32 {
         let offset = CONTEXT_VR + 32 * usize::from(vector);
-        a.rri(&lasx::XVLD, vector, case, offset as i32);
+        a.rri(load, vector, case, offset as i32);
     }
     for flag in 0..8 {
         a.rri(

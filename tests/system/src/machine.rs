@@ -73,6 +73,7 @@ fn simulator(options: &Options, program: &Program, elf: &Path) -> Result<Command
     simulator
         .args(["run", "--memory", MEMORY, "--smp"])
         .arg(program.directives.cpus.to_string())
+        .args(options.cpu.iter().flat_map(|cpu| ["--cpu", cpu]))
         .args(&program.directives.sim_args)
         .args(
             program

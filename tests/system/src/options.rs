@@ -16,6 +16,7 @@ Runs the programs whose group or name contains one of NAMEs, or all.
   --linker CMD        GNU ld for LoongArch64 [loongarch64-linux-gnu-ld, as above]
   --qemu CMD          QEMU [qemu-system-loongarch64, as above]
   --simulator CMD     lvz-sim [$LVZ_SIM, or the one beside this program]
+  --cpu MODEL         CPU model of lvz-sim with features [la464]
   --machine NAME      run on `qemu` or `sim` only, comparing nothing
   --cache DIR         built programs [target/system-tests]
   --timeout SECONDS   for one program on one machine [60]
@@ -69,6 +70,8 @@ pub(crate) struct Options {
     pub(crate) qemu: Command,
     /// lvz-sim.
     pub(crate) simulator: Command,
+    /// CPU model of lvz-sim, if not its default.
+    pub(crate) cpu: Option<String>,
     /// Only this machine.
     pub(crate) machine: Option<MachineName>,
     /// Where built programs are kept.
@@ -90,6 +93,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
         linker: tool("loongarch64-linux-gnu-ld"),
         qemu: tool("qemu-system-loongarch64"),
         simulator: vec![simulator()],
+        cpu: None,
         machine: None,
         cache: PathBuf::from("target/system-tests"),
         timeout: Duration::from_secs(60),
@@ -109,6 +113,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
             "--linker" => options.linker = command(&arg, &value()?)?,
             "--qemu" => options.qemu = command(&arg, &value()?)?,
             "--simulator" => options.simulator = command(&arg, &value()?)?,
+            "--cpu" => options.cpu = Some(value()?),
             "--cache" => options.cache = PathBuf::from(value()?),
             "--timeout" => options.timeout = Duration::from_secs(number(&arg, &value()?)?),
             "--jobs" => options.jobs = number(&arg, &value()?)?.clamp(1, 64) as usize,

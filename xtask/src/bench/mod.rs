@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         chosen.extend(BENCHES.iter().map(|(_, bench)| bench));
     }
     let products = setup::products(options.kernel)?;
-    let simulator = Simulator::build()?;
+    let simulator = Simulator::build(None)?;
     let mut rows = Vec::new();
     for bench in chosen {
         rows.extend(bench(&products, &simulator)?);

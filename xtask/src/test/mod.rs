@@ -60,6 +60,10 @@ pub(crate) struct Options {
     /// Whose accelerator backend QEMU uses
     #[arg(long, value_enum, default_value = "rust")]
     accel: Stack,
+    /// CPU model of the simulated machines with features, for example la664; the suite
+    /// `isa` compares the instructions of this model
+    #[arg(long, value_name = "MODEL", conflicts_with = "tcg")]
+    cpu: Option<String>,
     /// Run the suite `linux` in qemu-system-loongarch64 instead: tells a mistake
     /// of the tests from one of the simulator
     #[arg(long)]
@@ -245,7 +249,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
         Simulator::Tcg(products.tools.clone())
     } else {
-        Simulator::build()?
+        Simulator::build(options.cpu.clone())?
     };
     let context = Context {
         products,

@@ -3,6 +3,7 @@
 //! Suites that are programs of their own, each a package of this workspace: run
 //! with the products of `setup` in their environment.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -16,6 +17,7 @@ use crate::setup::workspace;
 pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
     let qemu = context.products.qemu_user();
     let mut arguments = vec!["--qemu".into(), qemu.into_os_string()];
+    arguments.extend(cpu(context));
     if !context.runs(Tier::Full) {
         arguments.extend(["--cases".into(), "1000".into()]);
     }
@@ -24,12 +26,18 @@ pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
 }
 
 pub(super) fn system(context: &Context, report: &mut Report) -> Result<()> {
-    report.case("bare-metal", || run(context, "system-tests", &[]));
+    report.case("bare-metal", || run(context, "system-tests", &cpu(context)));
     Ok(())
 }
 
+/// The option that chooses the CPU model, if it is not the program's own.
+fn cpu(context: &Context) -> Vec<OsString> {
+    let cpu = context.simulator.cpu();
+    cpu.map_or_else(Vec::new, |cpu| vec!["--cpu".into(), cpu.into()])
+}
+
 /// Runs a package's program and takes the counts from its closing line.
-fn run(context: &Context, package: &str, arguments: &[std::ffi::OsString]) -> Result<Verdict> {
+fn run(context: &Context, package: &str, arguments: &[OsString]) -> Result<Verdict> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut child = Command::new(cargo)
         .current_dir(workspace()?)

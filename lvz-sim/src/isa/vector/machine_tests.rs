@@ -9,7 +9,7 @@ use crate::isa;
 use crate::isa::testing::{self, entry};
 use crate::mem::Bus;
 use la_arch::csr::number::EUEN;
-use la_arch::insn::{Encoding, lsx};
+use la_arch::insn::{Encoding, fp, lasx, lsx};
 use la_arch::{Exception, insn};
 
 /// A CPU whose vector registers 1 to 4 hold what the tests give.
@@ -26,8 +26,14 @@ const VA: u8 = 4;
 
 impl Machine {
     fn new() -> Self {
-        let testing::Machine { mut cpu, mut bus } = testing::Machine::new();
-        cpu.csr_write(&mut bus, Via::Csr, EUEN, 3);
+        Self::of("la464", 3)
+    }
+
+    /// A CPU of a model, with EUEN.
+    fn of(model: &str, euen: u64) -> Self {
+        let model = model.parse().expect("a model");
+        let testing::Machine { mut cpu, mut bus } = testing::Machine::of(model);
+        cpu.csr_write(&mut bus, Via::Csr, EUEN, euen);
         Machine { cpu, bus }
     }
 
@@ -85,6 +91,43 @@ fn without_sxe_every_instruction_raises_sxd() {
     assert_eq!((m.cpu.fcc, m.cpu.fcsr), (0xa5, 0x1f00_0000));
     // An encoding that does not exist comes first.
     assert_eq!(m.trap(&lsx::VLDI, -4096 | 13 << 8), Exception::INE);
+}
+
+#[test]
+fn without_asxe_every_instruction_of_lasx_raises_asxd() {
+    let mut m = Machine::of("la664", 3);
+    let lasx = || isa::all().filter(|insn| insn.group == Group::Lasx);
+    assert!(lasx().count() > 700);
+    for insn in lasx() {
+        assert_eq!(m.trap(insn.encoding, 0), Exception::ASXD);
+    }
+    // ASXE is enough, as for LSX its own bit is.
+    let mut m = Machine::of("la664", 4);
+    assert_eq!(m.run(&lasx::XVADD_B, 0, 0), Ok(()));
+    assert_eq!(m.trap(&lsx::VADD_B, 0), Exception::SXD);
+}
+
+#[test]
+fn spoiled_registers_have_ones_above_the_result() {
+    for (model, above_scalar, above_lsx) in [
+        ("la664", 7, 7),
+        ("la664,spoil=on", u64::MAX, u64::MAX),
+        ("la464,spoil=on", u64::MAX, 7),
+    ] {
+        let mut m = Machine::of(model, if model.starts_with("la664") { 7 } else { 3 });
+        for (encoding, low, second, high) in [
+            (&fp::MOVGR2FR_D, 5, above_scalar, above_lsx),
+            (&lsx::VREPLGR2VR_D, 5, 5, above_lsx),
+        ] {
+            let vd = usize::from(VD);
+            (m.cpu.vr[vd], m.cpu.vr_high[vd]) = (VReg([7; 2]), VReg([7; 2]));
+            m.cpu.set(VJ, 5);
+            assert_eq!(m.run(encoding, 0, 0), Ok(()));
+            let after = (m.cpu.vr[vd].0, m.cpu.vr_high[vd].0);
+            let expected = ([low, second], [high; 2]);
+            assert_eq!(after, expected, "{model} {}", encoding.name);
+        }
+    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 //! The list.
 
 use super::{
-    Erratum, alignment, bounded_float, exact_underflow, is_lsx, needs_untrapped, no_partial_load,
-    no_partial_store, no_sc_q, reserved_fcsr_bits, same_rd_rj, signed_assertion, upper_half_kept,
-    vector_float_trap,
+    Erratum, absent, alignment, bounded_float, exact_underflow, is_lsx, needs_untrapped,
+    no_partial_load, no_partial_store, reserved_fcsr_bits, same_rd_rj, signed_assertion,
+    upper_half_kept, vector_float_trap,
 };
-use crate::generate::UNDEFINED;
+use crate::generate::{ABSENT, UNDEFINED};
 
 /// All that are known, of QEMU 11.1. "The manual" is the LoongArch Reference
 /// Manual, Volume 1.
@@ -112,11 +112,13 @@ pub const ERRATA: &[Erratum] = &[
         correct: upper_half_kept,
     },
     Erratum {
-        name: "sc.q-exists",
-        instructions: "sc.q",
-        argument: "SC.Q came with LoongArch v1.1 and is announced by CPUCFG.2.SCQ, which is 0 in \
-                   QEMU's own la464; QEMU's trans_sc_q() does not look at it.",
-        concerns: |name| name == UNDEFINED,
-        correct: no_sc_q,
+        name: "absent",
+        instructions: "those that only other models have",
+        argument: "No mistake of QEMU's but its models: its la464 has LASX, and its \
+                   trans_sc_q() does not look at CPUCFG.2.SCQ, which is 0 there; without LASX its \
+                   signal frames could not be compared. An instruction that the model does not \
+                   have is INE (Volume 1, 2.2.10.5: CPUCFG announces what there is).",
+        concerns: |name| [UNDEFINED, ABSENT].contains(&name),
+        correct: absent,
     },
 ];
