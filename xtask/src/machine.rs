@@ -68,6 +68,15 @@ impl Simulator {
         Ok(Self::LvzSim { program, chosen })
     }
 
+    /// The same, whose instructions are executed by the interpreter.
+    pub(crate) fn interpreting(&self) -> Self {
+        let mut other = self.clone();
+        if let Self::LvzSim { chosen, .. } = &mut other {
+            chosen.engine = Some("interpreter".to_owned());
+        }
+        other
+    }
+
     /// Options that say what its machines are, where that is not the default.
     pub(crate) fn chosen(&self) -> Vec<&str> {
         match self {
