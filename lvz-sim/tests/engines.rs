@@ -3,6 +3,7 @@
 //! Which engine runs a machine cannot be seen from inside: programs of random
 //! instructions, in loops, end in the same state after the same number of
 //! instructions, whether they are interpreted, compiled at once or in between.
+//! Each instruction with a compiled form has programs that are full of it.
 //! `lvz-sim/fuzz/README.md` says how to look for longer.
 
 // A fuzz target fails as a test does.
@@ -11,7 +12,8 @@
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
-use lvz_sim::engine::{Engine, JitOptions};
+use la_arch::insn::Encoding;
+use lvz_sim::engine::{Engine, JitOptions, without_form};
 use targets::{after, machine, result};
 
 /// Code memory in which few regions have room.
@@ -26,7 +28,7 @@ fn input(number: u64) -> [u8; 8] {
 fn programs_run_in_host_and_in_guest_mode() {
     let mut modes = [0; 2];
     for number in 0..20 {
-        let mut machine = machine(&input(number), Engine::Interpreter);
+        let mut machine = machine(&input(number), Engine::Interpreter, None);
         machine.run(targets::INSTRUCTIONS);
         for cpu in &machine.cpus {
             modes[usize::from(cpu.in_guest())] += 1;
@@ -42,7 +44,7 @@ fn engines_agree() {
         .and_then(|s| s.parse().ok())
         .unwrap_or(60);
     for seed in 0..seeds {
-        let expected = result(&input(seed), Engine::Interpreter);
+        let expected = result(&input(seed), Engine::Interpreter, None);
         assert!(
             expected.0 >= targets::INSTRUCTIONS,
             "seed {seed}: {expected:x?}"
@@ -59,16 +61,30 @@ fn engines_agree() {
                 ..after(1)
             }),
         ] {
-            let compiled = result(&input(seed), engine);
+            let compiled = result(&input(seed), engine, None);
             assert_eq!(compiled, expected, "seed {seed}, {engine:?}");
         }
     }
 }
 
 #[test]
+fn each_form_does_what_its_handler_does() {
+    let called: Vec<&str> = without_form().collect();
+    let formed: Vec<&Encoding> = targets::ordinary()
+        .into_iter()
+        .filter(|encoding| !called.contains(&encoding.name))
+        .collect();
+    assert!(formed.len() > 100, "{} forms", formed.len());
+    for (seed, encoding) in (1000..).zip(formed) {
+        // A difference ends in a panic that names the instruction.
+        result(&input(seed), Engine::Check(after(1)), Some(encoding));
+    }
+}
+
+#[test]
 fn a_cpu_may_begin_at_address_zero() {
     for engine in [Engine::Interpreter, Engine::Jit(after(1))] {
-        let mut machine = machine(&input(0), engine);
+        let mut machine = machine(&input(0), engine, None);
         // b 0
         machine.bus.ram.bytes_mut()[..4].copy_from_slice(&0x5000_0000_u32.to_le_bytes());
         for cpu in &mut machine.cpus {

@@ -8,11 +8,13 @@ mod program;
 mod random;
 
 use la_arch::csr::number as csr;
+use la_arch::insn::Encoding;
 use la_arch::lvz::{Gstat, Gtlbc};
 use lvz_sim::cpu::{Cpu, Model, Via};
 use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd};
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
+pub use program::ordinary;
 use program::{CODE, DATA, ENTER, HANDLER, REFILL, program};
 use random::Random;
 
@@ -24,15 +26,16 @@ pub const INSTRUCTIONS: u64 = 60_000;
 /// A GID.
 const GUEST: u64 = 5;
 
-/// A machine whose CPUs are about to run the program.
-pub fn machine(bytes: &[u8], engine: Engine) -> Machine {
+/// A machine whose CPUs are about to run the program, which often has the instruction
+/// `favoured`.
+pub fn machine(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> Machine {
     let mut random = Random::new(bytes);
     let cpus = 1 + random.below(2);
     let guest = random.below(2) == 1;
     // Most often FP and LSX are on.
     let euen = random.one_of(&[3, 3, 3, 1, 0]);
     let mut ram = Ram::new(MEMORY).expect("memory for a machine");
-    program(&mut random, &mut ram);
+    program(&mut random, &mut ram, favoured);
     let config = PlatformConfig {
         cpus,
         ..PlatformConfig::default()
@@ -88,8 +91,8 @@ fn registers(random: &mut Random<'_>, cpu: &mut Cpu) {
 ///
 /// # Panics
 /// Compiled code has differed from the interpreter.
-pub fn result(bytes: &[u8], engine: Engine) -> (u64, u64) {
-    let mut machine = machine(bytes, engine);
+pub fn result(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> (u64, u64) {
+    let mut machine = machine(bytes, engine, favoured);
     let end = machine.run(INSTRUCTIONS);
     let difference = machine.difference().map(ToString::to_string);
     assert_ne!(end, RunEnd::Differs, "{difference:?}");
@@ -109,9 +112,17 @@ pub fn after(hot: u16) -> JitOptions {
 /// # Panics
 /// The engines do not agree.
 pub fn engines(bytes: &[u8]) {
-    let options = after(1 + u16::from(bytes.last().copied().unwrap_or(0)) % 3);
-    let expected = result(bytes, Engine::Interpreter);
+    let (options, favoured) = match bytes.split_last_chunk::<3>() {
+        Some((_, &[hot, low, high])) => {
+            let which = usize::from(u16::from_le_bytes([low, high]));
+            let options = after(1 + u16::from(hot) % 3);
+            (options, ordinary().get(which).copied())
+        }
+        None => (after(1), None),
+    };
+    let expected = result(bytes, Engine::Interpreter, favoured);
     for engine in [Engine::Check(options), Engine::Jit(options)] {
-        assert_eq!(result(bytes, engine), expected, "{engine:?}");
+        let compiled = result(bytes, engine, favoured);
+        assert_eq!(compiled, expected, "{engine:?}");
     }
 }

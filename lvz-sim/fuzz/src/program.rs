@@ -35,7 +35,7 @@ fn encoding(name: &str) -> &'static Encoding {
 
 /// Instructions to choose from: those that neither change the mode nor stop, and one that a
 /// guest leaves for.
-fn ordinary() -> Vec<&'static Encoding> {
+pub fn ordinary() -> Vec<&'static Encoding> {
     isa::all()
         .filter(|insn| !matches!(insn.group, Group::Privileged | Group::Lvz))
         .map(|insn| insn.encoding)
@@ -76,8 +76,9 @@ fn branch(random: &mut Random<'_>, branch: &Encoding, at: usize) -> u32 {
     branch.bits | fields
 }
 
-/// Puts a program into memory. Registers 20 to 27 hold addresses of data, and are only read.
-pub(super) fn program(random: &mut Random<'_>, ram: &mut Ram) {
+/// Puts a program into memory, which often has the instruction `favoured`. Registers 20 to 27
+/// hold addresses of data, and are only read.
+pub(super) fn program(random: &mut Random<'_>, ram: &mut Ram, favoured: Option<&Encoding>) {
     let ordinary = ordinary();
     let branches = BRANCHES.map(encoding);
     let accesses = ACCESSES.map(encoding);
@@ -102,7 +103,10 @@ pub(super) fn program(random: &mut Random<'_>, ram: &mut Ram) {
                 encoding("csrxchg").bits | operands & 0x3ff << 10 | rd
             }
             _ => {
-                let chosen = random.one_of(&ordinary);
+                let chosen = match favoured {
+                    Some(favoured) if random.below(2) == 1 => favoured,
+                    _ => random.one_of(&ordinary),
+                };
                 let operands = random.word();
                 // Results go to registers 4 to 17.
                 let rd = 4 + (operands >> 27) % 14;

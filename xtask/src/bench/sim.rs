@@ -98,7 +98,12 @@ pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Ro
         .collect::<Result<Vec<_>>>()?;
     if let (Some(compiled), Some(interpreted)) = (guest.get(BOOT), interpreted.get(BOOT)) {
         println!("{NESTED_BOOT}: the second figure is the interpreter's, as TCG has no LVZ");
-        rows.push(Row::new(NESTED_BOOT.to_owned(), "s", *compiled, *interpreted));
+        rows.push(Row::new(
+            NESTED_BOOT.to_owned(),
+            "s",
+            *compiled,
+            *interpreted,
+        ));
     }
     Ok(rows)
 }
