@@ -182,7 +182,10 @@ fn parse_address(s: &str) -> Result<u64, String> {
 }
 
 /// Parses an engine: its name, then options.
-fn parse_engine(s: &str) -> Result<Engine, String> {
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse_engine(s: &str) -> Result<Engine, String> {
     let (mut words, mut options) = (s.split(','), JitOptions::default());
     let name = words.next().unwrap_or_default();
     for option in words {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::machine::Simulator;
+use crate::machine::{Chosen, Simulator};
 use crate::nested::{Guest, GuestReport, Nested, Stack};
 use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption};
 
@@ -50,10 +50,8 @@ pub(crate) struct Options {
     /// Further kernel parameters of the guest
     #[arg(long, value_name = "WORDS", default_value = "")]
     guest_append: String,
-    /// CPU model of the KVM host with features, for example la664 (`cargo xtask sim --
-    /// run --help`)
-    #[arg(long, value_name = "MODEL")]
-    cpu: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Readings of open questions about LVZ (`cargo xtask sim -- run --help`)
     #[arg(long, value_name = "NAME=VALUE,...")]
     lvz: Option<String>,
@@ -77,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     let products = setup::products(options.kernel)?;
-    let simulator = Simulator::build(options.cpu.clone())?;
+    let simulator = Simulator::build(options.chosen.clone())?;
     let mut guest = Guest {
         initrd: options.guest_initrd.clone(),
         smp: options.smp,

@@ -27,33 +27,61 @@ const EXIT_MARKER: &str = "KVM-LA-EXIT";
 /// How long a kernel that panicked may still print.
 const AFTER_PANIC: Duration = Duration::from_secs(3);
 
+/// What lvz-sim's machines are, where that is not its default.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct Chosen {
+    /// CPU model of the simulated machine with features, for example la664 (`cargo xtask sim
+    /// -- run --help`); the suite `isa` compares the instructions of this model
+    #[arg(long, value_name = "MODEL")]
+    cpu: Option<String>,
+    /// How instructions are executed, for example interpreter, or check,hot=1 (`cargo xtask
+    /// sim -- run --help`)
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
+}
+
+impl Chosen {
+    /// Options of `lvz-sim run` and of the programs that use it.
+    fn arguments(&self) -> Vec<&str> {
+        [("--cpu", &self.cpu), ("--engine", &self.engine)]
+            .into_iter()
+            .filter_map(|(option, value)| Some([option, value.as_deref()?]))
+            .flatten()
+            .collect()
+    }
+}
+
 /// What runs a machine.
 #[derive(Clone)]
 pub(crate) enum Simulator {
     /// This project's simulator.
-    LvzSim {
-        program: PathBuf,
-        /// CPU model and features, if not the default.
-        cpu: Option<String>,
-    },
+    LvzSim { program: PathBuf, chosen: Chosen },
     /// The distribution's QEMU without acceleration. It has no LVZ.
     Tcg(ToolRoot),
 }
 
 impl Simulator {
     /// Builds lvz-sim as it is meant to be run and finds its executable. One that
-    /// the environment variable LVZ_SIM names is taken as it is. Its machines have CPUs
-    /// of the model `cpu`.
-    pub(crate) fn build(cpu: Option<String>) -> Result<Self> {
+    /// the environment variable LVZ_SIM names is taken as it is.
+    pub(crate) fn build(chosen: Chosen) -> Result<Self> {
         let program = Self::program()?;
-        Ok(Self::LvzSim { program, cpu })
+        Ok(Self::LvzSim { program, chosen })
     }
 
-    /// The CPU model of its machines, if it is not the default.
-    pub(crate) fn cpu(&self) -> Option<&str> {
+    /// The same, whose instructions are executed by the interpreter.
+    pub(crate) fn interpreting(&self) -> Self {
+        let mut other = self.clone();
+        if let Self::LvzSim { chosen, .. } = &mut other {
+            chosen.engine = Some("interpreter".to_owned());
+        }
+        other
+    }
+
+    /// Options that say what its machines are, where that is not the default.
+    pub(crate) fn chosen(&self) -> Vec<&str> {
         match self {
-            Self::LvzSim { cpu, .. } => cpu.as_deref(),
-            Self::Tcg(_) => None,
+            Self::LvzSim { chosen, .. } => chosen.arguments(),
+            Self::Tcg(_) => Vec::new(),
         }
     }
 
@@ -214,7 +242,11 @@ impl Machine {
     /// The command that runs this machine.
     fn command(&self, simulator: &Simulator, ports: Ports) -> Result<Command> {
         match simulator {
-            Simulator::LvzSim { program, cpu } => Ok(self.lvz_sim(program, cpu.as_deref(), ports)),
+            Simulator::LvzSim { program, chosen } => {
+                let mut command = self.lvz_sim(program, ports);
+                command.args(chosen.arguments());
+                Ok(command)
+            }
             Simulator::Tcg(tools) => self.tcg(tools, ports),
         }
     }
@@ -233,7 +265,7 @@ impl Machine {
         words.join(" ")
     }
 
-    fn lvz_sim(&self, program: &Path, cpu: Option<&str>, ports: Ports) -> Command {
+    fn lvz_sim(&self, program: &Path, ports: Ports) -> Command {
         let mut command = Command::new(program);
         command.arg("run");
         if self.hash {
@@ -273,9 +305,6 @@ impl Machine {
         }
         if let Some(lvz) = &self.lvz {
             command.arg("--lvz").arg(lvz);
-        }
-        if let Some(cpu) = cpu {
-            command.arg("--cpu").arg(cpu);
         }
         if let Some(stats) = &self.stats {
             command.arg("--stats").arg(stats);

@@ -201,7 +201,7 @@ impl Cpu {
 
     /// Whether the CPU is in guest mode (GSTAT.VM).
     #[inline(always)]
-    pub(crate) fn in_guest(&self) -> bool {
+    pub fn in_guest(&self) -> bool {
         self.csrs.world == World::Guest
     }
 

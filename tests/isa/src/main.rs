@@ -21,7 +21,9 @@ mod user_driver;
 
 use anyhow::Result;
 use clap::Parser;
+use lvz_sim::cli::parse_engine;
 use lvz_sim::cpu::Model;
+use lvz_sim::engine::Engine;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use subjects::Subjects;
@@ -38,6 +40,9 @@ pub(crate) struct Options {
     /// CPU model of lvz-sim with features, as `lvz-sim run --cpu` has it
     #[arg(long, default_value = "la664,exact=on", value_name = "MODEL")]
     cpu: Model,
+    /// How lvz-sim executes instructions, as `lvz-sim run --engine` has it
+    #[arg(long, value_name = "ENGINE", value_parser = parse_engine)]
+    engine: Option<Engine>,
     /// Seed of all random choices
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,

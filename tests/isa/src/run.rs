@@ -133,7 +133,7 @@ pub fn run(
 ) -> Result<Vec<TestResult>> {
     let next = AtomicUsize::new(0);
     let worker = || {
-        let mut sim = Sim::new(subjects.model().clone())?;
+        let mut sim = Sim::new(subjects.model().clone(), options.engine)?;
         let mut results = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);

@@ -10,10 +10,10 @@ use crate::layout::{
 };
 use crate::qemu::BatchResult;
 use crate::system_driver::{self, physical, record};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use la_arch::Exception;
 use lvz_sim::cpu::Model;
-use lvz_sim::engine::{Machine, RunEnd};
+use lvz_sim::engine::{Engine, Machine, RunEnd};
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
 
@@ -28,13 +28,18 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// A machine with a CPU of `model`.
-    pub fn new(model: Model) -> Result<Self> {
+    /// A machine with a CPU of `model`, which the interpreter runs if no other engine is
+    /// given.
+    pub fn new(model: Model, engine: Option<Engine>) -> Result<Self> {
         let ram = Ram::new(physical::END)?;
         let config = PlatformConfig::default();
         let lasx = model.has_lasx();
+        let mut machine = Machine::with_memory(model, 1, ram, config)?;
+        if let Some(engine) = engine {
+            machine.use_engine(engine)?;
+        }
         Ok(Sim {
-            machine: Machine::with_memory(model, 1, ram, config)?,
+            machine,
             driver: system_driver::build(lasx),
             lasx,
         })
@@ -50,6 +55,9 @@ impl Sim {
         cpu.pc = physical::TEXT;
         let limit = machine.instructions() + (cases.len() as u64 + 1) * INSTRUCTIONS_A_CASE;
         let end = machine.run(limit);
+        if let Some(difference) = machine.difference() {
+            bail!("compiled code differs from the interpreter: {difference}");
+        }
         let memory = machine.bus.ram.bytes();
         let next = double(memory, physical::CURSOR as usize);
         let done = (next - physical::RESULTS) as usize / RESULT_BYTES;
@@ -172,7 +180,7 @@ mod tests {
         let cases: Vec<Case> = (0..200)
             .map(|index| generate::case(&integer::LD_BU, 1, index))
             .collect();
-        let result = Sim::new("la664".parse().unwrap())
+        let result = Sim::new("la664".parse().unwrap(), None)
             .unwrap()
             .run(&cases)
             .unwrap();

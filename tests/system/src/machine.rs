@@ -77,6 +77,12 @@ fn simulator(options: &Options, program: &Program, elf: &Path) -> Result<Command
         .args(["run", "--memory", MEMORY, "--smp"])
         .arg(program.directives.cpus.to_string())
         .args(cpu.into_iter().flat_map(|cpu| ["--cpu", cpu]))
+        .args(
+            options
+                .engine
+                .iter()
+                .flat_map(|engine| ["--engine", engine]),
+        )
         .args(&program.directives.sim_args)
         .args(
             program

@@ -17,6 +17,7 @@ Runs the programs whose group or name contains one of NAMEs, or all.
   --qemu CMD          QEMU [qemu-system-loongarch64, as above]
   --simulator CMD     lvz-sim [$LVZ_SIM, or the one beside this program]
   --cpu MODEL         CPU model of lvz-sim with features [la464]
+  --engine ENGINE     how lvz-sim executes instructions [jit]
   --machine NAME      run on `qemu` or `sim` only, comparing nothing
   --cache DIR         built programs [target/system-tests]
   --timeout SECONDS   for one program on one machine [60]
@@ -72,6 +73,8 @@ pub(crate) struct Options {
     pub(crate) simulator: Command,
     /// CPU model of lvz-sim, if not its default.
     pub(crate) cpu: Option<String>,
+    /// How lvz-sim executes instructions, if not as its default is.
+    pub(crate) engine: Option<String>,
     /// Only this machine.
     pub(crate) machine: Option<MachineName>,
     /// Where built programs are kept.
@@ -94,6 +97,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
         qemu: tool("qemu-system-loongarch64"),
         simulator: vec![simulator()],
         cpu: None,
+        engine: None,
         machine: None,
         cache: PathBuf::from("target/system-tests"),
         timeout: Duration::from_secs(60),
@@ -114,6 +118,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
             "--qemu" => options.qemu = command(&arg, &value()?)?,
             "--simulator" => options.simulator = command(&arg, &value()?)?,
             "--cpu" => options.cpu = Some(value()?),
+            "--engine" => options.engine = Some(value()?),
             "--cache" => options.cache = PathBuf::from(value()?),
             "--timeout" => options.timeout = Duration::from_secs(number(&arg, &value()?)?),
             "--jobs" => options.jobs = number(&arg, &value()?)?.clamp(1, 64) as usize,

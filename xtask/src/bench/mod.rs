@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::machine::Simulator;
+use crate::machine::{Chosen, Simulator};
 use crate::setup::{self, KernelOption, Products};
 
 pub(crate) mod backend;
@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         chosen.extend(BENCHES.iter().map(|(_, bench)| bench));
     }
     let products = setup::products(options.kernel)?;
-    let simulator = Simulator::build(None)?;
+    let simulator = Simulator::build(Chosen::default())?;
     let mut rows = Vec::new();
     for bench in chosen {
         rows.extend(bench(&products, &simulator)?);

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::machine::Simulator;
+use crate::machine::{Chosen, Simulator};
 use crate::nested::Stack;
 use crate::setup::{self, KernelOption, Products};
 use report::Report;
@@ -60,13 +60,11 @@ pub(crate) struct Options {
     /// Whose accelerator backend QEMU uses
     #[arg(long, value_enum, default_value = "rust")]
     accel: Stack,
-    /// CPU model of the simulated machines with features, for example la664; the suite
-    /// `isa` compares the instructions of this model
-    #[arg(long, value_name = "MODEL", conflicts_with = "tcg")]
-    cpu: Option<String>,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Run the suite `linux` in qemu-system-loongarch64 instead: tells a mistake
     /// of the tests from one of the simulator
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["cpu", "engine"])]
     tcg: bool,
     /// How often guests of the suite `hosts` go to the other host and back
     #[arg(long, value_name = "N", default_value = "20")]
@@ -249,7 +247,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         }
         Simulator::Tcg(products.tools.clone())
     } else {
-        Simulator::build(options.cpu.clone())?
+        Simulator::build(options.chosen.clone())?
     };
     let context = Context {
         products,

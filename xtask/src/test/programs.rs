@@ -17,7 +17,7 @@ use crate::setup::workspace;
 pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
     let qemu = context.products.qemu_user();
     let mut arguments = vec!["--qemu".into(), qemu.into_os_string()];
-    arguments.extend(cpu(context));
+    arguments.extend(simulated(context));
     if !context.runs(Tier::Full) {
         arguments.extend(["--cases".into(), "1000".into()]);
     }
@@ -26,14 +26,16 @@ pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
 }
 
 pub(super) fn system(context: &Context, report: &mut Report) -> Result<()> {
-    report.case("bare-metal", || run(context, "system-tests", &cpu(context)));
+    report.case("bare-metal", || {
+        run(context, "system-tests", &simulated(context))
+    });
     Ok(())
 }
 
-/// The option that chooses the CPU model, if it is not the program's own.
-fn cpu(context: &Context) -> Vec<OsString> {
-    let cpu = context.simulator.cpu();
-    cpu.map_or_else(Vec::new, |cpu| vec!["--cpu".into(), cpu.into()])
+/// The options that choose CPU model and engine, if they are not the program's own.
+fn simulated(context: &Context) -> Vec<OsString> {
+    let chosen = context.simulator.chosen();
+    chosen.into_iter().map(OsString::from).collect()
 }
 
 /// Runs a package's program and takes the counts from its closing line.

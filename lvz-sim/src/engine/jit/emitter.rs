@@ -2,10 +2,10 @@
 
 //! Emits the instructions of a region as Cranelift's intermediate code.
 //!
-//! Every general register that is written goes to memory at once, so that the
-//! state is complete wherever an instruction may trap; reads take the value
-//! that is at hand. `pc` and `icount` are written where something looks at
-//! them: before a handler, and at the ways out.
+//! What a CPU has in memory is written where something looks at it: before a
+//! handler, and at the ways out. These are `pc`, `icount`, and the general registers
+//! that were written since they were last stored (`unstored`); a loop keeps those in
+//! the computer's registers from one round to the next (`Part::unstored`).
 
 mod units;
 
@@ -73,6 +73,8 @@ pub(super) struct Emitter<'a> {
     op: *const Op,
     /// `pc` and `icount` are in memory.
     synced: bool,
+    /// The general registers that may be newer than those in memory, one a bit.
+    unstored: u32,
     /// A handler was called, which may have set `inside`.
     handled: bool,
     /// The units that were found enabled in this block.
@@ -181,6 +183,7 @@ impl<'a> Emitter<'a> {
             len: 0,
             op: std::ptr::null(),
             synced: false,
+            unstored: 0,
             handled: false,
             open: Vec::new(),
         };
@@ -191,6 +194,7 @@ impl<'a> Emitter<'a> {
 
     fn part(&mut self, at: usize, part: &Part, ops: &[*const Op]) {
         (self.synced, self.handled) = (false, false);
+        self.unstored = part.unstored;
         self.open.clear();
         self.distance = part.offset.wrapping_sub(self.root) as i64;
         self.next = part.offset + 4 * part.items.len();
@@ -227,7 +231,16 @@ impl<'a> Emitter<'a> {
     pub(super) fn set(&mut self, r: u8, value: Value) {
         if r & 31 != 0 {
             self.b.def_var(self.gprs[usize::from(r & 31)], value);
-            self.put(layout::gpr(r & 31), value);
+            self.unstored |= 1 << (r & 31);
+        }
+    }
+
+    /// Puts those of the general registers in `set` into memory that may not be there.
+    fn store_gprs(&mut self, set: u32) {
+        let set = self.unstored & set;
+        for r in (1..32u8).filter(|r| set & 1 << r != 0) {
+            let value = self.get(r);
+            self.put(layout::gpr(r), value);
         }
     }
 
@@ -301,6 +314,10 @@ impl<'a> Emitter<'a> {
             self.leave(pc);
             return;
         };
+        let kept = self.region.parts[at].unstored;
+        let before = self.unstored;
+        self.store_gprs(!kept);
+        self.unstored &= kept;
         let count = self.b.use_var(self.icount);
         let stop = self.b.ins().load(
             types::I64,
@@ -317,10 +334,12 @@ impl<'a> Emitter<'a> {
         self.b.ins().brif(due, out, &[], block, &[]);
         self.b.switch_to_block(out);
         self.leave(pc);
+        self.unstored = before;
     }
 
     /// Leaves the region for the block at the address `pc`.
     fn leave(&mut self, pc: Value) {
+        self.store_gprs(!0);
         self.put(layout::PC, pc);
         let count = self.b.use_var(self.icount);
         self.put(layout::ICOUNT, count);
@@ -338,8 +357,9 @@ impl<'a> Emitter<'a> {
             .return_call_indirect(self.signatures.region, dispatch, &arguments);
     }
 
-    /// Puts into memory where the block began.
+    /// Completes what is in memory: the general registers, and where the block began.
     fn sync(&mut self) {
+        self.store_gprs(!0);
         if self.synced {
             return;
         }
@@ -388,6 +408,7 @@ impl<'a> Emitter<'a> {
 
     fn handler(&mut self, item: &Item) {
         self.step(item.writes());
+        self.unstored = 0;
         (self.synced, self.handled) = (true, true);
     }
 
@@ -445,8 +466,9 @@ impl<'a> Emitter<'a> {
     ) {
         let (place, miss) = self.find(va, ty.bytes(), layout::SLOT_READ);
         let value = self.b.ins().load(ty, self.memories.ram, place, 0);
+        let before = self.unstored;
         write(self, value);
-        self.missed(miss, written);
+        self.missed(miss, written, before);
     }
 
     /// Stores `value` at `va`.
@@ -454,15 +476,18 @@ impl<'a> Emitter<'a> {
         let size = self.b.func.dfg.value_type(value).bytes();
         let (place, miss) = self.find(va, size, layout::SLOT_WRITE);
         self.b.ins().store(self.memories.ram, value, place, 0);
-        self.missed(miss, 0);
+        self.missed(miss, 0, self.unstored);
     }
 
-    /// Ends the two ways of an access: a miss is the handler's.
-    fn missed(&mut self, miss: Block, written: u32) {
+    /// Ends the two ways of an access: a miss is the handler's. The general registers in
+    /// `before` were not stored before the access.
+    fn missed(&mut self, miss: Block, written: u32, before: u32) {
         let done = self.b.create_block();
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(miss);
+        let after = std::mem::replace(&mut self.unstored, before);
         self.step(written & !1);
+        self.unstored = after;
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
     }

@@ -8,6 +8,7 @@ mod alu;
 mod branch;
 mod fp;
 mod fp_arith;
+mod fp_fused;
 mod lsx;
 mod memory;
 
@@ -112,6 +113,7 @@ fn tables() -> impl Iterator<Item = &'static Form> {
         &[alu::FORMS, branch::FORMS, memory::FORMS],
         fp::FORMS,
         fp_arith::FORMS,
+        fp_fused::FORMS,
         lsx::FORMS,
     ]
     .into_iter()

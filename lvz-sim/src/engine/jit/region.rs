@@ -11,6 +11,7 @@ use crate::mem::ram::PAGE_SIZE;
 
 /// Blocks of a region.
 const MAX_BLOCKS: usize = 48;
+const _: () = assert!(MAX_BLOCKS <= u64::BITS as usize);
 
 /// Instructions of a region.
 const MAX_OPS: usize = 400;
@@ -62,9 +63,18 @@ pub(super) struct Part {
     pub(super) items: Vec<Item>,
     /// The general registers that must be loaded before it.
     pub(super) live: u32,
+    /// The general registers that need not have been stored before it, if they are newer
+    /// than those in memory.
+    pub(super) unstored: u32,
 }
 
 impl Part {
+    /// The general registers that its forms write.
+    fn writes(&self) -> u32 {
+        let forms = self.items.iter().filter(|item| item.form.is_some());
+        forms.fold(0, |set, item| set | item.writes()) & !1
+    }
+
     /// Where in memory control may go from here by itself.
     fn successors(&self) -> impl Iterator<Item = usize> {
         let next = self.offset + 4 * self.items.len();
@@ -118,6 +128,7 @@ impl Region {
             }
         }
         let mut region = Region { parts };
+        region.find_unstored();
         region.find_live();
         region
     }
@@ -125,6 +136,37 @@ impl Region {
     /// Which part begins at `offset`.
     pub(super) fn part_at(&self, offset: usize) -> Option<usize> {
         self.parts.iter().position(|p| p.offset == offset)
+    }
+
+    /// For each part, the parts that control may reach from it inside the region, one a bit.
+    fn reach(&self) -> Vec<u64> {
+        let direct = |part: &Part| {
+            part.successors()
+                .filter_map(|offset| self.part_at(offset))
+                .fold(0, |set, at| set | 1 << at)
+        };
+        let mut reach: Vec<u64> = self.parts.iter().map(direct).collect();
+        for by in 0..reach.len() {
+            for from in 0..reach.len() {
+                let onward = reach[by];
+                if reach[from] & 1 << by != 0 {
+                    reach[from] |= onward;
+                }
+            }
+        }
+        reach
+    }
+
+    /// Finds `unstored` of all parts: what the loops around them write.
+    fn find_unstored(&mut self) {
+        let reach = self.reach();
+        let written: Vec<u32> = self.parts.iter().map(Part::writes).collect();
+        for (at, part) in self.parts.iter_mut().enumerate() {
+            // Parts that reach each other are in one loop.
+            let around = (0..reach.len())
+                .filter(|&other| reach[at] & 1 << other != 0 && reach[other] & 1 << at != 0);
+            part.unstored = around.fold(0, |set, other| set | written[other]);
+        }
     }
 
     /// Finds `live` of all parts, from the last instruction to the first.
@@ -141,8 +183,8 @@ impl Region {
                     .items
                     .iter()
                     .rev()
-                    .fold(after, |set, item| set & !item.writes() | item.reads())
-                    & !1;
+                    .fold(after, |set, item| set & !item.writes() | item.reads());
+                let live = (live | part.unstored) & !1;
                 changed |= live != part.live;
                 self.parts[at].live = live;
             }
@@ -167,5 +209,6 @@ fn part(block: &Block, code: &CodeCache, decoder: &Decoder) -> Part {
         offset: block.offset,
         items: items.collect(),
         live: 0,
+        unstored: 0,
     }
 }

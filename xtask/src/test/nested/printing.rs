@@ -96,7 +96,7 @@ fn begin_printing(path: &Path) -> Result<()> {
     let begun = format!(
         "echo on >/proc/sys/kernel/printk_devkmsg || exit 5\n\
          while :; do echo '{PRINTED}' >/dev/kmsg; done &\n\
-         for i in $(seq {LINES}); do echo \"{MARKER} $i {TEXT}\"; done\n\
+         for i in $(seq {LINES}); do echo \"{MARKER} $i {TEXT}\"; sleep 0.002; done\n\
          kill $!\n\
          wait $!\n\
          {script}"

@@ -13,6 +13,8 @@ use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 impl Emitter<'_> {
     /// Executes the instruction by its handler, which works on registers alone.
     pub(super) fn light(&mut self, written: u32) {
+        self.store_gprs(!0);
+        self.unstored = 0;
         let status = self.call(self.helpers.light);
         let (traps, on) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(traps);
@@ -40,7 +42,9 @@ impl Emitter<'_> {
         fast(self);
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(other);
+        let unstored = self.unstored;
         self.light(0);
+        self.unstored = unstored;
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
     }

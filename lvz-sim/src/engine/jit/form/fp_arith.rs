@@ -16,11 +16,11 @@ use la_arch::insn::fp as enc;
 
 /// A format by the type of its numbers.
 #[derive(Clone, Copy)]
-struct Shape {
-    number: Type,
+pub(super) struct Shape {
+    pub(super) number: Type,
     bits: Type,
-    fraction_bits: i64,
-    bias: i64,
+    pub(super) fraction_bits: i64,
+    pub(super) bias: i64,
     sign: u64,
     infinity: u64,
 }
@@ -36,11 +36,11 @@ const fn shape<F: Format>(number: Type, bits: Type) -> Shape {
     }
 }
 
-const SINGLE: Shape = shape::<f32>(types::F32, types::I32);
-const DOUBLE: Shape = shape::<f64>(types::F64, types::I64);
+pub(super) const SINGLE: Shape = shape::<f32>(types::F32, types::I32);
+pub(super) const DOUBLE: Shape = shape::<f64>(types::F64, types::I64);
 
 impl Shape {
-    fn constant(self, e: &mut Emitter<'_>, value: u64) -> Value {
+    pub(super) fn constant(self, e: &mut Emitter<'_>, value: u64) -> Value {
         e.b.ins().iconst(self.bits, value as i64)
     }
 
@@ -49,7 +49,7 @@ impl Shape {
     }
 
     /// The bits without the sign.
-    fn magnitude(self, e: &mut Emitter<'_>, number: Value) -> Value {
+    pub(super) fn magnitude(self, e: &mut Emitter<'_>, number: Value) -> Value {
         let bits = self.bits(e, number);
         let mask = self.constant(e, self.sign - 1);
         e.b.ins().band(bits, mask)
@@ -69,7 +69,7 @@ impl Shape {
     }
 
     /// Surely finite and not tiny: more than the smallest normal number.
-    fn is_safe(self, e: &mut Emitter<'_>, number: Value) -> Value {
+    pub(super) fn is_safe(self, e: &mut Emitter<'_>, number: Value) -> Value {
         let magnitude = self.magnitude(e, number);
         self.is_from(e, magnitude, (1 << self.fraction_bits) + 1)
     }
@@ -89,9 +89,9 @@ impl Shape {
 }
 
 /// A result, whether it is inexact, and whether it is right.
-type Outcome = (Value, Value, Value);
+pub(super) type Outcome = (Value, Value, Value);
 
-fn all(e: &mut Emitter<'_>, conditions: [Value; 3]) -> Value {
+pub(super) fn all(e: &mut Emitter<'_>, conditions: [Value; 3]) -> Value {
     let both = e.b.ins().band(conditions[0], conditions[1]);
     e.b.ins().band(both, conditions[2])
 }
@@ -173,7 +173,7 @@ fn sqrt(e: &mut Emitter<'_>, s: Shape, a: Value) -> Outcome {
 }
 
 /// Writes an outcome if it is right and FCSR0 has its mode and no exception enabled.
-fn finish(e: &mut Emitter<'_>, op: &Op, (result, inexact, fits): Outcome) {
+pub(super) fn finish(e: &mut Emitter<'_>, op: &Op, (result, inexact, fits): Outcome) {
     let plain = e.rounds_to_nearest();
     let fits = e.b.ins().band(plain, fits);
     e.or_light(fits, |e| {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What the fuzz target runs, and `lvz-sim/tests/engines.rs` over a fixed corpus: a program of
+//! random instructions in loops, in host or in guest mode, made of any bytes. It panics if
+//! compiled code does not do there what the interpreter does.
+
+mod program;
+mod random;
+
+use la_arch::csr::number as csr;
+use la_arch::insn::Encoding;
+use la_arch::lvz::{Gstat, Gtlbc};
+use lvz_sim::cpu::{Cpu, Model, Via};
+use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd};
+use lvz_sim::mem::Ram;
+use lvz_sim::platform::PlatformConfig;
+use program::{CODE, DATA, ENTER, HANDLER, REFILL, ordinary, program};
+use random::Random;
+
+const MEMORY: u64 = 16 << 20;
+
+/// Instructions of a run.
+pub const INSTRUCTIONS: u64 = 60_000;
+
+/// Models, and values of EUEN for them: most often all units that they have.
+const MODELS: [(&str, [u64; 5]); 2] = [("la464", [3, 3, 3, 1, 0]), ("la664", [15, 15, 9, 7, 0])];
+
+/// A GID.
+const GUEST: u64 = 5;
+
+/// The instructions that programs are made of.
+pub fn instructions() -> impl Iterator<Item = &'static Encoding> {
+    let (last, _) = MODELS[MODELS.len() - 1];
+    ordinary(&last.parse().expect("a model")).into_iter()
+}
+
+/// A machine whose CPUs are about to run the program, which often has the instruction
+/// `favoured`.
+pub fn machine(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> Machine {
+    let mut random = Random::new(bytes);
+    let cpus = 1 + random.below(2);
+    let guest = random.below(2) == 1;
+    let (model, euen) = random.one_of(&MODELS);
+    let model: Model = model.parse().expect("a model");
+    let euen = random.one_of(&euen);
+    let mut ram = Ram::new(MEMORY).expect("memory for a machine");
+    program(&mut random, &mut ram, &model, favoured);
+    let config = PlatformConfig {
+        cpus,
+        ..PlatformConfig::default()
+    };
+    let mut machine =
+        Machine::with_memory(model, cpus, ram, config).expect("a machine without files");
+    machine.use_engine(engine).expect("a compiler");
+    for i in 0..cpus {
+        let mut set = |via, number, value| {
+            machine.cpus[i].csr_write(&mut machine.bus, via, number, value);
+        };
+        for via in [Via::Csr, Via::Gcsr] {
+            set(via, csr::EUEN, euen);
+            set(via, csr::EENTRY, HANDLER as u64);
+        }
+        set(Via::Csr, csr::TLBRENTRY, REFILL as u64);
+        if guest {
+            enter(&mut set);
+        }
+        let cpu = &mut machine.cpus[i];
+        registers(&mut random, cpu);
+        cpu.pc = if guest { ENTER } else { CODE } as u64;
+    }
+    machine
+}
+
+/// The program's first instruction comes in guest mode, which sees all memory by one TLB entry of
+/// 16 MiB pages, of which the odd one is invalid.
+fn enter(set: &mut impl FnMut(Via, u16, u64)) {
+    const VALID_DIRTY_CACHED: u64 = 0x13;
+    set(Via::Csr, csr::ERA, CODE as u64);
+    let control = Gtlbc::default().with_usetgid(true).with_tgid(GUEST);
+    set(Via::Csr, csr::GTLBC, control.into());
+    let status = Gstat::default().with_pgm(true).with_gid(GUEST);
+    set(Via::Csr, csr::GSTAT, status.into());
+    // The page size, and the first entry behind the STLB's.
+    set(Via::Csr, csr::TLBIDX, 24 << 24 | 2048);
+    set(Via::Csr, csr::TLBELO0, VALID_DIRTY_CACHED);
+}
+
+fn registers(random: &mut Random<'_>, cpu: &mut Cpu) {
+    for r in 1..32u8 {
+        let value = match r {
+            20..28 => DATA + (random.next() & 0xf_fff8),
+            _ if random.below(3) == 0 => random.next() % 64,
+            _ => random.next(),
+        };
+        cpu.set(r, value);
+    }
+}
+
+/// State and instructions after a run.
+///
+/// # Panics
+/// Compiled code has differed from the interpreter.
+pub fn result(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> (u64, u64) {
+    let mut machine = machine(bytes, engine, favoured);
+    let end = machine.run(INSTRUCTIONS);
+    let difference = machine.difference().map(ToString::to_string);
+    assert_ne!(end, RunEnd::Differs, "{difference:?}");
+    (machine.instructions(), machine.state_hash())
+}
+
+/// A compiler of blocks that were executed this often.
+pub fn after(hot: u16) -> JitOptions {
+    JitOptions {
+        hot,
+        ..JitOptions::default()
+    }
+}
+
+/// The fuzz target.
+///
+/// # Panics
+/// The engines do not agree.
+pub fn engines(bytes: &[u8]) {
+    let (options, favoured) = match bytes.split_last_chunk::<3>() {
+        Some((_, &[hot, low, high])) => {
+            let which = usize::from(u16::from_le_bytes([low, high]));
+            let options = after(1 + u16::from(hot) % 3);
+            (options, instructions().nth(which))
+        }
+        None => (after(1), None),
+    };
+    let expected = result(bytes, Engine::Interpreter, favoured);
+    for engine in [Engine::Check(options), Engine::Jit(options)] {
+        let compiled = result(bytes, engine, favoured);
+        assert_eq!(compiled, expected, "{engine:?}");
+    }
+}
