@@ -5,13 +5,14 @@
 //!
 //! `kvm->mmu_lock` protects the tables of a VM.
 
+mod around;
 pub(crate) mod fault;
 pub(crate) mod host_page;
 
 use kernel::prelude::*;
 use kvm_core::mmu::{
-    self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, SlotHuge,
-    StatsDelta, Tables,
+    self, FlagsChange, Flush, Geometry, HostEntry, HugeRequest, Outcome, Pte, Reclaim, Resched,
+    SlotHuge, StatsDelta, Tables,
 };
 
 use crate::cpu::host::host;
@@ -37,6 +38,9 @@ pub(crate) struct TableCache(b::kvm_mmu_memory_cache);
 impl TableCache {
     /// Makes sure of as many as a fault can take; may sleep.
     pub(crate) fn top_up(&mut self, geometry: &Geometry) -> Result {
+        if self.suffices(geometry) {
+            return Ok(());
+        }
         let min = geometry.cache_min() as i32;
         // SAFETY: A cache, which zero bytes are too.
         kernel::error::to_result(unsafe { b::kvm_mmu_topup_memory_cache(&raw mut self.0, min) })
@@ -167,11 +171,42 @@ impl<'a> StageTwo<'a> {
         }
     }
 
-    /// Whether the host maps `hva` by a huge page.
+    /// Whether the host takes any page back. If not, none can be until the lock is given
+    /// back.
     #[inline]
-    pub(crate) fn host_is_huge(&self, hva: u64) -> bool {
-        // SAFETY: The VM is alive; the walk does not sleep.
-        unsafe { b::kvm_la_host_mapping_is_huge(self.vm.kvm.as_ptr(), hva) != 0 }
+    pub(crate) fn is_invalidating(&self) -> bool {
+        // SAFETY: The lock is held.
+        unsafe { b::kvm_la_mmu_invalidating(self.vm.kvm.as_ptr()) }
+    }
+
+    /// The host's entries for the pages from `hva` on, upwards or downwards, as far as they
+    /// are in one table and have all of `bits`: how many are in `entries`, and whether they
+    /// are a huge page's.
+    #[inline]
+    pub(crate) fn host_entries(
+        &self,
+        hva: u64,
+        below: bool,
+        bits: u64,
+        entries: &mut [u64],
+    ) -> (usize, bool) {
+        let mut huge = false;
+        let (kvm, limit) = (self.vm.kvm.as_ptr(), entries.len() as u32);
+        let entries = entries.as_mut_ptr();
+        // SAFETY: The VM is alive, `entries` has room for `limit`; the walk does not sleep.
+        let count = unsafe {
+            b::kvm_la_host_entries(kvm, hva, below, bits, entries, limit, &raw mut huge)
+        };
+        (count as usize, huge)
+    }
+
+    /// The host's entry for `hva`, and whether it is a huge page's.
+    #[inline]
+    pub(crate) fn host_entry(&self, hva: u64) -> (HostEntry, bool) {
+        let mut entry = [0];
+        let (_, huge) = self.host_entries(hva, false, 0, &mut entry);
+        let [entry] = entry;
+        (HostEntry(entry), huge)
     }
 
     /// Adds to the VM's statistics.
@@ -347,7 +382,7 @@ fn collapse(vm: &Vm, slot: &SlotPointer<'_>) {
             let sequence = vm.kvm.invalidate_seq();
             StageTwo::locked(vm, None, |tables| {
                 let gfn = gpa >> geometry.page_shift();
-                if !tables.is_invalidated(Some(sequence), gfn) && tables.host_is_huge(hva) {
+                if !tables.is_invalidated(Some(sequence), gfn) && tables.host_entry(hva).1 {
                     if let Ok(outcome) = mmu::collapse(tables, geometry, gpa) {
                         tables.finish(outcome);
                     }
