@@ -89,6 +89,7 @@ impl<'a> Candidate<'a> {
     /// Answers the fault if the page is mapped or the host has it at hand. While
     /// `mmu_lock` is held and no invalidation is under way, none can begin, so what the
     /// host's tables say stands until the lock is given back.
+    #[cfg(not(CONFIG_PREEMPT_RT))]
     #[inline(always)]
     fn at_hand(&self, tables: &mut StageTwo<'_>) -> Option<mmu::Fault> {
         let (geometry, access) = (&self.geometry, &self.access);
@@ -228,10 +229,11 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
     let candidate = Candidate::new(access, &slot);
     let (geometry, gfn) = (&candidate.geometry, candidate.gfn);
     if vcpu.mmu_was_busy {
-        let done = StageTwo::locked(vm, Some(&mut vcpu.tables), |tables| {
-            candidate.at_hand(tables)
+        let (gpa, write) = (access.gpa, access.write);
+        let mapped = StageTwo::locked(vm, None, |tables| {
+            mmu::fault(tables, geometry, gpa, write, candidate.logging, |_, _| None)
         });
-        if let Some(done) = done {
+        if let Some(done) = mapped {
             candidate.log(vm, &done);
             return Ok(Some(done.flush));
         }

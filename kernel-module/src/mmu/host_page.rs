@@ -29,6 +29,7 @@ pub(crate) struct HostPage {
 
 impl HostPage {
     /// The page of `gfn`, for writing, if the host has it at hand; `entry` is the host's.
+    #[cfg(not(CONFIG_PREEMPT_RT))]
     #[inline]
     pub(crate) fn at_hand(slot: &SlotPointer<'_>, gfn: u64, entry: HostEntry) -> Option<Self> {
         let mut page = null_mut();
