@@ -80,7 +80,7 @@ bool kvm_la_pfn_valid(u64 pfn);
 unsigned long kvm_la_get_zeroed_pages(unsigned int order);
 void kvm_la_free_pages(unsigned long address, unsigned int order);
 void *kvm_la_mmu_cache_alloc(struct kvm_mmu_memory_cache *cache);
-kvm_pfn_t kvm_la_faultin_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, bool write,
+kvm_pfn_t kvm_la_faultin_pfn(const struct kvm_memory_slot *slot, gfn_t gfn, bool write,
 			     bool *writable, struct page **page);
 void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty);
 void kvm_la_release_page_unused(struct page *page);

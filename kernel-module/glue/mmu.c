@@ -26,10 +26,10 @@ void *kvm_la_mmu_cache_alloc(struct kvm_mmu_memory_cache *cache)
 	return cache->nobjs ? kvm_mmu_memory_cache_alloc(cache) : NULL;
 }
 
-kvm_pfn_t kvm_la_faultin_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, bool write,
+kvm_pfn_t kvm_la_faultin_pfn(const struct kvm_memory_slot *slot, gfn_t gfn, bool write,
 			     bool *writable, struct page **page)
 {
-	return kvm_faultin_pfn(vcpu, gfn, write, writable, page);
+	return __kvm_faultin_pfn(slot, gfn, write ? FOLL_WRITE : 0, writable, page);
 }
 void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty)
 {

@@ -62,7 +62,7 @@ impl<'a> Candidate<'a> {
     /// Whether a huge page may be mapped, where the host has the page at `hva`, in a huge
     /// page or not, and nothing is being taken back.
     #[inline(always)]
-    fn may_be_huge(&self, hva: u64, host_is_huge: bool) -> bool {
+    fn may_be_huge(&self, hva: u64, host_is_huge: impl FnOnce() -> bool) -> bool {
         let request = HugeRequest {
             slot: self.slot.place(),
             class: self.slot.class(),
@@ -106,9 +106,12 @@ impl<'a> Candidate<'a> {
                 }
                 let hva = self.slot.hva(self.gfn) as u64;
                 let (entry, huge) = tables.host_entry(hva);
+                if !entry.is_writable() {
+                    return None;
+                }
                 page = HostPage::at_hand(self.slot, self.gfn, entry);
                 let page = page.as_ref()?;
-                let huge = directory && self.may_be_huge(hva, huge);
+                let huge = directory && self.may_be_huge(hva, || huge);
                 Some(self.mapping(page, MemoryType::Coherent, huge))
             },
         );
@@ -245,7 +248,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
     vcpu.tables.top_up(geometry)?;
     loop {
         let sequence = vm.kvm.invalidate_seq();
-        let page = match HostPage::ask(vcpu.lend(), gfn, access.write) {
+        let page = match HostPage::ask(&slot, gfn, access.write) {
             Ok(page) => page,
             Err(reason) => return no_page(vcpu, reason, hva),
         };
@@ -254,7 +257,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
             continue;
         };
         let mapped = mapped.map_err(Errno::error)?;
-        if mapped.pte.is_dirty() {
+        if mapped.pte.is_dirty() && candidate.logging {
             slot.mark_dirty(&vm.kvm, gfn);
         }
         return Ok(Some(mapped.flush));
@@ -272,17 +275,19 @@ fn map_page(
 ) -> Option<core::result::Result<Mapped, MmuError>> {
     let vm = vcpu.vm();
     StageTwo::locked(vm, Some(&mut vcpu.tables), |tables| {
-        let (entry, huge) = tables.host_entry(hva);
         // What changed may be what the host did for this very fault, as when it copied
         // the page. With nothing under way its entry is the answer.
+        let still_maps = || tables.host_entry(hva).0.maps(page.address(), page.writable);
         if tables.is_invalidated(Some(sequence), candidate.gfn)
-            && (tables.is_invalidated(None, candidate.gfn)
-                || !entry.maps(page.address(), page.writable))
+            && (tables.is_invalidated(None, candidate.gfn) || !still_maps())
         {
             page.unused();
             return None;
         }
-        let huge = candidate.may_be_huge(hva, huge);
+        // A huge page of memory is one allocation.
+        let large = page.is_large();
+        let huge =
+            (large || !page.is_memory()) && candidate.may_be_huge(hva, || tables.host_entry(hva).1);
         let memory_type = if page.is_memory() {
             MemoryType::Coherent
         } else {
@@ -290,7 +295,6 @@ fn map_page(
         };
         let mapping = candidate.mapping(&page, memory_type, huge);
         let mapped = mmu::map(tables, &candidate.geometry, &mapping);
-        let large = page.is_large();
         page.used(tables);
         if let Ok(mapped) = &mapped {
             tables.count(mapped.stats);

@@ -16,7 +16,6 @@ use crate::kvm::bindings::constant as c;
 use crate::kvm::slots::SlotPointer;
 use crate::kvm::user;
 use crate::mmu::StageTwo;
-use crate::vcpu::Holder;
 
 /// A page frame and the reference to its page, if it has one.
 pub(crate) struct HostPage {
@@ -48,13 +47,13 @@ impl HostPage {
     }
 
     /// Asks for the page of `gfn`; may sleep. KVM_PFN_ERR_* if there is none.
-    pub(crate) fn ask(vcpu: Holder<'_>, gfn: u64, write: bool) -> Result<Self, u64> {
+    pub(crate) fn ask(slot: &SlotPointer<'_>, gfn: u64, write: bool) -> Result<Self, u64> {
         let (mut page, mut writable) = (null_mut(), false);
-        let vcpu = vcpu.shared().generic.as_ptr();
-        // SAFETY: On the vCPU's thread, which may sleep, under srcu; the second function
-        // tests a value.
+        let slot = slot.get();
+        // SAFETY: The slot is valid, on a thread that may sleep; the second function tests
+        // a value.
         unsafe {
-            let pfn = b::kvm_la_faultin_pfn(vcpu, gfn, write, &raw mut writable, &raw mut page);
+            let pfn = b::kvm_la_faultin_pfn(slot, gfn, write, &raw mut writable, &raw mut page);
             if b::kvm_la_is_error_noslot_pfn(pfn) {
                 return Err(pfn as u64);
             }

@@ -37,11 +37,22 @@ impl HostEntry {
             && self.0 & (Pte::DIRTY | Pte::WRITABLE) != 0
     }
 
+    /// The host maps a page that may be stored to. Without that it has to be asked.
+    #[inline]
+    pub const fn is_writable(self) -> bool {
+        let all = Pte::PRESENT | Pte::WRITE;
+        self.0 & (all | Self::PROTNONE) == all
+    }
+
     /// The host maps the page at `address` here, writable if `write`.
     #[inline]
     pub const fn maps(self, address: u64, write: bool) -> bool {
-        let needed = Pte::PRESENT | if write { Pte::WRITE } else { 0 };
-        self.0 & (needed | Self::PROTNONE) == needed && self.0 & Pte::ADDRESS == address
+        let allowed = if write {
+            self.is_writable()
+        } else {
+            self.0 & (Pte::PRESENT | Self::PROTNONE) == Pte::PRESENT
+        };
+        allowed && self.0 & Pte::ADDRESS == address
     }
 }
 

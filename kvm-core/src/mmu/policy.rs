@@ -111,12 +111,12 @@ impl HugeRequest {
         }
     }
 
-    /// A huge page may be mapped. `host_is_huge`: the host maps the address with one, as
-    /// was seen under mmu_lock with no invalidation under way (Linux
+    /// A huge page may be mapped. `host_is_huge` says whether the host maps the address
+    /// with one; it is asked last, under mmu_lock with no invalidation under way (Linux
     /// host_pfn_mapping_level).
     #[inline]
-    pub fn allowed(&self, geometry: &Geometry, host_is_huge: bool) -> bool {
-        host_is_huge && self.slot_allows(geometry)
+    pub fn allowed(&self, geometry: &Geometry, host_is_huge: impl FnOnce() -> bool) -> bool {
+        self.slot_allows(geometry) && host_is_huge()
     }
 }
 
@@ -205,8 +205,8 @@ mod tests {
             write: true,
             dirty_logging: false,
         };
-        assert!(request.allowed(&g, true));
-        assert!(!request.allowed(&g, false));
+        assert!(request.allowed(&g, || true));
+        assert!(!request.allowed(&g, || false));
         for (hva, answer) in [
             (80 * M, false),
             (96 * M - 1, false),
