@@ -80,7 +80,7 @@ bool kvm_la_pfn_valid(u64 pfn);
 unsigned long kvm_la_get_zeroed_pages(unsigned int order);
 void kvm_la_free_pages(unsigned long address, unsigned int order);
 void *kvm_la_mmu_cache_alloc(struct kvm_mmu_memory_cache *cache);
-kvm_pfn_t kvm_la_faultin_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, bool write,
+kvm_pfn_t kvm_la_faultin_pfn(const struct kvm_memory_slot *slot, gfn_t gfn, bool write,
 			     bool *writable, struct page **page);
 void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty);
 void kvm_la_release_page_unused(struct page *page);
@@ -89,12 +89,15 @@ void kvm_la_send_hwpoison(u64 hva);
 unsigned long kvm_la_mmu_seq(struct kvm *kvm);
 bool kvm_la_mmu_invalidate_retry_gfn(struct kvm *kvm, unsigned long seq, gfn_t gfn);
 bool kvm_la_mmu_invalidating_gfn(struct kvm *kvm, gfn_t gfn);
+bool kvm_la_mmu_invalidating(struct kvm *kvm);
+bool kvm_la_page_is_large(struct page *page);
 unsigned long kvm_la_page_to_pfn(struct page *page);
 unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_t gfn);
 bool kvm_la_dirty_log_init_set(struct kvm *kvm);
 bool kvm_la_is_error_hva(unsigned long hva);
 bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn);
-int kvm_la_host_mapping_is_huge(struct kvm *kvm, u64 hva);
+unsigned int kvm_la_host_entries(struct kvm *kvm, u64 hva, bool down, u64 bits,
+				 u64 *entries, unsigned int limit, bool *huge);
 u64 kvm_la_memslots_generation(struct kvm *kvm);
 int kvm_la_get_user_u32(u32 *value, unsigned long address);
 int kvm_la_get_user_u64(u64 *value, unsigned long address);

@@ -26,10 +26,10 @@ void *kvm_la_mmu_cache_alloc(struct kvm_mmu_memory_cache *cache)
 	return cache->nobjs ? kvm_mmu_memory_cache_alloc(cache) : NULL;
 }
 
-kvm_pfn_t kvm_la_faultin_pfn(struct kvm_vcpu *vcpu, gfn_t gfn, bool write,
+kvm_pfn_t kvm_la_faultin_pfn(const struct kvm_memory_slot *slot, gfn_t gfn, bool write,
 			     bool *writable, struct page **page)
 {
-	return kvm_faultin_pfn(vcpu, gfn, write, writable, page);
+	return __kvm_faultin_pfn(slot, gfn, write ? FOLL_WRITE : 0, writable, page);
 }
 void kvm_la_release_faultin_page(struct kvm *kvm, struct page *page, bool dirty)
 {
@@ -69,6 +69,8 @@ bool kvm_la_mmu_invalidating_gfn(struct kvm *kvm, gfn_t gfn)
 {
 	return mmu_invalidate_retry_gfn(kvm, kvm->mmu_invalidate_seq, gfn);
 }
+bool kvm_la_mmu_invalidating(struct kvm *kvm) { return kvm->mmu_invalidate_in_progress; }
+bool kvm_la_page_is_large(struct page *page) { return folio_test_large(page_folio(page)); }
 unsigned long kvm_la_page_to_pfn(struct page *page) { return page_to_pfn(page); }
 unsigned long kvm_la_gfn_to_hva_memslot(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
@@ -82,36 +84,63 @@ bool kvm_la_is_error_hva(unsigned long hva) { return kvm_is_error_hva(hva); }
 bool kvm_la_is_error_noslot_pfn(kvm_pfn_t pfn) { return is_error_noslot_pfn(pfn); }
 u64 kvm_la_memslots_generation(struct kvm *kvm) { return kvm_memslots(kvm)->generation; }
 
-/*
- * Whether the process maps @hva with a huge page. Interrupts are off so that
- * the tables are not freed during the walk; each entry is read once.
- */
-int kvm_la_host_mapping_is_huge(struct kvm *kvm, u64 hva)
+/* The entry above the process's page table for @hva; all zeros if there is none. */
+static pmd_t host_pmd(struct kvm *kvm, u64 hva)
 {
-	unsigned long flags;
-	int huge = 0;
+	pmd_t pmd = __pmd(0);
 	pgd_t pgd;
 	p4d_t p4d;
 	pud_t pud;
-	pmd_t pmd;
 
-	local_irq_save(flags);
 	pgd = pgdp_get(pgd_offset(kvm->mm, hva));
 	if (pgd_none(pgd))
-		goto out;
+		return pmd;
 	p4d = p4dp_get(p4d_offset(&pgd, hva));
 	if (p4d_none(p4d) || !p4d_present(p4d))
-		goto out;
+		return pmd;
 	pud = pudp_get(pud_offset(&p4d, hva));
 	if (pud_none(pud) || !pud_present(pud))
-		goto out;
+		return pmd;
 	pmd = pmdp_get(pmd_offset(&pud, hva));
-	if (pmd_none(pmd) || !pmd_present(pmd))
+	return pmd_none(pmd) || !pmd_present(pmd) ? __pmd(0) : pmd;
+}
+
+/*
+ * Takes the process's entries for the pages from @hva on, upwards or downwards, to
+ * @entries: at most @limit, as far as they are in one table and have all of @bits. A huge
+ * page's entry is that of each of its pages. How many there are; whether they are of a
+ * huge page is in @huge. Interrupts are off so that the tables are not freed during the
+ * walk; each entry is read once.
+ */
+unsigned int kvm_la_host_entries(struct kvm *kvm, u64 hva, bool down, u64 bits,
+				 u64 *entries, unsigned int limit, bool *huge)
+{
+	unsigned long index = pte_index(hva), flags;
+	unsigned int count = 0;
+	pte_t *ptes = NULL;
+	u64 entry;
+	pmd_t pmd;
+
+	limit = min_t(unsigned long, limit, down ? index + 1 : PTRS_PER_PTE - index);
+	local_irq_save(flags);
+	pmd = host_pmd(kvm, hva);
+	entry = pmd_val(pmd);
+	*huge = entry & _PAGE_HUGE;
+	if (!entry)
 		goto out;
-	huge = !!(pmd_val(pmd) & _PAGE_HUGE);
+	if (!*huge)
+		ptes = pte_offset_kernel(&pmd, 0);
+	while (count < limit) {
+		if (ptes)
+			entry = pte_val(ptep_get(ptes + index));
+		if ((entry & bits) != bits)
+			break;
+		entries[count++] = entry;
+		index += down ? -1 : 1;
+	}
 out:
 	local_irq_restore(flags);
-	return huge;
+	return count;
 }
 
 int kvm_la_get_user_u32(u32 *value, unsigned long address)

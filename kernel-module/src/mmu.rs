@@ -5,14 +5,15 @@
 //!
 //! `kvm->mmu_lock` protects the tables of a VM.
 
+mod around;
 pub(crate) mod fault;
 pub(crate) mod host_page;
 
 use kernel::error::to_result;
 use kernel::prelude::*;
 use kvm_core::mmu::{
-    self, FlagsChange, Flush, Geometry, HugeRequest, Outcome, Pte, Reclaim, Resched, SlotHuge,
-    StatsDelta, Tables,
+    self, FlagsChange, Flush, Geometry, HostEntry, HugeRequest, Outcome, Pte, Reclaim, Resched,
+    SlotHuge, StatsDelta, Tables,
 };
 
 use crate::cpu::host::host;
@@ -51,6 +52,9 @@ impl TableCache {
 
     /// Makes sure of as many as a fault can take; may sleep.
     pub(crate) fn top_up(&mut self, geometry: &Geometry) -> Result {
+        if self.suffices(geometry) {
+            return Ok(());
+        }
         to_result(self.fill(geometry.cache_min() as i32))
     }
 
@@ -207,9 +211,11 @@ impl<'a> StageTwo<'a> {
 
     // The VM is alive and the lock held; none of them sleeps.
     calls! {
-        fn is_invalidating(&self, gfn: u64) -> bool = kvm_la_mmu_invalidating_gfn;
+        fn is_invalidating_gfn(&self, gfn: u64) -> bool = kvm_la_mmu_invalidating_gfn;
+        /// Whether the host takes any page back. If not, none can be until the lock is given
+        /// back.
+        pub(crate) fn is_invalidating(&self) -> bool = kvm_la_mmu_invalidating;
         fn must_retry(&self, sequence: usize, gfn: u64) -> bool = kvm_la_mmu_invalidate_retry_gfn;
-        fn is_huge(&self, hva: u64) -> i32 = kvm_la_host_mapping_is_huge;
     }
 
     /// Whether a fault will not run out of tables.
@@ -226,14 +232,38 @@ impl<'a> StageTwo<'a> {
     pub(crate) fn is_invalidated(&self, sequence: Option<usize>, gfn: u64) -> bool {
         match sequence {
             Some(sequence) => self.must_retry(sequence, gfn),
-            None => self.is_invalidating(gfn),
+            None => self.is_invalidating_gfn(gfn),
         }
     }
 
-    /// Whether the host maps `hva` by a huge page.
+    /// The host's entries for the pages from `hva` on, upwards or downwards, as far as they
+    /// are in one table and have all of `bits`: how many are in `entries`, and whether they
+    /// are a huge page's.
     #[inline]
-    pub(crate) fn host_is_huge(&self, hva: u64) -> bool {
-        self.is_huge(hva) != 0
+    pub(crate) fn host_entries(
+        &self,
+        hva: u64,
+        below: bool,
+        bits: u64,
+        entries: &mut [u64],
+    ) -> (usize, bool) {
+        let mut huge = false;
+        let (kvm, limit) = (self.as_ptr(), entries.len() as u32);
+        let entries = entries.as_mut_ptr();
+        // SAFETY: The VM is alive, `entries` has room for `limit`; the walk does not sleep.
+        let count = unsafe {
+            b::kvm_la_host_entries(kvm, hva, below, bits, entries, limit, &raw mut huge)
+        };
+        (count as usize, huge)
+    }
+
+    /// The host's entry for `hva`, and whether it is a huge page's.
+    #[inline]
+    pub(crate) fn host_entry(&self, hva: u64) -> (HostEntry, bool) {
+        let mut entry = [0];
+        let (_, huge) = self.host_entries(hva, false, 0, &mut entry);
+        let [entry] = entry;
+        (HostEntry(entry), huge)
     }
 
     /// Adds to the VM's statistics.
@@ -403,7 +433,7 @@ fn collapse(vm: &Vm, slot: &SlotPointer<'_>) {
             let sequence = vm.kvm.invalidate_seq();
             StageTwo::locked(vm, None, |tables| {
                 let gfn = gpa >> geometry.page_shift();
-                if !tables.is_invalidated(Some(sequence), gfn) && tables.host_is_huge(hva) {
+                if !tables.is_invalidated(Some(sequence), gfn) && tables.host_entry(hva).1 {
                     if let Ok(outcome) = mmu::collapse(tables, geometry, gpa) {
                         tables.finish(outcome);
                     }

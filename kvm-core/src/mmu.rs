@@ -24,6 +24,7 @@
 //! where the guest may have probed before (MMIO leaves a small V=0 entry behind),
 //! flush every vCPU once, or a huge entry could overlap the small one.
 
+mod around;
 mod geometry;
 mod map;
 mod policy;
@@ -35,8 +36,9 @@ mod walk;
 #[cfg(test)]
 mod model;
 
+pub use around::{map_side, sides, trim, HostEntry, Side, WINDOW};
 pub use geometry::Geometry;
-pub use map::{collapse, fault_fast, fault_quick, map, FastFault, Mapped, Mapping, Quick};
+pub use map::{collapse, fault, map, Fault, Mapped, Mapping};
 pub use policy::{
     check_slot, flags_change, flush_after_fault, FlagsChange, HugeRequest, Slot, SlotFlags,
     SlotHuge,

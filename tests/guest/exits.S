@@ -10,8 +10,8 @@
  *
  * Build with -DHUGE for the variant whose RAM is made of huge pages, which causes
  * stage-2 faults only, with -DLOG for stores to memory whose dirty pages are
- * logged, with -DIDLE for one that sleeps for ever, and with -DUSER for exits to
- * user space alone.
+ * logged, with -DIDLE for one that sleeps for ever, with -DUSER for exits to user space
+ * alone, and with -DFILL for one that fills 64 MiB of memory.
  */
 
 #define UART		0x1fe001e0
@@ -110,6 +110,11 @@ _start:
 	pages	fault_huge_store, 6, 0x80000000 + 6 * HUGE_PAGE, HUGE_PAGE, st.d $t0, $t1, 0
 	/* No exits here, or the pages are not huge. */
 	pages	fault_huge_again, 12, 0x80100000, HUGE_PAGE, ld.d $t0, $t1, 0
+	b	done
+#endif
+
+#ifdef FILL
+	pages	fill, 4096, 0x80000000, PAGE, st.d $t0, $t1, 0
 	b	done
 #endif
 

@@ -96,10 +96,9 @@ impl<'a> SlotPointer<'a> {
 
     /// As [`Self::hva`]; None where the slot allows no such access.
     pub(crate) fn hva_for(&self, gfn: u64, write: bool) -> Option<u64> {
-        let mut writable = false;
-        // SAFETY: The slot is valid.
-        let hva = unsafe { b::gfn_to_hva_memslot_prot(self.as_ptr(), gfn, &raw mut writable) };
-        (!is_error(hva) && (writable || !write)).then_some(hva as u64)
+        let read_only = if write { b::KVM_MEM_READONLY } else { 0 };
+        let refused = read_only | b::KVM_MEMSLOT_INVALID;
+        (self.user_flags() & refused == 0).then(|| self.hva(gfn) as u64)
     }
 
     /// The guest has stored to the page of `gfn`.
@@ -139,6 +138,7 @@ impl<'a> SlotPointer<'a> {
         }
     }
 
+    /// The flags that user space set, and KVM_MEMSLOT_INVALID of a slot that goes.
     #[inline]
     fn user_flags(&self) -> u32 {
         self.words().flags

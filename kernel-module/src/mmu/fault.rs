@@ -6,13 +6,11 @@
 //! become young or dirty, or the host has it at hand. [`slow`] does the rest:
 //! it asks the host for the page without `mmu_lock` and then checks, with the
 //! lock, that the host has not taken the page back meanwhile
-//! (`mmu_invalidate_seq`). Memory slots are used under `kvm->srcu`.
+//! (`mmu_invalidate_seq`, or else the host's own entry). Memory slots are used under `kvm->srcu`.
 
 use kernel::error::to_result;
 use kernel::prelude::*;
-use kvm_core::mmu::{
-    self, FastFault, Flush, Geometry, HugeRequest, Mapped, Mapping, MemoryType, MmuError,
-};
+use kvm_core::mmu::{self, Flush, Geometry, HugeRequest, Mapped, Mapping, MemoryType, MmuError};
 
 use crate::cpu::host::host;
 use crate::kvm::bindings::constant as c;
@@ -25,6 +23,7 @@ use crate::mmu::{geometry, StageTwo};
 use crate::vcpu::shared::request;
 use crate::vcpu::vpid;
 use crate::vcpu::Holder;
+use crate::vm::Vm;
 
 /// What a guest did at an address of its memory.
 #[derive(Clone, Copy)]
@@ -38,13 +37,13 @@ pub(crate) struct Access {
 }
 
 /// An access to a slot: what decides how its page is mapped.
-struct Candidate<'a> {
-    access: Access,
-    slot: &'a SlotPointer<'a>,
-    geometry: Geometry,
+pub(super) struct Candidate<'a> {
+    pub(super) access: Access,
+    pub(super) slot: &'a SlotPointer<'a>,
+    pub(super) geometry: Geometry,
     gfn: u64,
     /// The slot's dirty pages are logged.
-    logging: bool,
+    pub(super) logging: bool,
 }
 
 impl<'a> Candidate<'a> {
@@ -60,10 +59,10 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Whether a huge page may be mapped, where the host has the page at `hva` and
-    /// nothing is being taken back.
+    /// Whether a huge page may be mapped, where the host has the page at `hva`, in a huge
+    /// page or not, and nothing is being taken back.
     #[inline(always)]
-    fn may_be_huge(&self, tables: &StageTwo<'_>, hva: u64) -> bool {
+    fn may_be_huge(&self, hva: u64, host_is_huge: impl FnOnce() -> bool) -> bool {
         let request = HugeRequest {
             slot: self.slot.place(),
             class: self.slot.class(),
@@ -71,7 +70,7 @@ impl<'a> Candidate<'a> {
             write: self.access.write,
             dirty_logging: self.logging,
         };
-        request.allowed(&self.geometry, || tables.host_is_huge(hva))
+        request.allowed(&self.geometry, host_is_huge)
     }
 
     /// How `page` is mapped.
@@ -79,11 +78,62 @@ impl<'a> Candidate<'a> {
     fn mapping(&self, page: &HostPage, memory_type: MemoryType, huge: bool) -> Mapping {
         Mapping {
             gpa: self.access.gpa,
-            address: page.pfn << self.geometry.page_shift(),
+            address: page.address(),
             memory_type,
             writable: page.writable,
             dirty: page.writable && (self.access.write || !self.logging),
             huge,
+        }
+    }
+
+    /// Answers the fault if the page is mapped or the host has it at hand. While
+    /// `mmu_lock` is held and no invalidation is under way, none can begin, so what the
+    /// host's tables say stands until the lock is given back.
+    #[inline(always)]
+    fn at_hand(&self, tables: &mut StageTwo<'_>) -> Option<mmu::Fault> {
+        let (geometry, access) = (&self.geometry, &self.access);
+        let mut page = None;
+        let done = mmu::fault(
+            tables,
+            geometry,
+            access.gpa,
+            access.write,
+            self.logging,
+            |tables, directory| {
+                if !tables.has_spare(geometry) || tables.is_invalidated(None, self.gfn) {
+                    return None;
+                }
+                let hva = self.slot.hva(self.gfn) as u64;
+                let (entry, huge) = tables.host_entry(hva);
+                if !entry.is_writable() {
+                    return None;
+                }
+                page = HostPage::at_hand(self.slot, self.gfn, entry);
+                let page = page.as_ref()?;
+                let huge = directory && self.may_be_huge(hva, || huge);
+                Some(self.mapping(page, MemoryType::Coherent, huge))
+            },
+        );
+        if let Some(page) = page {
+            if done.is_some() {
+                page.used(tables);
+            } else {
+                page.unused();
+            }
+        }
+        let done = done?;
+        tables.count(done.stats);
+        if done.stats.pages > 0 {
+            self.map_around(tables);
+        }
+        Some(done)
+    }
+
+    /// Puts the page of the fault into the dirty log, if that is new and there is one.
+    #[inline(always)]
+    fn log(&self, vm: &Vm, done: &mmu::Fault) {
+        if done.dirtied && self.logging {
+            self.slot.mark_dirty(&vm.kvm, self.gfn);
         }
     }
 }
@@ -92,8 +142,7 @@ impl<'a> Candidate<'a> {
 /// anything: true if the guest can go on at once. The guest's GID is current.
 ///
 /// `mmu_lock` is only tried: its holder may be waiting for this CPU to answer
-/// a kick. While it is held and no invalidation is under way, none can begin,
-/// so what the host's tables say stands until it is given back.
+/// a kick.
 #[inline]
 pub(crate) fn quick(
     mut vcpu: Holder<'_>,
@@ -103,53 +152,19 @@ pub(crate) fn quick(
 ) -> bool {
     if cfg!(CONFIG_PREEMPT_RT) {
         // Spin locks sleep: the other way takes them as they should be.
+        vcpu.mmu_was_busy = true;
         return false;
     }
     let vm = vcpu.vm();
     let candidate = Candidate::new(access, slot);
-    let Candidate {
-        geometry,
-        gfn,
-        logging,
-        ..
-    } = candidate;
-    let (gpa, write) = (access.gpa, access.write);
     let done = StageTwo::try_locked(vm, Some(&mut vcpu.tables), |tables| {
-        let mut page = None;
-        let done = mmu::fault_quick(
-            tables,
-            &geometry,
-            gpa,
-            write,
-            logging,
-            |tables, directory| {
-                if !tables.has_spare(&geometry) || tables.is_invalidated(None, gfn) {
-                    return None;
-                }
-                page = HostPage::at_hand(slot, gfn);
-                let page = page.as_ref()?;
-                let huge = directory && candidate.may_be_huge(tables, slot.hva(gfn) as u64);
-                Some(candidate.mapping(page, MemoryType::Coherent, huge))
-            },
-        );
-        if let Some(done) = &done {
-            tables.count(done.stats);
-        }
-        if let Some(page) = page {
-            if done.is_some() {
-                page.used(tables);
-            } else {
-                page.unused();
-            }
-        }
-        done
+        candidate.at_hand(tables)
     });
+    vcpu.mmu_was_busy = done.is_none();
     let Some(Some(done)) = done else {
         return false;
     };
-    if done.dirtied && logging {
-        slot.mark_dirty(&vm.kvm, gfn);
-    }
+    candidate.log(vm, &done);
     match done.flush {
         Flush::None => {}
         Flush::Gpa(gpa) => {
@@ -212,20 +227,15 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
     };
     let candidate = Candidate::new(access, &slot);
     let (geometry, gfn) = (&candidate.geometry, candidate.gfn);
-    let fast = StageTwo::locked(vm, None, |tables| {
-        mmu::fault_fast(
-            tables,
-            geometry,
-            access.gpa,
-            access.write,
-            candidate.logging,
-        )
-    });
-    if let FastFault::Done { dirtied, flush } = fast {
-        if dirtied {
-            slot.mark_dirty(&vm.kvm, gfn);
+    if vcpu.mmu_was_busy {
+        let (gpa, write) = (access.gpa, access.write);
+        let mapped = StageTwo::locked(vm, None, |tables| {
+            mmu::fault(tables, geometry, gpa, write, candidate.logging, |_, _| None)
+        });
+        if let Some(done) = mapped {
+            candidate.log(vm, &done);
+            return Ok(Some(done.flush));
         }
-        return Ok(Some(flush));
     }
 
     let Some(hva) = slot.hva_for(gfn, access.write) else {
@@ -234,7 +244,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
     vcpu.tables.top_up(geometry)?;
     loop {
         let sequence = vm.kvm.invalidate_seq();
-        let page = match HostPage::ask(vcpu.lend(), gfn, access.write) {
+        let page = match HostPage::ask(&slot, gfn, access.write) {
             Ok(page) => page,
             Err(reason) => return no_page(vcpu, reason, hva),
         };
@@ -243,7 +253,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
             continue;
         };
         let mapped = mapped.map_err(Errno::error)?;
-        if mapped.pte.is_dirty() {
+        if mapped.pte.is_dirty() && candidate.logging {
             slot.mark_dirty(&vm.kvm, gfn);
         }
         return Ok(Some(mapped.flush));
@@ -261,11 +271,19 @@ fn map_page(
 ) -> Option<core::result::Result<Mapped, MmuError>> {
     let vm = vcpu.vm();
     StageTwo::locked(vm, Some(&mut vcpu.tables), |tables| {
-        if tables.is_invalidated(Some(sequence), candidate.gfn) {
+        // What changed may be what the host did for this very fault, as when it copied
+        // the page. With nothing under way its entry is the answer.
+        let still_maps = || tables.host_entry(hva).0.maps(page.address(), page.writable);
+        if tables.is_invalidated(Some(sequence), candidate.gfn)
+            && (tables.is_invalidated(None, candidate.gfn) || !still_maps())
+        {
             page.unused();
             return None;
         }
-        let huge = candidate.may_be_huge(tables, hva);
+        // A huge page of memory is one allocation.
+        let large = page.is_large();
+        let huge =
+            (large || !page.is_memory()) && candidate.may_be_huge(hva, || tables.host_entry(hva).1);
         let memory_type = if page.is_memory() {
             MemoryType::Coherent
         } else {
@@ -273,10 +291,14 @@ fn map_page(
         };
         let mapping = candidate.mapping(&page, memory_type, huge);
         let mapped = mmu::map(tables, &candidate.geometry, &mapping);
+        page.used(tables);
         if let Ok(mapped) = &mapped {
             tables.count(mapped.stats);
+            // The host has just allocated the page's neighbours with it.
+            if large && mapped.level == 0 && mapped.stats.pages > 0 {
+                candidate.map_around(tables);
+            }
         }
-        page.used(tables);
         Some(mapped)
     })
 }

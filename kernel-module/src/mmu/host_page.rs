@@ -1,26 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A page of the VMM's that the host gave for a guest, until the guest has it.
+//! Pages of the VMM's that the host gave for a guest, until the guest has them.
+//!
+//! Who maps a page tells the host that it is in use and, if it may be written, dirty
+//! (`kvm_release_faultin_page`). If the host's own entry says so already, a page is only
+//! given back: what clears these bits there goes through the MMU notifier first, which
+//! takes the page from the guest (dirty) or asks the guest's tables too (young).
 
 use core::ptr::null_mut;
 
+use kvm_core::mmu::{HostEntry, WINDOW};
+
 use crate::kvm::bindings as b;
+use crate::kvm::bindings::constant as c;
 use crate::kvm::slots::SlotPointer;
 use crate::kvm::user;
 use crate::mmu::StageTwo;
-use crate::vcpu::Holder;
 
 /// A page frame and the reference to its page, if it has one.
 pub(crate) struct HostPage {
     pub(crate) pfn: u64,
     pub(crate) writable: bool,
     page: *mut b::page,
+    /// The host's entry is that of a page that is in use and dirty.
+    told: bool,
 }
 
 impl HostPage {
-    /// The page of `gfn`, for writing, if the host has it at hand.
+    /// The page of `gfn`, for writing, if the host has it at hand; `entry` is the host's.
     #[inline]
-    pub(crate) fn at_hand(slot: &SlotPointer<'_>, gfn: u64) -> Option<Self> {
+    pub(crate) fn at_hand(slot: &SlotPointer<'_>, gfn: u64, entry: HostEntry) -> Option<Self> {
         let mut page = null_mut();
         // SAFETY: The slot is valid; does not sleep. If there is a page, it is valid.
         let pfn = unsafe {
@@ -33,17 +42,18 @@ impl HostPage {
             pfn: pfn as u64,
             writable: true,
             page,
+            told: entry.is_at_hand(),
         })
     }
 
     /// Asks for the page of `gfn`; may sleep. KVM_PFN_ERR_* if there is none.
-    pub(crate) fn ask(vcpu: Holder<'_>, gfn: u64, write: bool) -> Result<Self, u64> {
+    pub(crate) fn ask(slot: &SlotPointer<'_>, gfn: u64, write: bool) -> Result<Self, u64> {
         let (mut page, mut writable) = (null_mut(), false);
-        let vcpu = vcpu.shared().generic.as_ptr();
-        // SAFETY: On the vCPU's thread, which may sleep, under srcu; the second function
-        // tests a value.
+        let slot = slot.as_ptr();
+        // SAFETY: The slot is valid, on a thread that may sleep; the second function tests
+        // a value.
         unsafe {
-            let pfn = b::kvm_la_faultin_pfn(vcpu, gfn, write, &raw mut writable, &raw mut page);
+            let pfn = b::kvm_la_faultin_pfn(slot, gfn, write, &raw mut writable, &raw mut page);
             if b::kvm_la_is_error_noslot_pfn(pfn) {
                 return Err(pfn as u64);
             }
@@ -51,6 +61,7 @@ impl HostPage {
                 pfn: pfn as u64,
                 writable,
                 page,
+                told: false,
             })
         }
     }
@@ -60,16 +71,74 @@ impl HostPage {
         user::is_memory(self.pfn)
     }
 
+    /// Host physical address.
+    #[inline]
+    pub(crate) fn address(&self) -> u64 {
+        self.pfn << c::PAGE_SHIFT
+    }
+
+    /// Whether it is one of several that the host allocated together.
+    pub(crate) fn is_large(&self) -> bool {
+        // SAFETY: Null, or a page that the host gave.
+        !self.page.is_null() && unsafe { b::kvm_la_page_is_large(self.page) }
+    }
+
     /// The guest has it now: `mmu_lock` is still held.
     #[inline]
     pub(crate) fn used(self, tables: &StageTwo<'_>) {
+        if self.told {
+            return self.unused();
+        }
         // SAFETY: The host gave the page; the lock is held.
         unsafe { b::kvm_la_release_faultin_page(tables.as_ptr(), self.page, self.writable) };
     }
 
     /// The guest does not get it.
+    #[inline]
     pub(crate) fn unused(self) {
         // SAFETY: The host gave the page.
         unsafe { b::kvm_la_release_page_unused(self.page) };
+    }
+}
+
+/// Pages in a row whose entries the host has as [`HostEntry::is_at_hand`] says.
+pub(crate) struct HostRun {
+    pages: [*mut b::page; WINDOW],
+    count: usize,
+}
+
+impl HostRun {
+    /// At most `count` pages from `gfn` on: as many as the host gives.
+    #[inline]
+    pub(crate) fn at_hand(slot: &SlotPointer<'_>, gfn: u64, count: usize) -> Self {
+        let mut pages = [null_mut(); WINDOW];
+        let limit = count.min(WINDOW) as i32;
+        // SAFETY: The slot is valid, and there is room; does not sleep.
+        let count = unsafe { b::kvm_prefetch_pages(slot.as_ptr(), gfn, pages.as_mut_ptr(), limit) };
+        Self {
+            pages,
+            count: count.max(0) as usize,
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = *mut b::page> + '_ {
+        self.pages.iter().copied().take(self.count)
+    }
+
+    /// Their host physical addresses.
+    #[inline]
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
+        // SAFETY: The host gave the pages.
+        self.iter()
+            .map(|page| (unsafe { b::kvm_la_page_to_pfn(page) } as u64) << c::PAGE_SHIFT)
+    }
+
+    /// The guest has them, or does not get them.
+    #[inline]
+    pub(crate) fn release(self) {
+        for page in self.iter() {
+            // SAFETY: The host gave the page.
+            unsafe { b::kvm_la_release_page_unused(page) };
+        }
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Owned {
     pub(crate) flush_gpa: u64,
     /// Pages for stage-2 tables.
     pub(crate) tables: TableCache,
+    /// The last memory fault was left unanswered because `mmu_lock` was not free.
+    pub(crate) mmu_was_busy: bool,
     /// Where the steal-time record is in the VMM's memory.
     pub(crate) steal_cache: HvaCache,
 }
@@ -66,6 +68,7 @@ impl Owned {
             gid: Gid::default(),
             flush_gpa: u64::MAX,
             tables: TableCache::default(),
+            mmu_was_busy: false,
             steal_cache: HvaCache::default(),
         }
     }

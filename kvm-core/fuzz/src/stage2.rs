@@ -4,8 +4,8 @@
 
 use super::bytes::Bytes;
 use kvm_core::mmu::{
-    age_range, collapse, fault_fast, lookup, map, test_age_range, unmap_all, unmap_range,
-    write_protect_mask, write_protect_range, FastFault, Flush, Geometry, Mapping, MemoryType,
+    age_range, collapse, fault, lookup, map, test_age_range, unmap_all, unmap_range,
+    write_protect_mask, write_protect_range, Flush, Geometry, Mapping, MemoryType,
     MmuError, Outcome, Pte, Reclaim, Resched, StatsDelta, Tables,
 };
 use std::collections::BTreeMap;
@@ -137,19 +137,19 @@ pub fn stage2(data: &[u8]) {
             3 => {
                 let (write, log) = (bytes.flag(), bytes.flag());
                 let found = lookup(&memory, g, gpa);
-                match fault_fast(&mut memory, g, gpa, write, log) {
-                    FastFault::Done { dirtied, flush } => {
+                match fault(&mut memory, g, gpa, write, log, |_, _| None) {
+                    Some(done) => {
                         let old = found.expect("a leaf").pte;
                         let new = lookup(&memory, g, gpa).expect("a leaf").pte;
                         assert!(new.is_young() && (!write || new.is_dirty()));
-                        assert_eq!(dirtied, write && !old.is_dirty());
-                        assert!(!dirtied || old.is_writable());
+                        assert_eq!(done.dirtied, write && !old.is_dirty());
+                        assert!(!done.dirtied || old.is_writable());
                         Outcome {
-                            flush,
+                            flush: done.flush,
                             ..Outcome::default()
                         }
                     }
-                    FastFault::Slow => Outcome::default(),
+                    None => Outcome::default(),
                 }
             }
             4 => {

@@ -25,7 +25,8 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    fn pte(&self, geometry: &Geometry, level: u8) -> Pte {
+    #[inline]
+    pub(super) fn pte(&self, geometry: &Geometry, level: u8) -> Pte {
         let address = self.address & !(geometry.size(level) - 1);
         let mut pte = Pte::page(address, self.memory_type);
         if self.writable {
@@ -239,48 +240,6 @@ pub fn collapse<T: Tables>(
     })
 }
 
-/// What the fast path found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FastFault {
-    /// The page is mapped and now allows the access.
-    Done {
-        /// This fault made it dirty: mark the page of the fault dirty, after
-        /// the lock is dropped.
-        dirtied: bool,
-        /// As in [`Mapped::flush`].
-        flush: Flush,
-    },
-    /// [`map`] is needed: nothing is mapped, the page is not writable, or a
-    /// huge page must be split because dirty pages are logged.
-    Slow,
-}
-
-/// Handles a fault on a page that is mapped: makes it young and, for a store,
-/// dirty (Linux kvm_map_page_fast). `dirty_logging`: the slot's dirty pages are
-/// logged.
-pub fn fault_fast<T: Tables>(
-    tables: &mut T,
-    geometry: &Geometry,
-    gpa: u64,
-    write: bool,
-    dirty_logging: bool,
-) -> FastFault {
-    if gpa >= geometry.limit() {
-        return FastFault::Slow;
-    }
-    let (place, old) = descend(tables, geometry, gpa, 0);
-    if !matches!(Entry::of(geometry, old, place.level), Entry::Page) {
-        return FastFault::Slow;
-    }
-    match touch(tables, place, old, write, dirty_logging) {
-        Some(dirtied) => FastFault::Done {
-            dirtied,
-            flush: Flush::Gpa(gpa),
-        },
-        None => FastFault::Slow,
-    }
-}
-
 /// Makes the page `old` at `place` young and, for a store, dirty. Whether it
 /// became dirty; None, with nothing changed, if [`map`] must do it.
 #[inline]
@@ -305,9 +264,9 @@ fn touch<T: Tables>(
     Some(dirtied)
 }
 
-/// What [`fault_quick`] did; the guest can go on after the flush.
+/// What [`fault`] did; the guest can go on after the flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quick {
+pub struct Fault {
     /// The page of the fault became dirty: mark it so.
     pub dirtied: bool,
     /// As in [`Mapped::flush`], never [`Flush::All`].
@@ -316,20 +275,21 @@ pub struct Quick {
     pub stats: StatsDelta,
 }
 
-/// Handles a fault in one walk, if no other thread has to be waited for: a page that is
-/// mapped as [`fault_fast`] does, and where nothing is mapped the page that
-/// `host` has at hand. `host` is told whether a huge page could be mapped.
+/// Handles a fault in one walk, if no other thread has to be waited for: makes a page that
+/// is mapped young and, for a store, dirty (Linux kvm_map_page_fast), and maps the page
+/// that `host` has at hand where nothing is mapped. `dirty_logging`: the slot's dirty pages
+/// are logged. `host` is told whether a huge page could be mapped.
 ///
 /// None if that is not enough: `host` had no page, an entry must be replaced or
 /// split, or tables ran out. Then nothing is mapped that was not before.
-pub fn fault_quick<T: Tables>(
+pub fn fault<T: Tables>(
     tables: &mut T,
     geometry: &Geometry,
     gpa: u64,
     write: bool,
     dirty_logging: bool,
     host: impl FnOnce(&T, bool) -> Option<Mapping>,
-) -> Option<Quick> {
+) -> Option<Fault> {
     if gpa >= geometry.limit() {
         return None;
     }
@@ -337,7 +297,7 @@ pub fn fault_quick<T: Tables>(
     match Entry::of(geometry, old, place.level) {
         Entry::Page => {
             let dirtied = touch(tables, place, old, write, dirty_logging)?;
-            Some(Quick {
+            Some(Fault {
                 dirtied,
                 flush: Flush::Gpa(gpa),
                 stats: StatsDelta::default(),
@@ -346,7 +306,7 @@ pub fn fault_quick<T: Tables>(
         Entry::Empty => {
             let mapping = host(tables, place.level > 0)?;
             let mapped = map_from(tables, geometry, &mapping, place, old).ok()?;
-            Some(Quick {
+            Some(Fault {
                 dirtied: mapped.pte.is_dirty(),
                 flush: mapped.flush,
                 stats: mapped.stats,

@@ -112,8 +112,8 @@ impl HugeRequest {
     }
 
     /// A huge page may be mapped. `host_is_huge` says whether the host maps the address
-    /// with one; it is asked last, under mmu_lock after the invalidation sequence was
-    /// checked (Linux host_pfn_mapping_level).
+    /// with one; it is asked last, under mmu_lock with no invalidation under way (Linux
+    /// host_pfn_mapping_level).
     #[inline]
     pub fn allowed(&self, geometry: &Geometry, host_is_huge: impl FnOnce() -> bool) -> bool {
         self.slot_allows(geometry) && host_is_huge()

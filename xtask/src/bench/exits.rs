@@ -33,7 +33,7 @@ const SCRIPT: &str = include_str!("../../../tests/guest/exits-host");
 const MARKER: &str = "KVM-LA-EXITS";
 
 /// How many guests the host runs to their end, and how many in a short run.
-const GUESTS: usize = 3;
+const GUESTS: usize = 5;
 const SHORT_GUESTS: usize = 1;
 
 /// Rows that are measured of both halves too: the first guest's, with QEMU's part in them
@@ -63,6 +63,9 @@ struct Class {
     end: Option<&'static str>,
     /// How many there must be at least.
     count: u64,
+    /// How many pages are touched, if the figure is what one of them costs: a fault may
+    /// map more than one.
+    pages: Option<u64>,
 }
 
 const fn class(
@@ -79,6 +82,21 @@ const fn class(
         symbol,
         end: None,
         count,
+        pages: None,
+    }
+}
+
+/// First touches of so many pages of memory.
+const fn touches(
+    name: &'static str,
+    cause: &'static str,
+    program: &'static str,
+    symbol: &'static str,
+    pages: u64,
+) -> Class {
+    Class {
+        pages: Some(pages),
+        ..class(name, cause, program, symbol, pages / 64)
     }
 }
 
@@ -105,12 +123,14 @@ const CLASSES: &[Class] = &[
     class("idle-wake-timer", "idle", "small", "site_idle_timer", 250),
     class("idle-wake-ipi", "idle", "small", "site_idle_ipi", 200),
     class("timer-tick", "interrupt", "small", "site_busy", 50),
-    class("fault-small-load", "load-fault", "small", "site_fault_small_load", 1024),
-    class("fault-small-store", "store-fault", "small", "site_fault_small_store", 1024),
+    touches("fault-small-load", "load-fault", "small", "site_fault_small_load", 1024),
+    touches("fault-small-store", "store-fault", "small", "site_fault_small_store", 1024),
     Class {
         end: Some("fetched_end"),
-        ..class("fault-small-fetch", "fetch-fault", "small", "fetched", 60)
+        ..touches("fault-small-fetch", "fetch-fault", "small", "fetched", 64)
     },
+    touches("fill-present", "store-fault", "present", "site_fill", 4096),
+    touches("fill-anew", "store-fault", "anew", "site_fill", 4096),
     class("fault-huge-load", "load-fault", "huge", "site_fault_huge_load", 6),
     class("fault-huge-store", "store-fault", "huge", "site_fault_huge_store", 6),
     class("fault-dirty-log", "modify-fault", "log", "site_dirty_log", 512),
@@ -123,7 +143,7 @@ const CLASSES: &[Class] = &[
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Cost {
     count: u64,
-    /// Median, and what refills add for each exit.
+    /// Median, or what a page costs, and what refills add to it.
     median: f64,
     refills: f64,
     p99: u64,
@@ -379,6 +399,11 @@ fn cost(stats: &Value, class: &Class, symbols: &Symbols) -> Result<Cost> {
             break;
         }
     }
+    if let Some(pages) = class.pages {
+        let spent: u64 = sites.iter().map(|site| site.kernel + site.user).sum();
+        cost.median = spent as f64 / pages as f64;
+        cost.refills = refills(stats, start, end) / pages as f64;
+    }
     Ok(cost)
 }
 
@@ -476,6 +501,7 @@ mod tests {
     #[test]
     fn a_guest_that_did_not_finish_is_no_measurement() {
         let good = "KVM-LA-EXITS loaded 1000\nsmall: KVM-LA-EXITS done\nhuge: KVM-LA-EXITS done\r\nlog: KVM-LA-EXITS done\n\
+                    anew: KVM-LA-EXITS done\npresent: KVM-LA-EXITS done\n\
                     KVM-LA-EXITS memory 1 200\nKVM-LA-EXITS memory 1 100\nKVM-LA-EXITS memory 64 900\n";
         assert_eq!(read(good).ok(), Some(([100.0, 900.0], 1000.0)));
         assert_eq!(failure(good), None);
@@ -496,5 +522,21 @@ mod tests {
         assert_eq!(found.len(), 3);
         assert_eq!(refills(&stats, 0x100, 0x300), 60.0);
         assert!(sites(&stats, "idle", 0, u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn a_fault_may_be_of_several_pages() -> Result<()> {
+        let stats = json!({"sites": {
+            "store-fault": {"0x100": site(4, 700)},
+            "refill": {"0x100": site(8, 16)},
+        }});
+        let symbols = Symbols::parse("0000000000000100 T site_fill\n");
+        let figure =
+            |class: Class| Ok::<_, anyhow::Error>(cost(&stats, &class, &symbols)?.figure());
+        let each = class("x", "store-fault", "x", "site_fill", 4);
+        assert_eq!(figure(each)?, 732.0);
+        let page = touches("x", "store-fault", "x", "site_fill", 64);
+        assert_eq!(figure(page)?, 45.75);
+        Ok(())
     }
 }

@@ -26,6 +26,8 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("log", "-DLOG", "0x2000000"),
     ("idle", "-DIDLE", "0x2800000"),
     ("user", "-DUSER", "0x3000000"),
+    ("anew", "-DFILL", "0x3800000"),
+    ("present", "-DFILL", "0x4000000"),
 ];
 
 /// The programs.
@@ -81,7 +83,7 @@ impl Programs {
         let file = self.dir.join(format!("{name}.symbols"));
         let text =
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        Ok(Symbols(parse(&text)))
+        Ok(Symbols::parse(&text))
     }
 }
 
@@ -93,6 +95,16 @@ fn file_name(program: &str) -> String {
 pub(super) struct Symbols(BTreeMap<String, u64>);
 
 impl Symbols {
+    /// Reads what nm prints: address, type, name.
+    pub(super) fn parse(text: &str) -> Self {
+        let symbol = |line: &str| {
+            let mut words = line.split_whitespace();
+            let address = u64::from_str_radix(words.next()?, 16).ok()?;
+            Some((words.nth(1)?.to_owned(), address))
+        };
+        Self(text.lines().filter_map(symbol).collect())
+    }
+
     /// The address of a symbol.
     pub(super) fn address(&self, name: &str) -> Result<u64> {
         self.0
@@ -102,26 +114,15 @@ impl Symbols {
     }
 }
 
-/// Reads what nm prints: address, type, name.
-fn parse(text: &str) -> BTreeMap<String, u64> {
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let address = u64::from_str_radix(words.next()?, 16).ok()?;
-            Some((words.nth(1)?.to_owned(), address))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn symbols_are_read() {
-        let symbols = Symbols(parse(
+        let symbols = Symbols::parse(
             "0000000001000040 T site_csr\n                 U other\n0000000001000080 t x\n",
-        ));
+        );
         assert_eq!(symbols.address("site_csr").ok(), Some(0x100_0040));
         assert_eq!(symbols.address("x").ok(), Some(0x100_0080));
         assert!(symbols.address("other").is_err());

@@ -94,10 +94,8 @@ fn addresses_beyond_the_tables_are_refused() {
                 .errno(),
             12
         );
-        assert_eq!(
-            fault_fast(&mut memory, &g, gpa, true, false),
-            FastFault::Slow
-        );
+        let quick = fault(&mut memory, &g, gpa, true, false, |_, _| unreachable!());
+        assert_eq!(quick, None);
         assert_eq!(collapse(&mut memory, &g, gpa), Err(MmuError::OutOfRange));
     }
     assert_eq!(
@@ -112,7 +110,7 @@ fn a_quick_fault_maps_what_the_host_has() {
     let mut memory = Memory::new(g);
     memory.cache = 2;
     let mut directory = None;
-    let done = fault_quick(&mut memory, &g, 0x8123, true, false, |_, at| {
+    let done = fault(&mut memory, &g, 0x8123, true, false, |_, at| {
         directory = Some(at);
         Some(page(0x8123))
     })
@@ -122,7 +120,7 @@ fn a_quick_fault_maps_what_the_host_has() {
     assert_eq!((done.stats.pages, done.stats.hugepages), (1, 0));
     // The table below is there now: no huge page can be made.
     let mut directory = None;
-    let done = fault_quick(&mut memory, &g, 0xc000, false, true, |_, at| {
+    let done = fault(&mut memory, &g, 0xc000, false, true, |_, at| {
         directory = Some(at);
         Some(Mapping {
             dirty: false,
@@ -132,7 +130,7 @@ fn a_quick_fault_maps_what_the_host_has() {
     .unwrap();
     assert_eq!((directory, done.dirtied), (Some(false), false));
     // It is mapped clean; a store makes it dirty and asks the host for nothing.
-    let done = fault_quick(&mut memory, &g, 0xc000, true, true, |_, _| unreachable!()).unwrap();
+    let done = fault(&mut memory, &g, 0xc000, true, true, |_, _| unreachable!()).unwrap();
     assert_eq!((done.dirtied, done.stats.pages), (true, 0));
     assert!(lookup(&memory, &g, 0xc000).unwrap().pte.is_dirty());
 
@@ -142,7 +140,7 @@ fn a_quick_fault_maps_what_the_host_has() {
         dirty: false,
         ..page(base)
     };
-    let done = fault_quick(&mut memory, &g, base, false, true, |_, _| Some(huge)).unwrap();
+    let done = fault(&mut memory, &g, base, false, true, |_, _| Some(huge)).unwrap();
     assert_eq!((done.flush, done.stats.hugepages), (Flush::Vcpu, 1));
 }
 
@@ -152,14 +150,11 @@ fn a_quick_fault_leaves_the_rest_alone() {
     let mut memory = Memory::new(g);
     memory.cache = 2;
     for gpa in [g.limit(), u64::MAX] {
-        let quick = fault_quick(&mut memory, &g, gpa, false, false, |_, _| unreachable!());
+        let quick = fault(&mut memory, &g, gpa, false, false, |_, _| unreachable!());
         assert_eq!(quick, None);
     }
     // The host has no page at hand.
-    assert_eq!(
-        fault_quick(&mut memory, &g, 0, true, false, |_, _| None),
-        None
-    );
+    assert_eq!(fault(&mut memory, &g, 0, true, false, |_, _| None), None);
     assert_eq!(lookup(&memory, &g, 0), None);
     // A huge page whose writes are logged must be split.
     let base = g.huge_size();
@@ -169,7 +164,7 @@ fn a_quick_fault_leaves_the_rest_alone() {
         ..page(base)
     };
     map(&mut memory, &g, &huge).unwrap();
-    let quick = fault_quick(&mut memory, &g, base, true, true, |_, _| unreachable!());
+    let quick = fault(&mut memory, &g, base, true, true, |_, _| unreachable!());
     assert_eq!(quick, None);
     // The host's page may not be written to.
     let readonly = Mapping {
@@ -179,12 +174,12 @@ fn a_quick_fault_leaves_the_rest_alone() {
     };
     memory.cache = 2;
     map(&mut memory, &g, &readonly).unwrap();
-    let quick = fault_quick(&mut memory, &g, 0, true, false, |_, _| unreachable!());
+    let quick = fault(&mut memory, &g, 0, true, false, |_, _| unreachable!());
     assert_eq!(quick, None);
     // No tables left.
     memory.cache = 0;
     let far = 4 * g.size(g.root_level());
-    let quick = fault_quick(&mut memory, &g, far, true, false, |_, _| Some(page(far)));
+    let quick = fault(&mut memory, &g, far, true, false, |_, _| Some(page(far)));
     assert_eq!(quick, None);
     assert_eq!(lookup(&memory, &g, far), None);
 }

@@ -56,6 +56,8 @@ fn op(g: Geometry) -> impl Strategy<Value = Op> {
         6 => (mapping, prop::sample::select(vec![min, min, min, 1, 0]))
             .prop_map(|(mapping, cache)| Op::Map(mapping, cache)),
         4 => (gpa(g), any::<bool>(), any::<bool>()).prop_map(|(a, w, l)| Op::Fast(a, w, l)),
+        4 => (gpa(g), (0u64..20, 0u64..20), prop::sample::select(vec![0, !0, !0, 0xfffe_f7ff_ffbf]), any::<bool>())
+            .prop_map(|(a, s, h, l)| Op::Around(a, s, h, l)),
         2 => (range(), any::<bool>()).prop_map(|((a, b), free)| Op::Unmap(a, b, free)),
         1 => range().prop_map(|(a, b)| Op::Protect(a, b)),
         2 => (gpa(g), any::<u64>()).prop_map(move |(a, m)| Op::ProtectMask(a & !(page - 1), m & m >> 7)),

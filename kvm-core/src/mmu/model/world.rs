@@ -8,6 +8,9 @@ use super::*;
 pub(super) enum Op {
     Map(Mapping, usize),
     Fast(u64, bool, bool),
+    /// Fault-around: the fault's address, the slot's first page and pages, pages that the
+    /// host has at hand (a bit each, by number), and whether the slot is logged.
+    Around(u64, (u64, u64), u64, bool),
     Unmap(u64, u64, bool),
     Protect(u64, u64),
     ProtectMask(u64, u64),
@@ -132,21 +135,21 @@ impl World {
         match op {
             Op::Map(mapping, cache) => self.map(mapping, cache),
             Op::Fast(gpa, write, log) => {
-                let fault = fault_fast(&mut self.memory, &g, gpa, write, log);
+                let done = fault(&mut self.memory, &g, gpa, write, log, |_, _| None);
                 let found = model_at(&self.model, &g, gpa);
                 let slow = found.is_none_or(|(_, level, pte)| {
                     write && !pte.is_dirty() && (!pte.is_writable() || (level == 1 && log))
                 });
-                assert_eq!(fault == FastFault::Slow, slow);
-                if let (FastFault::Done { dirtied, flush }, Some((base, level, pte))) =
-                    (fault, found)
-                {
-                    assert_eq!(dirtied, write && !pte.is_dirty());
+                assert_eq!(done.is_none(), slow);
+                if let (Some(done), Some((base, level, pte))) = (done, found) {
+                    assert_eq!(done.dirtied, write && !pte.is_dirty());
+                    assert_eq!(done.stats, StatsDelta::default());
                     let pte = if write { pte.dirty() } else { pte };
                     self.model.insert(base, (level, pte.young()));
-                    self.memory.flush(flush);
+                    self.memory.flush(done.flush);
                 }
             }
+            Op::Around(gpa, slot, at_hand, log) => self.around(gpa, slot, at_hand, log),
             Op::Unmap(start, end, free) => {
                 let reclaim = if free { Reclaim::Tables } else { Reclaim::Keep };
                 let outcome = unmap_range(&mut self.memory, &g, start, end, reclaim);
@@ -214,6 +217,76 @@ impl World {
                 }
             }
             Op::Touch(vcpu, gpa) => self.memory.touch(vcpu, gpa),
+        }
+    }
+
+    /// What is mapped beside a page is what lies next to it in a row: in the window and in
+    /// the slot, mapped by nothing yet, and at hand.
+    fn around(&mut self, gpa: u64, (before, after): (u64, u64), at_hand: u64, log: bool) {
+        let g = self.memory.geometry;
+        let page = g.page_size();
+        let at = g.base(gpa, 0);
+        if !matches!(model_at(&self.model, &g, gpa), Some((_, 0, _))) {
+            return;
+        }
+        let start = at.saturating_sub(before * page);
+        let end = at.saturating_add((after + 1) * page).min(g.limit());
+        let slot = Slot {
+            gpa: start,
+            hva: 0,
+            size: end - start,
+        };
+        let host = 8 * g.huge_size();
+        let is_at_hand = |gpa: u64| at_hand >> (gpa >> g.page_shift() & 63) & 1 != 0;
+        for (side, below) in sides(&g, &slot, gpa).into_iter().zip([false, true]) {
+            assert_eq!(side.below, below);
+            let step = |n: u64| {
+                if below {
+                    at.checked_sub(n * page)
+                } else {
+                    Some(at + n * page)
+                }
+            };
+            let expected: Vec<u64> = (1..WINDOW as u64)
+                .map_while(step)
+                .take_while(|gpa| {
+                    gpa / page / WINDOW as u64 == at / page / WINDOW as u64
+                        && (start..end).contains(gpa)
+                        && is_at_hand(*gpa)
+                        && model_at(&self.model, &g, *gpa).is_none()
+                })
+                .collect();
+            let entries: Vec<u64> = (1..=side.pages as u64)
+                .filter_map(step)
+                .map(|gpa| {
+                    if is_at_hand(gpa) {
+                        HostEntry::AT_HAND | Pte::DIRTY
+                    } else {
+                        0
+                    }
+                })
+                .collect();
+            let side = trim(&self.memory, &g, side, &entries);
+            assert_eq!(side.pages, expected.len());
+            let like = Mapping {
+                gpa,
+                address: 0,
+                memory_type: MemoryType::Coherent,
+                writable: true,
+                dirty: !log,
+                huge: false,
+            };
+            let first = side.first(&g);
+            let addresses = (0..side.pages as u64).map(|n| host + first % host + n * page);
+            let stats = map_side(&mut self.memory, &g, &side, &like, addresses);
+            assert_eq!(stats.pages, expected.len() as i64);
+            self.stats.add(stats);
+            for gpa in expected {
+                let pte = lookup(&self.memory, &g, gpa).expect("what was mapped").pte;
+                assert_eq!(pte.address(), host + gpa % host);
+                assert!(pte.is_writable() && pte.is_dirty() != log);
+                self.model.insert(gpa, (0, pte));
+            }
         }
     }
 
