@@ -26,6 +26,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("log", "-DLOG", "0x2000000"),
     ("idle", "-DIDLE", "0x2800000"),
     ("user", "-DUSER", "0x3000000"),
+    ("sleep", "-DSLEEP", "0x3800000"),
 ];
 
 /// The programs.
