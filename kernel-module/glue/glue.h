@@ -65,6 +65,7 @@ void kvm_la_guest_timing_exit(void);
 void kvm_la_vcpu_kick(struct kvm_vcpu *vcpu);
 void kvm_la_wake(struct kvm_vcpu *vcpu);
 bool kvm_la_vcpu_is_blocking(struct kvm_vcpu *vcpu);
+bool kvm_la_single_task_running(void);
 void kvm_la_register_perf_callbacks(void);
 void kvm_la_unregister_perf_callbacks(void);
 

@@ -102,6 +102,21 @@ enum Expiry {
     AfterLoad,
 }
 
+/// A one-shot timer that expired is recognised by TVAL above TCFG: it wraps
+/// to all ones (manual volume 1, 7.6.2; `docs/lvz.md` T-6). A periodic one
+/// is reloaded and never stands there.
+fn is_spent(tcfg: u64, tval: u64) -> bool {
+    !Tcfg(tcfg).periodic() && tval > tcfg
+}
+
+/// Ticks until a timer that runs interrupts its guest, by its registers. None if it does
+/// not run, or TI is masked in `ecfg` (ECFG.LIE). Read TVAL before ESTAT: an expiry in
+/// between shows there.
+pub fn remaining(tcfg: u64, tval: u64, ecfg: u64) -> Option<u64> {
+    let tval = tval & TVAL_MASK;
+    (Tcfg(tcfg).en() && ecfg & TI != 0 && !is_spent(tcfg, tval)).then_some(tval)
+}
+
 /// The timer of a vCPU, as of its last `vcpu_put` or of the last register that
 /// user space wrote. The vCPU's mutex protects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,13 +181,6 @@ impl Timer {
         self.expiry = Expiry::AfterLoad;
     }
 
-    /// A one-shot timer that expired is recognised by TVAL above TCFG: it wraps
-    /// to all ones (manual volume 1, 7.6.2; `docs/lvz.md` T-6). A periodic one
-    /// is reloaded and never stands there.
-    fn is_spent(&self) -> bool {
-        !Tcfg(self.tcfg).periodic() && self.tval > self.tcfg
-    }
-
     /// Takes over the hardware's TCFG and TVAL at host time `now` (`vcpu_put`).
     /// Read TVAL before ESTAT: an expiry in between is then seen twice, as a
     /// short rest and as TI, which is harmless, and not missed.
@@ -180,7 +188,7 @@ impl Timer {
     pub fn save(&mut self, frequency: Frequency, now: u64, tcfg: u64, tval: u64) {
         self.tcfg = tcfg;
         self.tval = tval & TVAL_MASK;
-        self.expiry = if !Tcfg(tcfg).en() || self.is_spent() {
+        self.expiry = if !Tcfg(tcfg).en() || is_spent(tcfg, self.tval) {
             Expiry::Never
         } else {
             Expiry::At(now.saturating_add(frequency.ticks_to_ns(self.tval)))

@@ -11,7 +11,8 @@
  * Build with -DHUGE for the variant whose RAM is made of huge pages, which causes
  * stage-2 faults only, with -DLOG for stores to memory whose dirty pages are
  * logged, with -DIDLE for one that sleeps for ever, with -DUSER for exits to user space
- * alone, and with -DFILL for one that fills 64 MiB of memory.
+ * alone, with -DSLEEP for sleeps alone, and with -DFILL for one that fills 64 MiB of
+ * memory.
  */
 
 #define UART		0x1fe001e0
@@ -104,6 +105,9 @@ _start:
 #ifdef USER
 	user_space
 	b	done
+#endif
+#ifdef SLEEP
+	b	sleep_timer
 #endif
 #ifdef HUGE
 	pages	fault_huge_load, 6, 0x80000000, HUGE_PAGE, ld.d $t0, $t1, 0
@@ -263,6 +267,7 @@ site_lsx:
 	addi.d	$s0, $s0, -1
 	bnez	$s0, 4b
 
+sleep_timer:
 	/* Ticks of 0.2 ms that wake from idle; $s1 counts them. */
 	li.d	$t0, 1 << TIMER_LINE
 	csrwr	$t0, ECFG
@@ -272,14 +277,19 @@ site_lsx:
 	csrxchg	$t0, $t0, CRMD
 	move	$s1, $zero
 	many	idle_timer, MANY, idle 0
+#ifndef SLEEP
 	/* A guest that is busy: the host's own ticks. */
 	li.d	$s2, 1500
 	.globl	site_busy
 site_busy:
 	blt	$s1, $s2, site_busy
+#endif
 	li.d	$t0, 4
 	csrxchg	$zero, $t0, CRMD
 	csrwr	$zero, TCFG
+#ifdef SLEEP
+	b	sleep_ipi
+#endif
 
 	/* First touch of pages that the host has. */
 	pages	fault_small_load, 1024, 0x4000000, PAGE, ld.d $t0, $t1, 0
@@ -292,6 +302,7 @@ site_busy:
 	add.d	$t1, $t1, $t2
 	bltu	$t1, $s0, 5b
 
+sleep_ipi:
 	/* The second CPU waits in QEMU's boot code for an address. */
 	li.d	$t1, MAIL_SEND
 	la.pcrel $t0, second

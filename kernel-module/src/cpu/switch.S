@@ -9,7 +9,8 @@
  * and vCPU must not need the TLB. It is position independent, and the
  * first instruction is at the start of the page because EENTRY points there.
  *
- * SAVE4 holds the vCPU's address while a guest may run; SAVE5 is scratch.
+ * SAVE4 holds the vCPU's address while a guest may run, and 0 while the CPU waits
+ * in kvm_la_switch_wait; SAVE5 is scratch.
  * Interrupts are off in all of it: the guest runs with the root's CRMD.IE set by
  * PRMD.PIE at `ertn`, and an exit clears it again.
  */
@@ -26,6 +27,7 @@ kvm_la_switch_begin:
 .Lexit:
 	csrwr	$a2, {CSR_SAVE5}
 	csrrd	$a2, {CSR_SAVE4}
+	beqz	$a2, .Lwoken
 	.irp	n,1,2,3,4,5,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
 	st.d	$r\n, $a2, {GPR} + 8 * \n
 	.endr
@@ -122,6 +124,34 @@ kvm_la_switch_enter:
 	.endr
 	ld.d	$s0, $s0, {GPR} + 8 * 23
 	ertn
+
+/*
+ * void kvm_la_switch_wait(u64 a0): the CPU waits until an interrupt is pending, which
+ * is left pending. a0 is the start of this page. Called with interrupts off, returns
+ * with interrupts off.
+ *
+ * The kernel's own entry would take the interrupt and return here, before the `idle`
+ * perhaps, which would then wait for the next one. Entering at .Lexit ends the
+ * wait wherever it was.
+ */
+	.globl	kvm_la_switch_wait
+kvm_la_switch_wait:
+	csrwr	$zero, {CSR_SAVE4}
+	move	$t0, $zero
+	lu12i.w	$t1, {ECFG_VS} >> 12
+	csrxchg	$t0, $t1, {CSR_ECFG}
+	csrwr	$a0, {CSR_EENTRY}
+	ori	$t2, $zero, {CRMD_IE}
+	csrxchg	$t2, $t2, {CSR_CRMD}
+1:
+	idle	0
+	b	1b
+
+/* a0, t0, t1 are as they were left; the exception turned interrupts off. */
+.Lwoken:
+	csrwr	$a0, {CSR_EENTRY}
+	csrxchg	$t0, $t1, {CSR_ECFG}
+	jirl	$zero, $ra, 0
 
 	.globl	kvm_la_switch_end
 kvm_la_switch_end:

@@ -8,11 +8,12 @@ use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use kernel::prelude::*;
-use la_arch::csr::{Ecfg, Prmd};
+use la_arch::csr::{Crmd, Ecfg, Prmd};
 use la_arch::lvz::Gstat;
 
 use crate::cpu::csr::{self, num};
 use crate::cpu::host::host;
+use crate::kvm::context::IrqOff;
 use crate::kvm::pages::ZeroedPage;
 use crate::vcpu::owned::Owned;
 use crate::vcpu::resident::Resident;
@@ -101,6 +102,7 @@ global_asm!(
     HOST_TP = const SWITCH + offset_of!(Switch, host_tp),
     HOST_PERCPU = const SWITCH + offset_of!(Switch, host_percpu),
     HANDLER = const SWITCH + offset_of!(Switch, handler),
+    CSR_CRMD = const num::CRMD,
     CSR_PRMD = const num::PRMD,
     CSR_ECFG = const num::ECFG,
     CSR_ESTAT = const num::ESTAT,
@@ -114,6 +116,7 @@ global_asm!(
     CSR_SAVE5 = const num::SAVE0 + 5,
     CSR_GSTAT = const num::GSTAT,
     ECFG_VS = const ECFG_VS,
+    CRMD_IE = const Crmd(0).with_ie(true).0,
     GSTAT_PGM = const Gstat(0).with_pgm(true).0,
     PRMD_PIE = const Prmd(0).with_pie(true).0,
 );
@@ -121,6 +124,7 @@ global_asm!(
 extern "C" {
     static kvm_la_switch_begin: [u8; 0];
     static kvm_la_switch_enter: [u8; 0];
+    static kvm_la_switch_wait: [u8; 0];
     static kvm_la_switch_end: [u8; 0];
 }
 
@@ -158,14 +162,31 @@ impl SwitchPage {
     /// Interrupts are off; the vCPU is loaded and prepared; the current stack is in
     /// directly mapped memory (as the kernel's stacks are).
     pub(crate) unsafe fn enter(&self, mut vcpu: Holder<'_>) -> i32 {
-        let offset = (&raw const kvm_la_switch_enter as usize)
-            .wrapping_sub(&raw const kvm_la_switch_begin as usize);
-        let enter = self.0.as_ptr().wrapping_add(offset);
+        let enter = self.copy_of(&raw const kvm_la_switch_enter);
         // SAFETY: The copy of `kvm_la_switch_enter`, which has this signature; the
         // rest is this function's contract. A `Vcpu` is in memory of kmalloc.
         unsafe {
             let enter: unsafe extern "C" fn(*const Vcpu) -> i32 = core::mem::transmute(enter);
             enter(vcpu.as_ptr())
+        }
+    }
+
+    /// Where the copy of the switch code has what is at `symbol` of it.
+    #[inline]
+    fn copy_of(&self, symbol: *const [u8; 0]) -> *const u8 {
+        let offset = (symbol as usize).wrapping_sub(&raw const kvm_la_switch_begin as usize);
+        self.0.as_ptr().wrapping_add(offset)
+    }
+
+    /// Stops the CPU until an interrupt comes for it, which is taken when interrupts go
+    /// on again.
+    pub(crate) fn wait(&self, _: IrqOff<'_>) {
+        let wait = self.copy_of(&raw const kvm_la_switch_wait);
+        // SAFETY: The copy of `kvm_la_switch_wait`, which has this signature. Interrupts
+        // are off, and no guest runs.
+        unsafe {
+            let wait: unsafe extern "C" fn(u64) = core::mem::transmute(wait);
+            wait(self.exit_entry());
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::cpu::csr::{self, num};
 use crate::cpu::host;
 use crate::doors::File;
 use crate::doors::{capability, ioctl, registers};
-use crate::exits::run;
+use crate::exits::{halt, run};
 use crate::irqchip::routing;
 use crate::kvm::bindings as b;
 use crate::kvm::context::{Pinned, PreemptGuard};
@@ -19,7 +19,7 @@ use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu;
 use crate::mmu::Locked;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::{interrupt, life, load};
+use crate::vcpu::{life, load};
 use crate::vcpu::{Arriving, Notified, Parked, Vcpu};
 use crate::vm::{self, Vm};
 
@@ -151,14 +151,9 @@ hooks! {
     kvm_arch_vcpu_unlocked_ioctl(file: File<&Shared>, ioctl: u32, argument: usize) -> isize =
         ioctl::vcpu_unlocked;
     /// A sleeping vCPU has a reason to wake.
-    kvm_arch_vcpu_runnable(vcpu: &Shared) -> i32 = |vcpu: &Shared| {
-        vcpu.mp_state() == b::KVM_MP_STATE_RUNNABLE && vcpu.interrupts.peek().raised() != 0
-    };
-    /// The vCPU's own thread asks before it sleeps, the vCPU loaded.
-    kvm_cpu_has_pending_timer(vcpu: &Shared) -> i32 = |vcpu: &Shared| {
-        vcpu.mp_state() == b::KVM_MP_STATE_RUNNABLE
-            && interrupt::is_pending(vcpu, PreemptGuard::new().pinned())
-    };
+    kvm_arch_vcpu_runnable(vcpu: &Shared) -> i32 = halt::is_asked_for;
+    /// The vCPU's own thread asks while it polls and before it sleeps, the vCPU loaded.
+    kvm_cpu_has_pending_timer(vcpu: &Shared) -> i32 = halt::is_interrupted;
     /// Whether a kick must interrupt the guest.
     kvm_arch_vcpu_should_kick(vcpu: &Shared) -> i32 =
         |vcpu: &Shared| vcpu.generic.must_be_interrupted();

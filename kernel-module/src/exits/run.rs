@@ -31,7 +31,7 @@ use crate::vcpu::{Holder, Parked};
 
 /// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
 #[inline(always)]
-fn work_pending() -> bool {
+pub(super) fn work_pending() -> bool {
     let flags: u64;
     // SAFETY: Reads the thread's flags: $tp is its thread_info in the kernel.
     unsafe {

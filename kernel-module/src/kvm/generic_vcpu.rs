@@ -77,6 +77,17 @@ impl KvmVcpu {
         self.requests().read_once() != 0
     }
 
+    /// A request was made, and is left.
+    #[inline]
+    pub(crate) fn is_requested(&self, request: u64) -> bool {
+        self.requests().load(Ordering::Relaxed) & 1 << request != 0
+    }
+
+    /// Nanoseconds that kvm_vcpu_halt polls for.
+    pub(crate) fn halt_poll_ns(&self) -> u32 {
+        word!(AtomicU32, self, halt_poll_ns).load(Ordering::Relaxed)
+    }
+
     /// Publishes whether the vCPU is in the guest (smp_store_mb).
     #[inline]
     pub(crate) fn set_mode(&self, mode: u32) {

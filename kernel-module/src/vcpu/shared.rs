@@ -24,6 +24,8 @@ use crate::vm::Vm;
 pub(crate) mod request {
     use crate::kvm::bindings::constant as c;
 
+    /// End the vCPU's sleep.
+    pub(crate) const UNBLOCK: u64 = c::KVM_REQ_UNBLOCK & 0xff;
     /// Drop all translations: the vCPU gets a new GID.
     pub(crate) const TLB_FLUSH: u64 = c::KVM_REQ_TLB_FLUSH & 0xff;
     /// Drop the stage-2 entry of `Owned::flush_gpa`.

@@ -47,6 +47,19 @@ fn a_disabled_timer_keeps_its_value() {
 }
 
 #[test]
+fn what_remains_is_of_a_timer_that_will_interrupt() {
+    let (one_shot, periodic) = (0x1000 | EN, 0x1000 | EN | PERIODIC);
+    assert_eq!(remaining(one_shot, 0xfff, TI), Some(0xfff));
+    assert_eq!(remaining(periodic, 0, TI), Some(0));
+    // Expired; the register's upper bits are none of TVAL's.
+    assert_eq!(remaining(one_shot, u64::MAX - 50, TI), None);
+    assert_eq!(remaining(one_shot, 5 | 1 << 48, TI), Some(5));
+    // Off, or masked.
+    assert_eq!(remaining(0x1000, 77, TI), None);
+    assert_eq!(remaining(periodic, 77, !TI), None);
+}
+
+#[test]
 fn an_acknowledged_one_shot_does_not_fire_again() {
     let mut timer = Timer::new();
     timer.save(mhz(100), 0, 0x1000 | EN, TVAL_MASK - 50);

@@ -33,11 +33,11 @@ const SCRIPT: &str = include_str!("../../../tests/guest/exits-host");
 const MARKER: &str = "KVM-LA-EXITS";
 
 /// How many guests the host runs to their end, and how many in a short run.
-const GUESTS: usize = 5;
-const SHORT_GUESTS: usize = 1;
+const GUESTS: usize = 6;
+const SHORT_GUESTS: usize = 2;
 
-/// Rows that are measured of both halves too: the first guest's, with QEMU's part in them
-/// or the thread's sleep.
+/// Rows that are measured of both halves too: of the guests of a short run, with QEMU's
+/// part in them or the thread's sleep.
 const BOTH: &[&str] = &[
     "iocsr-user-read",
     "mmio-user-load",
@@ -45,6 +45,8 @@ const BOTH: &[&str] = &[
     "device-interrupt-user",
     "idle-wake-timer",
     "idle-wake-ipi",
+    "idle-wake-timer-polled",
+    "idle-wake-ipi-polled",
     "fpu-first-use",
     "lsx-first-use",
 ];
@@ -122,6 +124,8 @@ const CLASSES: &[Class] = &[
     class("hypercall-ipi", "hypercall", "small", "site_hypercall", 256),
     class("idle-wake-timer", "idle", "small", "site_idle_timer", 250),
     class("idle-wake-ipi", "idle", "small", "site_idle_ipi", 200),
+    class("idle-wake-timer-polled", "idle", "sleep", "site_idle_timer", 250),
+    class("idle-wake-ipi-polled", "idle", "sleep", "site_idle_ipi", 200),
     class("timer-tick", "interrupt", "small", "site_busy", 50),
     touches("fault-small-load", "load-fault", "small", "site_fault_small_load", 1024),
     touches("fault-small-store", "store-fault", "small", "site_fault_small_store", 1024),
@@ -500,7 +504,7 @@ mod tests {
 
     #[test]
     fn a_guest_that_did_not_finish_is_no_measurement() {
-        let good = "KVM-LA-EXITS loaded 1000\nsmall: KVM-LA-EXITS done\nhuge: KVM-LA-EXITS done\r\nlog: KVM-LA-EXITS done\n\
+        let good = "KVM-LA-EXITS loaded 1000\nsmall: KVM-LA-EXITS done\nsleep: KVM-LA-EXITS done\nhuge: KVM-LA-EXITS done\r\nlog: KVM-LA-EXITS done\n\
                     anew: KVM-LA-EXITS done\npresent: KVM-LA-EXITS done\n\
                     KVM-LA-EXITS memory 1 200\nKVM-LA-EXITS memory 1 100\nKVM-LA-EXITS memory 64 900\n";
         assert_eq!(read(good).ok(), Some(([100.0, 900.0], 1000.0)));

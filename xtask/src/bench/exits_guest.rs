@@ -28,6 +28,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("user", "-DUSER", "0x3000000"),
     ("anew", "-DFILL", "0x3800000"),
     ("present", "-DFILL", "0x4000000"),
+    ("sleep", "-DSLEEP", "0x4800000"),
 ];
 
 /// The programs.

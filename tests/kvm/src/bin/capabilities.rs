@@ -32,6 +32,7 @@ const COMMON: &[(Capability, i32)] = &[
     (cap::MAX_VCPU_ID, 256),
     (cap::IMMEDIATE_EXIT, 1),
     (cap::MANUAL_DIRTY_LOG_PROTECT2, 3),
+    (cap::HALT_POLL, 1),
 ];
 
 fn common(kvm: &Kvm) -> Outcome {
