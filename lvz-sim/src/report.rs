@@ -4,7 +4,7 @@
 
 use crate::calls::Call;
 use crate::engine::Machine;
-use crate::stats::{ExitCause, ExitRecord, Split};
+use crate::stats::{Executed, ExitCause, ExitRecord, Split};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 pub(crate) struct ExitFigures {
     /// Number of exits.
     pub count: u64,
-    /// Instructions of the host from exit to the next entry, all exits.
+    /// Instructions of the host from exit to the next entry, all exits that an
+    /// entry followed.
     pub host_instructions: u64,
     /// Of these by kind.
     pub host: Split,
@@ -73,6 +74,10 @@ pub(crate) struct Report {
     pub shares: Shares,
     /// Guest entries.
     pub entries: u64,
+    /// What the machine had executed when a guest was first entered, if one was.
+    pub first_entry: Option<Executed>,
+    /// The same when a guest was last left.
+    pub last_exit: Option<Executed>,
     /// Exits by cause.
     pub exits: BTreeMap<ExitCause, ExitFigures>,
     /// Exits of each cause by the guest's program counter, in hexadecimal, if
@@ -99,6 +104,7 @@ impl Report {
             outside: 0,
         };
         let mut entries = 0;
+        let (mut first_entry, mut last_exit) = (None::<Executed>, None::<Executed>);
         let mut tlb = TlbReport::default();
         for cpu in &mut machine.cpus {
             let mut stats = cpu.stats.clone();
@@ -106,6 +112,14 @@ impl Report {
             shares.guest += stats.guest;
             shares.outside += stats.outside;
             entries += stats.entries;
+            first_entry = [first_entry, stats.first_entry]
+                .into_iter()
+                .flatten()
+                .min_by_key(|executed| executed.instructions);
+            last_exit = [last_exit, stats.last_exit]
+                .into_iter()
+                .flatten()
+                .max_by_key(|executed| executed.instructions);
             for (cause, record) in &stats.exits {
                 shares.exits += record.total();
                 records.entry(*cause).or_default().merge(record);
@@ -148,6 +162,8 @@ impl Report {
             time_ns: machine.time(),
             shares,
             entries,
+            first_entry,
+            last_exit,
             exits,
             sites,
             calls: wanted.then_some(calls),

@@ -5,7 +5,8 @@
 //!
 //! A *window* is open on a CPU from a guest exit to the next guest entry. All
 //! instructions of that CPU are either the guest's, or of a window, or of
-//! neither (before the first entry), so that the sums add up to the total.
+//! neither (before the first entry and after the last exit), so that the sums
+//! add up to the total.
 
 use crate::cpu::Trap;
 use crate::world::World;
@@ -149,6 +150,26 @@ impl ExitRecord {
     }
 }
 
+/// Instructions of all of a machine's CPUs that had ended at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Executed {
+    /// All.
+    pub instructions: u64,
+    /// Of these in guest mode.
+    pub guest: u64,
+}
+
+impl std::ops::Add for Executed {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            instructions: self.instructions + other.instructions,
+            guest: self.guest + other.guest,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Window {
     cause: ExitCause,
@@ -172,6 +193,13 @@ pub(crate) struct CpuStats {
     pub entries: u64,
     /// Instructions of root outside of any window.
     pub outside: u64,
+    /// What the other CPUs have executed. It does not change while this one has
+    /// its turn.
+    pub others: Executed,
+    /// What the machine had executed when this CPU first entered a guest.
+    pub first_entry: Option<Executed>,
+    /// The same when this CPU last left one.
+    pub last_exit: Option<Executed>,
     entered: u64,
     left: u64,
     window: Option<Window>,
@@ -194,8 +222,29 @@ impl CpuStats {
         self.window.as_ref()?.site
     }
 
+    /// What this CPU had executed when `at` instructions had ended.
+    pub(crate) fn executed(&self, at: u64, world: World) -> Executed {
+        let running = match world {
+            World::Guest => at - self.entered,
+            World::Root => 0,
+        };
+        Executed {
+            instructions: at,
+            guest: self.guest + running,
+        }
+    }
+
+    /// What the machine had executed when this CPU, in root mode, had ended `at`
+    /// instructions.
+    pub(crate) fn machine_executed(&self, at: u64) -> Executed {
+        self.executed(at, World::Root) + self.others
+    }
+
     /// The guest was entered when `at` instructions had ended.
     pub(crate) fn enter_guest(&mut self, at: u64) {
+        if self.first_entry.is_none() {
+            self.first_entry = Some(self.machine_executed(at));
+        }
         self.entries += 1;
         self.entered = at;
         match self.window.take() {
@@ -214,6 +263,7 @@ impl CpuStats {
     pub(crate) fn leave_guest(&mut self, at: u64, cause: ExitCause, pc: u64) {
         self.guest += at - self.entered;
         self.left = at;
+        self.last_exit = Some(self.machine_executed(at));
         let window = Window {
             cause,
             site: self.sites.is_some().then_some(pc),
@@ -261,23 +311,17 @@ impl CpuStats {
         }
     }
 
-    /// Closes the books when `at` instructions have ended: what the CPU is in
-    /// the middle of is counted as far as it got.
+    /// Closes the books when `at` instructions have ended. What came after the last
+    /// exit is outside: no entry ended its window.
     pub(crate) fn finish(&mut self, at: u64, world: World) {
         if world == World::Guest {
             self.guest += at - self.entered;
             self.entered = at;
-            self.left = at;
-        } else if let Some(mut window) = self.window.take() {
-            window.mark(at);
-            for record in self.records(&window) {
-                record.add(window.split);
-            }
-            self.left = at;
         } else {
+            self.window = None;
             self.outside += at - self.left;
-            self.left = at;
         }
+        self.left = at;
     }
 }
 
@@ -317,6 +361,34 @@ mod tests {
         assert_eq!((of(0x100).count, of(0x100).total()), (2, 16));
         assert_eq!((of(0x200).count, of(0x200).total()), (1, 20));
         assert_eq!(of(0x100).percentile(50), 7);
+    }
+
+    #[test]
+    fn what_follows_the_last_exit_is_of_no_window() {
+        let mut stats = CpuStats {
+            others: Executed {
+                instructions: 1000,
+                guest: 100,
+            },
+            ..CpuStats::default()
+        };
+        stats.enter_guest(10);
+        stats.leave_guest(15, ExitCause::Idle, 0x100);
+        stats.enter_guest(18);
+        stats.leave_guest(20, ExitCause::Iocsr, 0x104);
+        stats.finish(50, World::Root);
+        assert_eq!(stats.exits[&ExitCause::Idle].total(), 3);
+        let last = &stats.exits[&ExitCause::Iocsr];
+        assert_eq!((last.count, last.total()), (1, 0));
+        assert_eq!((stats.guest, stats.outside), (7, 40));
+        let machine = |instructions, guest| {
+            Some(Executed {
+                instructions,
+                guest,
+            })
+        };
+        assert_eq!(stats.first_entry, machine(1010, 100));
+        assert_eq!(stats.last_exit, machine(1020, 107));
     }
 
     #[test]

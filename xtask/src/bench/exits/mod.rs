@@ -3,7 +3,7 @@
 //! Bench `exits`: host instructions from each kind of guest exit to the next
 //! entry, memory of an idle machine and size of kvm.ko, for both modules.
 //!
-//! A bare guest ([`super::exits_guest`]) leaves guest mode for one reason at a
+//! A bare guest ([`guest`]) leaves guest mode for one reason at a
 //! time at known addresses, and the simulator counts by address. A figure is
 //! the median of an address's exits: now and then a tick of the host comes in
 //! between, and is none of the exit's business. The TLB refills of the same
@@ -18,8 +18,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
-use super::exits_guest::{Programs, Symbols};
-use super::{LIMIT, Row};
+use super::{Bench, Found, LIMIT, Row, versions};
 use crate::backend;
 use crate::boot::read_stats;
 use crate::machine::{Machine, Simulator, make_share};
@@ -27,7 +26,18 @@ use crate::nested::{BACKEND_SERVES, Stack, copy};
 use crate::said::said;
 use crate::setup::Products;
 
-const SCRIPT: &str = include_str!("../../../tests/guest/exits-host");
+mod classes;
+mod cost;
+pub(super) mod guest;
+mod pictures;
+
+use classes::{BOTH, CLASSES, Class, target};
+pub(super) use cost::median_at;
+use cost::{Cost, class_cost, sites};
+use guest::Programs;
+use pictures::pictures;
+
+const SCRIPT: &str = include_str!("../../../../tests/guest/exits-host");
 
 /// What the lines of the host's script and of its guests have in front.
 const MARKER: &str = "KVM-LA-EXITS";
@@ -35,109 +45,6 @@ const MARKER: &str = "KVM-LA-EXITS";
 /// How many guests the host runs to their end, and how many in a short run.
 const GUESTS: usize = 3;
 const SHORT_GUESTS: usize = 1;
-
-/// Rows that are measured of both halves too: the first guest's, with QEMU's part in them
-/// or the thread's sleep.
-const BOTH: &[&str] = &[
-    "iocsr-user-read",
-    "mmio-user-load",
-    "mmio-user-store",
-    "device-interrupt-user",
-    "idle-wake-timer",
-    "idle-wake-ipi",
-    "fpu-first-use",
-    "lsx-first-use",
-];
-
-/// Exits of one kind.
-struct Class {
-    /// Name of the row.
-    name: &'static str,
-    /// The simulator's name for the cause.
-    cause: &'static str,
-    /// Program of `exits_guest` that has them.
-    program: &'static str,
-    /// Symbol at the instruction that exits.
-    symbol: &'static str,
-    /// For fetches: symbol at the end of the memory with these instructions.
-    end: Option<&'static str>,
-    /// How many there must be at least.
-    count: u64,
-}
-
-const fn class(
-    name: &'static str,
-    cause: &'static str,
-    program: &'static str,
-    symbol: &'static str,
-    count: u64,
-) -> Class {
-    Class {
-        name,
-        cause,
-        program,
-        symbol,
-        end: None,
-        count,
-    }
-}
-
-#[rustfmt::skip]
-const CLASSES: &[Class] = &[
-    class("cpucfg", "cpucfg", "small", "site_cpucfg", 256),
-    class("csr", "csr", "small", "site_csr", 256),
-    class("csr-watchpoint-read", "csr", "small", "site_csr_watchpoint_read", 256),
-    class("csr-watchpoint-write", "csr", "small", "site_csr_watchpoint_write", 256),
-    class("iocsr-kernel-read", "iocsr", "small", "site_iocsr_kernel_read", 256),
-    class("iocsr-kernel-write", "iocsr", "small", "site_iocsr_kernel_write", 256),
-    class("iocsr-user-read", "iocsr", "small", "site_iocsr_user_read", 256),
-    class("mmio-kernel-load", "load-fault", "small", "site_mmio_kernel_load", 256),
-    class("mmio-kernel-store", "store-fault", "small", "site_mmio_kernel_store", 256),
-    class("mmio-user-load", "load-fault", "small", "site_mmio_user_load", 256),
-    class("mmio-user-store", "store-fault", "small", "site_mmio_user_store", 256),
-    class("ipi-send-self", "iocsr", "small", "site_ipi_send_self", 256),
-    class("ipi-send-other", "iocsr", "small", "site_ipi_send", 250),
-    class("ipi-clear", "iocsr", "small", "site_ipi_clear", 256),
-    class("eiointc-read", "iocsr", "small", "site_eiointc_read", 256),
-    class("eiointc-acknowledge", "iocsr", "small", "site_eiointc_ack", 256),
-    class("device-interrupt-user", "store-fault", "small", "site_interrupt_line_user", 256),
-    class("hypercall-ipi", "hypercall", "small", "site_hypercall", 256),
-    class("idle-wake-timer", "idle", "small", "site_idle_timer", 250),
-    class("idle-wake-ipi", "idle", "small", "site_idle_ipi", 200),
-    class("timer-tick", "interrupt", "small", "site_busy", 50),
-    class("fault-small-load", "load-fault", "small", "site_fault_small_load", 1024),
-    class("fault-small-store", "store-fault", "small", "site_fault_small_store", 1024),
-    Class {
-        end: Some("fetched_end"),
-        ..class("fault-small-fetch", "fetch-fault", "small", "fetched", 60)
-    },
-    class("fault-huge-load", "load-fault", "huge", "site_fault_huge_load", 6),
-    class("fault-huge-store", "store-fault", "huge", "site_fault_huge_store", 6),
-    class("fault-dirty-log", "modify-fault", "log", "site_dirty_log", 512),
-    class("fault-copy-on-write", "modify-fault", "log", "site_dirty_log_copy", 512),
-    class("fpu-first-use", "fpu", "small", "site_fpu", 256),
-    class("lsx-first-use", "lsx", "small", "site_lsx", 256),
-];
-
-/// What one class cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Cost {
-    count: u64,
-    /// Median, and what refills add for each exit.
-    median: f64,
-    refills: f64,
-    p99: u64,
-    /// Means.
-    kernel: f64,
-    user: f64,
-    interrupts: f64,
-}
-
-impl Cost {
-    fn figure(&self) -> f64 {
-        self.median + self.refills
-    }
-}
 
 /// What one module costs.
 struct Measured {
@@ -147,36 +54,87 @@ struct Measured {
     /// Bytes of the module in memory, and of its file.
     loaded: f64,
     file: f64,
+    /// What ran there.
+    versions: String,
 }
 
 /// Runs it.
-pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
+pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
+    let (products, simulator) = (bench.products, bench.simulator);
     let programs = Programs::build(products)?;
     let run = |kvm| measure(products, simulator, &programs, kvm);
     let (ours, upstream) = (run(Stack::Rust)?, run(Stack::Upstream)?);
     let both = measure_both(products, simulator, &programs)?;
     print_details(&ours, &upstream);
-    let row = |name: &str, unit, ours, upstream| Row::new(name.to_owned(), unit, ours, upstream);
-    let mut rows: Vec<Row> = CLASSES
+    let pairs: Vec<Pair<'_>> = CLASSES
         .iter()
         .zip(ours.classes.iter().zip(&upstream.classes))
-        .map(|(class, (ours, upstream))| {
-            row(class.name, "instructions", ours.figure(), upstream.figure())
+        .map(|(class, (ours, upstream))| Pair {
+            class,
+            ours: *ours,
+            upstream: *upstream,
+            both: both
+                .iter()
+                .find_map(|(name, cost)| (*name == class.name).then_some(*cost)),
         })
         .collect();
-    rows.extend(both.iter().filter_map(|(name, ours)| {
-        let place = CLASSES.iter().position(|class| class.name == *name)?;
-        let upstream = upstream.classes.get(place)?;
-        let name = format!("both,{name}");
-        Some(row(&name, "instructions", ours.figure(), upstream.figure()))
+    let row = |name: &str, unit, ours, upstream| Row {
+        target: target(name),
+        ..Row::new(name.to_owned(), unit, ours, upstream)
+    };
+    let cost = |name: &str, ours: Cost, upstream: Cost| {
+        row(name, "instructions", ours.figure(), upstream.figure())
+    };
+    let mut rows: Vec<Row> = pairs
+        .iter()
+        .map(|pair| cost(pair.class.name, pair.ours, pair.upstream))
+        .collect();
+    rows.extend(pairs.iter().filter_map(|pair| {
+        let name = format!("both,{}", pair.class.name);
+        Some(cost(&name, pair.both?, pair.upstream))
     }));
+    let [mean_ours, mean_upstream] = means(&pairs);
+    rows.push(row(
+        "geometric-mean",
+        "instructions",
+        mean_ours,
+        mean_upstream,
+    ));
     let [ours_one, ours_many] = ours.memory;
     let [upstream_one, upstream_many] = upstream.memory;
     rows.push(row("memory-1-vcpu", "KiB", ours_one, upstream_one));
     rows.push(row("memory-64-vcpus", "KiB", ours_many, upstream_many));
     rows.push(row("kvm.ko-loaded", "bytes", ours.loaded, upstream.loaded));
     rows.push(row("kvm.ko-file", "bytes", ours.file, upstream.file));
-    Ok(rows)
+    Ok(Found {
+        rows,
+        pictures: pictures(&pairs, &ours.versions),
+    })
+}
+
+/// One class, measured.
+struct Pair<'a> {
+    class: &'a Class,
+    ours: Cost,
+    upstream: Cost,
+    /// Ours with our backend too, of [`BOTH`].
+    both: Option<Cost>,
+}
+
+impl Pair<'_> {
+    /// What our stack costs: with our backend, where its part is measured.
+    fn stack(&self) -> Cost {
+        self.both.unwrap_or(self.ours)
+    }
+}
+
+/// The geometric means of our stack and of upstream's over the classes that are one exit.
+fn means(pairs: &[Pair<'_>]) -> [f64; 2] {
+    let single = || pairs.iter().filter(|pair| !pair.class.then_fpu);
+    let mean = |logarithms: f64| (logarithms / single().count() as f64).exp();
+    let ours = single().map(|pair| pair.stack().figure().ln());
+    let upstream = single().map(|pair| pair.upstream.figure().ln());
+    [mean(ours.sum()), mean(upstream.sum())]
 }
 
 /// Runs the host with one module.
@@ -201,6 +159,7 @@ fn measure(
                 memory,
                 loaded,
                 file,
+                versions: versions(console, MARKER)?,
             })
         },
     )
@@ -335,102 +294,6 @@ fn costs(stats: &Value, programs: &Programs) -> Result<Vec<Cost>> {
         .collect()
 }
 
-/// The cost of one, of which there are as many as there should be.
-fn class_cost(stats: &Value, class: &Class, programs: &Programs) -> Result<Cost> {
-    let cost = cost(stats, class, &programs.symbols(class.program)?)?;
-    if cost.count < class.count {
-        bail!(
-            "{}: {} exits instead of {}",
-            class.name,
-            cost.count,
-            class.count
-        );
-    }
-    Ok(cost)
-}
-
-fn cost(stats: &Value, class: &Class, symbols: &Symbols) -> Result<Cost> {
-    let start = symbols.address(class.symbol)?;
-    let end = match class.end {
-        Some(end) => symbols.address(end)?,
-        None => start + 4,
-    };
-    let mut sites = sites(stats, class.cause, start, end);
-    let count = sites.iter().map(|site| site.count).sum();
-    let mean = |part: fn(&Site) -> u64| {
-        sites.iter().map(part).sum::<u64>() as f64 / u64::max(count, 1) as f64
-    };
-    let mut cost = Cost {
-        count,
-        median: 0.0,
-        refills: refills(stats, start, end) / u64::max(count, 1) as f64,
-        p99: sites.iter().map(|site| site.p99).max().unwrap_or(0),
-        kernel: mean(|site| site.kernel),
-        user: mean(|site| site.user),
-        interrupts: mean(|site| site.interrupts),
-    };
-    // One site's median, or the median site's.
-    sites.sort_by_key(|site| site.median);
-    let mut seen = 0;
-    for site in &sites {
-        seen += site.count;
-        if seen * 2 >= count {
-            cost.median = site.median as f64;
-            break;
-        }
-    }
-    Ok(cost)
-}
-
-/// How many exits of one cause there were at an address, and what one cost: the
-/// median.
-pub(super) fn median_at(stats: &Value, cause: &str, address: u64) -> (u64, f64) {
-    sites(stats, cause, address, address + 4)
-        .first()
-        .map_or((0, 0.0), |site| (site.count, site.median as f64))
-}
-
-/// Instructions of the TLB refills between two addresses.
-fn refills(stats: &Value, start: u64, end: u64) -> f64 {
-    sites(stats, "refill", start, end)
-        .iter()
-        .map(|site| (site.count * site.median) as f64)
-        .sum()
-}
-
-/// The simulator's figures for one address.
-struct Site {
-    count: u64,
-    median: u64,
-    p99: u64,
-    kernel: u64,
-    user: u64,
-    interrupts: u64,
-}
-
-/// Those of one cause between two addresses.
-fn sites(stats: &Value, cause: &str, start: u64, end: u64) -> Vec<Site> {
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
-    stats["sites"][cause]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(pc, _)| {
-            pc.strip_prefix("0x")
-                .and_then(|pc| u64::from_str_radix(pc, 16).ok())
-                .is_some_and(|pc| (start..end).contains(&pc))
-        })
-        .map(|(_, site)| Site {
-            count: number(&site["count"]),
-            median: number(&site["host_instructions_p50"]),
-            p99: number(&site["host_instructions_p99"]),
-            kernel: number(&site["host"]["kernel"]),
-            user: number(&site["host"]["user"]),
-            interrupts: number(&site["host"]["interrupts"]),
-        })
-        .collect()
-}
-
 /// Prints what the rows do not say.
 fn print_details(ours: &Measured, upstream: &Measured) {
     println!(
@@ -462,16 +325,6 @@ fn print_details(ours: &Measured, upstream: &Measured) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn site(count: u64, median: u64) -> Value {
-        json!({
-            "count": count,
-            "host_instructions_p50": median,
-            "host_instructions_p99": median,
-            "host": {"kernel": count * median, "user": 0, "interrupts": 0},
-        })
-    }
 
     #[test]
     fn a_guest_that_did_not_finish_is_no_measurement() {
@@ -483,18 +336,5 @@ mod tests {
         assert!(failure(&failed).is_some_and(|reason| reason.starts_with('e')));
         assert!(read(&good.replace("memory 64", "x")).is_err());
         assert!(read(&good.replace("small: KVM-LA-EXITS done", "")).is_err());
-    }
-
-    #[test]
-    fn sites_of_a_range_are_taken_together() {
-        let stats = json!({"sites": {
-            "fetch-fault": {"0x100": site(1, 50), "0x200": site(1, 70), "0x204": site(1, 60),
-                            "0x300": site(1, 9)},
-            "refill": {"0x200": site(3, 20), "0x400": site(1, 20)},
-        }});
-        let found = sites(&stats, "fetch-fault", 0x100, 0x300);
-        assert_eq!(found.len(), 3);
-        assert_eq!(refills(&stats, 0x100, 0x300), 60.0);
-        assert!(sites(&stats, "idle", 0, u64::MAX).is_empty());
     }
 }
