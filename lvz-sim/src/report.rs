@@ -22,6 +22,8 @@ pub(crate) struct ExitFigures {
     pub host_instructions_mean: f64,
     /// Median.
     pub host_instructions_p50: u64,
+    /// The median by kind: mean of the exits of that length.
+    pub host_p50: Split,
     /// 99th percentile.
     pub host_instructions_p99: u64,
 }
@@ -175,18 +177,25 @@ impl Report {
 
 impl ExitFigures {
     fn of(record: &ExitRecord) -> Self {
-        let finished: u64 = record.lengths.values().sum();
-        let sum: u64 = record
-            .lengths
-            .iter()
-            .map(|(length, times)| length * times)
+        let lengths = || record.lengths.iter();
+        let finished: u64 = lengths().map(|(_, windows)| windows.times).sum();
+        let sum: u64 = lengths()
+            .map(|(length, windows)| length * windows.times)
             .sum();
+        let median = record.percentile(50);
+        let windows = record.lengths.get(&median).copied().unwrap_or_default();
+        let mean = |instructions| instructions / windows.times.max(1);
         ExitFigures {
             count: record.count,
             host_instructions: record.total(),
             host: record.host,
             host_instructions_mean: sum as f64 / finished.max(1) as f64,
-            host_instructions_p50: record.percentile(50),
+            host_instructions_p50: median,
+            host_p50: Split {
+                kernel: mean(windows.host.kernel),
+                user: mean(windows.host.user),
+                interrupts: mean(windows.host.interrupts),
+            },
             host_instructions_p99: record.percentile(99),
         }
     }

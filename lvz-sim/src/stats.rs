@@ -103,6 +103,14 @@ pub(crate) struct Split {
     pub interrupts: u64,
 }
 
+impl Split {
+    fn add(&mut self, other: Self) {
+        self.kernel += other.kernel;
+        self.user += other.user;
+        self.interrupts += other.interrupts;
+    }
+}
+
 /// Exits of one cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ExitRecord {
@@ -110,24 +118,37 @@ pub(crate) struct ExitRecord {
     pub count: u64,
     /// Host instructions until the next guest entry, by kind.
     pub host: Split,
-    /// How often each length of a window occurred.
-    pub lengths: BTreeMap<u64, u64>,
+    /// The windows of each length.
+    pub lengths: BTreeMap<u64, Windows>,
+}
+
+/// Windows of one length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Windows {
+    /// How many.
+    pub times: u64,
+    /// Their instructions by kind, all added up.
+    pub host: Split,
 }
 
 impl ExitRecord {
     /// Adds another CPU's exits.
     pub(crate) fn merge(&mut self, other: &ExitRecord) {
         self.count += other.count;
-        self.add(other.host);
-        for (length, times) in &other.lengths {
-            *self.lengths.entry(*length).or_default() += times;
+        self.host.add(other.host);
+        for (length, windows) in &other.lengths {
+            let known = self.lengths.entry(*length).or_default();
+            known.times += windows.times;
+            known.host.add(windows.host);
         }
     }
 
-    fn add(&mut self, split: Split) {
-        self.host.kernel += split.kernel;
-        self.host.user += split.user;
-        self.host.interrupts += split.interrupts;
+    /// Adds a window that has ended.
+    fn end(&mut self, length: u64, split: Split) {
+        self.host.add(split);
+        let windows = self.lengths.entry(length).or_default();
+        windows.times += 1;
+        windows.host.add(split);
     }
 
     /// Host instructions of all exits.
@@ -137,11 +158,11 @@ impl ExitRecord {
 
     /// The length that `percent` of the windows do not exceed.
     pub(crate) fn percentile(&self, percent: u64) -> u64 {
-        let finished: u64 = self.lengths.values().sum();
+        let finished: u64 = self.lengths.values().map(|windows| windows.times).sum();
         let rank = (finished * percent).div_ceil(100).max(1);
         let mut seen = 0;
-        for (length, times) in &self.lengths {
-            seen += times;
+        for (length, windows) in &self.lengths {
+            seen += windows.times;
             if seen >= rank {
                 return *length;
             }
@@ -251,8 +272,7 @@ impl CpuStats {
             Some(mut window) => {
                 window.mark(at);
                 for record in self.records(&window) {
-                    record.add(window.split);
-                    *record.lengths.entry(at - window.start).or_default() += 1;
+                    record.end(at - window.start, window.split);
                 }
             }
             None => self.outside += at - self.left,
@@ -361,6 +381,7 @@ mod tests {
         assert_eq!((of(0x100).count, of(0x100).total()), (2, 16));
         assert_eq!((of(0x200).count, of(0x200).total()), (1, 20));
         assert_eq!(of(0x100).percentile(50), 7);
+        assert_eq!(of(0x100).lengths[&7].host.kernel, 7);
     }
 
     #[test]

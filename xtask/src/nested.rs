@@ -32,6 +32,10 @@ const SAY_WHO_SERVES: &str = "export KVM_LA_LOG=info\n";
 /// What the host's script runs a guest by.
 const RUN_GUEST: &str = include_str!("../../tests/guest/run-guest");
 
+/// The most CPUs of a KVM host: the simulator's, and CONFIG_NR_CPUS of its kernel
+/// (`configs/kvm-host.config`).
+pub(crate) const HOST_CPUS: u32 = 16;
+
 /// RAM of the KVM host beyond its guests', in MiB.
 const HOST_MEMORY_MIB: u32 = 1024;
 

@@ -14,11 +14,13 @@ use std::fs;
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 
+use super::functions::by_function;
 use super::picture::{Group, Picture};
 use super::{Bench, Found, LIMIT, Row, marks, versions};
 use crate::boot::read_stats;
-use crate::nested::{Guest, Nested, Stack};
+use crate::nested::{Guest, HOST_CPUS, Nested, Stack};
 use crate::said;
+use crate::setup::DISTRIBUTION_PARAMETERS;
 
 const SCRIPT: &str = include_str!("../../../tests/guest/boot-bench");
 
@@ -27,7 +29,10 @@ const MARKER: &str = "KVM-LA-BOOT";
 
 /// What a guest does.
 struct Load {
+    /// The name of the rows.
     name: &'static str,
+    /// What `tests/guest/load.rs` is asked for; nothing for the checks.
+    program: &'static str,
     /// RAM in MiB.
     memory_mib: u32,
     /// Shell commands of the host: before QEMU starts, and beside it.
@@ -43,6 +48,7 @@ const BOOT: &str = "boot";
 const LOADS: &[Load] = &[
     Load {
         name: BOOT,
+        program: "",
         memory_mib: 512,
         prepare: ":",
         beside: ":",
@@ -50,6 +56,7 @@ const LOADS: &[Load] = &[
     },
     Load {
         name: "disk",
+        program: "disk",
         memory_mib: 512,
         prepare: "truncate -s 16M /tmp/disk",
         beside: ":",
@@ -57,6 +64,7 @@ const LOADS: &[Load] = &[
     },
     Load {
         name: "serial",
+        program: "serial",
         memory_mib: 512,
         prepare: "mkfifo /tmp/port.in /tmp/port.out",
         beside: "cat </tmp/port.out >/tmp/port.in",
@@ -65,6 +73,7 @@ const LOADS: &[Load] = &[
     },
     Load {
         name: "cpu",
+        program: "cpu",
         memory_mib: 512,
         prepare: ":",
         beside: ":",
@@ -72,14 +81,24 @@ const LOADS: &[Load] = &[
     },
     Load {
         name: "memory",
+        program: "memory",
         memory_mib: 1024,
         prepare: ":",
         beside: ":",
         devices: "",
     },
+    Load {
+        name: "memory-small",
+        program: "memory",
+        memory_mib: 1024,
+        prepare: "echo never >/sys/kernel/mm/transparent_hugepage/enabled",
+        beside: ":",
+        devices: "",
+    },
 ];
 
-/// CPUs of guest and host for the load [`BOOT`]; the others have one.
+/// CPUs of the guest for the load [`BOOT`], and of the host as far as it has so many; the
+/// others have one.
 const CPUS: &[u32] = &[1, 4];
 
 /// The ratios to reach: load, CPUs, figure.
@@ -88,13 +107,30 @@ const TARGETS: &[(&str, u32, &str, f64)] = &[
     (BOOT, 1, "run", 0.85),
     (BOOT, 4, "exits", 0.85),
     ("memory", 1, "run", 0.60),
+    ("memory-small", 1, "run", 0.60),
 ];
 
 /// Exits of one cause.
 #[derive(Clone, Copy, Default)]
-struct Exits {
-    count: u64,
+pub(super) struct Exits {
+    pub(super) count: u64,
     instructions: u64,
+}
+
+impl Exits {
+    /// Takes them from the simulator's figures.
+    pub(super) fn read(figures: &Value) -> Self {
+        let number = |name: &str| figures[name].as_u64().unwrap_or(0);
+        Self {
+            count: number("count"),
+            instructions: number("host_instructions"),
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.instructions += other.instructions;
+    }
 }
 
 /// What one guest cost: instructions of the host.
@@ -107,6 +143,8 @@ struct Measured {
     end: u64,
     /// Of `run` what was between an exit and the next entry, by cause.
     exits: BTreeMap<String, Exits>,
+    /// These by the function of the guest's kernel too, if wanted.
+    functions: BTreeMap<String, Exits>,
     /// What ran there.
     versions: String,
 }
@@ -144,7 +182,11 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
             let name = format!("{},cpus={smp},memory={memory_mib}", load.name);
             print_exits(&name, &ours, &upstream);
             found.rows.extend(rows(load, *smp, &name, &ours, &upstream));
-            runs.push((format!("{}, {smp} CPU", load.name), ours, upstream));
+            let name = match smp {
+                1 => load.name.to_owned(),
+                _ => format!("{}, {smp} CPUs", load.name),
+            };
+            runs.push((name, ours, upstream));
         }
     }
     found.pictures.extend(picture(&runs));
@@ -192,7 +234,7 @@ fn rows(load: &Load, smp: u32, name: &str, ours: &Measured, upstream: &Measured)
         },
         Row {
             detail: by_cause(count),
-            ..row("exits", "exits", &|measured| measured.total(count))
+            ..row("exits-count", "exits", &|measured| measured.total(count))
         },
         row("end", "instructions", &|measured| measured.end),
     ]
@@ -220,9 +262,7 @@ fn picture(runs: &[(String, Measured, Measured)]) -> Option<Picture> {
             upstream: parts(upstream),
         }
     };
-    let names = CAUSES
-        .iter()
-        .chain(&["other exits", "between no exit and entry"]);
+    let names = CAUSES.iter().chain(&["other exits", "outside of exits"]);
     Some(Picture {
         name: "boot",
         title: "What a whole guest costs the host, from its first entry to its power-off",
@@ -243,20 +283,25 @@ fn measure(
 ) -> Result<Measured> {
     let what = format!("{}, {smp} CPUs, {} stack", load.name, stack.name());
     eprintln!("bench boot: {what}");
-    let guest = Guest {
+    let mut guest = Guest {
         smp,
         memory_mib,
-        append: if load.name == BOOT {
+        append: if load.program.is_empty() {
             String::new()
         } else {
-            format!("kvm-la.load={}", load.name)
+            format!("kvm-la.load={}", load.program)
         },
         ..Guest::default()
     };
+    if smp > HOST_CPUS {
+        // The host's kernel, which guests run otherwise, has no more.
+        guest.kernel = Some(bench.products.distribution_kernel.vmlinuz());
+        guest.append = format!("{DISTRIBUTION_PARAMETERS} {}", guest.append);
+    }
     let nested = Nested {
         kvm: stack,
         accel: stack,
-        host_smp: smp,
+        host_smp: smp.min(HOST_CPUS),
         kernel_irqchip: true,
         guests: vec![guest.clone()],
         interactive: false,
@@ -277,6 +322,7 @@ fn measure(
     let stats = run.join("stats.json");
     machine.stats = Some(stats.clone());
     machine.stats_calls = Some(marks::IOCTL);
+    machine.stats_sites = bench.options.verbose;
     let log = run.join("console.log");
     let outcome = machine.run(bench.simulator, &log, LIMIT, |_| {})?;
     let result = || -> Result<Measured> {
@@ -286,7 +332,13 @@ fn measure(
             bail!("failed: {reason}");
         }
         nested.check(&outcome, LIMIT)?;
-        read(&read_stats(&stats)?, &outcome.console)
+        let stats = read_stats(&stats)?;
+        let system_map = match &guest.kernel {
+            Some(_) => String::new(),
+            None => fs::read_to_string(bench.products.host_kernel.build().join("System.map"))
+                .context("cannot read the kernel's System.map")?,
+        };
+        read(&stats, &system_map, &outcome.console)
     };
     let measured = result().with_context(|| format!("{what}, see {}", log.display()))?;
     fs::remove_dir_all(&run)?;
@@ -294,7 +346,7 @@ fn measure(
 }
 
 /// Takes the figures from the simulator's.
-fn read(stats: &Value, console: &str) -> Result<Measured> {
+fn read(stats: &Value, system_map: &str, console: &str) -> Result<Measured> {
     let calls = marks::calls(stats)?;
     let mark = |number| -> Result<u64> {
         let place = marks::position(&calls, number)?;
@@ -311,18 +363,11 @@ fn read(stats: &Value, console: &str) -> Result<Measured> {
         bail!("the guest did not run between the marks: {moments:?}");
     }
     let [started, entered, left, ended] = moments;
-    let number = |value: &Value| value.as_u64().unwrap_or(0);
     let exits = stats["exits"]
         .as_object()
         .into_iter()
         .flatten()
-        .map(|(cause, exits)| {
-            let exits = Exits {
-                count: number(&exits["count"]),
-                instructions: number(&exits["host_instructions"]),
-            };
-            (cause.clone(), exits)
-        })
+        .map(|(cause, figures)| (cause.clone(), Exits::read(figures)))
         .filter(|(_, exits)| exits.count > 0)
         .collect();
     Ok(Measured {
@@ -330,26 +375,43 @@ fn read(stats: &Value, console: &str) -> Result<Measured> {
         run: left - entered,
         end: ended - left,
         exits,
+        functions: by_function(stats, system_map),
         versions: versions(console, MARKER)?,
     })
 }
 
-/// Prints exits by cause, those that cost upstream's stack most first.
+/// How many functions are printed.
+const FUNCTIONS: usize = 20;
+
+/// Prints exits by cause, and with `--verbose` by function.
 fn print_exits(name: &str, ours: &Measured, upstream: &Measured) {
+    print_table(name, &ours.exits, &upstream.exits, usize::MAX);
+    if !ours.functions.is_empty() {
+        print_table(name, &ours.functions, &upstream.functions, FUNCTIONS);
+    }
+}
+
+/// Prints the kinds of exits that cost upstream's stack most.
+fn print_table(
+    title: &str,
+    ours: &BTreeMap<String, Exits>,
+    upstream: &BTreeMap<String, Exits>,
+    limit: usize,
+) {
     println!(
-        "{name}\n{:<16} {:>10} {:>10} {:>14} {:>14} {:>8}",
+        "{title}\n{:<40} {:>10} {:>10} {:>14} {:>14} {:>8}",
         "exit", "ours", "upstream", "instructions", "upstream", "ratio"
     );
-    let causes: BTreeSet<&String> = ours.exits.keys().chain(upstream.exits.keys()).collect();
-    let of = |measured: &Measured, cause| measured.exits.get(cause).copied().unwrap_or_default();
-    let mut lines: Vec<_> = causes
+    let kinds: BTreeSet<&String> = ours.keys().chain(upstream.keys()).collect();
+    let of = |side: &BTreeMap<String, Exits>, kind| side.get(kind).copied().unwrap_or_default();
+    let mut lines: Vec<_> = kinds
         .into_iter()
-        .map(|cause| (cause, of(ours, cause), of(upstream, cause)))
+        .map(|kind| (kind, of(ours, kind), of(upstream, kind)))
         .collect();
     lines.sort_by_key(|(.., upstream)| std::cmp::Reverse(upstream.instructions));
-    for (cause, ours, upstream) in lines {
+    for (kind, ours, upstream) in lines.into_iter().take(limit) {
         println!(
-            "{cause:<16} {:>10} {:>10} {:>14} {:>14} {:>8.2}",
+            "{kind:<40} {:>10} {:>10} {:>14} {:>14} {:>8.2}",
             ours.count,
             upstream.count,
             ours.instructions,
@@ -358,4 +420,41 @@ fn print_exits(name: &str, ours: &Measured, upstream: &Measured) {
         );
     }
     println!();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONSOLE: &str = "KVM-LA-BOOT versions Linux 7, QEMU 11\n";
+
+    fn stats(marks: [u64; 2]) -> Value {
+        let mark = |number: usize| {
+            json!({"instructions": marks[number], "guest": 60 * number,
+                   "arguments": [3, marks::REQUEST, number]})
+        };
+        json!({
+            "calls": [mark(0), mark(1)],
+            "first_entry": {"instructions": 200, "guest": 0},
+            "last_exit": {"instructions": 500, "guest": 60},
+            "exits": {"idle": {"count": 2, "host_instructions": 40},
+                      "csr": {"count": 0, "host_instructions": 0}},
+        })
+    }
+
+    #[test]
+    fn a_guest_costs_what_is_between_its_moments() -> Result<()> {
+        let measured = read(&stats([150, 530]), "", CONSOLE)?;
+        assert_eq!((measured.start, measured.run, measured.end), (50, 240, 30));
+        assert_eq!(measured.total(|exits| exits.instructions), 40);
+        assert_eq!(measured.exits.len(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_guest_outside_the_marks_is_no_measurement() {
+        assert!(read(&stats([250, 530]), "", CONSOLE).is_err());
+        assert!(read(&stats([150, 460]), "", CONSOLE).is_err());
+        assert!(read(&json!({}), "", CONSOLE).is_err());
+    }
 }

@@ -12,13 +12,15 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::dist::identity::Identity;
 use crate::machine::Simulator;
 use crate::said;
-use crate::setup::{self, KernelOption, Products};
+use crate::setup::{self, KernelOption, Products, workspace};
 
 pub(crate) mod backend;
 mod boot;
 mod exits;
+mod functions;
 mod marks;
 mod picture;
 mod sim;
@@ -93,8 +95,12 @@ const BENCHES: &[(&str, Function)] = &[
 fn versions(console: &str, marker: &str) -> Result<String> {
     said::all(console, "", marker)
         .find_map(|text| text.strip_prefix("versions "))
-        .map(|text| format!("{text}, this project {}", env!("CARGO_PKG_VERSION")))
-        .context("the host did not say what runs there")
+        .map(|text| {
+            let version = Identity::of_checkout(&workspace()?).map(|identity| identity.version);
+            let version = version.unwrap_or_else(|_| env!("CARGO_PKG_VERSION").to_owned());
+            Ok(format!("{text}, this project {version}"))
+        })
+        .context("the host did not say what runs there")?
 }
 
 /// One figure: a cost, of which less is better.

@@ -18,7 +18,7 @@ pub(super) struct Cost {
     /// Median of the first use of the FPU that follows, of classes that have it.
     pub(super) fpu: f64,
     pub(super) p99: u64,
-    /// Means.
+    /// The median by what it was for; interrupts are those that came in between.
     pub(super) kernel: f64,
     pub(super) user: f64,
     pub(super) interrupts: f64,
@@ -66,30 +66,24 @@ fn cost(stats: &Value, class: &Class, symbols: &Symbols) -> Result<Cost> {
     };
     let mut sites = sites(stats, class.cause, start, end);
     let count = sites.iter().map(|site| site.count).sum();
-    let mean = |part: fn(&Site) -> u64| {
-        sites.iter().map(part).sum::<u64>() as f64 / u64::max(count, 1) as f64
-    };
-    let mut cost = Cost {
-        count,
-        median: 0.0,
-        fpu: 0.0,
-        refills: refills(stats, start, end) / u64::max(count, 1) as f64,
-        p99: sites.iter().map(|site| site.p99).max().unwrap_or(0),
-        kernel: mean(|site| site.kernel),
-        user: mean(|site| site.user),
-        interrupts: mean(|site| site.interrupts),
-    };
     // One site's median, or the median site's.
     sites.sort_by_key(|site| site.median);
     let mut seen = 0;
-    for site in &sites {
+    let middle = sites.iter().find(|site| {
         seen += site.count;
-        if seen * 2 >= count {
-            cost.median = site.median as f64;
-            break;
-        }
-    }
-    Ok(cost)
+        seen * 2 >= count
+    });
+    let of = |part: fn(&Site) -> u64| middle.map_or(0, part) as f64;
+    Ok(Cost {
+        count,
+        median: of(|site| site.median),
+        fpu: 0.0,
+        refills: refills(stats, start, end) / u64::max(count, 1) as f64,
+        p99: sites.iter().map(|site| site.p99).max().unwrap_or(0),
+        kernel: of(|site| site.kernel),
+        user: of(|site| site.user),
+        interrupts: of(|site| site.interrupts),
+    })
 }
 
 /// How many exits of one cause there were at an address, and what one cost: the
@@ -113,6 +107,7 @@ pub(super) struct Site {
     pub(super) count: u64,
     median: u64,
     p99: u64,
+    /// The median's parts.
     kernel: u64,
     user: u64,
     interrupts: u64,
@@ -134,9 +129,9 @@ pub(super) fn sites(stats: &Value, cause: &str, start: u64, end: u64) -> Vec<Sit
             count: number(&site["count"]),
             median: number(&site["host_instructions_p50"]),
             p99: number(&site["host_instructions_p99"]),
-            kernel: number(&site["host"]["kernel"]),
-            user: number(&site["host"]["user"]),
-            interrupts: number(&site["host"]["interrupts"]),
+            kernel: number(&site["host_p50"]["kernel"]),
+            user: number(&site["host_p50"]["user"]),
+            interrupts: number(&site["host_p50"]["interrupts"]),
         })
         .collect()
 }
@@ -151,7 +146,7 @@ mod tests {
             "count": count,
             "host_instructions_p50": median,
             "host_instructions_p99": median,
-            "host": {"kernel": count * median, "user": 0, "interrupts": 0},
+            "host_p50": {"kernel": median, "user": 0, "interrupts": 0},
         })
     }
 

@@ -319,7 +319,7 @@ fn print_details(ours: &Measured, upstream: &Measured) {
             );
         }
     }
-    println!("median, 99th percentile; means of kernel, user space and interrupts in between\n");
+    println!("median, 99th percentile; of the median: kernel, user space, interrupts in between\n");
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(super) fn pictures(pairs: &[Pair<'_>], versions: &str) -> Vec<Picture> {
         title: "What a guest exit costs the host",
         unit: "instructions until the next entry",
         versions: versions.to_owned(),
-        parts: vec!["host".to_owned()],
+        parts: Vec::new(),
         groups: pairs
             .iter()
             .map(|pair| group(pair, |cost| vec![cost.figure()]))
@@ -26,8 +26,8 @@ pub(super) fn pictures(pairs: &[Pair<'_>], versions: &str) -> Vec<Picture> {
     };
     let parts = Picture {
         name: "exit-parts",
-        title: "Where the instructions of exits go that QEMU answers or that sleep",
-        unit: "instructions until the next entry, means",
+        title: "Where the instructions of exits go that QEMU answers, or that sleep",
+        unit: "instructions until the next entry",
         versions: versions.to_owned(),
         parts: [
             "kernel",
@@ -42,7 +42,13 @@ pub(super) fn pictures(pairs: &[Pair<'_>], versions: &str) -> Vec<Picture> {
             .filter(|pair| pair.both.is_some())
             .map(|pair| {
                 group(pair, |cost| {
-                    vec![cost.kernel, cost.user, cost.interrupts, cost.fpu]
+                    vec![
+                        cost.kernel,
+                        cost.user,
+                        cost.interrupts,
+                        cost.fpu,
+                        cost.refills,
+                    ]
                 })
             })
             .collect(),
