@@ -8,6 +8,7 @@
 //! calls"). Nothing of it is the machine's business, so nothing runs otherwise
 //! because it is written down.
 
+use crate::stats::Executed;
 use serde::Serialize;
 
 /// Where arguments and number of a system call are.
@@ -21,10 +22,9 @@ pub(crate) struct Call {
     pub cpu: usize,
     /// The CPU's simulated time in nanoseconds.
     pub time_ns: u64,
-    /// Instructions of this CPU that had ended, the `syscall` included.
-    pub instructions: u64,
-    /// How many of them were a guest's.
-    pub guest: u64,
+    /// What all CPUs had executed, the `syscall` included.
+    #[serde(flatten)]
+    pub executed: Executed,
     /// The first three arguments.
     pub arguments: [u64; 3],
 }
@@ -74,8 +74,7 @@ mod tests {
             calls.note(&gpr, |arguments| Call {
                 cpu: 0,
                 time_ns: 0,
-                instructions: 0,
-                guest: 0,
+                executed: Executed::default(),
                 arguments,
             });
         }

@@ -4,7 +4,7 @@
 
 use crate::calls::Call;
 use crate::engine::Machine;
-use crate::stats::{ExitCause, ExitRecord, Split};
+use crate::stats::{Executed, ExitCause, ExitRecord, Split};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 pub(crate) struct ExitFigures {
     /// Number of exits.
     pub count: u64,
-    /// Instructions of the host from exit to the next entry, all exits.
+    /// Instructions of the host from exit to the next entry, all exits that an
+    /// entry followed.
     pub host_instructions: u64,
     /// Of these by kind.
     pub host: Split,
@@ -21,6 +22,8 @@ pub(crate) struct ExitFigures {
     pub host_instructions_mean: f64,
     /// Median.
     pub host_instructions_p50: u64,
+    /// The median by kind: mean of the exits of that length.
+    pub host_p50: Split,
     /// 99th percentile.
     pub host_instructions_p99: u64,
 }
@@ -73,6 +76,10 @@ pub(crate) struct Report {
     pub shares: Shares,
     /// Guest entries.
     pub entries: u64,
+    /// What the machine had executed when a guest was first entered, if one was.
+    pub first_entry: Option<Executed>,
+    /// The same when a guest was last left.
+    pub last_exit: Option<Executed>,
     /// Exits by cause.
     pub exits: BTreeMap<ExitCause, ExitFigures>,
     /// Exits of each cause by the guest's program counter, in hexadecimal, if
@@ -99,6 +106,7 @@ impl Report {
             outside: 0,
         };
         let mut entries = 0;
+        let (mut first_entry, mut last_exit) = (None::<Executed>, None::<Executed>);
         let mut tlb = TlbReport::default();
         for cpu in &mut machine.cpus {
             let mut stats = cpu.stats.clone();
@@ -106,6 +114,14 @@ impl Report {
             shares.guest += stats.guest;
             shares.outside += stats.outside;
             entries += stats.entries;
+            first_entry = [first_entry, stats.first_entry]
+                .into_iter()
+                .flatten()
+                .min_by_key(|executed| executed.instructions);
+            last_exit = [last_exit, stats.last_exit]
+                .into_iter()
+                .flatten()
+                .max_by_key(|executed| executed.instructions);
             for (cause, record) in &stats.exits {
                 shares.exits += record.total();
                 records.entry(*cause).or_default().merge(record);
@@ -148,6 +164,8 @@ impl Report {
             time_ns: machine.time(),
             shares,
             entries,
+            first_entry,
+            last_exit,
             exits,
             sites,
             calls: wanted.then_some(calls),
@@ -159,18 +177,25 @@ impl Report {
 
 impl ExitFigures {
     fn of(record: &ExitRecord) -> Self {
-        let finished: u64 = record.lengths.values().sum();
-        let sum: u64 = record
-            .lengths
-            .iter()
-            .map(|(length, times)| length * times)
+        let lengths = || record.lengths.iter();
+        let finished: u64 = lengths().map(|(_, windows)| windows.times).sum();
+        let sum: u64 = lengths()
+            .map(|(length, windows)| length * windows.times)
             .sum();
+        let median = record.percentile(50);
+        let windows = record.lengths.get(&median).copied().unwrap_or_default();
+        let mean = |instructions| instructions / windows.times.max(1);
         ExitFigures {
             count: record.count,
             host_instructions: record.total(),
             host: record.host,
             host_instructions_mean: sum as f64 / finished.max(1) as f64,
-            host_instructions_p50: record.percentile(50),
+            host_instructions_p50: median,
+            host_p50: Split {
+                kernel: mean(windows.host.kernel),
+                user: mean(windows.host.user),
+                interrupts: mean(windows.host.interrupts),
+            },
             host_instructions_p99: record.percentile(99),
         }
     }

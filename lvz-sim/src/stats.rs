@@ -5,7 +5,8 @@
 //!
 //! A *window* is open on a CPU from a guest exit to the next guest entry. All
 //! instructions of that CPU are either the guest's, or of a window, or of
-//! neither (before the first entry), so that the sums add up to the total.
+//! neither (before the first entry and after the last exit), so that the sums
+//! add up to the total.
 
 use crate::cpu::Trap;
 use crate::world::World;
@@ -102,6 +103,14 @@ pub(crate) struct Split {
     pub interrupts: u64,
 }
 
+impl Split {
+    fn add(&mut self, other: Self) {
+        self.kernel += other.kernel;
+        self.user += other.user;
+        self.interrupts += other.interrupts;
+    }
+}
+
 /// Exits of one cause.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ExitRecord {
@@ -109,24 +118,37 @@ pub(crate) struct ExitRecord {
     pub count: u64,
     /// Host instructions until the next guest entry, by kind.
     pub host: Split,
-    /// How often each length of a window occurred.
-    pub lengths: BTreeMap<u64, u64>,
+    /// The windows of each length.
+    pub lengths: BTreeMap<u64, Windows>,
+}
+
+/// Windows of one length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Windows {
+    /// How many.
+    pub times: u64,
+    /// Their instructions by kind, all added up.
+    pub host: Split,
 }
 
 impl ExitRecord {
     /// Adds another CPU's exits.
     pub(crate) fn merge(&mut self, other: &ExitRecord) {
         self.count += other.count;
-        self.add(other.host);
-        for (length, times) in &other.lengths {
-            *self.lengths.entry(*length).or_default() += times;
+        self.host.add(other.host);
+        for (length, windows) in &other.lengths {
+            let known = self.lengths.entry(*length).or_default();
+            known.times += windows.times;
+            known.host.add(windows.host);
         }
     }
 
-    fn add(&mut self, split: Split) {
-        self.host.kernel += split.kernel;
-        self.host.user += split.user;
-        self.host.interrupts += split.interrupts;
+    /// Adds a window that has ended.
+    fn end(&mut self, length: u64, split: Split) {
+        self.host.add(split);
+        let windows = self.lengths.entry(length).or_default();
+        windows.times += 1;
+        windows.host.add(split);
     }
 
     /// Host instructions of all exits.
@@ -136,16 +158,36 @@ impl ExitRecord {
 
     /// The length that `percent` of the windows do not exceed.
     pub(crate) fn percentile(&self, percent: u64) -> u64 {
-        let finished: u64 = self.lengths.values().sum();
+        let finished: u64 = self.lengths.values().map(|windows| windows.times).sum();
         let rank = (finished * percent).div_ceil(100).max(1);
         let mut seen = 0;
-        for (length, times) in &self.lengths {
-            seen += times;
+        for (length, windows) in &self.lengths {
+            seen += windows.times;
             if seen >= rank {
                 return *length;
             }
         }
         0
+    }
+}
+
+/// Instructions of all of a machine's CPUs that had ended at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Executed {
+    /// All.
+    pub instructions: u64,
+    /// Of these in guest mode.
+    pub guest: u64,
+}
+
+impl std::ops::Add for Executed {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            instructions: self.instructions + other.instructions,
+            guest: self.guest + other.guest,
+        }
     }
 }
 
@@ -172,6 +214,13 @@ pub(crate) struct CpuStats {
     pub entries: u64,
     /// Instructions of root outside of any window.
     pub outside: u64,
+    /// What the other CPUs have executed. It does not change while this one has
+    /// its turn.
+    pub others: Executed,
+    /// What the machine had executed when this CPU first entered a guest.
+    pub first_entry: Option<Executed>,
+    /// The same when this CPU last left one.
+    pub last_exit: Option<Executed>,
     entered: u64,
     left: u64,
     window: Option<Window>,
@@ -194,16 +243,36 @@ impl CpuStats {
         self.window.as_ref()?.site
     }
 
+    /// What this CPU had executed when `at` instructions had ended.
+    pub(crate) fn executed(&self, at: u64, world: World) -> Executed {
+        let running = match world {
+            World::Guest => at - self.entered,
+            World::Root => 0,
+        };
+        Executed {
+            instructions: at,
+            guest: self.guest + running,
+        }
+    }
+
+    /// What the machine had executed when this CPU, in root mode, had ended `at`
+    /// instructions.
+    pub(crate) fn machine_executed(&self, at: u64) -> Executed {
+        self.executed(at, World::Root) + self.others
+    }
+
     /// The guest was entered when `at` instructions had ended.
     pub(crate) fn enter_guest(&mut self, at: u64) {
+        if self.first_entry.is_none() {
+            self.first_entry = Some(self.machine_executed(at));
+        }
         self.entries += 1;
         self.entered = at;
         match self.window.take() {
             Some(mut window) => {
                 window.mark(at);
                 for record in self.records(&window) {
-                    record.add(window.split);
-                    *record.lengths.entry(at - window.start).or_default() += 1;
+                    record.end(at - window.start, window.split);
                 }
             }
             None => self.outside += at - self.left,
@@ -214,6 +283,7 @@ impl CpuStats {
     pub(crate) fn leave_guest(&mut self, at: u64, cause: ExitCause, pc: u64) {
         self.guest += at - self.entered;
         self.left = at;
+        self.last_exit = Some(self.machine_executed(at));
         let window = Window {
             cause,
             site: self.sites.is_some().then_some(pc),
@@ -261,23 +331,17 @@ impl CpuStats {
         }
     }
 
-    /// Closes the books when `at` instructions have ended: what the CPU is in
-    /// the middle of is counted as far as it got.
+    /// Closes the books when `at` instructions have ended. What came after the last
+    /// exit is outside: no entry ended its window.
     pub(crate) fn finish(&mut self, at: u64, world: World) {
         if world == World::Guest {
             self.guest += at - self.entered;
             self.entered = at;
-            self.left = at;
-        } else if let Some(mut window) = self.window.take() {
-            window.mark(at);
-            for record in self.records(&window) {
-                record.add(window.split);
-            }
-            self.left = at;
         } else {
+            self.window = None;
             self.outside += at - self.left;
-            self.left = at;
         }
+        self.left = at;
     }
 }
 
@@ -317,6 +381,35 @@ mod tests {
         assert_eq!((of(0x100).count, of(0x100).total()), (2, 16));
         assert_eq!((of(0x200).count, of(0x200).total()), (1, 20));
         assert_eq!(of(0x100).percentile(50), 7);
+        assert_eq!(of(0x100).lengths[&7].host.kernel, 7);
+    }
+
+    #[test]
+    fn what_follows_the_last_exit_is_of_no_window() {
+        let mut stats = CpuStats {
+            others: Executed {
+                instructions: 1000,
+                guest: 100,
+            },
+            ..CpuStats::default()
+        };
+        stats.enter_guest(10);
+        stats.leave_guest(15, ExitCause::Idle, 0x100);
+        stats.enter_guest(18);
+        stats.leave_guest(20, ExitCause::Iocsr, 0x104);
+        stats.finish(50, World::Root);
+        assert_eq!(stats.exits[&ExitCause::Idle].total(), 3);
+        let last = &stats.exits[&ExitCause::Iocsr];
+        assert_eq!((last.count, last.total()), (1, 0));
+        assert_eq!((stats.guest, stats.outside), (7, 40));
+        let machine = |instructions, guest| {
+            Some(Executed {
+                instructions,
+                guest,
+            })
+        };
+        assert_eq!(stats.first_entry, machine(1010, 100));
+        assert_eq!(stats.last_exit, machine(1020, 107));
     }
 
     #[test]

@@ -1,32 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """What bench `backend` has a QEMU do, on a KVM host: phases with marks around
-them, which lvz-sim lists among QEMU's own ioctls. The argument is QEMU's program.
+them (marks.py). The argument is QEMU's program.
 
-A mark is an ioctl that no file knows. Everything between a phase's two marks
-counts, this program too: it does little, and the same for each QEMU."""
+Everything between a phase's two marks counts, this program too: it does little, and
+the same for each QEMU."""
 
-import fcntl
 import os
 import subprocess
 import sys
 import time
 
+from marks import mark
+
 QEMU = sys.argv[1]
 STATE = b"/tmp/state"
 
-# xtask/src/bench/backend/phases.rs has the same number.
-MARK = 0x4B4C
-
-NOWHERE = os.open("/dev/null", os.O_RDONLY)
 phases = []
-
-
-def mark(number):
-    try:
-        fcntl.ioctl(NOWHERE, MARK, number)
-    except OSError:
-        return
-    raise SystemExit("/dev/null knows the mark")
 
 
 def begin(name):

@@ -81,6 +81,19 @@ site_\name:
 	bnez	$s0, site_\name
 .endm
 
+/* The same with the FPU used after each, which user space has had taken away. */
+.macro many_fpu name, count, insn:vararg
+	li.d	$s0, \count
+	.globl	site_\name
+	.globl	site_\name\()_use
+site_\name:
+	\insn
+site_\name\()_use:
+	fadd.d	$f0, $f0, $f0
+	addi.d	$s0, $s0, -1
+	bnez	$s0, site_\name
+.endm
+
 /* Exits that user space answers. */
 .macro user_space
 	/* The features of the chip. */
@@ -266,6 +279,10 @@ site_lsx:
 	vxor.v	$vr0, $vr0, $vr0
 	addi.d	$s0, $s0, -1
 	bnez	$s0, 4b
+	many_fpu mmio_user_load_fpu, MANY, ld.bu $t0, $t1, 5
+	many_fpu mmio_user_store_fpu, MANY, st.b $t0, $t1, 7
+	li.d	$t1, 8
+	many_fpu iocsr_user_read_fpu, MANY, iocsrrd.d $t0, $t1
 
 sleep_timer:
 	/* Ticks of 0.2 ms that wake from idle; $s1 counts them. */

@@ -14,7 +14,13 @@ const PACKAGE: Package = Package {
     title: "QEMU backend",
     name: "accel-kvm-la",
     product: "backend",
-    sources: &["accel-kvm-la", "la-arch", "Cargo.toml", "Cargo.lock"],
+    sources: &[
+        ".cargo",
+        "accel-kvm-la",
+        "la-arch",
+        "Cargo.toml",
+        "Cargo.lock",
+    ],
     // The workspace's profile for what runs inside QEMU.
     profile: "accel",
     targets: &["--lib", "--bins"],

@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::machine::{Chosen, Simulator};
-use crate::nested::{Guest, GuestReport, Nested, Stack};
+use crate::nested::{Guest, GuestReport, HOST_CPUS, Nested, Stack};
 use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption};
 
 /// How long a boot may take before it counts as hung.
@@ -29,11 +29,11 @@ pub(crate) struct Options {
     /// Whose accelerator backend QEMU uses
     #[arg(long, value_enum, default_value = "rust")]
     accel: Stack,
-    /// CPUs of the guest
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]
+    /// CPUs of the guest; more than 16 with a kernel that has so many
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=256))]
     smp: u32,
-    /// CPUs of the KVM host; as many as the guest's if not given
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16))]
+    /// CPUs of the KVM host; as many as the guest's, or 16, if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(HOST_CPUS)))]
     host_smp: Option<u32>,
     /// RAM of the guest, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(128..=65536))]
@@ -74,6 +74,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             bail!("{}: no such file", file.display());
         }
     }
+    if options.smp > HOST_CPUS && options.guest_kernel.is_none() {
+        bail!(
+            "the host's kernel, which is the guest's too, has {HOST_CPUS} CPUs at most: \
+             for {} add --guest-kernel distribution",
+            options.smp
+        );
+    }
     let products = setup::products(options.kernel)?;
     let simulator = Simulator::build(options.chosen.clone())?;
     let mut guest = Guest {
@@ -93,7 +100,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let nested = Nested {
         kvm: options.kvm,
         accel: options.accel,
-        host_smp: options.host_smp.unwrap_or(options.smp),
+        host_smp: options.host_smp.unwrap_or(options.smp.min(HOST_CPUS)),
         kernel_irqchip: !options.no_kernel_irqchip,
         guests: vec![guest],
         interactive: options.interactive,

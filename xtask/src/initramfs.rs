@@ -49,6 +49,19 @@ const DEBUGGEE_SOURCES: &[Source] = &[(
     include_str!("../../tests/guest/debuggee/main.rs"),
 )];
 
+const LOAD_SOURCES: &[Source] = &[
+    ("main.rs", include_str!("../../tests/guest/load.rs")),
+    ("compute.rs", WORKLOAD_COMPUTE),
+];
+
+/// The programs of guests: name and sources.
+const PROGRAMS: &[(&str, &[Source])] = &[
+    ("workload", WORKLOAD_SOURCES),
+    ("steady", STEADY_SOURCES),
+    ("debuggee", DEBUGGEE_SOURCES),
+    ("load", LOAD_SOURCES),
+];
+
 const DIRECTORY: u32 = 0o040_755;
 const PROGRAM: u32 = 0o100_755;
 const DATA: u32 = 0o100_644;
@@ -104,17 +117,16 @@ pub(crate) fn make(
         .with("host init", HOST_INIT)
         .with("guest init", GUEST_INIT)
         .with("distribution", distribution_key.hex());
-    let sources = [WORKLOAD_SOURCES, STEADY_SOURCES, DEBUGGEE_SOURCES];
-    for (name, text) in sources.into_iter().flatten() {
+    for (name, text) in PROGRAMS.iter().flat_map(|(_, sources)| *sources) {
         key = key.with("source", name).with("text", text);
     }
     let dir = match cache.get("initramfs", &key) {
         Some(dir) => dir,
         None => cache.make("initramfs", &key, |dir| {
             let mut step = Step::start("initramfs: building");
-            build_program(tools, dir, "workload", WORKLOAD_SOURCES, &mut step, log)?;
-            build_program(tools, dir, "steady", STEADY_SOURCES, &mut step, log)?;
-            build_program(tools, dir, "debuggee", DEBUGGEE_SOURCES, &mut step, log)?;
+            for (name, sources) in PROGRAMS {
+                build_program(tools, dir, name, sources, &mut step, log)?;
+            }
             let busybox = fs::read(userland.busybox())
                 .with_context(|| format!("cannot read {}", userland.busybox().display()))?;
 
@@ -130,7 +142,7 @@ pub(crate) fn make(
             for (name, with_modules) in [("guest.cpio", false), ("guest-distribution.cpio", true)] {
                 let mut guest = Archive::create(&dir.join(name))?;
                 guest.base(&busybox, GUEST_INIT)?;
-                for program in ["workload", "steady", "debuggee"] {
+                for (program, _) in PROGRAMS {
                     guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
                 }
                 if with_modules {

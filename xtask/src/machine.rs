@@ -77,6 +77,14 @@ impl Simulator {
         other
     }
 
+    /// The CPU model of its machines, if it is not the default.
+    pub(crate) fn cpu(&self) -> Option<&str> {
+        match self {
+            Self::LvzSim { chosen, .. } => chosen.cpu.as_deref(),
+            Self::Tcg(_) => None,
+        }
+    }
+
     /// Options that say what its machines are, where that is not the default.
     pub(crate) fn chosen(&self) -> Vec<&str> {
         match self {

@@ -25,8 +25,16 @@ pub(crate) const GUEST_MARKER: &str = "KVM-LA-GUEST";
 const BACKEND_MARKER: &str = "accel-kvm-la: ";
 pub(crate) const BACKEND_SERVES: &str = "runs in this backend";
 
+/// The line of a host's script that has the backend say which CPUs it runs, by which
+/// `check_backend` knows it.
+const SAY_WHO_SERVES: &str = "export KVM_LA_LOG=info\n";
+
 /// What the host's script runs a guest by.
 const RUN_GUEST: &str = include_str!("../../tests/guest/run-guest");
+
+/// The most CPUs of a KVM host: the simulator's, and CONFIG_NR_CPUS of its kernel
+/// (`configs/kvm-host.config`).
+pub(crate) const HOST_CPUS: u32 = 16;
 
 /// RAM of the KVM host beyond its guests', in MiB.
 const HOST_MEMORY_MIB: u32 = 1024;
@@ -231,6 +239,9 @@ impl Nested {
             "{RUN_GUEST}set -u\n{load}\
              [ -c /dev/kvm ] || {{ echo 'no /dev/kvm'; exit 3; }}\n",
         );
+        if !self.interactive {
+            script.push_str(SAY_WHO_SERVES);
+        }
         for (i, guest) in self.guests.iter().enumerate() {
             let command = self.qemu(i, guest);
             if self.interactive {
@@ -252,7 +263,8 @@ impl Nested {
         script
     }
 
-    fn qemu(&self, i: usize, guest: &Guest) -> String {
+    /// The command that runs the QEMU of guest `i`, for the shell.
+    pub(crate) fn qemu(&self, i: usize, guest: &Guest) -> String {
         let irqchip = if self.kernel_irqchip { "on" } else { "off" };
         let mut append = format!(
             "console=ttyS0 panic=-1 kvm-la.cpus={} kvm-la.seed={} kvm-la.digest={:016x}",
@@ -271,9 +283,7 @@ impl Nested {
             append.push_str(&guest.append);
         }
         let qemu = match self.accel {
-            Stack::Rust if self.interactive => "/share/qemu-kvm-la",
-            // It says which CPUs it runs, by which `check_backend` knows it.
-            Stack::Rust => "env KVM_LA_LOG=info /share/qemu-kvm-la",
+            Stack::Rust => "/share/qemu-kvm-la",
             Stack::Upstream => "qemu-system-loongarch64",
         };
         format!(

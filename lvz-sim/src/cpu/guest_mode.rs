@@ -87,14 +87,13 @@ impl Cpu {
         if self.in_guest() || self.plv == 0 {
             return;
         }
-        let (cpu, time_ns, instructions) = (self.id, self.now(), self.ended());
-        let guest = self.stats.guest;
+        let (cpu, time_ns) = (self.id, self.now());
+        let executed = self.stats.machine_executed(self.ended());
         if let Some(calls) = &mut self.calls {
             calls.note(&self.gpr, |arguments| Call {
                 cpu,
                 time_ns,
-                instructions,
-                guest,
+                executed,
                 arguments,
             });
         }

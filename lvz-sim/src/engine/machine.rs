@@ -12,6 +12,8 @@ use crate::isa::Decoder;
 use crate::mem::ram::page_flag;
 use crate::mem::{Bus, Ram};
 use crate::platform::{Platform, PlatformConfig, PlatformError, PowerEvent};
+use crate::stats::Executed;
+use std::ops::Add as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -305,9 +307,18 @@ impl Machine {
         None
     }
 
-    /// Code pages that others found since this CPU's last turn, and its own
+    /// Tells a CPU what the others have executed, and lets go of its own
     /// reservations, which need no watch while it runs.
     fn begin_turn(&mut self, i: usize) {
+        let others = self
+            .cpus
+            .iter()
+            .filter(|cpu| cpu.id != i)
+            .map(|cpu| cpu.stats.executed(cpu.icount, cpu.world()))
+            .fold(Executed::default(), Executed::add);
+        if let Some(cpu) = self.cpus.get_mut(i) {
+            cpu.stats.others = others;
+        }
         let offsets: Vec<usize> = self.bus.reserved_offsets(i).collect();
         for offset in offsets {
             if !self.others_reserve(i, offset) {

@@ -12,13 +12,20 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::dist::identity::Identity;
 use crate::machine::{Chosen, Simulator};
-use crate::setup::{self, KernelOption, Products};
+use crate::said;
+use crate::setup::{self, KernelOption, Products, workspace};
 
 pub(crate) mod backend;
+mod boot;
 mod exits;
-mod exits_guest;
+mod functions;
+mod marks;
+mod picture;
 mod sim;
+
+use picture::Picture;
 
 /// How long one machine may take.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -34,19 +41,67 @@ pub(crate) struct Options {
     /// Write the figures there
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Draw what was measured, a file for each picture of a bench that has some
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
     /// Show what figures are made of, for those that tell
     #[arg(long)]
     verbose: bool,
+    /// Of bench `boot`: these loads alone
+    #[arg(long = "load", value_name = "NAME,...", value_delimiter = ',')]
+    loads: Vec<String>,
+    /// Of bench `boot`: CPUs of host and guest that boots, each number in turn
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=256))]
+    smp: Vec<u32>,
+    /// Of bench `boot`: RAM of the guests, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(256..=65536))]
+    memory: Option<u32>,
 }
 
-/// A bench, which prints what it finds and returns its rows.
-type Bench = fn(&Products, &Simulator) -> Result<Vec<Row>>;
+/// What a bench works with.
+struct Bench<'a> {
+    products: &'a Products,
+    simulator: &'a Simulator,
+    options: &'a Options,
+}
 
-const BENCHES: &[(&str, Bench)] = &[
-    ("sim", sim::bench),
+/// What a bench found, besides what it printed.
+#[derive(Default)]
+struct Found {
+    rows: Vec<Row>,
+    pictures: Vec<Picture>,
+}
+
+impl From<Vec<Row>> for Found {
+    fn from(rows: Vec<Row>) -> Self {
+        Self {
+            rows,
+            pictures: Vec::new(),
+        }
+    }
+}
+
+/// A bench by its function.
+type Function = fn(&Bench<'_>) -> Result<Found>;
+
+const BENCHES: &[(&str, Function)] = &[
+    ("sim", |bench| Ok(sim::bench(bench)?.into())),
     ("exits", exits::bench),
-    ("backend", backend::bench),
+    ("backend", |bench| Ok(backend::bench(bench)?.into())),
+    ("boot", boot::bench),
 ];
+
+/// What ran, as the host's script says it: `MARKER versions TEXT`.
+fn versions(console: &str, marker: &str) -> Result<String> {
+    said::all(console, "", marker)
+        .find_map(|text| text.strip_prefix("versions "))
+        .map(|text| {
+            let version = Identity::of_checkout(&workspace()?).map(|identity| identity.version);
+            let version = version.unwrap_or_else(|_| env!("CARGO_PKG_VERSION").to_owned());
+            Ok(format!("{text}, this project {version}"))
+        })
+        .context("the host did not say what runs there")?
+}
 
 /// One figure: a cost, of which less is better.
 struct Row {
@@ -54,6 +109,8 @@ struct Row {
     unit: &'static str,
     ours: f64,
     upstream: f64,
+    /// The ratio that is to be reached, where there is one.
+    target: Option<f64>,
     /// What the two are made of: an object with `ours` and `upstream`, each an
     /// object of numbers.
     detail: Option<Value>,
@@ -66,6 +123,7 @@ impl Row {
             unit,
             ours,
             upstream,
+            target: None,
             detail: None,
         }
     }
@@ -91,11 +149,24 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let products = setup::products(options.kernel)?;
     let simulator = Simulator::build(Chosen::default())?;
-    let mut rows = Vec::new();
-    for bench in chosen {
-        rows.extend(bench(&products, &simulator)?);
+    let bench = Bench {
+        products: &products,
+        simulator: &simulator,
+        options,
+    };
+    let mut found = Found::default();
+    for function in chosen {
+        let Found { rows, pictures } = function(&bench)?;
+        found.rows.extend(rows);
+        found.pictures.extend(pictures);
     }
+    let rows = found.rows;
     print(&rows, options.verbose);
+    if let Some(dir) = &options.svg {
+        for picture in &found.pictures {
+            picture.draw(dir)?;
+        }
+    }
     if let Some(file) = &options.json {
         let rows: Vec<Value> = rows
             .iter()
@@ -107,6 +178,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                     "upstream": row.upstream,
                     "ratio": row.ratio(),
                 });
+                if let Some(target) = row.target {
+                    object["target"] = target.into();
+                }
                 if let Some(detail) = &row.detail {
                     object["detail"] = detail.clone();
                 }
@@ -119,23 +193,29 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the table; with `verbose` below each row what it is made of.
+/// Prints the table, `!` behind a target that is not reached; with `verbose` below each
+/// row what it is made of.
 fn print(rows: &[Row], verbose: bool) {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
     let width = width.max(24);
     println!(
-        "{:<width$} {:>12} {:>14} {:>14} {:>8}",
-        "figure", "unit", "ours", "upstream", "ratio"
+        "{:<width$} {:>12} {:>14} {:>14} {:>8} {:>8}",
+        "figure", "unit", "ours", "upstream", "ratio", "target"
     );
     for row in rows {
-        println!(
-            "{:<width$} {:>12} {:>14.3} {:>14.3} {:>8.2}",
+        let target = row.target.map_or(String::new(), |ratio| {
+            let reached = if row.ratio() <= ratio { "" } else { " !" };
+            format!("{ratio:>8.2}{reached}")
+        });
+        let line = format!(
+            "{:<width$} {:>12} {:>14.3} {:>14.3} {:>8.2} {target}",
             row.name,
             row.unit,
             row.ours,
             row.upstream,
             row.ratio()
         );
+        println!("{}", line.trim_end());
         let Some(detail) = row.detail.as_ref().filter(|_| verbose) else {
             continue;
         };

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow, bail};
 
-use super::{LIMIT, Row};
+use super::{Bench, LIMIT, Row};
 use crate::boot::read_stats;
 use crate::machine::{Machine, Outcome, Simulator};
 use crate::nested::{GUEST_MARKER, Guest, Nested, Stack};
@@ -26,7 +26,8 @@ const ROUNDS: u32 = 40;
 type Phases = BTreeMap<String, f64>;
 
 /// Runs it.
-pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
+pub(super) fn bench(bench: &Bench<'_>) -> Result<Vec<Row>> {
+    let (products, simulator) = (bench.products, bench.simulator);
     let run = products.cache.new_run("bench-sim")?;
     let stats = run.join("stats.json");
     let machine = Machine {

@@ -4,7 +4,7 @@
 
 mod backend;
 mod copyright;
-mod identity;
+pub(crate) mod identity;
 mod kernel;
 mod lvz_sim;
 mod module_source;

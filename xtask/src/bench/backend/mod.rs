@@ -17,8 +17,8 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::exits;
-use super::exits_guest::Programs;
-use super::{LIMIT, Row};
+use super::exits::guest::Programs;
+use super::{Bench, LIMIT, Row, marks};
 use crate::backend;
 use crate::boot::read_stats;
 use crate::machine::{Machine, Simulator, make_share};
@@ -106,7 +106,8 @@ impl Measured {
 }
 
 /// Runs it.
-pub(super) fn bench(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
+pub(super) fn bench(bench: &Bench<'_>) -> Result<Vec<Row>> {
+    let (products, simulator) = (bench.products, bench.simulator);
     let mut rows = Vec::new();
     for kvm in Stack::ALL {
         let ours = measure(products, simulator, kvm, Stack::Rust)?;
@@ -197,6 +198,7 @@ fn measure(
     make_share(&share, SCRIPT)?;
     copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
     fs::write(share.join("backend-bench.py"), PROGRAM)?;
+    fs::write(share.join("marks.py"), marks::PROGRAM)?;
     for (name, file) in programs.files() {
         copy(&file, &share.join(name))?;
     }
@@ -222,7 +224,7 @@ fn measure(
         share: Some(share),
         stats: Some(stats.clone()),
         stats_sites: true,
-        stats_calls: Some(phases::IOCTL),
+        stats_calls: Some(marks::IOCTL),
         ..Machine::default()
     };
     let log = run.join("console.log");

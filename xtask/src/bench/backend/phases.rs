@@ -7,15 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 
+use super::super::marks::{self, Call};
 use super::requests;
 use crate::said;
-
-/// The system call `ioctl` (Linux: include/uapi/asm-generic/unistd.h).
-pub(super) const IOCTL: u64 = 29;
-
-/// The request that marks a phase's begin (twice its number) and end (one more):
-/// `MARK` of tests/guest/backend-bench.py.
-const MARK: u64 = 0x4b4c;
 
 /// What the program's lines begin with that name the phases.
 const MARKER: &str = "KVM-LA-BACKEND";
@@ -40,17 +34,9 @@ pub(super) fn total(counts: &Counts) -> u64 {
     counts.values().sum()
 }
 
-/// One ioctl of any program.
-struct Call {
-    host_instructions: u64,
-    file: u64,
-    request: u64,
-    argument: u64,
-}
-
 /// The phases by name; of those with the same name the cheapest.
 pub(super) fn phases(stats: &Value, console: &str) -> Result<BTreeMap<String, Phase>> {
-    let calls = calls(stats)?;
+    let calls = marks::calls(stats)?;
     let names: Vec<&str> = said::all(console, "", MARKER)
         .filter_map(|text| text.strip_prefix("phase ")?.split_once(' '))
         .map(|(_, name)| name)
@@ -58,15 +44,11 @@ pub(super) fn phases(stats: &Value, console: &str) -> Result<BTreeMap<String, Ph
     if names.is_empty() {
         bail!("the host named no phase");
     }
-    let mark = |number: usize| {
-        calls
-            .iter()
-            .position(|call| call.request == MARK && call.argument == number as u64)
-            .ok_or_else(|| anyhow!("mark {number} is missing"))
-    };
     let mut phases: BTreeMap<String, Phase> = BTreeMap::new();
     for (number, name) in names.iter().enumerate() {
-        let (begin, end) = (mark(2 * number)?, mark(2 * number + 1)?);
+        // A phase's begin has twice its number, its end one more.
+        let begin = marks::position(&calls, 2 * number)?;
+        let end = marks::position(&calls, 2 * number + 1)?;
         let inside = calls
             .get(begin..=end)
             .ok_or_else(|| anyhow!("the marks of {name} are the wrong way round"))?;
@@ -112,33 +94,9 @@ fn phase(calls: &[Call]) -> Phase {
     phase
 }
 
-/// All ioctls in order.
-fn calls(stats: &Value) -> Result<Vec<Call>> {
-    let number = |value: &Value| {
-        value
-            .as_u64()
-            .ok_or_else(|| anyhow!("an ioctl without a number in the simulator's figures"))
-    };
-    stats["calls"]
-        .as_array()
-        .ok_or_else(|| anyhow!("the simulator listed no ioctls: is it older than this checkout?"))?
-        .iter()
-        .map(|call| {
-            let argument = |n: usize| number(&call["arguments"][n]);
-            Ok(Call {
-                host_instructions: number(&call["instructions"])?
-                    .saturating_sub(number(&call["guest"])?),
-                // Descriptors and requests are C's int.
-                file: argument(0)? & 0xffff_ffff,
-                request: argument(1)? & 0xffff_ffff,
-                argument: argument(2)?,
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::marks::REQUEST as MARK;
     use super::*;
     use serde_json::json;
 

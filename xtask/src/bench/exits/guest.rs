@@ -13,7 +13,7 @@ use crate::cache::Key;
 use crate::progress::Step;
 use crate::setup::Products;
 
-const SOURCE: &str = include_str!("../../../tests/guest/exits.S");
+const SOURCE: &str = include_str!("../../../../tests/guest/exits.S");
 
 /// Where the cache's directory is bound while tools work in it.
 const INSIDE: &str = "/kvm-la/exits";
@@ -32,13 +32,13 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
 ];
 
 /// The programs.
-pub(super) struct Programs {
+pub(in super::super) struct Programs {
     dir: PathBuf,
 }
 
 impl Programs {
     /// Builds them, if their source has changed.
-    pub(super) fn build(products: &Products) -> Result<Self> {
+    pub(in super::super) fn build(products: &Products) -> Result<Self> {
         let cache = &products.cache;
         let key = Key::new(1).with("source", SOURCE);
         let lock = cache.lock()?;
@@ -72,7 +72,7 @@ impl Programs {
     }
 
     /// The programs' files by their names in the machine's shared folder.
-    pub(super) fn files(&self) -> impl Iterator<Item = (String, PathBuf)> + '_ {
+    pub(in super::super) fn files(&self) -> impl Iterator<Item = (String, PathBuf)> + '_ {
         PROGRAMS.iter().map(|(name, ..)| {
             let name = file_name(name);
             (name.clone(), self.dir.join(name))
@@ -80,7 +80,7 @@ impl Programs {
     }
 
     /// The symbols of a program.
-    pub(super) fn symbols(&self, name: &str) -> Result<Symbols> {
+    pub(in super::super) fn symbols(&self, name: &str) -> Result<Symbols> {
         let file = self.dir.join(format!("{name}.symbols"));
         let text =
             fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -93,7 +93,7 @@ fn file_name(program: &str) -> String {
 }
 
 /// Addresses by name.
-pub(super) struct Symbols(BTreeMap<String, u64>);
+pub(in super::super) struct Symbols(BTreeMap<String, u64>);
 
 impl Symbols {
     /// Reads what nm prints: address, type, name.
@@ -107,7 +107,7 @@ impl Symbols {
     }
 
     /// The address of a symbol.
-    pub(super) fn address(&self, name: &str) -> Result<u64> {
+    pub(in super::super) fn address(&self, name: &str) -> Result<u64> {
         self.0
             .get(name)
             .copied()
