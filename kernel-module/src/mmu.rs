@@ -46,7 +46,7 @@ impl TableCache {
     // A cache, which zero bytes are too.
     calls! {
         fn fill(&mut self, min: i32) -> i32 = kvm_mmu_topup_memory_cache;
-        fn allocate(&mut self) -> *mut kernel::ffi::c_void = kvm_la_mmu_cache_alloc;
+        fn allocate(&mut self) -> usize = kvm_la_mmu_cache_alloc;
         fn free(&mut self) = kvm_mmu_free_memory_cache;
     }
 
@@ -65,7 +65,7 @@ impl TableCache {
     }
 
     fn take(&mut self) -> Option<*mut u64> {
-        let table = self.allocate().cast::<u64>();
+        let table = self.allocate() as *mut u64;
         (!table.is_null()).then_some(table)
     }
 }

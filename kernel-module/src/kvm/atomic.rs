@@ -14,8 +14,9 @@ use core::sync::atomic::{fence, Ordering};
 
 use kernel::sync::atomic::Atomic;
 
-/// Accesses, without order where they do not say one. What is read through a pointer from [`Word::read_once`] is as
-/// new as the pointer: LoongArch keeps the order of an address and its use.
+/// Accesses, without order where they do not say one. What is read through a pointer from
+/// [`Word::read_once`] is as new as the pointer: LoongArch keeps the order of an address
+/// and its use.
 pub(crate) trait Word<T> {
     /// READ_ONCE.
     fn read_once(&self) -> T;
