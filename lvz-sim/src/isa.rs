@@ -89,6 +89,7 @@ const TABLES: &[&[Insn]] = &[
     fp_move::TABLE,
     lbt::arm::TABLE,
     lbt::integer::TABLE,
+    lbt::mips::TABLE,
     lbt::state::TABLE,
     lbt::x86::TABLE,
     lbt::x86_shift::TABLE,

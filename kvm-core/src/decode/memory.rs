@@ -156,8 +156,8 @@ opcodes! { major17:
 }
 
 // LASX (Volume 2; numbers from loongson-community/loongarch-opcodes).
-const XVLD_INSN: Encoding = Encoding::new("xvld", 0x2c80_0000, "VdJSk12", false);
-const XVST_INSN: Encoding = Encoding::new("xvst", 0x2cc0_0000, "VdJSk12", false);
+const XVLD_INSN: Encoding = Encoding::new("xvld", 0x2c80_0000, "VdJSk12", 0);
+const XVST_INSN: Encoding = Encoding::new("xvst", 0x2cc0_0000, "VdJSk12", 0);
 
 // First bytes of the remaining groups.
 const LL_W: u32 = atomic::LL_W.bits >> 24;

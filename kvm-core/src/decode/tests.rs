@@ -28,7 +28,7 @@ fn encodings() -> Vec<Encoding> {
         ("xvstelm.h", 0x3340_0000, "VdJSk8Un4"),
         ("xvstelm.b", 0x3380_0000, "VdJSk8Un5"),
     ];
-    let lasx = lasx.map(|(name, bits, format)| Encoding::new(name, bits, format, false));
+    let lasx = lasx.map(|(name, bits, format)| Encoding::new(name, bits, format, 0));
     groups.concat().into_iter().chain(lasx).collect()
 }
 

@@ -60,6 +60,8 @@ features! {
     LbtX86 = "lbt_x86", [2: word2::LBT_X86], La664;
     /// What LBT_ARM announces.
     LbtArm = "lbt_arm", [2: word2::LBT_ARM], La664;
+    /// What LBT_MIPS announces.
+    LbtMips = "lbt_mips", [2: word2::LBT_MIPS], La664;
     /// Approximate reciprocals.
     Frecipe = "frecipe", [2: word2::FRECIPE], La664;
     /// Division of words looks at words alone; it always does here.
@@ -82,7 +84,7 @@ features! {
     Spoil = "spoil", [], None;
 }
 
-/// What a name of `--cpu` switches: a feature, or for `lbt` two.
+/// What a name of `--cpu` switches: a feature, or for `lbt` three.
 fn named(name: &str) -> impl Iterator<Item = &'static Row> {
     let of_group = move |row: &&Row| name == "lbt" && row.name.starts_with("lbt_");
     TABLE

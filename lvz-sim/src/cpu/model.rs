@@ -283,9 +283,10 @@ mod tests {
     fn cpucfg_tells_each_feature() {
         let word2 = |name: &str| name.parse::<Model>().unwrap().cpucfg(2);
         for (feature, bits) in [
-            ("lbt", word2::LBT_X86 | word2::LBT_ARM),
+            ("lbt", word2::LBT),
             ("lbt_x86", word2::LBT_X86),
             ("lbt_arm", word2::LBT_ARM),
+            ("lbt_mips", word2::LBT_MIPS),
             ("frecipe", word2::FRECIPE),
             ("div32", word2::DIV32),
             ("lam_bh", word2::LAM_BH),

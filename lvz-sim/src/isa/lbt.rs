@@ -6,6 +6,7 @@
 pub(super) mod arm;
 mod flags;
 pub(super) mod integer;
+pub(super) mod mips;
 pub(super) mod state;
 #[cfg(test)]
 mod tests;

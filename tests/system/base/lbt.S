@@ -21,7 +21,7 @@ main:
     li.d    $s0, 2
     cpucfg  $s0, $s0
     bstrpick.d $s0, $s0, 20, 18
-    CHECK   "cpucfg", $s0, 3
+    CHECK   "cpucfg", $s0, 7
     CSRW    EUEN, -1
     li.d    $s0, 7
     csrwr   $s0, EUEN

@@ -3,6 +3,7 @@
 //! State, conditions and gates; `x86` and `arm` have the flags of arithmetic.
 
 mod arm;
+mod mips;
 mod x86;
 
 use super::super::testing::{In, Machine, jk};
