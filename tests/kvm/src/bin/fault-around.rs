@@ -115,8 +115,13 @@ impl Ram {
             length: 8,
             written: value,
         };
-        let exit = self.guest.vcpu().run()?;
-        ensure_eq!(exit, Exit::Mmio(wanted), "an access to page {page}");
+        let vcpu = self.guest.vcpu();
+        ensure_eq!(vcpu.run()?, Exit::Mmio(wanted), "an access to page {page}");
+        if value.is_none() {
+            // The load ends with the next KVM_RUN.
+            vcpu.page.answer_read(0x77);
+            self.guest.expect(0, 0x77)?;
+        }
         Ok(())
     }
 
