@@ -5,8 +5,8 @@
 use super::bytes::Bytes;
 use kvm_core::mmu::{
     age_range, collapse, fault, lookup, map, test_age_range, unmap_all, unmap_range,
-    write_protect_mask, write_protect_range, Flush, Geometry, Mapping, MemoryType,
-    MmuError, Outcome, Pte, Reclaim, Resched, StatsDelta, Tables,
+    write_protect_mask, write_protect_range, Flush, Geometry, Mapping, MemoryType, MmuError,
+    Outcome, Pte, Reclaim, Resched, StatsDelta, Tables,
 };
 use std::collections::BTreeMap;
 
