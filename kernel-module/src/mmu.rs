@@ -195,9 +195,8 @@ impl<'a> StageTwo<'a> {
         let (kvm, limit) = (self.vm.kvm.as_ptr(), entries.len() as u32);
         let entries = entries.as_mut_ptr();
         // SAFETY: The VM is alive, `entries` has room for `limit`; the walk does not sleep.
-        let count = unsafe {
-            b::kvm_la_host_entries(kvm, hva, below, bits, entries, limit, &raw mut huge)
-        };
+        let count =
+            unsafe { b::kvm_la_host_entries(kvm, hva, below, bits, entries, limit, &raw mut huge) };
         (count as usize, huge)
     }
 
