@@ -107,6 +107,7 @@ int kvm_la_put_user_u8_atomic(u8 value, unsigned long address);
 int kvm_la_put_user_u32(u32 value, unsigned long address);
 int kvm_la_put_user_u64(u64 value, unsigned long address);
 void kvm_la_cond_resched(void);
+bool kvm_la_has_signal(void);
 void kvm_la_tables_init(struct list_head *list);
 void kvm_la_table_retire(struct list_head *list, void *table);
 void kvm_la_tables_free(struct list_head *list);

@@ -174,6 +174,7 @@ int kvm_la_put_user_u8_atomic(u8 value, unsigned long address)
 	return ret;
 }
 void kvm_la_cond_resched(void) { cond_resched(); }
+bool kvm_la_has_signal(void) { return signal_pending(current); }
 
 /* Stage-2 tables that are linked nowhere any more, by their struct page. */
 void kvm_la_tables_init(struct list_head *list) { INIT_LIST_HEAD(list); }

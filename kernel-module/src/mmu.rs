@@ -8,6 +8,7 @@
 mod around;
 pub(crate) mod fault;
 pub(crate) mod host_page;
+pub(crate) mod pre_fault;
 
 use kernel::error::to_result;
 use kernel::prelude::*;

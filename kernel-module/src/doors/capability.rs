@@ -23,6 +23,7 @@ pub(crate) fn check_extension(_: *mut b::kvm, extension: isize) -> i32 {
         | b::KVM_CAP_IOEVENTFD
         | b::KVM_CAP_VCPU_ATTRIBUTES
         | b::KVM_CAP_IRQFD_RESAMPLE
+        | b::KVM_CAP_PRE_FAULT_MEMORY
         | b::KVM_CAP_SET_GUEST_DEBUG => 1,
         // A bit for each KVM_MP_STATE_*; upstream, which has RUNNABLE (0)
         // alone, answers 1.

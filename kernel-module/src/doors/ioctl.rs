@@ -17,6 +17,7 @@ use crate::kvm::bindings::constant as c;
 use crate::kvm::error::{no_such_ioctl, OrErrno};
 use crate::kvm::slots::Srcu;
 use crate::kvm::user::{read, write};
+use crate::mmu::pre_fault::pre_fault;
 use crate::vcpu::shared::Shared;
 use crate::vcpu::steal;
 use crate::vcpu::Parked;
@@ -55,8 +56,17 @@ pub(crate) fn vcpu(File(vcpu): File<Parked<'_>>, ioctl: u32, argument: usize) ->
         c::KVM_HAS_DEVICE_ATTR => has_attr(vcpu, &read(argument)?),
         c::KVM_GET_DEVICE_ATTR => get_attr(vcpu, &read(argument)?),
         c::KVM_SET_DEVICE_ATTR => set_attr(vcpu, &read(argument)?),
+        c::KVM_PRE_FAULT_MEMORY => pre_fault_memory(vcpu, argument),
         _ => Err(no_such_ioctl()),
     }
+}
+
+/// KVM_PRE_FAULT_MEMORY: the range is passed back, as far as it is left.
+fn pre_fault_memory(mut vcpu: Parked<'_>, argument: usize) -> Result {
+    let mut range: b::kvm_pre_fault_memory = read(argument)?;
+    let result = pre_fault(vcpu.holder(), &mut range);
+    write(argument, &[range.gpa, range.size])?;
+    result
 }
 
 /// KVM_GET_REG_LIST: the ids of the vCPU's registers, or E2BIG and their

@@ -17,7 +17,10 @@ macro_rules! any_bytes {
     };
 }
 
-any_bytes! { b::kvm_one_reg b::kvm_device_attr b::kvm_enable_cap b::kvm_interrupt }
+any_bytes! {
+    b::kvm_one_reg b::kvm_device_attr b::kvm_enable_cap b::kvm_interrupt
+    b::kvm_pre_fault_memory
+}
 
 /// Copies a `T` from user space.
 pub(crate) fn read<T: FromBytes>(address: usize) -> Result<T> {
@@ -90,6 +93,9 @@ calls! {
 
     /// Whether the kernel keeps that time.
     pub(crate) fn has_run_delay() -> bool = kvm_la_sched_info_on;
+
+    /// Whether a signal waits for the current thread.
+    pub(crate) fn has_signal() -> bool = kvm_la_has_signal;
 
     /// Lets other threads run.
     pub(crate) fn cond_resched() = kvm_la_cond_resched;

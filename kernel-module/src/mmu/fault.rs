@@ -41,14 +41,14 @@ pub(super) struct Candidate<'a> {
     pub(super) access: Access,
     pub(super) slot: &'a SlotPointer<'a>,
     pub(super) geometry: Geometry,
-    gfn: u64,
+    pub(super) gfn: u64,
     /// The slot's dirty pages are logged.
     pub(super) logging: bool,
 }
 
 impl<'a> Candidate<'a> {
     #[inline(always)]
-    fn new(access: Access, slot: &'a SlotPointer<'a>) -> Self {
+    pub(super) fn new(access: Access, slot: &'a SlotPointer<'a>) -> Self {
         let geometry = geometry();
         Self {
             access,
@@ -242,21 +242,30 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
         return Ok(None);
     };
     vcpu.tables.top_up(geometry)?;
+    let mapped = match ask_and_map(vcpu.lend(), &candidate, hva) {
+        Ok(mapped) => mapped.map_err(Errno::error)?,
+        Err(reason) => return no_page(vcpu, reason, hva),
+    };
+    if mapped.pte.is_dirty() && candidate.logging {
+        slot.mark_dirty(&vm.kvm, gfn);
+    }
+    Ok(Some(mapped.flush))
+}
+
+/// Asks the host for the page and maps it; may sleep. KVM_PFN_ERR_* if the host gives
+/// none. The cache of tables is full.
+pub(super) fn ask_and_map(
+    mut vcpu: Holder<'_>,
+    candidate: &Candidate<'_>,
+    hva: u64,
+) -> core::result::Result<core::result::Result<Mapped, MmuError>, u64> {
     loop {
-        let sequence = vm.kvm.invalidate_seq();
-        let page = match HostPage::ask(&slot, gfn, access.write) {
-            Ok(page) => page,
-            Err(reason) => return no_page(vcpu, reason, hva),
-        };
-        let Some(mapped) = map_page(vcpu.lend(), &candidate, page, sequence, hva) else {
-            cond_resched();
-            continue;
-        };
-        let mapped = mapped.map_err(Errno::error)?;
-        if mapped.pte.is_dirty() && candidate.logging {
-            slot.mark_dirty(&vm.kvm, gfn);
+        let sequence = vcpu.vm().kvm.invalidate_seq();
+        let page = HostPage::ask(candidate.slot, candidate.gfn, candidate.access.write)?;
+        if let Some(mapped) = map_page(vcpu.lend(), candidate, page, sequence, hva) {
+            return Ok(mapped);
         }
-        return Ok(Some(mapped.flush));
+        cond_resched();
     }
 }
 

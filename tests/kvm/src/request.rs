@@ -149,6 +149,7 @@ typed! {
     SET_ONE_REG: u::OneReg = WRITE, 0xac;
     GET_REG_LIST: u64 = READ | WRITE, 0xb0;
     CLEAR_DIRTY_LOG: u::ClearDirtyLog = READ | WRITE, 0xc0;
+    PRE_FAULT_MEMORY: u::PreFault = READ | WRITE, 0xd5;
     CREATE_DEVICE: u::CreateDevice = READ | WRITE, 0xe0;
     SET_DEVICE_ATTR: u::DeviceAttr = WRITE, 0xe1;
     GET_DEVICE_ATTR: u::DeviceAttr = WRITE, 0xe2;

@@ -18,7 +18,7 @@ macro_rules! without_address {
 }
 
 without_address! {
-    Regs Fpu CreateDevice IrqLevel Irqfd Ioeventfd Msi GuestDebug EnableCap
+    Regs Fpu CreateDevice IrqLevel Irqfd Ioeventfd Msi GuestDebug EnableCap PreFault
 }
 
 macro_rules! structures {
@@ -54,6 +54,17 @@ structures! {
         size: u64,
         /// Address in this process.
         user: u64,
+    }
+    /// struct kvm_pre_fault_memory.
+    PreFault, 64 {
+        /// Guest-physical address; afterwards, of what is left.
+        guest: u64,
+        /// Size in bytes; afterwards, of what is left.
+        size: u64,
+        /// None exist.
+        flags: u64,
+        /// Zero.
+        pad: [u64; 5],
     }
     /// struct kvm_regs.
     Regs, 264 {
@@ -327,4 +338,5 @@ capabilities! {
     STEAL_TIME = 187;
     SET_GUEST_DEBUG2 = 195;
     DIRTY_LOG_RING_ACQ_REL = 223;
+    PRE_FAULT_MEMORY = 236;
 }

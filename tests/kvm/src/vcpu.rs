@@ -150,6 +150,12 @@ impl Vcpu {
         (count, result.map(|_| list))
     }
 
+    /// Has pages mapped before the guest touches them; `range` is what is left.
+    pub fn pre_fault(&self, range: &mut u::PreFault) -> Result<()> {
+        request::PRE_FAULT_MEMORY.call(self, range)?;
+        Ok(())
+    }
+
     /// Raises (positive) or takes back (negative) an interrupt line.
     pub fn interrupt(&self, line: i32) -> Result<()> {
         request::INTERRUPT.call(self, &mut (line as u32))?;

@@ -84,6 +84,7 @@ fn additions(kvm: &Kvm) -> Outcome {
         (cap::SYNC_REGS, la_arch::sync_regs::ALL as i32),
         (cap::IRQFD_RESAMPLE, 1),
         (cap::SET_GUEST_DEBUG2, 0x1_0001),
+        (cap::PRE_FAULT_MEMORY, 1),
         (cap::MP_STATE, 1 << MP_RUNNABLE | 1 << MP_STOPPED),
     ];
     if kvm.capability(cap::SYNC_REGS)? == 0 {

@@ -94,6 +94,8 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("timer", 30),
     ci("memory", 30),
     ci("dirty-log", 30),
+    ci("fault-around", 30),
+    ci("pre-fault", 30),
     ci("host-pages", 30),
     ci("exceptions", 30),
     ci("host-units", 30),
