@@ -70,6 +70,7 @@ fn polling(kvm: &Kvm) -> Result<Guest, Box<dyn std::error::Error>> {
 fn expires_after(guest: &Guest, time: Duration) -> Result<Duration, Box<dyn std::error::Error>> {
     let ticks = time.as_nanos() as u64 * TICKS / 1000;
     guest.vcpu().set_csr(csr::TCFG, ticks & !3 | 1)?;
+    guest.vcpu().set_csr(csr::TVAL, ticks & !3)?;
     let begun = Instant::now();
     let (_, estat) = guest.vcpu().next_report()?;
     ensure_eq!(estat & (TIMER | IPI), TIMER, "the timer's interrupt");

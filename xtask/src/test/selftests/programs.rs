@@ -100,6 +100,7 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("exceptions", 30),
     ci("host-units", 30),
     ci("kept", 30),
+    ci("halt-poll", 30),
 ];
 
 #[cfg(test)]
