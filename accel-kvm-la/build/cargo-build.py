@@ -47,6 +47,8 @@ def build(options):
         # The others of the crate's types need a linker for the target.
         "--crate-type=staticlib",
         "--manifest-path=" + options.manifest,
+        # Cargo looks for it where it is called, which is the build directory.
+        "--config=" + os.path.join(os.path.dirname(options.manifest), ".cargo/config.toml"),
         "--target=" + options.target,
         "--target-dir=" + options.target_dir,
     ]
