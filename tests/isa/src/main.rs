@@ -36,7 +36,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "qemu-loongarch64", value_name = "PATH")]
     qemu: PathBuf,
     /// CPU model of lvz-sim with features, as `lvz-sim run --cpu` has it
-    #[arg(long, default_value = "la664,exact=on", value_name = "MODEL")]
+    #[arg(long, default_value = "la664,exact=on,lbt=off", value_name = "MODEL")]
     cpu: Model,
     /// Seed of all random choices
     #[arg(long, default_value_t = 1, value_name = "N")]
