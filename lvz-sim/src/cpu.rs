@@ -86,6 +86,8 @@ pub struct Cpu {
     pub(crate) fcsr: u32,
     /// Registers of binary translation.
     pub(crate) lbt: Lbt,
+    /// Whether it has them ([`Model::has_lbt`]).
+    pub(crate) has_lbt: bool,
     /// Whether estimates are the correctly rounded numbers
     /// ([`Model::has_exact_estimates`]).
     pub(crate) exact_estimates: bool,
@@ -151,6 +153,7 @@ impl Cpu {
             fcc: 0,
             fcsr: 0,
             lbt: Lbt::default(),
+            has_lbt: model.has_lbt(),
             exact_estimates: model.has_exact_estimates(),
             id,
             csrs: Csrs::after_reset(&model, id),

@@ -6,7 +6,7 @@ use super::env::{Env, Flags, Round};
 
 /// FCSR0 (manual volume 1, 3.1.3): Enables in bits 4:0, RM in 9:8, Flags in 20:16, Cause in 28:24.
 /// FCSR1, FCSR2 and FCSR3 are views of some of its fields. Binary translation has TM, bit 6, beside
-/// them (Linux: `FPU_CSR_TM`), which only its own instructions write.
+/// them (Linux: `FPU_CSR_TM`), which FCSR0 has on a CPU with binary translation only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fcsr(u32);
 

@@ -59,10 +59,16 @@ fn to_gpr(cpu: &mut Cpu, op: &Op, function: impl FnOnce(u64) -> u64) -> Step {
     Ok(())
 }
 
+/// It ends its block: with binary translation it can change the stack mode.
 fn movgr2fcsr(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.require_fp()?;
     let mut fcsr = Fcsr::from_bits(cpu.fcsr);
-    fcsr.write(usize::from(op.rd), cpu.get(op.rj) as u32);
+    let value = cpu.get(op.rj) as u32;
+    fcsr.write(usize::from(op.rd), value);
+    if op.rd == 0 && cpu.has_lbt {
+        fcsr = fcsr.with_stack_mode(Fcsr::from_bits(value).stack_mode());
+        cpu.attention = true;
+    }
     cpu.fcsr = fcsr.bits();
     Ok(())
 }
@@ -118,7 +124,7 @@ crate::insn_table! { Group::Fp;
     MOVFR2GR_S => |cpu, _bus, op| to_gpr(cpu, op, |value| word(value as u32));
     MOVFR2GR_D => |cpu, _bus, op| to_gpr(cpu, op, |value| value);
     MOVFRH2GR_S => |cpu, _bus, op| to_gpr(cpu, op, |value| word((value >> 32) as u32));
-    MOVGR2FCSR => |cpu, _bus, op| movgr2fcsr(cpu, op);
+    MOVGR2FCSR => |cpu, _bus, op| movgr2fcsr(cpu, op), @ends;
     MOVFCSR2GR => |cpu, _bus, op| movfcsr2gr(cpu, op);
     MOVFR2CF => |cpu, _bus, op| movfr2cf(cpu, op);
     MOVCF2FR => |cpu, _bus, op| movcf2fr(cpu, op);

@@ -38,7 +38,7 @@ pub(crate) struct Options {
     #[arg(long, default_value = "qemu-loongarch64", value_name = "PATH")]
     qemu: PathBuf,
     /// CPU model of lvz-sim with features, as `lvz-sim run --cpu` has it
-    #[arg(long, default_value = "la664,exact=on", value_name = "MODEL")]
+    #[arg(long, default_value = "la664,exact=on,lbt=off", value_name = "MODEL")]
     cpu: Model,
     /// How lvz-sim executes instructions, as `lvz-sim run --engine` has it
     #[arg(long, value_name = "ENGINE", value_parser = parse_engine)]

@@ -85,7 +85,11 @@ main:
     CHECK   "stack.f6", $s4, 0xa7
     movgr2fcsr $fcsr0, $zero
     movfcsr2gr $s4, $fcsr0
-    CHECK   "tm_stays", $s4, 0x40
+    CHECK   "tm_written", $s4, 0
+    li.d    $s4, 0x40
+    movgr2fcsr $fcsr0, $s4
+    movfr2gr.d $s4, $f6
+    CHECK   "tm_written.f6", $s4, 0xa7
     x86clrtm
     movfr2gr.d $s4, $f6
     CHECK   "f6", $s4, 0xa1

@@ -385,7 +385,7 @@ fn fcsr_views() {
         [0, 1, 2, 3, 4, 31].map(|n| fcsr.read(n)),
         [0x1f1f_035f, 0x1f, 0x1f1f_0000, 0x300, 0, 0]
     );
-    // TM is written by instructions of its own.
+    // TM is the instruction's to write.
     fcsr.write(0, 0x1f1f_031f);
     assert!(fcsr.stack_mode());
     fcsr = fcsr.with_stack_mode(false);

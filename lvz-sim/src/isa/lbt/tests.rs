@@ -243,12 +243,18 @@ fn stack_mode_counts_registers_from_the_top() {
     let nothing = In::default();
     assert_eq!(m.exec(&enc::X86SETTM, nothing), Ok(()));
     assert_eq!(m.exec(&enc::X86MTTOP, In { imm: 6, ..nothing }), Ok(()));
-    // FCSR0.TM is read like the rest, but not written by movgr2fcsr.
+    // FCSR0.TM is read and written like the rest.
     let fcsr0 = |op: &mut crate::cpu::Op| op.rj = 0;
     let read = m.exec_with(&insn::fp::MOVFCSR2GR, nothing, fcsr0);
     assert_eq!((read, m.rd()), (Ok(()), 0x40));
-    let write = m.exec_with(&insn::fp::MOVGR2FCSR, nothing, |op| op.rd = 0);
-    assert_eq!((write, m.cpu.fcsr), (Ok(()), 0x40));
+    for (value, expected) in [(0, 0), (0xff, 0x5f), (0x40, 0x40)] {
+        let input = In {
+            rj: value,
+            ..nothing
+        };
+        let write = m.exec_with(&insn::fp::MOVGR2FCSR, input, |op| op.rd = 0);
+        assert_eq!((write, m.cpu.fcsr), (Ok(()), expected));
+    }
     let fadd = &insn::fp::FADD_D;
     let operands = la_arch::insn::Operands {
         rd: 1,

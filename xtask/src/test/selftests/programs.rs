@@ -99,6 +99,7 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("host-pages", 30),
     ci("exceptions", 30),
     ci("host-units", 30),
+    ci("translation", 30),
     ci("kept", 30),
     ci("halt-poll", 30),
 ];
