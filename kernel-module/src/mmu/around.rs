@@ -11,7 +11,7 @@ use kvm_core::mmu::{self, HostEntry, Mapping, MemoryType, WINDOW};
 
 use crate::mmu::fault::Candidate;
 use crate::mmu::host_page::HostRun;
-use crate::mmu::StageTwo;
+use crate::mmu::{geometry, StageTwo};
 
 impl Candidate<'_> {
     /// Maps what there is beside the page of the fault, which is a small page now. Its
@@ -21,7 +21,7 @@ impl Candidate<'_> {
         if tables.is_invalidating() {
             return;
         }
-        let (geometry, slot) = (&self.geometry, self.slot.place());
+        let (geometry, slot) = (&geometry(), self.slot.place());
         for side in mmu::sides(geometry, &slot, self.access.gpa) {
             let mut entries = [0; WINDOW];
             let Some(entries) = entries.get_mut(..side.pages).filter(|e| !e.is_empty()) else {

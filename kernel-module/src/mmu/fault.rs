@@ -10,7 +10,7 @@
 
 use kernel::error::to_result;
 use kernel::prelude::*;
-use kvm_core::mmu::{self, Flush, Geometry, HugeRequest, Mapped, Mapping, MemoryType, MmuError};
+use kvm_core::mmu::{self, Flush, HugeRequest, Mapped, Mapping, MemoryType, MmuError};
 
 use crate::cpu::host::host;
 use crate::kvm::bindings::constant as c;
@@ -40,7 +40,6 @@ pub(crate) struct Access {
 pub(super) struct Candidate<'a> {
     pub(super) access: Access,
     pub(super) slot: &'a SlotPointer<'a>,
-    pub(super) geometry: Geometry,
     pub(super) gfn: u64,
     /// The slot's dirty pages are logged.
     pub(super) logging: bool,
@@ -49,12 +48,10 @@ pub(super) struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     #[inline(always)]
     pub(super) fn new(access: Access, slot: &'a SlotPointer<'a>) -> Self {
-        let geometry = geometry();
         Self {
             access,
             slot,
-            gfn: access.gpa >> geometry.page_shift(),
-            geometry,
+            gfn: access.gpa >> c::PAGE_SHIFT,
             logging: slot.is_logged(),
         }
     }
@@ -70,7 +67,7 @@ impl<'a> Candidate<'a> {
             write: self.access.write,
             dirty_logging: self.logging,
         };
-        request.allowed(&self.geometry, host_is_huge)
+        request.allowed(&geometry(), host_is_huge)
     }
 
     /// How `page` is mapped.
@@ -91,7 +88,7 @@ impl<'a> Candidate<'a> {
     /// host's tables say stands until the lock is given back.
     #[inline(always)]
     fn at_hand(&self, tables: &mut StageTwo<'_>) -> Option<mmu::Fault> {
-        let (geometry, access) = (&self.geometry, &self.access);
+        let (geometry, access) = (&geometry(), &self.access);
         let mut page = None;
         let done = mmu::fault(
             tables,
@@ -226,7 +223,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
         return Ok(None);
     };
     let candidate = Candidate::new(access, &slot);
-    let (geometry, gfn) = (&candidate.geometry, candidate.gfn);
+    let (geometry, gfn) = (&geometry(), candidate.gfn);
     if vcpu.mmu_was_busy {
         let (gpa, write) = (access.gpa, access.write);
         let mapped = StageTwo::locked(vm, None, |tables| {
@@ -299,7 +296,7 @@ fn map_page(
             MemoryType::StronglyOrdered
         };
         let mapping = candidate.mapping(&page, memory_type, huge);
-        let mapped = mmu::map(tables, &candidate.geometry, &mapping);
+        let mapped = mmu::map(tables, &geometry(), &mapping);
         page.used(tables);
         if let Ok(mapped) = &mapped {
             tables.count(mapped.stats);

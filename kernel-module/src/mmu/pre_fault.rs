@@ -16,7 +16,7 @@ use crate::kvm::error::Errno;
 use crate::kvm::slots::Srcu;
 use crate::kvm::user::{cond_resched, has_signal};
 use crate::mmu::fault::{ask_and_map, Access, Candidate};
-use crate::mmu::StageTwo;
+use crate::mmu::{geometry, StageTwo};
 use crate::vcpu::shared::request;
 use crate::vcpu::Holder;
 
@@ -60,7 +60,7 @@ fn map_at(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, gpa: u64) -> Result<u64> {
         modify: false,
     };
     let candidate = Candidate::new(access, &slot);
-    let geometry = &candidate.geometry;
+    let geometry = &geometry();
     let found = StageTwo::locked(vm, None, |tables| mmu::lookup(tables, geometry, gpa));
     let level = if let Some(leaf) = found {
         leaf.level
