@@ -310,12 +310,14 @@ fn measure(
     let run = bench.products.cache.new_run("bench-boot")?;
     let share = run.join("share");
     let mut machine = nested.machine(bench.products, &share)?;
+    let (prepare, beside) = (load.prepare, load.beside);
+    let qemu = format!("{} {} \"$@\"", nested.qemu(0, &guest), load.devices);
     let script = format!(
-        "prepare() {{ {}; }}\nbeside() {{ {}; }}\nqemu() {{ $by {} {} \"$@\"; }}\n{SCRIPT}",
-        load.prepare,
-        load.beside,
-        nested.qemu(0, &guest),
-        load.devices,
+        "prepare() {{ {prepare}; }}\n\
+         beside() {{ {beside}; }}\n\
+         qemu() {{ {qemu}; }}\n\
+         measured() {{ python3 /share/marks.py {qemu}; }}\n\
+         {SCRIPT}"
     );
     fs::write(share.join("run"), script)?;
     fs::write(share.join("marks.py"), marks::PROGRAM)?;
