@@ -81,6 +81,13 @@ fn each_form_does_what_its_handler_does() {
 }
 
 #[test]
+fn the_fuzz_target_finds_nothing() {
+    for number in 2000..2010 {
+        targets::engines(&input(number));
+    }
+}
+
+#[test]
 fn a_cpu_may_begin_at_address_zero() {
     for engine in [Engine::Interpreter, Engine::Jit(after(1))] {
         let mut machine = machine(&input(0), engine, None);

@@ -51,14 +51,14 @@ impl Flags {
     /// ZF, SF and PF of a result.
     #[inline(always)]
     pub(super) fn of_result<const W: u32>(result: u64) -> Flags {
-        let even = (result as u8).count_ones() % 2 == 0;
+        let even = (result as u8).count_ones().is_multiple_of(2);
         Flags::sign_and_zero::<W>(result) | Flags::when(Flags::PF, even)
     }
 
     /// The same with `new` instead of those that `changed` names.
     #[inline(always)]
     pub(super) fn with(self, changed: Flags, new: Flags) -> Flags {
-        self - changed | new & changed
+        (self - changed) | (new & changed)
     }
 
     fn has(self, flag: Flags) -> bool {

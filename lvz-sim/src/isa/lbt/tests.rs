@@ -63,7 +63,8 @@ fn conditions() {
         }
     }
     // Arm's, by N Z C V.
-    let holds: [fn(bool, bool, bool, bool) -> bool; 8] = [
+    type Holds = fn(bool, bool, bool, bool) -> bool;
+    let holds: [Holds; 8] = [
         |_, z, _, _| z,
         |_, _, c, _| c,
         |n, _, _, _| n,

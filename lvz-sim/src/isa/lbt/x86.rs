@@ -84,7 +84,7 @@ fn mul<const W: u32>(a: u64, b: u64, _: Flags) -> Flags {
 }
 
 fn mul_unsigned<const W: u32>(a: u64, b: u64, _: Flags) -> Flags {
-    let overflow = u128::from(a) * u128::from(b) >> W != 0;
+    let overflow = (u128::from(a) * u128::from(b)) >> W != 0;
     Flags::when(Flags::CF | Flags::OF, overflow)
 }
 

@@ -38,7 +38,7 @@ fn of_result(width: u32, result: u64) -> u32 {
     let ones = digits.iter().take(8).filter(|d| **d).count();
     let zero = !digits.contains(&true);
     let sign = digits.last() == Some(&true);
-    u32::from(zero) * ZF | u32::from(sign) * SF | u32::from(ones % 2 == 0) * PF
+    (u32::from(zero) * ZF) | (u32::from(sign) * SF) | (u32::from(ones % 2 == 0) * PF)
 }
 
 /// An addition by one full adder a bit: result, carries into each bit and out.
@@ -58,9 +58,9 @@ fn of_addition(width: u32, a: u64, b: u64, carry: bool) -> u32 {
     let (result, carries) = adder(width, a, b, carry);
     let at = |n: u32| carries[n as usize];
     of_result(width, result)
-        | u32::from(at(width)) * CF
-        | u32::from(at(4)) * AF
-        | u32::from(at(width) != at(width - 1)) * OF
+        | (u32::from(at(width)) * CF)
+        | (u32::from(at(4)) * AF)
+        | (u32::from(at(width) != at(width - 1)) * OF)
 }
 
 #[test]
@@ -363,13 +363,13 @@ fn expected_move(way: Move, width: u32, a: u64, n: u32, old: u32) -> u32 {
     let (result, cf) = moved(way, width, a, old & CF != 0, n);
     // Measured: CF of a rotation by nothing is the bit that would have gone round last.
     let cf = match way {
-        Move::RotateLeft if n % width == 0 => a & 1 != 0,
-        Move::RotateRight if n % width == 0 => a >> (width - 1) != 0,
+        Move::RotateLeft if n.is_multiple_of(width) => a & 1 != 0,
+        Move::RotateRight if n.is_multiple_of(width) => a >> (width - 1) != 0,
         _ => cf,
     };
     let mut new = old;
     if n != 0 || rotation && !through {
-        new = new & !CF | u32::from(cf) * CF;
+        new = new & !CF | (u32::from(cf) * CF);
     }
     if n != 0 && !rotation {
         let kept = CF | AF | OF;
@@ -379,7 +379,7 @@ fn expected_move(way: Move, width: u32, a: u64, n: u32, old: u32) -> u32 {
         // x86: the sign changed, which for a shift to the right is the old one, and for
         // one with the sign never.
         let overflow = (a ^ result) >> (width - 1) & 1 != 0;
-        new = new & !OF | u32::from(overflow) * OF;
+        new = new & !OF | (u32::from(overflow) * OF);
     }
     new
 }
