@@ -80,12 +80,12 @@ impl KvmVcpu {
     /// A request was made, and is left.
     #[inline]
     pub(crate) fn is_requested(&self, request: u64) -> bool {
-        self.requests().load(Ordering::Relaxed) & 1 << request != 0
+        self.requests().read_once() & 1 << request != 0
     }
 
     /// Nanoseconds that kvm_vcpu_halt polls for.
     pub(crate) fn halt_poll_ns(&self) -> u32 {
-        word!(AtomicU32, self, halt_poll_ns).load(Ordering::Relaxed)
+        word!(self, halt_poll_ns).read_once()
     }
 
     /// Publishes whether the vCPU is in the guest (smp_store_mb).
