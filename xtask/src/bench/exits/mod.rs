@@ -128,9 +128,14 @@ impl Pair<'_> {
     }
 }
 
-/// The geometric means of our stack and of upstream's over the classes that are one exit.
+/// The geometric means of our stack and of upstream's over the classes that are one exit. A
+/// sleep within the polling window is left out: upstream's cost is as long as the sleep.
 fn means(pairs: &[Pair<'_>]) -> [f64; 2] {
-    let single = || pairs.iter().filter(|pair| !pair.class.then_fpu);
+    let single = || {
+        pairs
+            .iter()
+            .filter(|pair| !pair.class.then_fpu && pair.class.program != "sleep")
+    };
     let mean = |logarithms: f64| (logarithms / single().count() as f64).exp();
     let ours = single().map(|pair| pair.stack().figure().ln());
     let upstream = single().map(|pair| pair.upstream.figure().ln());
