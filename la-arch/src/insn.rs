@@ -278,7 +278,12 @@ macro_rules! encodings {
         $(
             #[doc = concat!("`", $name, "`")]
             pub const $id: $crate::insn::Encoding =
-                $crate::insn::Encoding::new($name, $bits, $fmt, encodings!(@bits $($announced_by)?));
+                $crate::insn::Encoding::new(
+                    $name,
+                    $bits,
+                    $fmt,
+                    encodings!(@bits $($announced_by)?),
+                );
         )*
         /// All of this group, in the order of their encodings.
         pub const ALL: &[$crate::insn::Encoding] = &[$($id),*];
