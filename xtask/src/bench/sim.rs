@@ -20,7 +20,7 @@ use crate::setup::Products;
 const REPEATS: usize = 3;
 
 /// How often each part of the workload is worked out in one measurement.
-const ROUNDS: u32 = 40;
+const ROUNDS: u32 = 160;
 
 /// Seconds of each phase of a run, by name.
 type Phases = BTreeMap<String, f64>;
