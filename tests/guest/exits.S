@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 OR MIT */
 /*
  * A bare guest that leaves guest mode for one reason at a time, many times, each
  * at one place of its own: a global symbol `site_CLASS`. lvz-sim's

@@ -2,8 +2,8 @@
 
 //! Pages of the VMM's that the host gave for a guest, until the guest has them.
 //!
-//! Who maps a page tells the host that it is in use and, if it may be written, dirty
-//! (`kvm_release_faultin_page`). If the host's own entry says so already, a page is only
+//! Mapping a page comes with telling the host that it is in use and, if it may be written,
+//! dirty (`kvm_release_faultin_page`). If the host's own entry says so already, a page is only
 //! given back: what clears these bits there goes through the MMU notifier first, which
 //! takes the page from the guest (dirty) or asks the guest's tables too (young).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Reduced virtual addresses (RVACFG) and 32-bit addresses (MISC.VA32L3) (manual 5.2.2,
 # 5.2.3, 7.4.4, 7.5.11).
 #

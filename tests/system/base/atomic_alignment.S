@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Atomics need natural alignment whatever the CPU does for plain accesses (manual
 # 2.2.7, 6.2.2).
 #

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # The stable counter: rdtime in its three forms, its identity and compensation
 # (manual 2.2.10.4, 7.6.1, 7.6.4), and its frequency in CPUCFG.
 #

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # The stable counter does not go back between CPUs: what one reads after it has
 # seen another's reading is not less (manual 2.2.10.4: one counter that all cores
 # share).

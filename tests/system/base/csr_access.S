@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # csrrd, csrwr, csrxchg and what the constant CSRs say (manual 4.2.1, 7.4).
 
 .include "test.inc"

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Which bits of each CSR software can write (manual chapter 7): reserved and
 # read-only fields ignore a write of all ones, and zeros clear the rest.
 #

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Direct address translation: the physical address is the low PALEN bits, the
 # whole address space is legal, no TLB and no window plays a part (manual 5.2).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # ertn: what it restores from PRMD and TLBRPRMD (manual 4.2.6.1, 6.2.3, 6.2.4).
 #
 #@ qemu we: CRMD.WE and PRMD.PWE are not modelled by QEMU; ertn restores WE

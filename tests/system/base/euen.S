@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Disabled units: FPD, SXD and ASXD, and that the instruction had no effect
 # (manual 7.4.3).
 

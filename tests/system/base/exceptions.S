@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # One of each synchronous exception that needs no translation: code, ERA, BADI,
 # BADV, and the mode before and after (manual 6.2, 7.4.1, 7.4.2, 7.4.6 to 7.4.9).
 #

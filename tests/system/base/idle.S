@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # idle: ends with an interrupt, taken with IE=1 and with ERA behind it, not taken
 # with IE=0; not ended by what is not enabled (manual 4.2.6.3).
 #

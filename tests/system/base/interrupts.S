@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Software interrupts, their enables and priorities, and priority against
 # exceptions (manual 6.1, 6.2.2, 7.4.5, 7.4.6).
 #

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Every invtlb operation, tlbclr and tlbflush, on entries that differ in ASID, G
 # and address, in both parts of the TLB (manual 4.2.4.5 to 4.2.4.7).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # The IPI registers of the IOCSR space: status, enable, clear, mailboxes, sending
 # to oneself and to another CPU, and the interrupt (Loongson 3A5000 manual 10.1).
 #

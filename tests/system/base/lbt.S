@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Binary translation: CPUCFG, EUEN.BTE, registers across exceptions, the x87 stack mode
 # (docs/lbt.md).
 #@ only sim: QEMU has no binary translation

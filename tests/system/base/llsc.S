@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # LL/SC on one CPU: success, loss by ertn, KLO, LLBCTL (manual 2.2.7.6, 7.4.16).
 #
 #@ qemu klo klo.cleared rollb.set wcllb: QEMU has no LL bit, it compares memory with

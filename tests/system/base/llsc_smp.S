@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # LL/SC and atomics between two CPUs: another CPU's store takes the reservation
 # away, counters add up (manual 2.2.7.6).
 #

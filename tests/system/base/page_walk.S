@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # lddir and ldpte: three levels of 16 KiB tables as Linux sets them up, four
 # levels of 4 KiB tables, huge pages, and what reaches the TLB (manual 4.2.5,
 # 5.4.5).

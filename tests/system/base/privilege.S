@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Which instructions need PLV0 (manual 4.1, 4.2): each raises IPE at PLV3, PLV1
 # and PLV2; the others run there.
 #

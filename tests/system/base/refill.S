@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # The TLB refill exception: what it records, what it leaves alone, and the way
 # back (manual 6.2.4, 7.5.13 to 7.5.18).
 #

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Code that changes: seen after ibar, in the same page, in the next instructions,
 # through another window and through another mapping (manual 2.2.8.2).
 

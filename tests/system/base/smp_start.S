@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # A second CPU: waits after reset, starts where the mailbox says when an IPI
 # arrives, has its own CPUID, CSRs, TLB and reset state, and shares memory
 # (Linux arch/loongarch/kernel/smp.c, manual 6.3).

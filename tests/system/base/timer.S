@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # The constant-frequency timer: one-shot, periodic, TICLR, TVAL, its interrupt
 # and priority (manual 6.1, 7.6).
 #

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # A timer does not expire before its ticks of the stable counter, on whichever CPU
 # the counter is read: one starts the other's timer with a reading of its own
 # (manual 2.2.10.4 and 7.6: the timers count with the counter that all cores share).

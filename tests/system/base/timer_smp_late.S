@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # A timer expires no later than the CPU's own readings of the stable counter say,
 # however much another CPU reads it: all cores share one counter, and the timers
 # count with it (manual 2.2.10.4 and 7.6).

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # ASID and G in look-ups; changing ASID takes effect at once (manual 5.4.2, 7.5.4).
 #
 #@ qemu half9: QEMU takes G from the even half; the entry's G is 1 "only when the G

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # A fetch from a page of another privilege level (manual 5.4.4); loads and stores
 # are in tlb_permissions.S.
 #

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # tlbwr, tlbrd, tlbsrch at explicit indices: what they read, write and leave
 # alone (manual 4.2.4.1 to 4.2.4.3, 7.5.1 to 7.5.4).
 #

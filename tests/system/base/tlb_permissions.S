@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # V, D, NR, NX, PLV and RPLV of a page against load, store and fetch at PLV0 and
 # PLV3, and their priority (manual 5.4.3.1, 5.4.4).
 #

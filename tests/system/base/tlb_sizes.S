@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Every page size, in the MTLB by tlbwr and in the STLB by tlbfill: both halves
 # of a pair, their first and last bytes, PPN bits below the size (manual 5.4).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Geometry of the STLB: 256 sets chosen by the address bits above the page pair,
 # 8 ways, index = way * 256 + set; what overflows and what does not (manual
 # 4.2.4.1, 5.4.1).

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Unaligned accesses, which this model does in hardware: every width and offset,
 # across page borders, with a fault in the second page, and the check that MISC
 # turns on (manual 2.1.8, 7.4.4, 6.2.2).

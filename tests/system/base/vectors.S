@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Exception entry addresses: EENTRY + number * 2^(VS+2), interrupts numbered
 # from 64; one entry for all with VS=0 (manual 6.2.1, 6.1.3).
 

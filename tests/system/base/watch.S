@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Watchpoints: a hit is before the instruction's effect, shows in the status and needs
 # CRMD.WE and the privilege level (Volume 1, 7.8; docs/simulator.md).
 #@ only sim: QEMU has no watchpoints

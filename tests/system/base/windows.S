@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Direct-mapped windows: segment, privilege levels, precedence over the TLB, no
 # canonical check, fetch only through the first two (manual 5.2.1, 7.5.19).
 #

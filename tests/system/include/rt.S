@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Run-time of the programs: start in direct mode, mapped mode through windows,
 # console, exception entries, power-off. One binary runs on QEMU's `virt`
 # board and on lvz-sim, whose memory map is the same.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # GCFG.TOCI: which cache operations of a guest exit (docs/lvz.md 2.4, 7.4, Q-22).
 
 .include "test.inc"

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-1 (L-1, L-2, L-3, L-37): the root CSRs of LVZ, their constant fields and what
 # can be written (docs/lvz.md 1, 2).
 

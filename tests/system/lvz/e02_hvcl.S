@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-2 (L-6, L-7, L-8, L-9, L-10, L-23): entry by ertn, exit by hvcl, what is
 # recorded and what is kept apart (docs/lvz.md 5.2 to 5.4, 4.6).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-3 (L-11): GSTAT.PGM decides where ertn goes, is set by an exit and cleared by
 # software only (docs/lvz.md R-8, Q-1, Q-3).
 

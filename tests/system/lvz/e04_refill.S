@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-4 (L-13, L-14): a stage-2 miss takes root's refill vector with the GPA; the
 # handler, which knows nothing of guests, returns to the guest by itself
 # (docs/lvz.md 5.5, 6.4).

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-5 (L-15, L-16): an absent guest-physical page gives one refill and then an
 # exit with PIL, PIS or PIF, the whole GPA in BADV and the instruction in BADI
 # (docs/lvz.md 6.5).

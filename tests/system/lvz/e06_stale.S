@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-6 (L-5, M-4): after an absent page is mapped, invtlb 0x16 with the GID in
 # bits 23:16 makes it visible, whatever root's ASID is (docs/lvz.md 4.5, 6.5).
 

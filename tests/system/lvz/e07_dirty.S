@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-7 (L-17): a store to a stage-2 page with D=0 exits with PME; loads work; after
 # setting D and flushing it succeeds (docs/lvz.md 6.5, 6.7).
 

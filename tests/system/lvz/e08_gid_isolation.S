@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-8 (L-19): two guests, GID 5 and 6, map the same GVA to the same GPA and that
 # to different host pages: alternating between them without any invtlb never
 # mixes them (docs/lvz.md 6.3, R-9).

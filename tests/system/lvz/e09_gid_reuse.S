@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-9 (L-4): invtlb 0x12 with r0, r0 removes the entries of every GID and both
 # stages; a reused GID sees only the new tables (docs/lvz.md I-5, M-30).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-11 (L-18, L-22): guest PLV3: root's stage-2 pages have PLV 0 and are usable
 # all the same; privileged instructions are the guest's IPE, cpucfg is an exit
 # (docs/lvz.md M-5, 7.4).

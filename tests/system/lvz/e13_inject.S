@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-13 (L-26): GINTC.VIP raises HWI lines in the guest's ESTAT: level-like, read
 # back as written, cleared by root only, never latched (docs/lvz.md 2.5, 8.1).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-14 (L-27): root sets and clears single bits of the guest's ESTAT by gcsrxchg,
 # merged with the guest's own value; the guest sees and takes them (docs/lvz.md
 # 8.2, G-2).

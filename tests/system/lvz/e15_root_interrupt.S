@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-15 (L-12): root's interrupt exits from a guest with interrupts off, with code
 # 0, the line still pending, ERA in the guest; not with root's IE=0 (docs/lvz.md
 # 5.7, W-7, W-11).

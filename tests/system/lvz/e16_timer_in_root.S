@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-16 (L-28): the guest's timer runs while root executes and sets the guest's TI;
 # root's own timer is another one (docs/lvz.md 9.2, T-5, T-6, T-9).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-17 (L-28): gcsrwr TVAL sets the remaining ticks of a running timer, and is kept
 # in a stopped one (docs/lvz.md T-8, T-10, T-12, 9.3).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-18: a periodic guest timer fires again and again, its count never above the
 # period, with root and guest taking turns (docs/lvz.md T-7).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-19 (L-29): guest rdtime is root's value plus GCNTC plus the guest's CNTC, without
 # an exit; root's is not affected (docs/lvz.md 9.1, Q-17).
 

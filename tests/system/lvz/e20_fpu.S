@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-20 (L-30): a disabled unit is the guest's exception if the guest disabled it,
 # an exit if root did, and runs if both enable it (docs/lvz.md 10.1).
 

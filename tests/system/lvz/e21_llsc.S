@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-21 (L-31): the guest's LL bit is its own: cleared by root through GCSR.LLBCTL,
 # by the guest's ertn, and not by what happens to root's (docs/lvz.md G-8, Q-18).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-22 (L-24, L-25): root writes every guest CSR, read-only ones for the guest
 # included, and they keep their values over exceptions, refills and interrupts of
 # root and over visits of another GID (docs/lvz.md 3.2, 3.5).

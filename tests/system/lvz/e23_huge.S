@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-23 (L-20): a huge page of stage 2, 32 MiB in two halves of 16, then split into
 # small pages (docs/lvz.md 6.7, M-27).
 

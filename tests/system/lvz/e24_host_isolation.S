@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-24 (R-1, R-2, I-1, I-8): root's translations and stage-2 entries with the same
 # numbers are kept apart: a mapped access in root with TGID=0 uses root's, tlbsrch
 # and tlbwr act for the GID of the USETGID rule (docs/lvz.md 2.1, 4.4).

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-25 (G-3): gcsr* on numbers that the guest file lacks read 0 and write nothing,
 # in root without any exception.
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-26 (L-33): the width field of the guest's ASID is 10 whatever was written.
 
 .include "test.inc"

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-27 (L-8): the exit's entry is root's EENTRY + code * 2^(VS+2); with VS=0 it is
 # EENTRY (docs/lvz.md 5.4). L-38: EENTRY holds a whole direct-mapped address.
 

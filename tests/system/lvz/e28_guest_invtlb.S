@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-28 (I-2, I-3, I-4, I-7): the guest's TLB instructions act on its own entries:
 # its invtlb, tlbflush and tlbclr take nothing from root or other guests, and its
 # tlbsrch and tlbrd show nothing of theirs (docs/lvz.md 4.4, 4.5).

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-29 (M-8, M-9): two guest-virtual aliases of one guest-physical page: unmapping
 # the page and one flush by its address takes it from both (docs/lvz.md 6.3).
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-30 (L-34, W-12): PGDL and directory entries as physical addresses or as a
 # kernel's direct-mapped ones: the stage-2 walk is the same.
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # E-31 (L-28, W-15): a guest with interrupts off arms its timer and idles: the
 # idle exits, root lets the time pass and restores an overdue timer with TVAL=0,
 # and the guest reads TI as soon as it goes on (docs/lvz.md 9.3).

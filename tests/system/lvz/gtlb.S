@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # gtlb*: root acts on a guest's stage-1 entries by the guest's TLB registers, and
 # TRGP (docs/lvz.md 4.3, Q-20).
 

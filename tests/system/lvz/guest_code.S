@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Code of the guest that changes (M-8): written by the guest, by root through the
 # host page, by remapping the guest-physical page, and seen after ibar or the next
 # entry (docs/lvz.md 6.3).

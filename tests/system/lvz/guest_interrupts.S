@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # L-21, L-28: the guest's own interrupts - software, timer, injected - are taken at
 # its vectors by its own enables and priorities, and never exit; W-3: what is
 # pending is taken right at entry (docs/lvz.md 8.1, 9.2).

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # M-1, M-2: the guest's own windows, reduced and 32-bit addresses and MISC apply to
 # it, and root's do not (docs/lvz.md 6.1).
 

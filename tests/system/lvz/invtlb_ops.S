@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # invtlb 0x9 to 0x16: what each takes of stage 1 and stage 2 of two GIDs (docs/lvz.md
 # 4.5), seen by the misses that follow. Where over-flushing is allowed only what
 # has to go is checked.

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # L-21, L-32: exceptions, refills, page faults and returns inside the guest use its
 # own registers and vectors and never exit (docs/lvz.md 6.1, 7.2).
 

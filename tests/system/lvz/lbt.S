@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Binary translation in a guest: disabled by root it exits with BTD, disabled by the guest
 # it is the guest's own exception, and the registers are shared (docs/lvz.md 10.1).
 #@ sim --cpu la664

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # GINTC.PIP (N-11, Q-10): a physical HWI line that root passes on shows in the guest's
 # ESTAT and is taken there without an exit, root's view unchanged; without PIP the
 # guest sees nothing (docs/lvz.md 8.1, 8.4).

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-8, Q-9, Q-18, Q-24 both ways: hvcl below PLV0, the guest's LL bit over an exit,
 # the guest's exception for root's invtlb operations (docs/lvz.md section 12).
 #@ reading hvcl-user=exit

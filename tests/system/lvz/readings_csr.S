@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-11 to Q-14 and Q-26 both ways: which CSRs a guest has, what gcsrrd ESTAT shows,
 # what reset leaves (docs/lvz.md section 12).
 #@ reading gcsr-estat=latched

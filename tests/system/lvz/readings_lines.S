@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-10 both ways: what GINTC.PIP and GINTC.HC do to root's view of a line and to the
 # guest's (docs/lvz.md 8.4, section 12).
 #@ reading pip-root=hidden

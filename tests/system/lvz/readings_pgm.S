@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-1, Q-2, Q-3 both ways: what root's exceptions, stage-2 refills and entries do
 # to GSTAT.PGM (docs/lvz.md section 12).
 #@ reading root-exception-pgm=clear

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-15, Q-16, Q-17, Q-30 both ways: a timer that expires while root changes the
 # guest's ESTAT, TVAL after a one-shot, what guest rdtime counts from, idle with an
 # interrupt pending (docs/lvz.md section 12).

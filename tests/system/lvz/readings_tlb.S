@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-4, Q-5, Q-6 both ways: root's ASID in the stage-2 look-up, whose entries root's
 # own accesses use while TGID is not 0, the bit that chooses PGD (docs/lvz.md
 # section 12).

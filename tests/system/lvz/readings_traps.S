@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-21, Q-22 both ways: GCFG's optional traps TOPI, TOTI and TOHU, and cacop on a
 # cache that does not exist (docs/lvz.md 2.4, section 12).
 #@ reading gcfg-traps=present

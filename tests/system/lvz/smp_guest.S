@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Two CPUs: another CPU's IPI takes a looping guest with interrupts off out of it
 # (W-14), another CPU's store takes the guest's LL reservation, and each CPU has an
 # LVZ state of its own (docs/lvz.md 5.7, Q-18, I-9).

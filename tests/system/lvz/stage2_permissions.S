@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+
 # Q-27, M-21, M-25: stage-2 NX and NR by root's rules, accesses that cross into an
 # absent page, stage 1 before stage 2 (docs/lvz.md 6.5).
 

@@ -45,55 +45,51 @@ struct Load {
 /// The load that is a boot with its checks; the others skip these.
 const BOOT: &str = "boot";
 
+/// A load without devices of its own.
+const PLAIN: Load = Load {
+    name: BOOT,
+    program: "",
+    memory_mib: 512,
+    prepare: ":",
+    beside: ":",
+    devices: "",
+};
+
 const LOADS: &[Load] = &[
-    Load {
-        name: BOOT,
-        program: "",
-        memory_mib: 512,
-        prepare: ":",
-        beside: ":",
-        devices: "",
-    },
+    PLAIN,
     Load {
         name: "disk",
         program: "disk",
-        memory_mib: 512,
         prepare: "truncate -s 16M /tmp/disk",
-        beside: ":",
         devices: "-drive if=virtio,format=raw,file=/tmp/disk",
+        ..PLAIN
     },
     Load {
         name: "serial",
         program: "serial",
-        memory_mib: 512,
         prepare: "mkfifo /tmp/port.in /tmp/port.out",
         beside: "cat </tmp/port.out >/tmp/port.in",
         devices: "-chardev pipe,id=port,path=/tmp/port -device virtio-serial-pci \
                   -device virtserialport,chardev=port",
+        ..PLAIN
     },
     Load {
         name: "cpu",
         program: "cpu",
-        memory_mib: 512,
-        prepare: ":",
-        beside: ":",
-        devices: "",
+        ..PLAIN
     },
     Load {
         name: "memory",
         program: "memory",
         memory_mib: 1024,
-        prepare: ":",
-        beside: ":",
-        devices: "",
+        ..PLAIN
     },
     Load {
         name: "memory-small",
         program: "memory",
         memory_mib: 1024,
         prepare: "echo never >/sys/kernel/mm/transparent_hugepage/enabled",
-        beside: ":",
-        devices: "",
+        ..PLAIN
     },
 ];
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::boot::Exits;
+use super::site_address;
 
 /// Where the kernel's addresses begin.
 const KERNEL: u64 = 1 << 63;
@@ -17,10 +18,7 @@ pub(super) fn by_function(stats: &Value, system_map: &str) -> BTreeMap<String, E
     let mut found: BTreeMap<String, Exits> = BTreeMap::new();
     for (cause, sites) in stats["sites"].as_object().into_iter().flatten() {
         for (pc, site) in sites.as_object().into_iter().flatten() {
-            let pc = pc
-                .strip_prefix("0x")
-                .and_then(|pc| u64::from_str_radix(pc, 16).ok())
-                .unwrap_or(0);
+            let pc = site_address(pc).unwrap_or(0);
             let name = match symbols.range(..=pc).next_back() {
                 Some((_, name)) if pc >= KERNEL => name,
                 _ => "not the kernel's",

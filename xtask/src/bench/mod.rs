@@ -27,6 +27,11 @@ mod sim;
 
 use picture::Picture;
 
+/// The address of a site in the simulator's figures.
+fn site_address(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
+}
+
 /// How long one machine may take.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 

@@ -85,6 +85,14 @@ pub(super) const fn class(
     }
 }
 
+impl Class {
+    /// Whether the sleeps end within the polling window, where upstream's cost is as long as
+    /// the sleep: no measure to set others beside.
+    pub(super) fn is_polled(&self) -> bool {
+        self.program == "sleep"
+    }
+}
+
 /// First touches of so many pages of memory.
 pub(super) const fn touches(
     name: &'static str,

@@ -5,6 +5,7 @@
 use anyhow::{Result, bail};
 use serde_json::Value;
 
+use super::super::site_address;
 use super::classes::Class;
 use super::guest::{Programs, Symbols};
 
@@ -129,11 +130,7 @@ pub(super) fn sites(stats: &Value, cause: &str, start: u64, end: u64) -> Vec<Sit
         .as_object()
         .into_iter()
         .flatten()
-        .filter(|(pc, _)| {
-            pc.strip_prefix("0x")
-                .and_then(|pc| u64::from_str_radix(pc, 16).ok())
-                .is_some_and(|pc| (start..end).contains(&pc))
-        })
+        .filter(|(pc, _)| site_address(pc).is_some_and(|pc| (start..end).contains(&pc)))
         .map(|(_, site)| Site {
             count: number(&site["count"]),
             median: number(&site["host_instructions_p50"]),

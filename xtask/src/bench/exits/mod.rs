@@ -128,13 +128,13 @@ impl Pair<'_> {
     }
 }
 
-/// The geometric means of our stack and of upstream's over the classes that are one exit. A
-/// sleep within the polling window is left out: upstream's cost is as long as the sleep.
+/// The geometric means of our stack and of upstream's over the classes that are one exit, and
+/// not polled.
 fn means(pairs: &[Pair<'_>]) -> [f64; 2] {
     let single = || {
         pairs
             .iter()
-            .filter(|pair| !pair.class.then_fpu && pair.class.program != "sleep")
+            .filter(|pair| !pair.class.then_fpu && !pair.class.is_polled())
     };
     let mean = |logarithms: f64| (logarithms / single().count() as f64).exp();
     let ours = single().map(|pair| pair.stack().figure().ln());

@@ -8,6 +8,7 @@ use super::cost::Cost;
 
 /// Cost by class, and of exits to user space where it goes.
 pub(super) fn pictures(pairs: &[Pair<'_>], versions: &str) -> Vec<Picture> {
+    let drawn = || pairs.iter().filter(|pair| !pair.class.is_polled());
     let group = |pair: &Pair<'_>, parts: fn(Cost) -> Vec<f64>| Group {
         name: pair.class.name.to_owned(),
         ours: parts(pair.stack()),
@@ -19,8 +20,7 @@ pub(super) fn pictures(pairs: &[Pair<'_>], versions: &str) -> Vec<Picture> {
         unit: "instructions until the next entry",
         versions: versions.to_owned(),
         parts: Vec::new(),
-        groups: pairs
-            .iter()
+        groups: drawn()
             .map(|pair| group(pair, |cost| vec![cost.figure()]))
             .collect(),
     };
@@ -37,18 +37,12 @@ pub(super) fn pictures(pairs: &[Pair<'_>], versions: &str) -> Vec<Picture> {
         ]
         .map(str::to_owned)
         .to_vec(),
-        groups: pairs
-            .iter()
+        groups: drawn()
             .filter(|pair| pair.both.is_some())
             .map(|pair| {
                 group(pair, |cost| {
-                    vec![
-                        cost.kernel,
-                        cost.user,
-                        cost.interrupts,
-                        cost.fpu,
-                        cost.refills,
-                    ]
+                    let kernel = cost.kernel + cost.refills;
+                    vec![kernel, cost.user, cost.interrupts, cost.fpu]
                 })
             })
             .collect(),
