@@ -4,6 +4,7 @@
 
 use crate::cpu::{LvzReadings, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
+use crate::gdb::Address;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::trace::Trace;
@@ -113,6 +114,15 @@ pub struct RunArgs {
     /// program counter (hexadecimal) and the next entry
     #[arg(long, value_name = "PC", requires = "stats_sites", value_parser = parse_address)]
     pub trace_site: Option<u64>,
+
+    /// Wait for a debugger (GDB, LLDB) at :PORT, HOST:PORT or the path of a socket; it can
+    /// come and go while the machine runs. docs/debugging.md says what it can do
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "stats_calls")]
+    pub gdb: Option<Address>,
+
+    /// Run nothing before a debugger is there
+    #[arg(long, requires = "gdb")]
+    pub gdb_wait: bool,
 
     /// Write a snapshot when the run ends at --max-instructions
     #[arg(long, value_name = "FILE", requires = "max_instructions")]

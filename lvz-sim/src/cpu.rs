@@ -21,6 +21,7 @@ mod readings;
 mod timer;
 mod trap;
 mod watch;
+mod watched;
 
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
@@ -32,8 +33,10 @@ pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
+pub(crate) use watched::{Place, WatchHit, Watched};
 
 use crate::calls::Calls;
+use crate::fp::Fcsr;
 use crate::mmu::{SoftTlb, Tlb};
 use crate::platform::CpuLines;
 use crate::stats::CpuStats;
@@ -132,6 +135,12 @@ pub struct Cpu {
     gates: gates::Gates,
     /// What is watched (`watch`).
     pub(crate) watch: watch::Watch,
+    /// What a debugger watches (`watched`).
+    pub(crate) watched: Vec<Watched>,
+    /// It does not count for the instruction that is being executed.
+    pub(crate) unwatched: bool,
+    /// The access that `Err(Stop::Trap)` is about, if it is no exception.
+    pub(crate) watch_hit: Option<WatchHit>,
     /// What is written to standard error.
     pub(crate) trace: Trace,
     /// What is being counted about guest exits.
@@ -172,6 +181,9 @@ impl Cpu {
             pc_mask: u64::MAX,
             gates: gates::Gates::default(),
             watch: watch::Watch::default(),
+            watched: Vec::new(),
+            unwatched: false,
+            watch_hit: None,
             trace: Trace::default(),
             stats: CpuStats::default(),
             calls: None,
@@ -214,6 +226,13 @@ impl Cpu {
             }
         }
         op
+    }
+
+    /// Whether only the first instruction of a block is executed at a time: fetches are
+    /// watched, or registers are counted from the top of the x87 stack.
+    #[inline(always)]
+    pub(crate) fn executes_alone(&self) -> bool {
+        self.watch.fetches || Fcsr::from_bits(self.fcsr).stack_mode()
     }
 
     /// Half 0 or 1 of vector register `r`.

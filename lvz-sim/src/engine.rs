@@ -5,6 +5,7 @@
 
 mod check;
 mod code;
+pub(crate) mod debug;
 mod execute;
 mod jit;
 mod machine;

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cpu;
 pub mod engine;
 mod fp;
+pub mod gdb;
 pub mod isa;
 mod map;
 pub mod mem;

@@ -69,11 +69,14 @@ impl Bus {
         self.reservations.get_mut(cpu)?[world.index()].take()
     }
 
+    /// The line that CPU `cpu` has reserved.
+    pub(crate) fn reservation(&self, cpu: usize, world: World) -> Option<u64> {
+        self.reservations.get(cpu)?[world.index()]
+    }
+
     /// Whether CPU `cpu` holds a reservation.
     pub(crate) fn has_reservation(&self, cpu: usize, world: World) -> bool {
-        self.reservations
-            .get(cpu)
-            .is_some_and(|r| r[world.index()].is_some())
+        self.reservation(cpu, world).is_some()
     }
 
     /// Offsets of the lines that CPU `cpu` has reserved.
@@ -93,6 +96,19 @@ impl Bus {
                 if *held == Some(line) {
                     *held = None;
                 }
+            }
+        }
+    }
+
+    /// Ends the decoded code and all reservations of a byte that is written from outside.
+    pub(crate) fn written_from_outside(&mut self, offset: usize) {
+        if self.ram.flags(offset) & page_flag::CODE != 0 {
+            self.code_written(offset);
+        }
+        let line = self.ram.address(offset) >> 6;
+        for held in self.reservations.iter_mut().flatten() {
+            if *held == Some(line) {
+                *held = None;
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod context;
 mod invtlb;
+mod peek;
 pub(crate) mod soft;
 mod tlb;
 mod tlb_ops;
@@ -12,8 +13,8 @@ mod translate;
 mod walk;
 
 pub(crate) use soft::SoftTlb;
-pub(crate) use tlb::{Entry, Tlb};
-pub(crate) use translate::Access;
+pub(crate) use tlb::{Entry, Kind, STLB_SIZE, TLB_SIZE, Tlb, TlbCounts};
+pub(crate) use translate::{Access, Mapping};
 
 /// Bits of an address inside the smallest page.
 pub(crate) const PAGE_MASK: u64 = 0xfff;

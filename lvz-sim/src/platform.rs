@@ -41,7 +41,7 @@ use uart::Uart;
 use virtio::disk::Disk;
 use virtio::mmio::Transport;
 use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
-use wait::ready;
+pub(crate) use wait::ready;
 
 /// While something can come from outside at any time, the machine looks for it each
 /// so many nanoseconds of simulated time.

@@ -6,11 +6,14 @@ use crate::boot::{self, BootConfig};
 use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
+use crate::gdb::{self, Options, Tape, Taped};
+use crate::map::UARTS;
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
 use crate::platform::net::Net;
 use crate::platform::terminal::Terminal;
+use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::report::Report;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -24,7 +27,8 @@ use std::time::Instant;
 /// Anything that keeps the machine from being set up, or its results from
 /// being written.
 pub fn run(args: &RunArgs) -> Result<u8> {
-    let mut machine = build(args)?;
+    let tapes = args.gdb.is_some().then(<[Tape; UARTS]>::default);
+    let mut machine = build(args, tapes.as_ref())?;
     let boot = args.kernel.as_ref().map(|kernel| BootConfig {
         kernel: kernel.clone(),
         initrd: args.initrd.clone(),
@@ -53,16 +57,24 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let started = Instant::now();
     let before = machine.instructions();
     let limit = args.max_instructions.unwrap_or(u64::MAX);
-    let end = loop {
-        match (machine.run(limit), &boot) {
-            (RunEnd::Reset, Some(boot)) => {
-                machine.bus.platform.reset();
-                machine.bus.ram.clear();
-                machine.reset_cpus();
-                start(&mut machine, boot)?;
+    let mut restart = |machine: &mut Machine| {
+        let Some(boot) = &boot else {
+            return Ok(false);
+        };
+        machine.bus.platform.reset();
+        machine.bus.ram.clear();
+        machine.reset_cpus();
+        start(machine, boot)?;
+        Ok(true)
+    };
+    let end = match debugger(args, tapes) {
+        Some(options) => gdb::run(&mut machine, options, limit, &mut restart)?,
+        None => loop {
+            match machine.run(limit) {
+                RunEnd::Reset if restart(&mut machine)? => {}
+                end => break end,
             }
-            (end, _) => break end,
-        }
+        },
     };
     let seconds = started.elapsed().as_secs_f64();
     machine.bus.platform.advance(machine.time());
@@ -85,7 +97,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     Ok(match end {
         RunEnd::PowerOff(code) => code,
-        RunEnd::Limit | RunEnd::Quit => 0,
+        RunEnd::Limit | RunEnd::Quit | RunEnd::Halted => 0,
         RunEnd::Reset => {
             eprintln!(
                 "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
@@ -105,18 +117,28 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     })
 }
 
-fn build(args: &RunArgs) -> Result<Machine> {
+fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
     let ram = Ram::new(args.memory)?;
     let cpus = usize::from(args.smp);
     // Before the terminal is taken over: this may wait for a peer.
     let net = open_net(args)?;
+    let mut serial: [Box<dyn HostConsole>; UARTS] = [
+        Box::new(Terminal::new().context("cannot use the terminal")?),
+        second_port(args.serial1.as_deref())?,
+    ];
+    if let Some(tapes) = tapes {
+        let mut both = tapes.iter();
+        serial = serial.map(|console| -> Box<dyn HostConsole> {
+            match both.next() {
+                Some(tape) => Box::new(Taped::new(console, tape)),
+                None => console,
+            }
+        });
+    }
     let config = PlatformConfig {
         cpus,
         seed: args.seed,
-        serial: [
-            Box::new(Terminal::new().context("cannot use the terminal")?),
-            second_port(args.serial1.as_deref())?,
-        ],
+        serial,
         drives: args.drive.clone(),
         share: args.share.clone(),
         net,
@@ -124,6 +146,27 @@ fn build(args: &RunArgs) -> Result<Machine> {
     };
     let model = args.cpu.clone().with_readings(args.lvz);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
+}
+
+/// How the machine is debugged, if it is.
+fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
+    let (address, tapes) = (args.gdb.clone()?, tapes?);
+    let writable = |drive: &DriveConfig| drive.mode == DriveMode::ReadWrite;
+    let no_history = if args.wall_clock {
+        Some("with --wall-clock a run does not repeat")
+    } else if args.net.is_some() {
+        Some("with --net a run does not repeat")
+    } else if args.drive.iter().any(writable) {
+        Some("what is written to a --drive stays written: make it volatile or readonly")
+    } else {
+        None
+    };
+    Some(Options {
+        address,
+        wait: args.gdb_wait,
+        tapes: tapes.into(),
+        no_history: no_history.map(str::to_owned),
+    })
 }
 
 /// The engine that is asked for, or the fastest that there is.

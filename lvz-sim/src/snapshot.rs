@@ -11,7 +11,7 @@
 use crate::cpu::{Cpu, CsrFile, Lbt, Model, Timer, VReg};
 use crate::engine::Machine;
 use crate::mmu::Entry;
-use crate::platform::PlatformState;
+use crate::platform::{PlatformError, PlatformState};
 use crate::stats::CpuStats;
 use crate::world::World;
 use flate2::Compression;
@@ -44,10 +44,10 @@ pub enum SnapshotError {
     Mismatch(PathBuf, &'static str),
     /// A device has state that cannot be saved.
     #[error("cannot save the devices' state: {0}")]
-    Platform(#[from] crate::platform::PlatformError),
+    Platform(#[from] PlatformError),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct CpuState {
     gpr: [u64; 32],
     pc: u64,
@@ -71,8 +71,9 @@ struct CpuState {
     stats: CpuStats,
 }
 
-#[derive(Serialize, Deserialize)]
-struct State {
+/// All of a machine but its memory.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct State {
     model: Model,
     memory: u64,
     time: u64,
@@ -132,13 +133,12 @@ impl CpuState {
 }
 
 impl Machine {
-    /// Writes the machine's state to `path`; the file appears only when it is
-    /// complete.
+    /// The state of everything but memory.
     ///
     /// # Errors
-    /// I/O errors, or a device whose state cannot be saved.
-    pub fn save(&self, path: &Path) -> Result<(), SnapshotError> {
-        let state = State {
+    /// A device whose state cannot be saved.
+    pub(crate) fn state(&self) -> Result<State, PlatformError> {
+        Ok(State {
             model: self.model().clone(),
             memory: self.bus.ram.size() as u64,
             time: self.time,
@@ -146,7 +146,34 @@ impl Machine {
             reservations: self.bus.reservations().to_vec(),
             counter_read: self.bus.counter_read,
             platform: self.bus.platform.save()?,
-        };
+        })
+    }
+
+    /// Takes over a state of this machine, whose memory is already as it was then.
+    ///
+    /// # Errors
+    /// A device whose state is another one's.
+    pub(crate) fn take_over(&mut self, state: State) -> Result<(), PlatformError> {
+        self.bus.platform.restore(&state.platform)?;
+        self.bus.set_reservations(state.reservations);
+        self.bus.counter_read = state.counter_read;
+        self.time = state.time;
+        for (cpu, state) in self.cpus.iter_mut().zip(state.cpus) {
+            state.restore(cpu);
+        }
+        self.begin_between_rounds();
+        self.memory_replaced();
+        self.watch_reservations();
+        Ok(())
+    }
+
+    /// Writes the machine's state to `path`; the file appears only when it is
+    /// complete.
+    ///
+    /// # Errors
+    /// I/O errors, or a device whose state cannot be saved.
+    pub fn save(&self, path: &Path) -> Result<(), SnapshotError> {
+        let state = self.state()?;
         let fail = |e| SnapshotError::Io("write", path.to_owned(), e);
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
@@ -187,15 +214,7 @@ impl Machine {
             return Err(mismatch("the number of CPUs"));
         }
         read_memory(&mut input, self.bus.ram.bytes_mut()).map_err(|e| format(&e))?;
-        self.bus.platform.restore(&state.platform)?;
-        self.bus.set_reservations(state.reservations);
-        self.bus.counter_read = state.counter_read;
-        self.time = state.time;
-        for (cpu, state) in self.cpus.iter_mut().zip(state.cpus) {
-            state.restore(cpu);
-        }
-        self.memory_replaced();
-        self.watch_reservations();
+        self.take_over(state)?;
         Ok(())
     }
 

@@ -3,10 +3,11 @@
 //! Loads and stores of a CPU: one look-up in the software TLB, and what
 //! happens when that fails.
 
+use super::watched::Touch;
 use super::{Cpu, Step, Stop};
 use crate::mem::ram::{PAGE_SIZE, page_flag};
 use crate::mem::{Bus, Value};
-use crate::mmu::{Access, PAGE_MASK};
+use crate::mmu::{Access, Mapping, PAGE_MASK};
 use la_arch::Exception;
 
 impl Cpu {
@@ -69,9 +70,14 @@ impl Cpu {
             self.check_alignment(va, size)?;
             self.check_access(va, size, true)?;
             let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
+            if split < size || !self.watched.is_empty() {
+                let first = self.translate(va, Access::Store)?;
+                self.touch(va, &first, split.min(size), true)?;
+            }
             if split < size {
-                self.data_address(va, Access::Store)?;
-                self.data_address(va.wrapping_add(split), Access::Store)?;
+                let va = va.wrapping_add(split);
+                let second = self.translate(va, Access::Store)?;
+                self.touch(va, &second, size - split, true)?;
             }
         }
         for (part, at) in parts.iter().zip((0..).step_by(16)) {
@@ -104,6 +110,18 @@ impl Cpu {
         Ok(self.translate(va, access)?.pa)
     }
 
+    /// Stops an access to what a debugger watches.
+    #[inline(always)]
+    fn touch(&mut self, va: u64, mapping: &Mapping, size: u64, store: bool) -> Step {
+        self.check_debugger(Touch {
+            va,
+            guest: mapping.guest,
+            pa: mapping.pa,
+            size,
+            store,
+        })
+    }
+
     /// Raises ALE for a `va` that is no multiple of `size`, where accesses must be
     /// aligned.
     fn check_alignment(&mut self, va: u64, size: u64) -> Step {
@@ -123,12 +141,14 @@ impl Cpu {
         self.check_access(va, size, false)?;
         let first = self.translate(va, Access::Load)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
+        self.touch(va, &first, split.min(size), false)?;
         if split >= size {
             self.remember(bus, va, &first);
             let wide = self.read_physical(bus, va, first.pa, T::SIZE)?;
             return Ok(T::truncate(wide));
         }
         let second = self.translate(va.wrapping_add(split), Access::Load)?;
+        self.touch(va.wrapping_add(split), &second, size - split, false)?;
         let mut wide = 0;
         for i in 0..size {
             let pa = if i < split {
@@ -149,12 +169,14 @@ impl Cpu {
         self.check_access(va, size, true)?;
         let first = self.translate(va, Access::Store)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
+        self.touch(va, &first, split.min(size), true)?;
         if split >= size {
             self.write_physical(bus, va, first.pa, T::SIZE, value.widen())?;
             self.remember(bus, va, &first);
             return Ok(());
         }
         let second = self.translate(va.wrapping_add(split), Access::Store)?;
+        self.touch(va.wrapping_add(split), &second, size - split, true)?;
         for i in 0..size {
             let pa = if i < split {
                 first.pa + i

@@ -53,7 +53,11 @@ impl Cpu {
 
     /// Reads a register as software sees it; registers that do not exist read zero.
     pub fn csr_read(&self, bus: &Bus, via: Via, number: u16) -> u64 {
-        let world = self.reached(via);
+        self.csr_read_of(bus, self.reached(via), via, number)
+    }
+
+    /// The same for a register of `world`, whatever the mode in force is.
+    pub(crate) fn csr_read_of(&self, bus: &Bus, world: World, via: Via, number: u16) -> u64 {
         let csr = self.file(world);
         match number {
             // Only gcsrrd reads the guest's file in root mode.
@@ -85,7 +89,18 @@ impl Cpu {
 
     /// Writes a register as software does, with all that follows from it.
     pub fn csr_write(&mut self, bus: &mut Bus, via: Via, number: u16, value: u64) {
-        let world = self.reached(via);
+        self.csr_write_of(bus, self.reached(via), via, number, value);
+    }
+
+    /// The same for a register of `world`, whatever the mode in force is.
+    pub(crate) fn csr_write_of(
+        &mut self,
+        bus: &mut Bus,
+        world: World,
+        via: Via,
+        number: u16,
+        value: u64,
+    ) {
         let old = self.file(world).raw(number);
         match number {
             n::ESTAT => {

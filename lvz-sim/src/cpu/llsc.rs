@@ -34,10 +34,12 @@ impl Cpu {
         // Permission is checked even if the store will not be done: a page
         // fault must not depend on the reservation.
         let line = self.data_address(va, Access::Store)? >> 6;
-        let holds = bus.take_reservation(self.id, self.world()) == Some(line);
+        let holds = bus.reservation(self.id, self.world()) == Some(line);
         if holds {
+            // If it traps, or a debugger stops it, the reservation is as before.
             self.store(bus, va, value)?;
         }
+        bus.take_reservation(self.id, self.world());
         Ok(holds)
     }
 

@@ -26,6 +26,13 @@ pub(super) struct Jump {
     block: BlockId,
 }
 
+impl Jump {
+    /// The block.
+    pub(super) fn block(&self) -> BlockId {
+        self.block
+    }
+}
+
 /// What no context of any generation has: numbers of contexts are smaller in the
 /// twelve bits that hold them.
 const NO_KEY: u64 = u64::MAX;
@@ -84,6 +91,8 @@ pub(super) enum Pause {
     Power,
     /// Compiled code does not do what the interpreter does.
     Differs,
+    /// A debugger wants it stopped.
+    Halt,
 }
 
 /// Runs `cpu` until its time reaches `until`.
@@ -104,8 +113,7 @@ pub(super) fn run(
             if let Some(pause) = attend(cpu, bus, code, until) {
                 return pause;
             }
-            let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
-            stop = cpu.icount + next.saturating_sub(cpu.now());
+            stop = next_look(cpu, until);
         }
         if cpu.watch.fetches && cpu.check_fetch().is_err() {
             not_fetched(cpu, bus);
@@ -115,7 +123,7 @@ pub(super) fn run(
             not_fetched(cpu, bus);
             continue;
         };
-        if cpu.watch.fetches || Fcsr::from_bits(cpu.fcsr).stack_mode() {
+        if cpu.executes_alone() {
             let block = jump.block;
             step(cpu, bus, code, decoder, block);
             continue;
@@ -150,6 +158,13 @@ pub(super) fn run(
     }
 }
 
+/// The instruction count at which to look at the time again.
+#[inline(always)]
+pub(super) fn next_look(cpu: &Cpu, until: u64) -> u64 {
+    let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
+    cpu.icount + next.saturating_sub(cpu.now())
+}
+
 /// Counts an interpreted block, and compiles it if it is hot; its code.
 #[inline(always)]
 fn warm(
@@ -180,7 +195,7 @@ fn trace(cpu: &Cpu, code: &CodeCache, decoder: &Decoder, id: BlockId) {
 
 /// Delivers the exception of an instruction that was not fetched.
 #[cold]
-fn not_fetched(cpu: &mut Cpu, bus: &mut Bus) {
+pub(super) fn not_fetched(cpu: &mut Cpu, bus: &mut Bus) {
     cpu.icount += 1;
     cpu.deliver(bus, cpu.pc, None);
 }
@@ -192,12 +207,8 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
     let Some(op) = code.block(id).and_then(|block| code.ops(block).first()) else {
         return;
     };
+    let op = alone(cpu, decoder, op);
     let insn = decoder.find(op.insn);
-    let mut op = *op;
-    if Fcsr::from_bits(cpu.fcsr).stack_mode() {
-        let registers = insn.map_or([RegFile::None; 4], |i| i.encoding.format.regs);
-        op = cpu.in_stack_mode(&op, registers);
-    }
     if cpu.trace.instructions {
         cpu.trace_instruction(&op, insn.map_or("nonexistent", |i| i.encoding.name));
     }
@@ -205,6 +216,17 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
         Ok(()) => completed(cpu, 1),
         Err(stop) => stopped(cpu, bus, &op, stop),
     }
+}
+
+/// An instruction as it is executed alone ([`Cpu::executes_alone`]).
+#[cold]
+pub(super) fn alone(cpu: &Cpu, decoder: &Decoder, op: &Op) -> Op {
+    if !Fcsr::from_bits(cpu.fcsr).stack_mode() {
+        return *op;
+    }
+    let insn = decoder.find(op.insn);
+    let registers = insn.map_or([RegFile::None; 4], |i| i.encoding.format.regs);
+    cpu.in_stack_mode(op, registers)
 }
 
 #[inline(always)]
@@ -239,7 +261,12 @@ pub(super) fn completed(cpu: &mut Cpu, len: u64) {
 
 /// What is due between blocks; says when the CPU has to pause.
 #[cold]
-fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Option<Pause> {
+pub(super) fn attend(
+    cpu: &mut Cpu,
+    bus: &mut Bus,
+    code: &mut CodeCache,
+    until: u64,
+) -> Option<Pause> {
     loop {
         cpu.attention = false;
         cpu.settle();
@@ -277,7 +304,7 @@ fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Opt
 }
 
 #[inline(always)]
-fn find<'j>(
+pub(super) fn find<'j>(
     cpu: &mut Cpu,
     bus: &mut Bus,
     code: &mut CodeCache,

@@ -5,9 +5,10 @@
 use super::Engine;
 use super::check::Difference;
 use super::code::CodeCache;
+use super::debug::{self, Debug, run_debugged};
 use super::execute::{JumpCache, Pause, run};
 use super::jit::{Jit, JitError};
-use crate::cpu::{Cpu, Model};
+use crate::cpu::{Cpu, Model, Watched};
 use crate::isa::Decoder;
 use crate::mem::ram::page_flag;
 use crate::mem::{Bus, Ram};
@@ -38,6 +39,17 @@ pub enum RunEnd {
     Quit,
     /// Compiled code did not do what the interpreter did ([`Machine::difference`]).
     Differs,
+    /// A debugger wanted it stopped; the run can go on.
+    Halted,
+}
+
+/// A round that a debugger stopped inside a CPU's turn.
+struct Turn {
+    cpu: usize,
+    /// The time at which the round ends.
+    until: u64,
+    /// CPUs before it that are idle.
+    idle: usize,
 }
 
 /// A complete machine.
@@ -55,6 +67,10 @@ pub struct Machine {
     /// Wall-clock mode: when it began, and the time it was then.
     clock: Option<(Instant, u64)>,
     model: Arc<Model>,
+    /// What a debugger has asked for.
+    pub(crate) debug: Debug,
+    /// Where the next round goes on.
+    turn: Option<Turn>,
 }
 
 impl std::fmt::Debug for Machine {
@@ -80,6 +96,8 @@ impl Machine {
             time: 0,
             clock: None,
             model,
+            debug: Debug::default(),
+            turn: None,
         }
     }
 
@@ -144,7 +162,7 @@ impl Machine {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
             stats.finish(icount, cpu.world());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
-            let calls = cpu.calls.take();
+            let (calls, watched) = (cpu.calls.take(), std::mem::take(&mut cpu.watched));
             let generation = cpu.soft.fetch_generation;
             *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
             cpu.icount = icount;
@@ -152,16 +170,20 @@ impl Machine {
             cpu.stats = stats;
             cpu.trace = trace;
             cpu.calls = calls;
+            cpu.watched = watched;
             cpu.tlb.counts = counts;
             cpu.soft.fetch_generation = generation + 1;
         }
         self.bus.set_reservations(vec![[None; 2]; self.cpus.len()]);
         self.code.drop_all(&mut self.bus.ram);
+        self.debug.forget_rests();
+        self.turn = None;
     }
 
     /// Forgets all decoded code: memory was changed from outside.
     pub fn memory_replaced(&mut self) {
         self.code.drop_all(&mut self.bus.ram);
+        self.debug.forget_rests();
         self.bus.ram.take_device_writes();
         for cpu in &mut self.cpus {
             cpu.soft.clear();
@@ -172,10 +194,22 @@ impl Machine {
     /// ended in all: at the end of the round in which that happens, so that a
     /// run in parts is the same as a run in one.
     pub fn run(&mut self, limit: u64) -> RunEnd {
+        self.run_while(limit, &mut |_| true)
+    }
+
+    /// The same, as long as `goes_on` says so, which is asked between rounds.
+    pub(crate) fn run_while(
+        &mut self,
+        limit: u64,
+        goes_on: &mut dyn FnMut(&Self) -> bool,
+    ) -> RunEnd {
         loop {
             let done = self.instructions();
             if done >= limit {
                 return RunEnd::Limit;
+            }
+            if self.turn.is_none() && !goes_on(self) {
+                return RunEnd::Halted;
             }
             if let Some(end) = self.round() {
                 return end;
@@ -183,36 +217,69 @@ impl Machine {
         }
     }
 
-    /// One turn of each CPU.
-    fn round(&mut self) -> Option<RunEnd> {
+    /// Has a debugger watch this and nothing else; what it watched before.
+    pub(crate) fn watch_for_debugger(&mut self, watched: &[Watched]) -> Vec<Watched> {
+        let before = self.cpus.first().map(|cpu| cpu.watched.clone());
+        for cpu in &mut self.cpus {
+            cpu.watch_for_debugger(watched);
+        }
+        self.debug.watching = !watched.is_empty();
+        before.unwrap_or_default()
+    }
+
+    /// Has a machine that a debugger stopped go on with the next [`Machine::run_while`].
+    pub(crate) fn go_on(&mut self) {
+        self.debug.go_on(&self.cpus);
+    }
+
+    /// The next round begins with its first CPU: the state is one between rounds.
+    pub(crate) fn begin_between_rounds(&mut self) {
+        self.turn = None;
+    }
+
+    /// The most instructions that end in a round, blocks that go beyond it included.
+    pub(crate) fn round_length(&self) -> u64 {
+        2 * QUANTUM_ALONE.max(QUANTUM * self.cpus.len() as u64)
+    }
+
+    fn next_round(&mut self) -> Turn {
         let alone = self.cpus.len() == 1;
         let quantum = if alone { QUANTUM_ALONE } else { QUANTUM };
         let mut until = self.time + quantum;
         if let Some(event) = self.bus.platform.next_event() {
             until = until.min(event.max(self.time + 1));
         }
-        let mut idle = 0;
-        for i in 0..self.cpus.len() {
-            self.begin_turn(i);
-            let Some(cpu) = self.cpus.get_mut(i) else {
-                continue;
-            };
-            let Some(jumps) = self.jumps.get_mut(i) else {
-                continue;
-            };
-            match run(
-                cpu,
-                &mut self.bus,
-                &mut self.code,
-                jumps,
-                &self.decoder,
-                &mut self.jit,
-                until,
-            ) {
+        Turn {
+            cpu: 0,
+            until,
+            idle: 0,
+        }
+    }
+
+    /// One turn of each CPU.
+    fn round(&mut self) -> Option<RunEnd> {
+        let (begun, turn) = match self.turn.take() {
+            Some(turn) => (true, turn),
+            None => (false, self.next_round()),
+        };
+        let (until, mut idle) = (turn.until, turn.idle);
+        for i in turn.cpu..self.cpus.len() {
+            if !(begun && i == turn.cpu) {
+                self.begin_turn(i);
+            }
+            match self.turn_of(i, until) {
                 Pause::Time => {}
                 Pause::Idle => idle += 1,
                 Pause::Power => return Some(self.powered()),
                 Pause::Differs => return Some(RunEnd::Differs),
+                Pause::Halt => {
+                    self.turn = Some(Turn {
+                        cpu: i,
+                        until,
+                        idle,
+                    });
+                    return Some(RunEnd::Halted);
+                }
             }
             self.end_turn(i);
         }
@@ -229,6 +296,29 @@ impl Machine {
             return self.skip_idle();
         }
         None
+    }
+
+    /// Runs one CPU up to a time.
+    fn turn_of(&mut self, i: usize, until: u64) -> Pause {
+        let count = self.instructions();
+        let debugged = self.debug.active(count, self.round_length());
+        let (Some(cpu), Some(jumps)) = (self.cpus.get_mut(i), self.jumps.get_mut(i)) else {
+            return Pause::Time;
+        };
+        let (bus, code, decoder) = (&mut self.bus, &mut self.code, &self.decoder);
+        if debugged {
+            let others = count - cpu.icount;
+            let mut engine = debug::Engine {
+                bus,
+                code,
+                jumps,
+                decoder,
+                debug: &mut self.debug,
+                others,
+            };
+            return run_debugged(cpu, &mut engine, until);
+        }
+        run(cpu, bus, code, jumps, decoder, &mut self.jit, until)
     }
 
     fn powered(&mut self) -> RunEnd {

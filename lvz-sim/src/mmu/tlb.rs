@@ -15,11 +15,11 @@ pub(super) const STLB_SETS: usize = 256;
 /// Ways of the STLB.
 pub(super) const STLB_WAYS: usize = 8;
 /// Entries of the STLB: the index of the first MTLB entry.
-pub(super) const STLB_SIZE: usize = STLB_SETS * STLB_WAYS;
+pub(crate) const STLB_SIZE: usize = STLB_SETS * STLB_WAYS;
 /// Entries of the MTLB.
 pub(super) const MTLB_SIZE: usize = 64;
 /// All entries.
-pub(super) const TLB_SIZE: usize = STLB_SIZE + MTLB_SIZE;
+pub(crate) const TLB_SIZE: usize = STLB_SIZE + MTLB_SIZE;
 
 /// Whose translation an entry is.
 #[derive(

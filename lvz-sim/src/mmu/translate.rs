@@ -53,6 +53,8 @@ bitflags! {
 pub(crate) struct Mapping {
     /// Physical address.
     pub(crate) pa: u64,
+    /// What stage 1 makes of the virtual address: a guest's physical address.
+    pub(crate) guest: u64,
     /// What the page allows; of two stages what both allow.
     perms: Perms,
     /// TLB entries it comes from: stage 1 (or the host's), stage 2.
@@ -142,6 +144,7 @@ impl Cpu {
         }
         self.guest_physical(first.pa, access).map(|second| Mapping {
             pa: second.pa,
+            guest: first.pa,
             perms: first.perms & second.perms,
             entries: [first.entries[0], second.entries[0]],
         })
@@ -196,6 +199,7 @@ impl Cpu {
         let plv = self.plv;
         let direct = Mapping {
             pa: va & PA_MASK,
+            guest: va & PA_MASK,
             perms: Perms::all(),
             entries: [None; 2],
         };
@@ -273,6 +277,7 @@ impl Cpu {
         let pa = (page.ppn() << 12) & !offset | va & offset;
         Ok(Mapping {
             pa,
+            guest: pa,
             perms,
             entries: [Some(index as u16), None],
         })
@@ -287,7 +292,7 @@ impl Cpu {
         if bus.ram.flags(offset) != 0 {
             perms.remove(Perms::WRITE);
         }
-        if self.watch.data {
+        if self.watch.data || !self.watched.is_empty() {
             // Each access is looked at.
             perms &= Perms::FETCH;
         }

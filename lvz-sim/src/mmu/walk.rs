@@ -19,7 +19,7 @@ const GLOBAL: u64 = 1 << 6;
 const LEVEL: u64 = 3 << 13;
 
 /// Start bit and width of the index of `level` (0 is the lowest table).
-fn index_field(csr: &CsrFile, level: u32) -> (u64, u64) {
+pub(super) fn index_field(csr: &CsrFile, level: u32) -> (u64, u64) {
     let (pwcl, pwch) = (csr.pwcl(), csr.pwch());
     match level {
         1 => (pwcl.dir1_base(), pwcl.dir1_width()),

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! `--gdb`: the machine under a debugger, by GDB's remote protocol. docs/debugging.md is for
+//! its users.
+
+mod arch;
+mod change;
+mod checkpoint;
+mod description;
+mod history;
+mod monitor;
+mod registers;
+mod session;
+mod socket;
+mod space;
+mod tape;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use socket::Address;
+pub(crate) use tape::{Tape, Taped};
+
+use crate::engine::{Machine, RunEnd};
+use anyhow::Result;
+use gdbstub::common::Signal;
+use gdbstub::conn::Connection as _;
+use gdbstub::stub::state_machine::GdbStubStateMachine;
+use gdbstub::stub::{DisconnectReason, GdbStub, MultiThreadStopReason};
+use history::History;
+use session::{Event, Session};
+use socket::{Listener, Peer, Said};
+use std::time::{Duration, Instant};
+
+/// How a machine is debugged.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) address: Address,
+    /// Nothing runs before a debugger is there.
+    pub(crate) wait: bool,
+    /// The consoles' records.
+    pub(crate) tapes: Vec<Tape>,
+    /// Why there is no way back in time.
+    pub(crate) no_history: Option<String>,
+}
+
+/// Runs `machine` as [`Machine::run`] does, with debuggers that come and go; `restart` boots it
+/// again after a reset.
+///
+/// # Errors
+/// The address is no place to wait at, or the machine cannot be booted again.
+pub(crate) fn run(
+    machine: &mut Machine,
+    options: Options,
+    limit: u64,
+    restart: &mut dyn FnMut(&mut Machine) -> Result<bool>,
+) -> Result<RunEnd> {
+    let listener = Listener::open(&options.address)?;
+    eprintln!(
+        "lvz-sim: for a debugger: target remote {}",
+        listener.address()
+    );
+    let mut history = History::new(options.tapes, options.no_history);
+    let mut wait = options.wait;
+    loop {
+        if !std::mem::take(&mut wait) {
+            match alone(machine, &listener, limit) {
+                RunEnd::Halted => {}
+                RunEnd::Reset if restart(machine)? => continue,
+                end => return Ok(end),
+            }
+        }
+        let Ok(peer) = listener.accept() else {
+            continue;
+        };
+        let mut session = Session::new(machine, &mut history, limit);
+        if let Some(reason) = session.history.absent() {
+            eprintln!("lvz-sim: no debugging backwards: {reason}");
+        }
+        if let Some(end) = serve(&mut session, peer, restart)? {
+            return Ok(end);
+        }
+    }
+}
+
+/// Has a debugger that says `bytes`, and then goes away, debug `machine`: for tests.
+pub fn hear(machine: &mut Machine, bytes: &[u8]) {
+    let mut history = History::new(Vec::new(), None);
+    let mut session = Session::new(machine, &mut history, u64::MAX);
+    let peer = Peer::new(Box::new(Said(bytes)));
+    let mut restart = |_: &mut Machine| Ok(false);
+    // Only `restart` fails.
+    let _ = serve(&mut session, peer, &mut restart);
+}
+
+/// Runs the machine until it ends or a debugger comes.
+fn alone(machine: &mut Machine, listener: &Listener, limit: u64) -> RunEnd {
+    let mut asked = Instant::now();
+    machine.run_while(limit, &mut |_| {
+        if asked.elapsed() < Duration::from_millis(5) {
+            return true;
+        }
+        asked = Instant::now();
+        !listener.is_called()
+    })
+}
+
+/// Serves one debugger until it leaves, or the run ends.
+fn serve(
+    session: &mut Session<'_>,
+    peer: Peer<'_>,
+    restart: &mut dyn FnMut(&mut Machine) -> Result<bool>,
+) -> Result<Option<RunEnd>> {
+    let stub = GdbStub::new(peer);
+    let mut state = match stub.run_state_machine(session) {
+        Ok(state) => state,
+        Err(error) => {
+            lost(&error);
+            return Ok(None);
+        }
+    };
+    let mut end = None;
+    loop {
+        let next = match state {
+            GdbStubStateMachine::Idle(mut idle) => match idle.borrow_conn().next() {
+                Some(byte) => idle.incoming_data(session, byte),
+                None => return Ok(None),
+            },
+            GdbStubStateMachine::Running(mut running) => {
+                let peer = running.borrow_conn();
+                match session.go(&mut || peer.has_spoken()) {
+                    Event::Stopped(reason) => running.report_stop(session, reason),
+                    Event::Spoken => match running.borrow_conn().next() {
+                        Some(byte) => running.incoming_data(session, byte),
+                        None => return Ok(None),
+                    },
+                    Event::Ended(RunEnd::Reset) if restart(session.machine)? => {
+                        session.history.begin(session.machine);
+                        Ok(running.into())
+                    }
+                    Event::Ended(run_end) => {
+                        end = Some(run_end);
+                        running.report_stop(session, last_words(run_end))
+                    }
+                }
+            }
+            GdbStubStateMachine::CtrlCInterrupt(interrupted) => {
+                let reason = session.interrupt();
+                interrupted.interrupt_handled(session, Some(reason))
+            }
+            GdbStubStateMachine::Disconnected(mut gone) => {
+                // It may not wait for the answer.
+                let _ = gone.borrow_conn().flush();
+                return Ok(match gone.get_reason() {
+                    DisconnectReason::Kill => Some(RunEnd::Quit),
+                    DisconnectReason::Disconnect => None,
+                    DisconnectReason::TargetExited(_) | DisconnectReason::TargetTerminated(_) => {
+                        end
+                    }
+                });
+            }
+        };
+        state = match next {
+            Ok(state) => state,
+            Err(error) => {
+                lost(&error);
+                return Ok(end);
+            }
+        };
+    }
+}
+
+/// What a debugger is told of the end of a run.
+fn last_words(end: RunEnd) -> MultiThreadStopReason<u64> {
+    match end {
+        RunEnd::PowerOff(code) => MultiThreadStopReason::Exited(code),
+        RunEnd::Limit | RunEnd::Quit => MultiThreadStopReason::Exited(0),
+        _ => MultiThreadStopReason::Terminated(Signal::SIGABRT),
+    }
+}
+
+/// The line to a debugger is of no use any more: the machine goes on without it.
+fn lost(error: &dyn std::fmt::Display) {
+    eprintln!("lvz-sim: the debugger is gone: {error}");
+}

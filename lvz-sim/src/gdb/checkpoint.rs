@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! States of a machine in memory, to go back to. Memory that did not change between two of them
+//! is kept once.
+
+use super::tape::{Mark, Tape};
+use crate::engine::Machine;
+use crate::mmu::TlbCounts;
+use crate::platform::PlatformError;
+use crate::snapshot::State;
+use std::sync::Arc;
+
+/// Unit in which memory is kept.
+const CHUNK: usize = 64 << 10;
+
+/// Zeros are not kept.
+type Chunk = Option<Arc<[u8]>>;
+
+/// A state between two rounds.
+pub(super) struct Checkpoint {
+    /// Instructions that had ended.
+    pub(super) count: u64,
+    /// Changes of the debugger's that had been made.
+    pub(super) changes: usize,
+    state: State,
+    memory: Vec<Chunk>,
+    tlbs: Vec<TlbCounts>,
+    marks: Vec<Mark>,
+}
+
+impl Checkpoint {
+    /// The state of `machine`, and of its consoles.
+    ///
+    /// # Errors
+    /// A device whose state cannot be saved.
+    pub(super) fn of(
+        machine: &Machine,
+        tapes: &[Tape],
+        changes: usize,
+        before: Option<&Checkpoint>,
+    ) -> Result<Self, PlatformError> {
+        let state = machine.state()?;
+        let chunks = machine.bus.ram.bytes().chunks(CHUNK).enumerate();
+        let memory = chunks.map(|(number, bytes)| {
+            let known = before.and_then(|before| before.memory.get(number)?.as_ref());
+            match known.filter(|known| known[..] == *bytes) {
+                Some(known) => Some(Arc::clone(known)),
+                None if is_zero(bytes) => None,
+                None => Some(Arc::from(bytes)),
+            }
+        });
+        Ok(Self {
+            count: machine.instructions(),
+            changes,
+            state,
+            memory: memory.collect(),
+            tlbs: machine.cpus.iter().map(|cpu| cpu.tlb.counts).collect(),
+            marks: tapes.iter().map(Tape::mark).collect(),
+        })
+    }
+
+    /// Takes `machine` back to it.
+    ///
+    /// # Errors
+    /// A device that has changed its shape.
+    pub(super) fn restore(
+        &self,
+        machine: &mut Machine,
+        tapes: &[Tape],
+    ) -> Result<(), PlatformError> {
+        let chunks = machine.bus.ram.bytes_mut().chunks_mut(CHUNK);
+        for (bytes, kept) in chunks.zip(&self.memory) {
+            match kept {
+                Some(kept) if kept[..] != *bytes => bytes.copy_from_slice(kept),
+                None if !is_zero(bytes) => bytes.fill(0),
+                _ => {}
+            }
+        }
+        for (tape, mark) in tapes.iter().zip(&self.marks) {
+            tape.rewind(*mark);
+        }
+        machine.take_over(self.state.clone())?;
+        for (cpu, counts) in machine.cpus.iter_mut().zip(&self.tlbs) {
+            cpu.tlb.counts = *counts;
+        }
+        Ok(())
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    // By words, which the compiler makes vectors of.
+    let (before, words, behind) = bytemuck::pod_align_to::<u8, u64>(bytes);
+    before.iter().chain(behind).all(|byte| *byte == 0) && words.iter().all(|word| *word == 0)
+}

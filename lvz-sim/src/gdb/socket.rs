@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Where a debugger comes from: a TCP port of this computer or a Unix socket.
+
+use crate::platform::ready;
+use anyhow::{Context as _, Result};
+use gdbstub::conn::Connection;
+use rustix::event::{PollFd, PollFlags};
+use std::fmt;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Where to wait for a debugger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Host and port.
+    Tcp(String),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.contains('/') => {
+                let _: u16 = port
+                    .parse()
+                    .map_err(|_| format!("'{port}' is not a port, a number below 65536"))?;
+                // A debugger can do anything: by default others do not reach it.
+                let host = if host.is_empty() { "127.0.0.1" } else { host };
+                Ok(Address::Tcp(format!("{host}:{port}")))
+            }
+            _ if text.is_empty() => Err("not :PORT, HOST:PORT or the path of a socket".to_owned()),
+            _ => Ok(Address::Unix(text.into())),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => f.write_str(address),
+            Address::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, PathBuf),
+}
+
+/// A socket at which debuggers come.
+pub(super) struct Listener(Socket);
+
+impl Listener {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The address is in use or not this computer's.
+    pub(super) fn open(address: &Address) -> Result<Self> {
+        let failed = || format!("cannot wait for a debugger at '{address}'");
+        Ok(Self(match address {
+            Address::Tcp(address) => {
+                Socket::Tcp(TcpListener::bind(address.as_str()).with_context(failed)?)
+            }
+            Address::Unix(path) => {
+                let listener = UnixListener::bind(path).with_context(failed)?;
+                Socket::Unix(listener, path.clone())
+            }
+        }))
+    }
+
+    /// The address, with the port that was chosen if 0 was asked for.
+    pub(super) fn address(&self) -> String {
+        match &self.0 {
+            Socket::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|_| String::new(), |address| address.to_string()),
+            Socket::Unix(_, path) => path.display().to_string(),
+        }
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            Socket::Tcp(listener) => listener.as_fd(),
+            Socket::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+
+    /// Whether a debugger is there.
+    pub(super) fn is_called(&self) -> bool {
+        is_ready(self.fd())
+    }
+
+    /// Waits for a debugger.
+    ///
+    /// # Errors
+    /// It went away meanwhile.
+    pub(super) fn accept(&self) -> io::Result<Peer<'static>> {
+        let stream: Box<dyn Stream> = match &self.0 {
+            Socket::Tcp(listener) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Socket::Unix(listener, _) => Box::new(listener.accept()?.0),
+        };
+        Ok(Peer::new(stream))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Socket::Unix(_, path) = &self.0 {
+            // It may be gone already.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+fn is_ready(fd: BorrowedFd<'_>) -> bool {
+    ready(
+        &mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)],
+        Duration::ZERO,
+    )
+}
+
+/// What is read and written as a stream of bytes.
+pub(super) trait Stream: Read + Write {
+    /// Whether reading does not wait.
+    fn has_spoken(&self) -> bool;
+}
+
+impl Stream for TcpStream {
+    fn has_spoken(&self) -> bool {
+        is_ready(self.as_fd())
+    }
+}
+
+impl Stream for UnixStream {
+    fn has_spoken(&self) -> bool {
+        is_ready(self.as_fd())
+    }
+}
+
+/// A peer that has said everything and does not listen.
+pub(super) struct Said<'a>(pub(super) &'a [u8]);
+
+impl Read for Said<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Said<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Said<'_> {
+    fn has_spoken(&self) -> bool {
+        true
+    }
+}
+
+/// A debugger's end of the line.
+pub(super) struct Peer<'a> {
+    stream: Box<dyn Stream + 'a>,
+    heard: Vec<u8>,
+    /// Of `heard`, what was taken.
+    taken: usize,
+    /// What is still to be said.
+    said: Vec<u8>,
+}
+
+impl<'a> Peer<'a> {
+    pub(super) fn new(stream: Box<dyn Stream + 'a>) -> Self {
+        Self {
+            stream,
+            heard: Vec::new(),
+            taken: 0,
+            said: Vec::new(),
+        }
+    }
+
+    /// Whether it has said something, or has gone.
+    pub(super) fn has_spoken(&self) -> bool {
+        self.taken < self.heard.len() || self.stream.has_spoken()
+    }
+
+    /// Its next byte, waited for; `None` if it has gone.
+    pub(super) fn next(&mut self) -> Option<u8> {
+        if self.taken >= self.heard.len() {
+            self.flush().ok()?;
+            let mut buffer = [0; 4096];
+            let count = loop {
+                match self.stream.read(&mut buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    read => break read.ok().filter(|count| *count > 0)?,
+                }
+            };
+            self.heard.clear();
+            self.heard.extend_from_slice(&buffer[..count]);
+            self.taken = 0;
+        }
+        let byte = self.heard.get(self.taken).copied();
+        self.taken += 1;
+        byte
+    }
+}
+
+impl Connection for Peer<'_> {
+    type Error = io::Error;
+
+    fn write(&mut self, byte: u8) -> io::Result<()> {
+        self.said.push(byte);
+        Ok(())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.said.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let said = std::mem::take(&mut self.said);
+        self.stream.write_all(&said)?;
+        self.stream.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        let tcp = |text: &str| Ok(Address::Tcp(text.to_owned()));
+        assert_eq!(":1234".parse(), tcp("127.0.0.1:1234"));
+        assert_eq!("localhost:0".parse(), tcp("localhost:0"));
+        assert_eq!("/tmp/a:1".parse(), Ok(Address::Unix("/tmp/a:1".into())));
+        assert_eq!("gdb".parse(), Ok(Address::Unix("gdb".into())));
+        for bad in ["", ":", ":65536", "host:x"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! A debugger's packets, and what a machine does for them.
+
+mod back;
+mod client;
+mod machines;
+mod stops;

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The debugger's side of the line.
+
+use super::super::history::History;
+use super::super::session::Session;
+use super::super::socket::Peer;
+use super::super::{serve, tape::Tape};
+use crate::engine::{Machine, RunEnd};
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::Duration;
+
+/// A debugger.
+pub(super) struct Client {
+    line: UnixStream,
+    heard: Vec<u8>,
+}
+
+/// Lets `debugger` debug `machine` until it returns and hangs up; how the run ended.
+pub(super) fn debug(
+    machine: &mut Machine,
+    tapes: Vec<Tape>,
+    debugger: impl FnOnce(&mut Client) + Send,
+) -> Option<RunEnd> {
+    let (ours, theirs) = UnixStream::pair().expect("two sockets");
+    theirs
+        .set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a time limit");
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            debugger(&mut Client {
+                line: theirs,
+                heard: Vec::new(),
+            });
+        });
+        let mut history = History::new(tapes, None);
+        let mut session = Session::new(machine, &mut history, u64::MAX);
+        serve(&mut session, Peer::new(Box::new(ours)), &mut |_| Ok(false)).expect("no restart")
+    })
+}
+
+impl Client {
+    /// Says something as it is.
+    pub(super) fn say(&mut self, bytes: &[u8]) {
+        self.line.write_all(bytes).expect("a listener");
+    }
+
+    /// Sends a packet.
+    pub(super) fn send(&mut self, body: &str) {
+        let sum = body.bytes().fold(0u8, u8::wrapping_add);
+        self.say(format!("${body}#{sum:02x}").as_bytes());
+    }
+
+    /// The next packet, acknowledged.
+    pub(super) fn packet(&mut self) -> String {
+        loop {
+            let start = self.heard.iter().position(|byte| *byte == b'$');
+            let end = self.heard.iter().position(|byte| *byte == b'#');
+            if let (Some(start), Some(end)) = (start, end)
+                && self.heard.len() >= end + 3
+            {
+                let packet: Vec<u8> = self.heard.drain(..end + 3).collect();
+                self.say(b"+");
+                return unfold(&packet[start + 1..end]);
+            }
+            let mut buffer = [0; 4096];
+            let count = self.line.read(&mut buffer).expect("an answer in time");
+            assert!(count > 0, "the stub has hung up");
+            self.heard.extend_from_slice(&buffer[..count]);
+        }
+    }
+
+    /// Sends a packet; the answer.
+    pub(super) fn ask(&mut self, body: &str) -> String {
+        self.send(body);
+        self.packet()
+    }
+
+    /// Sends a packet whose answer must be OK.
+    pub(super) fn check(&mut self, body: &str) {
+        assert_eq!(self.ask(body), "OK", "{body}");
+    }
+
+    /// A register of the thread.
+    pub(super) fn register(&mut self, thread: usize, number: usize) -> u64 {
+        self.check(&format!("Hg{thread}"));
+        let hex = self.ask(&format!("p{number:x}"));
+        let bytes: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal"))
+            .collect();
+        u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
+    }
+
+    /// What a monitor command answers.
+    pub(super) fn monitor(&mut self, command: &str) -> String {
+        let hex: String = command.bytes().map(|byte| format!("{byte:02x}")).collect();
+        self.send(&format!("qRcmd,{hex}"));
+        let mut text = Vec::new();
+        loop {
+            let packet = self.packet();
+            let Some(hex) = packet.strip_prefix('O').filter(|_| packet != "OK") else {
+                assert_eq!(packet, "OK");
+                return String::from_utf8(text).expect("text");
+            };
+            text.extend(
+                (0..hex.len())
+                    .step_by(2)
+                    .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal")),
+            );
+        }
+    }
+}
+
+/// Run lengths written out: `x*n` is x and n - 29 more of it.
+fn unfold(packet: &[u8]) -> String {
+    let mut text = String::new();
+    let mut bytes = packet.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte == b'*' {
+            let more = bytes.next().map_or(0, |n| n.saturating_sub(29));
+            let last = text.chars().last().unwrap_or_default();
+            text.extend(std::iter::repeat_n(last, more.into()));
+        } else {
+            text.push(char::from(*byte));
+        }
+    }
+    text
+}

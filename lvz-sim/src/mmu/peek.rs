@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Translation for a debugger: without exceptions, permissions and effects. Where the TLB has
+//! no entry the page tables are walked, as `lddir` and `ldpte` would (Volume 1, 4.2.6).
+
+use super::PA_MASK;
+use super::tlb::{Kind, Tag};
+use super::walk::index_field;
+use crate::cpu::{Cpu, Reading};
+use crate::mem::Bus;
+use crate::world::World;
+use la_arch::csr::{Dmw, TlbElo, number as n};
+
+/// Levels of directories, the highest first.
+const LEVELS: [u32; 4] = [4, 3, 2, 1];
+/// A directory entry is a huge page.
+const HUGE: u64 = 1 << 6;
+
+impl Cpu {
+    /// The physical address of virtual address `va` in the mode `world`, whatever the mode in
+    /// force is. A guest's goes through both stages.
+    pub(crate) fn peek(&self, bus: &Bus, world: World, va: u64) -> Option<u64> {
+        let first = self.peek_stage1(bus, world, va)?;
+        match world {
+            World::Root => Some(first),
+            World::Guest => self.peek_stage2(bus, first),
+        }
+    }
+
+    /// What stage 1 makes of `va`: for the guest its physical address.
+    pub(crate) fn peek_stage1(&self, bus: &Bus, world: World, va: u64) -> Option<u64> {
+        let csr = self.file(world);
+        let crmd = csr.crmd();
+        if crmd.da() || !crmd.pg() {
+            return Some(va & PA_MASK);
+        }
+        // A debugger sees what any privilege level sees.
+        let in_window = (0..4).any(|i| {
+            let window = Dmw(csr.raw(n::DMW0 + i));
+            window.plv() != 0 && window.vseg() == va >> 60
+        });
+        if in_window {
+            return Some(va & PA_MASK);
+        }
+        if (va as i64) << 16 >> 16 != va as i64 {
+            return None;
+        }
+        let (kind, gid) = match world {
+            World::Root => (Kind::Host, 0),
+            World::Guest => (Kind::Stage1, self.root().gstat().gid() as u8),
+        };
+        let top = if self.reads(Reading::PgdBit) { 47 } else { 63 };
+        let table = csr.raw(if va >> top & 1 != 0 { n::PGDH } else { n::PGDL });
+        self.peek_tlb(world, kind, gid, va)
+            .unwrap_or_else(|| self.peek_tables(bus, world, table, va))
+    }
+
+    /// The physical address of the physical address `gpa` of the guest whose GID root has set.
+    /// Its page tables are known while the guest runs or is about to: then root's are.
+    pub(crate) fn peek_stage2(&self, bus: &Bus, gpa: u64) -> Option<u64> {
+        let (gstat, gtlbc) = (self.root().gstat(), self.root().gtlbc());
+        let gid = match self.in_guest() {
+            true => gtlbc.tgid(),
+            false => gstat.gid(),
+        };
+        if let Some(found) = self.peek_tlb(World::Root, Kind::Stage2, gid as u8, gpa) {
+            return found;
+        }
+        if !self.in_guest() && !gstat.pgm() {
+            return None;
+        }
+        let table = self.root().raw(n::PGDL);
+        self.peek_tables(bus, World::Root, table, gpa)
+    }
+
+    /// What the TLB says, if it has an entry: where the page is, or that it is invalid.
+    fn peek_tlb(&self, world: World, kind: Kind, gid: u8, va: u64) -> Option<Option<u64>> {
+        let csr = self.file(world);
+        let tag = Tag {
+            kind,
+            gid,
+            asid: csr.asid().asid() as u16,
+            any_asid: self.any_asid(kind),
+        };
+        let index = self.tlb.find(&tag, va, csr.stlbps().ps() as u8)?;
+        let entry = self.tlb.get(index)?;
+        Some(page(entry.page(va), u64::from(entry.ps), va))
+    }
+
+    /// What the page tables of `world` at `table` say.
+    fn peek_tables(&self, bus: &Bus, world: World, table: u64, va: u64) -> Option<u64> {
+        let csr = self.file(world);
+        let read = |table: u64, (base, width): (u64, u64)| {
+            let slot = va >> base & ((1u64 << width) - 1);
+            let at = (table & PA_MASK & !0xfff | slot << 3) & PA_MASK;
+            let pa = match world {
+                World::Root => at,
+                World::Guest => self.peek_stage2(bus, at)?,
+            };
+            Some(bus.ram.read::<u64>(bus.ram.offset(pa)?))
+        };
+        let mut table = table;
+        for level in LEVELS {
+            let field = index_field(csr, level);
+            if field.1 == 0 {
+                continue;
+            }
+            table = read(table, field)?;
+            if table & HUGE != 0 {
+                return page(TlbElo(table), field.0, va);
+            }
+            if table & PA_MASK & !0xfff == 0 {
+                return None;
+            }
+        }
+        let field = index_field(csr, 0);
+        page(TlbElo(read(table, field)?), field.0, va)
+    }
+}
+
+/// Where in a valid page of `1 << ps` bytes `va` is.
+fn page(page: TlbElo, ps: u64, va: u64) -> Option<u64> {
+    let offset = (1u64 << ps.min(47)) - 1;
+    page.v()
+        .then_some((page.ppn() << 12) & !offset | va & offset)
+}
