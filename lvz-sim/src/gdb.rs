@@ -74,7 +74,7 @@ pub(crate) fn run(
             continue;
         };
         let mut session = Session::new(machine, &mut history, limit);
-        if let Some(reason) = session.history.absent() {
+        if let Some(reason) = session.history.refused() {
             eprintln!("lvz-sim: no debugging backwards: {reason}");
         }
         if let Some(end) = serve(&mut session, peer, restart)? {

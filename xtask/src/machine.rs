@@ -77,6 +77,15 @@ impl Simulator {
         other
     }
 
+    /// The same, whose machines have this CPU model.
+    pub(crate) fn with_cpu(&self, model: &str) -> Self {
+        let mut other = self.clone();
+        if let Self::LvzSim { chosen, .. } = &mut other {
+            chosen.cpu = Some(model.to_owned());
+        }
+        other
+    }
+
     /// The CPU model of its machines, if it is not the default.
     pub(crate) fn cpu(&self) -> Option<&str> {
         match self {
@@ -175,6 +184,8 @@ pub(crate) struct Machine {
     pub(crate) snapshot_in: Option<PathBuf>,
     /// When lvz-sim stops, in retired instructions.
     pub(crate) max_instructions: Option<u64>,
+    /// The socket at which lvz-sim waits for a debugger before anything runs.
+    pub(crate) gdb: Option<PathBuf>,
 }
 
 /// Where a machine's two serial ports are.
@@ -325,6 +336,9 @@ impl Machine {
         }
         if let Some(snapshot) = &self.snapshot_out {
             command.arg("--snapshot-out").arg(snapshot);
+        }
+        if let Some(socket) = &self.gdb {
+            command.arg("--gdb-wait").arg("--gdb").arg(socket);
         }
         if let Some(count) = self.max_instructions {
             command.arg("--max-instructions").arg(count.to_string());

@@ -37,8 +37,10 @@ pub(super) struct History {
     changes: Vec<(Point, Change)>,
     /// How many of `changes` have been made.
     done: usize,
-    /// Why there is no past.
-    absent: Option<String>,
+    /// Why there can be no past.
+    refused: Option<String>,
+    /// Why there was none when it was last to begin.
+    gap: Option<String>,
     /// The state between rounds was changed by hand: what was before does not lead here.
     broken: bool,
     taken: Instant,
@@ -46,28 +48,30 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Without a past; `absent` says why there can be none.
-    pub(super) fn new(tapes: Vec<Tape>, absent: Option<String>) -> Self {
+    /// Without a past; `refused` says why there can be none.
+    pub(super) fn new(tapes: Vec<Tape>, refused: Option<String>) -> Self {
         Self {
             tapes,
             checkpoints: Vec::new(),
             changes: Vec::new(),
             done: 0,
-            absent,
+            refused,
+            gap: None,
             broken: false,
             taken: Instant::now(),
             cost: Duration::ZERO,
         }
     }
 
-    /// Why there is no way back, if there is none.
-    pub(super) fn absent(&self) -> Option<&str> {
-        self.absent.as_deref()
+    /// Why there can be no way back.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// How far back it goes.
     pub(super) fn in_words(&self) -> String {
-        match (&self.absent, self.checkpoints.first()) {
+        let absent = self.refused.as_ref().or(self.gap.as_ref());
+        match (absent, self.checkpoints.first()) {
             (Some(absent), _) => format!("no debugging backwards: {absent}\n"),
             (None, None) => "it begins when the machine goes on\n".to_owned(),
             (None, Some(first)) => format!(
@@ -96,15 +100,19 @@ impl History {
     }
 
     fn take(&mut self, machine: &Machine) {
-        if self.absent.is_some() {
+        if self.refused.is_some() {
             return;
         }
         let begun = Instant::now();
         let last = self.checkpoints.last();
         match Checkpoint::of(machine, &self.tapes, self.done, last) {
-            Ok(checkpoint) => self.checkpoints.push(checkpoint),
+            Ok(checkpoint) => {
+                self.checkpoints.push(checkpoint);
+                self.gap = None;
+            }
+            // It may be possible later.
             Err(error) => {
-                self.absent = Some(error.to_string());
+                self.gap = Some(error.to_string());
                 self.forget();
             }
         }
@@ -115,11 +123,8 @@ impl History {
 
     /// Takes a checkpoint if the last one is long ago, between rounds.
     fn consider(&mut self, machine: &Machine) {
-        let new = match self.checkpoints.last() {
-            Some(last) => last.count < machine.instructions(),
-            // The first one is taken where the history begins.
-            None => false,
-        };
+        let last = self.checkpoints.last();
+        let new = last.is_none_or(|last| last.count < machine.instructions());
         if new && self.taken.elapsed() > LEAST.max(self.cost * SHARE) {
             self.take(machine);
         }
@@ -142,7 +147,7 @@ impl History {
         change.make(machine);
         machine.debug.forget_rests();
         match machine.debug.halt {
-            Some(_) if self.absent.is_some() => {}
+            Some(_) if self.checkpoints.is_empty() => {}
             Some(halt) if !self.broken => {
                 // What follows is another future.
                 self.changes.truncate(self.done);
@@ -226,9 +231,9 @@ impl History {
         if let Err(error) = restored {
             // It is the same machine, so this is a fault of the simulator.
             eprintln!("lvz-sim: cannot go back: {error}");
-            self.absent = Some(error.to_string());
+            self.refused = Some(error.to_string());
         }
-        self.absent.is_none()
+        self.refused.is_none()
     }
 
     /// The last checkpoint of a smaller count.
@@ -375,6 +380,9 @@ impl History {
     }
 
     fn go_to_begin(&mut self, machine: &mut Machine) -> Back {
+        if let Some(gap) = &self.gap {
+            eprintln!("lvz-sim: no debugging backwards: {gap}");
+        }
         self.restore(machine, 0);
         Back::Begin
     }

@@ -212,6 +212,11 @@ impl<'a> Session<'a> {
         self.current = halt.cpu;
         let thread = tid(halt.cpu);
         match halt.why {
+            // With a reason a debugger would look for its breakpoint at the program counter,
+            // find none and go on.
+            Why::Breakpoint(place) if !matches!(place, Place::Virtual(_, None)) => {
+                signal(halt.cpu, Signal::SIGTRAP)
+            }
             Why::Breakpoint(place) => {
                 let here = |b: &&Breakpoint| space::place(b.address) == place;
                 match self.breakpoints.iter().find(here) {

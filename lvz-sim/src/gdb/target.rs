@@ -246,14 +246,14 @@ impl MultiThreadResume for Session<'_> {
     }
 
     fn support_reverse_step(&mut self) -> Option<ReverseStepOps<'_, Tid, Self>> {
-        match self.history.absent() {
+        match self.history.refused() {
             Some(_) => None,
             None => Some(self),
         }
     }
 
     fn support_reverse_cont(&mut self) -> Option<ReverseContOps<'_, Tid, Self>> {
-        match self.history.absent() {
+        match self.history.refused() {
             Some(_) => None,
             None => Some(self),
         }

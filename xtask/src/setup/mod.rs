@@ -6,6 +6,7 @@ mod clients;
 mod config;
 mod debian;
 mod debug_kernel;
+mod debuggers;
 mod distribution_kernel;
 pub(crate) mod dpkg_userland;
 mod host_kernel;

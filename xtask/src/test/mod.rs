@@ -8,6 +8,7 @@ mod counted;
 mod coverage;
 mod determinism;
 mod dist;
+mod gdb;
 mod host;
 mod hosts;
 mod in_machine;
@@ -180,6 +181,11 @@ const SUITES: &[Suite] = &[
         name: "dist",
         shows: "packages are installed, used, upgraded and removed, and leave nothing behind",
         run: dist::run,
+    },
+    Suite {
+        name: "gdb",
+        shows: "GDB and LLDB stop lvz-sim's machine anywhere, and take it back",
+        run: gdb::run,
     },
     Suite {
         name: "determinism",

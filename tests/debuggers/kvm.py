@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""A KVM host and its guest: into the guest through the world switch, to a program of the
+guest, back to the host, and backwards."""
+
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from session import (
+    GUEST,
+    GUEST_PHYSICAL,
+    HOST,
+    PHYSICAL,
+    Stops,
+    attach,
+    check,
+    do,
+    in_guest,
+    pc,
+    session,
+    value,
+    word,
+)
+
+import gdb
+
+# The kernel of host and guest.
+KERNEL = os.environ["KVM_LA_KERNEL"]
+
+ERTN = 0x06483800
+SYSCALL = 0x002B0000
+# Where the world switch is (both modules: in the page of the exit vector).
+SWITCH_SIZE = 0x1000
+
+
+def symbol(name):
+    """The address of a symbol of the kernel."""
+    found = re.search(r"0x[0-9a-f]+", do(f"info address {name}"))
+    check(found is not None, f"no symbol {name}")
+    return int(found[0], 16)
+
+
+def host_boots(start):
+    """The host's kernel, which has the same addresses as the guest's."""
+    with Stops(start):
+        do("continue")
+    check(pc() == start and not in_guest(), f"not the host's start_kernel: {pc():#x}")
+    check("host PLV0" in do("monitor mode"), "the monitor does not say host")
+    frame = do("backtrace 1")
+    check("start_kernel" in frame, f"no symbol: {frame}")
+
+
+def guest_boots(start):
+    """The same address, in the guest alone."""
+    with Stops(start | GUEST):
+        do("continue")
+    check(pc() == start and in_guest(), f"not the guest's start_kernel: {pc():#x}")
+    check("guest PLV0 GID" in do("monitor mode"), "the monitor does not say guest")
+    name = do(f"info symbol {start | GUEST:#x}")
+    check("start_kernel" in name, f"no symbol in the guest: {name}")
+    # Host and guest have the same kernel: its text is the same in both spaces, in other memory.
+    text = value(f"*(unsigned long *){start:#x}")
+    check(value(f"*(unsigned long *){start | GUEST:#x}") == text, "the guest's text differs")
+    pages = do(f"monitor translate {start | GUEST:#x}")
+    gpa, pa = (int(page, 16) for page in re.findall(r"physical (0x[0-9a-f]+)", pages)[:2])
+    check(gpa == start & (2**48 - 1), f"start_kernel is at the guest's {gpa:#x}")
+    check(pa != gpa, "the guest has the host's memory")
+    check(value(f"*(unsigned long *){pa | PHYSICAL:#x}") == text, "not at its physical address")
+    check(value(f"*(unsigned long *){gpa | GUEST_PHYSICAL:#x}") == text, "not by stage 2")
+    entries = do(f"monitor tlb stage2 va={gpa:#x}")
+    check("stage2" in entries, f"no entry of stage 2: {entries}")
+
+
+def world_switch():
+    """Out of the guest by an exit and in again by `ertn`; where that is."""
+    exits = value("$csr_eentry")
+    with Stops(exits | HOST, hardware=True):
+        do("continue")
+        check(pc() == exits and not in_guest(), f"no exit: {pc():#x}")
+    cause = value("$csr_estat") >> 16 & 0x3F
+    left = value("$csr_era")
+    do("stepi 20")
+    check(not in_guest() and exits < pc() < exits + SWITCH_SIZE, "it left the world switch")
+    do("reverse-stepi 20")
+    check(pc() == exits, f"not back at the exit: {pc():#x}")
+    do("reverse-stepi")
+    check(in_guest(), "what was before the exit is not the guest")
+    check(pc() == left, f"the guest left at {left:#x}, cause {cause:#x}, not {pc():#x}")
+    entries = [at for at in range(exits, exits + SWITCH_SIZE, 4) if word(at | HOST) == ERTN]
+    check(entries != [], "no ertn in the world switch")
+    stops = [Stops(at | HOST) for at in entries]
+    do("continue")
+    for stop in stops:
+        stop.__exit__()
+    check(pc() in entries and not in_guest(), f"not at the entry: {pc():#x}")
+    check("ertn" in do("x/i $pc"), "GDB does not know ertn")
+    entry = pc()
+    to = value("$csr_era")
+    do("stepi")
+    check(in_guest() and pc() == to, f"it did not enter at {to:#x}: {pc():#x}")
+    return exits, entry
+
+
+def hypercall(exits):
+    """The guest tells the host where its steal time is: the host writes it into the guest's
+    memory, which is watched."""
+    reports = symbol("pv_register_steal_time") if has("pv_register_steal_time") else None
+    check(reports is None or reports > 0, "no address")
+    with Stops(exits | HOST):
+        for _ in range(20000):
+            gdb.execute("continue", to_string=True)
+            if value("$csr_estat") >> 16 & 0x3F == 0x17 and value("$r4") == 1:
+                break
+        else:
+            check(False, "no hypercall")
+    area = value("$r6") & ~0x3F
+    where = do(f"monitor translate {area | GUEST_PHYSICAL:#x}")
+    pa = int(re.search(r"physical (0x[0-9a-f]+)", where)[1], 16)
+    watch = gdb.Breakpoint(f"*(unsigned long *){pa | PHYSICAL:#x}", gdb.BP_WATCHPOINT)
+    do("continue")
+    check(not in_guest(), f"what wrote the guest's memory is the guest: {pc():#x}")
+    watch.delete()
+    return pa
+
+
+def has(name):
+    """Whether the kernel has this symbol."""
+    try:
+        gdb.lookup_global_symbol(name)
+        return "0x" in gdb.execute(f"info address {name}", to_string=True)
+    except gdb.error:
+        return False
+
+
+def user_program(calls, exits):
+    """A program of the guest, found from the system call that it makes; and on to the host."""
+    with Stops(calls | GUEST):
+        do("continue")
+    check(in_guest() and pc() == calls, f"no system call: {pc():#x}")
+    check(value("$gcsr_crmd") & 3 == 0, "the guest's kernel is not at PLV0")
+    caller = value("$gcsr_era")
+    for _ in range(64):
+        do("reverse-stepi")
+        if value("$gcsr_crmd") & 3 == 3:
+            break
+    check(in_guest() and pc() == caller, f"not at the program's call {caller:#x}: {pc():#x}")
+    check(value("*(unsigned int *)$pc") == SYSCALL, "no syscall there")
+    check("guest PLV3" in do("monitor mode"), "the monitor does not say PLV3")
+    do("reverse-stepi")
+    check(value("$gcsr_crmd") & 3 == 3, "before its call it was not in the program")
+    do("stepi 2")
+    check(in_guest() and value("$gcsr_crmd") & 3 == 0, "the call does not lead to its kernel")
+    with Stops(exits | HOST):
+        do("continue")
+    check(not in_guest() and pc() == exits, f"not back in the host: {pc():#x}")
+
+
+def main():
+    """The whole way."""
+    do(f"file {KERNEL}")
+    attach()
+    start, calls = symbol("start_kernel"), symbol("handle_syscall")
+    do(f"add-symbol-file {KERNEL} -o {GUEST:#x}")
+    threads = do("info threads")
+    check(threads.count("PLV") == 2, f"not two CPUs: {threads}")
+    host_boots(start)
+    guest_boots(start)
+    exits, _ = world_switch()
+    hypercall(exits)
+    user_program(calls, exits)
+    do("kill")
+
+
+session(main)
