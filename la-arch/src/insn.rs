@@ -193,6 +193,19 @@ impl Format {
         bits
     }
 
+    /// Whether the immediates are sign-extended.
+    pub const fn immediate_signs(&self) -> [bool; 2] {
+        let mut signs = [false; 2];
+        let mut i = 0;
+        while i < 2 {
+            if let Some(imm) = self.imm[i] {
+                signs[i] = imm.signed;
+            }
+            i += 1;
+        }
+        signs
+    }
+
     /// The immediates' widths in bits, 0 where there is none.
     pub const fn immediate_widths(&self) -> [u8; 2] {
         let mut widths = [0; 2];

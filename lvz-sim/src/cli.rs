@@ -27,6 +27,15 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Lists the instructions that the compiler leaves to the interpreter's handlers
     Uncompiled,
+    /// Disassembles instruction words (hexadecimal), as if they were at address 0 and behind it
+    Disassemble {
+        /// Words of each instruction that any CPU model has instead, with operands of all kinds
+        #[arg(long, conflicts_with = "words")]
+        all: bool,
+        /// The words
+        #[arg(value_name = "WORD", value_parser = parse_word)]
+        words: Vec<u32>,
+    },
     /// Lists the instructions of the public opcode tables that no CPU model has, with the reasons
     Absent,
 }
@@ -183,6 +192,12 @@ fn parse_count(s: &str) -> Result<u64, String> {
     number
         .checked_mul(factor)
         .ok_or_else(|| "too large".to_owned())
+}
+
+/// Parses an instruction word, with or without 0x.
+fn parse_word(s: &str) -> Result<u32, String> {
+    u32::from_str_radix(s.strip_prefix("0x").unwrap_or(s), 16)
+        .map_err(|_| "not an instruction word in hexadecimal".to_owned())
 }
 
 /// Parses a hexadecimal address, with or without 0x.

@@ -8,6 +8,7 @@ mod boot;
 mod calls;
 pub mod cli;
 pub mod cpu;
+pub mod disassembly;
 pub mod engine;
 mod fp;
 pub mod gdb;

@@ -4,6 +4,7 @@
 
 use clap::Parser;
 use lvz_sim::cli::{Cli, Command};
+use lvz_sim::disassembly::{self, samples};
 use lvz_sim::engine::without_form;
 use lvz_sim::isa::ABSENT;
 use std::process::ExitCode;
@@ -14,6 +15,13 @@ fn main() -> ExitCode {
         Ok(Command::Uncompiled) => {
             for name in without_form() {
                 println!("{name}");
+            }
+            return ExitCode::SUCCESS;
+        }
+        Ok(Command::Disassemble { all, words }) => {
+            let words = if all { samples() } else { words };
+            for (word, text) in disassembly::listing(words) {
+                println!("{word:08x} {text}");
             }
             return ExitCode::SUCCESS;
         }

@@ -23,7 +23,7 @@ def registers():
         ("fcc3", 1),
         ("scr1", 0x55),
         ("csr_save3", 0x77),
-        ("csr_asid", 0x155),
+        ("csr_badv", 0x155),
         ("gcsr_save2", 0x99),
         ("gcsr_tlbehi", 0x12340000),
     ]:
