@@ -7,7 +7,8 @@ use crate::engine::{Engine, JitOptions};
 use crate::gdb::Address;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
-use crate::trace::Trace;
+use crate::symbols::SymbolFile;
+use crate::trace::{Filter, Trace};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -132,6 +133,21 @@ pub struct RunArgs {
     /// Run nothing before a debugger is there
     #[arg(long, requires = "gdb")]
     pub gdb_wait: bool,
+
+    /// Trace instructions, but only those of which all of this is true (comma-separated):
+    /// mode=host or mode=guest, plv=N, cpu=N, pc=FROM-TO (hexadecimal)
+    #[arg(long, value_name = "WHAT")]
+    pub trace_only: Option<Filter>,
+
+    /// Name addresses in traces and profiles by the symbols of an ELF file, which are those
+    /// of the host, of the guest or of both, with BASE (hexadecimal) added; can be repeated
+    #[arg(long, value_name = "[host:|guest:]FILE[@BASE]")]
+    pub symbols: Vec<SymbolFile>,
+
+    /// Write where instructions were executed to FILE, as folded stacks (what flame graphs
+    /// are made of)
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
 
     /// Write a snapshot when the run ends at --max-instructions
     #[arg(long, value_name = "FILE", requires = "max_instructions")]

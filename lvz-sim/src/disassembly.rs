@@ -18,12 +18,15 @@ pub const GENERAL: [&str; 32] = [
 const HINT_FIRST: [&str; 4] = ["preld", "preldx", "cacop", "invtlb"];
 
 /// Instructions whose second immediate is written before the first.
-const SECOND_FIRST: [&str; 3] = ["bstrins", "bstrpick", "arms"];
+const SECOND_FIRST: [&str; 4] = ["bstrins", "bstrpick", "arms", "armrotri"];
 
 /// Branches to an address beside their own, with a word for the unit of the offset.
 const BRANCHES: [&str; 12] = [
     "b", "bl", "beq", "bne", "blt", "bge", "bltu", "bgeu", "beqz", "bnez", "bceqz", "bcnez",
 ];
+
+/// Those of them that compare two registers, rj with rd.
+const COMPARING: [&str; 6] = ["beq", "bne", "blt", "bge", "bltu", "bgeu"];
 
 /// The text of the word `word` of instruction `encoding` at address `pc`.
 pub fn text(encoding: &Encoding, word: u32, pc: u64) -> String {
@@ -46,6 +49,8 @@ pub fn text(encoding: &Encoding, word: u32, pc: u64) -> String {
         true => list.splice(0..0, immediates.drain(..1)).for_each(drop),
         // Atomics have the address last.
         false if is_atomic(encoding) => list.swap(1, 2),
+        // What is compared is written as in the comparison.
+        false if COMPARING.contains(&encoding.name) => list.swap(0, 1),
         false => {}
     }
     list.append(&mut immediates);
@@ -153,6 +158,8 @@ fn alias(encoding: &Encoding, operands: &Operands, pc: u64) -> Option<String> {
         "blt" if rj == 0 => branch("bgtz", rd),
         "bge" if rd == 0 => branch("bgez", rj),
         "bge" if rj == 0 => branch("blez", rd),
+        // An instruction that is to fault: no memory is where `$ra` points.
+        "amswap.w" if rj == 1 && rd == rk => line("ud", &[format!("{rd:#x}")]),
         "csrxchg" if rj < 2 => csr(["csrrd", "csrwr"], operands),
         "gcsrxchg" if rj < 2 => csr(["gcsrrd", "gcsrwr"], operands),
         "rdtimel.w" if rj == 0 => line("rdcntvl.w", &[general(rd)]),

@@ -149,9 +149,15 @@ fn serve(
                 interrupted.interrupt_handled(session, Some(reason))
             }
             GdbStubStateMachine::Disconnected(mut gone) => {
-                // It may not wait for the answer.
-                let _ = gone.borrow_conn().flush();
-                return Ok(match gone.get_reason() {
+                let reason = gone.get_reason();
+                let peer = gone.borrow_conn();
+                if reason == DisconnectReason::Kill {
+                    // GDB's vKill waits for it.
+                    let _ = peer.write_all(b"$OK#9a");
+                }
+                // It may be gone already.
+                let _ = peer.flush();
+                return Ok(match reason {
                     DisconnectReason::Kill => Some(RunEnd::Quit),
                     DisconnectReason::Disconnect => None,
                     DisconnectReason::TargetExited(_) | DisconnectReason::TargetTerminated(_) => {

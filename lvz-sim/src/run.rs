@@ -14,7 +14,10 @@ use crate::platform::console::{HostConsole, LineConsole, NullConsole};
 use crate::platform::net::Net;
 use crate::platform::terminal::Terminal;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
+use crate::profile::Profile;
 use crate::report::Report;
+use crate::symbols::Symbols;
+use crate::trace::Tracer;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{self, Write};
@@ -41,14 +44,21 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     for cpu in &mut machine.cpus {
         cpu.trace = args.trace;
-        if args.trace_site.is_some() {
-            cpu.trace.instructions = true;
-            cpu.trace.site = args.trace_site;
-        }
+        cpu.trace.instructions = traced(args);
+        cpu.trace.site = args.trace_site;
         cpu.calls = args.stats_calls.map(|number| Box::new(Calls::of(number)));
         if args.stats_sites {
             cpu.stats.sites.get_or_insert_default();
         }
+    }
+    if traced(args) {
+        machine.debug.tracer = Some(Tracer {
+            filter: args.trace_only.clone().unwrap_or_default(),
+            symbols: Symbols::read(&args.symbols)?,
+        });
+    }
+    if args.profile.is_some() {
+        machine.profile = Some(Profile::new(Symbols::read(&args.symbols)?));
     }
     choose_engine(&mut machine, args)?;
     if args.wall_clock {
@@ -85,9 +95,14 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     // The terminal is restored before anything else is printed.
     let report = Report::of(&mut machine, seconds, before, hash);
     let difference = machine.difference().cloned();
+    let profile = machine.profile.take();
     drop(machine);
     if let Some(path) = &args.stats {
         write_report(path, &report)?;
+    }
+    if let (Some(path), Some(profile)) = (&args.profile, profile) {
+        std::fs::write(path, profile.folded())
+            .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
     }
     if let Some(hash) = hash {
         eprintln!(
@@ -169,9 +184,14 @@ fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
     })
 }
 
+/// Whether instructions are traced.
+fn traced(args: &RunArgs) -> bool {
+    args.trace.instructions || args.trace_site.is_some() || args.trace_only.is_some()
+}
+
 /// The engine that is asked for, or the fastest that there is.
 fn choose_engine(machine: &mut Machine, args: &RunArgs) -> Result<()> {
-    let traced = args.trace.instructions || args.trace_site.is_some();
+    let traced = traced(args);
     match args.engine {
         Some(Engine::Jit(_) | Engine::Check(_)) if traced => {
             bail!("instructions are traced by the interpreter: leave out --engine")

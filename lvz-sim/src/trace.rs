@@ -2,7 +2,11 @@
 
 //! `--trace`: what the simulator writes to standard error as it happens.
 
-use crate::cpu::{Cpu, Op, Trap};
+mod instruction;
+
+use crate::cpu::{Cpu, Trap};
+pub use instruction::Filter;
+pub(crate) use instruction::Tracer;
 use std::str::FromStr;
 
 /// What is traced.
@@ -12,7 +16,7 @@ pub struct Trace {
     pub exceptions: bool,
     /// Guest exits and entries.
     pub guest: bool,
-    /// Every instruction, with the register it writes.
+    /// Every instruction, with the registers that it changes.
     pub instructions: bool,
     /// What software does that real hardware might not forgive.
     pub lint: bool,
@@ -45,7 +49,7 @@ impl FromStr for Trace {
 }
 
 impl Cpu {
-    fn mode(&self) -> &'static str {
+    pub(crate) fn mode(&self) -> &'static str {
         if self.in_guest() { "guest" } else { "root" }
     }
 
@@ -89,26 +93,6 @@ impl Cpu {
                 self.pc,
             );
         }
-    }
-
-    pub(crate) fn trace_instruction(&self, op: &Op, name: &str) {
-        if self.trace.site.is_some() && self.trace.site != self.stats.site() {
-            return;
-        }
-        eprintln!(
-            "[{}] cpu{} {} {:#x}: {:08x} {name} rd{}={:x} rj{}={:x} rk{}={:x}",
-            self.icount + u64::from(op.idx),
-            self.id,
-            self.mode(),
-            self.pc_of(op),
-            op.insn,
-            op.rd,
-            self.get(op.rd),
-            op.rj,
-            self.get(op.rj),
-            op.rk,
-            self.get(op.rk),
-        );
     }
 
     /// Reports something that only works by luck.

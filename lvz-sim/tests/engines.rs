@@ -10,6 +10,7 @@
 #![allow(clippy::expect_used)]
 
 #[path = "../fuzz/src/lib.rs"]
+#[allow(dead_code, reason = "the other target has a test of its own")]
 mod targets;
 
 use la_arch::insn::Encoding;

@@ -70,7 +70,7 @@ class Stops:
 
 def attach():
     """Begins to debug."""
-    for setting in ("pagination off", "confirm off", "width 0", "tcp connect-timeout 60"):
+    for setting in ("pagination off", "confirm off", "width 0", "remotetimeout 120"):
         gdb.execute(f"set {setting}")
     do(f"target remote {SOCKET}")
 

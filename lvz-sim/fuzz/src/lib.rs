@@ -4,6 +4,7 @@
 //! random instructions in loops, in host or in guest mode, made of any bytes. It panics if
 //! compiled code does not do there what the interpreter does.
 
+mod packets;
 mod program;
 mod random;
 
@@ -116,7 +117,19 @@ pub fn after(hot: u16) -> JitOptions {
     }
 }
 
-/// The fuzz target.
+/// The fuzz target `gdb`: whatever a debugger says, the machine is there afterwards and goes on.
+///
+/// # Panics
+/// The stub does.
+pub fn gdb(bytes: &[u8]) {
+    let mut machine = machine(bytes, Engine::Interpreter, None);
+    machine.run(1_000);
+    lvz_sim::gdb::hear(&mut machine, &packets::packets(bytes));
+    let until = machine.instructions() + 1_000;
+    assert_ne!(machine.run(until), RunEnd::Halted);
+}
+
+/// The fuzz target `engines`.
 ///
 /// # Panics
 /// The engines do not agree.

@@ -13,6 +13,7 @@ use super::execute::{
 use crate::cpu::{Cpu, Op, Place, Step, Stop, WatchHit};
 use crate::isa::Decoder;
 use crate::mem::Bus;
+use crate::trace::Tracer;
 
 /// At which of the two moments between instructions `n` and `n + 1` of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +78,8 @@ pub(crate) struct Debug {
     pub(crate) until: Option<Point>,
     /// Stop before the next instruction.
     pub(crate) interrupt: bool,
+    /// Shows instructions as they end.
+    pub(crate) tracer: Option<Tracer>,
     /// The last stop.
     pub(crate) halt: Option<Halt>,
     /// The CPU whose last instruction is noted, and how many of the machine's had ended before
@@ -100,6 +103,7 @@ impl Debug {
             || self.until.is_some_and(near)
             || self.interrupt
             || self.followed.is_some()
+            || self.tracer.is_some()
             || self.rests.iter().any(Option::is_some)
     }
 
@@ -133,6 +137,7 @@ impl Debug {
     pub(crate) fn leave(&mut self) {
         *self = Debug {
             rests: std::mem::take(&mut self.rests),
+            tracer: self.tracer.take(),
             ..Debug::default()
         };
     }
@@ -330,6 +335,12 @@ fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Opt
         if single {
             op = alone(cpu, engine.decoder, &op);
         }
+        let tracer = engine
+            .debug
+            .tracer
+            .as_ref()
+            .filter(|_| cpu.trace.instructions);
+        let before = tracer.and_then(|tracer| tracer.before(cpu, pc, icount));
         let how = (op.run)(cpu, engine.bus, &op);
         cpu.unwatched = false;
         if let Some(hit) = cpu.watch_hit.take()
@@ -337,6 +348,9 @@ fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Opt
         {
             let why = Why::Watchpoint(hit);
             return Some(halt_inside(cpu, engine, id, index, why));
+        }
+        if let (Some(tracer), Some(before)) = (&engine.debug.tracer, before) {
+            tracer.show(cpu, engine.decoder, &op, &before, how);
         }
         finish(cpu, engine, &op, how, index + 1 == len);
         if how.is_err() {

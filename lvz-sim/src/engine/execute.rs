@@ -128,9 +128,7 @@ pub(super) fn run(
             step(cpu, bus, code, decoder, block);
             continue;
         }
-        if cpu.trace.instructions {
-            trace(cpu, code, decoder, jump.block);
-        } else if let Some(jit) = jit
+        if let Some(jit) = jit
             && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
         {
             let Some(mut check) = jit.check.take() else {
@@ -182,17 +180,6 @@ fn warm(
     jump.code
 }
 
-/// Shows the block that comes next, with the registers' values before it.
-#[cold]
-fn trace(cpu: &Cpu, code: &CodeCache, decoder: &Decoder, id: BlockId) {
-    for op in code.block(id).map_or(&[][..], |block| code.ops(block)) {
-        let name = decoder
-            .find(op.insn)
-            .map_or("nonexistent", |i| i.encoding.name);
-        cpu.trace_instruction(op, name);
-    }
-}
-
 /// Delivers the exception of an instruction that was not fetched.
 #[cold]
 pub(super) fn not_fetched(cpu: &mut Cpu, bus: &mut Bus) {
@@ -208,10 +195,6 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
         return;
     };
     let op = alone(cpu, decoder, op);
-    let insn = decoder.find(op.insn);
-    if cpu.trace.instructions {
-        cpu.trace_instruction(&op, insn.map_or("nonexistent", |i| i.encoding.name));
-    }
     match (op.run)(cpu, bus, &op) {
         Ok(()) => completed(cpu, 1),
         Err(stop) => stopped(cpu, bus, &op, stop),

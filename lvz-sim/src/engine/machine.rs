@@ -13,6 +13,7 @@ use crate::isa::Decoder;
 use crate::mem::ram::page_flag;
 use crate::mem::{Bus, Ram};
 use crate::platform::{Platform, PlatformConfig, PlatformError, PowerEvent};
+use crate::profile::Profile;
 use crate::stats::Executed;
 use std::ops::Add as _;
 use std::sync::Arc;
@@ -71,6 +72,8 @@ pub struct Machine {
     pub(crate) debug: Debug,
     /// Where the next round goes on.
     turn: Option<Turn>,
+    /// Where instructions are executed, if that is wanted.
+    pub(crate) profile: Option<Profile>,
 }
 
 impl std::fmt::Debug for Machine {
@@ -98,6 +101,7 @@ impl Machine {
             model,
             debug: Debug::default(),
             turn: None,
+            profile: None,
         }
     }
 
@@ -267,7 +271,9 @@ impl Machine {
             if !(begun && i == turn.cpu) {
                 self.begin_turn(i);
             }
-            match self.turn_of(i, until) {
+            let pause = self.turn_of(i, until);
+            self.note_turn(i);
+            match pause {
                 Pause::Time => {}
                 Pause::Idle => idle += 1,
                 Pause::Power => return Some(self.powered()),
@@ -296,6 +302,13 @@ impl Machine {
             return self.skip_idle();
         }
         None
+    }
+
+    /// Has the profile know of a turn.
+    fn note_turn(&mut self, i: usize) {
+        if let (Some(profile), Some(cpu)) = (&mut self.profile, self.cpus.get(i)) {
+            profile.note(cpu);
+        }
     }
 
     /// Runs one CPU up to a time.

@@ -41,7 +41,7 @@ pub(super) struct History {
     refused: Option<String>,
     /// Why there was none when it was last to begin.
     gap: Option<String>,
-    /// The state between rounds was changed by hand: what was before does not lead here.
+    /// What was before does not lead here: a history is to begin, between rounds.
     broken: bool,
     taken: Instant,
     cost: Duration,
@@ -91,6 +91,13 @@ impl History {
         for tape in &self.tapes {
             tape.diverges();
         }
+    }
+
+    /// Begins where the machine goes on next. The first checkpoint takes a while, and a debugger
+    /// that has just come waits for answers.
+    pub(super) fn begin_later(&mut self) {
+        self.forget();
+        self.broken = true;
     }
 
     /// Begins where the machine is, which is between rounds.

@@ -99,7 +99,7 @@ pub(super) fn cpu_of(tid: Tid) -> usize {
 impl<'a> Session<'a> {
     /// Begins between rounds.
     pub(super) fn new(machine: &'a mut Machine, history: &'a mut History, limit: u64) -> Self {
-        history.begin(machine);
+        history.begin_later();
         let features = features(machine.model());
         Self {
             description: target_xml(&features),

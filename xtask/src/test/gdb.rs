@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(20 * 60);
 const PASSED: &str = "KVM-LA-DEBUGGER passed";
 
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
+    report.case("disassembler", || disassembler(context));
     report.case("gdb-kernel", || {
         let simulator = context.simulator.with_cpu("la664");
         session(context, &simulator, &kernel(context), "bare.py")
@@ -53,6 +54,70 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// Instructions of LVZ that objdump does not know.
+const UNKNOWN_TO_OBJDUMP: [&str; 5] = ["gtlbclr", "gtlbsrch", "gtlbrd", "gtlbwr", "gtlbfill"];
+
+/// Compares the simulator's disassembler with objdump over words of all encodings.
+fn disassembler(context: &Context) -> Result<Verdict> {
+    let Simulator::LvzSim { program, .. } = &context.simulator else {
+        bail!("the disassembler is lvz-sim's");
+    };
+    let run = context.products.cache.new_run("disassembler")?;
+    let ours = output(Command::new(program).args(["disassemble", "--all"]))?;
+    let ours: Vec<(&str, &str)> = ours
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    let mut image = Vec::new();
+    for (word, _) in &ours {
+        image.extend(u32::from_str_radix(word, 16)?.to_le_bytes());
+    }
+    let file = run.join("words");
+    fs::write(&file, image)?;
+    let mut objdump = context
+        .products
+        .tools
+        .command("loongarch64-linux-gnu-objdump")?;
+    objdump.args(["-D", "-z", "-b", "binary", "-m", "loongarch64"]);
+    let theirs = output(objdump.arg(&file))?;
+    // Address, word, text.
+    let theirs = theirs.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(":\t")?;
+        let (_, text) = rest.split_once('\t')?;
+        Some(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    });
+    let theirs: Vec<String> = theirs.collect();
+    if theirs.len() != ours.len() {
+        bail!("objdump shows {} words of {}", theirs.len(), ours.len());
+    }
+    let mut failed = 0;
+    for ((word, ours), theirs) in ours.iter().zip(&theirs) {
+        if ours != theirs && !UNKNOWN_TO_OBJDUMP.contains(ours) {
+            failed += 1;
+            println!("    {word}: {ours}, objdump: {theirs}");
+        }
+    }
+    fs::remove_dir_all(run)?;
+    Ok(Verdict::Counted {
+        passed: ours.len() as u64 - failed,
+        failed,
+        skipped: 0,
+    })
+}
+
+/// What a command prints that ends well.
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!(
+            "{} ended with {}",
+            command.get_program().display(),
+            output.status
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// A machine whose kernel boots to its init, with no disk.

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! `--profile`: where instructions are executed, by symbol, as folded stacks.
+//!
+//! A CPU's program counter is looked at where its turn ends, and stands for the instructions of
+//! the turn. The machine has no part in it and runs as fast as without.
+
+use crate::cpu::Cpu;
+use crate::symbols::Symbols;
+use crate::world::World;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// A profile in the making.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    symbols: Symbols,
+    /// Instructions by what they are of.
+    weights: BTreeMap<String, u64>,
+    /// Instructions of each CPU that are in `weights`.
+    noted: Vec<u64>,
+}
+
+impl Profile {
+    pub(crate) fn new(symbols: Symbols) -> Self {
+        Self {
+            symbols,
+            weights: BTreeMap::new(),
+            noted: Vec::new(),
+        }
+    }
+
+    /// Notes the end of a turn of `cpu`.
+    pub(crate) fn note(&mut self, cpu: &Cpu) {
+        if self.noted.len() <= cpu.id {
+            self.noted.resize(cpu.id + 1, 0);
+        }
+        let noted = std::mem::replace(&mut self.noted[cpu.id], cpu.icount);
+        // A debugger can have gone back.
+        let instructions = cpu.icount.saturating_sub(noted);
+        if instructions == 0 {
+            return;
+        }
+        let world = cpu.world();
+        let mode = match world {
+            World::Root => "host",
+            World::Guest => "guest",
+        };
+        let level = if cpu.plv == 0 { "kernel" } else { "user" };
+        let function = match self.symbols.find(world, cpu.pc) {
+            // Programs are at the same addresses as each other, and have no symbols here.
+            Some((name, _)) if cpu.plv == 0 => name,
+            _ => "[unknown]",
+        };
+        let stack = format!("{mode};{level};{function}");
+        *self.weights.entry(stack).or_default() += instructions;
+    }
+
+    /// One line a stack: frames, the outermost first, and a number of instructions.
+    pub(crate) fn folded(&self) -> String {
+        let mut text = String::new();
+        for (stack, weight) in &self.weights {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{stack} {weight}");
+        }
+        text
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Symbols of ELF files: what is at an address, for traces and profiles.
+
+use crate::world::World;
+use anyhow::{Context as _, Result, bail};
+use object::{Object as _, ObjectSymbol as _, SymbolKind};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// `[host:|guest:]FILE[@BASE]`: a file with symbols, the mode in which they are valid, and what is
+/// added to their addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SymbolFile {
+    path: PathBuf,
+    world: Option<World>,
+    base: u64,
+}
+
+impl FromStr for SymbolFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (world, rest) = match text.split_once(':') {
+            Some(("host", rest)) => (Some(World::Root), rest),
+            Some(("guest", rest)) => (Some(World::Guest), rest),
+            _ => (None, text),
+        };
+        let (path, base) = match rest.rsplit_once('@') {
+            Some((path, base)) => {
+                let digits = base.strip_prefix("0x").unwrap_or(base);
+                let base = u64::from_str_radix(digits, 16);
+                (path, base.map_err(|_| "BASE is no hexadecimal number")?)
+            }
+            None => (rest, 0),
+        };
+        if path.is_empty() {
+            return Err("no file is named".to_owned());
+        }
+        Ok(Self {
+            path: path.into(),
+            world,
+            base,
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Symbol {
+    address: u64,
+    /// Zero if the file does not say it: up to the next one.
+    size: u64,
+    name: String,
+}
+
+/// Symbols of one file, by address.
+#[derive(Debug)]
+struct Table {
+    world: Option<World>,
+    symbols: Vec<Symbol>,
+}
+
+/// All symbols.
+#[derive(Debug, Default)]
+pub(crate) struct Symbols(Vec<Table>);
+
+impl Symbols {
+    /// Reads files.
+    ///
+    /// # Errors
+    /// One cannot be read, is no object file, or has no symbols.
+    pub(crate) fn read(files: &[SymbolFile]) -> Result<Self> {
+        let tables = files.iter().map(read).collect::<Result<_>>()?;
+        Ok(Self(tables))
+    }
+
+    /// The symbol that `pc` is in, in mode `world`, and how far.
+    pub(crate) fn find(&self, world: World, pc: u64) -> Option<(&str, u64)> {
+        let tables = self.0.iter();
+        let valid = tables.filter(|table| table.world.is_none_or(|of| of == world));
+        valid.into_iter().find_map(|table| table.find(pc))
+    }
+}
+
+impl Table {
+    fn find(&self, pc: u64) -> Option<(&str, u64)> {
+        let behind = self.symbols.partition_point(|s| s.address <= pc);
+        let symbol = self.symbols.get(behind.checked_sub(1)?)?;
+        let distance = pc - symbol.address;
+        (symbol.size == 0 || distance < symbol.size).then_some((symbol.name.as_str(), distance))
+    }
+}
+
+fn read(file: &SymbolFile) -> Result<Table> {
+    let path = file.path.display();
+    let bytes = std::fs::read(&file.path).with_context(|| format!("cannot read '{path}'"))?;
+    let object = object::File::parse(bytes.as_slice())
+        .with_context(|| format!("'{path}' is no object file"))?;
+    let mut symbols: Vec<Symbol> = object
+        .symbols()
+        .filter(|symbol| symbol.is_definition())
+        .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown))
+        .filter_map(|symbol| {
+            let name = symbol.name().ok().filter(|name| is_function(name))?;
+            Some(Symbol {
+                address: symbol.address().wrapping_add(file.base),
+                size: symbol.size(),
+                name: name.to_owned(),
+            })
+        })
+        .collect();
+    if symbols.is_empty() {
+        bail!("'{path}' has no symbols of code");
+    }
+    // Of those at one address the one that says its size comes last, and is found.
+    symbols.sort_by_key(|symbol| (symbol.address, symbol.size));
+    Ok(Table {
+        world: file.world,
+        symbols,
+    })
+}
+
+/// Whether a name is not one of the assembler's own.
+fn is_function(name: &str) -> bool {
+    !(name.is_empty() || name.starts_with(".L") || name.starts_with('$'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files() {
+        let parsed: SymbolFile = "guest:/tmp/vmlinux@0x1000".parse().unwrap();
+        assert_eq!(parsed.world, Some(World::Guest));
+        assert_eq!((parsed.path, parsed.base), ("/tmp/vmlinux".into(), 0x1000));
+        let plain: SymbolFile = "vmlinux".parse().unwrap();
+        assert_eq!((plain.world, plain.base), (None, 0));
+        assert!("x@y".parse::<SymbolFile>().is_err());
+        assert!("host:".parse::<SymbolFile>().is_err());
+    }
+
+    #[test]
+    fn a_symbol_ends_where_it_says() {
+        let symbol = |address, size, name: &str| Symbol {
+            address,
+            size,
+            name: name.to_owned(),
+        };
+        let symbols = Symbols(vec![Table {
+            world: Some(World::Root),
+            symbols: vec![symbol(0x100, 0x10, "first"), symbol(0x200, 0, "open")],
+        }]);
+        assert_eq!(symbols.find(World::Root, 0x104), Some(("first", 4)));
+        assert_eq!(symbols.find(World::Root, 0x110), None);
+        assert_eq!(symbols.find(World::Root, 0x300), Some(("open", 0x100)));
+        assert_eq!(symbols.find(World::Root, 0xff), None);
+        assert_eq!(symbols.find(World::Guest, 0x104), None);
+    }
+}
