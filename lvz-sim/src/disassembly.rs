@@ -159,7 +159,7 @@ fn alias(encoding: &Encoding, operands: &Operands, pc: u64) -> Option<String> {
         "bge" if rd == 0 => branch("bgez", rj),
         "bge" if rj == 0 => branch("blez", rd),
         // An instruction that is to fault: no memory is where `$ra` points.
-        "amswap.w" if rj == 1 && rd == rk => line("ud", &[format!("{rd:#x}")]),
+        "amswap.w" if rk == 1 && rd == rj => line("ud", &[format!("{rd:#x}")]),
         "csrxchg" if rj < 2 => csr(["csrrd", "csrwr"], operands),
         "gcsrxchg" if rj < 2 => csr(["gcsrrd", "gcsrwr"], operands),
         "rdtimel.w" if rj == 0 => line("rdcntvl.w", &[general(rd)]),

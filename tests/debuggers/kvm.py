@@ -31,6 +31,7 @@ KERNEL = os.environ["KVM_LA_KERNEL"]
 
 ERTN = 0x06483800
 SYSCALL = 0x002B0000
+HVCL = 0x002B8100
 # Where the world switch is (both modules: in the page of the exit vector).
 SWITCH_SIZE = 0x1000
 
@@ -103,35 +104,25 @@ def world_switch():
     return exits, entry
 
 
-def hypercall(exits):
-    """The guest tells the host where its steal time is: the host writes it into the guest's
-    memory, which is watched."""
-    reports = symbol("pv_register_steal_time") if has("pv_register_steal_time") else None
-    check(reports is None or reports > 0, "no address")
-    with Stops(exits | HOST):
-        for _ in range(20000):
-            gdb.execute("continue", to_string=True)
-            if value("$csr_estat") >> 16 & 0x3F == 0x17 and value("$r4") == 1:
-                break
-        else:
-            check(False, "no hypercall")
-    area = value("$r6") & ~0x3F
-    where = do(f"monitor translate {area | GUEST_PHYSICAL:#x}")
+def steal_time():
+    """The guest tells the host by a hypercall where it wants to read its steal time: the host
+    writes it there, into the guest's memory, which is watched."""
+    begin = symbol("pv_enable_steal_time")
+    calls = [at for at in range(begin, begin + 0x100, 4) if word(at | GUEST) == HVCL]
+    check(calls != [], "no hypercall in pv_enable_steal_time")
+    with Stops(calls[0] | GUEST):
+        do("continue")
+    check(in_guest() and pc() == calls[0], f"not at the hypercall: {pc():#x}")
+    version = (value("$r6") & ~0x3F) + 8
+    where = do(f"monitor translate {version | GUEST_PHYSICAL:#x}")
     pa = int(re.search(r"physical (0x[0-9a-f]+)", where)[1], 16)
-    watch = gdb.Breakpoint(f"*(unsigned long *){pa | PHYSICAL:#x}", gdb.BP_WATCHPOINT)
+    before = value(f"*(unsigned int *){pa | PHYSICAL:#x}")
+    watch = gdb.Breakpoint(f"*(unsigned int *){pa | PHYSICAL:#x}", gdb.BP_WATCHPOINT)
     do("continue")
     check(not in_guest(), f"what wrote the guest's memory is the guest: {pc():#x}")
+    after = value(f"*(unsigned int *){version | GUEST_PHYSICAL:#x}")
+    check(after != before, f"the guest does not see what was written: {after}")
     watch.delete()
-    return pa
-
-
-def has(name):
-    """Whether the kernel has this symbol."""
-    try:
-        gdb.lookup_global_symbol(name)
-        return "0x" in gdb.execute(f"info address {name}", to_string=True)
-    except gdb.error:
-        return False
 
 
 def user_program(calls, exits):
@@ -168,7 +159,7 @@ def main():
     host_boots(start)
     guest_boots(start)
     exits, _ = world_switch()
-    hypercall(exits)
+    steal_time()
     user_program(calls, exits)
     do("kill")
 

@@ -3,7 +3,7 @@
 //! What the fuzz target `gdb` says to the debugger's stub: packets made of any bytes, or the bytes
 //! as they are.
 
-use crate::random::Random;
+use super::random::Random;
 
 /// Beginnings of packets, and what can follow in them.
 const WORDS: &[&str] = &[

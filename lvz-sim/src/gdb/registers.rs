@@ -8,7 +8,6 @@ use crate::cpu::{Cpu, Model, Via};
 use crate::fp::Fcsr;
 use crate::mem::Bus;
 use crate::world::World;
-use la_arch::cpucfg::word2;
 use la_arch::csr::{Class, TABLE};
 
 /// A register.
@@ -174,22 +173,22 @@ fn csrs(world: World) -> Feature {
     Feature { name, registers }
 }
 
-/// All features of a model; the registers' numbers go on from one to the next.
+/// All features; the registers' numbers go on from one to the next. GDB 18 takes a description
+/// only with all that it knows, so binary translation and vectors are there whatever the model
+/// has; what that has not is zero.
 pub(super) fn features(model: &Model) -> Vec<Feature> {
-    let mut features = vec![base(), float()];
-    if model.has_lbt() {
-        features.push(binary_translation());
-    }
     let vectors = |name, registers| Feature { name, registers };
-    if model.cpucfg(2) & word2::LSX != 0 {
-        let registers = file("vr", Register::Vector, 128, "lsxv", "vector").collect();
-        features.push(vectors("org.gnu.gdb.loongarch.lsx", registers));
-    }
-    if model.has_lasx() {
-        let registers = file("xr", Register::WideVector, 256, "lasxv", "vector").collect();
-        features.push(vectors("org.gnu.gdb.loongarch.lasx", registers));
-    }
-    features.extend([cpu(), csrs(World::Root)]);
+    let low = file("vr", Register::Vector, 128, "lsxv", "vector").collect();
+    let wide = file("xr", Register::WideVector, 256, "lasxv", "vector").collect();
+    let mut features = vec![
+        base(),
+        float(),
+        binary_translation(),
+        vectors("org.gnu.gdb.loongarch.lsx", low),
+        vectors("org.gnu.gdb.loongarch.lasx", wide),
+        cpu(),
+        csrs(World::Root),
+    ];
     if model.has_lvz() {
         features.push(csrs(World::Guest));
     }
