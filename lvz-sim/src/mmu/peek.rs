@@ -51,8 +51,10 @@ impl Cpu {
         };
         let top = if self.reads(Reading::PgdBit) { 47 } else { 63 };
         let table = csr.raw(if va >> top & 1 != 0 { n::PGDH } else { n::PGDL });
-        self.peek_tlb(world, kind, gid, va)
-            .unwrap_or_else(|| self.peek_tables(bus, world, table, va))
+        match self.peek_tlb(world, kind, gid, va) {
+            Some((found, ps)) => page(found, ps, va),
+            None => self.peek_tables(bus, world, table, va),
+        }
     }
 
     /// The physical address of the physical address `gpa` of the guest whose GID root has set.
@@ -63,8 +65,8 @@ impl Cpu {
             true => gtlbc.tgid(),
             false => gstat.gid(),
         };
-        if let Some(found) = self.peek_tlb(World::Root, Kind::Stage2, gid as u8, gpa) {
-            return found;
+        if let Some((found, ps)) = self.peek_tlb(World::Root, Kind::Stage2, gid as u8, gpa) {
+            return page(found, ps, gpa);
         }
         if !self.in_guest() && !gstat.pgm() {
             return None;
@@ -73,8 +75,8 @@ impl Cpu {
         self.peek_tables(bus, World::Root, table, gpa)
     }
 
-    /// What the TLB says, if it has an entry: where the page is, or that it is invalid.
-    fn peek_tlb(&self, world: World, kind: Kind, gid: u8, va: u64) -> Option<Option<u64>> {
+    /// The page of `va` and its size, if the TLB has an entry.
+    fn peek_tlb(&self, world: World, kind: Kind, gid: u8, va: u64) -> Option<(TlbElo, u64)> {
         let csr = self.file(world);
         let tag = Tag {
             kind,
@@ -84,7 +86,7 @@ impl Cpu {
         };
         let index = self.tlb.find(&tag, va, csr.stlbps().ps() as u8)?;
         let entry = self.tlb.get(index)?;
-        Some(page(entry.page(va), u64::from(entry.ps), va))
+        Some((entry.page(va), entry.ps.into()))
     }
 
     /// What the page tables of `world` at `table` say.
