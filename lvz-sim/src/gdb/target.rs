@@ -290,8 +290,10 @@ impl MultiThreadSchedulerLocking for Session<'_> {
 }
 
 impl ReverseStep<Tid> for Session<'_> {
-    fn reverse_step(&mut self, tid: Tid) -> Result<(), Infallible> {
-        self.action = Action::BackStep(cpu_of(tid));
+    fn reverse_step(&mut self, _: Tid) -> Result<(), Infallible> {
+        // GDB says "any" (Hc0) and means the thread that it has selected, whose registers it
+        // has read.
+        self.action = Action::BackStep(self.current);
         Ok(())
     }
 }
