@@ -100,8 +100,9 @@ pub struct RunArgs {
 
     /// How instructions are executed: interpreter; jit (the default, where it can), which
     /// compiles blocks that were interpreted N times and keeps SIZE of machine code with
-    /// jit,hot=N,code=SIZE; check with the same options, which interprets what is compiled
-    /// too and ends the run at the first difference. The machine is the same with all
+    /// jit,hot=N,code=SIZE, while the machine goes on or, with beside=off, waits; check with
+    /// the same options, which interprets what is compiled too and ends the run at the first
+    /// difference. The machine is the same with all
     #[arg(long, value_name = "ENGINE", value_parser = parse_engine)]
     pub engine: Option<Engine>,
 
@@ -202,16 +203,28 @@ pub fn parse_engine(s: &str) -> Result<Engine, String> {
                     .filter(|size| JitOptions::CODE_SIZES.contains(size))
                     .ok_or_else(|| format!("code={size} is not a size between 64K and 1G"))?;
             }
-            _ => return Err(format!("'{option}' is not hot=N or code=SIZE")),
+            Some(("beside", on)) => {
+                options.beside = match on {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(format!("beside={on} is not beside=on or beside=off")),
+                };
+            }
+            _ => {
+                return Err(format!(
+                    "'{option}' is not hot=N, code=SIZE or beside=on|off"
+                ));
+            }
         }
     }
     match name {
         "interpreter" if s == name => Ok(Engine::Interpreter),
         "jit" => Ok(Engine::Jit(options)),
         "check" => Ok(Engine::Check(options)),
-        _ => {
-            Err("not interpreter, jit or check, the latter two with hot=N or code=SIZE".to_owned())
-        }
+        _ => Err(
+            "not interpreter, jit or check, the latter two with hot=N, code=SIZE or beside=on|off"
+                .to_owned(),
+        ),
     }
 }
 
@@ -268,9 +281,15 @@ mod tests {
         };
         let both = parse_engine("check,code=64K,hot=1");
         assert_eq!(both, Ok(Engine::Check(small)));
+        let alone = JitOptions {
+            beside: false,
+            ..default
+        };
+        assert_eq!(parse_engine("jit,beside=off"), Ok(Engine::Jit(alone)));
         for bad in [
             "",
             "tcg",
+            "jit,beside=1",
             "jit,",
             "jit,hot=0",
             "jit,hot=x",

@@ -60,6 +60,15 @@ fn engines_agree() {
                 code: SMALL_CODE,
                 ..after(1)
             }),
+            Engine::Jit(JitOptions {
+                beside: true,
+                ..after(1)
+            }),
+            Engine::Jit(JitOptions {
+                code: SMALL_CODE,
+                beside: true,
+                ..after(1)
+            }),
         ] {
             let compiled = result(&input(seed), engine, None);
             assert_eq!(compiled, expected, "seed {seed}, {engine:?}");

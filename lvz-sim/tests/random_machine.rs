@@ -135,6 +135,7 @@ fn compiled_code_does_the_same_in_host_and_guest_mode() {
     for seed in 0..seeds {
         let options = JitOptions {
             hot: 1 + (seed % 3) as u16,
+            beside: seed % 2 != 0,
             ..JitOptions::default()
         };
         let checked = result(seed, Engine::Check(options));

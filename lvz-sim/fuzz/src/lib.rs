@@ -108,10 +108,11 @@ pub fn result(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> (u64
     (machine.instructions(), machine.state_hash())
 }
 
-/// A compiler of blocks that were executed this often.
+/// A compiler of blocks that were executed this often, for which the machine waits.
 pub fn after(hot: u16) -> JitOptions {
     JitOptions {
         hot,
+        beside: false,
         ..JitOptions::default()
     }
 }

@@ -185,6 +185,9 @@ impl Machine {
 
     /// One turn of each CPU.
     fn round(&mut self) -> Option<RunEnd> {
+        if let Some(jit) = &mut self.jit {
+            jit.collect(&mut self.code);
+        }
         let alone = self.cpus.len() == 1;
         let quantum = if alone { QUANTUM_ALONE } else { QUANTUM };
         let mut until = self.time + quantum;

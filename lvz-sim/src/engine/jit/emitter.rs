@@ -115,7 +115,7 @@ impl<'a> Emitter<'a> {
         signatures: Signatures,
         helpers: &'a Helpers,
         region: &'a Region,
-        ops: &[Vec<*const Op>],
+        ops: &[Box<[Op]>],
         target: TargetFrontendConfig,
     ) {
         let mut e = Self::begin(b, signatures, helpers, region);
@@ -192,7 +192,7 @@ impl<'a> Emitter<'a> {
         e
     }
 
-    fn part(&mut self, at: usize, part: &Part, ops: &[*const Op]) {
+    fn part(&mut self, at: usize, part: &Part, ops: &[Op]) {
         (self.synced, self.handled) = (false, false);
         self.unstored = part.unstored;
         self.open.clear();
@@ -202,7 +202,7 @@ impl<'a> Emitter<'a> {
         let block = self.blocks[at];
         self.b.switch_to_block(block);
         for (item, op) in part.items.iter().zip(ops) {
-            self.op = *op;
+            self.op = op;
             match item.form {
                 Some(form) => {
                     self.require(form.gate);
