@@ -280,7 +280,10 @@ class Domain:
         """Raises unless the backend that was asked for ran every CPU."""
         served = self.errors().count(SERVES)
         wanted = self._served if self.accel == "rust" else 0
-        check(served == wanted, f"the Rust backend ran {served} CPUs, not {wanted}")
+        check(
+            served == wanted,
+            f"the Rust backend ran {served} CPUs, not {wanted}; QEMU printed {self.errors()!r}",
+        )
 
     def story(self):
         """What helps with a failure."""

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Contexts: everything besides the TLB that a translation depends on, as a
-//! small number that the software TLB's tags hold.
+//! small number that the software TLB's tags hold: a multiple of [`UNIT`] below 0xff0.
 
 use crate::cpu::{Cpu, Reading};
 use crate::world::World;
 use la_arch::csr::number;
 use rustc_hash::FxHashMap;
 
-/// Contexts are below this, which leaves the all-ones tag unused.
-const LIMIT: u64 = 0xfff;
+/// Contexts are multiples of this, which leaves tags their bits for the alignment.
+const UNIT: u64 = 1 << super::soft::ALIGNMENT_BITS;
+
+/// So many contexts there are at a time, which leaves the all-ones tag unused.
+const LIMIT: u64 = 0xfff / UNIT;
 
 /// Direct mapping windows, 32-bit and reduced address controls of a CSR file.
 type Windows = [u64; 6];
@@ -82,7 +85,7 @@ impl Cpu {
                 self.soft.clear();
             }
             let contexts = &mut self.soft.contexts;
-            let next = contexts.by_key.len() as u64;
+            let next = contexts.by_key.len() as u64 * UNIT;
             let id = *contexts.by_key.entry(key).or_insert(next);
             contexts.recent[slot] = (key, id);
         }
