@@ -5,6 +5,8 @@
 
 mod access;
 mod counters;
+#[cfg(test)]
+mod counters_tests;
 mod csr_access;
 mod csr_class;
 mod csr_file;

@@ -77,6 +77,15 @@ impl Simulator {
         other
     }
 
+    /// The same with this CPU model, if none was chosen.
+    pub(crate) fn with_default_cpu(&self, cpu: &str) -> Self {
+        let mut other = self.clone();
+        if let Self::LvzSim { chosen, .. } = &mut other {
+            chosen.cpu.get_or_insert_with(|| cpu.to_owned());
+        }
+        other
+    }
+
     /// The CPU model of its machines, if it is not the default.
     pub(crate) fn cpu(&self) -> Option<&str> {
         match self {

@@ -210,9 +210,14 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
     let irq_off = inside.irq_off();
     pmu::lose(vcpu.lend(), irq_off);
     let quick = exit::quick(vcpu.lend(), irq_off);
-    if matches!(quick, Quick::Done(Next::Enter)) && may_reenter(shared, irq_off) {
-        interrupt::deliver_exception(vcpu, irq_off);
+    let free = may_reenter(shared, irq_off);
+    if matches!(quick, Quick::Done(Next::Enter)) && (free || wants_counters(shared, irq_off)) {
+        interrupt::deliver_exception(vcpu.lend(), irq_off);
         interrupt::deliver(shared, irq_off);
+        if !free {
+            shared.generic.clear_request(request::PMU);
+            pmu::own(vcpu, irq_off);
+        }
         if state_matters {
             guest_state::enter(irq_off);
         }
@@ -263,6 +268,12 @@ fn after(mut vcpu: Holder<'_>, quick: Quick) -> Result<Inside, Stop> {
 #[inline]
 fn may_reenter(vcpu: &Shared, _: IrqOff<'_>) -> bool {
     !vcpu.generic.request_pending() && !work_pending()
+}
+
+/// Nothing waits for the vCPU but the performance counters.
+#[cold]
+fn wants_counters(vcpu: &Shared, _: IrqOff<'_>) -> bool {
+    vcpu.generic.is_only_request(request::PMU) && !work_pending()
 }
 
 /// kvm_arch_vcpu_ioctl_run, in the VMM's thread.
