@@ -229,8 +229,56 @@ main:
     INTERRUPT "branches", BRANCHES, 1000, 64, nop
     INTERRUPT "accesses", DATA, 1000, 64, ld.d $s4, $s0, 0
     INTERRUPT "mispredicted", MISPREDICTED, 10, 64, beqz $zero, . + 4
+
+    # Again and again, as for samples of a program: 300 of 20,000 instructions each.
+    HOOK    TR_HOOK, sample
+    move    $s3, $zero
+    li.d    $s4, 3000000
+    COUNT_DOWN 0, INSTRUCTIONS | AT_PLV3 | COUNTER_IE, 20000
+    TRY     1f
+    CSRW    PRMD, 7
+    la.pcrel $t0, user_loop
+    csrwr   $t0, ERA
+    ertn
+1:  HOOK    TR_HOOK
+    csrwr   $zero, PERFCTRL0
+    CHECK   "samples", $s3, 300
+    # All of them are counted but the interrupts' lateness.
+    csrrd   $s1, PERFCNTR0
+    li.d    $s2, (1 << 63) - 20000
+    sub.d   $s1, $s1, $s2
+    CHECK   "samples.rest", $s1, 0
+    csrwr   $zero, ECFG
     b       finish
 
+# Counts an overflow and goes on 20,000 instructions behind it, as Linux does; a
+# system call ends it.
+sample:
+    csrrd   $t1, ESTAT
+    bstrpick.d $t1, $t1, 21, 16
+    bnez    $t1, 2f
+    addi.d  $s3, $s3, 1
+    csrrd   $t0, PERFCTRL0
+    csrwr   $zero, PERFCTRL0
+    csrrd   $t1, PERFCNTR0
+    li.d    $s5, 20000
+    sub.d   $t1, $t1, $s5
+    csrwr   $t1, PERFCNTR0
+    csrwr   $t0, PERFCTRL0
+1:  csrrd   $t0, SAVE0
+    csrrd   $t1, SAVE1
+    ertn
+2:  la.pcrel $t1, trap_area
+    ld.d    $t1, $t1, TR_RESUME
+    csrwr   $t1, ERA
+    li.d    $t1, 0
+    csrwr   $t1, PRMD
+    b       1b
+
+user_loop:
+    addi.d  $s4, $s4, -1
+    bnez    $s4, user_loop
+    syscall 0
 user:
     .rept   10
     nop
