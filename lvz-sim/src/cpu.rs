@@ -26,6 +26,7 @@ mod timer;
 mod trap;
 mod watch;
 
+pub(crate) use counters::Counters;
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
@@ -33,7 +34,6 @@ use csr_file::{Csrs, Stale};
 pub(crate) use gates::{FP_GATE_AT, LSX_GATE_AT};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
-pub(crate) use counters::Counters;
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub(crate) use tally::{Events, Tally};
 pub use timer::{NS_PER_TICK, Timer};

@@ -79,9 +79,14 @@ fn accesses_memory() -> impl Iterator<Item = &'static Insn> {
         vector::memory::TABLE,
     ];
     let others = |insn: &&Insn| {
-        ["asrt", "preld"].iter().any(|name| insn.encoding.name.starts_with(name))
+        ["asrt", "preld"]
+            .iter()
+            .any(|name| insn.encoding.name.starts_with(name))
     };
-    tables.into_iter().flatten().filter(move |insn| !others(insn))
+    tables
+        .into_iter()
+        .flatten()
+        .filter(move |insn| !others(insn))
 }
 
 /// One table a file.

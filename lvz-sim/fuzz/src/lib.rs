@@ -108,9 +108,17 @@ fn count(random: &mut Random<'_>, set: &mut impl FnMut(Via, u16, u64)) {
     set(Via::Csr, csr::GCFG, lent.into());
     for via in [Via::Csr, Via::Gcsr] {
         set(via, csr::ECFG, Interrupt::PMI.mask());
-        set(via, csr::CRMD, Crmd::default().with_da(true).with_ie(interrupts).into());
+        set(
+            via,
+            csr::CRMD,
+            Crmd::default().with_da(true).with_ie(interrupts).into(),
+        );
     }
-    set(Via::Csr, csr::PRMD, Prmd::default().with_pie(interrupts).into());
+    set(
+        Via::Csr,
+        csr::PRMD,
+        Prmd::default().with_pie(interrupts).into(),
+    );
 }
 
 fn registers(random: &mut Random<'_>, cpu: &mut Cpu) {

@@ -7,8 +7,8 @@
 use super::csr_numbers::COUNTERS;
 use super::{Cpu, Events, Reading};
 use crate::world::World;
-use la_arch::csr::{PerfCtrl, number};
 use la_arch::Interrupt;
+use la_arch::csr::{PerfCtrl, number};
 use serde::{Deserialize, Serialize};
 
 /// A counter that reaches it has overflown.

@@ -109,6 +109,9 @@ fn a_loop_is_counted_as_it_is_written() {
         ("accesses", tally.accesses, 4),
     ] {
         let rest = own.checked_sub(pairs * in_pair);
-        assert!(rest.is_some_and(|rest| rest <= in_pair), "{name}: {own}, {pairs} pairs");
+        assert!(
+            rest.is_some_and(|rest| rest <= in_pair),
+            "{name}: {own}, {pairs} pairs"
+        );
     }
 }

@@ -9,11 +9,11 @@ use super::{Cpu, Reading, watch};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use crate::world::World;
+use la_arch::Interrupt;
 use la_arch::csr::{
     Asid, Crmd, Dmw, Ecfg, Estat, MerrCtl, Misc, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg, TlbEhi,
     TlbElo, TlbIdx, TlbrEhi, TlbrEra, TlbrPrmd, number as n,
 };
-use la_arch::Interrupt;
 use la_arch::lvz::{Gcfg, Gintc, Gstat, Gtlbc};
 
 /// The instructions by which software reaches a CSR.

@@ -21,9 +21,7 @@ impl Cpu {
         if world == World::Guest {
             let gintc = self.root().gintc();
             let injected = gintc.hwis() | hwi & gintc.hwip();
-            self.guest().estat().is() & !Interrupt::LINES
-                | injected << HWI0
-                | self.overflown(world)
+            self.guest().estat().is() & !Interrupt::LINES | injected << HWI0 | self.overflown(world)
         } else {
             let hwi = hwi & !self.hidden_lines();
             self.root().estat().is() & !LINE_BITS

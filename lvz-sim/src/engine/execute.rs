@@ -221,13 +221,7 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
 
 /// Executes a block whose branches and accesses are counted.
 #[cold]
-fn execute_counted(
-    cpu: &mut Cpu,
-    bus: &mut Bus,
-    code: &CodeCache,
-    decoder: &Decoder,
-    id: BlockId,
-) {
+fn execute_counted(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: BlockId) {
     let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
     let mut end = None;
     for op in ops {

@@ -19,6 +19,9 @@ use la_arch::one_reg as id;
 const CYCLES: u64 = 0;
 const INSTRUCTIONS: u64 = 1;
 
+/// Four counters of 64 bits, as all known hosts have.
+const FOUR: u32 = word6::PMP | 3 << word6::PMNUM_SHIFT | word6::PMBITS;
+
 const OVERFLOW: u64 = 1 << 63;
 
 /// A guest that has a reason to go on does not sleep for this long.
@@ -72,17 +75,20 @@ kvm::guest_code!(
 fn guest(kvm: &Kvm, code: &[u8]) -> Result<Guest, Box<dyn std::error::Error>> {
     let guest = Guest::new(kvm, code)?;
     let vcpu = guest.vcpu();
-    let features = vcpu.attr(vcpu_attr::CPUCFG, 6)?;
-    if features & u64::from(word6::PMP) == 0 {
+    let possible = vcpu.attr(vcpu_attr::CPUCFG, 6)?;
+    if possible & u64::from(word6::PMP) == 0 {
         return Err(Skip("the host has no performance counters".into()).into());
     }
-    vcpu.set_one_reg(id::cpucfg(6), features)?;
+    vcpu.set_one_reg(id::cpucfg(6), u64::from(FOUR))?;
     Ok(guest)
 }
 
 /// What makes counter `i` count an event at all levels.
 fn count(guest: &Guest, i: u16, event: u64, interrupt: bool) -> Outcome {
-    let control = PerfCtrl(0).with_event(event).with_plv(0xf).with_ie(interrupt);
+    let control = PerfCtrl(0)
+        .with_event(event)
+        .with_plv(0xf)
+        .with_ie(interrupt);
     Ok(guest.vcpu().set_csr(csr::PERFCTRL0 + 2 * i, control.0)?)
 }
 
@@ -111,7 +117,10 @@ fn rounds(guest: &Guest, number: u32, mut between: impl FnMut() -> Outcome) -> O
         between()?;
         if let Some((old_instructions, old_cycles)) = before {
             let more = instructions - old_instructions;
-            ensure!(ROUND.contains(&more), "round {round} of {more} instructions");
+            ensure!(
+                ROUND.contains(&more),
+                "round {round} of {more} instructions"
+            );
             ensure!(cycles > old_cycles, "round {round} took no cycle");
         }
         before = Some((instructions, cycles));
@@ -144,11 +153,18 @@ fn one_reg(kvm: &Kvm) -> Outcome {
     vcpu.set_csr(csr::PERFCNTR0 + 2, 0x12_3456_7890)?;
     report(&guest)?;
     let more = report(&guest)? - 0x12_3456_7890;
-    ensure!(more <= 2 * ROUND.end(), "{more} instructions after the change");
+    ensure!(
+        more <= 2 * ROUND.end(),
+        "{more} instructions after the change"
+    );
     // What the host has instead is not the guest's.
     let other = self::guest(kvm, counting())?;
     for number in csr::PERFCTRL0..csr::PERFCTRL0 + 8 {
-        ensure_eq!(other.vcpu().csr(number)?, 0, "CSR {number:#x} of a new vCPU");
+        ensure_eq!(
+            other.vcpu().csr(number)?,
+            0,
+            "CSR {number:#x} of a new vCPU"
+        );
         other.vcpu().set_csr(number, vcpu.csr(number)?)?;
     }
     rounds(&other, 10, || Ok(()))?;
@@ -159,7 +175,11 @@ fn one_reg(kvm: &Kvm) -> Outcome {
     for _ in 0..20 {
         report(&guest)?;
     }
-    ensure_eq!(vcpu.csr(csr::PERFCNTR0 + 2)?, stopped, "a counter that is off");
+    ensure_eq!(
+        vcpu.csr(csr::PERFCNTR0 + 2)?,
+        stopped,
+        "a counter that is off"
+    );
     Ok(())
 }
 
