@@ -77,11 +77,11 @@ impl Simulator {
         other
     }
 
-    /// The same with this CPU model, if none was chosen.
-    pub(crate) fn with_default_cpu(&self, cpu: &str) -> Self {
+    /// The same whose machines have this CPU.
+    pub(crate) fn with_cpu(&self, cpu: &str) -> Self {
         let mut other = self.clone();
         if let Self::LvzSim { chosen, .. } = &mut other {
-            chosen.cpu.get_or_insert_with(|| cpu.to_owned());
+            chosen.cpu = Some(cpu.to_owned());
         }
         other
     }

@@ -26,7 +26,7 @@ pub(crate) struct Events {
     pub(crate) data_refills: u64,
     /// Branches and jumps.
     pub(crate) branches: u64,
-    /// Those that went another way than [`predicted`] says.
+    /// Those that went another way than [`Branch::predicted`] says.
     pub(crate) mispredicted: u64,
     /// Loads, stores and atomics.
     pub(crate) accesses: u64,

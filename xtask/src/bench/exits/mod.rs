@@ -239,7 +239,7 @@ fn host<T>(
         ..Machine::default()
     };
     let log = run.join("console.log");
-    let simulator = simulator.with_default_cpu(CPU);
+    let simulator = simulator.with_cpu(CPU);
     let outcome = machine.run(&simulator, &log, LIMIT, |_| {})?;
     let result = || -> Result<T> {
         if let Some(reason) = failure(&outcome.console) {
