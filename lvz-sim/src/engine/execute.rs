@@ -213,28 +213,29 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
     if cpu.tally.each {
         cpu.tally.instruction(decoder, &op, how);
     }
-    match how {
-        Ok(()) => completed(cpu, 1),
-        Err(stop) => stopped(cpu, bus, &op, stop),
-    }
+    counted(cpu, bus, &op, how);
 }
 
 /// Executes a block whose branches and accesses are counted.
 #[cold]
 fn execute_counted(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: BlockId) {
     let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
-    let mut end = None;
     for op in ops {
         let how = (op.run)(cpu, bus, op);
         cpu.tally.instruction(decoder, op, how);
-        if let Err(stop) = how {
-            end = Some((op, stop));
-            break;
+        if how.is_err() || usize::from(op.idx) + 1 == ops.len() {
+            counted(cpu, bus, op, how);
+            return;
         }
     }
-    match end {
-        None => completed(cpu, ops.len() as u64),
-        Some((op, stop)) => stopped(cpu, bus, op, stop),
+}
+
+/// Ends a block behind `op`, after which a counter of branches or accesses may have
+/// overflown.
+fn counted(cpu: &mut Cpu, bus: &mut Bus, op: &Op, how: Step) {
+    match how {
+        Ok(()) => completed(cpu, u64::from(op.idx) + 1),
+        Err(stop) => stopped(cpu, bus, op, stop),
     }
     cpu.attention |= cpu.any_overflown();
 }
