@@ -106,7 +106,7 @@ impl CpuState {
             icount: cpu.icount,
             time_offset: cpu.time_offset,
             counter_seen: cpu.counter_seen,
-            tally: cpu.tally,
+            tally: cpu.tally.until(cpu.icount),
             counters: cpu.counters,
             stats: cpu.stats.clone(),
         }
@@ -130,7 +130,7 @@ impl CpuState {
         cpu.icount = self.icount;
         cpu.time_offset = self.time_offset;
         cpu.counter_seen = self.counter_seen;
-        cpu.tally = self.tally;
+        cpu.tally = self.tally.resumed(self.icount);
         cpu.counters = self.counters;
         cpu.stats = self.stats;
         cpu.settle();

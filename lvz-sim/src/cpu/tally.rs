@@ -44,8 +44,10 @@ impl Events {
 pub(crate) struct Tally {
     events: [Events; 2 * PLVS],
     /// The level in force.
+    #[serde(skip)]
     level: usize,
     /// The instruction count up to which `ended` is that of the level in force.
+    #[serde(skip)]
     since: u64,
     /// Branches and accesses are counted at the level in force.
     #[serde(skip)]
@@ -111,12 +113,19 @@ impl Tally {
         self.level = level;
     }
 
-    /// The same for the CPU after a reset.
+    /// All that was done until the count of instructions is `at`, for a CPU that goes on
+    /// from there, at whatever level: after a reset, or in a snapshot.
     #[must_use]
-    pub(crate) fn after_reset(mut self, at: u64) -> Self {
+    pub(crate) fn until(mut self, at: u64) -> Self {
         self.enter(0, at);
         self.each = self.always;
         self
+    }
+
+    /// The same of a CPU that comes from a snapshot.
+    #[must_use]
+    pub(crate) fn resumed(self, at: u64) -> Self {
+        Tally { since: at, ..self }
     }
 
     /// An instruction has ended like this, and each is counted.

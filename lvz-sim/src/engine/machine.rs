@@ -144,7 +144,7 @@ impl Machine {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
             stats.finish(icount, cpu.world());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
-            let tally = cpu.tally.after_reset(icount);
+            let tally = cpu.tally.until(icount);
             let calls = cpu.calls.take();
             let generation = cpu.soft.fetch_generation;
             *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
