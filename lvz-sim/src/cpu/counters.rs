@@ -115,7 +115,8 @@ impl Cpu {
             World::Root => (true, !self.reads(Reading::RootCounter)),
             World::Guest => (self.reads(Reading::LentCounter), true),
         };
-        u64::from(root) * (plvs << ROOT_LEVELS) | u64::from(guest) * (plvs << GUEST_LEVELS)
+        let levels = |counts: bool, from: u32| if counts { plvs << from } else { 0 };
+        levels(root, ROOT_LEVELS) | levels(guest, GUEST_LEVELS)
     }
 
     /// What a counter counts, from the beginning of the CPU's time.
