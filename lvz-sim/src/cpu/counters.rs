@@ -108,7 +108,7 @@ impl Cpu {
     }
 
     /// The levels at which a counter counts, a bit each. One of root's counts in guest
-    /// mode too, the guest's only there.
+    /// mode too, the guest's only there.
     fn counted_levels(&self, i: usize) -> u64 {
         let plvs = PerfCtrl(self.counters.all[i].control).plv();
         let (root, guest) = match self.owner(i) {

@@ -140,10 +140,10 @@ switches! {
     GuestIdle: "Q-30" "guest-idle" "exit" "unless-pending"
         "whether a guest's idle exits even while an enabled guest interrupt is pending";
     /// A lent performance counter counts in root mode too.
-    LentCounter: "Q-35" "lent-counter" "guest" "both"
+    LentCounter: "Q-37" "lent-counter" "guest" "both"
         "the modes in which a counter counts that GCFG lends to the guest";
     /// A counter of root's does not count in guest mode.
-    RootCounter: "Q-36" "root-counter" "both" "root"
+    RootCounter: "Q-38" "root-counter" "both" "root"
         "the modes in which a counter counts that is not lent";
 }
 

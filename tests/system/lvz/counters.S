@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 
-# L-35, Q-35, Q-36: performance counters lent to a guest (P-1 to P-6): which accesses
+# L-35, Q-37, Q-38: performance counters lent to a guest (P-1 to P-6): which accesses
 # exit, what counts in which mode, whose interrupt an overflow is (docs/lvz.md 10.3).
 #@ sim --cpu la664
 #@ reading lent-counter=both
