@@ -93,6 +93,10 @@ pub struct RunArgs {
     #[arg(long, requires = "stats")]
     pub stats_sites: bool,
 
+    /// Count branches, loads and stores too, which the interpreter has to do
+    #[arg(long, requires = "stats")]
+    pub stats_events: bool,
+
     /// List the system calls with this number that the host's programs make
     /// (in a7; 29 is ioctl), with the instructions run until then
     #[arg(long, value_name = "NUMBER", requires = "stats")]

@@ -4,6 +4,9 @@
 //! handlers use. Behaviour lives in the files below and in `mmu`.
 
 mod access;
+mod counters;
+#[cfg(test)]
+mod counters_tests;
 mod csr_access;
 mod csr_class;
 mod csr_file;
@@ -18,10 +21,12 @@ mod llsc;
 mod model;
 mod op;
 mod readings;
+mod tally;
 mod timer;
 mod trap;
 mod watch;
 
+pub(crate) use counters::Counters;
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
@@ -30,6 +35,7 @@ pub(crate) use gates::{FP_GATE_AT, LSX_GATE_AT};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
+pub(crate) use tally::{Events, Tally};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 
@@ -132,6 +138,10 @@ pub struct Cpu {
     gates: gates::Gates,
     /// What is watched (`watch`).
     pub(crate) watch: watch::Watch,
+    /// What it has done, by mode and privilege level.
+    pub(crate) tally: Tally,
+    /// Performance counters.
+    pub(crate) counters: Counters,
     /// What is written to standard error.
     pub(crate) trace: Trace,
     /// What is being counted about guest exits.
@@ -172,6 +182,8 @@ impl Cpu {
             pc_mask: u64::MAX,
             gates: gates::Gates::default(),
             watch: watch::Watch::default(),
+            tally: Tally::default(),
+            counters: Counters::default(),
             trace: Trace::default(),
             stats: CpuStats::default(),
             calls: None,
@@ -349,6 +361,7 @@ impl Cpu {
         self.pc &= self.pc_mask;
         self.gates = gates::Gates::of(self);
         self.derive_watch();
+        self.derive_tally();
         self.select_context();
     }
 }

@@ -42,6 +42,9 @@ pub fn run(args: &RunArgs) -> Result<u8> {
             cpu.trace.site = args.trace_site;
         }
         cpu.calls = args.stats_calls.map(|number| Box::new(Calls::of(number)));
+        if args.stats_events {
+            cpu.tally.count_each();
+        }
         if args.stats_sites {
             cpu.stats.sites.get_or_insert_default();
         }

@@ -8,7 +8,7 @@
 //! Caches (decoded code, software TLB) are not part of it, because nothing the
 //! machine can see depends on them.
 
-use crate::cpu::{Cpu, CsrFile, Lbt, Model, Timer, VReg};
+use crate::cpu::{Counters, Cpu, CsrFile, Lbt, Model, Tally, Timer, VReg};
 use crate::engine::Machine;
 use crate::mmu::Entry;
 use crate::platform::PlatformState;
@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM06";
+const MAGIC: &[u8; 8] = b"LVZSIM07";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -68,6 +68,8 @@ struct CpuState {
     icount: u64,
     time_offset: u64,
     counter_seen: u64,
+    tally: Tally,
+    counters: Counters,
     stats: CpuStats,
 }
 
@@ -104,6 +106,8 @@ impl CpuState {
             icount: cpu.icount,
             time_offset: cpu.time_offset,
             counter_seen: cpu.counter_seen,
+            tally: cpu.tally.until(cpu.icount),
+            counters: cpu.counters,
             stats: cpu.stats.clone(),
         }
     }
@@ -126,6 +130,8 @@ impl CpuState {
         cpu.icount = self.icount;
         cpu.time_offset = self.time_offset;
         cpu.counter_seen = self.counter_seen;
+        cpu.tally = self.tally.resumed(self.icount);
+        cpu.counters = self.counters;
         cpu.stats = self.stats;
         cpu.settle();
     }

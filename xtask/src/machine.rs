@@ -77,6 +77,15 @@ impl Simulator {
         other
     }
 
+    /// The same whose machines have this CPU.
+    pub(crate) fn with_cpu(&self, cpu: &str) -> Self {
+        let mut other = self.clone();
+        if let Self::LvzSim { chosen, .. } = &mut other {
+            chosen.cpu = Some(cpu.to_owned());
+        }
+        other
+    }
+
     /// The CPU model of its machines, if it is not the default.
     pub(crate) fn cpu(&self) -> Option<&str> {
         match self {

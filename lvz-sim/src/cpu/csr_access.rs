@@ -4,11 +4,12 @@
 //! what of them can be written and what a write does (Volume 1, chapter 7;
 //! `docs/lvz.md` chapter 3).
 
-use super::csr_numbers::{DMW3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
+use super::csr_numbers::{DMW3, PERFCNTR3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
 use super::{Cpu, Reading, watch};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use crate::world::World;
+use la_arch::Interrupt;
 use la_arch::csr::{
     Asid, Crmd, Dmw, Ecfg, Estat, MerrCtl, Misc, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg, TlbEhi,
     TlbElo, TlbIdx, TlbrEhi, TlbrEra, TlbrPrmd, number as n,
@@ -69,6 +70,7 @@ impl Cpu {
                 csr.raw(if high { n::PGDH } else { n::PGDL })
             }
             n::TVAL => self.timer_value(world),
+            n::PERFCTRL0..=PERFCNTR3 => self.read_counter(world, number),
             n::TICLR => 0,
             // Above VALEN they repeat the top bit of VPPN (7.5.2, 7.5.17).
             n::TLBEHI | n::TLBREHI => ((csr.raw(number) << 16) as i64 >> 16) as u64,
@@ -91,6 +93,8 @@ impl Cpu {
             n::ESTAT => {
                 let mask = match via {
                     Via::Csr => SOFTWARE_IS,
+                    // Of lent counters PMI is the state of a line.
+                    Via::Gcsr if self.lent_counters() > 0 => GUEST_ESTAT & !Interrupt::PMI.mask(),
                     Via::Gcsr => GUEST_ESTAT,
                 };
                 self.put(world, Estat(old & !mask | value & mask));
@@ -112,6 +116,7 @@ impl Cpu {
                     self.put(world, StlbPs(0).with_ps(ps));
                 }
             }
+            n::PERFCTRL0..=PERFCNTR3 => self.write_counter(world, number, value),
             n::MWPC..=WATCH_LAST if self.model.has_watchpoints() => {
                 self.put_csr(world, number, watch::written(number, old, value));
             }
@@ -217,7 +222,7 @@ impl Cpu {
                 if old.gpmp() {
                     new = new.with_gpmnum(value.gpmnum());
                 }
-                self.put(World::Root, new);
+                self.change_counters(|cpu| cpu.put(World::Root, new));
             }
         }
     }

@@ -75,11 +75,6 @@ impl Cpu {
         }
     }
 
-    /// Instructions that have ended, the one being executed included.
-    fn ended(&self) -> u64 {
-        self.icount + self.inside
-    }
-
     /// Writes a system call of a program of the host down, if that is wanted.
     /// Called before the exception is delivered.
     #[cold]

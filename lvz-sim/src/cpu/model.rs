@@ -151,8 +151,6 @@ impl Model {
             // Crystal frequency, and the ratio of the stable counter to it.
             4 => 100_000_000,
             5 => 1 << 16 | 1,
-            // No performance counters.
-            6 => 0,
             // Cache hierarchy: L1 I and D 64 KiB, L2 256 KiB unified private,
             // L3 16 MiB unified inclusive.
             16 => 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 10 | 1 << 11 | 1 << 13,
@@ -197,6 +195,16 @@ impl Model {
         self.features.has(Feature::Watch)
     }
 
+    /// Whether it has performance counters.
+    pub fn has_counters(&self) -> bool {
+        self.features.has(Feature::Pmu)
+    }
+
+    /// Whether it can lend them to a guest.
+    pub fn lends_counters(&self) -> bool {
+        self.has_lvz() && self.has_counters() && self.features.has(Feature::Gpmp)
+    }
+
     /// Whether `frecipe` and `frsqrte` give the correctly rounded result instead of one
     /// within the manual's error.
     pub fn has_exact_estimates(&self) -> bool {
@@ -218,7 +226,7 @@ impl Model {
 
     /// GCFG's read-only fields: every MATC and TOCI value; no optional trap
     /// unless the reading of Q-21 has those whose rules are known (`docs/lvz.md`
-    /// R-13); no performance counters for guests.
+    ///
     pub fn gcfg_capabilities(&self) -> u64 {
         if !self.has_lvz() {
             return 0;
@@ -230,6 +238,7 @@ impl Model {
             .with_topip(traps)
             .with_totip(traps)
             .with_tohup(traps)
+            .with_gpmp(self.lends_counters())
             .0
     }
 

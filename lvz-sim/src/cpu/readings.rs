@@ -139,6 +139,12 @@ switches! {
     /// `idle` with an interrupt pending goes on without an exit.
     GuestIdle: "Q-30" "guest-idle" "exit" "unless-pending"
         "whether a guest's idle exits even while an enabled guest interrupt is pending";
+    /// A lent performance counter counts in root mode too.
+    LentCounter: "Q-37" "lent-counter" "guest" "both"
+        "the modes in which a counter counts that GCFG lends to the guest";
+    /// A counter of root's does not count in guest mode.
+    RootCounter: "Q-38" "root-counter" "both" "root"
+        "the modes in which a counter counts that is not lent";
 }
 
 /// The readings that a machine follows: all safe ones by default.

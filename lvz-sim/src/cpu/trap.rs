@@ -72,6 +72,7 @@ impl Cpu {
     /// caused (`None`: it could not be fetched, or an interrupt).
     pub(crate) fn deliver(&mut self, bus: &mut Bus, pc: u64, insn: Option<u32>) {
         let trap = self.trap;
+        self.tally_exception(&trap);
         if self.trace != Trace::default() {
             self.trace_exception(pc, insn, &trap);
         }

@@ -107,6 +107,7 @@ pub(super) fn run(
             }
             let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
             stop = cpu.icount + next.saturating_sub(cpu.now());
+            stop = stop.min(cpu.next_overflow());
         }
         if cpu.watch.fetches && cpu.check_fetch().is_err() {
             not_fetched(cpu, bus);
@@ -123,7 +124,14 @@ pub(super) fn run(
         }
         if cpu.trace.instructions {
             trace(cpu, code, decoder, jump.block);
-        } else if let Some(jit) = jit
+        }
+        if cpu.tally.each {
+            let block = jump.block;
+            execute_counted(cpu, bus, code, decoder, block);
+            continue;
+        }
+        if !cpu.trace.instructions
+            && let Some(jit) = jit
             && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
         {
             let Some(mut check) = jit.check.take() else {
@@ -202,10 +210,35 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
     if cpu.trace.instructions {
         cpu.trace_instruction(&op, insn.map_or("nonexistent", |i| i.encoding.name));
     }
-    match (op.run)(cpu, bus, &op) {
-        Ok(()) => completed(cpu, 1),
-        Err(stop) => stopped(cpu, bus, &op, stop),
+    let how = (op.run)(cpu, bus, &op);
+    if cpu.tally.each {
+        cpu.tally.instruction(decoder, &op, how);
     }
+    counted(cpu, bus, &op, how);
+}
+
+/// Executes a block whose branches and accesses are counted.
+#[cold]
+fn execute_counted(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: BlockId) {
+    let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
+    for op in ops {
+        let how = (op.run)(cpu, bus, op);
+        cpu.tally.instruction(decoder, op, how);
+        if how.is_err() || usize::from(op.idx) + 1 == ops.len() {
+            counted(cpu, bus, op, how);
+            return;
+        }
+    }
+}
+
+/// Ends a block behind `op`, after which a counter of branches or accesses may have
+/// overflown.
+fn counted(cpu: &mut Cpu, bus: &mut Bus, op: &Op, how: Step) {
+    match how {
+        Ok(()) => completed(cpu, u64::from(op.idx) + 1),
+        Err(stop) => stopped(cpu, bus, op, stop),
+    }
+    cpu.attention |= cpu.any_overflown();
 }
 
 #[inline(always)]

@@ -144,6 +144,7 @@ impl Machine {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
             stats.finish(icount, cpu.world());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
+            let tally = cpu.tally.until(icount);
             let calls = cpu.calls.take();
             let generation = cpu.soft.fetch_generation;
             *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
@@ -153,6 +154,7 @@ impl Machine {
             cpu.trace = trace;
             cpu.calls = calls;
             cpu.tlb.counts = counts;
+            cpu.tally = tally;
             cpu.soft.fetch_generation = generation + 1;
         }
         self.bus.set_reservations(vec![[None; 2]; self.cpus.len()]);

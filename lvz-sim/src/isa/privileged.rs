@@ -56,8 +56,10 @@ fn dbcl(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
 
 /// `csrrd` (rj 0), `csrwr` (rj 1) and `csrxchg`.
 fn csrxchg(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
-    cpu.require_plv0()?;
     let number = op.imm as u16;
+    if !(op.rj == 0 && cpu.user_reads_counter(number)) {
+        cpu.require_plv0()?;
+    }
     if cpu.in_guest() && cpu.guest_csr_class(number) == CsrClass::Sensitive {
         return Err(cpu.raise_to_root(Exception::GSPR));
     }

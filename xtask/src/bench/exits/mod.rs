@@ -42,6 +42,9 @@ const SCRIPT: &str = include_str!("../../../../tests/guest/exits-host");
 /// What the lines of the host's script and of its guests have in front.
 const MARKER: &str = "KVM-LA-EXITS";
 
+/// The host's CPU: it has counters to lend.
+const CPU: &str = "la464,pmu=on,gpmp=on";
+
 /// How many guests the host runs to their end, and how many in a short run.
 const GUESTS: usize = 6;
 const SHORT_GUESTS: usize = 2;
@@ -236,7 +239,8 @@ fn host<T>(
         ..Machine::default()
     };
     let log = run.join("console.log");
-    let outcome = machine.run(simulator, &log, LIMIT, |_| {})?;
+    let simulator = simulator.with_cpu(CPU);
+    let outcome = machine.run(&simulator, &log, LIMIT, |_| {})?;
     let result = || -> Result<T> {
         if let Some(reason) = failure(&outcome.console) {
             bail!("failed: {reason}");
