@@ -315,7 +315,7 @@ fn find_slow(
     let offset = match cpu.soft.find_fetch(pc, cpu.soft_context()) {
         Some(offset) => offset,
         None => {
-            let mapping = cpu.translate(pc, Access::Fetch)?;
+            let mapping = cpu.translate(bus, pc, Access::Fetch)?;
             let Some(offset) = bus.ram.offset(mapping.pa) else {
                 return Err(cpu.raise_at(Exception::ADEF, pc));
             };
