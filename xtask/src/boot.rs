@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// The guest's initial file system, which must behave like the default one
     #[arg(long, value_name = "FILE")]
     guest_initrd: Option<PathBuf>,
+    /// The guest's CPU, for QEMU's -cpu: a model with features, for example max,ptw=off
+    #[arg(long, value_name = "MODEL", default_value = "max")]
+    guest_cpu: String,
     /// Further kernel parameters of the guest
     #[arg(long, value_name = "WORDS", default_value = "")]
     guest_append: String,
@@ -85,6 +88,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let simulator = Simulator::build(options.chosen.clone())?;
     let mut guest = Guest {
         initrd: options.guest_initrd.clone(),
+        cpu: options.guest_cpu.clone(),
         smp: options.smp,
         memory_mib: options.memory,
         append: options.guest_append.clone(),
