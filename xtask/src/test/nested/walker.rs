@@ -85,8 +85,7 @@ fn refused(console: &str) -> Result<()> {
 }
 
 /// Each of the three translations was walked by hardware or refilled by software,
-/// as it should be, and not both. Before its kernel switches the walker on a host
-/// or a guest may have refills.
+/// as it should be, and not both.
 fn check_walks(stats: &serde_json::Value, host: bool, guest: bool) -> Result<()> {
     let rows = [("host", host), ("stage1", guest), ("stage2", host)];
     for (translation, walker) in rows {
