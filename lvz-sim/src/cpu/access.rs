@@ -170,6 +170,7 @@ impl Cpu {
     /// address without either raises.
     fn read_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8) -> Step<u128> {
         if let Some(offset) = bus.ram.offset(pa) {
+            self.check_memory(bus, offset)?;
             return Ok(bus.ram.read_wide(offset, size));
         }
         let step = device_access_size(pa, size);
@@ -183,6 +184,14 @@ impl Cpu {
         }
         self.device_accessed(bus);
         Ok(wide)
+    }
+
+    /// Raises a machine error where memory has lost what is in it.
+    pub(crate) fn check_memory(&mut self, bus: &Bus, offset: usize) -> Step {
+        if bus.ram.flags(offset) & page_flag::POISONED != 0 {
+            return Err(self.raise_machine_error(bus.ram.address(offset)));
+        }
+        Ok(())
     }
 
     fn write_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8, wide: u128) -> Step {

@@ -319,6 +319,7 @@ fn find_slow(
             let Some(offset) = bus.ram.offset(mapping.pa) else {
                 return Err(cpu.raise_at(Exception::ADEF, pc));
             };
+            cpu.check_memory(bus, offset)?;
             cpu.remember(bus, pc, &mapping);
             offset
         }

@@ -8,6 +8,7 @@ use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
 use crate::cpu::{Cpu, Reading, Step, Stop, Trap};
 use crate::mem::Bus;
+use crate::mem::ram::page_flag;
 use crate::world::World;
 use bitflags::bitflags;
 use la_arch::Exception;
@@ -243,6 +244,7 @@ impl Cpu {
             refill,
             badv: Some(lookup.address),
             to_root: lookup.tag.kind == Kind::Stage2,
+            ..Trap::default()
         };
         Stop::Trap
     }
@@ -345,8 +347,12 @@ impl Cpu {
             return;
         };
         let mut perms = mapping.perms;
-        if bus.ram.flags(offset) != 0 {
+        let flags = bus.ram.flags(offset);
+        if flags != 0 {
             perms.remove(Perms::WRITE);
+        }
+        if flags & page_flag::POISONED != 0 {
+            return;
         }
         if self.watch.data {
             // Each access is looked at.

@@ -70,10 +70,11 @@ impl Cpu {
         } else {
             address
         };
-        match bus.ram.offset(pa) {
-            Some(offset) => Ok(bus.ram.read(offset)),
-            None => Err(self.raise_at(Exception::ADEM, address)),
-        }
+        let Some(offset) = bus.ram.offset(pa) else {
+            return Err(self.raise_at(Exception::ADEM, address));
+        };
+        self.check_memory(bus, offset)?;
+        Ok(bus.ram.read(offset))
     }
 
     /// `lddir`: the entry of directory `level` under the table in rj for the

@@ -157,6 +157,7 @@ impl Cpu {
                 self.trap.exception = page_invalid(lookup.access);
             }
         })?;
+        self.check_memory(bus, offset)?;
         Ok(bus.ram.read(offset))
     }
 
