@@ -77,6 +77,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub serial1: Option<PathBuf>,
 
+    /// Physical address (hexadecimal) of a page of 4 KiB whose loads and fetches raise a
+    /// machine error; can be repeated. A machine that goes on from a snapshot wants it again
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub poison: Vec<u64>,
+
     /// CPU model with features, for example la664 or la464,lsx=off
     #[arg(long, value_name = "MODEL", default_value = "la464")]
     pub cpu: Model,

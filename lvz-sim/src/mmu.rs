@@ -10,6 +10,7 @@ mod tlb;
 mod tlb_ops;
 mod translate;
 mod walk;
+mod walker;
 
 pub(crate) use soft::SoftTlb;
 pub(crate) use tlb::{Entry, Tlb};

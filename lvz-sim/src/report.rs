@@ -34,6 +34,8 @@ pub(crate) struct ExitFigures {
 pub(crate) struct TlbFigures {
     /// Refill exceptions.
     pub refills: u64,
+    /// Walks of the tables by the hardware.
+    pub walks: u64,
     /// Entries written.
     pub fills: u64,
     /// Entries removed by `invtlb`.
@@ -179,6 +181,7 @@ impl Report {
                 .enumerate()
             {
                 figures.refills += counts.refills[i];
+                figures.walks += counts.walks[i];
                 figures.fills += counts.fills[i];
                 figures.invalidated += counts.invalidated[i];
             }

@@ -7,6 +7,7 @@ use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
 use crate::mem::Ram;
+use crate::mem::ram::page_flag;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
 use crate::platform::net::Net;
@@ -109,7 +110,13 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 }
 
 fn build(args: &RunArgs) -> Result<Machine> {
-    let ram = Ram::new(args.memory)?;
+    let mut ram = Ram::new(args.memory)?;
+    for &address in &args.poison {
+        let offset = ram
+            .offset(address)
+            .with_context(|| format!("--poison {address:#x}: there is no memory"))?;
+        ram.set_flag(offset, page_flag::POISONED);
+    }
     let cpus = usize::from(args.smp);
     // Before the terminal is taken over: this may wait for a peer.
     let net = open_net(args)?;

@@ -51,7 +51,11 @@ impl Cpu {
 
     pub(crate) fn trace_exception(&self, pc: u64, insn: Option<u32>, trap: &Trap) {
         if self.trace.exceptions || self.trace.guest && self.in_guest() && trap.to_root {
-            let kind = if trap.refill { " refill" } else { "" };
+            let kind = match (trap.refill, trap.machine_error) {
+                (true, _) => " refill",
+                (_, true) => " as a machine error",
+                _ => "",
+            };
             let exit = if self.in_guest() && trap.to_root {
                 " exit"
             } else {

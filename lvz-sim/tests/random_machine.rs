@@ -60,8 +60,11 @@ fn machine(random: &mut Random, encodings: &[&Encoding]) -> Machine {
         ..PlatformConfig::default()
     };
     // The memory's map is shared with the devices by the simulator itself.
+    let model: Model = ["la464", "la664"][random.next() as usize % 2]
+        .parse()
+        .expect("a model");
     let mut machine =
-        Machine::with_memory(Model::default(), cpus, ram, config).expect("a machine without files");
+        Machine::with_memory(model, cpus, ram, config).expect("a machine without files");
     for cpu in &mut machine.cpus {
         for r in 1..32 {
             let value = random.address();

@@ -70,8 +70,8 @@ impl Cpu {
             self.check_access(va, size, true)?;
             let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
             if split < size {
-                self.data_address(va, Access::Store)?;
-                self.data_address(va.wrapping_add(split), Access::Store)?;
+                self.data_address(bus, va, Access::Store)?;
+                self.data_address(bus, va.wrapping_add(split), Access::Store)?;
             }
         }
         for (part, at) in parts.iter().zip((0..).step_by(16)) {
@@ -93,15 +93,15 @@ impl Cpu {
         f: impl FnOnce(T) -> T,
     ) -> Step<T> {
         self.require_aligned::<T>(va)?;
-        self.data_address(va, Access::Store)?;
+        self.data_address(bus, va, Access::Store)?;
         let old = self.load::<T>(bus, va)?;
         self.store(bus, va, f(old))?;
         Ok(old)
     }
 
     /// Physical address of a load or store.
-    pub(super) fn data_address(&mut self, va: u64, access: Access) -> Step<u64> {
-        Ok(self.translate(va, access)?.pa)
+    pub(super) fn data_address(&mut self, bus: &mut Bus, va: u64, access: Access) -> Step<u64> {
+        Ok(self.translate(bus, va, access)?.pa)
     }
 
     /// Raises ALE for a `va` that is no multiple of `size`, where accesses must be
@@ -121,14 +121,14 @@ impl Cpu {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size)?;
         self.check_access(va, size, false)?;
-        let first = self.translate(va, Access::Load)?;
+        let first = self.translate(bus, va, Access::Load)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {
             self.remember(bus, va, &first);
             let wide = self.read_physical(bus, va, first.pa, T::SIZE)?;
             return Ok(T::truncate(wide));
         }
-        let second = self.translate(va.wrapping_add(split), Access::Load)?;
+        let second = self.translate(bus, va.wrapping_add(split), Access::Load)?;
         let mut wide = 0;
         for i in 0..size {
             let pa = if i < split {
@@ -147,14 +147,14 @@ impl Cpu {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size)?;
         self.check_access(va, size, true)?;
-        let first = self.translate(va, Access::Store)?;
+        let first = self.translate(bus, va, Access::Store)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         if split >= size {
             self.write_physical(bus, va, first.pa, T::SIZE, value.widen())?;
             self.remember(bus, va, &first);
             return Ok(());
         }
-        let second = self.translate(va.wrapping_add(split), Access::Store)?;
+        let second = self.translate(bus, va.wrapping_add(split), Access::Store)?;
         for i in 0..size {
             let pa = if i < split {
                 first.pa + i
@@ -170,6 +170,7 @@ impl Cpu {
     /// address without either raises.
     fn read_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8) -> Step<u128> {
         if let Some(offset) = bus.ram.offset(pa) {
+            self.check_memory(bus, offset)?;
             return Ok(bus.ram.read_wide(offset, size));
         }
         let step = device_access_size(pa, size);
@@ -183,6 +184,14 @@ impl Cpu {
         }
         self.device_accessed(bus);
         Ok(wide)
+    }
+
+    /// Raises a machine error where memory has lost what is in it.
+    pub(crate) fn check_memory(&mut self, bus: &Bus, offset: usize) -> Step {
+        if bus.ram.flags(offset) & page_flag::POISONED != 0 {
+            return Err(self.raise_machine_error(bus.ram.address(offset)));
+        }
+        Ok(())
     }
 
     fn write_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8, wide: u128) -> Step {
@@ -220,7 +229,7 @@ impl Cpu {
     }
 
     /// A store to a page with decoded code or reservations in it.
-    fn store_to_flagged(&mut self, bus: &mut Bus, offset: usize, size: usize) {
+    pub(crate) fn store_to_flagged(&mut self, bus: &mut Bus, offset: usize, size: usize) {
         let flags = bus.ram.flags(offset);
         if flags & page_flag::CODE != 0 {
             bus.code_written(offset);

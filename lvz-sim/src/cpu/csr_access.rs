@@ -63,11 +63,7 @@ impl Cpu {
             n::PGD => {
                 let refill = csr.tlbrera().istlbr();
                 let bad = csr.raw(if refill { n::TLBRBADV } else { n::BADV });
-                // The top bit chooses: a guest physical address never
-                // has bit 63, so that root's walker uses PGDL for guests.
-                let top = if self.reads(Reading::PgdBit) { 47 } else { 63 };
-                let high = bad >> top & 1 != 0;
-                csr.raw(if high { n::PGDH } else { n::PGDL })
+                self.directory(world, bad)
             }
             n::TVAL => self.timer_value(world),
             n::PERFCTRL0..=PERFCNTR3 => self.read_counter(world, number),
@@ -83,6 +79,15 @@ impl Cpu {
             }
             _ => csr.raw(number),
         }
+    }
+
+    /// The top table for an address: PGDL or PGDH.
+    pub(crate) fn directory(&self, world: World, address: u64) -> u64 {
+        // The top bit chooses: a guest physical address never has bit 63, so
+        // that root's walk uses PGDL for guests.
+        let top = if self.reads(Reading::PgdBit) { 47 } else { 63 };
+        let high = address >> top & 1 != 0;
+        self.file(world).raw(if high { n::PGDH } else { n::PGDL })
     }
 
     /// Writes a register as software does, with all that follows from it.
@@ -156,7 +161,7 @@ impl Cpu {
             n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => TlbElo::FIELDS,
             n::ASID => Asid(0).with_asid(0x3ff).0,
             n::PWCL => Pwcl::FIELDS,
-            n::PWCH => Pwch::FIELDS & !Pwch(0).with_hptw_en(true).0,
+            n::PWCH => Pwch(Pwch::FIELDS).with_hptw_en(self.model.has_walker()).0,
             n::RVACFG => RvaCfg::FIELDS,
             n::SAVE0..=SAVE7 => u64::MAX,
             SAVE8..=SAVE15 if self.reads(Reading::Save8) => u64::MAX,

@@ -76,6 +76,8 @@ features! {
     Scq = "scq", [2: word2::SCQ], La664;
     /// `dbar` has hints; each is a full barrier here.
     DbarHints = "dbar_hints", [3: word3::DBAR_HINTS], La664;
+    /// The hardware page table walker.
+    Ptw = "ptw", [2: word2::PTW], La664;
     /// Watchpoints, which no word of CPUCFG announces.
     Watch = "watch", [], La664;
     /// Four performance counters of 64 bits, which user mode may be allowed to read.

@@ -190,6 +190,11 @@ impl Model {
         self.cpucfg(2) & word2::LBT != 0
     }
 
+    /// Whether it can walk page tables by itself.
+    pub fn has_walker(&self) -> bool {
+        self.features.has(Feature::Ptw)
+    }
+
     /// Whether it has watchpoints.
     pub fn has_watchpoints(&self) -> bool {
         self.features.has(Feature::Watch)
@@ -302,6 +307,7 @@ mod tests {
             ("lamcas", word2::LAMCAS),
             ("llacq_screl", word2::LLACQ_SCREL),
             ("scq", word2::SCQ),
+            ("ptw", word2::PTW),
         ] {
             assert_eq!(word2("la464") & bits, 0, "{feature}");
             assert_eq!(word2(&format!("la464,{feature}=on")) & bits, bits);

@@ -349,10 +349,11 @@ fn find_slow(
     let offset = match cpu.soft.find_fetch(pc, cpu.soft_context()) {
         Some(offset) => offset,
         None => {
-            let mapping = cpu.translate(pc, Access::Fetch)?;
+            let mapping = cpu.translate(bus, pc, Access::Fetch)?;
             let Some(offset) = bus.ram.offset(mapping.pa) else {
                 return Err(cpu.raise_at(Exception::ADEF, pc));
             };
+            cpu.check_memory(bus, offset)?;
             cpu.remember(bus, pc, &mapping);
             offset
         }

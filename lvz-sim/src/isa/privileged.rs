@@ -113,14 +113,14 @@ fn cacop(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
 
 fn lddir(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    let entry = cpu.load_directory(bus, cpu.get(op.rj), op.imm as u32)?;
+    let entry = cpu.load_directory(bus, op, op.imm as u32)?;
     cpu.set(op.rd, entry);
     Ok(())
 }
 
 fn ldpte(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    cpu.load_page_entry(bus, cpu.get(op.rj), op.imm & 1 != 0)
+    cpu.load_page_entry(bus, op, op.imm & 1 != 0)
 }
 
 fn iocsrrd<const SIZE: u8>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
