@@ -4,7 +4,7 @@
 
 #![warn(unreachable_pub)]
 
-mod boot;
+pub mod boot;
 mod calls;
 pub mod cli;
 pub mod cpu;

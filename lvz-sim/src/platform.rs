@@ -145,6 +145,12 @@ impl Platform {
         self.update_lines();
     }
 
+    /// Leaves the devices as firmware leaves them to what it starts: see
+    /// `docs/platform.md`, Loader.
+    pub(crate) fn hand_over(&mut self) {
+        self.iocsr.hand_over();
+    }
+
     /// Number of CPUs.
     pub fn cpus(&self) -> usize {
         self.cpus

@@ -2,7 +2,7 @@
 
 //! `lvz-sim run`.
 
-use crate::boot::{self, BootConfig};
+use crate::boot::{self, BootConfig, BootError};
 use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
@@ -25,11 +25,21 @@ use std::time::Instant;
 /// being written.
 pub fn run(args: &RunArgs) -> Result<u8> {
     let mut machine = build(args)?;
-    let boot = args.kernel.as_ref().map(|kernel| BootConfig {
-        kernel: kernel.clone(),
+    let boot = BootConfig {
+        kernel: args.kernel.clone(),
+        files: args.load.clone(),
         initrd: args.initrd.clone(),
         command_line: args.append.clone(),
-    });
+        device_tree: args.dtb.clone(),
+        protocol: args.boot_protocol,
+    };
+    if let Some(path) = &args.dump_dtb {
+        let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, &boot)?;
+        std::fs::write(path, loaded.tree)
+            .with_context(|| format!("cannot write the device tree to '{}'", path.display()))?;
+        return Ok(0);
+    }
+    let boot = args.snapshot_in.is_none().then_some(boot);
     match (&boot, &args.snapshot_in) {
         (Some(boot), _) => start(&mut machine, boot)?,
         (None, Some(snapshot)) => machine.load(snapshot)?,
@@ -177,10 +187,12 @@ fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
 /// Puts the kernel into memory and the CPUs at its entry.
 fn start(machine: &mut Machine, config: &BootConfig) -> Result<()> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, config)?;
+    let boot_pc = loaded.boot_pc.ok_or(BootError::Nothing)?;
     machine.memory_replaced();
+    machine.bus.platform.hand_over();
     for cpu in &mut machine.cpus {
         if cpu.id == 0 {
-            cpu.pc = loaded.boot_pc;
+            cpu.pc = boot_pc;
             for (register, value) in (4u8..).zip(loaded.boot_args) {
                 cpu.set(register, value);
             }

@@ -18,6 +18,11 @@ const EIOINTC_INTERRUPT: u32 = 3;
 const CPU_CLOCK: u32 = 2_500_000_000;
 const UART_CLOCK: u32 = 100_000_000;
 
+/// Properties of /chosen.
+pub(super) const BOOTARGS: &str = "bootargs";
+pub(super) const INITRD_START: &str = "linux,initrd-start";
+pub(super) const INITRD_END: &str = "linux,initrd-end";
+
 mod phandle {
     pub(super) const CPU_INTC: u32 = 1;
     pub(super) const EIOINTC: u32 = 2;
@@ -95,14 +100,14 @@ fn chosen(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
     }
     fdt.end_node(node)?;
     let node = fdt.begin_node("chosen")?;
-    fdt.property_string("bootargs", machine.command_line)?;
+    fdt.property_string(BOOTARGS, machine.command_line)?;
     fdt.property_string(
         "stdout-path",
         &format!("/{}", node_name("serial", Device::Uart(0))),
     )?;
     if let Some(initrd) = machine.initrd {
-        fdt.property_u64("linux,initrd-start", initrd.start)?;
-        fdt.property_u64("linux,initrd-end", initrd.end())?;
+        fdt.property_u64(INITRD_START, initrd.start)?;
+        fdt.property_u64(INITRD_END, initrd.end())?;
     }
     // Another sequence than that of the entropy device.
     let mut random = SplitMix64::seed_from_u64(!machine.platform.seed());

@@ -50,6 +50,15 @@ impl Iocsr {
         }
     }
 
+    /// Leaves the registers as firmware leaves them to a kernel: extended interrupts on
+    /// (QEMU's board and KVM's have them on at all times).
+    pub(crate) fn hand_over(&mut self) {
+        for node in 0..self.misc.len() {
+            let cpu = node * CORES_PER_NODE;
+            self.write(cpu, MISC_FUNC as u32, 8, EXT_IOI_EN);
+        }
+    }
+
     /// Whether a saved state fits this machine.
     pub(crate) fn same_shape(&self, other: &Self) -> bool {
         self.misc.len() == other.misc.len()
