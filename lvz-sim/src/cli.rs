@@ -5,6 +5,7 @@
 use crate::boot::{LoadFile, Protocol};
 use crate::cpu::{LvzReadings, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
+use crate::map::Board;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::trace::Trace;
@@ -79,6 +80,16 @@ pub struct RunArgs {
     /// Number of CPUs, 1 to 16
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub smp: u8,
+
+    /// The board: virt-mmio, or virt with the virtio devices on PCI as QEMU's has them
+    #[arg(
+        long,
+        value_enum,
+        value_name = "BOARD",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub machine: Board,
 
     /// Memory, for example 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
@@ -160,6 +171,10 @@ pub struct RunArgs {
     /// Time follows the computer's clock instead of the instructions
     #[arg(long)]
     pub wall_clock: bool,
+
+    /// Nanoseconds of the machine's time that an instruction takes, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub ns_per_instruction: u16,
 
     /// Seed of the entropy device and of what the kernel gets at boot
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -11,7 +11,7 @@ pub mod cpu;
 pub mod engine;
 mod fp;
 pub mod isa;
-mod map;
+pub mod map;
 pub mod mem;
 mod mmu;
 pub mod platform;

@@ -45,12 +45,14 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         (None, Some(snapshot)) => machine.load(snapshot)?,
         (None, None) => {}
     }
+    machine.bus.platform.lint(args.trace.lint);
     for cpu in &mut machine.cpus {
-        cpu.trace = args.trace;
+        let mut trace = args.trace;
         if args.trace_site.is_some() {
-            cpu.trace.instructions = true;
-            cpu.trace.site = args.trace_site;
+            trace.instructions = true;
+            trace.site = args.trace_site;
         }
+        cpu.set_trace(trace);
         cpu.calls = args.stats_calls.map(|number| Box::new(Calls::of(number)));
         if args.stats_sites {
             cpu.stats.sites.get_or_insert_default();
@@ -121,6 +123,7 @@ fn build(args: &RunArgs) -> Result<Machine> {
     // Before the terminal is taken over: this may wait for a peer.
     let net = open_net(args)?;
     let config = PlatformConfig {
+        board: args.machine,
         cpus,
         seed: args.seed,
         serial: [
@@ -133,6 +136,7 @@ fn build(args: &RunArgs) -> Result<Machine> {
         ..PlatformConfig::default()
     };
     let model = args.cpu.clone().with_readings(args.lvz);
+    let model = model.with_ns_per_instruction(args.ns_per_instruction);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
 }
 

@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM06";
+const MAGIC: &[u8; 8] = b"LVZSIM07";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -176,6 +176,9 @@ impl Machine {
         let state = read_state(&mut input).map_err(|e| format(&e))?;
         if state.model.readings() != self.model().readings() {
             return Err(mismatch("what --lvz says"));
+        }
+        if state.model.ns_per_instruction() != self.model().ns_per_instruction() {
+            return Err(mismatch("what --ns-per-instruction says"));
         }
         if state.model != *self.model() {
             return Err(mismatch("the CPU model"));

@@ -105,7 +105,7 @@ pub(super) fn run(
                 return pause;
             }
             let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
-            stop = cpu.icount + next.saturating_sub(cpu.now());
+            stop = cpu.icount + next.saturating_sub(cpu.now()).div_ceil(cpu.pace);
         }
         if cpu.watch.fetches && cpu.check_fetch().is_err() {
             not_fetched(cpu, bus);
@@ -115,7 +115,7 @@ pub(super) fn run(
             not_fetched(cpu, bus);
             continue;
         };
-        if cpu.watch.fetches || Fcsr::from_bits(cpu.fcsr).stack_mode() {
+        if cpu.watch.fetches || cpu.watch.lookups || Fcsr::from_bits(cpu.fcsr).stack_mode() {
             let block = jump.block;
             step(cpu, bus, code, decoder, block);
             continue;

@@ -6,7 +6,7 @@
 
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, CsrFile, Reading, Step, Stop, Trap};
+use crate::cpu::{Cpu, CsrFile, Reading, Rule, Step, Stop, Trap};
 use crate::mem::Bus;
 use crate::world::World;
 use bitflags::bitflags;
@@ -138,6 +138,10 @@ impl Cpu {
             Err(fault) => return Err(self.record(fault, access, va, Stage::First)),
         };
         if !self.in_guest() {
+            if self.watch.lookups && access != Access::Fetch && first.entries[0].is_some() {
+                let what = format!("mapped access of root to {va:#x} with TGID set");
+                self.lint(Rule::RootLookup, self.pc, &what);
+            }
             return Ok(first);
         }
         self.guest_physical(first.pa, access).map(|second| Mapping {
@@ -147,14 +151,27 @@ impl Cpu {
         })
     }
 
-    /// Physical address of guest physical address `gpa` (stage 2).
-    pub(super) fn guest_physical(&mut self, gpa: u64, access: Access) -> Step<Mapping> {
-        let tag = Tag {
+    /// What the entries of stage 2 that are in force are tagged with.
+    fn stage2_tag(&self) -> Tag {
+        Tag {
             kind: Kind::Stage2,
             gid: self.root().gtlbc().tgid() as u8,
             asid: self.root().asid().asid() as u16,
             any_asid: self.any_asid(Kind::Stage2),
-        };
+        }
+    }
+
+    /// Whether stage 2 has an entry for guest physical address `gpa`, and it is invalid.
+    pub(crate) fn has_invalid_stage2(&self, gpa: u64) -> bool {
+        let ps = self.root().stlbps().ps() as u8;
+        let index = self.tlb.find(&self.stage2_tag(), gpa, ps);
+        let entry = index.and_then(|index| self.tlb.get(index));
+        entry.is_some_and(|entry| !entry.page(gpa).v())
+    }
+
+    /// Physical address of guest physical address `gpa` (stage 2).
+    pub(super) fn guest_physical(&mut self, gpa: u64, access: Access) -> Step<Mapping> {
+        let tag = self.stage2_tag();
         // Root's background privilege level counts, not the guest's (M-5).
         let plv = self.root().crmd().plv() as u8;
         let mapped = self.look_up(&tag, self.root(), gpa, access, plv);
@@ -287,7 +304,7 @@ impl Cpu {
         if bus.ram.flags(offset) != 0 {
             perms.remove(Perms::WRITE);
         }
-        if self.watch.data {
+        if self.watch.data || self.watch.lookups {
             // Each access is looked at.
             perms &= Perms::FETCH;
         }
