@@ -296,5 +296,13 @@ mod tests {
         assert!(matches!(refused, Err(SnapshotError::Mismatch(..))));
         let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
         assert!(text.contains("--lvz"), "{text}");
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        let slow = Model::default()
+            .with_readings(other)
+            .with_ns_per_instruction(2);
+        let slow = Machine::with_memory(slow, 1, ram, PlatformConfig::default());
+        let refused = slow.expect("a machine without files").load(&path);
+        let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains("--ns-per-instruction"), "{text}");
     }
 }
