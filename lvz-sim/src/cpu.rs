@@ -313,7 +313,8 @@ impl Cpu {
         self.csr().misc().va32l() >> self.plv & 1 != 0
     }
 
-    /// Has everything that is derived from CSRs derived anew, for what else it depends on.
+    /// Chooses what is written to standard error, on which the context depends: a lint is
+    /// about look-ups.
     pub(crate) fn set_trace(&mut self, trace: Trace) {
         self.trace = trace;
         self.derive_watch();

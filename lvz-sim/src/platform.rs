@@ -120,9 +120,10 @@ impl Platform {
         if let Some(net) = config.net {
             virtio.push(Transport::new(Box::new(Network::new(net))));
         }
-        let (board, most) = match config.board {
-            Board::VirtMmio => (config.board, VIRTIO_MAX),
-            Board::Virt => (config.board, pci::FUNCTIONS_MAX),
+        let board = config.board;
+        let most = match board {
+            Board::VirtMmio => VIRTIO_MAX,
+            Board::Virt => pci::FUNCTIONS_MAX,
         };
         if virtio.len() > most {
             return Err(PlatformError::TooManyDevices(virtio.len(), most));

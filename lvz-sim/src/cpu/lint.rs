@@ -52,13 +52,13 @@ impl Rule {
                 "GID 0 is the host's, so that nothing of a guest goes (docs/lvz.md 4.5)"
             }
             Rule::StaleEntry => {
-                "an entry with V=0 stays until invtlb takes it: the access faults again (docs/lvz.md M-24)"
+                "an entry with V=0 faults again until invtlb takes it (docs/lvz.md M-24)"
             }
             Rule::HandlerFaults => {
                 "the handler causes the exception itself, and the CPU makes no progress"
             }
             Rule::Unmended => {
-                "the handler returns to it and mends nothing, and the CPU makes no progress"
+                "the handler returns and mends nothing, and the CPU makes no progress"
             }
         }
     }

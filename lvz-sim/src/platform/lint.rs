@@ -33,8 +33,8 @@ impl Platform {
         };
         if lints.insert((vector, reason)) {
             eprintln!(
-                "[{} ns] lint: a device's interrupt, EIOINTC vector {vector}, reaches no CPU: {text} \
-                 (Loongson 3A5000 manual, extended I/O interrupts)",
+                "[{} ns] lint: a device's interrupt, EIOINTC vector {vector}, reaches no CPU: \
+                 {text} (Loongson 3A5000 manual, extended I/O interrupts)",
                 self.advanced
             );
         }
