@@ -91,7 +91,7 @@ impl Device {
             Device::LegacyIo => (0x1800_0000, 0x4000),
             Device::Uart(index) => (CHIP + 0x1e0 + index as u64 * 0x100, 0x100),
             Device::Chip(node) => (CHIP | (node as u64) << NODE_SHIFT, 0x1e0),
-            Device::ChipUpper(node) => (CHIP + CHIP_UPPER | (node as u64) << NODE_SHIFT, 0x1a00),
+            Device::ChipUpper(node) => (Device::Chip(node).base() + CHIP_UPPER, 0x1a00),
             Device::PchMsi => (0x2ff0_0000, 8),
             Device::PciConfig => (0x2000_0000, 0x800_0000),
             Device::PciIo => (0x1800_4000, 0xc000),

@@ -137,14 +137,14 @@ pub(super) fn with_chosen(bytes: &[u8], chosen: Chosen<'_>) -> Result<Vec<u8>, I
         return Err(ImageError::NoTree);
     }
     let new = chosen.properties();
-    let (structure, strings, reservations, boot_cpu) = blocks(bytes).ok_or(DAMAGED)?;
+    let blocks = Blocks::of(bytes).ok_or(DAMAGED)?;
     let mut tree = Writer {
-        strings: strings.to_vec(),
+        strings: blocks.strings.to_vec(),
         ..Writer::default()
     };
     let (mut at, mut depth, mut in_chosen, mut seen) = (0, 0, false, false);
     loop {
-        let (token, next) = token(structure, at).ok_or(DAMAGED)?;
+        let (token, next) = token(blocks.structure, at).ok_or(DAMAGED)?;
         at = next;
         match token {
             Token::Begin(name) => {
@@ -167,7 +167,7 @@ pub(super) fn with_chosen(bytes: &[u8], chosen: Chosen<'_>) -> Result<Vec<u8>, I
                 tree.words(&[END_NODE]);
             }
             Token::Property { name, value } => {
-                let text = string(strings, name).ok_or(DAMAGED)?;
+                let text = string(blocks.strings, name).ok_or(DAMAGED)?;
                 let replaced = in_chosen
                     && depth == BELOW_ROOT
                     && new.iter().any(|(name, _)| name.as_bytes() == text);
@@ -181,30 +181,42 @@ pub(super) fn with_chosen(bytes: &[u8], chosen: Chosen<'_>) -> Result<Vec<u8>, I
         }
     }
     tree.words(&[END]);
-    Ok(assemble(&tree, reservations, boot_cpu))
+    Ok(assemble(&tree, &blocks))
 }
 
-/// The structure block, the strings, the memory reservations with the empty one at their
-/// end, and the boot CPU of a tree.
-fn blocks(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8], u32)> {
-    let field = |index: usize| word(bytes, 4 * index);
-    let bytes = bytes.get(..field(1)? as usize)?;
-    if field(5)? < VERSION || field(6)? > VERSION {
-        return None;
+/// The parts of a tree.
+struct Blocks<'a> {
+    structure: &'a [u8],
+    strings: &'a [u8],
+    /// With the empty one at their end.
+    reservations: &'a [u8],
+    boot_cpu: u32,
+}
+
+impl<'a> Blocks<'a> {
+    /// Those of the tree `bytes`, if it has them.
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let field = |index: usize| word(bytes, 4 * index);
+        let bytes = bytes.get(..field(1)? as usize)?;
+        if field(5)? < VERSION || field(6)? > VERSION {
+            return None;
+        }
+        let part = |start: u32, length: u32| bytes.get(start as usize..)?.get(..length as usize);
+        let reservations = bytes.get(field(4)? as usize..)?;
+        let empty = reservations
+            .chunks_exact(RESERVATION)
+            .position(|entry| entry.iter().all(|&byte| byte == 0))?;
+        Some(Blocks {
+            structure: part(field(2)?, field(9)?)?,
+            strings: part(field(3)?, field(8)?)?,
+            reservations: reservations.get(..(empty + 1) * RESERVATION)?,
+            boot_cpu: field(7)?,
+        })
     }
-    let part = |start: u32, length: u32| bytes.get(start as usize..)?.get(..length as usize);
-    let structure = part(field(2)?, field(9)?)?;
-    let strings = part(field(3)?, field(8)?)?;
-    let reservations = bytes.get(field(4)? as usize..)?;
-    let empty = reservations
-        .chunks_exact(RESERVATION)
-        .position(|entry| entry.iter().all(|&byte| byte == 0))?;
-    let reservations = reservations.get(..(empty + 1) * RESERVATION)?;
-    Some((structure, strings, reservations, field(7)?))
 }
 
-fn assemble(tree: &Writer, reservations: &[u8], boot_cpu: u32) -> Vec<u8> {
-    let structure = HEADER + reservations.len();
+fn assemble(tree: &Writer, old: &Blocks<'_>) -> Vec<u8> {
+    let structure = HEADER + old.reservations.len();
     let strings = structure + tree.structure.len();
     let total = strings + tree.strings.len();
     let header = [
@@ -215,10 +227,10 @@ fn assemble(tree: &Writer, reservations: &[u8], boot_cpu: u32) -> Vec<u8> {
         HEADER as u32,
         VERSION,
         COMPATIBLE,
-        boot_cpu,
+        old.boot_cpu,
         tree.strings.len() as u32,
         tree.structure.len() as u32,
     ];
     let header: Vec<u8> = header.into_iter().flat_map(u32::to_be_bytes).collect();
-    [&header, reservations, &tree.structure, &tree.strings].concat()
+    [&header, old.reservations, &tree.structure, &tree.strings].concat()
 }

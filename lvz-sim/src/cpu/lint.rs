@@ -6,6 +6,7 @@
 
 use super::{Cpu, Trap, Via};
 use crate::mem::Bus;
+use crate::mmu::PA_MASK;
 use crate::world::World;
 use la_arch::Exception;
 use la_arch::csr::{Class, TABLE, number as n};
@@ -161,7 +162,12 @@ impl Cpu {
             n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => return,
             _ => {}
         }
-        let dropped = value & !self.csr_read(bus, via, number) & !old;
+        let mut dropped = value & !self.csr_read(bus, via, number) & !old;
+        if matches!(number, n::TLBRENTRY | n::MERRENTRY) {
+            // Linux writes addresses of a direct mapping window, of which the physical
+            // one stays (arch/loongarch/mm/tlb.c: setup_tlb_handler).
+            dropped &= PA_MASK;
+        }
         if dropped != 0 {
             let rule = match number {
                 n::EENTRY | n::TLBRENTRY | n::MERRENTRY if dropped & !0xfff == 0 => {

@@ -94,7 +94,8 @@ fn writes_of_bits_that_a_register_has_not() {
         // PRTOS's guest had its entry here.
         (n::EENTRY, 0xa00_66e0, Rule::EntryAlignment),
         (n::TLBRENTRY, 0x1234, Rule::EntryAlignment),
-        (n::MERRENTRY, 1 << 63, Rule::DroppedBits),
+        (n::MERRENTRY, 0x10, Rule::EntryAlignment),
+        (n::PRMD, 1 << 5, Rule::DroppedBits),
         (n::GCFG, Gcfg(0).with_topi(true).0, Rule::DroppedBits),
         (n::CPUID, 1, Rule::DroppedBits),
         (n::EUEN, 1 << 7, Rule::DroppedBits),
@@ -106,6 +107,7 @@ fn writes_of_bits_that_a_register_has_not() {
     assert_eq!(machine.found(), [Rule::EntryAlignment]);
     for (number, value) in [
         (n::EENTRY, 0x9000_0000_0020_0000),
+        (n::TLBRENTRY, 0x9000_0000_0020_0000),
         // One clears, and reads zero.
         (n::TICLR, 1),
         // Page table entries have bits of software.

@@ -53,7 +53,7 @@ impl Msix {
 
     /// Writes whole words of the table, as drivers must.
     pub(super) fn write(&mut self, offset: u64, size: u8, value: u64) {
-        if !matches!(size, 4 | 8) || offset % 4 != 0 {
+        if !matches!(size, 4 | 8) || !offset.is_multiple_of(4) {
             return;
         }
         for part in 0..u64::from(size) / 4 {
