@@ -218,21 +218,23 @@ impl Cpu {
             self.lints.last = Some(exception);
             (self.lints.times, self.lints.times_without_return) = (0, 0);
         }
-        self.lints.times += 1;
-        self.lints.times_without_return += 1;
-        let rule = if self.lints.times_without_return == WITHOUT_RETURN {
+        let lints = &mut self.lints;
+        lints.times = lints.times.saturating_add(1);
+        lints.times_without_return = lints.times_without_return.saturating_add(1);
+        let rule = if lints.times_without_return == WITHOUT_RETURN {
             Rule::HandlerFaults
-        } else if self.lints.times == UNMENDED && mends {
+        } else if lints.times == UNMENDED && mends {
             Rule::Unmended
         } else {
             return;
         };
-        let times = self.lints.times;
+        let times = lints.times;
         let csr = self.csr();
+        let badv = trap.badv.map(|badv| format!("badv={badv:#x}, "));
         let what = format!(
-            "{} {times} times in a row (badv={:#x}, EENTRY={:#x}, TLBRENTRY={:#x})",
+            "{} {times} times in a row ({}EENTRY={:#x}, TLBRENTRY={:#x})",
             trap.exception.name,
-            trap.badv.unwrap_or(0),
+            badv.unwrap_or_default(),
             csr.raw(n::EENTRY),
             csr.raw(n::TLBRENTRY),
         );
