@@ -247,3 +247,46 @@ fn a_damaged_device_tree_is_an_error_or_nothing() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+/// What Linux's pci-host-generic reads (binding pci-host-ecam-generic).
+#[test]
+fn the_tree_describes_the_pci_bus() {
+    let ram = Ram::new(16 << 20).unwrap();
+    let config = PlatformConfig {
+        board: crate::map::Board::Virt,
+        ..PlatformConfig::default()
+    };
+    let platform = Platform::new(config, ram.map.clone()).unwrap();
+    let loaded = load(&ram.map, &platform, &BootConfig::default()).unwrap();
+    let tree = ::fdt::Fdt::new(&loaded.tree).unwrap();
+    assert!(tree.find_node("/virtio_mmio@16000000").is_none());
+    let words = |node: &str, name: &str| -> Vec<u32> {
+        let value = property(&tree, node, name).unwrap();
+        let words = value.chunks_exact(4).map(|word| word.try_into().unwrap());
+        words.map(u32::from_be_bytes).collect()
+    };
+    let bus = "/pcie@20000000";
+    let compatible = property(&tree, bus, "compatible");
+    assert_eq!(compatible, Some(&b"pci-host-ecam-generic\0"[..]));
+    assert_eq!(words(bus, "reg"), [0, 0x2000_0000, 0, 0x800_0000]);
+    assert_eq!(words(bus, "bus-range"), [0, 0x7f]);
+    let ranges = words(bus, "ranges");
+    assert_eq!(
+        ranges[..7],
+        [0x0100_0000, 0, 0x4000, 0, 0x1800_4000, 0, 0xc000]
+    );
+    assert_eq!(
+        ranges[7..],
+        [0x0200_0000, 0, 0x4000_0000, 0, 0x4000_0000, 0, 0x4000_0000]
+    );
+    let msi = words("/msi@2ff00000", "phandle")[0];
+    assert_eq!(words(bus, "msi-map"), [0, msi, 0, 0x1_0000]);
+    // The entropy device, number 1, at pin 1 of the bus.
+    let pic = words("/platic@10000000", "phandle")[0];
+    assert_eq!(
+        words(bus, "interrupt-map"),
+        [1 << 11, 0, 0, 1, pic, 17, LEVEL_HIGH]
+    );
+}
+
+const LEVEL_HIGH: u32 = 4;
