@@ -2,8 +2,10 @@
 
 //! The command line of `lvz-sim`.
 
+use crate::boot::{LoadFile, Protocol};
 use crate::cpu::{LvzReadings, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
+use crate::map::Board;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::trace::Trace;
@@ -34,20 +36,60 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Kernel: ELF vmlinux, or an EFI (zboot) vmlinuz as distributions ship it
-    #[arg(long, value_name = "FILE", required_unless_present = "snapshot_in")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["load", "dump_dtb", "snapshot_in"])]
     pub kernel: Option<PathBuf>,
+
+    #[expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "clap prints the text as it is"
+    )]
+    /// Load FILE too: an image as --kernel takes it, or with @0xADDRESS any file, as it
+    /// is, to that physical address. Without --kernel the machine starts at the first
+    /// one's entry or address. Can be repeated
+    #[arg(long, value_name = "FILE[@ADDRESS]", value_parser = parse_load)]
+    pub load: Vec<LoadFile>,
 
     /// Initial RAM disk
     #[arg(long, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
 
-    /// Kernel command line
-    #[arg(long, value_name = "STRING", default_value = "console=ttyS0")]
-    pub append: String,
+    /// Kernel command line; console=ttyS0 unless --dtb has one
+    #[arg(long, value_name = "STRING")]
+    pub append: Option<String>,
+
+    /// What the kernel finds in a0 to a2: efi (1, command line, EFI system table, as
+    /// Linux wants it) or fdt (-2, device tree, 0)
+    #[arg(
+        long,
+        value_enum,
+        value_name = "PROTOCOL",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub boot_protocol: Protocol,
+
+    /// A device tree instead of the machine's own; /chosen gets the initial RAM disk,
+    /// and what --append says
+    #[arg(long, value_name = "FILE")]
+    pub dtb: Option<PathBuf>,
+
+    /// Write the device tree that the kernel would be given to FILE, and run nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "snapshot_in")]
+    pub dump_dtb: Option<PathBuf>,
 
     /// Number of CPUs, 1 to 16
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub smp: u8,
+
+    /// The board: virt-mmio, or virt with the virtio devices on PCI as QEMU's has them
+    #[arg(
+        long,
+        value_enum,
+        value_name = "BOARD",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub machine: Board,
 
     /// Memory, for example 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
@@ -129,7 +171,7 @@ pub struct RunArgs {
     pub snapshot_out: Option<PathBuf>,
 
     /// Go on from a snapshot instead of booting
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "initrd"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "load", "initrd", "dtb"])]
     pub snapshot_in: Option<PathBuf>,
 
     /// Stop after N instructions of all CPUs together
@@ -139,6 +181,10 @@ pub struct RunArgs {
     /// Time follows the computer's clock instead of the instructions
     #[arg(long)]
     pub wall_clock: bool,
+
+    /// Nanoseconds of the machine's time that an instruction takes, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub ns_per_instruction: u16,
 
     /// Seed of the entropy device and of what the kernel gets at boot
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -237,6 +283,18 @@ pub fn parse_engine(s: &str) -> Result<Engine, String> {
     }
 }
 
+/// Parses FILE or FILE@0xADDRESS.
+fn parse_load(s: &str) -> Result<LoadFile, String> {
+    let (path, address) = match s.rsplit_once("@0x") {
+        Some((path, digits)) => (path, Some(parse_address(digits)?)),
+        None => (s, None),
+    };
+    Ok(LoadFile {
+        path: path.into(),
+        address,
+    })
+}
+
 fn parse_drive(s: &str) -> Result<DriveConfig, String> {
     let (path, mode) = match s.rsplit_once(',') {
         Some((path, "readonly")) => (path, DriveMode::ReadOnly),
@@ -275,6 +333,24 @@ mod tests {
         assert!(parse_size("").is_err());
         assert!(parse_size("99999999999999G").is_err());
         assert!(parse_count("99999999999999999G").is_err());
+    }
+
+    #[test]
+    fn files_to_load() {
+        let file = |path: &str, address| LoadFile {
+            path: path.into(),
+            address,
+        };
+        for (text, path, address) in [
+            ("a.elf", "a.elf", None),
+            ("a.bin@0x1f0000000", "a.bin", Some(0x1_f000_0000)),
+            ("user@host.elf", "user@host.elf", None),
+            ("a@0x1.elf@0x20", "a@0x1.elf", Some(0x20)),
+        ] {
+            assert_eq!(parse_load(text), Ok(file(path, address)));
+        }
+        assert!(parse_load("a.bin@0x").is_err());
+        assert!(parse_load("a.bin@0x2g").is_err());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod features;
 mod gates;
 mod guest_mode;
 mod interrupt;
+mod lint;
 mod llsc;
 mod model;
 mod op;
@@ -32,6 +33,7 @@ pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
 use csr_file::{Csrs, Stale};
 pub(crate) use gates::{FP_GATE_AT, LSX_GATE_AT};
+pub(crate) use lint::{Lints, Rule};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
@@ -115,8 +117,10 @@ pub struct Cpu {
     /// Instructions of the running block that have ended, for those
     /// instructions that need the time exactly ([`Cpu::executing`]).
     pub(crate) inside: u64,
-    /// Added to `icount` it gives the time in nanoseconds; grows by the time
-    /// spent idle.
+    /// Nanoseconds that an instruction takes ([`Model::ns_per_instruction`]).
+    pub(crate) pace: u64,
+    /// Added to the time that `icount` instructions take it gives the time in
+    /// nanoseconds; grows by the time spent idle.
     pub(crate) time_offset: u64,
     /// The latest time in nanoseconds that this CPU knows to be past because
     /// another has read it from the counter; its own may be behind.
@@ -144,6 +148,8 @@ pub struct Cpu {
     pub(crate) counters: Counters,
     /// What is written to standard error.
     pub(crate) trace: Trace,
+    /// What `trace.lint` has found.
+    pub(crate) lints: Lints,
     /// What is being counted about guest exits.
     pub(crate) stats: CpuStats,
     /// System calls that are written down, if wanted.
@@ -172,6 +178,7 @@ impl Cpu {
             idle: false,
             icount: 0,
             inside: 0,
+            pace: model.ns_per_instruction().into(),
             time_offset: 0,
             counter_seen: 0,
             lines: CpuLines::default(),
@@ -185,6 +192,7 @@ impl Cpu {
             tally: Tally::default(),
             counters: Counters::default(),
             trace: Trace::default(),
+            lints: Lints::default(),
             stats: CpuStats::default(),
             calls: None,
             model,
@@ -295,13 +303,13 @@ impl Cpu {
         Err(Stop::Jump)
     }
 
-    /// Simulated time in nanoseconds: an instruction takes one. Exact for
-    /// instructions that have called [`Cpu::executing`], else that of the
-    /// start of the block.
+    /// Simulated time in nanoseconds. Exact for instructions that have called
+    /// [`Cpu::executing`], else that of the start of the block.
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         self.icount
             .wrapping_add(self.inside)
+            .wrapping_mul(self.pace)
             .wrapping_add(self.time_offset)
     }
 
@@ -315,6 +323,14 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn narrow_addresses(&self) -> bool {
         self.csr().misc().va32l() >> self.plv & 1 != 0
+    }
+
+    /// Chooses what is written to standard error, on which the context depends: a lint is
+    /// about look-ups.
+    pub(crate) fn set_trace(&mut self, trace: Trace) {
+        self.trace = trace;
+        self.derive_watch();
+        self.select_context();
     }
 
     /// What compiled code is found by and depends on beside the registers.

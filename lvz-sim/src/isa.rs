@@ -26,6 +26,8 @@ mod fp_operands;
 #[cfg(test)]
 mod fp_tests;
 mod lbt;
+#[cfg(test)]
+mod lint_tests;
 mod load_store;
 mod lvz;
 mod misc;

@@ -4,14 +4,14 @@
 
 #![warn(unreachable_pub)]
 
-mod boot;
+pub mod boot;
 mod calls;
 pub mod cli;
 pub mod cpu;
 pub mod engine;
 mod fp;
 pub mod isa;
-mod map;
+pub mod map;
 pub mod mem;
 mod mmu;
 pub mod platform;

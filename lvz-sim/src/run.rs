@@ -2,7 +2,7 @@
 
 //! `lvz-sim run`.
 
-use crate::boot::{self, BootConfig};
+use crate::boot::{self, BootConfig, BootError};
 use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
@@ -26,22 +26,34 @@ use std::time::Instant;
 /// being written.
 pub fn run(args: &RunArgs) -> Result<u8> {
     let mut machine = build(args)?;
-    let boot = args.kernel.as_ref().map(|kernel| BootConfig {
-        kernel: kernel.clone(),
+    let boot = BootConfig {
+        kernel: args.kernel.clone(),
+        files: args.load.clone(),
         initrd: args.initrd.clone(),
         command_line: args.append.clone(),
-    });
+        device_tree: args.dtb.clone(),
+        protocol: args.boot_protocol,
+    };
+    if let Some(path) = &args.dump_dtb {
+        let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, &boot)?;
+        std::fs::write(path, loaded.tree)
+            .with_context(|| format!("cannot write the device tree to '{}'", path.display()))?;
+        return Ok(0);
+    }
+    let boot = args.snapshot_in.is_none().then_some(boot);
     match (&boot, &args.snapshot_in) {
         (Some(boot), _) => start(&mut machine, boot)?,
         (None, Some(snapshot)) => machine.load(snapshot)?,
         (None, None) => {}
     }
+    machine.bus.platform.lint(args.trace.lint);
     for cpu in &mut machine.cpus {
-        cpu.trace = args.trace;
+        let mut trace = args.trace;
         if args.trace_site.is_some() {
-            cpu.trace.instructions = true;
-            cpu.trace.site = args.trace_site;
+            trace.instructions = true;
+            trace.site = args.trace_site;
         }
+        cpu.set_trace(trace);
         cpu.calls = args.stats_calls.map(|number| Box::new(Calls::of(number)));
         if args.stats_events {
             cpu.tally.count_each();
@@ -121,6 +133,7 @@ fn build(args: &RunArgs) -> Result<Machine> {
     // Before the terminal is taken over: this may wait for a peer.
     let net = open_net(args)?;
     let config = PlatformConfig {
+        board: args.machine,
         cpus,
         seed: args.seed,
         serial: [
@@ -133,6 +146,7 @@ fn build(args: &RunArgs) -> Result<Machine> {
         ..PlatformConfig::default()
     };
     let model = args.cpu.clone().with_readings(args.lvz);
+    let model = model.with_ns_per_instruction(args.ns_per_instruction);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
 }
 
@@ -187,10 +201,12 @@ fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
 /// Puts the kernel into memory and the CPUs at its entry.
 fn start(machine: &mut Machine, config: &BootConfig) -> Result<()> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, config)?;
+    let boot_pc = loaded.boot_pc.ok_or(BootError::Nothing)?;
     machine.memory_replaced();
+    machine.bus.platform.hand_over();
     for cpu in &mut machine.cpus {
         if cpu.id == 0 {
-            cpu.pc = loaded.boot_pc;
+            cpu.pc = boot_pc;
             for (register, value) in (4u8..).zip(loaded.boot_args) {
                 cpu.set(register, value);
             }

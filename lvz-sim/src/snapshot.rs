@@ -183,6 +183,9 @@ impl Machine {
         if state.model.readings() != self.model().readings() {
             return Err(mismatch("what --lvz says"));
         }
+        if state.model.ns_per_instruction() != self.model().ns_per_instruction() {
+            return Err(mismatch("what --ns-per-instruction says"));
+        }
         if state.model != *self.model() {
             return Err(mismatch("the CPU model"));
         }
@@ -299,5 +302,13 @@ mod tests {
         assert!(matches!(refused, Err(SnapshotError::Mismatch(..))));
         let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
         assert!(text.contains("--lvz"), "{text}");
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        let slow = Model::default()
+            .with_readings(other)
+            .with_ns_per_instruction(2);
+        let slow = Machine::with_memory(slow, 1, ram, PlatformConfig::default());
+        let refused = slow.expect("a machine without files").load(&path);
+        let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains("--ns-per-instruction"), "{text}");
     }
 }

@@ -43,6 +43,7 @@ pub struct Model {
     features: Features,
     gidbits: u8,
     readings: LvzReadings,
+    ns_per_instruction: u16,
 }
 
 impl Default for Model {
@@ -52,6 +53,7 @@ impl Default for Model {
             features: Features::la464(),
             gidbits: 8,
             readings: LvzReadings::default(),
+            ns_per_instruction: 1,
         }
     }
 }
@@ -105,6 +107,20 @@ impl Model {
     #[inline(always)]
     pub fn readings(&self) -> LvzReadings {
         self.readings
+    }
+
+    /// The same model where each instruction takes so many nanoseconds, at least one.
+    #[must_use]
+    pub fn with_ns_per_instruction(self, ns: u16) -> Self {
+        Model {
+            ns_per_instruction: ns.max(1),
+            ..self
+        }
+    }
+
+    /// Nanoseconds that an instruction takes.
+    pub fn ns_per_instruction(&self) -> u16 {
+        self.ns_per_instruction
     }
 
     /// Whether the model has the instruction.

@@ -207,6 +207,7 @@ impl Cpu {
     /// `ertn`, after the privilege check. Which context it returns to, see
     /// `docs/lvz.md` 5.3.
     pub(crate) fn exception_return(&mut self, bus: &mut Bus) {
+        let from = self.pc_executing();
         let (world, csr) = (self.world(), self.csr());
         let crmd = csr.crmd();
         let merr = csr.merrctl();
@@ -241,9 +242,10 @@ impl Cpu {
                 .with_we(prmd.pwe());
             self.put(world, crmd);
             self.end_linked_by_return(bus);
+            self.lint_returned();
         }
         if world == World::Root && enter && self.model.has_lvz() {
-            self.enter_guest();
+            self.enter_guest(from);
         }
         self.stats_returned();
     }

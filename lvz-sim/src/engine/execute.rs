@@ -106,7 +106,7 @@ pub(super) fn run(
                 return pause;
             }
             let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
-            stop = cpu.icount + next.saturating_sub(cpu.now());
+            stop = cpu.icount + next.saturating_sub(cpu.now()).div_ceil(cpu.pace);
             stop = stop.min(cpu.next_overflow());
         }
         if cpu.watch.fetches && cpu.check_fetch().is_err() {
@@ -117,7 +117,7 @@ pub(super) fn run(
             not_fetched(cpu, bus);
             continue;
         };
-        if cpu.watch.fetches || Fcsr::from_bits(cpu.fcsr).stack_mode() {
+        if cpu.watch.fetches || cpu.watch.lookups || Fcsr::from_bits(cpu.fcsr).stack_mode() {
             let block = jump.block;
             step(cpu, bus, code, decoder, block);
             continue;

@@ -17,7 +17,7 @@ use std::ops::Add as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Nanoseconds (instructions) that a CPU runs before the next one's turn.
+/// Instructions that a CPU runs before the next one's turn.
 const QUANTUM: u64 = 4096;
 
 /// The same for a machine with one CPU, where only devices wait.
@@ -145,13 +145,15 @@ impl Machine {
             stats.finish(icount, cpu.world());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
             let tally = cpu.tally.until(icount);
+            let lints = std::mem::take(&mut cpu.lints);
             let calls = cpu.calls.take();
             let generation = cpu.soft.fetch_generation;
             *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
             cpu.icount = icount;
-            cpu.time_offset = self.time - icount.min(self.time);
+            cpu.time_offset = self.time - (icount * cpu.pace).min(self.time);
             cpu.stats = stats;
-            cpu.trace = trace;
+            cpu.set_trace(trace);
+            cpu.lints = lints;
             cpu.calls = calls;
             cpu.tlb.counts = counts;
             cpu.tally = tally;
@@ -192,7 +194,7 @@ impl Machine {
         }
         let alone = self.cpus.len() == 1;
         let quantum = if alone { QUANTUM_ALONE } else { QUANTUM };
-        let mut until = self.time + quantum;
+        let mut until = self.time + quantum * u64::from(self.model.ns_per_instruction());
         if let Some(event) = self.bus.platform.next_event() {
             until = until.min(event.max(self.time + 1));
         }

@@ -73,9 +73,14 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
     cpu.executing(op);
     let number = op.imm as u16;
     let old = cpu.csr_read(bus, via, number);
+    let mut written = None;
     match op.rj {
         0 => {}
-        1 => cpu.csr_write(bus, via, number, cpu.get(op.rd)),
+        1 => {
+            let value = cpu.get(op.rd);
+            cpu.csr_write(bus, via, number, value);
+            written = Some(value);
+        }
         rj => {
             let mask = cpu.get(rj);
             if via == Via::Gcsr && number == number::ESTAT {
@@ -86,7 +91,11 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
             if !(number == number::TICLR && mask & 1 == 0) {
                 cpu.csr_write(bus, via, number, value);
             }
+            written = Some(value);
         }
+    }
+    if cpu.trace.lint {
+        cpu.lint_csr(bus, via, number, old, written);
     }
     cpu.set(op.rd, old);
 }
@@ -198,6 +207,9 @@ fn tlbfill(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
 
 fn invtlb(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     tlb_allowed(cpu)?;
+    if cpu.trace.lint {
+        cpu.lint_invtlb(cpu.pc_of(op), op.rd, cpu.get(op.rj));
+    }
     cpu.invalidate_tlb(op.rd, cpu.get(op.rj), cpu.get(op.rk))
 }
 

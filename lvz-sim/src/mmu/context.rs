@@ -73,7 +73,7 @@ impl Cpu {
             key |= u64::from(self.root_lookup_gid()) << 22;
         }
         key |= self.soft.contexts.window_ids[self.world().index()] << 32;
-        key |= u64::from(self.watch.data) << 62;
+        key |= u64::from(self.watch.data) << 62 | u64::from(self.watch.lookups) << 61;
         // Zero is the empty mark of `recent`.
         key |= 1 << 63;
         let slot = (key ^ key >> 4 ^ key >> 14 ^ key >> 22 ^ key >> 32) as usize % 64;

@@ -6,7 +6,7 @@
 
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, Reading, Step, Stop, Trap};
+use crate::cpu::{Cpu, Reading, Rule, Step, Stop, Trap};
 use crate::mem::Bus;
 use crate::mem::ram::page_flag;
 use crate::world::World;
@@ -150,6 +150,10 @@ impl Cpu {
         loop {
             let first = self.first_stage(bus, va, access)?;
             if !self.in_guest() {
+                if self.watch.lookups && access != Access::Fetch && first.entries[0].is_some() {
+                    let what = format!("mapped access of root to {va:#x} with TGID set");
+                    self.lint(Rule::RootLookup, self.pc, &what);
+                }
                 return Ok(first);
             }
             let second = self.guest_physical(bus, first.pa, access)?;
@@ -189,6 +193,24 @@ impl Cpu {
         }
     }
 
+    /// What the entries of stage 2 that are in force are tagged with.
+    fn stage2_tag(&self) -> Tag {
+        Tag {
+            kind: Kind::Stage2,
+            gid: self.root().gtlbc().tgid() as u8,
+            asid: self.root().asid().asid() as u16,
+            any_asid: self.any_asid(Kind::Stage2),
+        }
+    }
+
+    /// Whether stage 2 has an entry for guest physical address `gpa`, and it is invalid.
+    pub(crate) fn has_invalid_stage2(&self, gpa: u64) -> bool {
+        let ps = self.root().stlbps().ps() as u8;
+        let index = self.tlb.find(&self.stage2_tag(), gpa, ps);
+        let entry = index.and_then(|index| self.tlb.get(index));
+        entry.is_some_and(|entry| !entry.page(gpa).v())
+    }
+
     /// Physical address of guest physical address `gpa` (stage 2).
     pub(super) fn guest_physical(
         &mut self,
@@ -196,12 +218,7 @@ impl Cpu {
         gpa: u64,
         access: Access,
     ) -> Step<Mapping> {
-        let tag = Tag {
-            kind: Kind::Stage2,
-            gid: self.root().gtlbc().tgid() as u8,
-            asid: self.root().asid().asid() as u16,
-            any_asid: self.any_asid(Kind::Stage2),
-        };
+        let tag = self.stage2_tag();
         // Root's background privilege level counts, not the guest's (M-5).
         let plv = self.root().crmd().plv() as u8;
         let lookup = Lookup {
@@ -354,7 +371,7 @@ impl Cpu {
         if flags & page_flag::POISONED != 0 {
             return;
         }
-        if self.watch.data {
+        if self.watch.data || self.watch.lookups {
             // Each access is looked at.
             perms &= Perms::FETCH;
         }

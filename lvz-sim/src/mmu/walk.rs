@@ -4,7 +4,7 @@
 //! them (4.2.6; in guest mode `docs/lvz.md` 6.6).
 
 use super::{Access, PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, CsrFile, Op, Reading, Step};
+use crate::cpu::{Cpu, CsrFile, Op, Reading, Rule, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{TlbElo, TlbrEhi, number as n};
@@ -50,10 +50,11 @@ pub(super) fn half(huge: u64, ps: u64, odd: bool) -> u64 {
 impl Cpu {
     /// The address of an entry of the table at `base`, which the instruction at `pc`
     /// wants. Tables begin at multiples of 4 KiB; what flags in a base do is Q-31.
-    pub(super) fn entry_address(&self, base: u64, slot: u64, pc: u64) -> u64 {
+    pub(super) fn entry_address(&mut self, base: u64, slot: u64, pc: u64) -> u64 {
         let base = base & PA_MASK;
         if self.trace.lint && base & PAGE_MASK != 0 {
-            self.lint("base of a page table with other bits than its address", pc);
+            let what = format!("base {base:#x} of a page table with other bits than its address");
+            self.lint(Rule::WalkBase, pc, &what);
         }
         if self.reads(Reading::WalkBase) {
             base | slot << 3
@@ -97,7 +98,8 @@ impl Cpu {
         }
         let csr = self.csr();
         let slot = index(csr.raw(n::TLBRBADV), index_field(csr, level));
-        self.table_entry(bus, self.entry_address(base, slot, self.pc_of(op)))
+        let address = self.entry_address(base, slot, self.pc_of(op));
+        self.table_entry(bus, address)
     }
 
     /// `ldpte`: the even or odd page of the pair into TLBRELO, its size into
