@@ -60,6 +60,18 @@ register! {
         /// Disable the dirty check at PLV0 to PLV2.
         dwpl / with_dwpl: 18:16,
     }
+    /// PERFCTRL0 to 3, configuration of a performance counter (7.7; Linux:
+    /// `asm/loongarch.h` CSR_PERFCTRL_*).
+    PerfCtrl @ number::PERFCTRL0 {
+        /// What is counted.
+        event / with_event: 9:0,
+        /// Counts at PLV0 to PLV3, a bit each.
+        plv / with_plv: 19:16,
+        /// An overflow (bit 63 of the counter) raises PMI.
+        ie / with_ie: 20,
+        /// A mode filter of hypervisors (`docs/lvz.md` R-20).
+        gmod / with_gmod: 22:21,
+    }
     /// ECFG (7.4.5).
     Ecfg @ number::ECFG {
         /// Local interrupt enables.

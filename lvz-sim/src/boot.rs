@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Direct boot: puts a kernel, an initial RAM disk and what firmware would
-//! hand over into memory.
+//! Direct boot: puts a kernel, other files, an initial RAM disk and what firmware
+//! would hand over into memory.
 //!
-//! The kernel starts as Linux documents it for LoongArch
-//! (Documentation/arch/loongarch/booting.rst): in direct-address mode, with
-//! a0 = 1 (EFI), a1 the command line and a2 the EFI system table. All further
-//! CPUs start in a parking loop and wait for an IPI with an entry address in
+//! The kernel starts in direct-address mode, with arguments as [`Protocol`] says. All
+//! further CPUs start in a parking loop and wait for an IPI with an entry address in
 //! mailbox 0.
 
 mod compression;
+mod dtb;
 mod efi;
 mod elf;
 mod error;
@@ -24,8 +23,11 @@ pub(crate) use error::{BootError, ImageError};
 
 use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;
+use crate::mmu::PA_MASK;
 use crate::platform::Platform;
+use dtb::Chosen;
 use error::failed;
+use image::Image;
 use std::path::{Path, PathBuf};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
 
@@ -46,27 +48,59 @@ const RAM_MIN: u64 = *RAM_SIZES.start();
 const IMAGE_MAX: u64 = 4 << 30;
 const ALIGN: u64 = 0x1_0000;
 
+/// The command line if none is given and no device tree either.
+const DEFAULT_COMMAND_LINE: &str = "console=ttyS0";
+
+/// What CPU 0 has in a0, a1 and a2. All of it is in memory whichever is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Protocol {
+    /// As Linux documents it (Documentation/arch/loongarch/booting.rst): 1, the command
+    /// line, the EFI system table.
+    #[default]
+    Efi,
+    /// As boot loaders without EFI start kernels that take a device tree, by the
+    /// convention of MIPS (Unified Hosting Interface): -2, the device tree, 0.
+    Fdt,
+}
+
+/// A file of `--load`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Where it goes as it is; without an address it is an image that says so itself.
+    pub address: Option<u64>,
+}
+
 /// What to boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BootConfig {
     /// ELF `vmlinux`, EFI image, EFI zboot image, or one of them compressed
     /// with gzip or Zstandard.
-    pub kernel: PathBuf,
+    pub kernel: Option<PathBuf>,
+    /// Further files; CPU 0 starts at the first one's entry if there is no kernel.
+    pub files: Vec<LoadFile>,
     /// Initial RAM disk.
     pub initrd: Option<PathBuf>,
     /// Kernel command line.
-    pub command_line: String,
+    pub command_line: Option<String>,
+    /// A device tree instead of the machine's own.
+    pub device_tree: Option<PathBuf>,
+    /// How the kernel is told of all this.
+    pub protocol: Protocol,
 }
 
 /// How the CPUs of a loaded machine start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LoadedMachine {
-    /// Address at which CPU 0 starts.
-    pub boot_pc: u64,
+    /// Address at which CPU 0 starts, if a file was loaded.
+    pub boot_pc: Option<u64>,
     /// Its arguments a0 to a2.
     pub boot_args: [u64; 3],
     /// Address at which the other CPUs start.
     pub secondary_pc: u64,
+    /// The device tree.
+    pub tree: Vec<u8>,
 }
 
 /// A range of physical memory.
@@ -79,6 +113,10 @@ pub(crate) struct Span {
 impl Span {
     fn end(self) -> u64 {
         self.start.saturating_add(self.length)
+    }
+
+    fn overlaps(self, other: Span) -> bool {
+        self.start < other.end() && other.start < self.end()
     }
 }
 
@@ -105,36 +143,57 @@ pub(crate) fn load(
     if total < RAM_MIN || memory.first().is_none_or(|low| low.end() < RAM_MIN) {
         return Err(BootError::SmallMemory(total));
     }
-    let command_line = config.command_line.as_bytes();
-    if command_line.len() >= COMMAND_LINE_SIZE || command_line.contains(&0) {
+    let given = config.command_line.as_deref();
+    let command_line = given.unwrap_or(DEFAULT_COMMAND_LINE);
+    if command_line.len() >= COMMAND_LINE_SIZE || command_line.contains('\0') {
         return Err(BootError::CommandLine(command_line.len()));
     }
 
     let file = |path: &Path| image::read(path, total.min(IMAGE_MAX));
-    let kernel = file(&config.kernel)
-        .and_then(|bytes| image::parse(bytes, total.min(IMAGE_MAX)))
-        .and_then(|image| image.load(ram).map(|()| image))
-        .map_err(failed("kernel", &config.kernel))?;
+    let image = |path: &Path| image::parse(file(path)?, total.min(IMAGE_MAX));
+    let (mut taken, mut entry) = (Vec::new(), None);
+    if let Some(path) = &config.kernel {
+        let kernel = image(path)
+            .and_then(|image| image.load(ram, &mut taken).map(|()| image))
+            .map_err(failed("kernel", path))?;
+        entry = Some(kernel.entry());
+    }
+    // Behind a kernel, which may move itself upwards (CONFIG_RANDOMIZE_BASE).
+    let kernel_end = taken.iter().map(|span| span.end()).max().unwrap_or(0);
+    for LoadFile { path, address } in &config.files {
+        let loaded = match *address {
+            Some(address) => file(path).and_then(|bytes| Image::raw(bytes, address & PA_MASK)),
+            None => image(path),
+        }
+        .and_then(|image| image.load(ram, &mut taken).map(|()| image))
+        .map_err(failed("file to load", path))?;
+        entry.get_or_insert(loaded.entry());
+    }
     let initrd = match &config.initrd {
         Some(path) => Some(
             file(path)
-                .and_then(|bytes| place_initrd(ram, &memory, kernel.end(), &bytes))
+                .and_then(|bytes| place_initrd(ram, &memory, kernel_end, &taken, &bytes))
                 .map_err(failed("initrd", path))?,
         ),
         None => None,
     };
 
-    let tree = fdt::build(&fdt::Machine {
-        platform,
-        memory: &memory,
-        command_line: &config.command_line,
-        initrd,
-    })?;
+    let tree = match &config.device_tree {
+        Some(path) => image::read(path, FDT_SIZE)
+            .and_then(|bytes| dtb::with_chosen(&bytes, Chosen { given, initrd }))
+            .map_err(failed("device tree", path))?,
+        None => fdt::build(&fdt::Machine {
+            platform,
+            memory: &memory,
+            command_line,
+            initrd,
+        })?,
+    };
     if tree.len() as u64 > FDT_SIZE {
         return Err(BootError::TreeSize(tree.len()));
     }
     let tables = efi::tables(EFI_TABLES, FDT, &memory, initrd);
-    let mut line = command_line.to_vec();
+    let mut line = command_line.as_bytes().to_vec();
     line.resize(COMMAND_LINE_SIZE, 0);
     let parts: [(u64, &[u8]); 4] = [
         (PARKING, &parking::code()),
@@ -147,40 +206,50 @@ pub(crate) fn load(
             .map_err(|_| BootError::SmallMemory(total))?;
     }
     Ok(LoadedMachine {
-        boot_pc: kernel.entry(),
-        boot_args: [1, COMMAND_LINE, EFI_TABLES],
+        boot_pc: entry,
+        boot_args: match config.protocol {
+            Protocol::Efi => [1, COMMAND_LINE, EFI_TABLES],
+            Protocol::Fdt => [-2i64 as u64, FDT, 0],
+        },
         secondary_pc: PARKING,
+        tree,
     })
 }
 
 /// Puts an initial RAM disk at the start of high memory (after a kernel that
-/// is there) if it fits, otherwise at the end of low memory: far from the kernel, which may move
-/// itself upwards (CONFIG_RANDOMIZE_BASE).
+/// is there) if it fits, otherwise at the end of low memory, and nowhere in what is
+/// `taken`.
 fn place_initrd(
     ram: &GuestRam,
     memory: &[Span],
     kernel_end: u64,
+    taken: &[Span],
     bytes: &[u8],
 ) -> Result<Span, ImageError> {
     let length = bytes.len() as u64;
     if length == 0 {
         return Err(ImageError::Empty);
     }
-    // Where it can begin in a range: not before the kernel's end.
-    let first = |span: &Span| kernel_end.next_multiple_of(ALIGN).max(span.start);
-    let high = memory
-        .iter()
-        .skip(1)
-        .find(|span| first(span).saturating_add(length) <= span.end());
-    let start = match (high, memory.first()) {
-        (Some(high), _) => Some(first(high)),
-        (None, Some(low)) => low
-            .end()
-            .checked_sub(length)
-            .map(|start| start & !(ALIGN - 1))
-            .filter(|&start| start >= kernel_end.max(FIRMWARE_END)),
-        (None, None) => None,
+    let conflict = |start: u64| {
+        let span = Span { start, length };
+        taken.iter().find(|other| span.overlaps(**other))
     };
+    let upwards = |range: &Span| {
+        let mut start = kernel_end.next_multiple_of(ALIGN).max(range.start);
+        while let Some(other) = conflict(start) {
+            start = other.end().checked_next_multiple_of(ALIGN)?;
+        }
+        (start.checked_add(length)? <= range.end()).then_some(start)
+    };
+    let downwards = |range: &Span| {
+        let mut start = range.end().checked_sub(length)? & !(ALIGN - 1);
+        while let Some(other) = conflict(start) {
+            start = other.start.checked_sub(length)? & !(ALIGN - 1);
+        }
+        (start >= kernel_end.max(FIRMWARE_END)).then_some(start)
+    };
+    let high = memory.iter().skip(1).find_map(upwards);
+    let start = high.or_else(|| memory.first().and_then(downwards));
     let start = start.ok_or(ImageError::NoRoom(length))?;
     ram.write_slice(bytes, GuestAddress(start))
         .map_err(|_| ImageError::NoRoom(length))?;

@@ -2,9 +2,11 @@
 
 //! The command line of `lvz-sim`.
 
+use crate::boot::{LoadFile, Protocol};
 use crate::cpu::{LvzReadings, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
 use crate::gdb::Address;
+use crate::map::Board;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::symbols::SymbolFile;
@@ -45,20 +47,60 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Kernel: ELF vmlinux, or an EFI (zboot) vmlinuz as distributions ship it
-    #[arg(long, value_name = "FILE", required_unless_present = "snapshot_in")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["load", "dump_dtb", "snapshot_in"])]
     pub kernel: Option<PathBuf>,
+
+    #[expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "clap prints the text as it is"
+    )]
+    /// Load FILE too: an image as --kernel takes it, or with @0xADDRESS any file, as it
+    /// is, to that physical address. Without --kernel the machine starts at the first
+    /// one's entry or address. Can be repeated
+    #[arg(long, value_name = "FILE[@ADDRESS]", value_parser = parse_load)]
+    pub load: Vec<LoadFile>,
 
     /// Initial RAM disk
     #[arg(long, value_name = "FILE")]
     pub initrd: Option<PathBuf>,
 
-    /// Kernel command line
-    #[arg(long, value_name = "STRING", default_value = "console=ttyS0")]
-    pub append: String,
+    /// Kernel command line; console=ttyS0 unless --dtb has one
+    #[arg(long, value_name = "STRING")]
+    pub append: Option<String>,
+
+    /// What the kernel finds in a0 to a2: efi (1, command line, EFI system table, as
+    /// Linux wants it) or fdt (-2, device tree, 0)
+    #[arg(
+        long,
+        value_enum,
+        value_name = "PROTOCOL",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub boot_protocol: Protocol,
+
+    /// A device tree instead of the machine's own; /chosen gets the initial RAM disk,
+    /// and what --append says
+    #[arg(long, value_name = "FILE")]
+    pub dtb: Option<PathBuf>,
+
+    /// Write the device tree that the kernel would be given to FILE, and run nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "snapshot_in")]
+    pub dump_dtb: Option<PathBuf>,
 
     /// Number of CPUs, 1 to 16
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub smp: u8,
+
+    /// The board: virt-mmio, or virt with the virtio devices on PCI as QEMU's has them
+    #[arg(
+        long,
+        value_enum,
+        value_name = "BOARD",
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub machine: Board,
 
     /// Memory, for example 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
@@ -88,6 +130,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub serial1: Option<PathBuf>,
 
+    /// Physical address (hexadecimal) of a page of 4 KiB whose loads and fetches raise a
+    /// machine error; can be repeated. A machine that goes on from a snapshot wants it again
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub poison: Vec<u64>,
+
     /// CPU model with features, for example la664 or la464,lsx=off
     #[arg(long, value_name = "MODEL", default_value = "la464")]
     pub cpu: Model,
@@ -104,6 +151,10 @@ pub struct RunArgs {
     #[arg(long, requires = "stats")]
     pub stats_sites: bool,
 
+    /// Count branches, loads and stores too, which the interpreter has to do
+    #[arg(long, requires = "stats")]
+    pub stats_events: bool,
+
     /// List the system calls with this number that the host's programs make
     /// (in a7; 29 is ioctl), with the instructions run until then
     #[arg(long, value_name = "NUMBER", requires = "stats")]
@@ -111,8 +162,9 @@ pub struct RunArgs {
 
     /// How instructions are executed: interpreter; jit (the default, where it can), which
     /// compiles blocks that were interpreted N times and keeps SIZE of machine code with
-    /// jit,hot=N,code=SIZE; check with the same options, which interprets what is compiled
-    /// too and ends the run at the first difference. The machine is the same with all
+    /// jit,hot=N,code=SIZE, while the machine goes on or, with beside=off, waits; check with
+    /// the same options, which interprets what is compiled too and ends the run at the first
+    /// difference. The machine is the same with all
     #[arg(long, value_name = "ENGINE", value_parser = parse_engine)]
     pub engine: Option<Engine>,
 
@@ -154,7 +206,7 @@ pub struct RunArgs {
     pub snapshot_out: Option<PathBuf>,
 
     /// Go on from a snapshot instead of booting
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "initrd"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "load", "initrd", "dtb"])]
     pub snapshot_in: Option<PathBuf>,
 
     /// Stop after N instructions of all CPUs together
@@ -164,6 +216,10 @@ pub struct RunArgs {
     /// Time follows the computer's clock instead of the instructions
     #[arg(long)]
     pub wall_clock: bool,
+
+    /// Nanoseconds of the machine's time that an instruction takes, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub ns_per_instruction: u16,
 
     /// Seed of the entropy device and of what the kernel gets at boot
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -243,17 +299,41 @@ pub fn parse_engine(s: &str) -> Result<Engine, String> {
                     .filter(|size| JitOptions::CODE_SIZES.contains(size))
                     .ok_or_else(|| format!("code={size} is not a size between 64K and 1G"))?;
             }
-            _ => return Err(format!("'{option}' is not hot=N or code=SIZE")),
+            Some(("beside", on)) => {
+                options.beside = match on {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(format!("beside={on} is not beside=on or beside=off")),
+                };
+            }
+            _ => {
+                return Err(format!(
+                    "'{option}' is not hot=N, code=SIZE or beside=on|off"
+                ));
+            }
         }
     }
     match name {
         "interpreter" if s == name => Ok(Engine::Interpreter),
         "jit" => Ok(Engine::Jit(options)),
         "check" => Ok(Engine::Check(options)),
-        _ => {
-            Err("not interpreter, jit or check, the latter two with hot=N or code=SIZE".to_owned())
-        }
+        _ => Err(
+            "not interpreter, jit or check, the latter two with hot=N, code=SIZE or beside=on|off"
+                .to_owned(),
+        ),
     }
+}
+
+/// Parses FILE or FILE@0xADDRESS.
+fn parse_load(s: &str) -> Result<LoadFile, String> {
+    let (path, address) = match s.rsplit_once("@0x") {
+        Some((path, digits)) => (path, Some(parse_address(digits)?)),
+        None => (s, None),
+    };
+    Ok(LoadFile {
+        path: path.into(),
+        address,
+    })
 }
 
 fn parse_drive(s: &str) -> Result<DriveConfig, String> {
@@ -297,6 +377,24 @@ mod tests {
     }
 
     #[test]
+    fn files_to_load() {
+        let file = |path: &str, address| LoadFile {
+            path: path.into(),
+            address,
+        };
+        for (text, path, address) in [
+            ("a.elf", "a.elf", None),
+            ("a.bin@0x1f0000000", "a.bin", Some(0x1_f000_0000)),
+            ("user@host.elf", "user@host.elf", None),
+            ("a@0x1.elf@0x20", "a@0x1.elf", Some(0x20)),
+        ] {
+            assert_eq!(parse_load(text), Ok(file(path, address)));
+        }
+        assert!(parse_load("a.bin@0x").is_err());
+        assert!(parse_load("a.bin@0x2g").is_err());
+    }
+
+    #[test]
     fn engines() {
         let default = JitOptions::default();
         assert_eq!(parse_engine("interpreter"), Ok(Engine::Interpreter));
@@ -309,9 +407,15 @@ mod tests {
         };
         let both = parse_engine("check,code=64K,hot=1");
         assert_eq!(both, Ok(Engine::Check(small)));
+        let alone = JitOptions {
+            beside: false,
+            ..default
+        };
+        assert_eq!(parse_engine("jit,beside=off"), Ok(Engine::Jit(alone)));
         for bad in [
             "",
             "tcg",
+            "jit,beside=1",
             "jit,",
             "jit,hot=0",
             "jit,hot=x",

@@ -4,6 +4,9 @@
 //! handlers use. Behaviour lives in the files below and in `mmu`.
 
 mod access;
+mod counters;
+#[cfg(test)]
+mod counters_tests;
 mod csr_access;
 mod csr_class;
 mod csr_file;
@@ -14,23 +17,28 @@ mod features;
 mod gates;
 mod guest_mode;
 mod interrupt;
+mod lint;
 mod llsc;
 mod model;
 mod op;
 mod readings;
+mod tally;
 mod timer;
 mod trap;
 mod watch;
 mod watched;
 
+pub(crate) use counters::Counters;
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
 use csr_file::{Csrs, Stale};
 pub(crate) use gates::{FP_GATE_AT, LSX_GATE_AT};
+pub(crate) use lint::{Lints, Rule};
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
+pub(crate) use tally::{Events, Tally};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 pub(crate) use watched::{Place, WatchHit, Watched};
@@ -112,8 +120,10 @@ pub struct Cpu {
     /// Instructions of the running block that have ended, for those
     /// instructions that need the time exactly ([`Cpu::executing`]).
     pub(crate) inside: u64,
-    /// Added to `icount` it gives the time in nanoseconds; grows by the time
-    /// spent idle.
+    /// Nanoseconds that an instruction takes ([`Model::ns_per_instruction`]).
+    pub(crate) pace: u64,
+    /// Added to the time that `icount` instructions take it gives the time in
+    /// nanoseconds; grows by the time spent idle.
     pub(crate) time_offset: u64,
     /// The latest time in nanoseconds that this CPU knows to be past because
     /// another has read it from the counter; its own may be behind.
@@ -141,8 +151,14 @@ pub struct Cpu {
     pub(crate) unwatched: bool,
     /// The access that `Err(Stop::Trap)` is about, if it is no exception.
     pub(crate) watch_hit: Option<WatchHit>,
+    /// What it has done, by mode and privilege level.
+    pub(crate) tally: Tally,
+    /// Performance counters.
+    pub(crate) counters: Counters,
     /// What is written to standard error.
     pub(crate) trace: Trace,
+    /// What `trace.lint` has found.
+    pub(crate) lints: Lints,
     /// What is being counted about guest exits.
     pub(crate) stats: CpuStats,
     /// System calls that are written down, if wanted.
@@ -171,6 +187,7 @@ impl Cpu {
             idle: false,
             icount: 0,
             inside: 0,
+            pace: model.ns_per_instruction().into(),
             time_offset: 0,
             counter_seen: 0,
             lines: CpuLines::default(),
@@ -184,7 +201,10 @@ impl Cpu {
             watched: Vec::new(),
             unwatched: false,
             watch_hit: None,
+            tally: Tally::default(),
+            counters: Counters::default(),
             trace: Trace::default(),
+            lints: Lints::default(),
             stats: CpuStats::default(),
             calls: None,
             model,
@@ -229,10 +249,11 @@ impl Cpu {
     }
 
     /// Whether only the first instruction of a block is executed at a time: fetches are
-    /// watched, or registers are counted from the top of the x87 stack.
+    /// watched, or a lint is about loads and stores, or registers are counted from the top
+    /// of the x87 stack.
     #[inline(always)]
     pub(crate) fn executes_alone(&self) -> bool {
-        self.watch.fetches || Fcsr::from_bits(self.fcsr).stack_mode()
+        self.watch.fetches || self.watch.lookups || Fcsr::from_bits(self.fcsr).stack_mode()
     }
 
     /// Half 0 or 1 of vector register `r`.
@@ -302,13 +323,13 @@ impl Cpu {
         Err(Stop::Jump)
     }
 
-    /// Simulated time in nanoseconds: an instruction takes one. Exact for
-    /// instructions that have called [`Cpu::executing`], else that of the
-    /// start of the block.
+    /// Simulated time in nanoseconds. Exact for instructions that have called
+    /// [`Cpu::executing`], else that of the start of the block.
     #[inline(always)]
     pub(crate) fn now(&self) -> u64 {
         self.icount
             .wrapping_add(self.inside)
+            .wrapping_mul(self.pace)
             .wrapping_add(self.time_offset)
     }
 
@@ -322,6 +343,14 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn narrow_addresses(&self) -> bool {
         self.csr().misc().va32l() >> self.plv & 1 != 0
+    }
+
+    /// Chooses what is written to standard error, on which the context depends: a lint is
+    /// about look-ups.
+    pub(crate) fn set_trace(&mut self, trace: Trace) {
+        self.trace = trace;
+        self.derive_watch();
+        self.select_context();
     }
 
     /// What compiled code is found by and depends on beside the registers.
@@ -368,6 +397,7 @@ impl Cpu {
         self.pc &= self.pc_mask;
         self.gates = gates::Gates::of(self);
         self.derive_watch();
+        self.derive_tally();
         self.select_context();
     }
 }

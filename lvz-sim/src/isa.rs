@@ -26,6 +26,8 @@ mod fp_operands;
 #[cfg(test)]
 mod fp_tests;
 mod lbt;
+#[cfg(test)]
+mod lint_tests;
 mod load_store;
 mod lvz;
 mod misc;
@@ -65,6 +67,28 @@ macro_rules! insn_table {
 /// Every instruction that this simulator implements.
 pub fn all() -> impl Iterator<Item = &'static Insn> {
     TABLES.iter().flat_map(|table| table.iter())
+}
+
+/// Those that load or store data, atomics among them.
+fn accesses_memory() -> impl Iterator<Item = &'static Insn> {
+    let tables: [&'static [Insn]; 7] = [
+        atomic::TABLE,
+        bound::TABLE,
+        load_store::TABLE,
+        fp_bound::TABLE,
+        fp_memory::TABLE,
+        lbt::mips::TABLE,
+        vector::memory::TABLE,
+    ];
+    let others = |insn: &&Insn| {
+        ["asrt", "preld"]
+            .iter()
+            .any(|name| insn.encoding.name.starts_with(name))
+    };
+    tables
+        .into_iter()
+        .flatten()
+        .filter(move |insn| !others(insn))
 }
 
 /// One table a file.

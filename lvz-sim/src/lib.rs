@@ -4,7 +4,7 @@
 
 #![warn(unreachable_pub)]
 
-mod boot;
+pub mod boot;
 mod calls;
 pub mod cli;
 pub mod cpu;
@@ -13,7 +13,7 @@ pub mod engine;
 mod fp;
 pub mod gdb;
 pub mod isa;
-mod map;
+pub mod map;
 pub mod mem;
 mod mmu;
 pub mod platform;

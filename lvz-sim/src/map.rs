@@ -9,6 +9,16 @@ use std::ops::RangeInclusive;
 /// Most CPUs: four EIOINTC nodes of four.
 pub(crate) const MAX_CPUS: usize = 16;
 
+/// Where a machine has its virtio devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Board {
+    /// Behind transports of their own (virtio-mmio).
+    #[default]
+    VirtMmio,
+    /// On PCI, as on QEMU's board.
+    Virt,
+}
+
 /// Least and most memory, in bytes.
 pub(crate) const RAM_SIZES: RangeInclusive<u64> = 16 << 20..=1 << 40;
 /// Memory below this size is at physical address 0 (VIRT_LOWMEM_SIZE).
@@ -16,12 +26,22 @@ pub(crate) const LOW_RAM_SIZE: u64 = 0x1000_0000;
 /// The rest of it begins here (VIRT_HIGHMEM_BASE).
 pub(crate) const HIGH_RAM_BASE: u64 = 0x8000_0000;
 
+/// Interrupt pins of the PCI bus.
+pub(crate) const PCI_INTX_PINS: usize = 4;
+
 /// Number of UARTs (QEMU's board has four).
 pub(crate) const UARTS: usize = 2;
 /// Most virtio devices: one PCH-PIC pin each.
 pub(crate) const VIRTIO_MAX: usize = 32;
 /// First EIOINTC vector that message-signalled interrupts use.
 pub(crate) const MSI_VECTOR: u32 = 64;
+
+/// Chip registers of node 0 (Loongson 3A5000 manual, "Chip configuration registers").
+const CHIP: u64 = 0x1fe0_0000;
+/// Bits of an address that name its node.
+const NODE_SHIFT: u32 = 44;
+/// Where [`Device::ChipUpper`] begins among the chip registers.
+pub(crate) const CHIP_UPPER: u64 = 0x400;
 
 /// What has registers in physical address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +62,19 @@ pub(crate) enum Device {
     LegacyIo,
     /// A 16550 UART, by number.
     Uart(usize),
+    /// Configuration space of the PCI bus (ECAM).
+    PciConfig,
+    /// Its I/O ports: no function has any.
+    PciIo,
+    /// Its memory.
+    PciMemory,
+    /// One of its interrupt pins, by number; without registers.
+    PciIntx(usize),
+    /// Chip registers of a node, below its UARTs: what IOCSR space has at the same offset
+    /// from 0, as on the 3A5000.
+    Chip(usize),
+    /// The rest of them, above the UARTs: function, IPI and EIOINTC registers.
+    ChipUpper(usize),
     /// Where message-signalled interrupts are written to.
     PchMsi,
 }
@@ -56,8 +89,14 @@ impl Device {
             Device::Power => (0x100e_001c, 4),
             Device::Virtio(index) => (0x1600_0000 + index as u64 * 0x1000, 0x200),
             Device::LegacyIo => (0x1800_0000, 0x4000),
-            Device::Uart(index) => (0x1fe0_01e0 + index as u64 * 0x100, 0x100),
+            Device::Uart(index) => (CHIP + 0x1e0 + index as u64 * 0x100, 0x100),
+            Device::Chip(node) => (CHIP | (node as u64) << NODE_SHIFT, 0x1e0),
+            Device::ChipUpper(node) => (Device::Chip(node).base() + CHIP_UPPER, 0x1a00),
             Device::PchMsi => (0x2ff0_0000, 8),
+            Device::PciConfig => (0x2000_0000, 0x800_0000),
+            Device::PciIo => (0x1800_4000, 0xc000),
+            Device::PciMemory => (0x4000_0000, 0x4000_0000),
+            Device::PciIntx(_) => (0, 0),
         }
     }
 
@@ -71,7 +110,7 @@ impl Device {
         match self {
             Device::Uart(index) => Some(2 + index as u32),
             Device::Rtc => Some(6),
-            Device::Virtio(index) => Some(16 + index as u32),
+            Device::Virtio(index) | Device::PciIntx(index) => Some(16 + index as u32),
             _ => None,
         }
     }
@@ -85,8 +124,8 @@ impl Device {
 pub(crate) struct DeviceMap(Vec<Device>);
 
 impl DeviceMap {
-    /// The map of a machine with so many virtio devices.
-    pub(crate) fn new(virtio: usize) -> Self {
+    /// The map of a machine on `board` with so many nodes and virtio devices.
+    pub(crate) fn new(board: Board, nodes: usize, virtio: usize) -> Self {
         let mut devices = vec![
             Device::PchPic,
             Device::PowerManagement,
@@ -95,8 +134,12 @@ impl DeviceMap {
             Device::LegacyIo,
             Device::PchMsi,
         ];
-        devices.extend((0..virtio).map(Device::Virtio));
+        devices.extend(match board {
+            Board::VirtMmio => (0..virtio).map(Device::Virtio).collect(),
+            Board::Virt => vec![Device::PciConfig, Device::PciIo, Device::PciMemory],
+        });
         devices.extend((0..UARTS).map(Device::Uart));
+        devices.extend((0..nodes).flat_map(|node| [Device::Chip(node), Device::ChipUpper(node)]));
         devices.sort_by_key(|device| device.base());
         DeviceMap(devices)
     }
@@ -116,23 +159,25 @@ mod tests {
 
     #[test]
     fn nothing_overlaps() {
-        let map = DeviceMap::new(VIRTIO_MAX);
-        let mut end = LOW_RAM_SIZE;
-        for device in &map.0 {
-            let (base, size) = device.registers();
-            assert!(base >= end, "{device:?}");
-            end = base + size;
+        for board in [Board::VirtMmio, Board::Virt] {
+            let map = DeviceMap::new(board, 1, VIRTIO_MAX);
+            let mut end = LOW_RAM_SIZE;
+            for device in &map.0 {
+                let (base, size) = device.registers();
+                assert!(base >= end, "{device:?}");
+                end = base + size;
+            }
+            assert!(end <= HIGH_RAM_BASE);
+            let mut pins: Vec<u32> = map.0.iter().filter_map(|device| device.pin()).collect();
+            pins.sort_unstable();
+            assert!(pins.windows(2).all(|pair| pair[0] < pair[1]), "{pins:?}");
+            assert!(pins.iter().all(|&pin| pin < la_arch::pch_pic::PINS as u32));
         }
-        assert!(end <= HIGH_RAM_BASE);
-        let mut pins: Vec<u32> = map.0.iter().filter_map(|device| device.pin()).collect();
-        pins.sort_unstable();
-        assert!(pins.windows(2).all(|pair| pair[0] < pair[1]), "{pins:?}");
-        assert!(pins.iter().all(|&pin| pin < la_arch::pch_pic::PINS as u32));
     }
 
     #[test]
     fn devices_are_found_from_their_first_byte_to_their_last() {
-        let map = DeviceMap::new(2);
+        let map = DeviceMap::new(Board::VirtMmio, 4, 2);
         for device in map.0.iter().copied() {
             let (base, size) = device.registers();
             assert_eq!(map.find(base), Some((device, 0)));
@@ -145,6 +190,7 @@ mod tests {
             Device::Virtio(0).base() + 0x200,
             Device::Virtio(2).base(),
             HIGH_RAM_BASE,
+            Device::ChipUpper(3).base() + 0x1a00,
             u64::MAX,
         ] {
             assert_eq!(map.find(pa), None, "{pa:#x}");

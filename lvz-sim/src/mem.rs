@@ -19,6 +19,8 @@ pub struct Bus {
     pub platform: Platform,
     /// A device was accessed: lines, memory or power state may have changed.
     pub(crate) device_accessed: bool,
+    /// A CPU has written to a page table by itself.
+    pub(crate) table_written: bool,
     /// Offsets into pages with decoded code that have been written.
     pub(crate) written_code: Vec<usize>,
     /// Offsets into pages that have got the CODE flag: CPUs that are not
@@ -44,6 +46,7 @@ impl Bus {
             ram,
             platform,
             device_accessed: false,
+            table_written: false,
             written_code: Vec::new(),
             new_code: Vec::new(),
             reservations: vec![[None; 2]; cpus],

@@ -11,6 +11,7 @@ mod tlb;
 mod tlb_ops;
 mod translate;
 mod walk;
+mod walker;
 
 pub(crate) use soft::SoftTlb;
 pub(crate) use tlb::{Entry, Kind, STLB_SIZE, TLB_SIZE, Tlb, TlbCounts};

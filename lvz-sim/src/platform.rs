@@ -10,8 +10,10 @@ mod error;
 pub(crate) mod field;
 pub(crate) mod iocsr;
 pub(crate) mod ipi;
+mod lint;
 pub(crate) mod net;
 mod pch_pic;
+mod pci;
 pub(crate) mod power;
 mod registers;
 mod rtc;
@@ -23,13 +25,16 @@ mod uart;
 pub(crate) mod virtio;
 mod wait;
 
-use crate::map::{Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
+use crate::map::{Board, Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
 use crate::mem::GuestRam;
 pub use config::PlatformConfig;
 use console::HostConsole;
+use eiointc::CORES_PER_NODE;
 pub use error::PlatformError;
 use iocsr::Iocsr;
+use lint::Lints;
 use pch_pic::PchPic;
+use pci::Pci;
 use power::Power;
 use rtc::Rtc;
 use rustix::event::{PollFd, PollFlags};
@@ -41,6 +46,7 @@ use uart::Uart;
 use virtio::disk::Disk;
 use virtio::mmio::Transport;
 use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
+use vm_memory::{Bytes, GuestAddress};
 pub(crate) use wait::ready;
 
 /// While something can come from outside at any time, the machine looks for it each
@@ -78,7 +84,10 @@ pub struct Platform {
     rtc: Rtc,
     power: Power,
     virtio: Vec<Transport>,
+    /// Where these are functions of a bus.
+    pci: Option<Pci>,
     lines: Vec<CpuLines>,
+    lints: Option<Lints>,
     dma: bool,
     /// The time of the last [`Self::advance`].
     advanced: u64,
@@ -111,11 +120,16 @@ impl Platform {
         if let Some(net) = config.net {
             virtio.push(Transport::new(Box::new(Network::new(net))));
         }
-        if virtio.len() > VIRTIO_MAX {
-            return Err(PlatformError::TooManyDevices(virtio.len()));
+        let board = config.board;
+        let most = match board {
+            Board::VirtMmio => VIRTIO_MAX,
+            Board::Virt => pci::FUNCTIONS_MAX,
+        };
+        if virtio.len() > most {
+            return Err(PlatformError::TooManyDevices(virtio.len(), most));
         }
         Ok(Self {
-            map: DeviceMap::new(virtio.len()),
+            map: DeviceMap::new(board, cpus.div_ceil(CORES_PER_NODE), virtio.len()),
             ram,
             cpus,
             seed: config.seed,
@@ -125,8 +139,10 @@ impl Platform {
             serial: config.serial,
             rtc: Rtc::new(config.epoch),
             power: Power::default(),
+            pci: (board == Board::Virt).then(|| Pci::new(&virtio)),
             virtio,
             lines: vec![CpuLines::default(); cpus],
+            lints: None,
             dma: false,
             advanced: 0,
         })
@@ -142,7 +158,16 @@ impl Platform {
         for transport in &mut self.virtio {
             transport.reset();
         }
+        if let Some(pci) = &mut self.pci {
+            pci.reset(&self.virtio);
+        }
         self.update_lines();
+    }
+
+    /// Leaves the devices as firmware leaves them to what it starts: see
+    /// `docs/platform.md`, Loader.
+    pub(crate) fn hand_over(&mut self) {
+        self.iocsr.hand_over();
     }
 
     /// Number of CPUs.
@@ -155,9 +180,15 @@ impl Platform {
         self.seed
     }
 
-    /// Number of virtio devices; they are at the first addresses and pins.
+    /// Number of virtio devices.
     pub fn virtio_devices(&self) -> usize {
         self.virtio.len()
+    }
+
+    /// The devices' interrupt pins by function, on a board with PCI.
+    pub(crate) fn pci_pins(&self) -> Option<Vec<Device>> {
+        let pins = (0..self.virtio.len()).map(|index| Device::PciIntx(Pci::intx_of(index)));
+        self.pci.as_ref().map(|_| pins.collect())
     }
 
     /// IOCSR read by CPU `cpu`; unknown registers read zero.
@@ -186,6 +217,9 @@ impl Platform {
             self.update_uart(index);
         }
         for index in 0..self.virtio.len() {
+            if self.pci.as_ref().is_some_and(|pci| !pci.is_master(index)) {
+                continue;
+            }
             if self.virtio[index].poll(&self.ram, now) {
                 self.dma = true;
                 self.update_virtio(index);
@@ -292,8 +326,16 @@ impl Platform {
     }
 
     fn update_uart(&mut self, index: usize) {
-        if let Some(uart) = self.uarts.get(index) {
-            self.drive(Device::Uart(index), uart.line());
+        let Some(uart) = self.uarts.get_mut(index) else {
+            return;
+        };
+        let (line, event) = (uart.line(), uart.take_event());
+        let device = Device::Uart(index);
+        self.drive(device, line);
+        if let Some(pin) = device.pin().filter(|_| event) {
+            let mut changes = Vec::new();
+            self.pic.repeat(pin, &mut changes);
+            self.deliver(&changes);
         }
     }
 
@@ -303,8 +345,31 @@ impl Platform {
     }
 
     fn update_virtio(&mut self, index: usize) {
-        if let Some(transport) = self.virtio.get(index) {
-            self.drive(Device::Virtio(index), transport.line());
+        let Some(transport) = self.virtio.get_mut(index) else {
+            return;
+        };
+        let Some(pci) = &mut self.pci else {
+            let line = transport.line();
+            return self.drive(Device::Virtio(index), line);
+        };
+        let messages = pci.signal(index, transport);
+        let levels = pci.intx(&self.virtio);
+        for (pin, level) in levels.into_iter().enumerate() {
+            self.drive(Device::PciIntx(pin), level);
+        }
+        for message in messages {
+            self.send(message);
+        }
+    }
+
+    /// Sends what a device writes to interrupt: the vector to the EIOINTC, or wherever the
+    /// driver has the message go.
+    fn send(&mut self, message: pci::Message) {
+        if pci::is_interrupt(&message) {
+            self.deliver(&[(message.data as u8, true)]);
+        } else {
+            let at = GuestAddress(message.address);
+            self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
         }
     }
 
@@ -322,6 +387,7 @@ impl Platform {
     fn deliver(&mut self, changes: &[pch_pic::Change]) {
         for &(vector, level) in changes {
             self.iocsr.eiointc.set(vector, level);
+            self.lint_vector(vector);
         }
         if !changes.is_empty() {
             self.update_lines();

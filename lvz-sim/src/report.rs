@@ -3,6 +3,7 @@
 //! `--stats`: the figures of a run.
 
 use crate::calls::Call;
+use crate::cpu::Events;
 use crate::engine::Machine;
 use crate::stats::{Executed, ExitCause, ExitRecord, Split};
 use serde::Serialize;
@@ -33,6 +34,8 @@ pub(crate) struct ExitFigures {
 pub(crate) struct TlbFigures {
     /// Refill exceptions.
     pub refills: u64,
+    /// Walks of the tables by the hardware.
+    pub walks: u64,
     /// Entries written.
     pub fills: u64,
     /// Entries removed by `invtlb`.
@@ -48,6 +51,46 @@ pub(crate) struct TlbReport {
     pub stage1: TlbFigures,
     /// From guest physical to physical.
     pub stage2: TlbFigures,
+}
+
+/// What all CPUs did at a privilege level of one mode.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct EventFigures {
+    /// One for each instruction that ended.
+    pub cycles: u64,
+    /// Instructions that raised no exception.
+    pub instructions: u64,
+    /// TLB refills of fetches, and of loads and stores.
+    pub fetch_refills: u64,
+    pub data_refills: u64,
+    /// What `--stats-events` counts.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub each: Option<EachFigures>,
+}
+
+/// Figures for which each instruction is looked at.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct EachFigures {
+    /// Branches and jumps, and those of them that a static predictor has wrong.
+    pub branches: u64,
+    pub mispredicted: u64,
+    /// Loads, stores and atomics.
+    pub accesses: u64,
+}
+
+impl EventFigures {
+    fn add(&mut self, events: &Events, each: bool) {
+        self.cycles += events.ended;
+        self.instructions += events.retired();
+        self.fetch_refills += events.fetch_refills;
+        self.data_refills += events.data_refills;
+        if each {
+            let figures = self.each.get_or_insert_default();
+            figures.branches += events.branches;
+            figures.mispredicted += events.mispredicted;
+            figures.accesses += events.accesses;
+        }
+    }
 }
 
 /// Where all instructions went; the parts add up to the total.
@@ -91,6 +134,8 @@ pub(crate) struct Report {
     pub calls: Option<Vec<Call>>,
     /// TLB figures.
     pub tlb: TlbReport,
+    /// What performance counters count, by mode and privilege level.
+    pub events: BTreeMap<&'static str, BTreeMap<String, EventFigures>>,
     /// Hash of memory and registers, in hexadecimal, if asked for.
     pub state_hash: Option<String>,
 }
@@ -136,10 +181,12 @@ impl Report {
                 .enumerate()
             {
                 figures.refills += counts.refills[i];
+                figures.walks += counts.walks[i];
                 figures.fills += counts.fills[i];
                 figures.invalidated += counts.invalidated[i];
             }
         }
+        let events = events(machine);
         let calls = machine.cpus.iter().filter_map(|cpu| cpu.calls.as_ref());
         let calls = calls
             .flat_map(|calls| calls.seen().iter().cloned())
@@ -170,9 +217,29 @@ impl Report {
             sites,
             calls: wanted.then_some(calls),
             tlb,
+            events,
             state_hash: hash.map(|h| format!("{h:016x}")),
         }
     }
+}
+
+/// What all CPUs did, by mode and privilege level; a level at which nothing ran has no
+/// figures.
+fn events(machine: &Machine) -> BTreeMap<&'static str, BTreeMap<String, EventFigures>> {
+    let mut all: BTreeMap<&'static str, BTreeMap<String, EventFigures>> = BTreeMap::new();
+    for cpu in &machine.cpus {
+        for level in 0..8 {
+            let events = cpu.tally.events(level, cpu.icount);
+            if events.ended == 0 {
+                continue;
+            }
+            let mode = if level < 4 { "host" } else { "guest" };
+            let figures = all.entry(mode).or_default();
+            let figures = figures.entry(format!("plv{}", level % 4)).or_default();
+            figures.add(&events, cpu.tally.counts_always());
+        }
+    }
+    all
 }
 
 impl ExitFigures {

@@ -2,13 +2,14 @@
 
 //! `lvz-sim run`.
 
-use crate::boot::{self, BootConfig};
+use crate::boot::{self, BootConfig, BootError};
 use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
 use crate::gdb::{self, Options, Tape, Taped};
 use crate::map::UARTS;
 use crate::mem::Ram;
+use crate::mem::ram::page_flag;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
 use crate::platform::net::Net;
@@ -32,21 +33,36 @@ use std::time::Instant;
 pub fn run(args: &RunArgs) -> Result<u8> {
     let tapes = args.gdb.is_some().then(<[Tape; UARTS]>::default);
     let mut machine = build(args, tapes.as_ref())?;
-    let boot = args.kernel.as_ref().map(|kernel| BootConfig {
-        kernel: kernel.clone(),
+    let boot = BootConfig {
+        kernel: args.kernel.clone(),
+        files: args.load.clone(),
         initrd: args.initrd.clone(),
         command_line: args.append.clone(),
-    });
+        device_tree: args.dtb.clone(),
+        protocol: args.boot_protocol,
+    };
+    if let Some(path) = &args.dump_dtb {
+        let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, &boot)?;
+        std::fs::write(path, loaded.tree)
+            .with_context(|| format!("cannot write the device tree to '{}'", path.display()))?;
+        return Ok(0);
+    }
+    let boot = args.snapshot_in.is_none().then_some(boot);
     match (&boot, &args.snapshot_in) {
         (Some(boot), _) => start(&mut machine, boot)?,
         (None, Some(snapshot)) => machine.load(snapshot)?,
         (None, None) => {}
     }
+    machine.bus.platform.lint(args.trace.lint);
     for cpu in &mut machine.cpus {
-        cpu.trace = args.trace;
-        cpu.trace.instructions = traced(args);
-        cpu.trace.site = args.trace_site;
+        let mut trace = args.trace;
+        trace.instructions = traced(args);
+        trace.site = args.trace_site;
+        cpu.set_trace(trace);
         cpu.calls = args.stats_calls.map(|number| Box::new(Calls::of(number)));
+        if args.stats_events {
+            cpu.tally.count_each();
+        }
         if args.stats_sites {
             cpu.stats.sites.get_or_insert_default();
         }
@@ -133,7 +149,13 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 }
 
 fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
-    let ram = Ram::new(args.memory)?;
+    let mut ram = Ram::new(args.memory)?;
+    for &address in &args.poison {
+        let offset = ram
+            .offset(address)
+            .with_context(|| format!("--poison {address:#x}: there is no memory"))?;
+        ram.set_flag(offset, page_flag::POISONED);
+    }
     let cpus = usize::from(args.smp);
     // Before the terminal is taken over: this may wait for a peer.
     let net = open_net(args)?;
@@ -151,6 +173,7 @@ fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
         });
     }
     let config = PlatformConfig {
+        board: args.machine,
         cpus,
         seed: args.seed,
         serial,
@@ -160,6 +183,7 @@ fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
         ..PlatformConfig::default()
     };
     let model = args.cpu.clone().with_readings(args.lvz);
+    let model = model.with_ns_per_instruction(args.ns_per_instruction);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
 }
 
@@ -240,10 +264,12 @@ fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
 /// Puts the kernel into memory and the CPUs at its entry.
 fn start(machine: &mut Machine, config: &BootConfig) -> Result<()> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, config)?;
+    let boot_pc = loaded.boot_pc.ok_or(BootError::Nothing)?;
     machine.memory_replaced();
+    machine.bus.platform.hand_over();
     for cpu in &mut machine.cpus {
         if cpu.id == 0 {
-            cpu.pc = loaded.boot_pc;
+            cpu.pc = boot_pc;
             for (register, value) in (4u8..).zip(loaded.boot_args) {
                 cpu.set(register, value);
             }

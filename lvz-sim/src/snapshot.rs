@@ -8,7 +8,7 @@
 //! Caches (decoded code, software TLB) are not part of it, because nothing the
 //! machine can see depends on them.
 
-use crate::cpu::{Cpu, CsrFile, Lbt, Model, Timer, VReg};
+use crate::cpu::{Counters, Cpu, CsrFile, Lbt, Model, Tally, Timer, VReg};
 use crate::engine::Machine;
 use crate::mmu::Entry;
 use crate::platform::{PlatformError, PlatformState};
@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM06";
+const MAGIC: &[u8; 8] = b"LVZSIM09";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -68,6 +68,8 @@ struct CpuState {
     icount: u64,
     time_offset: u64,
     counter_seen: u64,
+    tally: Tally,
+    counters: Counters,
     stats: CpuStats,
 }
 
@@ -105,6 +107,8 @@ impl CpuState {
             icount: cpu.icount,
             time_offset: cpu.time_offset,
             counter_seen: cpu.counter_seen,
+            tally: cpu.tally.until(cpu.icount),
+            counters: cpu.counters,
             stats: cpu.stats.clone(),
         }
     }
@@ -127,6 +131,8 @@ impl CpuState {
         cpu.icount = self.icount;
         cpu.time_offset = self.time_offset;
         cpu.counter_seen = self.counter_seen;
+        cpu.tally = self.tally.resumed(self.icount);
+        cpu.counters = self.counters;
         cpu.stats = self.stats;
         cpu.settle();
     }
@@ -203,6 +209,9 @@ impl Machine {
         let state = read_state(&mut input).map_err(|e| format(&e))?;
         if state.model.readings() != self.model().readings() {
             return Err(mismatch("what --lvz says"));
+        }
+        if state.model.ns_per_instruction() != self.model().ns_per_instruction() {
+            return Err(mismatch("what --ns-per-instruction says"));
         }
         if state.model != *self.model() {
             return Err(mismatch("the CPU model"));
@@ -312,5 +321,13 @@ mod tests {
         assert!(matches!(refused, Err(SnapshotError::Mismatch(..))));
         let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
         assert!(text.contains("--lvz"), "{text}");
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        let slow = Model::default()
+            .with_readings(other)
+            .with_ns_per_instruction(2);
+        let slow = Machine::with_memory(slow, 1, ram, PlatformConfig::default());
+        let refused = slow.expect("a machine without files").load(&path);
+        let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains("--ns-per-instruction"), "{text}");
     }
 }

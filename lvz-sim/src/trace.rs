@@ -18,7 +18,7 @@ pub struct Trace {
     pub guest: bool,
     /// Every instruction, with the registers that it changes.
     pub instructions: bool,
-    /// What software does that real hardware might not forgive.
+    /// What software does that hardware might not forgive, or ignores.
     pub lint: bool,
     /// Instructions only of the host, between guest exits at this program
     /// counter and the next entry.
@@ -53,9 +53,13 @@ impl Cpu {
         if self.in_guest() { "guest" } else { "root" }
     }
 
-    pub(crate) fn trace_exception(&self, pc: u64, insn: Option<u32>, trap: &Trap) {
+    pub(crate) fn trace_exception(&mut self, pc: u64, insn: Option<u32>, trap: &Trap) {
         if self.trace.exceptions || self.trace.guest && self.in_guest() && trap.to_root {
-            let kind = if trap.refill { " refill" } else { "" };
+            let kind = match (trap.refill, trap.machine_error) {
+                (true, _) => " refill",
+                (_, true) => " as a machine error",
+                _ => "",
+            };
             let exit = if self.in_guest() && trap.to_root {
                 " exit"
             } else {
@@ -75,28 +79,21 @@ impl Cpu {
                 trap.exception.name,
             );
         }
-        if self.trace.lint && !self.in_guest() && self.root().gstat().pgm() && !trap.refill {
-            self.lint("exception in root while GSTAT.PGM is set", pc);
+        if self.trace.lint {
+            self.lint_exception(pc, trap);
         }
     }
 
-    pub(crate) fn trace_entry(&self) {
+    /// After the `ertn` at `from` has entered the guest.
+    pub(crate) fn trace_entry(&mut self, from: u64) {
         if self.trace.guest {
             eprintln!(
                 "[{}] cpu{} enters guest at pc={:#x}",
                 self.icount, self.id, self.pc
             );
         }
-        if self.trace.lint && !self.root().crmd().ie() {
-            self.lint(
-                "guest entered with root interrupts off (PRMD.PIE=0)",
-                self.pc,
-            );
+        if self.trace.lint {
+            self.lint_entry(from);
         }
-    }
-
-    /// Reports something that only works by luck.
-    pub(crate) fn lint(&self, what: &str, pc: u64) {
-        eprintln!("[{}] cpu{} lint: {what}, pc={pc:#x}", self.icount, self.id);
     }
 }

@@ -61,10 +61,36 @@ fn engines_agree() {
                 code: SMALL_CODE,
                 ..after(1)
             }),
+            Engine::Jit(JitOptions {
+                beside: true,
+                ..after(1)
+            }),
+            Engine::Jit(JitOptions {
+                code: SMALL_CODE,
+                beside: true,
+                ..after(1)
+            }),
         ] {
             let compiled = result(&input(seed), engine, None);
             assert_eq!(compiled, expected, "seed {seed}, {engine:?}");
         }
+    }
+}
+
+#[test]
+fn a_snapshot_goes_on_as_it_would_have() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("snapshot");
+    // Half of them have performance counters on.
+    for seed in 3000..3020 {
+        let mut first = machine(&input(seed), Engine::Jit(after(7)), None);
+        first.run(targets::INSTRUCTIONS / 2);
+        first.save(&path).expect("a snapshot");
+        first.run(targets::INSTRUCTIONS);
+        let mut second = machine(&input(seed), Engine::Interpreter, None);
+        second.load(&path).expect("the same machine");
+        second.run(targets::INSTRUCTIONS);
+        assert_eq!(second.state_hash(), first.state_hash(), "seed {seed}");
     }
 }
 

@@ -60,8 +60,11 @@ fn machine(random: &mut Random, encodings: &[&Encoding]) -> Machine {
         ..PlatformConfig::default()
     };
     // The memory's map is shared with the devices by the simulator itself.
+    let model: Model = ["la464", "la664"][random.next() as usize % 2]
+        .parse()
+        .expect("a model");
     let mut machine =
-        Machine::with_memory(Model::default(), cpus, ram, config).expect("a machine without files");
+        Machine::with_memory(model, cpus, ram, config).expect("a machine without files");
     for cpu in &mut machine.cpus {
         for r in 1..32 {
             let value = random.address();
@@ -135,6 +138,7 @@ fn compiled_code_does_the_same_in_host_and_guest_mode() {
     for seed in 0..seeds {
         let options = JitOptions {
             hot: 1 + (seed % 3) as u16,
+            beside: seed % 2 != 0,
             ..JitOptions::default()
         };
         let checked = result(seed, Engine::Check(options));

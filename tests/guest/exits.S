@@ -45,6 +45,10 @@
 #define TICLR		0x44
 /* Implementation-specific: exits in every KVM. */
 #define IMPCTL1		0x80
+#define PERFCTRL0	0x200
+#define PERFCNTR0	0x201
+/* Cycles, at all levels. */
+#define COUNTING	(0xf << 16)
 /* The fetch watchpoints' status. */
 #define FWPS		0x381
 
@@ -165,6 +169,26 @@ _start:
 	/* As Linux 7.3 at each switch of threads (hw_breakpoint_thread_switch). */
 	many	csr_watchpoint_read, MANY, csrrd $t0, FWPS
 	many	csr_watchpoint_write, MANY, csrwr $t0, FWPS
+
+	/*
+	 * Performance counters: the first use takes them, the next exit gives them
+	 * back; while one counts each exit does both.
+	 */
+	li.d	$t1, 2
+	li.d	$s0, MANY
+16:
+	.globl	site_counter_use
+site_counter_use:
+	csrrd	$t0, PERFCNTR0
+	.globl	site_counter_back
+site_counter_back:
+	cpucfg	$t0, $t1
+	addi.d	$s0, $s0, -1
+	bnez	$s0, 16b
+	li.d	$t0, COUNTING
+	csrwr	$t0, PERFCTRL0
+	many	counter_on, MANY, cpucfg $t0, $t1
+	csrwr	$zero, PERFCTRL0
 
 	li.d	$t1, IPI_ENABLE
 	many	iocsr_kernel_read, MANY, iocsrrd.w $t0, $t1

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::machine::{Chosen, Simulator};
 use crate::nested::{Guest, GuestReport, HOST_CPUS, Nested, Stack};
-use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption};
+use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption, Pages};
 
 /// How long a boot may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -23,6 +23,12 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 pub(crate) struct Options {
     #[command(flatten)]
     kernel: KernelOption,
+    /// Page tables of the host's kernel: size of pages and levels
+    #[arg(long, value_enum, default_value_t)]
+    pages: Pages,
+    /// Those of the guest's kernel, if not the host's own
+    #[arg(long, value_enum, conflicts_with = "guest_kernel")]
+    guest_pages: Option<Pages>,
     /// Whose kvm.ko the host loads
     #[arg(long, value_enum, default_value = "rust")]
     kvm: Stack,
@@ -47,6 +53,9 @@ pub(crate) struct Options {
     /// The guest's initial file system, which must behave like the default one
     #[arg(long, value_name = "FILE")]
     guest_initrd: Option<PathBuf>,
+    /// The guest's CPU, for QEMU's -cpu: a model with features, for example max,ptw=off
+    #[arg(long, value_name = "MODEL", default_value = "max")]
+    guest_cpu: String,
     /// Further kernel parameters of the guest
     #[arg(long, value_name = "WORDS", default_value = "")]
     guest_append: String,
@@ -81,10 +90,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             options.smp
         );
     }
-    let products = setup::products(options.kernel)?;
+    let usual = setup::products(options.kernel)?;
+    let products = usual.with_pages(options.pages)?;
     let simulator = Simulator::build(options.chosen.clone())?;
     let mut guest = Guest {
         initrd: options.guest_initrd.clone(),
+        cpu: options.guest_cpu.clone(),
         smp: options.smp,
         memory_mib: options.memory,
         append: options.guest_append.clone(),
@@ -96,6 +107,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
             guest.append = format!("{DISTRIBUTION_PARAMETERS} {}", guest.append);
         }
         other => guest.kernel = other.clone(),
+    }
+    if let Some(pages) = options.guest_pages {
+        guest.kernel = Some(usual.with_pages(pages)?.host_kernel.vmlinux());
     }
     let nested = Nested {
         kvm: options.kvm,

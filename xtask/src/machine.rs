@@ -77,11 +77,11 @@ impl Simulator {
         other
     }
 
-    /// The same, whose machines have this CPU model.
-    pub(crate) fn with_cpu(&self, model: &str) -> Self {
+    /// The same whose machines have this CPU.
+    pub(crate) fn with_cpu(&self, cpu: &str) -> Self {
         let mut other = self.clone();
         if let Self::LvzSim { chosen, .. } = &mut other {
-            chosen.cpu = Some(model.to_owned());
+            chosen.cpu = Some(cpu.to_owned());
         }
         other
     }
@@ -162,6 +162,8 @@ pub(crate) struct Machine {
     pub(crate) smp: u32,
     /// RAM in MiB.
     pub(crate) memory_mib: u32,
+    /// Whether lvz-sim has its devices on PCI, as QEMU always has them.
+    pub(crate) pci: bool,
     /// Block devices, in order.
     pub(crate) drives: Vec<Drive>,
     pub(crate) share: Option<PathBuf>,
@@ -309,6 +311,9 @@ impl Machine {
         }
         command.arg("--smp").arg(self.smp.max(1).to_string());
         command.arg("--memory").arg(format!("{}M", self.memory_mib));
+        if self.pci {
+            command.args(["--machine", "virt"]);
+        }
         for drive in &self.drives {
             let mut option = drive.path.clone().into_os_string();
             if !drive.writable {

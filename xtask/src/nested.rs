@@ -79,6 +79,8 @@ pub(crate) struct Guest {
     pub(crate) kernel: Option<PathBuf>,
     /// Its initial file system; the checking one if none is given.
     pub(crate) initrd: Option<PathBuf>,
+    /// What QEMU's `-cpu` gets.
+    pub(crate) cpu: String,
     pub(crate) smp: u32,
     /// RAM in MiB.
     pub(crate) memory_mib: u32,
@@ -93,6 +95,7 @@ impl Default for Guest {
         Self {
             kernel: None,
             initrd: None,
+            cpu: "max".to_owned(),
             smp: 1,
             memory_mib: 512,
             seed: 1,
@@ -287,9 +290,10 @@ impl Nested {
             Stack::Upstream => "qemu-system-loongarch64",
         };
         format!(
-            "{qemu} -accel kvm,kernel-irqchip={irqchip} -machine virt -cpu max \
+            "{qemu} -accel kvm,kernel-irqchip={irqchip} -machine virt -cpu {} \
              -smp {} -m {}M -nodefaults -nographic -no-reboot \
              -kernel /share/guest{i}.kernel -initrd /share/guest{i}.initrd -append {}",
+            quote(&guest.cpu),
             guest.smp,
             guest.memory_mib,
             quote(&append)

@@ -165,6 +165,8 @@ fn store(vcpu: &mut Resident, status: Status) {
 fn reset(mut vcpu: Parked<'_>) {
     let shared = vcpu.shared();
     shared.interrupts.reset();
+    // What its counters had for it is gone.
+    shared.generic.make_request(request::PMU);
     // The registers that they would go to are empty.
     let _ = shared.messages.take();
     irqchip::repeat_lines(shared);

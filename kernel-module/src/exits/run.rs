@@ -210,15 +210,13 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
     let irq_off = inside.irq_off();
     pmu::lose(vcpu.lend(), irq_off);
     let quick = exit::quick(vcpu.lend(), irq_off);
-    if matches!(quick, Quick::Done(Next::Enter)) && may_reenter(shared, irq_off) {
-        interrupt::deliver_exception(vcpu, irq_off);
-        interrupt::deliver(shared, irq_off);
-        if state_matters {
-            guest_state::enter(irq_off);
+    if matches!(quick, Quick::Done(Next::Enter)) {
+        if may_reenter(shared, irq_off) {
+            return reenter(vcpu, inside, state_matters, false);
         }
-        trace::reenter(shared);
-        inside.stay();
-        return Next::Enter.to_c();
+        if wants_counters(shared, irq_off) {
+            return reenter(vcpu, inside, state_matters, true);
+        }
     }
 
     shared.generic.set_mode(b::OUTSIDE_GUEST_MODE);
@@ -249,6 +247,25 @@ extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
     }
 }
 
+/// Enters the guest again, with what waits for it and, if they are to be lent, with the
+/// performance counters.
+#[inline(always)]
+fn reenter(mut vcpu: Holder<'_>, inside: Inside, state_matters: bool, lend: bool) -> i32 {
+    let (shared, irq_off) = (vcpu.shared(), inside.irq_off());
+    interrupt::deliver_exception(vcpu.lend(), irq_off);
+    interrupt::deliver(shared, irq_off);
+    if lend {
+        shared.generic.clear_request(request::PMU);
+        pmu::own(vcpu, irq_off);
+    }
+    if state_matters {
+        guest_state::enter(irq_off);
+    }
+    trace::reenter(shared);
+    inside.stay();
+    Next::Enter.to_c()
+}
+
 /// The rest of an exit, with interrupts on, and what [`prepare`] answers.
 #[inline]
 fn after(mut vcpu: Holder<'_>, quick: Quick) -> Result<Inside, Stop> {
@@ -263,6 +280,12 @@ fn after(mut vcpu: Holder<'_>, quick: Quick) -> Result<Inside, Stop> {
 #[inline]
 fn may_reenter(vcpu: &Shared, _: IrqOff<'_>) -> bool {
     !vcpu.generic.request_pending() && !work_pending()
+}
+
+/// Nothing waits for the vCPU but the performance counters.
+#[cold]
+fn wants_counters(vcpu: &Shared, _: IrqOff<'_>) -> bool {
+    vcpu.generic.is_only_request(request::PMU) && !work_pending()
 }
 
 /// kvm_arch_vcpu_ioctl_run, in the VMM's thread.

@@ -83,6 +83,11 @@ impl KvmVcpu {
         self.requests().read_once() & 1 << request != 0
     }
 
+    /// It was made, and no other.
+    pub(crate) fn is_only_request(&self, request: u64) -> bool {
+        self.requests().read_once() == 1 << request
+    }
+
     /// Nanoseconds that kvm_vcpu_halt polls for.
     pub(crate) fn halt_poll_ns(&self) -> u32 {
         word!(self, halt_poll_ns).read_once()

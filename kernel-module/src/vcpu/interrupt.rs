@@ -51,8 +51,12 @@ fn write(vcpu: &Shared, taken: Taken) {
 /// Whether an interrupt that the guest has enabled is pending, be it in its
 /// registers or on the way there. The vCPU is loaded.
 pub(crate) fn is_pending(vcpu: &Shared, _: Pinned<'_>) -> bool {
+    let overflow = match vcpu.counter_overflown() {
+        true => Interrupt::PMI.mask(),
+        false => 0,
+    };
     wakes(
-        csr::guest_read::<{ num::ESTAT }>(),
+        csr::guest_read::<{ num::ESTAT }>() | overflow,
         csr::read::<{ num::GINTC }>(),
         vcpu.interrupts.peek(),
         csr::guest_read::<{ num::ECFG }>(),

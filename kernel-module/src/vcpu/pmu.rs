@@ -5,8 +5,10 @@
 //!
 //! A guest's first access to a counter exits; the counters are lent before the
 //! next entry and taken back at every exit, as the host counts too. While one
-//! of the guest's is enabled they are lent again at each entry.
+//! of the guest's is enabled they are lent again at each entry, and while one has
+//! overflown: its interrupt is a line that only the CPU raises, so it is nowhere else.
 
+use la_arch::csr::PerfCtrl;
 use la_arch::lvz::Gcfg;
 
 use crate::cpu::csr::{self, num};
@@ -15,8 +17,8 @@ use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::{request, Shared};
 use crate::vcpu::Holder;
 
-/// PERFCTRL: counts at some privilege level.
-const ENABLED: u64 = 0xf << 16;
+/// Bit 63 of a counter.
+const OVERFLOW: u64 = 1 << 63;
 
 /// The four pairs, control and count.
 macro_rules! each_counter {
@@ -49,6 +51,7 @@ fn set_lent(count: u8) {
 /// Lends the counters.
 pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared();
+    shared.set_counter_overflown(false, irq_off);
     let resident = vcpu.resident(irq_off.pinned());
     let count = resident.cpucfg.counters();
     if count == 0 || shared.counters_lent() {
@@ -82,19 +85,19 @@ pub(crate) fn lose(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
 #[cold]
 fn take_back(shared: &Shared, resident: &mut Resident, irq_off: IrqOff<'_>) {
     let file = &mut resident.csrs.file;
-    let mut controls = 0;
+    let (mut counts, mut overflown) = (false, false);
     each_counter!(N => {
         let control = csr::guest_write::<{ num::PERFCTRL0 + 2 * N }>(0);
-        controls |= control;
-        file.set(num::PERFCTRL0 + 2 * N, control);
-    });
-    each_counter!(N => {
         let count = csr::guest_read::<{ num::PERFCNTR0 + 2 * N }>();
+        file.set(num::PERFCTRL0 + 2 * N, control);
         file.set(num::PERFCNTR0 + 2 * N, count);
+        counts |= PerfCtrl(control).plv() != 0;
+        overflown |= PerfCtrl(control).ie() && count & OVERFLOW != 0;
     });
     set_lent(0);
     shared.set_counters_lent(false, irq_off);
-    if controls & ENABLED != 0 {
+    shared.set_counter_overflown(overflown, irq_off);
+    if counts || overflown {
         shared.generic.make_request(request::PMU);
     }
     let percpu = resident.here.percpu;

@@ -67,6 +67,7 @@ pub(crate) struct Shared {
     mp_state: Atomic<u32>,
     msgint: Atomic<bool>,
     counters_lent: Atomic<bool>,
+    counter_overflown: Atomic<bool>,
 }
 
 const _: () = {
@@ -100,6 +101,7 @@ impl Shared {
             mp_state: Atomic::new(b::KVM_MP_STATE_RUNNABLE),
             msgint: Atomic::new(false),
             counters_lent: Atomic::new(false),
+            counter_overflown: Atomic::new(false),
         })
     }
 
@@ -145,6 +147,17 @@ impl Shared {
     /// Says so; on the CPU where the vCPU is loaded.
     pub(crate) fn set_counters_lent(&self, lent: bool, _: IrqOff<'_>) {
         self.counters_lent.write_once(lent);
+    }
+
+    /// A counter of the guest's, taken back, has an interrupt for it.
+    #[inline]
+    pub(crate) fn counter_overflown(&self) -> bool {
+        self.counter_overflown.read_once()
+    }
+
+    /// Says so; on the CPU where the vCPU is loaded.
+    pub(crate) fn set_counter_overflown(&self, overflown: bool, _: IrqOff<'_>) {
+        self.counter_overflown.write_once(overflown);
     }
 
     /// Raises interrupt line `line` at the next entry. The caller kicks.

@@ -8,9 +8,10 @@ mod packets;
 mod program;
 mod random;
 
-use la_arch::csr::number as csr;
+use la_arch::Interrupt;
+use la_arch::csr::{Crmd, PerfCtrl, Prmd, number as csr};
 use la_arch::insn::Encoding;
-use la_arch::lvz::{Gstat, Gtlbc};
+use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 use lvz_sim::cpu::{Cpu, Model, Via};
 use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd};
 use lvz_sim::mem::Ram;
@@ -44,6 +45,7 @@ pub fn machine(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> Mac
     let (model, euen) = random.one_of(&MODELS);
     let model: Model = model.parse().expect("a model");
     let euen = random.one_of(&euen);
+    let counts = model.has_counters();
     let mut ram = Ram::new(MEMORY).expect("memory for a machine");
     program(&mut random, &mut ram, &model, favoured);
     let config = PlatformConfig {
@@ -65,6 +67,9 @@ pub fn machine(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> Mac
         if guest {
             enter(&mut set);
         }
+        if counts {
+            count(&mut random, &mut set);
+        }
         let cpu = &mut machine.cpus[i];
         registers(&mut random, cpu);
         cpu.pc = if guest { ENTER } else { CODE } as u64;
@@ -84,6 +89,37 @@ fn enter(set: &mut impl FnMut(Via, u16, u64)) {
     // The page size, and the first entry behind the STLB's.
     set(Via::Csr, csr::TLBIDX, 24 << 24 | 2048);
     set(Via::Csr, csr::TLBELO0, VALID_DIRTY_CACHED);
+}
+
+/// Has the performance counters count, most of them near their overflow, of which the
+/// machine takes notice now and then. Some of them may be the guest's.
+fn count(random: &mut Random<'_>, set: &mut impl FnMut(Via, u16, u64)) {
+    const EVENTS: [u64; 8] = [0x00, 0x00, 0x01, 0x01, 0x02, 0x03, 0x08, 0x3c];
+    let interrupts = random.below(3) == 0;
+    for i in 0..4 {
+        let left = random.next() % INSTRUCTIONS;
+        let control = PerfCtrl::default()
+            .with_event(random.one_of(&EVENTS))
+            .with_plv(if random.below(4) == 0 { 0xe } else { 0xf })
+            .with_ie(interrupts);
+        set(Via::Csr, csr::PERFCNTR0 + 2 * i, (1 << 63) - left);
+        set(Via::Csr, csr::PERFCTRL0 + 2 * i, control.into());
+    }
+    let lent = Gcfg::default().with_gpmnum(random.next() % 8);
+    set(Via::Csr, csr::GCFG, lent.into());
+    for via in [Via::Csr, Via::Gcsr] {
+        set(via, csr::ECFG, Interrupt::PMI.mask());
+        set(
+            via,
+            csr::CRMD,
+            Crmd::default().with_da(true).with_ie(interrupts).into(),
+        );
+    }
+    set(
+        Via::Csr,
+        csr::PRMD,
+        Prmd::default().with_pie(interrupts).into(),
+    );
 }
 
 fn registers(random: &mut Random<'_>, cpu: &mut Cpu) {
@@ -109,10 +145,11 @@ pub fn result(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> (u64
     (machine.instructions(), machine.state_hash())
 }
 
-/// A compiler of blocks that were executed this often.
+/// A compiler of blocks that were executed this often, for which the machine waits.
 pub fn after(hot: u16) -> JitOptions {
     JitOptions {
         hot,
+        beside: false,
         ..JitOptions::default()
     }
 }

@@ -20,6 +20,8 @@ pub(super) const ENTER: usize = 0x2_2000;
 /// Where the data is.
 pub(super) const DATA: u64 = 0x20_0000;
 
+/// Performance counters and their controls, eight CSRs.
+const COUNTERS: u32 = 0x200;
 const ERA: u32 = 0x6;
 const TLBRERA: u32 = 0x8a;
 const ERTN: u32 = 0x0648_3800;
@@ -106,7 +108,11 @@ pub(super) fn program(
                 // csrrd: csrxchg with r0 for a mask.
                 let operands = random.word();
                 let rd = 4 + (operands >> 27) % 14;
-                encoding("csrxchg").bits | operands & 0x3ff << 10 | rd
+                let number = match random.below(4) {
+                    0 => COUNTERS << 10 | operands & 7 << 10,
+                    _ => operands & 0x3ff << 10,
+                };
+                encoding("csrxchg").bits | number | rd
             }
             _ => {
                 let chosen = match favoured {

@@ -14,8 +14,10 @@ pub(super) fn matches(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF")
 }
 
-/// Reads an ELF file. Kernels are linked to virtual addresses, whose low bits
-/// are the physical address.
+/// Reads an ELF file. Where segments have virtual addresses for physical ones, as those of
+/// kernels in a direct mapping window have, the low bits are the physical address. The
+/// entry is virtual: its segment says where in memory it is, which matters for kernels
+/// that run in mapped addresses.
 pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
     let damaged = |_| ImageError::Damaged("ELF header");
     let header = FileHeader64::<LittleEndian>::parse(bytes.as_slice()).map_err(damaged)?;
@@ -23,6 +25,8 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
     if header.e_machine(endian) != EM_LOONGARCH {
         return Err(ImageError::Format);
     }
+    let entry = header.e_entry(endian);
+    let mut entry_in_memory = entry & PA_MASK;
     let mut segments = Vec::new();
     for program in header
         .program_headers(endian, bytes.as_slice())
@@ -38,15 +42,19 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
             .map(|(start, end)| start..end)
             .filter(|range| range.end <= bytes.len() && size <= program.p_memsz(endian))
             .ok_or(ImageError::Damaged("ELF segment"))?;
+        let (address, length) = (program.p_paddr(endian) & PA_MASK, program.p_memsz(endian));
+        let into = entry.checked_sub(program.p_vaddr(endian));
+        if let Some(into) = into.filter(|&into| into < length) {
+            entry_in_memory = address.saturating_add(into);
+        }
         segments.push(Segment {
-            address: program.p_paddr(endian) & PA_MASK,
+            address,
             contents,
-            length: program.p_memsz(endian),
+            length,
         });
     }
     if segments.is_empty() {
         return Err(ImageError::Damaged("ELF file: nothing to load"));
     }
-    let entry = header.e_entry(endian) & PA_MASK;
-    Ok(Image::new(bytes, entry, segments))
+    Ok(Image::new(bytes, entry_in_memory, segments))
 }

@@ -2,6 +2,7 @@
 
 //! Errors of the loader.
 
+use super::FIRMWARE_END;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,9 @@ pub(crate) enum BootError {
     /// A device tree that does not fit.
     #[error("device tree: {0} bytes do not fit into 1 MiB, leave out some devices")]
     TreeSize(usize),
+    /// Nothing that a CPU could begin with.
+    #[error("nothing to run: give the machine a --kernel or a file to --load")]
+    Nothing,
     /// The device tree cannot be written.
     #[error("device tree: {0}")]
     Tree(#[from] vm_fdt::Error),
@@ -48,8 +52,14 @@ pub(crate) enum ImageError {
     #[error("no room for its {0} bytes, give the machine more memory")]
     NoRoom(u64),
     /// Not an image of a known kind.
-    #[error("not an ELF, EFI or EFI zboot image for LoongArch64")]
+    #[error(
+        "not an ELF, EFI or EFI zboot image for LoongArch64; \
+         --load FILE@0xADDRESS loads any other file"
+    )]
     Format,
+    /// Not a device tree.
+    #[error("not a flattened device tree (a .dtb file)")]
+    NoTree,
     /// A damaged image.
     #[error("damaged {0}")]
     Damaged(&'static str),
@@ -64,9 +74,18 @@ pub(crate) enum ImageError {
         /// What the decoder says.
         reason: String,
     },
-    /// An image for an address where the machine has no free memory.
+    /// An image for the firmware's memory.
     #[error(
-        "wants memory {start:#x} to {end:#x}, which the machine has not free; \
+        "wants memory from {0:#x} on, but below {FIRMWARE_END:#x} are the firmware's tables: \
+         link or load it at {FIRMWARE_END:#x} or above"
+    )]
+    Low(u64),
+    /// An image for memory where another file is, from here to there.
+    #[error("wants memory {0:#x} to {1:#x}, part of which another file has")]
+    Taken(u64, u64),
+    /// An image for an address where the machine has no memory.
+    #[error(
+        "wants memory {start:#x} to {end:#x}, which the machine has not; \
          give it more memory or link the image elsewhere"
     )]
     Place {

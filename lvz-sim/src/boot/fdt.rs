@@ -18,6 +18,11 @@ const EIOINTC_INTERRUPT: u32 = 3;
 const CPU_CLOCK: u32 = 2_500_000_000;
 const UART_CLOCK: u32 = 100_000_000;
 
+/// Properties of /chosen.
+pub(super) const BOOTARGS: &str = "bootargs";
+pub(super) const INITRD_START: &str = "linux,initrd-start";
+pub(super) const INITRD_END: &str = "linux,initrd-end";
+
 mod phandle {
     pub(super) const CPU_INTC: u32 = 1;
     pub(super) const EIOINTC: u32 = 2;
@@ -56,7 +61,10 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     rtc(&mut fdt)?;
     power_control(&mut fdt)?;
     legacy_io(&mut fdt)?;
-    virtio(&mut fdt, machine.platform.virtio_devices())?;
+    match machine.platform.pci_pins() {
+        Some(pins) => pci(&mut fdt, &pins)?,
+        None => virtio(&mut fdt, machine.platform.virtio_devices())?,
+    }
     fdt.end_node(root)?;
     fdt.finish()
 }
@@ -95,14 +103,14 @@ fn chosen(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
     }
     fdt.end_node(node)?;
     let node = fdt.begin_node("chosen")?;
-    fdt.property_string("bootargs", machine.command_line)?;
+    fdt.property_string(BOOTARGS, machine.command_line)?;
     fdt.property_string(
         "stdout-path",
         &format!("/{}", node_name("serial", Device::Uart(0))),
     )?;
     if let Some(initrd) = machine.initrd {
-        fdt.property_u64("linux,initrd-start", initrd.start)?;
-        fdt.property_u64("linux,initrd-end", initrd.end())?;
+        fdt.property_u64(INITRD_START, initrd.start)?;
+        fdt.property_u64(INITRD_END, initrd.end())?;
     }
     // Another sequence than that of the entropy device.
     let mut random = SplitMix64::seed_from_u64(!machine.platform.seed());
@@ -259,6 +267,61 @@ fn legacy_io(fdt: &mut FdtWriter) -> Result<(), Error> {
     let (base, size) = Device::LegacyIo.registers();
     let ranges = [1, 0, 0, base as u32, size as u32];
     fdt.property_array_u32("ranges", &ranges)?;
+    fdt.end_node(node)
+}
+
+/// The PCI bus (binding pci-host-ecam-generic); `pins` are those of its devices from
+/// number 1 on.
+fn pci(fdt: &mut FdtWriter, pins: &[Device]) -> Result<(), Error> {
+    /// Address spaces in the first cell of a PCI address.
+    const IO: u32 = 1 << 24;
+    const MEMORY: u32 = 2 << 24;
+    /// The device's number in that cell.
+    const DEVICE_SHIFT: u32 = 11;
+    const DEVICES: u32 = 0x1f << DEVICE_SHIFT;
+    const PIN: u32 = 7;
+    /// One interrupt for each function: pin A.
+    const PIN_A: u32 = 1;
+    /// Below are the legacy ports.
+    const FIRST_PORT: u32 = 0x4000;
+
+    let node = begin(fdt, "pcie", Device::PciConfig)?;
+    fdt.property_string("compatible", "pci-host-ecam-generic")?;
+    fdt.property_string("device_type", "pci")?;
+    fdt.property_u32("#address-cells", 3)?;
+    fdt.property_u32("#size-cells", 2)?;
+    fdt.property_u32("#interrupt-cells", 1)?;
+    fdt.property_u32("linux,pci-domain", 0)?;
+    let (_, size) = Device::PciConfig.registers();
+    fdt.property_array_u32("bus-range", &[0, (size >> 20) as u32 - 1])?;
+    fdt.property_null("dma-coherent")?;
+    registers(fdt, Device::PciConfig)?;
+    let high = |address: u64| (address >> 32) as u32;
+    let (io, io_size) = Device::PciIo.registers();
+    let (memory, memory_size) = Device::PciMemory.registers();
+    let ranges = [
+        [IO, 0, FIRST_PORT, high(io), io as u32, 0, io_size as u32],
+        [
+            MEMORY,
+            high(memory),
+            memory as u32,
+            high(memory),
+            memory as u32,
+            0,
+            memory_size as u32,
+        ],
+    ];
+    fdt.property_array_u32("ranges", &ranges.concat())?;
+    fdt.property_array_u32("msi-map", &[0, phandle::PCH_MSI, 0, 0x1_0000])?;
+    let interrupts: Vec<u32> = (1u32..)
+        .zip(pins.iter().filter_map(|pin| pin.pin()))
+        .flat_map(|(number, pin)| {
+            let device = number << DEVICE_SHIFT;
+            [device, 0, 0, PIN_A, phandle::PCH_PIC, pin, LEVEL_HIGH]
+        })
+        .collect();
+    fdt.property_array_u32("interrupt-map", &interrupts)?;
+    fdt.property_array_u32("interrupt-map-mask", &[DEVICES, 0, 0, PIN])?;
     fdt.end_node(node)
 }
 

@@ -2,7 +2,7 @@
 
 //! Kernel images of all kinds, as what to put where.
 
-use super::{FIRMWARE_END, ImageError, compression, elf, holds, pe};
+use super::{FIRMWARE_END, ImageError, Span, compression, elf, holds, pe};
 use crate::mem::GuestRam;
 use std::fs::File;
 use std::io::Read;
@@ -33,6 +33,19 @@ pub(super) struct Image {
 }
 
 impl Image {
+    /// The file contents `bytes` as they are, to be put at an address and entered there.
+    pub(super) fn raw(bytes: Vec<u8>, address: u64) -> Result<Self, ImageError> {
+        if bytes.is_empty() {
+            return Err(ImageError::Empty);
+        }
+        let segment = Segment {
+            address,
+            contents: 0..bytes.len(),
+            length: bytes.len() as u64,
+        };
+        Ok(Self::new(bytes, address, vec![segment]))
+    }
+
     /// An image of the file contents `bytes`.
     pub(super) fn new(bytes: Vec<u8>, entry: u64, segments: Vec<Segment>) -> Self {
         Self {
@@ -47,13 +60,12 @@ impl Image {
         self.entry
     }
 
-    /// The end of the memory that it uses.
-    pub(super) fn end(&self) -> u64 {
-        let ends = self
-            .segments
-            .iter()
-            .map(|s| s.address.saturating_add(s.length));
-        ends.max().unwrap_or(0)
+    /// The memory that it uses.
+    pub(super) fn spans(&self) -> impl Iterator<Item = Span> {
+        self.segments.iter().map(|segment| Span {
+            start: segment.address,
+            length: segment.length,
+        })
     }
 
     /// Whether two of its segments share memory. No linker makes such a file,
@@ -70,8 +82,8 @@ impl Image {
             .any(|pair| matches!(pair, [(start, length), (next, _)] if start.saturating_add(*length) > *next))
     }
 
-    /// Puts it into memory.
-    pub(super) fn load(&self, ram: &GuestRam) -> Result<(), ImageError> {
+    /// Puts it into memory, where the ranges `taken` are in use; adds its own to them.
+    pub(super) fn load(&self, ram: &GuestRam, taken: &mut Vec<Span>) -> Result<(), ImageError> {
         const ZEROS: [u8; 4096] = [0; 4096];
         if self.overlaps() {
             return Err(ImageError::Damaged("ELF file: segments overlap"));
@@ -81,8 +93,18 @@ impl Image {
                 start: segment.address,
                 end: segment.address.saturating_add(segment.length),
             };
-            if segment.address < FIRMWARE_END || !holds(ram, segment.address, segment.length) {
+            if segment.address < FIRMWARE_END {
+                return Err(ImageError::Low(segment.address));
+            }
+            if !holds(ram, segment.address, segment.length) {
                 return Err(place);
+            }
+            let span = Span {
+                start: segment.address,
+                length: segment.length,
+            };
+            if taken.iter().any(|other| span.overlaps(*other)) {
+                return Err(ImageError::Taken(span.start, span.end()));
             }
             let contents = self
                 .bytes
@@ -108,6 +130,7 @@ impl Image {
         if !holds(ram, self.entry, 4) {
             return Err(ImageError::Damaged("entry address"));
         }
+        taken.extend(self.spans());
         Ok(())
     }
 }

@@ -71,12 +71,12 @@ impl Cpu {
             self.check_access(va, size, true)?;
             let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
             if split < size || !self.watched.is_empty() {
-                let first = self.translate(va, Access::Store)?;
+                let first = self.translate(bus, va, Access::Store)?;
                 self.touch(va, &first, split.min(size), true)?;
             }
             if split < size {
                 let va = va.wrapping_add(split);
-                let second = self.translate(va, Access::Store)?;
+                let second = self.translate(bus, va, Access::Store)?;
                 self.touch(va, &second, size - split, true)?;
             }
         }
@@ -99,15 +99,15 @@ impl Cpu {
         f: impl FnOnce(T) -> T,
     ) -> Step<T> {
         self.require_aligned::<T>(va)?;
-        self.data_address(va, Access::Store)?;
+        self.data_address(bus, va, Access::Store)?;
         let old = self.load::<T>(bus, va)?;
         self.store(bus, va, f(old))?;
         Ok(old)
     }
 
     /// Physical address of a load or store.
-    pub(super) fn data_address(&mut self, va: u64, access: Access) -> Step<u64> {
-        Ok(self.translate(va, access)?.pa)
+    pub(super) fn data_address(&mut self, bus: &mut Bus, va: u64, access: Access) -> Step<u64> {
+        Ok(self.translate(bus, va, access)?.pa)
     }
 
     /// Stops an access to what a debugger watches.
@@ -139,7 +139,7 @@ impl Cpu {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size)?;
         self.check_access(va, size, false)?;
-        let first = self.translate(va, Access::Load)?;
+        let first = self.translate(bus, va, Access::Load)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         self.touch(va, &first, split.min(size), false)?;
         if split >= size {
@@ -147,7 +147,7 @@ impl Cpu {
             let wide = self.read_physical(bus, va, first.pa, T::SIZE)?;
             return Ok(T::truncate(wide));
         }
-        let second = self.translate(va.wrapping_add(split), Access::Load)?;
+        let second = self.translate(bus, va.wrapping_add(split), Access::Load)?;
         self.touch(va.wrapping_add(split), &second, size - split, false)?;
         let mut wide = 0;
         for i in 0..size {
@@ -167,7 +167,7 @@ impl Cpu {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size)?;
         self.check_access(va, size, true)?;
-        let first = self.translate(va, Access::Store)?;
+        let first = self.translate(bus, va, Access::Store)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
         self.touch(va, &first, split.min(size), true)?;
         if split >= size {
@@ -175,7 +175,7 @@ impl Cpu {
             self.remember(bus, va, &first);
             return Ok(());
         }
-        let second = self.translate(va.wrapping_add(split), Access::Store)?;
+        let second = self.translate(bus, va.wrapping_add(split), Access::Store)?;
         self.touch(va.wrapping_add(split), &second, size - split, true)?;
         for i in 0..size {
             let pa = if i < split {
@@ -192,6 +192,7 @@ impl Cpu {
     /// address without either raises.
     fn read_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8) -> Step<u128> {
         if let Some(offset) = bus.ram.offset(pa) {
+            self.check_memory(bus, offset)?;
             return Ok(bus.ram.read_wide(offset, size));
         }
         let step = device_access_size(pa, size);
@@ -205,6 +206,14 @@ impl Cpu {
         }
         self.device_accessed(bus);
         Ok(wide)
+    }
+
+    /// Raises a machine error where memory has lost what is in it.
+    pub(crate) fn check_memory(&mut self, bus: &Bus, offset: usize) -> Step {
+        if bus.ram.flags(offset) & page_flag::POISONED != 0 {
+            return Err(self.raise_machine_error(bus.ram.address(offset)));
+        }
+        Ok(())
     }
 
     fn write_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8, wide: u128) -> Step {
@@ -242,7 +251,7 @@ impl Cpu {
     }
 
     /// A store to a page with decoded code or reservations in it.
-    fn store_to_flagged(&mut self, bus: &mut Bus, offset: usize, size: usize) {
+    pub(crate) fn store_to_flagged(&mut self, bus: &mut Bus, offset: usize, size: usize) {
         let flags = bus.ram.flags(offset);
         if flags & page_flag::CODE != 0 {
             bus.code_written(offset);

@@ -4,11 +4,12 @@
 //! what of them can be written and what a write does (Volume 1, chapter 7;
 //! `docs/lvz.md` chapter 3).
 
-use super::csr_numbers::{DMW3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
+use super::csr_numbers::{DMW3, PERFCNTR3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
 use super::{Cpu, Reading, watch};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use crate::world::World;
+use la_arch::Interrupt;
 use la_arch::csr::{
     Asid, Crmd, Dmw, Ecfg, Estat, MerrCtl, Misc, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg, TlbEhi,
     TlbElo, TlbIdx, TlbrEhi, TlbrEra, TlbrPrmd, number as n,
@@ -66,13 +67,10 @@ impl Cpu {
             n::PGD => {
                 let refill = csr.tlbrera().istlbr();
                 let bad = csr.raw(if refill { n::TLBRBADV } else { n::BADV });
-                // The top bit chooses: a guest physical address never
-                // has bit 63, so that root's walker uses PGDL for guests.
-                let top = if self.reads(Reading::PgdBit) { 47 } else { 63 };
-                let high = bad >> top & 1 != 0;
-                csr.raw(if high { n::PGDH } else { n::PGDL })
+                self.directory(world, bad)
             }
             n::TVAL => self.timer_value(world),
+            n::PERFCTRL0..=PERFCNTR3 => self.read_counter(world, number),
             n::TICLR => 0,
             // Above VALEN they repeat the top bit of VPPN (7.5.2, 7.5.17).
             n::TLBEHI | n::TLBREHI => ((csr.raw(number) << 16) as i64 >> 16) as u64,
@@ -85,6 +83,15 @@ impl Cpu {
             }
             _ => csr.raw(number),
         }
+    }
+
+    /// The top table for an address: PGDL or PGDH.
+    pub(crate) fn directory(&self, world: World, address: u64) -> u64 {
+        // The top bit chooses: a guest physical address never has bit 63, so
+        // that root's walk uses PGDL for guests.
+        let top = if self.reads(Reading::PgdBit) { 47 } else { 63 };
+        let high = address >> top & 1 != 0;
+        self.file(world).raw(if high { n::PGDH } else { n::PGDL })
     }
 
     /// Writes a register as software does, with all that follows from it.
@@ -106,6 +113,8 @@ impl Cpu {
             n::ESTAT => {
                 let mask = match via {
                     Via::Csr => SOFTWARE_IS,
+                    // Of lent counters PMI is the state of a line.
+                    Via::Gcsr if self.lent_counters() > 0 => GUEST_ESTAT & !Interrupt::PMI.mask(),
                     Via::Gcsr => GUEST_ESTAT,
                 };
                 self.put(world, Estat(old & !mask | value & mask));
@@ -127,6 +136,7 @@ impl Cpu {
                     self.put(world, StlbPs(0).with_ps(ps));
                 }
             }
+            n::PERFCTRL0..=PERFCNTR3 => self.write_counter(world, number, value),
             n::MWPC..=WATCH_LAST if self.model.has_watchpoints() => {
                 self.put_csr(world, number, watch::written(number, old, value));
             }
@@ -166,7 +176,7 @@ impl Cpu {
             n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => TlbElo::FIELDS,
             n::ASID => Asid(0).with_asid(0x3ff).0,
             n::PWCL => Pwcl::FIELDS,
-            n::PWCH => Pwch::FIELDS & !Pwch(0).with_hptw_en(true).0,
+            n::PWCH => Pwch(Pwch::FIELDS).with_hptw_en(self.model.has_walker()).0,
             n::RVACFG => RvaCfg::FIELDS,
             n::SAVE0..=SAVE7 => u64::MAX,
             SAVE8..=SAVE15 if self.reads(Reading::Save8) => u64::MAX,
@@ -232,7 +242,7 @@ impl Cpu {
                 if old.gpmp() {
                     new = new.with_gpmnum(value.gpmnum());
                 }
-                self.put(World::Root, new);
+                self.change_counters(|cpu| cpu.put(World::Root, new));
             }
         }
     }

@@ -49,7 +49,8 @@ impl Cpu {
     #[cold]
     fn doubtful_is_sensitive(&self, number: u16) -> bool {
         match number {
-            // Known to exit (`docs/lvz.md` 3.3); counters are never lent.
+            n::PERFCTRL0..=PERFCNTR3 => !self.lent_to_guest(number),
+            // Known to exit (`docs/lvz.md` 3.3).
             n::GTLBC
             | n::TRGP
             | n::GSTAT..=n::GCNTC
@@ -57,7 +58,6 @@ impl Cpu {
             | n::IMPCTL2
             | n::MERRCTL..=n::MERRSAVE
             | n::CTAG
-            | n::PERFCTRL0..=PERFCNTR3
             | n::DBG..=n::DSAVE => true,
             _ if NAMELESS.iter().any(|row| row.contains(&number)) => true,
             SAVE8..=SAVE15 if self.reads(Reading::Save8) => false,

@@ -14,5 +14,7 @@ pub(super) const SAVE15: u16 = n::SAVE0 + 15;
 pub(super) const DMW3: u16 = n::DMW0 + 3;
 /// The last of the registers of watchpoints.
 pub(super) const WATCH_LAST: u16 = 0x3ff;
+/// Performance counters that there can be.
+pub(super) const COUNTERS: usize = 4;
 /// The last performance counter.
 pub(super) const PERFCNTR3: u16 = n::PERFCNTR0 + 6;

@@ -3,7 +3,7 @@
 //! The switchable features of a CPU: their names, where CPUCFG announces them, and
 //! which models have them if nothing else is said.
 
-use la_arch::cpucfg::{word1, word2, word3};
+use la_arch::cpucfg::{word1, word2, word3, word6};
 
 /// Features by number, in a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -76,8 +76,14 @@ features! {
     Scq = "scq", [2: word2::SCQ], La664;
     /// `dbar` has hints; each is a full barrier here.
     DbarHints = "dbar_hints", [3: word3::DBAR_HINTS], La664;
+    /// The hardware page table walker.
+    Ptw = "ptw", [2: word2::PTW], La664;
     /// Watchpoints, which no word of CPUCFG announces.
     Watch = "watch", [], La664;
+    /// Four performance counters of 64 bits, which user mode may be allowed to read.
+    Pmu = "pmu", [6: word6::PMP | 3 << word6::PMNUM_SHIFT | word6::PMBITS | word6::UPM], La664;
+    /// They can be lent to a guest (GCFG.GPMP).
+    Gpmp = "gpmp", [], La664;
     /// Approximate reciprocals are the correctly rounded ones.
     Exact = "exact", [], None;
     /// An instruction that writes less than a whole vector register leaves ones above.

@@ -11,9 +11,9 @@ use la_arch::Exception;
 use la_arch::csr::number;
 
 impl Cpu {
-    /// The part of `ertn` that switches to guest mode. PGM stays as it is,
+    /// The part of the `ertn` at `from` that switches to guest mode. PGM stays as it is,
     /// unless Q-3 is read otherwise.
-    pub(super) fn enter_guest(&mut self) {
+    pub(super) fn enter_guest(&mut self, from: u64) {
         self.switch_to(World::Guest);
         if self.reads(Reading::EntryPgm) {
             let gstat = self.root().gstat().with_pgm(false);
@@ -21,7 +21,7 @@ impl Cpu {
         }
         let at = self.ended();
         self.stats.enter_guest(at);
-        self.trace_entry();
+        self.trace_entry(from);
     }
 
     /// The part of exception delivery that switches to root. PGM is set for
@@ -73,11 +73,6 @@ impl Cpu {
             (false, 1..) if self.reads(Reading::HvclRoot) => self.raise(Exception::IPE),
             (false, _) => self.raise(Exception::INE),
         }
-    }
-
-    /// Instructions that have ended, the one being executed included.
-    fn ended(&self) -> u64 {
-        self.icount + self.inside
     }
 
     /// Writes a system call of a program of the host down, if that is wanted.

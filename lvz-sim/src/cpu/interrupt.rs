@@ -21,12 +21,13 @@ impl Cpu {
         if world == World::Guest {
             let gintc = self.root().gintc();
             let injected = gintc.hwis() | hwi & gintc.hwip();
-            self.guest().estat().is() & !Interrupt::LINES | injected << HWI0
+            self.guest().estat().is() & !Interrupt::LINES | injected << HWI0 | self.overflown(world)
         } else {
             let hwi = hwi & !self.hidden_lines();
             self.root().estat().is() & !LINE_BITS
                 | hwi << HWI0
                 | u64::from(self.lines.ipi) << Interrupt::IPI.bit()
+                | self.overflown(world)
         }
     }
 

@@ -18,7 +18,7 @@ impl Cpu {
     pub(crate) fn load_linked<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         self.require_aligned::<T>(va)?;
         let value = self.load::<T>(bus, va)?;
-        let line = self.data_address(va, Access::Load)? >> 6;
+        let line = self.data_address(bus, va, Access::Load)? >> 6;
         bus.reserve(self.id, self.world(), line);
         Ok(value)
     }
@@ -33,7 +33,7 @@ impl Cpu {
         self.require_aligned::<T>(va)?;
         // Permission is checked even if the store will not be done: a page
         // fault must not depend on the reservation.
-        let line = self.data_address(va, Access::Store)? >> 6;
+        let line = self.data_address(bus, va, Access::Store)? >> 6;
         let holds = bus.reservation(self.id, self.world()) == Some(line);
         if holds {
             // If it traps, or a debugger stops it, the reservation is as before.

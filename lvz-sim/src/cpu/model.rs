@@ -43,6 +43,7 @@ pub struct Model {
     features: Features,
     gidbits: u8,
     readings: LvzReadings,
+    ns_per_instruction: u16,
 }
 
 impl Default for Model {
@@ -52,6 +53,7 @@ impl Default for Model {
             features: Features::la464(),
             gidbits: 8,
             readings: LvzReadings::default(),
+            ns_per_instruction: 1,
         }
     }
 }
@@ -107,6 +109,20 @@ impl Model {
         self.readings
     }
 
+    /// The same model where each instruction takes so many nanoseconds, at least one.
+    #[must_use]
+    pub fn with_ns_per_instruction(self, ns: u16) -> Self {
+        Model {
+            ns_per_instruction: ns.max(1),
+            ..self
+        }
+    }
+
+    /// Nanoseconds that an instruction takes.
+    pub fn ns_per_instruction(&self) -> u16 {
+        self.ns_per_instruction
+    }
+
     /// Whether the model has the instruction.
     pub fn implements(&self, insn: &Insn) -> bool {
         let announced_by = insn.encoding.announced_by;
@@ -151,8 +167,6 @@ impl Model {
             // Crystal frequency, and the ratio of the stable counter to it.
             4 => 100_000_000,
             5 => 1 << 16 | 1,
-            // No performance counters.
-            6 => 0,
             // Cache hierarchy: L1 I and D 64 KiB, L2 256 KiB unified private,
             // L3 16 MiB unified inclusive.
             16 => 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 10 | 1 << 11 | 1 << 13,
@@ -192,9 +206,24 @@ impl Model {
         self.cpucfg(2) & word2::LBT != 0
     }
 
+    /// Whether it can walk page tables by itself.
+    pub fn has_walker(&self) -> bool {
+        self.features.has(Feature::Ptw)
+    }
+
     /// Whether it has watchpoints.
     pub fn has_watchpoints(&self) -> bool {
         self.features.has(Feature::Watch)
+    }
+
+    /// Whether it has performance counters.
+    pub fn has_counters(&self) -> bool {
+        self.features.has(Feature::Pmu)
+    }
+
+    /// Whether it can lend them to a guest.
+    pub fn lends_counters(&self) -> bool {
+        self.has_lvz() && self.has_counters() && self.features.has(Feature::Gpmp)
     }
 
     /// Whether `frecipe` and `frsqrte` give the correctly rounded result instead of one
@@ -218,7 +247,7 @@ impl Model {
 
     /// GCFG's read-only fields: every MATC and TOCI value; no optional trap
     /// unless the reading of Q-21 has those whose rules are known (`docs/lvz.md`
-    /// R-13); no performance counters for guests.
+    ///
     pub fn gcfg_capabilities(&self) -> u64 {
         if !self.has_lvz() {
             return 0;
@@ -230,6 +259,7 @@ impl Model {
             .with_topip(traps)
             .with_totip(traps)
             .with_tohup(traps)
+            .with_gpmp(self.lends_counters())
             .0
     }
 
@@ -293,6 +323,7 @@ mod tests {
             ("lamcas", word2::LAMCAS),
             ("llacq_screl", word2::LLACQ_SCREL),
             ("scq", word2::SCQ),
+            ("ptw", word2::PTW),
         ] {
             assert_eq!(word2("la464") & bits, 0, "{feature}");
             assert_eq!(word2(&format!("la464,{feature}=on")) & bits, bits);

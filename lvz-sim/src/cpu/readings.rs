@@ -139,6 +139,21 @@ switches! {
     /// `idle` with an interrupt pending goes on without an exit.
     GuestIdle: "Q-30" "guest-idle" "exit" "unless-pending"
         "whether a guest's idle exits even while an enabled guest interrupt is pending";
+    /// All bits of a table's base are part of its entries' addresses.
+    WalkBase: "Q-31" "walk-base" "masked" "raw"
+        "whether bits 11:0 of a page table's base are ignored or part of its entries' addresses";
+    /// The TLB knows W, and a store is refused without a walk.
+    WalkDirty: "Q-32" "walk-dirty" "tables" "entry"
+        "where a store to a page with D=0 in the TLB finds out if it may be written, with the hardware walker";
+    /// A stage-2 fault on a guest's table has the code of the guest's access.
+    WalkFault: "Q-33" "walk-fault" "load" "access"
+        "the code of a stage-2 fault on a table that a guest's hardware walk reads";
+    /// A lent performance counter counts in root mode too.
+    LentCounter: "Q-37" "lent-counter" "guest" "both"
+        "the modes in which a counter counts that GCFG lends to the guest";
+    /// A counter of root's does not count in guest mode.
+    RootCounter: "Q-38" "root-counter" "both" "root"
+        "the modes in which a counter counts that is not lent";
 }
 
 /// The readings that a machine follows: all safe ones by default.

@@ -170,7 +170,7 @@ impl Cpu {
         if self.in_guest() && self.root().gcfg().toti() {
             return Err(self.raise_to_root(Exception::GSPR));
         }
-        let ticks = self.see_counter(bus, u64::from(op.idx)) / NS_PER_TICK;
+        let ticks = self.see_counter(bus, u64::from(op.idx) * self.pace) / NS_PER_TICK;
         let root = match self.in_guest() && self.reads(Reading::RdtimeBase) {
             true => 0,
             false => self.root().raw(number::CNTC),

@@ -8,7 +8,7 @@ use crate::mem::Bus;
 use crate::trace::Trace;
 use crate::world::World;
 use la_arch::Exception;
-use la_arch::csr::{TlbEhi, TlbrEhi, TlbrEra, number};
+use la_arch::csr::{MerrCtl, TlbEhi, TlbrEhi, TlbrEra, number};
 
 /// An exception on its way.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,9 @@ pub struct Trap {
     pub exception: Exception,
     /// It goes to TLBRENTRY.
     pub refill: bool,
+    /// It goes to MERRENTRY, in root: a machine error, found at the physical address
+    /// `badv`.
+    pub machine_error: bool,
     /// The bad address, if it has one.
     pub badv: Option<u64>,
     /// From guest mode it goes to root: a guest exit.
@@ -28,6 +31,7 @@ impl Default for Trap {
         Trap {
             exception: Exception::INT,
             refill: false,
+            machine_error: false,
             badv: None,
             to_root: false,
         }
@@ -68,10 +72,24 @@ impl Cpu {
         Stop::Trap
     }
 
+    /// Records that what is at physical address `pa` is lost. Root handles it.
+    #[cold]
+    pub(crate) fn raise_machine_error(&mut self, pa: u64) -> Stop {
+        self.trap = Trap {
+            exception: Exception::ADEM,
+            machine_error: true,
+            badv: Some(pa),
+            to_root: true,
+            ..Trap::default()
+        };
+        Stop::Trap
+    }
+
     /// Delivers the recorded exception, which the instruction `insn` at `pc`
     /// caused (`None`: it could not be fetched, or an interrupt).
     pub(crate) fn deliver(&mut self, bus: &mut Bus, pc: u64, insn: Option<u32>) {
         let trap = self.trap;
+        self.tally_exception(&trap);
         if self.trace != Trace::default() {
             self.trace_exception(pc, insn, &trap);
         }
@@ -81,11 +99,17 @@ impl Cpu {
         let exit = self.in_guest() && trap.to_root;
         if exit {
             self.leave_guest(bus, pc, &trap, insn);
-        } else if !self.in_guest() && !trap.refill && self.reads(Reading::RootExceptionPgm) {
+        } else if !self.in_guest()
+            && !trap.refill
+            && !trap.machine_error
+            && self.reads(Reading::RootExceptionPgm)
+        {
             let gstat = self.root().gstat().with_pgm(false);
             self.put(World::Root, gstat);
         }
-        if trap.refill {
+        if trap.machine_error {
+            self.deliver_machine_error(pc, trap.badv.unwrap_or(0), exit);
+        } else if trap.refill {
             self.deliver_refill(pc, trap.badv.unwrap_or(0), exit);
         } else {
             self.deliver_general(pc, insn, &trap);
@@ -114,6 +138,28 @@ impl Cpu {
         self.put(world, TlbrEra(pc & !3).with_istlbr(true));
         self.put_csr(world, number::TLBRBADV, badv);
         self.put_csr(world, number::TLBREHI, ehi.0);
+        self.pc = entry;
+    }
+
+    /// Volume 1, 6.3.4 and 7.7; in guest mode `docs/lvz.md` X-8. What MERRINFO1 holds is
+    /// up to the implementation: the address.
+    fn deliver_machine_error(&mut self, pc: u64, pa: u64, exit: bool) {
+        let csr = self.root();
+        let crmd = csr.crmd();
+        let entry = csr.raw(number::MERRENTRY);
+        let merrctl = MerrCtl(0)
+            .with_ismerr(true)
+            .with_pplv(crmd.plv())
+            .with_pie(crmd.ie())
+            .with_pgm(exit)
+            .with_pwe(crmd.we())
+            .with_pda(crmd.da())
+            .with_ppg(crmd.pg());
+        self.put(World::Root, merrctl);
+        let crmd = crmd.with_plv(0).with_ie(false).with_we(false);
+        self.put(World::Root, crmd.with_da(true).with_pg(false));
+        self.put_csr(World::Root, number::MERRERA, pc);
+        self.put_csr(World::Root, number::MERRINFO1, pa);
         self.pc = entry;
     }
 
@@ -161,6 +207,7 @@ impl Cpu {
     /// `ertn`, after the privilege check. Which context it returns to, see
     /// `docs/lvz.md` 5.3.
     pub(crate) fn exception_return(&mut self, bus: &mut Bus) {
+        let from = self.pc_executing();
         let (world, csr) = (self.world(), self.csr());
         let crmd = csr.crmd();
         let merr = csr.merrctl();
@@ -195,9 +242,10 @@ impl Cpu {
                 .with_we(prmd.pwe());
             self.put(world, crmd);
             self.end_linked_by_return(bus);
+            self.lint_returned();
         }
         if world == World::Root && enter && self.model.has_lvz() {
-            self.enter_guest();
+            self.enter_guest(from);
         }
         self.stats_returned();
     }

@@ -45,6 +45,8 @@ pub(crate) struct Watch {
     pub(crate) fetches: bool,
     /// Loads or stores.
     pub(crate) data: bool,
+    /// Mapped loads and stores are ones that a lint is about.
+    pub(crate) lookups: bool,
 }
 
 /// A CSR of watchpoints.
@@ -109,7 +111,10 @@ impl Cpu {
     /// Whether anything is watched, to be derived anew when CRMD, the mode or a
     /// watchpoint changes.
     pub(super) fn derive_watch(&mut self) {
-        self.watch = Watch::default();
+        self.watch = Watch {
+            lookups: self.lint_root_lookups(),
+            ..Watch::default()
+        };
         if !self.csr().crmd().we() || !self.model.has_watchpoints() {
             return;
         }
@@ -123,6 +128,7 @@ impl Cpu {
         self.watch = Watch {
             fetches: any(number::FWPC, 0),
             data: any(number::MWPC, LOADS | STORES),
+            ..self.watch
         };
     }
 

@@ -33,8 +33,17 @@ pub(super) struct Block {
     pub(super) len: u16,
     /// How often it was interpreted.
     pub(super) heat: u16,
+    /// The compiler has been asked for machine code with it inside.
+    pub(super) asked: bool,
     /// Its machine code, if it is compiled.
     pub(super) code: Option<super::jit::Code>,
+}
+
+impl Block {
+    /// Is without machine code, as if it had never been executed.
+    pub(super) fn cool(&mut self) {
+        (self.heat, self.asked, self.code) = (0, false, None);
+    }
 }
 
 /// All blocks.
@@ -45,6 +54,8 @@ pub(super) struct CodeCache {
     by_page: FxHashMap<usize, Vec<usize>>,
     /// Grows whenever blocks are dropped.
     pub(super) generation: u64,
+    /// Grows whenever all blocks are dropped, or all machine code is forgotten.
+    pub(super) epoch: u64,
 }
 
 impl CodeCache {
@@ -55,6 +66,7 @@ impl CodeCache {
             by_offset: FxHashMap::default(),
             by_page: FxHashMap::default(),
             generation: 0,
+            epoch: 0,
         }
     }
 
@@ -90,6 +102,15 @@ impl CodeCache {
         self.block(*self.by_offset.get(&offset)?)
     }
 
+    /// Says of a block that is known whether the compiler has it.
+    pub(super) fn set_asked(&mut self, offset: usize, asked: bool) {
+        if let Some(&id) = self.by_offset.get(&offset)
+            && let Some(block) = self.block_mut(id)
+        {
+            block.asked = asked;
+        }
+    }
+
     /// The block at `offset` in memory, decoded now if it is not known. The
     /// flag says that its page has become a page with code.
     pub(super) fn find(
@@ -119,6 +140,7 @@ impl CodeCache {
             start: start as u32,
             len: (self.ops.len() - start) as u16,
             heat: 0,
+            asked: false,
             code: None,
         });
         self.by_offset.insert(offset, id);
@@ -143,11 +165,9 @@ impl CodeCache {
 
     /// Forgets all machine code, which is about to be overwritten.
     pub(super) fn forget_code(&mut self) {
-        for block in &mut self.blocks {
-            block.code = None;
-            block.heat = 0;
-        }
+        self.blocks.iter_mut().for_each(Block::cool);
         self.generation += 1;
+        self.epoch += 1;
     }
 
     /// Drops everything.
@@ -160,5 +180,6 @@ impl CodeCache {
         self.by_offset.clear();
         self.by_page.clear();
         self.generation += 1;
+        self.epoch += 1;
     }
 }

@@ -8,9 +8,10 @@
 
 use super::code::{BlockId, CodeCache};
 use super::execute::{
-    JumpCache, Pause, alone, attend, completed, find, next_look, not_fetched, stopped,
+    JumpCache, Pause, alone, attend, completed, counted, ended, find, next_look, not_fetched,
+    perform,
 };
-use crate::cpu::{Cpu, Op, Place, Step, Stop, WatchHit};
+use crate::cpu::{Cpu, Place, Stop, WatchHit};
 use crate::isa::Decoder;
 use crate::mem::Bus;
 use crate::trace::Tracer;
@@ -64,6 +65,8 @@ struct Rest {
     done: usize,
     /// The address of the next one.
     pc: u64,
+    /// [`Cpu::now`] is of the last of them that has called [`Cpu::executing`].
+    inside: u64,
 }
 
 /// What a debugger has asked for.
@@ -257,6 +260,7 @@ pub(super) fn run_debugged(cpu: &mut Cpu, engine: &mut Engine<'_>, until: u64) -
             let done = rest.done as u64;
             cpu.pc = cpu.pc.wrapping_sub(4 * done) & cpu.pc_mask;
             cpu.icount -= done;
+            cpu.inside = rest.inside;
             if let Some(pause) = part(cpu, engine, rest.block, rest.done) {
                 return pause;
             }
@@ -310,7 +314,7 @@ fn not_found(cpu: &mut Cpu, engine: &mut Engine<'_>) -> Option<Pause> {
 /// Executes a block from its instruction `from` on, at most to where the CPU stops.
 fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Option<Pause> {
     let block = engine.code.block(id).copied()?;
-    let single = cpu.executes_alone();
+    let (single, each) = (cpu.executes_alone(), cpu.tally.each);
     let len = if single { 1 } else { usize::from(block.len) };
     let start = engine.bus.ram.address(block.offset);
     let count = engine.others + cpu.icount;
@@ -341,7 +345,7 @@ fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Opt
             .as_ref()
             .filter(|_| cpu.trace.instructions);
         let before = tracer.and_then(|tracer| tracer.before(cpu, pc, icount));
-        let how = (op.run)(cpu, engine.bus, &op);
+        let how = perform(cpu, engine.bus, engine.decoder, &op);
         cpu.unwatched = false;
         if let Some(hit) = cpu.watch_hit.take()
             && how == Err(Stop::Trap)
@@ -352,21 +356,13 @@ fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Opt
         if let (Some(tracer), Some(before)) = (&engine.debug.tracer, before) {
             tracer.show(cpu, engine.decoder, &op, &before, how);
         }
-        finish(cpu, engine, &op, how, index + 1 == len);
-        if how.is_err() {
+        if how.is_err() || index + 1 == len {
+            let end = if single || each { counted } else { ended };
+            end(cpu, engine.bus, &op, how);
             break;
         }
     }
     None
-}
-
-/// Ends a block if `op` was the `last` instruction that is executed of it.
-fn finish(cpu: &mut Cpu, engine: &mut Engine<'_>, op: &Op, how: Step, last: bool) {
-    match how {
-        Err(stop) => stopped(cpu, engine.bus, op, stop),
-        Ok(()) if last => completed(cpu, u64::from(op.idx) + 1),
-        Ok(()) => {}
-    }
 }
 
 /// Stops before instruction `index` of a block.
@@ -377,11 +373,13 @@ fn halt_inside(
     index: usize,
     why: Why,
 ) -> Pause {
+    let inside = cpu.inside;
     completed(cpu, index as u64);
     let rest = Rest {
         block,
         done: index,
         pc: cpu.pc,
+        inside,
     };
     engine.debug.put_rest(cpu, rest);
     let moment = match why {

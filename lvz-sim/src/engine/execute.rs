@@ -13,8 +13,9 @@ use crate::mmu::Access;
 use la_arch::Exception;
 use la_arch::insn::RegFile;
 
-/// Entries of a jump cache, a power of two.
-pub(super) const JUMPS: usize = 4096;
+/// Entries of a jump cache, a power of two: a Linux boot with a guest looks every sixth
+/// interpreted block up anew with 32,768, every fourth with 4,096.
+pub(super) const JUMPS: usize = 32_768;
 
 /// A block by the address and context that led to it.
 #[derive(Clone, Copy)]
@@ -128,6 +129,11 @@ pub(super) fn run(
             step(cpu, bus, code, decoder, block);
             continue;
         }
+        if cpu.tally.each {
+            let block = jump.block;
+            execute_counted(cpu, bus, code, decoder, block);
+            continue;
+        }
         if let Some(jit) = jit
             && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
         {
@@ -160,7 +166,8 @@ pub(super) fn run(
 #[inline(always)]
 pub(super) fn next_look(cpu: &Cpu, until: u64) -> u64 {
     let next = cpu.next_timer().unwrap_or(u64::MAX).min(until);
-    cpu.icount + next.saturating_sub(cpu.now())
+    let stop = cpu.icount + next.saturating_sub(cpu.now()).div_ceil(cpu.pace);
+    stop.min(cpu.next_overflow())
 }
 
 /// Counts an interpreted block, and compiles it if it is hot; its code.
@@ -195,9 +202,45 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
         return;
     };
     let op = alone(cpu, decoder, op);
-    match (op.run)(cpu, bus, &op) {
-        Ok(()) => completed(cpu, 1),
-        Err(stop) => stopped(cpu, bus, &op, stop),
+    let how = perform(cpu, bus, decoder, &op);
+    counted(cpu, bus, &op, how);
+}
+
+/// Executes an instruction, and counts it if each is counted.
+#[inline(always)]
+pub(super) fn perform(cpu: &mut Cpu, bus: &mut Bus, decoder: &Decoder, op: &Op) -> Step {
+    let how = (op.run)(cpu, bus, op);
+    if cpu.tally.each {
+        cpu.tally.instruction(decoder, op, how);
+    }
+    how
+}
+
+/// Executes a block whose branches and accesses are counted.
+#[cold]
+fn execute_counted(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: BlockId) {
+    let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
+    for op in ops {
+        let how = perform(cpu, bus, decoder, op);
+        if how.is_err() || usize::from(op.idx) + 1 == ops.len() {
+            counted(cpu, bus, op, how);
+            return;
+        }
+    }
+}
+
+/// Ends a block behind `op`, after which a counter of branches or accesses may have
+/// overflown.
+pub(super) fn counted(cpu: &mut Cpu, bus: &mut Bus, op: &Op, how: Step) {
+    ended(cpu, bus, op, how);
+    cpu.attention |= cpu.any_overflown();
+}
+
+/// Ends a block behind `op`.
+pub(super) fn ended(cpu: &mut Cpu, bus: &mut Bus, op: &Op, how: Step) {
+    match how {
+        Ok(()) => completed(cpu, u64::from(op.idx) + 1),
+        Err(stop) => stopped(cpu, bus, op, stop),
     }
 }
 
@@ -325,10 +368,11 @@ fn find_slow(
     let offset = match cpu.soft.find_fetch(pc, cpu.soft_context()) {
         Some(offset) => offset,
         None => {
-            let mapping = cpu.translate(pc, Access::Fetch)?;
+            let mapping = cpu.translate(bus, pc, Access::Fetch)?;
             let Some(offset) = bus.ram.offset(mapping.pa) else {
                 return Err(cpu.raise_at(Exception::ADEF, pc));
             };
+            cpu.check_memory(bus, offset)?;
             cpu.remember(bus, pc, &mapping);
             offset
         }

@@ -9,6 +9,8 @@
 //! form (`form`), and accesses that miss the software TLB, are left to the
 //! interpreter's handlers.
 
+mod beside;
+mod compiler;
 mod emitter;
 mod form;
 mod layout;
@@ -23,14 +25,9 @@ use crate::cpu::{Cpu, Op};
 use crate::isa;
 use crate::isa::Decoder;
 use crate::mem::Bus;
-use cranelift_codegen::ir::{
-    AbiParam, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, types,
-};
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa, TargetFrontendConfig};
-use cranelift_codegen::settings::{self, Configurable};
-use cranelift_codegen::{CodegenError, Context, control::ControlPlane};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use emitter::{Emitter, Signatures};
+use beside::{Beside, Done, Job};
+use compiler::{Compiled, Compiler};
+use cranelift_codegen::CodegenError;
 pub(super) use memory::Code;
 use memory::CodeMemory;
 use region::Region;
@@ -53,14 +50,18 @@ pub struct JitOptions {
     pub hot: u16,
     /// Bytes of machine code before all is thrown away.
     pub code: usize,
+    /// The compiler has a thread of its own, and the machine goes on meanwhile. When a
+    /// block's code is there then differs from run to run; what the machine does does not.
+    pub beside: bool,
 }
 
 impl Default for JitOptions {
     fn default() -> Self {
         JitOptions {
-            // Then compiling takes less time than it saves.
-            hot: 16_000,
+            // Fewer leave the machine waiting for a compiler that has too much to do.
+            hot: 4_000,
             code: 64 << 20,
+            beside: true,
         }
     }
 }
@@ -70,13 +71,6 @@ impl JitOptions {
     /// around the blocks.
     pub const CODE_SIZES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 30;
 }
-
-/// Whether Cranelift checks what it is given.
-const VERIFY: &str = if cfg!(debug_assertions) {
-    "true"
-} else {
-    "false"
-};
 
 /// How far compiled code goes on.
 #[derive(Clone, Copy)]
@@ -116,9 +110,9 @@ pub enum JitError {
 
 /// The compiler and what it has compiled.
 pub(super) struct Jit {
-    isa: OwnedTargetIsa,
-    context: Context,
-    builder: FunctionBuilderContext,
+    compiler: Compiler,
+    /// Compiles on a thread of its own; `None` where the engine waits for its code.
+    beside: Option<Beside>,
     memory: CodeMemory,
     helpers: Helpers,
     /// The way in; `None` after memory for code has failed, when all is interpreted.
@@ -135,166 +129,32 @@ pub(super) struct Jit {
 impl Jit {
     /// A compiler whose code is checked or not.
     pub(super) fn new(options: JitOptions, checked: bool) -> Result<Self, JitError> {
-        let host = |e: &dyn std::fmt::Display| JitError::Host(e.to_string());
-        let mut flags = settings::builder();
-        for (name, value) in [
-            ("opt_level", "speed"),
-            ("enable_verifier", VERIFY),
-            ("unwind_info", "false"),
-            // Tail calls need it.
-            ("preserve_frame_pointers", "true"),
-        ] {
-            flags.set(name, value).map_err(|e| host(&e))?;
-        }
-        let isa = cranelift_native::builder()
-            .map_err(|e| host(&e))?
-            .finish(settings::Flags::new(flags))
-            .map_err(|e| host(&e))?;
-        let mut jit = Jit {
-            isa,
-            context: Context::new(),
-            builder: FunctionBuilderContext::new(),
-            memory: CodeMemory::new(options.code)?,
-            helpers: Helpers::new(checked),
-            enter: None,
+        let mut compiler = Compiler::new()?;
+        let mut memory = CodeMemory::new(options.code)?;
+        let full = || JitError::Memory(std::io::ErrorKind::OutOfMemory.into());
+        let enter = memory.add(&compiler.way_in()?)?.ok_or_else(full)?;
+        let dispatch = memory.add(&compiler.dispatch()?)?.ok_or_else(full)?;
+        memory.keep();
+        let helpers = Helpers::new(checked, dispatch);
+        // A check compares what is compiled in the middle of its work.
+        let beside = match options.beside && !checked {
+            true => Beside::new(Compiler::new()?, helpers),
+            false => None,
+        };
+        Ok(Jit {
+            compiler,
+            beside,
+            memory,
+            helpers,
+            enter: Some(enter),
             ops: Vec::new(),
             hot: options.hot.max(1),
             check: checked.then(Box::default),
             reported: false,
-        };
-        jit.begin()?;
-        Ok(jit)
+        })
     }
 
-    /// Forgets all code but the two functions around it.
-    fn begin(&mut self) -> Result<(), JitError> {
-        self.enter = None;
-        self.memory.clear();
-        self.ops.clear();
-        let enter = self.compile_enter()?;
-        self.helpers.dispatch = self.compile_dispatch()?.0.as_ptr() as usize;
-        self.enter = Some(enter);
-        Ok(())
-    }
-
-    /// The signature of compiled regions: a CPU and a frame.
-    fn region_signature() -> Signature {
-        let mut signature = Signature::new(CallConv::Tail);
-        signature
-            .params
-            .extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
-        signature
-    }
-
-    fn helper_signature(&self) -> Signature {
-        let mut signature = Signature::new(self.isa.default_call_conv());
-        signature
-            .params
-            .extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
-        signature.returns.push(AbiParam::new(types::I64));
-        signature
-    }
-
-    /// Machine code of what `emit` builds; `None` if there is no room for it.
-    fn compile(
-        &mut self,
-        signature: Signature,
-        emit: impl FnOnce(FunctionBuilder<'_>, &Helpers, TargetFrontendConfig),
-    ) -> Result<Option<Code>, JitError> {
-        self.context.clear();
-        self.context.func = Function::with_name_signature(UserFuncName::default(), signature);
-        emit(
-            FunctionBuilder::new(&mut self.context.func, &mut self.builder),
-            &self.helpers,
-            self.isa.frontend_config(),
-        );
-        let compiled = self
-            .context
-            .compile(&*self.isa, &mut ControlPlane::default())
-            .map_err(|e| JitError::Compile(Box::new(e.inner)))?;
-        debug_assert!(compiled.buffer.relocs().is_empty());
-        Ok(self.memory.add(compiled.buffer.data())?)
-    }
-
-    fn full() -> JitError {
-        JitError::Memory(std::io::ErrorKind::OutOfMemory.into())
-    }
-
-    /// The way in: `fn(code, cpu, frame)` of the host's convention.
-    fn compile_enter(&mut self) -> Result<Code, JitError> {
-        let mut signature = Signature::new(self.isa.default_call_conv());
-        signature.params.extend([AbiParam::new(types::I64); 3]);
-        self.compile(signature, |mut b, _, target| {
-            let entry = b.create_block();
-            b.append_block_params_for_function_params(entry);
-            b.switch_to_block(entry);
-            let params = b.block_params(entry).to_vec();
-            let region = b.import_signature(Self::region_signature());
-            b.ins().call_indirect(region, params[0], &params[1..]);
-            b.ins().return_(&[]);
-            b.seal_all_blocks();
-            b.finalize(target);
-        })?
-        .ok_or_else(Self::full)
-    }
-
-    /// Goes on at `cpu.pc`, if the code there is known and nothing is due.
-    fn compile_dispatch(&mut self) -> Result<Code, JitError> {
-        use cranelift_codegen::ir::condcodes::IntCC::*;
-        let signature = Self::region_signature();
-        self.compile(signature, |mut b, _, target| {
-            let flags = MemFlagsData::trusted();
-            let entry = b.create_block();
-            b.append_block_params_for_function_params(entry);
-            b.switch_to_block(entry);
-            let (cpu, frame) = (b.block_params(entry)[0], b.block_params(entry)[1]);
-            let region = b.import_signature(Self::region_signature());
-            let (look, go, back) = (b.create_block(), b.create_block(), b.create_block());
-            let load = |b: &mut FunctionBuilder<'_>, base, field: layout::Field| {
-                b.ins().load(types::I64, flags, base, field.0)
-            };
-            let count = load(&mut b, cpu, layout::ICOUNT);
-            let stop = load(&mut b, frame, layout::FRAME_STOP);
-            let due = b.ins().icmp(UnsignedGreaterThanOrEqual, count, stop);
-            let attention = b.ins().load(types::I8, flags, cpu, layout::ATTENTION.0);
-            let due = b.ins().bor(due, attention);
-            b.ins().brif(due, back, &[], look, &[]);
-
-            b.switch_to_block(look);
-            let pc = load(&mut b, cpu, layout::PC);
-            let index = b.ins().ushr_imm_s(pc, 2);
-            let index = b.ins().band_imm_s(index, layout::JUMP_MASK);
-            let distance = b.ins().ishl_imm_s(index, layout::JUMP_SHIFT);
-            let jumps = load(&mut b, frame, layout::FRAME_JUMPS);
-            let jump = b.ins().iadd(jumps, distance);
-            let generation = load(&mut b, frame, layout::FRAME_GENERATION);
-            let fetches = load(&mut b, cpu, layout::FETCH_GENERATION);
-            let context = load(&mut b, cpu, layout::CONTEXT);
-            let key = b.ins().iadd(generation, fetches);
-            let key = b.ins().ishl_imm_s(key, 12);
-            let key = b.ins().bor(key, context);
-            let held_pc = load(&mut b, jump, layout::JUMP_PC);
-            let held_key = load(&mut b, jump, layout::JUMP_KEY);
-            let code = load(&mut b, jump, layout::JUMP_CODE);
-            let differs = b.ins().bxor(held_pc, pc);
-            let other = b.ins().bxor(held_key, key);
-            let differs = b.ins().bor(differs, other);
-            let same = b.ins().icmp_imm_s(Equal, differs, 0);
-            let compiled = b.ins().icmp_imm_s(NotEqual, code, 0);
-            let ready = b.ins().band(same, compiled);
-            b.ins().brif(ready, go, &[], back, &[]);
-
-            b.switch_to_block(go);
-            b.ins().return_call_indirect(region, code, &[cpu, frame]);
-            b.switch_to_block(back);
-            b.ins().return_(&[]);
-            b.seal_all_blocks();
-            b.finalize(target);
-        })?
-        .ok_or_else(Self::full)
-    }
-
-    /// Counts a block that is interpreted, and compiles it if it is hot; its code.
+    /// Counts a block that is interpreted, and has it compiled if it is hot; its code.
     #[inline(always)]
     pub(super) fn warm(
         &mut self,
@@ -307,24 +167,74 @@ impl Jit {
         if block.heat < self.hot || self.enter.is_none() {
             return None;
         }
-        if block.code.is_none() {
-            self.compile_block(id, code, decoder);
+        if block.code.is_none() && !block.asked {
+            self.ask(id, code, decoder);
         }
         code.block(id)?.code
     }
 
-    /// Compiles the region around a block. A block that cannot be compiled, which is a
-    /// fault of this compiler, stays interpreted; without memory for code all does. The
-    /// first error is reported.
-    fn compile_block(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
-        let compiled = match self.try_block(id, code, decoder) {
-            Ok(Some(compiled)) => Some(compiled),
+    /// Has the region around a block compiled, now or beside.
+    #[cold]
+    fn ask(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
+        if self.beside.as_ref().is_some_and(Beside::is_full) {
+            // A block that is hotter than others asks again sooner than they do.
+            return;
+        }
+        let Some(root) = code.block(id) else {
+            return;
+        };
+        let region = Region::around(root, code, decoder, self.hot / WARM);
+        match &mut self.beside {
+            Some(beside) => {
+                // Meanwhile no other block of it asks for much the same code.
+                for part in &region.parts {
+                    code.set_asked(part.offset, true);
+                }
+                beside.ask(Job {
+                    id,
+                    epoch: code.epoch,
+                    region,
+                });
+            }
+            None => {
+                let compiled = self.compiler.region(&region, &self.helpers);
+                self.install(id, compiled, code);
+            }
+        }
+    }
+
+    /// Takes over what has been compiled beside.
+    pub(super) fn collect(&mut self, code: &mut CodeCache) {
+        while let Some(Done { job, compiled }) = self.beside.as_mut().and_then(Beside::done) {
+            // Numbers of blocks that were all dropped mean others now.
+            if job.epoch == code.epoch {
+                for part in &job.region.parts {
+                    code.set_asked(part.offset, false);
+                }
+                self.install(job.id, compiled, code);
+            }
+        }
+    }
+
+    /// Gives a block its code. A block that cannot be compiled, which is a fault of
+    /// this compiler, stays interpreted; without memory for code all does. The first
+    /// error is reported.
+    fn install(&mut self, id: BlockId, compiled: Result<Compiled, JitError>, code: &mut CodeCache) {
+        let placed = compiled.and_then(|compiled| {
+            let place = self.memory.add(&compiled.code)?;
+            Ok(place.map(|place| (place, compiled.ops)))
+        });
+        match placed {
+            Ok(Some((place, ops))) => {
+                self.ops.extend(ops);
+                if let Some(block) = code.block_mut(id) {
+                    block.code = Some(place);
+                }
+            }
             Ok(None) => {
                 code.forget_code();
-                if let Err(error) = self.begin() {
-                    self.report(&error);
-                }
-                None
+                self.ops.clear();
+                self.memory.clear();
             }
             Err(error) => {
                 if let JitError::Memory(_) = error {
@@ -332,14 +242,10 @@ impl Jit {
                     code.forget_code();
                     self.enter = None;
                 }
+                if let Some(block) = code.block_mut(id) {
+                    block.cool();
+                }
                 self.report(&error);
-                None
-            }
-        };
-        if let Some(block) = code.block_mut(id) {
-            block.code = compiled;
-            if compiled.is_none() {
-                block.heat = 0;
             }
         }
     }
@@ -348,33 +254,6 @@ impl Jit {
         if !std::mem::replace(&mut self.reported, true) {
             eprintln!("lvz-sim: {error}");
         }
-    }
-
-    /// The code of the region around a block; `None` if there is no room for it.
-    fn try_block(
-        &mut self,
-        id: BlockId,
-        code: &CodeCache,
-        decoder: &Decoder,
-    ) -> Result<Option<Code>, JitError> {
-        let Some(root) = code.block(id) else {
-            return Ok(None);
-        };
-        let region = Region::around(root, code, decoder, self.hot / WARM);
-        let mut places = Vec::new();
-        for part in &region.parts {
-            let ops: Box<[Op]> = part.items.iter().map(|item| item.op).collect();
-            places.push(ops.iter().map(std::ptr::from_ref).collect());
-            self.ops.push(ops);
-        }
-        let helper = self.helper_signature();
-        self.compile(Self::region_signature(), |mut b, helpers, target| {
-            let signatures = Signatures {
-                region: b.import_signature(Self::region_signature()),
-                helper: b.import_signature(helper),
-            };
-            Emitter::emit(b, signatures, helpers, &region, &places, target);
-        })
     }
 
     /// Runs compiled code from `cpu.pc` on, until the engine has to look.

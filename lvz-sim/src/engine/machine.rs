@@ -19,7 +19,7 @@ use std::ops::Add as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Nanoseconds (instructions) that a CPU runs before the next one's turn.
+/// Instructions that a CPU runs before the next one's turn.
 const QUANTUM: u64 = 4096;
 
 /// The same for a machine with one CPU, where only devices wait.
@@ -166,16 +166,20 @@ impl Machine {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
             stats.finish(icount, cpu.world());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
+            let tally = cpu.tally.until(icount);
+            let lints = std::mem::take(&mut cpu.lints);
             let (calls, watched) = (cpu.calls.take(), std::mem::take(&mut cpu.watched));
             let generation = cpu.soft.fetch_generation;
             *cpu = Cpu::new(cpu.id, Arc::clone(&cpu.model));
             cpu.icount = icount;
-            cpu.time_offset = self.time - icount.min(self.time);
+            cpu.time_offset = self.time - (icount * cpu.pace).min(self.time);
             cpu.stats = stats;
-            cpu.trace = trace;
+            cpu.set_trace(trace);
+            cpu.lints = lints;
             cpu.calls = calls;
             cpu.watched = watched;
             cpu.tlb.counts = counts;
+            cpu.tally = tally;
             cpu.soft.fetch_generation = generation + 1;
         }
         self.bus.set_reservations(vec![[None; 2]; self.cpus.len()]);
@@ -247,9 +251,12 @@ impl Machine {
     }
 
     fn next_round(&mut self) -> Turn {
+        if let Some(jit) = &mut self.jit {
+            jit.collect(&mut self.code);
+        }
         let alone = self.cpus.len() == 1;
         let quantum = if alone { QUANTUM_ALONE } else { QUANTUM };
-        let mut until = self.time + quantum;
+        let mut until = self.time + quantum * u64::from(self.model.ns_per_instruction());
         if let Some(event) = self.bus.platform.next_event() {
             until = until.min(event.max(self.time + 1));
         }

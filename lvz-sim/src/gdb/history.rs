@@ -408,11 +408,20 @@ impl History {
         let traces: Vec<Trace> = machine
             .cpus
             .iter_mut()
-            .map(|cpu| std::mem::take(&mut cpu.trace))
+            .map(|cpu| {
+                let trace = cpu.trace;
+                // Lints stay: what they are about is executed in another way, and each is
+                // reported once.
+                cpu.set_trace(Trace {
+                    lint: trace.lint,
+                    ..Trace::default()
+                });
+                trace
+            })
             .collect();
         let back = does(self, machine, now);
         for (cpu, trace) in machine.cpus.iter_mut().zip(traces) {
-            cpu.trace = trace;
+            cpu.set_trace(trace);
         }
         back
     }

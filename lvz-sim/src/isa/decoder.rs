@@ -5,10 +5,13 @@
 use crate::cpu::{Cpu, Ends, Insn, Model, Op, Step, Stop};
 use crate::mem::Bus;
 use la_arch::Exception;
+use rustc_hash::FxHashSet;
 
 /// Instructions of a CPU model, bucketed by the top ten bits of their words.
 pub struct Decoder {
     buckets: Vec<Vec<&'static Insn>>,
+    /// Bits of the instructions that access memory.
+    accesses: FxHashSet<u32>,
 }
 
 impl std::fmt::Debug for Decoder {
@@ -30,7 +33,17 @@ impl Decoder {
                 }
             }
         }
-        Decoder { buckets }
+        let accesses = super::accesses_memory().map(|insn| insn.encoding.bits);
+        Decoder {
+            buckets,
+            accesses: accesses.collect(),
+        }
+    }
+
+    /// Whether `word` is a load, a store or an atomic.
+    pub fn accesses_memory(&self, word: u32) -> bool {
+        self.find(word)
+            .is_some_and(|insn| self.accesses.contains(&insn.encoding.bits))
     }
 
     /// The instruction that `word` encodes, if the model has it.

@@ -56,8 +56,10 @@ fn dbcl(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
 
 /// `csrrd` (rj 0), `csrwr` (rj 1) and `csrxchg`.
 fn csrxchg(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
-    cpu.require_plv0()?;
     let number = op.imm as u16;
+    if !(op.rj == 0 && cpu.user_reads_counter(number)) {
+        cpu.require_plv0()?;
+    }
     if cpu.in_guest() && cpu.guest_csr_class(number) == CsrClass::Sensitive {
         return Err(cpu.raise_to_root(Exception::GSPR));
     }
@@ -71,9 +73,14 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
     cpu.executing(op);
     let number = op.imm as u16;
     let old = cpu.csr_read(bus, via, number);
+    let mut written = None;
     match op.rj {
         0 => {}
-        1 => cpu.csr_write(bus, via, number, cpu.get(op.rd)),
+        1 => {
+            let value = cpu.get(op.rd);
+            cpu.csr_write(bus, via, number, value);
+            written = Some(value);
+        }
         rj => {
             let mask = cpu.get(rj);
             if via == Via::Gcsr && number == number::ESTAT {
@@ -84,7 +91,11 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
             if !(number == number::TICLR && mask & 1 == 0) {
                 cpu.csr_write(bus, via, number, value);
             }
+            written = Some(value);
         }
+    }
+    if cpu.trace.lint {
+        cpu.lint_csr(bus, via, number, old, written);
     }
     cpu.set(op.rd, old);
 }
@@ -111,14 +122,14 @@ fn cacop(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
 
 fn lddir(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    let entry = cpu.load_directory(bus, cpu.get(op.rj), op.imm as u32)?;
+    let entry = cpu.load_directory(bus, op, op.imm as u32)?;
     cpu.set(op.rd, entry);
     Ok(())
 }
 
 fn ldpte(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    cpu.load_page_entry(bus, cpu.get(op.rj), op.imm & 1 != 0)
+    cpu.load_page_entry(bus, op, op.imm & 1 != 0)
 }
 
 fn iocsrrd<const SIZE: u8>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
@@ -196,6 +207,9 @@ fn tlbfill(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
 
 fn invtlb(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     tlb_allowed(cpu)?;
+    if cpu.trace.lint {
+        cpu.lint_invtlb(cpu.pc_of(op), op.rd, cpu.get(op.rj));
+    }
     cpu.invalidate_tlb(op.rd, cpu.get(op.rj), cpu.get(op.rk))
 }
 

@@ -40,6 +40,8 @@ pub mod page_flag {
     pub const CODE: u8 = 1;
     /// Another CPU holds an LL reservation in this page.
     pub const RESERVED: u8 = 2;
+    /// Loads and fetches find an error that cannot be corrected.
+    pub const POISONED: u8 = 4;
 }
 
 /// Memory as CPUs use it.

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Contexts: everything besides the TLB that a translation depends on, as a
-//! small number that the software TLB's tags hold.
+//! small number that the software TLB's tags hold: a multiple of [`UNIT`] below 0xff0.
 
 use crate::cpu::{Cpu, Reading};
 use crate::world::World;
 use la_arch::csr::number;
 use rustc_hash::FxHashMap;
 
-/// Contexts are below this, which leaves the all-ones tag unused.
-const LIMIT: u64 = 0xfff;
+/// Contexts are multiples of this, which leaves tags their bits for the alignment.
+const UNIT: u64 = 1 << super::soft::ALIGNMENT_BITS;
+
+/// So many contexts there are at a time, which leaves the all-ones tag unused.
+const LIMIT: u64 = 0xfff / UNIT;
 
 /// Direct mapping windows, 32-bit and reduced address controls of a CSR file.
 type Windows = [u64; 6];
@@ -70,7 +73,7 @@ impl Cpu {
             key |= u64::from(self.root_lookup_gid()) << 22;
         }
         key |= self.soft.contexts.window_ids[self.world().index()] << 32;
-        key |= u64::from(self.watch.data) << 62;
+        key |= u64::from(self.watch.data) << 62 | u64::from(self.watch.lookups) << 61;
         // Zero is the empty mark of `recent`.
         key |= 1 << 63;
         let slot = (key ^ key >> 4 ^ key >> 14 ^ key >> 22 ^ key >> 32) as usize % 64;
@@ -82,7 +85,7 @@ impl Cpu {
                 self.soft.clear();
             }
             let contexts = &mut self.soft.contexts;
-            let next = contexts.by_key.len() as u64;
+            let next = contexts.by_key.len() as u64 * UNIT;
             let id = *contexts.by_key.entry(key).or_insert(next);
             contexts.recent[slot] = (key, id);
         }

@@ -3,18 +3,16 @@
 //! Translation for a debugger: without exceptions, permissions and effects. Where the TLB has
 //! no entry the page tables are walked, as `lddir` and `ldpte` would (Volume 1, 4.2.6).
 
-use super::PA_MASK;
 use super::tlb::{Kind, Tag};
-use super::walk::index_field;
-use crate::cpu::{Cpu, Reading};
+use super::walk::{HUGE, index, index_field};
+use super::{PA_MASK, PAGE_MASK};
+use crate::cpu::Cpu;
 use crate::mem::Bus;
 use crate::world::World;
 use la_arch::csr::{Dmw, TlbElo, number as n};
 
 /// Levels of directories, the highest first.
 const LEVELS: [u32; 4] = [4, 3, 2, 1];
-/// A directory entry is a huge page.
-const HUGE: u64 = 1 << 6;
 
 impl Cpu {
     /// The physical address of virtual address `va` in the mode `world`, whatever the mode in
@@ -49,8 +47,7 @@ impl Cpu {
             World::Root => (Kind::Host, 0),
             World::Guest => (Kind::Stage1, self.root().gstat().gid() as u8),
         };
-        let top = if self.reads(Reading::PgdBit) { 47 } else { 63 };
-        let table = csr.raw(if va >> top & 1 != 0 { n::PGDH } else { n::PGDL });
+        let table = self.directory(world, va);
         match self.peek_tlb(world, kind, gid, va) {
             Some((found, ps)) => page(found, ps, va),
             None => self.peek_tables(bus, world, table, va),
@@ -92,9 +89,8 @@ impl Cpu {
     /// What the page tables of `world` at `table` say.
     fn peek_tables(&self, bus: &Bus, world: World, table: u64, va: u64) -> Option<u64> {
         let csr = self.file(world);
-        let read = |table: u64, (base, width): (u64, u64)| {
-            let slot = va >> base & ((1u64 << width) - 1);
-            let at = (table & PA_MASK & !0xfff | slot << 3) & PA_MASK;
+        let read = |table: u64, field: (u64, u64)| {
+            let at = (table & PA_MASK & !PAGE_MASK | index(va, field) << 3) & PA_MASK;
             let pa = match world {
                 World::Root => at,
                 World::Guest => self.peek_stage2(bus, at)?,
@@ -111,7 +107,7 @@ impl Cpu {
             if table & HUGE != 0 {
                 return page(TlbElo(table), field.0, va);
             }
-            if table & PA_MASK & !0xfff == 0 {
+            if table & PA_MASK & !PAGE_MASK == 0 {
                 return None;
             }
         }

@@ -14,27 +14,39 @@ use super::translate::Perms;
 /// Number of slots, a power of two.
 pub(crate) const SLOTS: usize = 2048;
 
-/// No address and context have this tag: contexts are below 0xfff.
+/// No address and context have this tag: contexts are below 0xff0.
 const NONE: u64 = u64::MAX;
 
-/// Spreads contexts over the slots.
-pub(crate) const SALT: u64 = 0x85;
+/// Bits of a tag that are zero, so that what is asked for can have the bits there that
+/// tell if an access is aligned.
+pub(crate) const ALIGNMENT_BITS: u32 = 4;
 
-/// A page: `tag` is the virtual page with the context in its low 12 bits.
+/// Spreads contexts over the slots.
+pub(crate) const SALT: u64 = 0x85 << (SLOT_SHIFT - ALIGNMENT_BITS);
+
+/// A page, which may be read, written or executed where the access's tag is that of the
+/// page: its number in the bits above 11, the context below.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) read: u64,
     pub(crate) write: u64,
     fetch: u64,
-    /// Offset of the page in memory.
-    pub(crate) offset: usize,
+    /// What a virtual address is less than its offset in memory, modulo 2^64.
+    pub(crate) addend: u64,
 }
+
+const SLOT_SHIFT: u32 = size_of::<Slot>().trailing_zeros();
+
+/// How far a virtual address is shifted, and which bits then are the distance of its
+/// slot from the first one, once the context has changed them.
+pub(crate) const DISTANCE_SHIFT: u32 = 12 - SLOT_SHIFT;
+pub(crate) const DISTANCE_MASK: u64 = (SLOTS as u64 - 1) << SLOT_SHIFT;
 
 const EMPTY: Slot = Slot {
     read: NONE,
     write: NONE,
     fetch: NONE,
-    offset: 0,
+    addend: 0,
 };
 
 /// Slots that were filled from a TLB entry.
@@ -89,7 +101,8 @@ impl std::fmt::Debug for SoftTlb {
 
 #[inline(always)]
 fn index(va: u64, context: u64) -> usize {
-    ((va >> 12) ^ context.wrapping_mul(SALT)) as usize % SLOTS
+    let distance = (va >> DISTANCE_SHIFT ^ context.wrapping_mul(SALT)) & DISTANCE_MASK;
+    (distance >> SLOT_SHIFT) as usize % SLOTS
 }
 
 #[inline(always)]
@@ -111,21 +124,21 @@ impl SoftTlb {
     #[inline(always)]
     pub(crate) fn find_read(&self, va: u64, context: u64) -> Option<usize> {
         let slot = &self.slots[index(va, context)];
-        (slot.read == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
+        (slot.read == tag(va, context)).then(|| va.wrapping_add(slot.addend) as usize)
     }
 
     /// Where a store to `va` goes.
     #[inline(always)]
     pub(crate) fn find_write(&self, va: u64, context: u64) -> Option<usize> {
         let slot = &self.slots[index(va, context)];
-        (slot.write == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
+        (slot.write == tag(va, context)).then(|| va.wrapping_add(slot.addend) as usize)
     }
 
     /// Where an instruction is.
     #[inline(always)]
     pub(crate) fn find_fetch(&self, va: u64, context: u64) -> Option<usize> {
         let slot = &self.slots[index(va, context)];
-        (slot.fetch == tag(va, context)).then(|| slot.offset + (va & PAGE_MASK) as usize)
+        (slot.fetch == tag(va, context)).then(|| va.wrapping_add(slot.addend) as usize)
     }
 
     /// Remembers a page with what it allows; returns the slot.
@@ -137,7 +150,7 @@ impl SoftTlb {
             read: pick(Perms::READ),
             write: pick(Perms::WRITE),
             fetch: pick(Perms::FETCH),
-            offset: offset & !(PAGE_MASK as usize),
+            addend: (offset as u64 & !PAGE_MASK).wrapping_sub(va & !PAGE_MASK),
         };
         i as u16
     }
@@ -158,9 +171,11 @@ impl SoftTlb {
 
     /// Has stores to the page at `offset` take the slow path.
     pub(crate) fn drop_writes(&mut self, offset: usize) {
-        let page = offset & !(PAGE_MASK as usize);
-        for slot in self.slots.iter_mut().filter(|s| s.offset == page) {
-            slot.write = NONE;
+        let page = offset as u64 & !PAGE_MASK;
+        for slot in self.slots.iter_mut() {
+            if slot.write.wrapping_add(slot.addend) & !PAGE_MASK == page {
+                slot.write = NONE;
+            }
         }
     }
 

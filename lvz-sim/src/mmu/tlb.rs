@@ -8,7 +8,7 @@
 //! 256 + set, then the MTLB from 2048.
 
 use super::soft::SlotList;
-use la_arch::csr::TlbElo;
+use la_arch::csr::{TlbEhi, TlbElo};
 
 /// Sets of the STLB.
 pub(super) const STLB_SETS: usize = 256;
@@ -73,6 +73,23 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// The entry of a pair of pages of 2^`ps` bytes. Both must be global for it to be;
+    /// the entry has one G, which reads back in both halves (7.5.3).
+    pub(super) fn pair(tag: &Tag, address: u64, ps: u8, lo: [u64; 2]) -> Self {
+        let g = lo.iter().all(|&half| TlbElo(half).g());
+        Entry {
+            e: true,
+            kind: tag.kind,
+            gid: tag.gid,
+            asid: tag.asid,
+            g,
+            ps,
+            vppn: address & TlbEhi::FIELDS,
+            lo: lo.map(|half| TlbElo(half).with_g(g).0),
+            slots: SlotList::default(),
+        }
+    }
+
     /// Whether the pair covers address `va`.
     pub(crate) fn covers(&self, va: u64) -> bool {
         let shift = u32::from(self.ps).min(46) + 1;
@@ -109,6 +126,8 @@ pub(crate) struct Tlb {
 pub(crate) struct TlbCounts {
     /// Refill exceptions.
     pub refills: [u64; 3],
+    /// Walks of the tables by the hardware.
+    pub walks: [u64; 3],
     /// Entries written.
     pub fills: [u64; 3],
     /// Entries that `invtlb` removed.

@@ -123,8 +123,8 @@ impl Cpu {
         for (number, value) in [
             (n::TLBIDX, idx.0),
             (n::TLBEHI, entry.vppn),
-            (n::TLBELO0, entry.lo[0]),
-            (n::TLBELO1, entry.lo[1]),
+            (n::TLBELO0, entry.lo[0] & TlbElo::FIELDS),
+            (n::TLBELO1, entry.lo[1] & TlbElo::FIELDS),
             (n::ASID, asid.0),
         ] {
             self.put_csr(scope.registers, number, value);
@@ -156,20 +156,7 @@ impl Cpu {
                 [csr.raw(n::TLBELO0), csr.raw(n::TLBELO1)],
             )
         };
-        // Both pages must be global for the pair to be; the entry has one G,
-        // which reads back in both halves (7.5.3).
-        let g = TlbElo(lo[0]).g() && TlbElo(lo[1]).g();
-        Entry {
-            e: true,
-            kind: scope.kind,
-            gid: scope.gid,
-            asid: csr.asid().asid() as u16,
-            g,
-            ps: ps as u8,
-            vppn: vppn << 13,
-            lo: lo.map(|half| TlbElo(half).with_g(g).0),
-            ..Entry::default()
-        }
+        Entry::pair(&self.tag(scope), vppn << 13, ps as u8, lo)
     }
 
     /// `tlbwr`: writes the entry at TLBIDX.Index, or removes it if NE is set
@@ -198,10 +185,15 @@ impl Cpu {
     /// `tlbfill`: the place is chosen by the hardware.
     pub(crate) fn tlb_fill(&mut self, scope: Scope) {
         let entry = self.described(scope);
-        if !self.model.has_page_size(u64::from(entry.ps)) {
-            return;
+        if self.model.has_page_size(u64::from(entry.ps)) {
+            self.fill(entry, scope.registers);
         }
-        let stlb_ps = self.registers(scope).stlbps().ps() as u8;
+    }
+
+    /// Puts an entry where the hardware chooses; `registers` have the page size of
+    /// the STLB.
+    pub(super) fn fill(&mut self, entry: Entry, registers: World) {
+        let stlb_ps = self.file(registers).stlbps().ps() as u8;
         // An entry for the same pair would make the look-up ambiguous.
         let tag = Tag {
             kind: entry.kind,

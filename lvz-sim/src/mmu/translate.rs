@@ -6,8 +6,9 @@
 
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, CsrFile, Reading, Step, Stop, Trap};
+use crate::cpu::{Cpu, Reading, Rule, Step, Stop, Trap};
 use crate::mem::Bus;
+use crate::mem::ram::page_flag;
 use crate::world::World;
 use bitflags::bitflags;
 use la_arch::Exception;
@@ -26,7 +27,7 @@ pub(crate) enum Access {
 
 impl Access {
     /// What it needs of a page.
-    fn needs(self) -> Perms {
+    pub(super) fn needs(self) -> Perms {
         match self {
             Access::Load => Perms::READ,
             Access::Store => Perms::WRITE,
@@ -61,27 +62,40 @@ pub(crate) struct Mapping {
     entries: [Option<u16>; 2],
 }
 
-/// Whose translation it is that an address does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The one of the mode in force, which handles the exception.
-    First,
-    /// Root's of a guest's physical address: a guest exit.
-    Second,
+/// A look-up in the TLB.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lookup {
+    /// Whose entries.
+    pub(super) tag: Tag,
+    /// Whose registers say how: sizes, tables, dirty check.
+    pub(super) registers: World,
+    pub(super) address: u64,
+    pub(super) access: Access,
+    pub(super) plv: u8,
+}
+
+/// What stage 1 makes of an address.
+enum Place {
+    /// A direct mapping.
+    Direct(Mapping),
+    /// The TLB has to be asked. `fetch_only`: loads and stores there use a window.
+    Mapped { lookup: Lookup, fetch_only: bool },
+    /// Not an address.
+    Nowhere,
 }
 
 /// Why an address has no translation.
 #[derive(Clone, Copy, Debug)]
-enum Fault {
+pub(super) enum Fault {
     /// No entry.
     Refill,
-    /// The entry forbids the access.
-    Page(Exception),
-    /// Not an address.
+    /// The page of the entry forbids the access.
+    Page(Exception, TlbElo),
+    /// Not an address, or one that nothing answers at.
     Address,
 }
 
-fn page_invalid(access: Access) -> Exception {
+pub(super) fn page_invalid(access: Access) -> Exception {
     match access {
         Access::Load => Exception::PIL,
         Access::Store => Exception::PIS,
@@ -90,7 +104,7 @@ fn page_invalid(access: Access) -> Exception {
 }
 
 /// Permissions of a valid page at privilege level `plv`.
-fn permissions(page: TlbElo, plv: u8, dirty_unchecked: bool) -> Perms {
+pub(super) fn permissions(page: TlbElo, plv: u8, dirty_unchecked: bool) -> Perms {
     let level = if page.rplv() {
         u64::from(plv) == page.plv()
     } else {
@@ -107,7 +121,7 @@ fn permissions(page: TlbElo, plv: u8, dirty_unchecked: bool) -> Perms {
 }
 
 /// The exception of an access that `permissions` refuse (5.4.4.1's order).
-fn refusal(page: TlbElo, plv: u8, access: Access) -> Exception {
+pub(super) fn refusal(page: TlbElo, plv: u8, access: Access) -> Exception {
     if !page.v() {
         page_invalid(access)
     } else if access == Access::Fetch && page.nx() {
@@ -127,7 +141,7 @@ impl Cpu {
     /// # Errors
     /// The exception is recorded: refill, page fault or address error, of the
     /// guest's stage or of root's.
-    pub(crate) fn translate(&mut self, va: u64, access: Access) -> Step<Mapping> {
+    pub(crate) fn translate(&mut self, bus: &mut Bus, va: u64, access: Access) -> Step<Mapping> {
         // In 32-bit address mode the upper half is no part of the address, nor
         // of what is recorded (5.2.2, 7.4.10, 7.5.14).
         let va = if self.narrow_addresses() {
@@ -135,65 +149,127 @@ impl Cpu {
         } else {
             va
         };
-        let first = match self.stage1(va, access) {
-            Ok(mapping) => mapping,
-            Err(fault) => return Err(self.record(fault, access, va, Stage::First)),
-        };
-        if !self.in_guest() {
-            return Ok(first);
+        loop {
+            let first = self.first_stage(bus, va, access)?;
+            if !self.in_guest() {
+                if self.watch.lookups && access != Access::Fetch && first.entries[0].is_some() {
+                    let what = format!("mapped access of root to {va:#x} with TGID set");
+                    self.lint(Rule::RootLookup, self.pc, &what);
+                }
+                return Ok(first);
+            }
+            let second = self.guest_physical(bus, first.pa, access)?;
+            // A walk of stage 2 may have replaced the entry of stage 1.
+            let replaced = first.entries[0].is_some_and(|index| {
+                let entry = self.tlb.get(usize::from(index));
+                entry.is_none_or(|entry| entry.kind != Kind::Stage1)
+            });
+            if !replaced {
+                return Ok(Mapping {
+                    pa: second.pa,
+                    guest: first.pa,
+                    perms: first.perms & second.perms,
+                    entries: [first.entries[0], second.entries[0]],
+                });
+            }
         }
-        self.guest_physical(first.pa, access).map(|second| Mapping {
-            pa: second.pa,
-            guest: first.pa,
-            perms: first.perms & second.perms,
-            entries: [first.entries[0], second.entries[0]],
-        })
     }
 
-    /// Physical address of guest physical address `gpa` (stage 2).
-    pub(super) fn guest_physical(&mut self, gpa: u64, access: Access) -> Step<Mapping> {
-        let tag = Tag {
+    /// Stage 1, or root's only one.
+    fn first_stage(&mut self, bus: &mut Bus, va: u64, access: Access) -> Step<Mapping> {
+        match self.stage1(va, access) {
+            Place::Direct(mapping) => Ok(mapping),
+            Place::Mapped { lookup, fetch_only } => {
+                let mut mapping = self.mapped(bus, &lookup)?;
+                if fetch_only {
+                    mapping.perms = Perms::FETCH;
+                }
+                Ok(mapping)
+            }
+            Place::Nowhere => {
+                let exception = match access {
+                    Access::Fetch => Exception::ADEF,
+                    Access::Load | Access::Store => Exception::ADEM,
+                };
+                Err(self.raise_at(exception, va))
+            }
+        }
+    }
+
+    /// What the entries of stage 2 that are in force are tagged with.
+    fn stage2_tag(&self) -> Tag {
+        Tag {
             kind: Kind::Stage2,
             gid: self.root().gtlbc().tgid() as u8,
             asid: self.root().asid().asid() as u16,
             any_asid: self.any_asid(Kind::Stage2),
-        };
+        }
+    }
+
+    /// Whether stage 2 has an entry for guest physical address `gpa`, and it is invalid.
+    pub(crate) fn has_invalid_stage2(&self, gpa: u64) -> bool {
+        let ps = self.root().stlbps().ps() as u8;
+        let index = self.tlb.find(&self.stage2_tag(), gpa, ps);
+        let entry = index.and_then(|index| self.tlb.get(index));
+        entry.is_some_and(|entry| !entry.page(gpa).v())
+    }
+
+    /// Physical address of guest physical address `gpa` (stage 2).
+    pub(super) fn guest_physical(
+        &mut self,
+        bus: &mut Bus,
+        gpa: u64,
+        access: Access,
+    ) -> Step<Mapping> {
+        let tag = self.stage2_tag();
         // Root's background privilege level counts, not the guest's (M-5).
         let plv = self.root().crmd().plv() as u8;
-        let mapped = self.look_up(&tag, self.root(), gpa, access, plv);
-        mapped.map_err(|fault| self.record(fault, access, gpa, Stage::Second))
+        let lookup = Lookup {
+            tag,
+            registers: World::Root,
+            address: gpa,
+            access,
+            plv,
+        };
+        self.mapped(bus, &lookup)
     }
 
     /// Whether a load or store at `va` would be more than an address error.
     pub(crate) fn is_data_address(&self, va: u64) -> bool {
-        !matches!(self.stage1(va, Access::Load), Err(Fault::Address))
+        !matches!(self.stage1(va, Access::Load), Place::Nowhere)
     }
 
-    fn record(&mut self, fault: Fault, access: Access, address: u64, stage: Stage) -> Stop {
+    /// Translation by the TLB, or by the tables if the hardware may walk them.
+    fn mapped(&mut self, bus: &mut Bus, lookup: &Lookup) -> Step<Mapping> {
+        match self.look_up(lookup) {
+            Ok(mapping) => Ok(mapping),
+            Err(fault) if self.walks(lookup, fault) => self.walk(bus, lookup),
+            Err(fault) => Err(self.record(fault, lookup)),
+        }
+    }
+
+    /// Records the exception of a look-up; in guest mode one of stage 2 is an exit.
+    pub(super) fn record(&mut self, fault: Fault, lookup: &Lookup) -> Stop {
         let (exception, refill) = match fault {
             Fault::Refill => {
-                let kind = match (self.world(), stage) {
-                    (World::Root, _) => Kind::Host,
-                    (World::Guest, Stage::First) => Kind::Stage1,
-                    (World::Guest, Stage::Second) => Kind::Stage2,
-                };
-                self.tlb.counts.refills[kind as usize] += 1;
-                (page_invalid(access), true)
+                self.tlb.counts.refills[lookup.tag.kind as usize] += 1;
+                (page_invalid(lookup.access), true)
             }
-            Fault::Page(exception) => (exception, false),
-            Fault::Address if access == Access::Fetch => (Exception::ADEF, false),
+            Fault::Page(exception, _) => (exception, false),
+            Fault::Address if lookup.access == Access::Fetch => (Exception::ADEF, false),
             Fault::Address => (Exception::ADEM, false),
         };
         self.trap = Trap {
             exception,
             refill,
-            badv: Some(address),
-            to_root: stage == Stage::Second,
+            badv: Some(lookup.address),
+            to_root: lookup.tag.kind == Kind::Stage2,
+            ..Trap::default()
         };
         Stop::Trap
     }
 
-    fn stage1(&self, va: u64, access: Access) -> Result<Mapping, Fault> {
+    fn stage1(&self, va: u64, access: Access) -> Place {
         let csr = self.csr();
         let crmd = csr.crmd();
         let plv = self.plv;
@@ -204,19 +280,19 @@ impl Cpu {
             entries: [None; 2],
         };
         if crmd.da() || !crmd.pg() {
-            return Ok(direct);
+            return Place::Direct(direct);
         }
         let window = |i| {
             let window = Dmw(csr.raw(number::DMW0 + i));
             window.plv() >> plv & 1 != 0 && window.vseg() == va >> 60
         };
         if window(0) || window(1) {
-            return Ok(direct);
+            return Place::Direct(direct);
         }
         // The last two windows are for loads and stores only (5.2.1).
         let data_window = window(2) || window(3);
         if data_window && access != Access::Fetch {
-            return Ok(Mapping {
+            return Place::Direct(Mapping {
                 perms: Perms::READ | Perms::WRITE,
                 ..direct
             });
@@ -225,7 +301,7 @@ impl Cpu {
         // more (RVACFG, 7.5.11).
         let unused = 16 + csr.rvacfg().rbits().min(8);
         if (va as i64) << unused >> unused != va as i64 {
-            return Err(Fault::Address);
+            return Place::Nowhere;
         }
         let (kind, gid) = match (self.world(), self.root_lookup_gid()) {
             (World::Guest, _) => (Kind::Stage1, self.root().gstat().gid() as u8),
@@ -238,12 +314,16 @@ impl Cpu {
             asid: csr.asid().asid() as u16,
             any_asid: self.any_asid(kind),
         };
-        let mut mapping = self.look_up(&tag, csr, va, access, plv)?;
-        if data_window {
-            // The fetch went past the window that loads and stores use.
-            mapping.perms = Perms::FETCH;
+        Place::Mapped {
+            lookup: Lookup {
+                tag,
+                registers: self.world(),
+                address: va,
+                access,
+                plv,
+            },
+            fetch_only: data_window,
         }
-        Ok(mapping)
     }
 
     /// GID whose stage-2 entries root's own mapped accesses use: 0, none,
@@ -255,22 +335,16 @@ impl Cpu {
         }
     }
 
-    fn look_up(
-        &self,
-        tag: &Tag,
-        csr: &CsrFile,
-        va: u64,
-        access: Access,
-        plv: u8,
-    ) -> Result<Mapping, Fault> {
+    pub(super) fn look_up(&self, lookup: &Lookup) -> Result<Mapping, Fault> {
+        let (va, plv) = (lookup.address, lookup.plv);
+        let csr = self.file(lookup.registers);
         let ps = csr.stlbps().ps() as u8;
-        let index = self.tlb.find(tag, va, ps).ok_or(Fault::Refill)?;
+        let index = self.tlb.find(&lookup.tag, va, ps).ok_or(Fault::Refill)?;
         let entry = self.tlb.get(index).ok_or(Fault::Refill)?;
         let page = entry.page(va);
-        let dirty_unchecked = csr.misc().dwpl() >> plv & 1 != 0 && plv < 3;
-        let perms = permissions(page, plv, dirty_unchecked);
-        if !perms.contains(access.needs()) {
-            return Err(Fault::Page(refusal(page, plv, access)));
+        let perms = permissions(page, plv, self.dirty_unchecked(lookup));
+        if !perms.contains(lookup.access.needs()) {
+            return Err(Fault::Page(refusal(page, plv, lookup.access), page));
         }
         // Below the page size the PPN holds software's bits.
         let offset = (1u64 << entry.ps.min(47)) - 1;
@@ -283,16 +357,26 @@ impl Cpu {
         })
     }
 
+    /// Whether stores need no D at the look-up's privilege level (MISC.DWPL).
+    pub(super) fn dirty_unchecked(&self, lookup: &Lookup) -> bool {
+        let dwpl = self.file(lookup.registers).misc().dwpl();
+        dwpl >> lookup.plv & 1 != 0 && lookup.plv < 3
+    }
+
     /// Puts a translation into the software TLB, if memory is behind it.
     pub(crate) fn remember(&mut self, bus: &Bus, va: u64, mapping: &Mapping) {
         let Some(offset) = bus.ram.offset(mapping.pa & !PAGE_MASK) else {
             return;
         };
         let mut perms = mapping.perms;
-        if bus.ram.flags(offset) != 0 {
+        let flags = bus.ram.flags(offset);
+        if flags != 0 {
             perms.remove(Perms::WRITE);
         }
-        if self.watch.data || !self.watched.is_empty() {
+        if flags & page_flag::POISONED != 0 {
+            return;
+        }
+        if self.watch.data || self.watch.lookups || !self.watched.is_empty() {
             // Each access is looked at.
             perms &= Perms::FETCH;
         }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! `lddir` and `ldpte`, the page walk that software directs (Volume 1,
-//! 4.2.6; in guest mode `docs/lvz.md` 6.6).
+//! Page tables (Volume 1, 5.4.5), and `lddir` and `ldpte`, by which software walks
+//! them (4.2.6; in guest mode `docs/lvz.md` 6.6).
 
-use super::{Access, PA_MASK};
-use crate::cpu::{Cpu, CsrFile, Step};
+use super::{Access, PA_MASK, PAGE_MASK};
+use crate::cpu::{Cpu, CsrFile, Op, Reading, Rule, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{TlbElo, TlbrEhi, number as n};
 
 /// A directory entry is a huge page; bit 6 is G in the lowest level.
-const HUGE: u64 = 1 << 6;
+pub(super) const HUGE: u64 = 1 << 6;
 /// G of a huge page, bit 6 being taken.
 const HUGE_GLOBAL: u64 = 1 << 12;
 /// G of a page.
@@ -30,32 +30,61 @@ pub(super) fn index_field(csr: &CsrFile, level: u32) -> (u64, u64) {
     }
 }
 
-fn index(address: u64, (base, width): (u64, u64)) -> u64 {
+pub(super) fn index(address: u64, (base, width): (u64, u64)) -> u64 {
     address >> base & ((1u64 << width) - 1)
 }
 
+/// The even or odd half of a huge page, each of 2^`ps` bytes, as an entry of a page.
+pub(super) fn half(huge: u64, ps: u64, odd: bool) -> u64 {
+    let mut entry = huge & !(LEVEL | HUGE);
+    if entry & HUGE_GLOBAL != 0 {
+        entry = entry & !HUGE_GLOBAL | GLOBAL;
+    }
+    if odd {
+        entry.wrapping_add(1 << ps)
+    } else {
+        entry
+    }
+}
+
 impl Cpu {
-    /// Reads a table entry: root's tables by physical address, a guest's by
-    /// guest physical address through stage 2 alone (M-26).
-    fn table_entry(&mut self, bus: &mut Bus, address: u64) -> Step<u64> {
-        let address = address & PA_MASK & !7;
-        let pa = if self.in_guest() {
-            self.guest_physical(address, Access::Load)?.pa
+    /// The address of an entry of the table at `base`, which the instruction at `pc`
+    /// wants. Tables begin at multiples of 4 KiB; what flags in a base do is Q-31.
+    pub(super) fn entry_address(&mut self, base: u64, slot: u64, pc: u64) -> u64 {
+        let base = base & PA_MASK;
+        if self.trace.lint && base & PAGE_MASK != 0 {
+            let what = format!("base {base:#x} of a page table with other bits than its address");
+            self.lint(Rule::WalkBase, pc, &what);
+        }
+        if self.reads(Reading::WalkBase) {
+            base | slot << 3
         } else {
-            address
-        };
-        match bus.ram.offset(pa) {
-            Some(offset) => Ok(bus.ram.read(offset)),
-            None => Err(self.raise_at(Exception::ADEM, address)),
+            base & !PAGE_MASK | slot << 3
         }
     }
 
-    /// `lddir`: the entry of directory `level` under table `base` for the
+    /// Reads a table entry: root's tables by physical address, a guest's by
+    /// guest physical address through stage 2 alone (M-26).
+    fn table_entry(&mut self, bus: &mut Bus, address: u64) -> Step<u64> {
+        let pa = if self.in_guest() {
+            self.guest_physical(bus, address, Access::Load)?.pa
+        } else {
+            address
+        };
+        let Some(offset) = bus.ram.offset(pa) else {
+            return Err(self.raise_at(Exception::ADEM, address));
+        };
+        self.check_memory(bus, offset)?;
+        Ok(bus.ram.read(offset))
+    }
+
+    /// `lddir`: the entry of directory `level` under the table in rj for the
     /// address in TLBRBADV. A huge page passes through with its level noted.
     ///
     /// # Errors
     /// In guest mode stage-2 faults.
-    pub(crate) fn load_directory(&mut self, bus: &mut Bus, base: u64, level: u32) -> Step<u64> {
+    pub(crate) fn load_directory(&mut self, bus: &mut Bus, op: &Op, level: u32) -> Step<u64> {
+        let base = self.get(op.rj);
         if !(1..=4).contains(&level) {
             return Ok(base);
         }
@@ -69,7 +98,8 @@ impl Cpu {
         }
         let csr = self.csr();
         let slot = index(csr.raw(n::TLBRBADV), index_field(csr, level));
-        self.table_entry(bus, base & PA_MASK | slot << 3)
+        let address = self.entry_address(base, slot, self.pc_of(op));
+        self.table_entry(bus, address)
     }
 
     /// `ldpte`: the even or odd page of the pair into TLBRELO, its size into
@@ -77,7 +107,8 @@ impl Cpu {
     ///
     /// # Errors
     /// In guest mode stage-2 faults.
-    pub(crate) fn load_page_entry(&mut self, bus: &mut Bus, base: u64, odd: bool) -> Step {
+    pub(crate) fn load_page_entry(&mut self, bus: &mut Bus, op: &Op, odd: bool) -> Step {
+        let base = self.get(op.rj);
         let csr = self.csr();
         let (entry, ps) = if base & HUGE != 0 {
             let (start, width) = index_field(csr, (base >> 13 & 3) as u32);
@@ -85,22 +116,12 @@ impl Cpu {
             if !self.model.has_page_size(ps) {
                 return Ok(());
             }
-            let mut entry = base & !(LEVEL | HUGE);
-            if entry & HUGE_GLOBAL != 0 {
-                entry = entry & !HUGE_GLOBAL | GLOBAL;
-            }
-            (
-                if odd {
-                    entry.wrapping_add(1 << ps)
-                } else {
-                    entry
-                },
-                ps,
-            )
+            (half(base, ps, odd), ps)
         } else {
             let field = index_field(csr, 0);
             let slot = index(csr.raw(n::TLBRBADV), field) & !1 | u64::from(odd);
-            (self.table_entry(bus, base & PA_MASK | slot << 3)?, field.0)
+            let address = self.entry_address(base, slot, self.pc_of(op));
+            (self.table_entry(bus, address)?, field.0)
         };
         let world = self.world();
         let elo = if odd { n::TLBRELO1 } else { n::TLBRELO0 };

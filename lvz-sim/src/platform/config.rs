@@ -5,11 +5,13 @@
 use super::console::{HostConsole, NullConsole};
 use super::net::Net;
 use super::virtio::disk::DriveConfig;
-use crate::map::UARTS;
+use crate::map::{Board, UARTS};
 use std::path::PathBuf;
 
 /// What the machine has beside CPUs and memory.
 pub struct PlatformConfig {
+    /// Where the virtio devices are.
+    pub board: Board,
     /// Number of CPUs, 1 to 16.
     pub cpus: usize,
     /// Unix time of the RTC at simulated time zero.
@@ -31,6 +33,7 @@ pub struct PlatformConfig {
 impl Default for PlatformConfig {
     fn default() -> Self {
         Self {
+            board: Board::default(),
             cpus: 1,
             // A fixed date, 2026-01-01 00:00:00 UTC, so that runs repeat.
             epoch: 1_767_225_600,

@@ -27,6 +27,19 @@ const ISR_END: u64 = ISR + BITMAP_SIZE;
 const COREISR_END: u64 = COREISR + BITMAP_SIZE;
 const COREMAP_END: u64 = COREMAP + COREMAP_SIZE;
 
+/// Why a vector goes to no core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Undelivered {
+    /// MISC_FUNC.EXT_IOI_EN of a node on its way is clear.
+    Off,
+    /// It is disabled, which is what software does to hold interrupts back.
+    Disabled,
+    /// Its route names a node that the machine has not.
+    NoNode,
+    /// Its route names a core that the machine has not.
+    NoCore,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Node {
     nodemap: [u32; 8],
@@ -55,8 +68,12 @@ impl Node {
         }
     }
 
-    fn enabled(&self, vector: usize) -> bool {
-        self.on && self.enable[vector / 32 % GROUPS] & 1 << (vector % 32) != 0
+    fn accepts(&self, vector: usize) -> Result<(), Undelivered> {
+        if !self.on {
+            return Err(Undelivered::Off);
+        }
+        let enabled = self.enable[vector / 32 % GROUPS] & 1 << (vector % 32) != 0;
+        enabled.then_some(()).ok_or(Undelivered::Disabled)
     }
 
     fn route_of(&self, vector: usize) -> u8 {
@@ -115,11 +132,9 @@ impl Eiointc {
     }
 
     /// The core that a vector goes to now.
-    fn target(&self, vector: usize) -> Option<usize> {
-        let first = self.nodes.first()?;
-        if !first.enabled(vector) {
-            return None;
-        }
+    fn target(&self, vector: usize) -> Result<usize, Undelivered> {
+        let first = self.nodes.first().ok_or(Undelivered::NoNode)?;
+        first.accepts(vector)?;
         let route = first.route_of(vector);
         let select = usize::from(route >> 4);
         let bitmap = first.nodemap[select / 2] >> (16 * (select % 2)) & 0xffff;
@@ -128,10 +143,8 @@ impl Eiointc {
         } else {
             bitmap.trailing_zeros() as usize
         };
-        let node = self.nodes.get(number)?;
-        if !node.enabled(vector) {
-            return None;
-        }
+        let node = self.nodes.get(number).ok_or(Undelivered::NoNode)?;
+        node.accepts(vector)?;
         let cores = node.route_of(vector) & 0xf;
         let core = if cores == 0 {
             0
@@ -139,7 +152,8 @@ impl Eiointc {
             cores.trailing_zeros() as usize
         };
         let cpu = number * CORES_PER_NODE + core;
-        (cpu < self.core_isr.len()).then_some(cpu)
+        let exists = cpu < self.core_isr.len();
+        exists.then_some(cpu).ok_or(Undelivered::NoCore)
     }
 
     /// Derives the core status of the vectors in `group` again.
@@ -151,7 +165,7 @@ impl Eiointc {
         while pending != 0 {
             let bit = pending.trailing_zeros() as usize;
             pending &= pending - 1;
-            if let Some(cpu) = self.target(group * 32 + bit) {
+            if let Ok(cpu) = self.target(group * 32 + bit) {
                 self.core_isr[cpu][group] |= 1 << bit;
             }
         }
@@ -161,6 +175,13 @@ impl Eiointc {
         for group in 0..GROUPS {
             self.update_group(group);
         }
+    }
+
+    /// Why a vector that is latched shows in no core.
+    pub(crate) fn undelivered(&self, vector: u8) -> Option<Undelivered> {
+        let vector = usize::from(vector);
+        let latched = self.latched[vector / 32] & 1 << (vector % 32) != 0;
+        self.target(vector).err().filter(|_| latched)
     }
 
     /// Raises or drops a vector.

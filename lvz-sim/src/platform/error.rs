@@ -32,9 +32,9 @@ pub enum PlatformError {
         /// What the host answered.
         source: io::Error,
     },
-    /// More virtio devices than there are interrupt pins for.
-    #[error("{0} virtio devices: the machine takes at most 32, leave out some drives")]
-    TooManyDevices(usize),
+    /// More virtio devices than there are places for.
+    #[error("{0} virtio devices: the machine takes at most {1}, leave out some drives")]
+    TooManyDevices(usize, usize),
     /// The shared directory is in use.
     #[error(
         "shared directory: files are open in the machine, unmount it before the snapshot is taken"

@@ -7,6 +7,7 @@
 use super::eiointc::{CORES_PER_NODE, Eiointc};
 use super::field;
 use super::ipi::{Ipi, Send, decode_ipi_send};
+use la_arch::eiointc::{BITMAP_SIZE, COREISR};
 use la_arch::iocsr::{
     CPU_NAME, EIOINTC_BASE, EIOINTC_SIZE, EXT_IOI_EN, FEATURE_CSR_IPI, FEATURE_EXT_IOI,
     FEATURE_MSI, FEATURES, INT_ENCODE, IPI_BASE, IPI_SIZE, MISC_FUNC, SOFT_INT, TIMER_RESET,
@@ -31,6 +32,27 @@ const MAIL_SEND: u64 = IPI_BASE + ipi::MAIL_SEND;
 const ANY_SEND: u64 = IPI_BASE + ipi::ANY_SEND;
 const EIOINTC_END: u64 = EIOINTC_BASE + EIOINTC_SIZE;
 
+/// The CPU and its IOCSR address that the chip register of `node` at `offset` is. Each core
+/// finds its own IPI block and core status at one IOCSR address; among the chip registers
+/// they stand one after the other (Loongson 3A5000 manual, the same chapters).
+pub(crate) fn of_chip(node: usize, offset: u64) -> (usize, u32) {
+    const STRIDE: u64 = 0x100;
+    let blocks = [
+        (IPI_BASE, ipi::MAILBOX + 8 * ipi::MAILBOXES as u64),
+        (EIOINTC_BASE + COREISR, BITMAP_SIZE),
+    ];
+    let first = node * CORES_PER_NODE;
+    for (base, size) in blocks {
+        if let Some(inside) = offset.checked_sub(base) {
+            let core = (inside / STRIDE) as usize;
+            if core < CORES_PER_NODE && inside % STRIDE < size {
+                return (first + core, (base + inside % STRIDE) as u32);
+            }
+        }
+    }
+    (first, offset as u32)
+}
+
 /// IOCSR space of all CPUs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Iocsr {
@@ -47,6 +69,15 @@ impl Iocsr {
             misc: vec![0; cpus.div_ceil(CORES_PER_NODE)],
             ipi: vec![Ipi::default(); cpus],
             eiointc: Eiointc::new(cpus),
+        }
+    }
+
+    /// Leaves the registers as firmware leaves them to a kernel: extended interrupts on
+    /// (QEMU's board and KVM's have them on at all times).
+    pub(crate) fn hand_over(&mut self) {
+        for node in 0..self.misc.len() {
+            let cpu = node * CORES_PER_NODE;
+            self.write(cpu, MISC_FUNC as u32, 8, EXT_IOI_EN);
         }
     }
 

@@ -60,14 +60,16 @@ impl PchPic {
         self.vector[pin as usize / 8 % 8].to_le_bytes()[pin as usize % 8]
     }
 
-    /// Takes new pin levels over into the requests.
-    fn sample(&mut self, input: u64, polarity: u64) {
+    /// Takes new pin levels over into the requests; returns the edges among them, which
+    /// are sent on even if an earlier one was not acknowledged.
+    fn sample(&mut self, input: u64, polarity: u64) -> u64 {
         let before = self.input ^ self.polarity;
         let now = input ^ polarity;
         let rising = now & !before;
         self.input = input;
         self.polarity = polarity;
         self.request = self.request & self.edge | rising & self.edge | now & !self.edge;
+        rising & self.edge
     }
 
     /// Sends what changed; the pins `again` are sent even if they were before.
@@ -85,6 +87,16 @@ impl PchPic {
         }
     }
 
+    /// A device whose pin is active already has a further event. An edge-triggered pin
+    /// sends its vector again, acknowledged or not, as QEMU's and KVM's do
+    /// (pch_pic_update_irq): a driver that never clears a UART's causes relies on it.
+    pub(crate) fn repeat(&mut self, pin: u32, changes: &mut Vec<Change>) {
+        let bit = 1u64.checked_shl(pin).unwrap_or(0);
+        let active = (self.input ^ self.polarity) & self.edge & bit;
+        self.request |= active;
+        self.forward(active, changes);
+    }
+
     /// Drives a pin.
     pub(crate) fn set_pin(&mut self, pin: u32, level: bool, changes: &mut Vec<Change>) {
         let bit = 1u64.checked_shl(pin).unwrap_or(0);
@@ -94,8 +106,8 @@ impl PchPic {
             self.input & !bit
         };
         if input != self.input {
-            self.sample(input, self.polarity);
-            self.forward(0, changes);
+            let edges = self.sample(input, self.polarity);
+            self.forward(edges, changes);
         }
     }
 
@@ -134,8 +146,8 @@ impl PchPic {
             HTMSI_EN => self.htmsi_en = merge(self.htmsi_en),
             EDGE => {
                 self.edge = merge(self.edge);
-                self.sample(self.input, self.polarity);
-                self.forward(0, changes);
+                let edges = self.sample(self.input, self.polarity);
+                self.forward(edges, changes);
             }
             CLEAR => {
                 self.request &= !(value & self.edge);
@@ -152,8 +164,8 @@ impl PchPic {
                 *word = merge(*word);
             }
             POLARITY => {
-                self.sample(self.input, merge(self.polarity));
-                self.forward(0, changes);
+                let edges = self.sample(self.input, merge(self.polarity));
+                self.forward(edges, changes);
             }
             _ => {}
         }

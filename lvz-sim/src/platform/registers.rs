@@ -2,8 +2,10 @@
 
 //! Reads and writes of the devices' registers by the CPUs.
 
+use super::iocsr::of_chip;
 use super::{Platform, field};
-use crate::map::Device;
+
+use crate::map::{CHIP_UPPER, Device};
 
 impl Platform {
     /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
@@ -25,7 +27,7 @@ impl Platform {
                 field::extract(u32::from_le_bytes(bytes).into(), offset, size)
             }
             Device::Virtio(index) => self.virtio.get_mut(index)?.read(offset, size),
-            Device::LegacyIo => field::mask(size),
+            Device::LegacyIo | Device::PciIo => field::mask(size),
             Device::Uart(index) => {
                 let value = self.uarts.get_mut(index)?.read(offset);
                 if offset == 0 {
@@ -35,7 +37,22 @@ impl Platform {
                 self.update_uart(index);
                 value.into()
             }
-            Device::PchMsi => 0,
+            Device::Chip(node) => self.chip_read(node, offset, size),
+            Device::ChipUpper(node) => self.chip_read(node, offset + CHIP_UPPER, size),
+            Device::PciConfig => {
+                let pci = self.pci.as_ref()?;
+                pci.config_read(&mut self.virtio, offset, size)
+            }
+            Device::PciMemory => {
+                let pci = self.pci.as_mut()?;
+                let (value, function) = pci.memory_read(&mut self.virtio, pa, size);
+                if let Some(index) = function {
+                    // Reading the interrupt status drops the line.
+                    self.update_virtio(index);
+                }
+                value
+            }
+            Device::PchMsi | Device::PciIntx(_) => 0,
         })
     }
 
@@ -75,13 +92,43 @@ impl Platform {
                 }
                 self.update_uart(index);
             }
+            Device::Chip(node) => self.chip_write(node, offset, size, value),
+            Device::ChipUpper(node) => self.chip_write(node, offset + CHIP_UPPER, size, value),
             // The message's data are the vector.
             Device::PchMsi if offset == 0 => {
-                self.iocsr.eiointc.set(value as u8, true);
-                self.update_lines();
+                self.deliver(&[(value as u8, true)]);
             }
-            Device::PowerManagement | Device::Rtc | Device::LegacyIo | Device::PchMsi => {}
+            Device::PciConfig | Device::PciMemory => {
+                let Some(pci) = &mut self.pci else {
+                    return false;
+                };
+                let (devices, access) = (&mut self.virtio, (size, value));
+                let effect = match device {
+                    Device::PciConfig => pci.config_write(devices, &self.ram, offset, access),
+                    _ => pci.memory_write(devices, &self.ram, pa, access),
+                };
+                self.dma |= effect.dma;
+                if let Some(index) = effect.function {
+                    self.update_virtio(index);
+                }
+            }
+            Device::PowerManagement
+            | Device::Rtc
+            | Device::LegacyIo
+            | Device::PchMsi
+            | Device::PciIo
+            | Device::PciIntx(_) => {}
         }
         true
+    }
+
+    fn chip_read(&mut self, node: usize, offset: u64, size: u8) -> u64 {
+        let (cpu, addr) = of_chip(node, offset);
+        self.iocsr_read(cpu, addr, size)
+    }
+
+    fn chip_write(&mut self, node: usize, offset: u64, size: u8, value: u64) {
+        let (cpu, addr) = of_chip(node, offset);
+        self.iocsr_write(cpu, addr, size, value);
     }
 }

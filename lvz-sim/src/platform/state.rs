@@ -4,6 +4,7 @@
 
 use super::iocsr::Iocsr;
 use super::pch_pic::PchPic;
+use super::pci::{Pci, PciState};
 use super::power::Power;
 use super::rtc::Rtc;
 use super::uart::Uart;
@@ -21,6 +22,7 @@ pub struct PlatformState {
     rtc: Rtc,
     power: Power,
     virtio: Vec<TransportState>,
+    pci: Option<PciState>,
     advanced: u64,
 }
 
@@ -39,6 +41,7 @@ impl Platform {
                 .iter()
                 .map(Transport::save)
                 .collect::<Result<_, _>>()?,
+            pci: self.pci.as_ref().map(Pci::save),
             advanced: self.advanced,
         })
     }
@@ -56,6 +59,11 @@ impl Platform {
         }
         for (transport, saved) in self.virtio.iter_mut().zip(&state.virtio) {
             transport.restore(saved)?;
+        }
+        match (&mut self.pci, &state.pci) {
+            (Some(pci), Some(saved)) => pci.restore(saved)?,
+            (None, None) => {}
+            _ => return Err(PlatformError::Mismatch("the board (--machine)")),
         }
         self.iocsr = state.iocsr.clone();
         self.pic = state.pic.clone();

@@ -8,6 +8,7 @@ mod hostile;
 mod interrupts;
 mod lockstep;
 mod net;
+mod pci;
 mod serial;
 mod share;
 mod snapshot;

@@ -68,6 +68,9 @@ pub(crate) struct Uart {
     /// A THRE interrupt is due.
     empty: bool,
     received: VecDeque<u8>,
+    /// A cause has come since [`Self::take_event`].
+    #[serde(skip)]
+    event: bool,
 }
 
 impl Uart {
@@ -84,6 +87,7 @@ impl Uart {
             overrun: false,
             empty: false,
             received: VecDeque::new(),
+            event: false,
         }
     }
 
@@ -110,6 +114,7 @@ impl Uart {
 
     /// Receives a character.
     pub(crate) fn receive(&mut self, byte: u8) {
+        self.event = true;
         if self.received.len() < self.capacity() {
             self.received.push_back(byte);
         } else {
@@ -146,6 +151,11 @@ impl Uart {
     /// The interrupt line. OUT2 gates it on PC cards only.
     pub(crate) fn line(&self) -> bool {
         self.interrupt() != IIR_NONE
+    }
+
+    /// True once after a character has come or gone.
+    pub(crate) fn take_event(&mut self) -> bool {
+        std::mem::take(&mut self.event)
     }
 
     /// Derives the modem inputs from the loopback mode.
@@ -215,6 +225,7 @@ impl Uart {
             }
             DATA => {
                 self.empty = true;
+                self.event = true;
                 if self.mcr & MCR_LOOP == 0 {
                     return Some(value);
                 }

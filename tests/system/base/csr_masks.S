@@ -75,7 +75,8 @@ main:
     MASK    "pgdl", PGDL, ~0xfff
     MASK    "pgdh", PGDH, ~0xfff
     MASK    "pwcl", PWCL, 0x3fffffff, 0x3fffffff
-    MASK    "pwch", PWCH, 0xffffff, LOW32
+    # With a page walker its enable is writable too (walker, e01_caps).
+    MASK    "pwch", PWCH, 0xffffff, LOW32 & ~HPTW_EN
     MASK    "save0", SAVE0, -1
     MASK    "save7", SAVE7, -1
     MASK    "tid", TID, LOW32, LOW32

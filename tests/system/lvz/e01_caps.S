@@ -9,8 +9,8 @@
     .text
     .globl main
 main:
-    # CPUCFG.2: LVZP, version 1; no page walker, no message interrupts (D-1, D-5,
-    # D-6).
+    # CPUCFG.2: LVZP, version 1; no message interrupts (D-1, D-5). If there is a page
+    # walker it can be enabled, else not (D-6).
     li.d    $s0, 2
     cpucfg  $s1, $s0
     bstrpick.d $s2, $s1, 10, 10
@@ -18,7 +18,11 @@ main:
     bstrpick.d $s2, $s1, 13, 11
     CHECK   "cpucfg2.lvzver", $s2, 1
     bstrpick.d $s2, $s1, 24, 24
-    CHECK   "cpucfg2.ptw", $s2, 0
+    CSRW    PWCH, HPTW_EN
+    csrrd   $s3, PWCH
+    bstrpick.d $s3, $s3, 24, 24
+    CHECKR  "cpucfg2.ptw", $s3, $s2
+    csrwr   $zero, PWCH
 
     # Values after reset (R-6, R-10, R-16): everything but constants is zero.
     csrrd   $s5, GCFG

@@ -57,14 +57,13 @@ pub(crate) fn run(
 
 fn qemu(options: &Options, program: &Program, elf: &Path) -> Result<Command> {
     let mut qemu = command(&options.qemu)?;
-    qemu.args([
-        "-machine", "virt", "-accel", "tcg", "-cpu", "la464", "-m", MEMORY,
-    ])
-    .args(["-display", "none", "-nodefaults", "-monitor", "none"])
-    .args(["-serial", "stdio", "-smp"])
-    .arg(program.directives.cpus.to_string())
-    .arg("-kernel")
-    .arg(elf);
+    qemu.args(["-machine", "virt", "-accel", "tcg", "-m", MEMORY])
+        .args(["-cpu", &program.directives.qemu_cpu])
+        .args(["-display", "none", "-nodefaults", "-monitor", "none"])
+        .args(["-serial", "stdio", "-smp"])
+        .arg(program.directives.cpus.to_string())
+        .arg("-kernel")
+        .arg(elf);
     Ok(qemu)
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Directives {
     pub(crate) only: Option<(MachineName, String)>,
     /// `#@ qemu PATTERN...: REASON`: checks in which QEMU is known to differ.
     pub(crate) qemu: Vec<Exception>,
+    /// `#@ qemu-cpu MODEL`: the CPU in QEMU.
+    pub(crate) qemu_cpu: String,
     /// `#@ sim ARGUMENT...`: more arguments for the simulator.
     pub(crate) sim_args: Vec<String>,
     /// `#@ reading NAME=VALUE[,...]`: a further run, with other readings of LVZ.
@@ -94,6 +96,7 @@ impl Default for Directives {
             cpus: 1,
             only: None,
             qemu: Vec::new(),
+            qemu_cpu: "la464".to_owned(),
             sim_args: Vec::new(),
             readings: Vec::new(),
         }
@@ -221,6 +224,7 @@ fn directive(found: &mut Directives, text: &str) -> Result<()> {
                     reason: reason.clone(),
                 }));
         }
+        "qemu-cpu" => rest.trim().clone_into(&mut found.qemu_cpu),
         "reading" => {
             let readings = rest.trim();
             if readings.split(',').any(|part| !part.contains('=')) {
@@ -291,10 +295,11 @@ mod tests {
     #[test]
     fn directives_may_span_lines() {
         let found = directives(
-            "# text\n#@ cpus 2\n#@ qemu we.* x: it has\n#@   no WE\n#@ only sim: it hangs\n",
+            "# text\n#@ qemu-cpu max\n#@ cpus 2\n#@ qemu we.* x: it has\n#@   no WE\n#@ only sim: it hangs\n",
         )
         .unwrap();
         assert_eq!(found.cpus, 2);
+        assert_eq!(found.qemu_cpu, "max");
         assert_eq!(found.only, Some((MachineName::Sim, "it hangs".into())));
         assert_eq!(found.qemu.len(), 2);
         assert_eq!(found.qemu[1].pattern, "x");

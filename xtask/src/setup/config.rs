@@ -35,14 +35,21 @@ fn alternatives(line: &str) -> impl Iterator<Item = &str> {
 /// Kconfig drops an option whose dependencies are not met without a word: a
 /// kernel without it would fail much later, and less plainly.
 ///
+/// What a later fragment takes back (`# CONFIG_OLD is not set`) is not wanted.
+///
 /// `made` is the text of the `.config` that came out, `source` the kernel's source.
 pub(super) fn check(fragments: &[Fragment], made: &str, source: &Path) -> Result<()> {
     let made_lines: HashSet<&str> = made.lines().collect();
-    for (file, text) in fragments {
+    for (number, (file, text)) in fragments.iter().enumerate() {
+        let later = &fragments[number + 1..];
+        let taken_back = |line: &str| {
+            let back = format!("# CONFIG_{} is not set", name(line));
+            later.iter().any(|(_, text)| text.contains(&back))
+        };
         let dropped: Vec<&str> = text
             .lines()
             .map(str::trim)
-            .filter(|line| line.starts_with("CONFIG_"))
+            .filter(|line| line.starts_with("CONFIG_") && !taken_back(line))
             .filter(|line| !alternatives(line).any(|option| made_lines.contains(option)))
             .collect();
         if dropped.is_empty() {
@@ -131,6 +138,15 @@ mod tests {
         assert!(checked("CONFIG_A=m\nCONFIG_NEW=y\n", source).is_err());
         let text = for_kconfig(&[FRAGMENT]);
         assert!(text.contains("\nCONFIG_OLD=y\nCONFIG_NEW=y\n# CONFIG_B is not set\n"));
+    }
+
+    #[test]
+    fn a_later_fragment_takes_back() {
+        let back: Fragment = ("b.config", "# CONFIG_A is not set\nCONFIG_C=y\n");
+        let made = format!("{HEAD}CONFIG_C=y\nCONFIG_OLD=y\n");
+        let source = Path::new("/nonexistent");
+        assert!(check(&[FRAGMENT, back], &made, source).is_ok());
+        assert!(check(&[back, FRAGMENT], &made, source).is_err());
     }
 
     #[test]

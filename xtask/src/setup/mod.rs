@@ -15,6 +15,7 @@ mod kernel_source;
 mod lint;
 mod mirror;
 mod packaging;
+mod pages;
 mod series;
 mod toolchain;
 mod userland;
@@ -36,6 +37,7 @@ pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
 pub(crate) use kernel_source::CannotBeHad;
 pub(crate) use lint::LintTools;
 pub(crate) use packaging::{clean_root, packaging_root};
+pub(crate) use pages::Pages;
 pub(crate) use series::{KernelOption, Series};
 pub(crate) use userland::Userland;
 

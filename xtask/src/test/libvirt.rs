@@ -74,7 +74,13 @@ const LIBVIRT: &[File] = &[
 ];
 
 /// Those of the suite `clients`.
-const CLIENTS: &[File] = &[("guests", include_str!("../../../tests/clients/guests.py"))];
+const CLIENTS: &[File] = &[
+    ("guests", include_str!("../../../tests/clients/guests.py")),
+    (
+        "counters",
+        include_str!("../../../tests/clients/counters.py"),
+    ),
+];
 
 /// The case whose guest must be the only one of the run.
 const COUNTED: &[File] = &[("counted", include_str!("../../../tests/clients/counted.py"))];

@@ -29,6 +29,12 @@ const WATCHPOINTS_NUMBER: &str = "8";
 /// How long one machine may take.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
+/// The check that drives interrupt by messages, on PCI: each message of a function has an
+/// interrupt of its own.
+const MESSAGES_CHECK: &str = "messages";
+const MESSAGES: &str = "awk '/MSI/ && /req/ { n += $2 } END { exit !n }' /proc/interrupts \
+    && echo KVM-LA-CHECK messages ok || echo KVM-LA-CHECK messages FAILED\n";
+
 /// What the checks' lines begin with.
 const MARKER: &str = "KVM-LA-CHECK";
 
@@ -43,6 +49,7 @@ struct Case {
     name: &'static str,
     smp: u32,
     distribution: bool,
+    pci: bool,
 }
 
 const CASES: &[Case] = &[
@@ -50,21 +57,31 @@ const CASES: &[Case] = &[
         name: "smp=1",
         smp: 1,
         distribution: false,
+        pci: false,
     },
     Case {
         name: "smp=2",
         smp: 2,
         distribution: false,
+        pci: false,
     },
     Case {
         name: "smp=4",
         smp: 4,
         distribution: false,
+        pci: false,
     },
     Case {
         name: "distribution-kernel",
         smp: 2,
         distribution: true,
+        pci: false,
+    },
+    Case {
+        name: "pci",
+        smp: 1,
+        distribution: false,
+        pci: true,
     },
 ];
 
@@ -85,9 +102,10 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     let products = &context.products;
     let run = products.cache.new_run(&format!("linux-{}", case.name))?;
     let share = run.join("share");
+    let before = if case.pci { MESSAGES } else { "" };
     make_share(
         &share,
-        &format!("exec bash /share/workload-script {}\n", case.smp),
+        &format!("{before}exec bash /share/workload-script {}\n", case.smp),
     )?;
     fs::write(share.join("workload-script"), SCRIPT)?;
     copy(&products.initramfs.workload(), &share.join("workload"))?;
@@ -122,6 +140,7 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
         },
         smp: case.smp,
         memory_mib: 1024,
+        pci: case.pci,
         drives: vec![
             products.userland_drive(),
             Drive {
@@ -140,7 +159,12 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
             last = std::time::Instant::now();
         }
     })?;
-    let verdict = judge(&outcome.console, watched)
+    let more = [(watched, WATCHPOINTS_CHECK), (case.pci, MESSAGES_CHECK)];
+    let more: Vec<&str> = more
+        .into_iter()
+        .filter_map(|(is, name)| is.then_some(name))
+        .collect();
+    let verdict = judge(&outcome.console, &more)
         .and_then(|()| outcome.check(LIMIT))
         .and_then(|()| check_disk(context, &disk));
     verdict.with_context(|| format!("see {}", log.display()))?;
@@ -148,14 +172,13 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Every check of the script must have said that it is well, and that of watchpoints
-/// if there are any.
-fn judge(console: &str, watched: bool) -> Result<()> {
+/// Every check of the script must have said that it is well, and those of `more`.
+fn judge(console: &str, more: &[&'static str]) -> Result<()> {
     let names: Vec<&str> = SCRIPT
         .lines()
         .filter_map(|line| line.split("check ").nth(1).filter(|_| is_check(line)))
         .filter_map(|rest| rest.split_whitespace().next())
-        .chain(watched.then_some(WATCHPOINTS_CHECK))
+        .chain(more.iter().copied())
         .collect();
     let said = |name: &str, word: &str| {
         let wanted = format!("{name} {word}");
@@ -283,9 +306,9 @@ mod tests {
             .map(|name| format!("{MARKER} {name} ok\r\n"))
             .collect();
         assert!(all.lines().count() > 10);
-        assert!(judge(&all, false).is_ok());
-        assert!(judge(&all, true).is_err());
-        assert!(judge(&all.replace("cpus ok", ""), false).is_err());
-        assert!(judge(&all.replace("cpus ok", "cpus FAILED"), false).is_err());
+        assert!(judge(&all, &[]).is_ok());
+        assert!(judge(&all, &[WATCHPOINTS_CHECK]).is_err());
+        assert!(judge(&all.replace("cpus ok", ""), &[]).is_err());
+        assert!(judge(&all.replace("cpus ok", "cpus FAILED"), &[]).is_err());
     }
 }

@@ -20,6 +20,7 @@ mod machine;
 mod module;
 mod nested;
 mod oldest_rust;
+mod pages;
 mod programs;
 mod qtest;
 mod report;
@@ -146,6 +147,11 @@ const SUITES: &[Suite] = &[
         name: "nested",
         shows: "KVM hosts run guests that pass their checks and power off",
         run: nested::run,
+    },
+    Suite {
+        name: "pages",
+        shows: "KVM hosts with pages of 4, 16 and 64 KiB run guests with each",
+        run: pages::run,
     },
     Suite {
         name: "kernel-patches",

@@ -115,7 +115,7 @@ impl<'a> Emitter<'a> {
         signatures: Signatures,
         helpers: &'a Helpers,
         region: &'a Region,
-        ops: &[Vec<*const Op>],
+        ops: &[Box<[Op]>],
         target: TargetFrontendConfig,
     ) {
         let mut e = Self::begin(b, signatures, helpers, region);
@@ -192,7 +192,7 @@ impl<'a> Emitter<'a> {
         e
     }
 
-    fn part(&mut self, at: usize, part: &Part, ops: &[*const Op]) {
+    fn part(&mut self, at: usize, part: &Part, ops: &[Op]) {
         (self.synced, self.handled) = (false, false);
         self.unstored = part.unstored;
         self.open.clear();
@@ -202,7 +202,7 @@ impl<'a> Emitter<'a> {
         let block = self.blocks[at];
         self.b.switch_to_block(block);
         for (item, op) in part.items.iter().zip(ops) {
-            self.op = *op;
+            self.op = op;
             match item.form {
                 Some(form) => {
                     self.require(form.gate);
@@ -415,35 +415,31 @@ impl<'a> Emitter<'a> {
     /// Where in this process the `size` bytes at `va` are. What follows is for a hit
     /// of the software TLB; the second block is for a miss.
     fn find(&mut self, va: Value, size: u32, tag: Field) -> (Value, Block) {
-        let page = self.b.ins().ushr_imm_s(va, 12);
+        debug_assert!(size.is_power_of_two() && size <= 1 << layout::ALIGNMENT_BITS);
+        let page = self.b.ins().ushr_imm_s(va, layout::DISTANCE_SHIFT);
         let mixed = self.b.ins().bxor(page, self.salt);
-        let index = self.b.ins().band_imm_s(mixed, layout::SLOT_MASK);
-        let distance = self.b.ins().ishl_imm_s(index, layout::SLOT_SHIFT);
+        let distance = self.b.ins().band_imm_s(mixed, layout::DISTANCE_MASK);
         let slot = self.b.ins().iadd(self.slots, distance);
         let held = self
             .b
             .ins()
             .load(types::I64, self.memories.soft_tlb, slot, tag.0);
-        let wanted = self.b.ins().band_imm_s(va, !0xfff);
+        // An address that is not aligned has bits where tags have none.
+        let wanted = self.b.ins().band_imm_s(va, !0xfff | (i64::from(size) - 1));
         let wanted = self.b.ins().bor(wanted, self.context);
-        let mut differs = self.b.ins().bxor(held, wanted);
-        if size > 1 {
-            let low = self.b.ins().band_imm_s(va, i64::from(size) - 1);
-            differs = self.b.ins().bor(differs, low);
-        }
+        let same = self.b.ins().icmp(IntCC::Equal, held, wanted);
         let (hit, miss) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(miss);
-        self.b.ins().brif(differs, miss, &[], hit, &[]);
+        self.b.ins().brif(same, hit, &[], miss, &[]);
         self.b.switch_to_block(hit);
-        let offset = self.b.ins().load(
+        let addend = self.b.ins().load(
             types::I64,
             self.memories.soft_tlb,
             slot,
-            layout::SLOT_OFFSET.0,
+            layout::SLOT_ADDEND.0,
         );
-        let inside = self.b.ins().band_imm_s(va, 0xfff);
-        let page = self.b.ins().iadd(self.ram, offset);
-        (self.b.ins().iadd(page, inside), miss)
+        let offset = self.b.ins().iadd(va, addend);
+        (self.b.ins().iadd(self.ram, offset), miss)
     }
 
     /// Extends an integer to a register.

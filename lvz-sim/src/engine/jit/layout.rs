@@ -41,11 +41,12 @@ pub(super) const CONTEXT: Field = field(SOFT + soft::CONTEXT_AT);
 pub(super) const FETCH_GENERATION: Field = field(SOFT + soft::FETCH_GENERATION_AT);
 
 pub(super) const SALT: i64 = soft::SALT as i64;
-pub(super) const SLOT_MASK: i64 = soft::SLOTS as i64 - 1;
-pub(super) const SLOT_SHIFT: i64 = size_of::<soft::Slot>().trailing_zeros() as i64;
+pub(super) const DISTANCE_SHIFT: i64 = soft::DISTANCE_SHIFT as i64;
+pub(super) const DISTANCE_MASK: i64 = soft::DISTANCE_MASK as i64;
 pub(super) const SLOT_READ: Field = field(offset_of!(soft::Slot, read));
 pub(super) const SLOT_WRITE: Field = field(offset_of!(soft::Slot, write));
-pub(super) const SLOT_OFFSET: Field = field(offset_of!(soft::Slot, offset));
+pub(super) const SLOT_ADDEND: Field = field(offset_of!(soft::Slot, addend));
+pub(super) const ALIGNMENT_BITS: u32 = soft::ALIGNMENT_BITS;
 
 pub(super) const FRAME_RAM: Field = field(offset_of!(Frame, ram));
 pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, bounds.stop));

@@ -15,7 +15,7 @@ const ALIGNMENT: usize = 16;
 const PAGE: usize = 64 << 10;
 
 /// The address of a function in a [`CodeMemory`]. It is there until the memory is
-/// cleared.
+/// cleared, or to the end if it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Code(pub(super) NonNull<u8>);
 
@@ -24,6 +24,8 @@ pub(super) struct CodeMemory {
     base: NonNull<u8>,
     size: usize,
     used: usize,
+    /// How much of it is never cleared.
+    kept: usize,
 }
 
 // SAFETY: The mapping belongs to no thread in particular, and a `Code` is used by
@@ -50,6 +52,7 @@ impl CodeMemory {
             base,
             size,
             used: 0,
+            kept: 0,
         })
     }
 
@@ -80,9 +83,14 @@ impl CodeMemory {
         Ok(Some(Code(place)))
     }
 
-    /// Makes room: every [`Code`] is void.
+    /// Keeps what is there until the end.
+    pub(super) fn keep(&mut self) {
+        self.kept = self.used;
+    }
+
+    /// Makes room: every [`Code`] is void but those that are kept.
     pub(super) fn clear(&mut self) {
-        self.used = 0;
+        self.used = self.kept;
     }
 
     fn protect(&self, first: usize, last: usize, flags: MprotectFlags) -> io::Result<()> {

@@ -3,7 +3,7 @@
 //! What compiled code calls: handlers of the interpreter.
 
 use super::super::execute::{completed, stopped};
-use super::Frame;
+use super::{Code, Frame};
 use crate::cpu::{Cpu, Op};
 use crate::mem::Bus;
 
@@ -13,6 +13,7 @@ const WENT_ON: u64 = 0;
 const STOPPED: u64 = 1;
 
 /// Addresses of functions.
+#[derive(Clone, Copy)]
 pub(super) struct Helpers {
     /// [`step`].
     pub(super) step: usize,
@@ -25,8 +26,8 @@ pub(super) struct Helpers {
 }
 
 impl Helpers {
-    /// Those that execute handlers, or repeat what the interpreter did.
-    pub(super) fn new(checked: bool) -> Self {
+    /// Those that execute handlers, or repeat what the interpreter did; `dispatch` is kept.
+    pub(super) fn new(checked: bool, dispatch: Code) -> Self {
         let [step, end] = match checked {
             false => [step as *const (), end as *const ()],
             true => [check_step as *const (), check_end as *const ()],
@@ -35,7 +36,7 @@ impl Helpers {
             step: step as usize,
             end: end as usize,
             light: light as *const () as usize,
-            dispatch: 0,
+            dispatch: dispatch.0.as_ptr() as usize,
         }
     }
 }

@@ -9,22 +9,52 @@ const QUEUE: u64 = 0x10_0000;
 const BUFFERS: u64 = 0x40_0000;
 const SIZE: u64 = 16;
 
-/// Driver of one device.
+/// Driver of one device. Registers are named by their offsets on virtio-mmio.
 pub(super) struct Driver {
     base: u64,
+    pci: bool,
     sent: Vec<u16>,
+}
+
+/// The same register on PCI: offset and size.
+fn on_pci(register: u64) -> (u64, u8) {
+    match register {
+        0x10 => (0x04, 4),
+        0x14 => (0x00, 4),
+        0x20 => (0x0c, 4),
+        0x24 => (0x08, 4),
+        0x30 => (0x16, 2),
+        0x34 | 0x38 => (0x18, 2),
+        0x44 => (0x1c, 2),
+        0x60 => (0x1000, 1),
+        0x70 => (0x14, 1),
+        0x80 | 0x84 => (register - 0x80 + 0x20, 4),
+        0x90 | 0x94 => (register - 0x90 + 0x28, 4),
+        0xa0 | 0xa4 => (register - 0xa0 + 0x30, 4),
+        _ => panic!("{register:#x}"),
+    }
 }
 
 impl Driver {
     /// Starts the device behind transport `index`.
     pub(super) fn new(rig: &mut Rig, index: u64, queues: u64) -> Self {
         let base = VIRTIO_BASE + index * VIRTIO_STRIDE;
-        let driver = Self {
-            base,
-            sent: vec![0; queues as usize],
-        };
         assert_eq!(rig.read(base, 4), 0x7472_6976);
         assert_eq!(rig.read(base + 4, 4), 2);
+        Self::start(rig, base, false, queues)
+    }
+
+    /// Starts the device whose registers on PCI are at `base`.
+    pub(super) fn on_pci(rig: &mut Rig, base: u64, queues: u64) -> Self {
+        Self::start(rig, base, true, queues)
+    }
+
+    fn start(rig: &mut Rig, base: u64, pci: bool, queues: u64) -> Self {
+        let driver = Self {
+            base,
+            pci,
+            sent: vec![0; queues as usize],
+        };
         for status in [0, 1, 3] {
             driver.set(rig, 0x70, status);
         }
@@ -47,11 +77,23 @@ impl Driver {
     }
 
     pub(super) fn get(&self, rig: &mut Rig, offset: u64) -> u64 {
-        rig.read(self.base + offset, 4)
+        let (offset, size) = if self.pci {
+            on_pci(offset)
+        } else {
+            (offset, 4)
+        };
+        rig.read(self.base + offset, size)
     }
 
     pub(super) fn set(&self, rig: &mut Rig, offset: u64, value: u64) {
-        rig.write(self.base + offset, 4, value);
+        let (offset, size) = match (self.pci, offset) {
+            (false, _) => (offset, 4),
+            // A notification is a place for each queue, the interrupt status clears itself.
+            (true, 0x50) => (0x3000 + 4 * value, 2),
+            (true, 0x64) => return,
+            (true, _) => on_pci(offset),
+        };
+        rig.write(self.base + offset, size, value);
     }
 
     pub(super) fn features(&self, rig: &mut Rig) -> u64 {

@@ -291,3 +291,103 @@ fn pch_pic_polarity_and_vectors() {
     rig.write(PCH_PIC_BASE + pch_pic::POLARITY, 4, 0);
     assert_eq!(rig.platform.lines(0), CpuLines::default());
 }
+
+#[test]
+fn interrupts_that_reach_no_cpu_are_a_finding() {
+    use crate::platform::eiointc::Undelivered;
+
+    let mut rig = Rig::new(1);
+    rig.platform.lint(true);
+    rig.set_up_interrupts();
+    let vector = Device::Uart(0).pin().unwrap() as u8;
+    uart_level(&mut rig, true);
+    assert_eq!(rig.platform.linted(), []);
+    uart_level(&mut rig, false);
+    // Disabled: held back on purpose.
+    rig.set_iocsr(0, EIOINTC + eiointc::ENABLE, 4, 0);
+    uart_level(&mut rig, true);
+    assert_eq!(rig.platform.linted(), []);
+    uart_level(&mut rig, false);
+    rig.set_iocsr(0, EIOINTC + eiointc::ENABLE, 4, u64::MAX);
+    // To a core that is not there.
+    rig.set_iocsr(0, EIOINTC + eiointc::COREMAP + u64::from(vector), 1, 4);
+    uart_level(&mut rig, true);
+    assert_eq!(rig.platform.linted(), [(vector, Undelivered::NoCore)]);
+    uart_level(&mut rig, false);
+    rig.set_iocsr(0, iocsr::MISC_FUNC, 8, 0);
+    uart_level(&mut rig, true);
+    let found = rig.platform.linted();
+    assert_eq!(found.len(), 2);
+    assert!(found.contains(&(vector, Undelivered::Off)));
+    // As direct boot leaves it.
+    let mut rig = Rig::new(5);
+    rig.platform.hand_over();
+    for cpu in 0..5 {
+        let misc = rig.iocsr(cpu, iocsr::MISC_FUNC, 8);
+        assert_eq!(misc, iocsr::EXT_IOI_EN, "{cpu}");
+    }
+}
+
+/// A driver that never clears a UART's causes still gets each of them at an
+/// edge-triggered pin.
+#[test]
+fn each_character_is_an_edge() {
+    let mut rig = Rig::new(1);
+    rig.set_up_interrupts();
+    let vector = Device::Uart(0).pin().unwrap();
+    rig.write(PCH_PIC_BASE + pch_pic::EDGE, 8, 1 << vector);
+    let isr = EIOINTC + eiointc::COREISR;
+    let acknowledge = |rig: &mut Rig| {
+        rig.set_iocsr(0, isr, 4, u64::MAX);
+        assert_eq!(rig.platform.lines(0), CpuLines::default());
+    };
+    // Transmitter and receiver interrupts: the line is active from now on.
+    rig.write(UART_BASE + 1, 1, 3);
+    assert_eq!(rig.iocsr(0, isr, 4), 1 << vector);
+    acknowledge(&mut rig);
+    rig.write(UART_BASE, 1, b'x'.into());
+    assert_eq!(rig.iocsr(0, isr, 4), 1 << vector);
+    acknowledge(&mut rig);
+    rig.serial.type_in(b"y");
+    rig.platform.advance(1);
+    assert_eq!(rig.iocsr(0, isr, 4), 1 << vector);
+    acknowledge(&mut rig);
+    // A level-triggered pin says nothing new.
+    rig.write(PCH_PIC_BASE + pch_pic::EDGE, 8, 0);
+    rig.set_iocsr(0, isr, 4, u64::MAX);
+    rig.write(UART_BASE, 1, b'z'.into());
+    assert_eq!(rig.platform.lines(0), CpuLines::default());
+}
+
+/// What IOCSR has is memory too, with every core's own registers side by side.
+#[test]
+fn chip_registers_are_iocsr() {
+    let mut rig = Rig::new(6);
+    let chip = |node: u64| 0x1fe0_0000 | node << 44;
+    assert_eq!(
+        rig.read(chip(0) + iocsr::CPU_NAME, 8).to_le_bytes(),
+        *b"3A5000\0\0"
+    );
+    rig.write(chip(1) + iocsr::MISC_FUNC, 8, iocsr::EXT_IOI_EN);
+    assert_eq!(rig.iocsr(0, iocsr::MISC_FUNC, 8), 0);
+    assert_eq!(rig.iocsr(5, iocsr::MISC_FUNC, 8), iocsr::EXT_IOI_EN);
+    // The mailbox of core 1 of node 1, and its status.
+    rig.write(chip(1) + IPI + 0x100 + ipi::MAILBOX, 8, 0x1234);
+    assert_eq!(rig.iocsr(5, IPI + ipi::MAILBOX, 8), 0x1234);
+    rig.write(chip(1) + IPI + 0x100 + ipi::ENABLE, 4, 1);
+    rig.write(chip(0) + IPI + ipi::IPI_SEND, 4, 5 << 16);
+    assert!(rig.platform.lines(5).ipi);
+    assert_eq!(rig.read(chip(1) + IPI + 0x100 + ipi::STATUS, 4), 1);
+    // Core status, here of core 1 of node 0.
+    rig.set_up_interrupts();
+    rig.set_iocsr(0, EIOINTC + eiointc::COREMAP + 70, 1, 2);
+    rig.write(PCH_MSI_BASE, 4, 70);
+    let status = chip(0) + EIOINTC + eiointc::COREISR + 0x100 + 8;
+    assert_eq!(rig.read(status, 4), 1 << 6);
+    rig.write(status, 4, 1 << 6);
+    assert_eq!(rig.platform.lines(1), CpuLines::default());
+    // Cores that are not there, the UARTs between, a node that is not there.
+    assert_eq!(rig.read(chip(1) + IPI + 0x300 + ipi::STATUS, 4), 0);
+    assert_eq!(rig.read(UART_BASE + 5, 1), 0x60);
+    assert_eq!(rig.platform.mmio_read(0, chip(2), 4), None);
+}

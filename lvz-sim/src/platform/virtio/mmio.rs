@@ -60,11 +60,21 @@ pub(crate) struct TransportState {
     device: DeviceState,
 }
 
+/// What the driver is to be told, apart from the interrupt register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Events {
+    /// Queues with used buffers, a bit each.
+    pub(crate) queues: u64,
+    /// The configuration has changed.
+    pub(crate) config: bool,
+}
+
 /// One transport with its device.
 pub(crate) struct Transport {
     device: Box<dyn VirtioDevice>,
     queues: Vec<Queue>,
     registers: Registers,
+    events: Events,
 }
 
 fn new_queues(sizes: &[u16]) -> Vec<Queue> {
@@ -82,12 +92,14 @@ impl Transport {
             queues: new_queues(device.queues()),
             device,
             registers: Registers::default(),
+            events: Events::default(),
         }
     }
 
     /// Resets transport and device.
     pub(crate) fn reset(&mut self) {
         self.registers = Registers::default();
+        self.events = Events::default();
         self.queues = new_queues(self.device.queues());
         self.device.reset();
     }
@@ -95,6 +107,32 @@ impl Transport {
     /// Level of the interrupt line: something is not acknowledged.
     pub(crate) fn line(&self) -> bool {
         self.registers.interrupt != 0
+    }
+
+    /// Drops the interrupt line.
+    pub(crate) fn acknowledge(&mut self) {
+        self.registers.interrupt = 0;
+    }
+
+    /// What has happened since the last call.
+    pub(crate) fn take_events(&mut self) -> Events {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Number of queues.
+    pub(crate) fn queues(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// The queue that registers are about; it may not exist.
+    pub(crate) fn selected_queue(&self) -> usize {
+        self.registers.queue_sel as usize
+    }
+
+    /// Its size; zero if it does not exist.
+    pub(crate) fn queue_size(&self) -> u16 {
+        let queue = self.queues.get(self.selected_queue());
+        queue.map_or(0, QueueT::size)
     }
 
     /// Passes on what the device holds back.
@@ -108,6 +146,11 @@ impl Transport {
 
     fn queue(&mut self) -> Option<&mut Queue> {
         self.queues.get_mut(self.registers.queue_sel as usize)
+    }
+
+    /// One of the selected queue's addresses.
+    fn address(&mut self, of: fn(&Queue) -> u64) -> u64 {
+        self.queue().map_or(0, |queue| of(queue))
     }
 
     /// Reads `size` bytes at `offset`.
@@ -137,6 +180,13 @@ impl Transport {
             reg::VIRTIO_MMIO_QUEUE_NUM_MAX => {
                 self.queue().map_or(0, |queue| queue.max_size().into())
             }
+            // On virtio-mmio drivers only write these.
+            reg::VIRTIO_MMIO_QUEUE_DESC_LOW => self.address(QueueT::desc_table) as u32,
+            reg::VIRTIO_MMIO_QUEUE_DESC_HIGH => (self.address(QueueT::desc_table) >> 32) as u32,
+            reg::VIRTIO_MMIO_QUEUE_AVAIL_LOW => self.address(QueueT::avail_ring) as u32,
+            reg::VIRTIO_MMIO_QUEUE_AVAIL_HIGH => (self.address(QueueT::avail_ring) >> 32) as u32,
+            reg::VIRTIO_MMIO_QUEUE_USED_LOW => self.address(QueueT::used_ring) as u32,
+            reg::VIRTIO_MMIO_QUEUE_USED_HIGH => (self.address(QueueT::used_ring) >> 32) as u32,
             reg::VIRTIO_MMIO_QUEUE_READY => self.queue().map_or(0, |queue| queue.ready().into()),
             reg::VIRTIO_MMIO_INTERRUPT_STATUS => self.registers.interrupt,
             reg::VIRTIO_MMIO_STATUS => self.registers.status,
@@ -240,7 +290,7 @@ impl Transport {
             }
         }
         if self.device.take_config_change() && started {
-            self.registers.interrupt |= INTERRUPT_CONFIG;
+            self.interrupt_config();
             changed = true;
         }
         changed
@@ -254,6 +304,11 @@ impl Transport {
     /// Waits until the outside has come to time `now`; false if it takes long.
     pub(crate) fn synchronize(&mut self, now: u64) -> bool {
         self.device.synchronize(now)
+    }
+
+    fn interrupt_config(&mut self) {
+        self.registers.interrupt |= INTERRUPT_CONFIG;
+        self.events.config = true;
     }
 
     /// Whether a driver has started the device.
@@ -281,12 +336,13 @@ impl Transport {
             Ok(notify) => {
                 if notify {
                     self.registers.interrupt |= INTERRUPT_USED;
+                    self.events.queues |= 1u64.checked_shl(index).unwrap_or(0);
                 }
             }
             Err(_) => {
                 // The rings make no sense (virtio 1.2, section 2.1.2).
                 self.registers.status |= STATUS_NEEDS_RESET;
-                self.registers.interrupt |= INTERRUPT_CONFIG;
+                self.interrupt_config();
             }
         }
         true

@@ -20,6 +20,11 @@ pub(super) const BOTH: &[&str] = &[
     "mmio-user-store-fpu",
 ];
 
+/// Rows that are measured on a host with a page table walker too.
+pub(super) const WALKER: &[&str] = &["fault-small-load", "fault-small-store", "fault-small-fetch"];
+/// That host's CPU.
+pub(super) const WALKER_CPU: &str = "la664";
+
 /// The ratios to reach, by the rows' names.
 const TARGETS: &[(&str, f64)] = &[
     ("both,iocsr-user-read", 0.70),
@@ -34,6 +39,12 @@ const TARGETS: &[(&str, f64)] = &[
     ("fault-copy-on-write", 1.0),
     ("fault-huge-load", 0.70),
     ("fault-huge-store", 0.70),
+    ("counters-use", 0.80),
+    ("counters-back", 0.80),
+    ("counters-on", 0.80),
+    ("walker,fault-small-load", 0.80),
+    ("walker,fault-small-store", 0.80),
+    ("walker,fault-small-fetch", 0.80),
     ("geometric-mean", 0.60),
     ("kvm.ko-loaded", 1.0),
 ];
@@ -121,6 +132,9 @@ pub(super) const CLASSES: &[Class] = &[
     class("csr", "csr", "small", "site_csr", 256),
     class("csr-watchpoint-read", "csr", "small", "site_csr_watchpoint_read", 256),
     class("csr-watchpoint-write", "csr", "small", "site_csr_watchpoint_write", 256),
+    class("counters-use", "csr", "small", "site_counter_use", 256),
+    class("counters-back", "cpucfg", "small", "site_counter_back", 256),
+    class("counters-on", "cpucfg", "small", "site_counter_on", 256),
     class("iocsr-kernel-read", "iocsr", "small", "site_iocsr_kernel_read", 256),
     class("iocsr-kernel-write", "iocsr", "small", "site_iocsr_kernel_write", 256),
     class("iocsr-user-read", "iocsr", "small", "site_iocsr_user_read", 256),

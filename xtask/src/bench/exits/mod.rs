@@ -9,7 +9,8 @@
 //! between, and is none of the exit's business. The TLB refills of the same
 //! instruction are added: that is where a flush of too much costs.
 //!
-//! Both modules are measured under QEMU's own backend. Rows `both,*` are our module with
+//! Both modules are measured under QEMU's own backend. Rows `walker,*` are on a host whose
+//! hardware walks stage 2. Rows `both,*` are our module with
 //! our backend beside upstream's with QEMU's, for exits that QEMU takes part in.
 
 use std::fs;
@@ -31,7 +32,7 @@ mod cost;
 pub(super) mod guest;
 mod pictures;
 
-use classes::{BOTH, CLASSES, Class, target};
+use classes::{BOTH, CLASSES, Class, WALKER, WALKER_CPU, target};
 pub(super) use cost::median_at;
 use cost::{Cost, class_cost, sites};
 use guest::Programs;
@@ -41,6 +42,9 @@ const SCRIPT: &str = include_str!("../../../../tests/guest/exits-host");
 
 /// What the lines of the host's script and of its guests have in front.
 const MARKER: &str = "KVM-LA-EXITS";
+
+/// The host's CPU: it has counters to lend.
+const CPU: &str = "la464,pmu=on,gpmp=on";
 
 /// How many guests the host runs to their end, and how many in a short run.
 const GUESTS: usize = 6;
@@ -64,7 +68,13 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
     let programs = Programs::build(products)?;
     let run = |kvm| measure(products, simulator, &programs, kvm);
     let (ours, upstream) = (run(Stack::Rust)?, run(Stack::Upstream)?);
-    let both = measure_both(products, simulator, &programs)?;
+    let both = measure_short(products, simulator, &programs, [Stack::Rust; 2], BOTH)?;
+    let walker = |kvm| {
+        let simulator = simulator.with_cpu(WALKER_CPU);
+        let stacks = [kvm, Stack::Upstream];
+        measure_short(products, &simulator, &programs, stacks, WALKER)
+    };
+    let walker = (walker(Stack::Rust)?, walker(Stack::Upstream)?);
     print_details(&ours, &upstream);
     let pairs: Vec<Pair<'_>> = CLASSES
         .iter()
@@ -92,6 +102,10 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
     rows.extend(pairs.iter().filter_map(|pair| {
         let name = format!("both,{}", pair.class.name);
         Some(cost(&name, pair.both?, pair.upstream))
+    }));
+    rows.extend(walker.0.iter().zip(&walker.1).map(|(ours, upstream)| {
+        let name = format!("walker,{}", ours.0);
+        cost(&name, ours.1, upstream.1)
     }));
     let [mean_ours, mean_upstream] = means(&pairs);
     rows.push(row(
@@ -170,35 +184,46 @@ fn measure(
     )
 }
 
-/// The costs of [`BOTH`] with our module and our backend.
-fn measure_both(
+/// The costs of `chosen` classes, of the guests of a short run, with a module and a
+/// backend.
+fn measure_short(
     products: &Products,
     simulator: &Simulator,
     programs: &Programs,
+    [kvm, accel]: [Stack; 2],
+    chosen: &[&str],
 ) -> Result<Vec<(&'static str, Cost)>> {
-    eprintln!("bench exits: rust kvm.ko and rust backend");
+    let cpu = simulator.cpu().map(|cpu| format!(" on {cpu}"));
+    eprintln!(
+        "bench exits: {} kvm.ko and {} backend{}",
+        kvm.name(),
+        accel.name(),
+        cpu.unwrap_or_default()
+    );
     host(
         products,
         simulator,
         programs,
-        Stack::Rust,
+        kvm,
         |share| {
+            fs::write(share.join("short"), "")?;
+            if accel == Stack::Upstream {
+                return Ok("qemu-system-loongarch64");
+            }
             let backend = backend::make(products)?;
             for file in [backend.library(), backend.launcher()] {
                 copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
             }
-            fs::write(share.join("short"), "")?;
             Ok("/share/qemu-kvm-la")
         },
         |console, stats| {
             done(console, SHORT_GUESTS)?;
-            if !console.contains(BACKEND_SERVES) {
-                bail!("QEMU's own backend served");
+            if console.contains(BACKEND_SERVES) != (accel == Stack::Rust) {
+                bail!("the other backend served");
             }
-            let chosen = |class: &&Class| BOTH.contains(&class.name);
             CLASSES
                 .iter()
-                .filter(chosen)
+                .filter(|class| chosen.contains(&class.name))
                 .map(|class| Ok((class.name, class_cost(stats, class, programs)?)))
                 .collect()
         },
@@ -236,7 +261,8 @@ fn host<T>(
         ..Machine::default()
     };
     let log = run.join("console.log");
-    let outcome = machine.run(simulator, &log, LIMIT, |_| {})?;
+    let simulator = simulator.with_cpu(CPU);
+    let outcome = machine.run(&simulator, &log, LIMIT, |_| {})?;
     let result = || -> Result<T> {
         if let Some(reason) = failure(&outcome.console) {
             bail!("failed: {reason}");

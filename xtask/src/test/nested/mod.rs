@@ -4,6 +4,7 @@
 
 mod conditions;
 mod printing;
+mod walker;
 
 use std::fs;
 use std::time::Duration;
@@ -143,6 +144,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
             }
         }
     }
+    walker::run(context, report);
     printing::run(context, report);
     if context.runs(Tier::Full) {
         conditions::run(context, report);

@@ -102,6 +102,7 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("translation", 30),
     ci("kept", 30),
     ci("halt-poll", 30),
+    ci("counters", 30),
 ];
 
 #[cfg(test)]

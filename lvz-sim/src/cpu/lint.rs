@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! `--trace lint`: what software does that works by luck, or does not work and says
+//! nothing. Each finding names the instruction and the rule; a place is reported once for
+//! each rule. Nothing the machine can see depends on it.
+
+use super::{Cpu, Trap, Via};
+use crate::mem::Bus;
+use crate::mmu::PA_MASK;
+use crate::world::World;
+use la_arch::Exception;
+use la_arch::csr::{Class, TABLE, number as n};
+use rustc_hash::FxHashSet;
+
+/// So many times the same exception without a return: the handler causes it itself.
+const WITHOUT_RETURN: u32 = 8;
+/// So many times the same page fault: the handler does not mend it.
+const UNMENDED: u32 = 200;
+
+/// What a finding is against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Rule {
+    DroppedBits,
+    EntryAlignment,
+    NoGuestRegister,
+    RootException,
+    EntryInterruptsOff,
+    RootLookup,
+    InvtlbGid,
+    StaleEntry,
+    WalkBase,
+    HandlerFaults,
+    Unmended,
+}
+
+impl Rule {
+    fn text(self) -> &'static str {
+        match self {
+            Rule::DroppedBits => {
+                "a register keeps only the bits that it has (Volume 1, chapter 7; docs/lvz.md 2)"
+            }
+            Rule::EntryAlignment => "an entry address is a multiple of 4 KiB (Volume 1, 7.4.10)",
+            Rule::NoGuestRegister => "the guest has no such register (docs/lvz.md 3.1)",
+            Rule::RootException => {
+                "with GSTAT.PGM set the handler's ertn enters the guest (docs/lvz.md 5.3)"
+            }
+            Rule::EntryInterruptsOff => {
+                "in guest mode root's CRMD.IE lets root's interrupts in (docs/lvz.md 8.1)"
+            }
+            Rule::RootLookup => {
+                "which GID such an access uses is open: have TGID zero (docs/lvz.md Q-5)"
+            }
+            Rule::InvtlbGid => {
+                "GID 0 is the host's, so that nothing of a guest goes (docs/lvz.md 4.5)"
+            }
+            Rule::StaleEntry => {
+                "an entry with V=0 faults again until invtlb takes it (docs/lvz.md M-24)"
+            }
+            Rule::WalkBase => {
+                "which bits below its page are part of a table's address is open (docs/lvz.md Q-31)"
+            }
+            Rule::HandlerFaults => {
+                "the handler causes the exception itself, and the CPU makes no progress"
+            }
+            Rule::Unmended => {
+                "the handler returns and mends nothing, and the CPU makes no progress"
+            }
+        }
+    }
+}
+
+/// The exception that came last, interrupts and guest exits left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Last {
+    world: World,
+    pc: u64,
+    badv: Option<u64>,
+    /// Page faults and the refills before them are one thing.
+    code: Option<(u8, u16)>,
+}
+
+/// What the rules need to know of the past.
+#[derive(Debug, Default)]
+pub(crate) struct Lints {
+    reported: FxHashSet<(Rule, u64)>,
+    last: Option<Last>,
+    times: u32,
+    times_without_return: u32,
+    /// Program counter and guest physical address of a guest's access that met an
+    /// invalid entry of stage 2, until the guest is entered again.
+    invalid: Option<(u64, u64)>,
+}
+
+fn page_fault(exception: Exception) -> bool {
+    (Exception::PIL.code..=Exception::PPI.code).contains(&exception.code)
+}
+
+fn register(number: u16) -> String {
+    let array = TABLE.iter().find_map(|csr| {
+        let element = number.checked_sub(csr.number)?;
+        let at = csr.elements.iter().position(|&e| e == element)?;
+        let first = csr.name.trim_end_matches('0');
+        Some(match at {
+            0 => csr.name.to_owned(),
+            _ => format!("{first}{at}"),
+        })
+    });
+    array.unwrap_or_else(|| format!("CSR {number:#x}"))
+}
+
+fn guest_has(number: u16) -> bool {
+    TABLE.iter().any(|csr| {
+        let hardware = matches!(
+            csr.class,
+            Class::Guest | Class::Message | Class::Volatile | Class::Constant | Class::Stateless
+        );
+        let element = number.checked_sub(csr.number);
+        hardware && element.is_some_and(|element| csr.elements.contains(&element))
+    })
+}
+
+impl Cpu {
+    /// Address of the instruction that is being executed, if it has called
+    /// [`Cpu::executing`].
+    pub(super) fn pc_executing(&self) -> u64 {
+        self.pc.wrapping_add(4 * self.inside.saturating_sub(1))
+    }
+
+    /// Reports a finding about the instruction at `pc`.
+    #[cold]
+    pub(crate) fn lint(&mut self, rule: Rule, pc: u64, what: &str) {
+        if self.lints.reported.insert((rule, pc)) {
+            let text = rule.text();
+            eprintln!(
+                "[{}] cpu{} lint: {what}, pc={pc:#x}: {text}",
+                self.icount, self.id
+            );
+        }
+    }
+
+    /// After an access to a CSR by the instruction that is being executed: `written` is
+    /// the value that it wrote, `old` what the register read before.
+    #[cold]
+    pub(crate) fn lint_csr(
+        &mut self,
+        bus: &Bus,
+        via: Via,
+        number: u16,
+        old: u64,
+        written: Option<u64>,
+    ) {
+        let pc = self.pc_executing();
+        let prefix = if via == Via::Gcsr { "g" } else { "" };
+        let name = register(number);
+        if via == Via::Gcsr && !guest_has(number) {
+            let what = format!("gcsr access to {name}");
+            return self.lint(Rule::NoGuestRegister, pc, &what);
+        }
+        let Some(value) = written else {
+            return;
+        };
+        match number {
+            // Ones clear, or start what does not show in the register.
+            n::TICLR | n::LLBCTL | n::TVAL | n::MWPS | n::FWPS => return,
+            // Page table entries have software's bits where these have none.
+            n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => return,
+            _ => {}
+        }
+        let mut dropped = value & !self.csr_read(bus, via, number) & !old;
+        if matches!(number, n::TLBRENTRY | n::MERRENTRY) {
+            // Linux writes addresses of a direct mapping window, of which the physical
+            // one stays (arch/loongarch/mm/tlb.c: setup_tlb_handler).
+            dropped &= PA_MASK;
+        }
+        if dropped != 0 {
+            let rule = match number {
+                n::EENTRY | n::TLBRENTRY | n::MERRENTRY if dropped & !0xfff == 0 => {
+                    Rule::EntryAlignment
+                }
+                _ => Rule::DroppedBits,
+            };
+            let what = format!(
+                "{prefix}csr write to {name}: of {value:#x} the bits {dropped:#x} are lost"
+            );
+            self.lint(rule, pc, &what);
+        }
+    }
+
+    /// Before `invtlb` at `pc` is executed.
+    pub(crate) fn lint_invtlb(&mut self, pc: u64, op: u8, info: u64) {
+        let gid = info >> 16 & 0xff;
+        if op == 0x16 && gid == 0 && !self.in_guest() && self.model.has_lvz() {
+            self.lint(Rule::InvtlbGid, pc, "invtlb 0x16 with GID 0");
+        }
+    }
+
+    /// Before an exception of the instruction at `pc` is delivered.
+    #[cold]
+    pub(crate) fn lint_exception(&mut self, pc: u64, trap: &Trap) {
+        if !self.in_guest() && self.root().gstat().pgm() && !trap.refill {
+            let what = format!("{} in root while GSTAT.PGM is set", trap.exception.name);
+            self.lint(Rule::RootException, pc, &what);
+        }
+        if trap.exception == Exception::INT {
+            return;
+        }
+        if self.in_guest() && trap.to_root {
+            self.lints.invalid = match trap.badv {
+                Some(gpa) if page_fault(trap.exception) && !trap.refill => Some((pc, gpa)),
+                _ => None,
+            };
+            return;
+        }
+        let mends = page_fault(trap.exception);
+        let exception = Last {
+            world: self.world(),
+            pc,
+            badv: trap.badv,
+            code: (!mends).then_some((trap.exception.code, trap.exception.sub)),
+        };
+        if self.lints.last != Some(exception) {
+            self.lints.last = Some(exception);
+            (self.lints.times, self.lints.times_without_return) = (0, 0);
+        }
+        let lints = &mut self.lints;
+        lints.times = lints.times.saturating_add(1);
+        lints.times_without_return = lints.times_without_return.saturating_add(1);
+        let rule = if lints.times_without_return == WITHOUT_RETURN {
+            Rule::HandlerFaults
+        } else if lints.times == UNMENDED && mends {
+            Rule::Unmended
+        } else {
+            return;
+        };
+        let times = lints.times;
+        let csr = self.csr();
+        let badv = trap.badv.map(|badv| format!("badv={badv:#x}, "));
+        let what = format!(
+            "{} {times} times in a row ({}EENTRY={:#x}, TLBRENTRY={:#x})",
+            trap.exception.name,
+            badv.unwrap_or_default(),
+            csr.raw(n::EENTRY),
+            csr.raw(n::TLBRENTRY),
+        );
+        self.lint(rule, pc, &what);
+    }
+
+    /// A return from an exception that was no refill.
+    pub(super) fn lint_returned(&mut self) {
+        self.lints.times_without_return = 0;
+    }
+
+    /// After the `ertn` at `pc` has entered the guest.
+    #[cold]
+    pub(crate) fn lint_entry(&mut self, pc: u64) {
+        if !self.root().crmd().ie() {
+            let what = "ertn to the guest with root's interrupts off (PRMD.PIE=0)";
+            self.lint(Rule::EntryInterruptsOff, pc, what);
+        }
+        if let Some((at, gpa)) = self.lints.invalid.take()
+            && at == self.pc
+            && self.has_invalid_stage2(gpa)
+        {
+            let what =
+                format!("ertn to the guest's access at {at:#x}, whose entry for {gpa:#x} has V=0");
+            self.lint(Rule::StaleEntry, pc, &what);
+        }
+    }
+
+    /// Whether a mapped load or store of root is one that `Rule::RootLookup` is about.
+    pub(super) fn lint_root_lookups(&self) -> bool {
+        let (gtlbc, crmd) = (self.root().gtlbc(), self.root().crmd());
+        self.trace.lint
+            && !self.in_guest()
+            && crmd.pg()
+            && !crmd.da()
+            && gtlbc.usetgid()
+            && gtlbc.tgid() != 0
+    }
+}
+
+#[cfg(test)]
+impl Lints {
+    /// The rules that were found broken, which are forgotten then.
+    pub(crate) fn take_reported(&mut self) -> Vec<Rule> {
+        self.reported.drain().map(|(rule, _)| rule).collect()
+    }
+
+    /// Number of findings.
+    pub(crate) fn count(&self) -> usize {
+        self.reported.len()
+    }
+}

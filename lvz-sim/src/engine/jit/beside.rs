@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The compiler on a thread of its own, to which regions go as copies.
+
+use super::JitError;
+use super::compiler::{Compiled, Compiler};
+use super::region::Region;
+use super::runtime::Helpers;
+use crate::engine::code::BlockId;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+/// Regions that wait at most.
+const MAX_WAITING: usize = 64;
+
+/// A region to be compiled.
+pub(super) struct Job {
+    /// The block that gets the code.
+    pub(super) id: BlockId,
+    /// The epoch in which `id` means that block.
+    pub(super) epoch: u64,
+    pub(super) region: Region,
+}
+
+/// A region that was compiled.
+pub(super) struct Done {
+    pub(super) job: Job,
+    pub(super) compiled: Result<Compiled, JitError>,
+}
+
+/// The way to the thread, which ends when this is dropped.
+pub(super) struct Beside {
+    jobs: Sender<Job>,
+    done: Receiver<Done>,
+    waiting: usize,
+}
+
+impl Beside {
+    /// Starts the thread; `None` if the system has none to give.
+    pub(super) fn new(mut compiler: Compiler, helpers: Helpers) -> Option<Self> {
+        let (jobs, todo) = channel::<Job>();
+        let (ready, done) = channel();
+        let work = move || {
+            for job in todo {
+                let compiled = compiler.region(&job.region, &helpers);
+                if ready.send(Done { job, compiled }).is_err() {
+                    return;
+                }
+            }
+        };
+        let name = "lvz-sim compiler".to_owned();
+        thread::Builder::new().name(name).spawn(work).ok()?;
+        Some(Beside {
+            jobs,
+            done,
+            waiting: 0,
+        })
+    }
+
+    /// No more regions are taken for now.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting >= MAX_WAITING
+    }
+
+    /// Gives the thread a region.
+    pub(super) fn ask(&mut self, job: Job) {
+        // Without its thread, whose panic has been reported, all stays interpreted.
+        let _ = self.jobs.send(job);
+        self.waiting += 1;
+    }
+
+    /// The next region that is ready, if there is one.
+    pub(super) fn done(&mut self) -> Option<Done> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let done = self.done.try_recv().ok()?;
+        self.waiting -= 1;
+        Some(done)
+    }
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The PCI bus and virtio devices on it, as a driver finds and uses them.
+
+use super::driver::Driver;
+use super::virtio::disk;
+use super::*;
+use crate::map::Board;
+use crate::platform::virtio::disk::DriveMode;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use tempfile::NamedTempFile;
+use vm_memory::Bytes;
+
+const ECAM: u64 = Device::PciConfig.base();
+const WINDOW: u64 = Device::PciMemory.base();
+/// The drive is behind the bridge and the entropy device.
+const DRIVE: u64 = 2;
+/// Its base address registers 1 and 4.
+const MSIX: u64 = WINDOW;
+const BAR: u64 = WINDOW + 0x4000;
+
+const COMMAND: u64 = 0x04;
+const MEMORY_AND_MASTER: u64 = 0b110;
+
+fn pci_rig(file: &NamedTempFile) -> Rig {
+    Rig::with(PlatformConfig {
+        board: Board::Virt,
+        drives: vec![DriveConfig {
+            path: file.path().to_owned(),
+            mode: DriveMode::Volatile,
+        }],
+        ..PlatformConfig::default()
+    })
+}
+
+fn config(device: u64, register: u64) -> u64 {
+    ECAM + (device << 15) + register
+}
+
+/// Gives the drive its addresses.
+fn place(rig: &mut Rig) {
+    rig.write(config(DRIVE, 0x14), 4, MSIX);
+    rig.write(config(DRIVE, 0x20), 4, BAR);
+    rig.write(config(DRIVE, 0x24), 4, 0);
+    rig.write(config(DRIVE, COMMAND), 2, MEMORY_AND_MASTER);
+}
+
+/// A drive's capabilities: where each is, and its kind.
+fn capabilities(rig: &mut Rig) -> Vec<(u64, u64)> {
+    let mut list = Vec::new();
+    let mut at = rig.read(config(DRIVE, 0x34), 1);
+    while at != 0 {
+        assert!(list.len() < 32);
+        list.push((at, rig.read(config(DRIVE, at), 1)));
+        at = rig.read(config(DRIVE, at + 1), 1);
+    }
+    list
+}
+
+fn msix_capability(rig: &mut Rig) -> u64 {
+    let list = capabilities(rig);
+    list.iter().find(|(_, kind)| *kind == 0x11).unwrap().0
+}
+
+/// Has message `number` send `vector` to the interrupt controller.
+fn aim(rig: &mut Rig, number: u64, vector: u64) {
+    rig.write(MSIX + 16 * number, 4, PCH_MSI_BASE);
+    rig.write(MSIX + 16 * number + 4, 4, 0);
+    rig.write(MSIX + 16 * number + 8, 4, vector);
+    rig.write(MSIX + 16 * number + 12, 4, 0);
+}
+
+#[test]
+fn the_bus_is_found() {
+    let mut rig = pci_rig(&disk());
+    assert_eq!(rig.read(config(0, 0), 4), 0x0008_1b36);
+    assert_eq!(rig.read(config(0, 8), 4) >> 8, 0x06_0000);
+    assert_eq!(rig.read(config(1, 0), 4), 0x1044_1af4);
+    assert_eq!(rig.read(config(DRIVE, 0), 4), 0x1042_1af4);
+    assert_eq!(rig.read(config(DRIVE, 8), 4), 0x0100_0001);
+    assert_eq!(rig.read(config(DRIVE, 0x3d), 1), 1);
+    // Nothing behind, in other functions and on other buses.
+    for at in [
+        config(3, 0),
+        config(DRIVE, 1 << 12),
+        config(0, 0) + (1 << 20),
+    ] {
+        assert_eq!(rig.read(at, 4), 0xffff_ffff);
+        rig.write(at, 4, 0);
+    }
+    // No extended capabilities.
+    assert_eq!(rig.read(config(DRIVE, 0x100), 4), 0);
+    // All ports and all memory without a function read ones.
+    assert_eq!(rig.read(Device::PciIo.base(), 2), 0xffff);
+    assert_eq!(rig.read(WINDOW + 0x1000, 8), u64::MAX);
+    // This board has no virtio-mmio, the other no PCI.
+    assert_eq!(rig.platform.mmio_read(0, VIRTIO_BASE, 4), None);
+    let mut other = Rig::new(1);
+    assert_eq!(other.platform.mmio_read(0, ECAM, 4), None);
+}
+
+#[test]
+fn base_address_registers_tell_their_size() {
+    let mut rig = pci_rig(&disk());
+    for bar in 0..6 {
+        rig.write(config(DRIVE, 0x10 + 4 * bar), 4, 0xffff_ffff);
+    }
+    let bars: Vec<u64> = (0..6)
+        .map(|bar| rig.read(config(DRIVE, 0x10 + 4 * bar), 4))
+        .collect();
+    let none = 0;
+    assert_eq!(
+        bars,
+        [none, 0xffff_f000, none, none, 0xffff_c00c, 0xffff_ffff]
+    );
+    // They answer where they are put, once memory is enabled.
+    place(&mut rig);
+    assert_eq!(rig.read(BAR + 0x12, 2), 1, "one queue");
+    assert_eq!(rig.read(BAR + 0x2000, 8), 128, "sectors");
+    rig.write(config(DRIVE, COMMAND), 2, 0);
+    assert_eq!(rig.read(BAR + 0x12, 2), 0xffff);
+}
+
+#[test]
+fn requests_interrupt_by_pin() {
+    let mut rig = pci_rig(&disk());
+    rig.set_up_interrupts();
+    place(&mut rig);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.platform.lines(0).hwi, 2);
+    // Vectors are the pins: device 2 is at pin 2 of the bus.
+    let pin = 16 + DRIVE;
+    assert_eq!(
+        rig.iocsr(0, EIOINTC + eiointc::COREISR, 4),
+        1 << pin,
+        "{pin}"
+    );
+    assert_eq!(driver.get(&mut rig, 0x60), 1);
+    assert_eq!(driver.get(&mut rig, 0x60), 0, "reading acknowledges");
+    let (data, status) = driver.block(&mut rig, 0, 5, &[], 512);
+    assert_eq!((data.as_slice(), status), (&[5; 512][..], 0));
+    // Not if the driver does not want it.
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    rig.write(config(DRIVE, COMMAND), 2, MEMORY_AND_MASTER | 1 << 10);
+    rig.set_iocsr(0, EIOINTC + eiointc::COREISR, 4, u64::MAX);
+    assert_eq!(rig.platform.lines(0).hwi, 0);
+}
+
+#[test]
+fn requests_interrupt_by_message() {
+    let mut rig = pci_rig(&disk());
+    rig.set_up_interrupts();
+    place(&mut rig);
+    let at = msix_capability(&mut rig);
+    assert_eq!(rig.read(config(DRIVE, at + 2), 2), 1, "two messages");
+    assert_eq!(rig.read(config(DRIVE, at + 4), 4), 1, "table in BAR 1");
+    aim(&mut rig, 1, 100);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    rig.write(BAR + 0x16, 2, 0);
+    for (vector, taken) in [(2, 0xffff), (0xffff, 0xffff), (1, 1)] {
+        rig.write(BAR + 0x1a, 2, vector);
+        assert_eq!(rig.read(BAR + 0x1a, 2), taken, "{vector}");
+    }
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.iocsr(0, EIOINTC + eiointc::COREISR + 12, 4), 1 << 4);
+    assert_eq!(rig.read(BAR + 0x1000, 1), 0, "no interrupt status");
+    rig.set_iocsr(0, EIOINTC + eiointc::COREISR + 12, 4, u64::MAX);
+
+    // A masked message waits.
+    rig.write(MSIX + 16 + 12, 4, 1);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.read(MSIX + 0x800, 8), 2);
+    assert_eq!(rig.platform.lines(0).hwi, 0);
+    rig.write(MSIX + 16 + 12, 4, 0);
+    assert_eq!(rig.read(MSIX + 0x800, 8), 0);
+    assert_eq!(rig.platform.lines(0).hwi, 2);
+    rig.set_iocsr(0, EIOINTC + eiointc::COREISR + 12, 4, u64::MAX);
+
+    // One aimed at memory is a write there; one aimed at nothing is lost.
+    rig.write(MSIX + 16, 4, 0x8000);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.ram.read_obj::<u32>(GuestAddress(0x8000)).unwrap(), 100);
+    rig.write(MSIX + 16 + 4, 4, 0xffff_ffff);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.platform.lines(0).hwi, 0);
+}
+
+#[test]
+fn a_function_that_is_no_master_leaves_memory_alone() {
+    let mut rig = pci_rig(&disk());
+    place(&mut rig);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    rig.write(config(DRIVE, COMMAND), 2, 0b010);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(driver.used(&rig, 0), (0, 0));
+    rig.write(config(DRIVE, COMMAND), 2, MEMORY_AND_MASTER);
+    driver.set(&mut rig, 0x50, 0);
+    assert_eq!(driver.used(&rig, 0).0, 1);
+}
+
+#[test]
+fn configuration_space_is_a_window_to_the_registers() {
+    let mut rig = pci_rig(&disk());
+    let list = capabilities(&mut rig);
+    let mut kinds = Vec::new();
+    for (at, kind) in list {
+        if kind == 9 {
+            kinds.push((rig.read(config(DRIVE, at + 3), 1), at));
+        }
+    }
+    kinds.sort_unstable();
+    let numbers: Vec<u64> = kinds.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+    let window = kinds[4].1;
+    // Number of queues; sectors in two halves.
+    for (offset, length, expected) in [(0x12, 2, 1), (0x2000, 4, 128), (0x2004, 4, 0)] {
+        rig.write(config(DRIVE, window + 4), 1, 4);
+        rig.write(config(DRIVE, window + 8), 4, offset);
+        rig.write(config(DRIVE, window + 12), 4, length);
+        let value = rig.read(config(DRIVE, window + 16), length as u8);
+        assert_eq!(value, expected, "{offset:#x}");
+    }
+    // Queue size by a write through it.
+    rig.write(config(DRIVE, window + 8), 4, 0x18);
+    rig.write(config(DRIVE, window + 12), 4, 2);
+    rig.write(config(DRIVE, window + 16), 2, 8);
+    place(&mut rig);
+    assert_eq!(rig.read(BAR + 0x18, 2), 8);
+}
+
+#[test]
+fn a_restored_bus_goes_on() {
+    let file = disk();
+    let mut rig = pci_rig(&file);
+    rig.set_up_interrupts();
+    place(&mut rig);
+    let at = msix_capability(&mut rig);
+    aim(&mut rig, 1, 100);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    rig.write(BAR + 0x1a, 2, 1);
+    let state = rig.platform.save().unwrap();
+
+    let mut other = pci_rig(&file);
+    let mut memory = vec![0; 64 << 20];
+    rig.ram.read_slice(&mut memory, GuestAddress(0)).unwrap();
+    other.ram.write_slice(&memory, GuestAddress(0)).unwrap();
+    other.platform.restore(&state).unwrap();
+    assert_eq!(other.platform.save().unwrap(), state);
+    driver.queue(&mut other, 0, &[&[0; 16]], &[513]);
+    assert_eq!(other.iocsr(0, EIOINTC + eiointc::COREISR + 12, 4), 1 << 4);
+
+    let mut flat = super::virtio::rig_with(&file, DriveMode::Volatile);
+    let error = flat.platform.restore(&state).unwrap_err().to_string();
+    assert!(error.contains("--machine"), "{error}");
+    // A reset forgets all of it.
+    other.platform.reset();
+    assert_eq!(other.read(config(DRIVE, COMMAND), 2), 0);
+    assert_eq!(other.read(config(DRIVE, 0x14), 4), 0);
+}
+
+/// What a guest can do to configuration space and to the functions' memory.
+#[test]
+fn wrong_use_of_the_bus_does_no_harm() {
+    let file = disk();
+    for seed in 0..8 {
+        let mut rig = pci_rig(&file);
+        let mut random = SplitMix64::seed_from_u64(seed);
+        place(&mut rig);
+        for _ in 0..100_000 {
+            let word = random.next_u64();
+            let size = 1 << (word & 3);
+            let align = !(size - 1);
+            let register = word >> 8 & 0xfff & align;
+            let at = match word >> 2 & 7 {
+                0 | 1 => config(word >> 20 & 3, register & 0xff),
+                2 => ECAM + (word >> 20 & 0x7ff_ffff & align),
+                3 => MSIX + register,
+                4 | 5 => BAR + (register & 0x3f),
+                6 => BAR + (word >> 20 & 0x3fff & align),
+                _ => WINDOW + (word >> 20 & 0x3fff_ffff & align),
+            };
+            match word >> 63 {
+                0 => {
+                    rig.platform.mmio_read(0, at, size as u8);
+                }
+                _ => {
+                    let value = random.next_u64() >> (random.next_u64() & 63);
+                    rig.platform.mmio_write(0, at, size as u8, value);
+                }
+            }
+        }
+        // The machine is as good as new after a reset.
+        rig.platform.reset();
+        place(&mut rig);
+        let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+        let (data, status) = driver.block(&mut rig, 0, 5, &[], 512);
+        assert_eq!((data.as_slice(), status), (&[5; 512][..], 0));
+    }
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! `lvz-sim run` as a user has it: what it loads, what the program finds, what it says.
+
+#![allow(clippy::expect_used)]
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const ZERO: u32 = 0;
+const A0: u32 = 4;
+const T0: u32 = 12;
+const T1: u32 = 13;
+const T2: u32 = 14;
+
+fn lu12i_w(rd: u32, imm: u32) -> u32 {
+    0x1400_0000 | imm << 5 | rd
+}
+
+fn addi_w(rd: u32, rj: u32, imm: u32) -> u32 {
+    0x0280_0000 | imm << 10 | rj << 5 | rd
+}
+
+fn ori(rd: u32, rj: u32, imm: u32) -> u32 {
+    0x0380_0000 | imm << 10 | rj << 5 | rd
+}
+
+fn sub_d(rd: u32, rj: u32, rk: u32) -> u32 {
+    0x0011_8000 | rk << 10 | rj << 5 | rd
+}
+
+fn rdtime_d(rd: u32, rj: u32) -> u32 {
+    0x0000_6800 | rj << 5 | rd
+}
+
+fn st_b(rd: u32, rj: u32, imm: u32) -> u32 {
+    0x2900_0000 | imm << 10 | rj << 5 | rd
+}
+
+/// Powers off with the low byte of a register as exit code.
+fn power_off(code: u32) -> [u32; 5] {
+    [
+        lu12i_w(T0, 0x100e0),
+        ori(T0, T0, 0x1c),
+        st_b(code, T0, 3),
+        addi_w(T1, ZERO, 0x34),
+        st_b(T1, T0, 0),
+    ]
+}
+
+/// A program in a file, in a directory of its own.
+struct Program(TempDir);
+
+impl Program {
+    fn new(code: &[u32]) -> Self {
+        let program = Program(tempfile::tempdir().expect("a directory"));
+        let bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
+        std::fs::write(program.path("program"), bytes).expect("a file");
+        program
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, address: &str, arguments: &[&str]) -> Output {
+        let mut load = self.path("program").into_os_string();
+        load.push(address);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lvz-sim"));
+        command.args(["run", "--memory", "64M", "--load"]).arg(load);
+        let output = command.args(arguments).output();
+        output.expect("the simulator's output")
+    }
+}
+
+#[test]
+fn protocols_and_addresses() {
+    let program = Program::new(&power_off(A0));
+    for (address, protocol, code) in [
+        ("@0x200000", "efi", 1),
+        ("@0x2000000", "fdt", 0xfe),
+        ("@0x9000000000300000", "fdt", 0xfe),
+    ] {
+        let output = program.run(address, &["--boot-protocol", protocol]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+    let output = program.run("@0x1ff000", &[]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("below 0x200000"), "{text}");
+}
+
+#[test]
+fn the_pace_of_instructions() {
+    let mut code = vec![rdtime_d(T2, ZERO)];
+    code.extend([addi_w(ZERO, ZERO, 0); 9]);
+    code.extend([rdtime_d(A0, ZERO), sub_d(A0, A0, T2)]);
+    code.extend(power_off(A0));
+    let program = Program::new(&code);
+    // Ten instructions; a tick is ten nanoseconds.
+    for (pace, ticks) in [("1", 1), ("10", 10), ("250", 250)] {
+        for engine in ["interpreter", "jit,hot=1"] {
+            let arguments = ["--ns-per-instruction", pace, "--engine", engine];
+            let output = program.run("@0x200000", &arguments);
+            assert_eq!(output.status.code(), Some(ticks), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn the_device_tree_is_written_and_nothing_runs() {
+    let program = Program::new(&power_off(A0));
+    let tree = program.path("tree.dtb");
+    let path = tree.to_str().expect("a path of text");
+    let output = program.run("@0x200000", &["--dump-dtb", path, "--append", "marked"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let bytes = std::fs::read(&tree).expect("the device tree");
+    assert_eq!(bytes.first_chunk(), Some(&[0xd0, 0x0d, 0xfe, 0xed]));
+    assert!(bytes.windows(7).any(|window| window == b"marked\0"));
+    // It is one that can be brought back.
+    let output = program.run("@0x200000", &["--dtb", path, "--dump-dtb", path]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        std::fs::read(&tree).expect("the device tree").len(),
+        bytes.len()
+    );
+}
+
+#[test]
+fn a_lint_names_the_place_and_the_rule() {
+    // `break 0`, whose handler is at address 0, where there is no instruction.
+    let program = Program::new(&[0x002a_0000]);
+    let arguments = ["--trace", "lint", "--max-instructions", "10000"];
+    let output = program.run("@0x200000", &arguments);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let findings: Vec<&str> = text.lines().filter(|line| line.contains("lint:")).collect();
+    assert_eq!(findings.len(), 1, "{text}");
+    for part in ["INE 8 times in a row", "pc=0x0", "no progress"] {
+        assert!(text.contains(part), "{text}");
+    }
+}

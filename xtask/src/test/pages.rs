@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Suite `pages`: KVM hosts with pages of every size and every number of levels that
+//! Linux offers, both modules on them, and guests with pages of each size.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+
+use super::report::{Report, Verdict};
+use super::{Context, Tier};
+use crate::nested::{Guest, Nested, Stack};
+use crate::setup::{Pages, Products};
+
+/// How long one host may take.
+const LIMIT: Duration = Duration::from_secs(40 * 60);
+
+/// A layout for each size of a guest's pages.
+const GUESTS: [Pages; 3] = [Pages::Small4, Pages::Usual3, Pages::Large3];
+
+pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
+    // Each kernel takes some minutes to build.
+    if !context.runs(Tier::Full) {
+        return Ok(());
+    }
+    for host in Pages::value_variants() {
+        for guest in GUESTS {
+            for kvm in Stack::ALL {
+                let name = format!(
+                    "host={},guest={},kvm={}",
+                    host.name(),
+                    guest.name(),
+                    kvm.name()
+                );
+                report.case(&name, || boot(context, kvm, *host, guest));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn boot(context: &Context, kvm: Stack, host: Pages, guest: Pages) -> Result<Verdict> {
+    let products: Products = context.products.with_pages(host)?;
+    let guest = context.products.with_pages(guest)?;
+    let nested = Nested {
+        kvm,
+        accel: context.accel,
+        host_smp: 2,
+        kernel_irqchip: true,
+        guests: vec![Guest {
+            kernel: Some(guest.host_kernel.vmlinux()),
+            smp: 2,
+            ..Guest::default()
+        }],
+        interactive: false,
+        copy_share: false,
+    };
+    let run = products.cache.new_run("pages")?;
+    let machine = nested.machine(&products, &run.join("share"))?;
+    let log = run.join("console.log");
+    let outcome = machine.run(&context.simulator, &log, LIMIT, |_| {})?;
+    nested
+        .check(&outcome, LIMIT)
+        .with_context(|| format!("see {}", log.display()))?;
+    fs::remove_dir_all(&run)?;
+    Ok(Verdict::Passed)
+}
