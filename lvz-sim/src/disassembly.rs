@@ -241,7 +241,7 @@ mod tests {
     fn what_binutils_write() {
         // Of objdump 2.47; the suite `gdb` compares all encodings.
         for (word, expected) in [
-            (0x0240_4065, "slti $a1, $sp, 16"),
+            (0x0240_4065, "sltui $a1, $sp, 16"),
             (0x0015_0085, "move $a1, $a0"),
             (0x0340_0000, "nop"),
             (0x4c00_0020, "ret"),
