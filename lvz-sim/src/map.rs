@@ -42,6 +42,8 @@ pub(crate) enum Device {
     LegacyIo,
     /// A 16550 UART, by number.
     Uart(usize),
+    /// Where message interrupts are written to: the address has CPU and vector.
+    Avec,
     /// Where message-signalled interrupts are written to.
     PchMsi,
 }
@@ -57,6 +59,8 @@ impl Device {
             Device::Virtio(index) => (0x1600_0000 + index as u64 * 0x1000, 0x200),
             Device::LegacyIo => (0x1800_0000, 0x4000),
             Device::Uart(index) => (0x1fe0_01e0 + index as u64 * 0x100, 0x100),
+            // Linux: irq-loongson.h AVEC_MSG_OFFSET below the PCH-MSI's.
+            Device::Avec => (0x2fe0_0000, 0x10_0000),
             Device::PchMsi => (0x2ff0_0000, 8),
         }
     }
@@ -85,8 +89,8 @@ impl Device {
 pub(crate) struct DeviceMap(Vec<Device>);
 
 impl DeviceMap {
-    /// The map of a machine with so many virtio devices.
-    pub(crate) fn new(virtio: usize) -> Self {
+    /// The map of a machine with so many virtio devices, and message interrupts or not.
+    pub(crate) fn new(virtio: usize, avec: bool) -> Self {
         let mut devices = vec![
             Device::PchPic,
             Device::PowerManagement,
@@ -97,6 +101,7 @@ impl DeviceMap {
         ];
         devices.extend((0..virtio).map(Device::Virtio));
         devices.extend((0..UARTS).map(Device::Uart));
+        devices.extend(avec.then_some(Device::Avec));
         devices.sort_by_key(|device| device.base());
         DeviceMap(devices)
     }
@@ -116,7 +121,7 @@ mod tests {
 
     #[test]
     fn nothing_overlaps() {
-        let map = DeviceMap::new(VIRTIO_MAX);
+        let map = DeviceMap::new(VIRTIO_MAX, true);
         let mut end = LOW_RAM_SIZE;
         for device in &map.0 {
             let (base, size) = device.registers();
@@ -132,7 +137,7 @@ mod tests {
 
     #[test]
     fn devices_are_found_from_their_first_byte_to_their_last() {
-        let map = DeviceMap::new(2);
+        let map = DeviceMap::new(2, false);
         for device in map.0.iter().copied() {
             let (base, size) = device.registers();
             assert_eq!(map.find(base), Some((device, 0)));
@@ -144,6 +149,7 @@ mod tests {
             Device::PchPic.base() + 0x400,
             Device::Virtio(0).base() + 0x200,
             Device::Virtio(2).base(),
+            Device::Avec.base(),
             HIGH_RAM_BASE,
             u64::MAX,
         ] {

@@ -58,7 +58,9 @@ pub(crate) fn get(mut vcpu: Parked<'_>, id: u64) -> Result<u64> {
     let register = OneReg::open(id, Intent::Get, cpucfg).or_errno()?;
     Ok(match register {
         OneReg::Csr(number) => {
-            if matches!(number, num::ESTAT | num::GINTC) {
+            // Messages that wait are in ESTAT and in their own registers, whichever of
+            // them is read first.
+            if matches!(number, num::ESTAT | num::GINTC | num::MSGIS0..num::MSGIR) {
                 settle(vcpu.lend());
             }
             get_csr(vcpu.registers(), number)?
@@ -115,6 +117,8 @@ pub(crate) fn set_cpucfg(mut vcpu: Parked<'_>, index: u16, value: u64) -> Result
     let cpucfg = &mut vcpu.registers().cpucfg;
     cpucfg.set(&host().processor, index, value).or_errno()?;
     let msgint = cpucfg.msgint();
+    // Which registers are the guest's depends on it.
+    vcpu.registers().csrs.loaded = false;
     vcpu.set_msgint(msgint);
     Ok(())
 }

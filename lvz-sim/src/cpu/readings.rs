@@ -139,6 +139,12 @@ switches! {
     /// `idle` with an interrupt pending goes on without an exit.
     GuestIdle: "Q-30" "guest-idle" "exit" "unless-pending"
         "whether a guest's idle exits even while an enabled guest interrupt is pending";
+    /// The message interrupt has no mask in ECFG.
+    MsgintMask: "Q-35" "msgint-mask" "ecfg" "none"
+        "whether ECFG bit 14 masks the message interrupt or CRMD.IE alone does";
+    /// A guest's ESTAT follows what root writes into its message interrupt registers.
+    GuestMsgint: "Q-36" "guest-msgint" "latched" "derived"
+        "whether bit 14 of a guest's ESTAT is what root wrote or what MSGIS and MSGIE give";
 }
 
 /// The readings that a machine follows: all safe ones by default.

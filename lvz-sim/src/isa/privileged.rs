@@ -71,6 +71,9 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
     cpu.executing(op);
     let number = op.imm as u16;
     let old = cpu.csr_read(bus, via, number);
+    if number == number::MSGIR && cpu.model.has_msgint() {
+        cpu.take_message(cpu.reached(via));
+    }
     match op.rj {
         0 => {}
         1 => cpu.csr_write(bus, via, number, cpu.get(op.rd)),

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 pub struct PlatformConfig {
     /// Number of CPUs, 1 to 16.
     pub cpus: usize,
+    /// Whether the chip sends message interrupts to its CPUs.
+    pub avec: bool,
     /// Unix time of the RTC at simulated time zero.
     pub epoch: i64,
     /// Seed of the entropy device and of what the loader gives the kernel.
@@ -32,6 +34,7 @@ impl Default for PlatformConfig {
     fn default() -> Self {
         Self {
             cpus: 1,
+            avec: false,
             // A fixed date, 2026-01-01 00:00:00 UTC, so that runs repeat.
             epoch: 1_767_225_600,
             seed: 0,

@@ -35,7 +35,7 @@ impl Platform {
                 self.update_uart(index);
                 value.into()
             }
-            Device::PchMsi => 0,
+            Device::Avec | Device::PchMsi => 0,
         })
     }
 
@@ -75,6 +75,7 @@ impl Platform {
                 }
                 self.update_uart(index);
             }
+            Device::Avec => self.iocsr.send_message(pa),
             // The message's data are the vector.
             Device::PchMsi if offset == 0 => {
                 self.iocsr.eiointc.set(value as u8, true);
