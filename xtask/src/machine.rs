@@ -77,6 +77,15 @@ impl Simulator {
         other
     }
 
+    /// The same with machines of this CPU model.
+    pub(crate) fn with_cpu(&self, model: &str) -> Self {
+        let mut other = self.clone();
+        if let Self::LvzSim { chosen, .. } = &mut other {
+            chosen.cpu = Some(model.to_owned());
+        }
+        other
+    }
+
     /// The CPU model of its machines, if it is not the default.
     pub(crate) fn cpu(&self) -> Option<&str> {
         match self {

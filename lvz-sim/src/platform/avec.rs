@@ -23,12 +23,12 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// What an address of the window names.
-    pub(crate) fn of(address: u64) -> Self {
-        let cpu = address >> CPU_SHIFT & ((1 << CPU_BITS) - 1);
+    /// What an offset in the window names.
+    pub(crate) fn of(offset: u64) -> Self {
+        let cpu = offset >> CPU_SHIFT & ((1 << CPU_BITS) - 1);
         Self {
             cpu: cpu as usize,
-            vector: (address >> VECTOR_SHIFT) as u8,
+            vector: (offset >> VECTOR_SHIFT) as u8,
         }
     }
 }

@@ -66,9 +66,9 @@ impl Iocsr {
             }
     }
 
-    /// Sends the message that was written to `address`.
-    pub(crate) fn send_message(&mut self, address: u64) {
-        let target = Target::of(address);
+    /// Sends the message that was written to `offset` in the window.
+    pub(crate) fn send_message(&mut self, offset: u64) {
+        let target = Target::of(offset);
         let misc = self.misc.get(target.cpu / CORES_PER_NODE);
         if let Some(avec) = &mut self.avec
             && misc.is_some_and(|misc| misc & AVEC_EN != 0)

@@ -75,7 +75,7 @@ impl Platform {
                 }
                 self.update_uart(index);
             }
-            Device::Avec => self.iocsr.send_message(pa),
+            Device::Avec => self.iocsr.send_message(offset),
             // The message's data are the vector.
             Device::PchMsi if offset == 0 => {
                 self.iocsr.eiointc.set(value as u8, true);

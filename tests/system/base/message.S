@@ -15,12 +15,6 @@
     # The interrupt without ECFG's bit is taken, or is not.
     BY      msgint_mask, UNMASKED, 0, 1
 
-# Sends a vector to a CPU. Uses $t0.
-.macro SEND cpu:req, vector:req
-    li.d    $t0, UNCACHED + AVEC_WINDOW + ((\cpu) << 12) + ((\vector) << 4)
-    st.w    $zero, $t0, 0
-.endm
-
 # Checks what a read of MSGIR gives.
 .macro CHECK_NEXT name:req, want:req
     csrrd   $s8, MSGIR

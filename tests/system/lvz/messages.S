@@ -121,8 +121,7 @@ main:
     li.d    $t2, AVEC_EN
     or      $t1, $t1, $t2
     iocsrwr.d $t1, $t0
-    li.d    $t0, UNCACHED + AVEC_WINDOW + (77 << 4)
-    st.w    $zero, $t0, 0
+    SEND    0, 77
     CHECK_CSR "chip.root", ESTAT, 1 << IS_MESSAGE, 1 << IS_MESSAGE
     CHECK_GCSR "chip.guest", ESTAT, 1 << IS_MESSAGE, 0
     GW      CRMD, CRMD_DA

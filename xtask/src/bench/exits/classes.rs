@@ -34,6 +34,9 @@ const TARGETS: &[(&str, f64)] = &[
     ("fault-copy-on-write", 1.0),
     ("fault-huge-load", 0.70),
     ("fault-huge-store", 0.70),
+    ("message-running", 0.80),
+    ("message-asleep", 0.80),
+    ("message-asleep-polled", 0.80),
     ("geometric-mean", 0.60),
     ("kvm.ko-loaded", 1.0),
 ];

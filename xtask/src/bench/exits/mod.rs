@@ -29,6 +29,7 @@ use crate::setup::Products;
 mod classes;
 mod cost;
 pub(super) mod guest;
+mod messages;
 mod pictures;
 
 use classes::{BOTH, CLASSES, Class, target};
@@ -93,6 +94,7 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
         let name = format!("both,{}", pair.class.name);
         Some(cost(&name, pair.both?, pair.upstream))
     }));
+    rows.extend(messages::rows(products, simulator)?);
     let [mean_ours, mean_upstream] = means(&pairs);
     rows.push(row(
         "geometric-mean",
@@ -154,7 +156,7 @@ fn measure(
     host(
         products,
         simulator,
-        programs,
+        Some(programs),
         kvm,
         |_| Ok("qemu-system-loongarch64"),
         |console, stats| {
@@ -180,7 +182,7 @@ fn measure_both(
     host(
         products,
         simulator,
-        programs,
+        Some(programs),
         Stack::Rust,
         |share| {
             let backend = backend::make(products)?;
@@ -205,12 +207,12 @@ fn measure_both(
     )
 }
 
-/// Runs a host. `prepare` puts what is QEMU's into the shared folder and says which
+/// Runs a host with the guests of `programs`, if any. `prepare` puts what is QEMU's into the shared folder and says which
 /// program it is; `read` takes the figures from what was said and from the simulator's.
 fn host<T>(
     products: &Products,
     simulator: &Simulator,
-    programs: &Programs,
+    programs: Option<&Programs>,
     kvm: Stack,
     prepare: impl FnOnce(&Path) -> Result<&'static str>,
     read: impl FnOnce(&str, &Value) -> Result<T>,
@@ -220,7 +222,7 @@ fn host<T>(
     make_share(&share, SCRIPT)?;
     copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
     fs::write(share.join("qemu"), prepare(&share)?)?;
-    for (name, file) in programs.files() {
+    for (name, file) in programs.into_iter().flat_map(Programs::files) {
         copy(&file, &share.join(name))?;
     }
     let stats = run.join("stats.json");
