@@ -10,6 +10,7 @@ use kvm_core::csr::{self as model, user_access, Status, UserCsr};
 use kvm_core::exit::ExceptionQueue;
 use kvm_core::one_reg::{debug_inst, Intent, OneReg};
 use la_arch::csr::number as num;
+use la_arch::Interrupt;
 
 use crate::cpu::csr;
 use crate::cpu::host::host;
@@ -135,6 +136,11 @@ pub(crate) fn set_csr(mut vcpu: Parked<'_>, number: u16, value: u64) -> Result {
             match number {
                 num::TCFG => resident.timer.model.set_tcfg(value),
                 num::TVAL => resident.timer.model.set_tval(value),
+                // QEMU's own controller raises the line first, and the guest may have
+                // found no vector then.
+                num::MSGIS0..num::MSGIR if value != 0 && shared.has_msgint() => {
+                    shared.raise(Interrupt::AVEC);
+                }
                 _ => {}
             }
         }
