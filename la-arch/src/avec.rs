@@ -4,8 +4,6 @@
 //! asm/irq.h, AVEC_*; irq-loongarch-avec.c avecintc_compose_msi_msg). The datum has no
 //! meaning.
 
-/// Vectors of a CPU.
-pub const VECTORS: usize = 256;
 /// Lowest bit of the vector in a message's address (AVEC_IRQ_SHIFT).
 pub const VECTOR_SHIFT: u32 = 4;
 /// Lowest bit of the CPU number (AVEC_CPU_SHIFT).
