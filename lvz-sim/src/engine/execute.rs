@@ -289,7 +289,7 @@ fn attend(cpu: &mut Cpu, bus: &mut Bus, code: &mut CodeCache, until: u64) -> Opt
         while let Some(offset) = bus.written_code.pop() {
             code.drop_page(offset);
         }
-        cpu.set_lines(bus.platform.lines(cpu.id));
+        cpu.sample_interrupts(bus);
         cpu.expire_timers(bus);
         if cpu.idle {
             if !cpu.wakes() {
