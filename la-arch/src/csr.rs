@@ -76,6 +76,8 @@ register! {
     Ecfg @ number::ECFG {
         /// Local interrupt enables.
         lie / with_lie: 12:0,
+        /// Enable of the message interrupt (Linux: ECFG0_IM).
+        msgint / with_msgint: 14,
         /// Vector spacing: 2^VS instructions, 0 is one common entry.
         vs / with_vs: 18:16,
     }
@@ -231,6 +233,18 @@ register! {
         pda / with_pda: 7,
         /// Mapped mode before the error.
         ppg / with_ppg: 8,
+    }
+    /// MSGIR, the message interrupt that is due (6.2.4); reading takes it.
+    MsgIr @ number::MSGIR {
+        /// Its vector.
+        intnum / with_intnum: 7:0,
+        /// There is none.
+        null / with_null: 31,
+    }
+    /// MSGIE (6.2.2).
+    MsgIe @ number::MSGIE {
+        /// The lowest vector that interrupts.
+        pt / with_pt: 7:0,
     }
     /// DMW0 to DMW3 (7.5.19).
     Dmw @ number::DMW0 {

@@ -25,6 +25,10 @@ pub const FEATURE_CSR_IPI: u32 = 1 << 4;
 /// FEATURES: this is a virtual machine.
 pub const FEATURE_VM: u32 = 1 << 11;
 
+/// FEATURES: message interrupts to the CPUs' own registers (Linux: IOCSRF_AVEC; DMSI
+/// in the manuals).
+pub const FEATURE_AVEC: u32 = 1 << 15;
+
 /// MISC_FUNC: soft interrupt.
 pub const SOFT_INT: u64 = 1 << 10;
 /// MISC_FUNC: resets the timer.
@@ -33,6 +37,8 @@ pub const TIMER_RESET: u64 = 1 << 21;
 pub const EXT_IOI_EN: u64 = 1 << 48;
 /// MISC_FUNC: the EIOINTC's IPMAP bytes hold pin numbers instead of bitmaps.
 pub const INT_ENCODE: u64 = 1 << 49;
+/// MISC_FUNC: messages reach the node's CPUs (Linux: IOCSR_MISC_FUNC_AVEC_EN).
+pub const AVEC_EN: u64 = 1 << 51;
 
 /// First address of the inter-processor interrupt block.
 pub const IPI_BASE: u64 = 0x1000;

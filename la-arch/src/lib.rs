@@ -5,6 +5,7 @@
 //! instruction encodings, each with its source.
 #![no_std]
 
+pub mod avec;
 pub mod cpucfg;
 pub mod csr;
 pub mod eiointc;

@@ -50,10 +50,6 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", required_unless_present_any = ["load", "dump_dtb", "snapshot_in"])]
     pub kernel: Option<PathBuf>,
 
-    #[expect(
-        rustdoc::broken_intra_doc_links,
-        reason = "clap prints the text as it is"
-    )]
     /// Load FILE too: an image as --kernel takes it, or with @0xADDRESS any file, as it
     /// is, to that physical address. Without --kernel the machine starts at the first
     /// one's entry or address. Can be repeated

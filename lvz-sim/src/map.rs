@@ -75,6 +75,8 @@ pub(crate) enum Device {
     Chip(usize),
     /// The rest of them, above the UARTs: function, IPI and EIOINTC registers.
     ChipUpper(usize),
+    /// Where message interrupts are written to: the address has CPU and vector.
+    Avec,
     /// Where message-signalled interrupts are written to.
     PchMsi,
 }
@@ -92,6 +94,8 @@ impl Device {
             Device::Uart(index) => (CHIP + 0x1e0 + index as u64 * 0x100, 0x100),
             Device::Chip(node) => (CHIP | (node as u64) << NODE_SHIFT, 0x1e0),
             Device::ChipUpper(node) => (Device::Chip(node).base() + CHIP_UPPER, 0x1a00),
+            // Linux: irq-loongson.h AVEC_MSG_OFFSET below the PCH-MSI's.
+            Device::Avec => (0x2fe0_0000, 0x10_0000),
             Device::PchMsi => (0x2ff0_0000, 8),
             Device::PciConfig => (0x2000_0000, 0x800_0000),
             Device::PciIo => (0x1800_4000, 0xc000),
@@ -124,8 +128,9 @@ impl Device {
 pub(crate) struct DeviceMap(Vec<Device>);
 
 impl DeviceMap {
-    /// The map of a machine on `board` with so many nodes and virtio devices.
-    pub(crate) fn new(board: Board, nodes: usize, virtio: usize) -> Self {
+    /// The map of a machine on `board` with so many nodes and virtio devices, and
+    /// message interrupts or not.
+    pub(crate) fn new(board: Board, nodes: usize, virtio: usize, avec: bool) -> Self {
         let mut devices = vec![
             Device::PchPic,
             Device::PowerManagement,
@@ -140,6 +145,7 @@ impl DeviceMap {
         });
         devices.extend((0..UARTS).map(Device::Uart));
         devices.extend((0..nodes).flat_map(|node| [Device::Chip(node), Device::ChipUpper(node)]));
+        devices.extend(avec.then_some(Device::Avec));
         devices.sort_by_key(|device| device.base());
         DeviceMap(devices)
     }
@@ -160,7 +166,7 @@ mod tests {
     #[test]
     fn nothing_overlaps() {
         for board in [Board::VirtMmio, Board::Virt] {
-            let map = DeviceMap::new(board, 1, VIRTIO_MAX);
+            let map = DeviceMap::new(board, 1, VIRTIO_MAX, true);
             let mut end = LOW_RAM_SIZE;
             for device in &map.0 {
                 let (base, size) = device.registers();
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn devices_are_found_from_their_first_byte_to_their_last() {
-        let map = DeviceMap::new(Board::VirtMmio, 4, 2);
+        let map = DeviceMap::new(Board::VirtMmio, 4, 2, false);
         for device in map.0.iter().copied() {
             let (base, size) = device.registers();
             assert_eq!(map.find(base), Some((device, 0)));
@@ -189,6 +195,7 @@ mod tests {
             Device::PchPic.base() + 0x400,
             Device::Virtio(0).base() + 0x200,
             Device::Virtio(2).base(),
+            Device::Avec.base(),
             HIGH_RAM_BASE,
             Device::ChipUpper(3).base() + 0x1a00,
             u64::MAX,

@@ -3,6 +3,7 @@
 //! Devices, interrupt controllers and their wiring: everything behind a
 //! physical address that is not memory. `docs/platform.md` has the map.
 
+mod avec;
 mod config;
 pub(crate) mod console;
 pub(crate) mod eiointc;
@@ -25,6 +26,7 @@ mod uart;
 pub(crate) mod virtio;
 mod wait;
 
+use crate::cpu::Vectors;
 use crate::map::{Board, Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
 use crate::mem::GuestRam;
 pub use config::PlatformConfig;
@@ -76,6 +78,7 @@ pub struct Platform {
     map: DeviceMap,
     ram: GuestRam,
     cpus: usize,
+    avec: bool,
     seed: u64,
     iocsr: Iocsr,
     pic: PchPic,
@@ -129,11 +132,17 @@ impl Platform {
             return Err(PlatformError::TooManyDevices(virtio.len(), most));
         }
         Ok(Self {
-            map: DeviceMap::new(board, cpus.div_ceil(CORES_PER_NODE), virtio.len()),
+            map: DeviceMap::new(
+                board,
+                cpus.div_ceil(CORES_PER_NODE),
+                virtio.len(),
+                config.avec,
+            ),
             ram,
             cpus,
             seed: config.seed,
-            iocsr: Iocsr::new(cpus),
+            iocsr: Iocsr::new(cpus, config.avec),
+            avec: config.avec,
             pic: PchPic::new(),
             uarts: std::array::from_fn(|_| Uart::new()),
             serial: config.serial,
@@ -150,7 +159,7 @@ impl Platform {
 
     /// Resets all devices, as a reset of the machine does. Time goes on.
     pub fn reset(&mut self) {
-        self.iocsr = Iocsr::new(self.cpus);
+        self.iocsr = Iocsr::new(self.cpus, self.avec);
         self.pic = PchPic::new();
         self.uarts.fill_with(Uart::new);
         self.rtc.reset();
@@ -243,6 +252,11 @@ impl Platform {
     /// Interrupt inputs of CPU `cpu`.
     pub fn lines(&self, cpu: usize) -> CpuLines {
         self.lines.get(cpu).copied().unwrap_or_default()
+    }
+
+    /// The message interrupts that have come for CPU `cpu` since the last time.
+    pub(crate) fn take_messages(&mut self, cpu: usize) -> Option<Vectors> {
+        self.iocsr.take_messages(cpu)
     }
 
     /// Whether a device wrote to memory since [`Self::take_dma`].

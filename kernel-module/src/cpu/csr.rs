@@ -86,13 +86,36 @@ impl Visitor for Save<'_> {
     }
 }
 
+/// Empties registers of the CPU.
+struct Clear;
+
+impl Visitor for Clear {
+    #[inline(always)]
+    fn visit<const N: u16>(&mut self) {
+        guest_write::<N>(0);
+    }
+}
+
+/// Whose registers of message interrupts a CPU with them is to have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Messages {
+    /// The guest's.
+    Guest,
+    /// None: the guest has no message interrupts, and must not get those of another.
+    Empty,
+    /// The CPU has no such registers.
+    Absent,
+}
+
 /// Puts a guest's registers into the CPU, but for those that change by themselves
 /// (`timer`).
 #[inline]
-pub(crate) fn load_guest(file: &CsrFile, msgint: bool) {
+pub(crate) fn load_guest(file: &CsrFile, messages: Messages) {
     visit(Class::Guest, &mut Load(file));
-    if msgint {
-        visit(Class::Message, &mut Load(file));
+    match messages {
+        Messages::Guest => visit(Class::Message, &mut Load(file)),
+        Messages::Empty => visit(Class::Message, &mut Clear),
+        Messages::Absent => {}
     }
 }
 

@@ -10,6 +10,7 @@ use kvm_core::csr::{self as model, user_access, Status, UserCsr};
 use kvm_core::exit::ExceptionQueue;
 use kvm_core::one_reg::{debug_inst, Intent, OneReg};
 use la_arch::csr::number as num;
+use la_arch::Interrupt;
 
 use crate::cpu::csr;
 use crate::cpu::host::host;
@@ -58,7 +59,9 @@ pub(crate) fn get(mut vcpu: Parked<'_>, id: u64) -> Result<u64> {
     let register = OneReg::open(id, Intent::Get, cpucfg).or_errno()?;
     Ok(match register {
         OneReg::Csr(number) => {
-            if matches!(number, num::ESTAT | num::GINTC) {
+            // Messages that wait are in ESTAT and in their own registers, whichever of
+            // them is read first.
+            if matches!(number, num::ESTAT | num::GINTC | num::MSGIS0..num::MSGIR) {
                 settle(vcpu.lend());
             }
             get_csr(vcpu.registers(), number)?
@@ -115,6 +118,8 @@ pub(crate) fn set_cpucfg(mut vcpu: Parked<'_>, index: u16, value: u64) -> Result
     let cpucfg = &mut vcpu.registers().cpucfg;
     cpucfg.set(&host().processor, index, value).or_errno()?;
     let msgint = cpucfg.msgint();
+    // Which registers are the guest's depends on it.
+    vcpu.registers().csrs.loaded = false;
     vcpu.set_msgint(msgint);
     Ok(())
 }
@@ -131,6 +136,11 @@ pub(crate) fn set_csr(mut vcpu: Parked<'_>, number: u16, value: u64) -> Result {
             match number {
                 num::TCFG => resident.timer.model.set_tcfg(value),
                 num::TVAL => resident.timer.model.set_tval(value),
+                // QEMU's own controller raises the line first, and the guest may have
+                // found no vector then.
+                num::MSGIS0..num::MSGIR if value != 0 && shared.has_msgint() => {
+                    shared.raise(Interrupt::AVEC);
+                }
                 _ => {}
             }
         }

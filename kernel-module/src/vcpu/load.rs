@@ -7,7 +7,7 @@ use kvm_core::csr::CsrFile;
 use la_arch::csr::Llbctl;
 use pin_init::Init;
 
-use crate::cpu::csr::{self, num};
+use crate::cpu::csr::{self, num, Messages};
 use crate::cpu::host::host;
 use crate::kvm::context::{IrqOff, IrqSaveGuard};
 use crate::kvm::zeroed::zeroed;
@@ -92,7 +92,12 @@ fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
     vcpu.csrs.offset = offset;
     csr::write::<{ num::GCNTC }>(offset as u64);
     let file = &vcpu.csrs.file;
-    csr::load_guest(file, vcpu.cpucfg.msgint());
+    let messages = match (vcpu.cpucfg.msgint(), host().processor.msgint) {
+        (true, _) => Messages::Guest,
+        (false, true) => Messages::Empty,
+        (false, false) => Messages::Absent,
+    };
+    csr::load_guest(file, messages);
     csr::write::<{ num::GINTC }>(file.get(num::GINTC));
     csr::write::<{ num::GSTAT }>(file.get(num::GSTAT));
     // An SC must not succeed on the LL of another vCPU.

@@ -7,13 +7,7 @@
 
 use super::{uapi, IntcError};
 use core::sync::atomic::{AtomicU64, Ordering};
-
-/// Lowest bit of the vector in a message address (AVEC_IRQ_SHIFT).
-pub const VECTOR_SHIFT: u32 = 4;
-/// Lowest bit of the CPU number in a message address (AVEC_CPU_SHIFT).
-pub const CPU_SHIFT: u32 = 12;
-/// Number of bits of the CPU number (AVEC_CPU_BIT).
-pub const CPU_BITS: u32 = 16;
+use la_arch::avec::{CPU_BITS, CPU_SHIFT, VECTOR_SHIFT};
 
 /// The controller of a VM: a window of message addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,15 +4,15 @@
 //! what of them can be written and what a write does (Volume 1, chapter 7;
 //! `docs/lvz.md` chapter 3).
 
-use super::csr_numbers::{DMW3, PERFCNTR3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
+use super::csr_numbers::{DMW3, MSGIS3, PERFCNTR3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
 use super::{Cpu, Reading, watch};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use crate::world::World;
 use la_arch::Interrupt;
 use la_arch::csr::{
-    Asid, Crmd, Dmw, Ecfg, Estat, MerrCtl, Misc, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg, TlbEhi,
-    TlbElo, TlbIdx, TlbrEhi, TlbrEra, TlbrPrmd, number as n,
+    Asid, Crmd, Dmw, Ecfg, Estat, MerrCtl, Misc, MsgIe, Prmd, Pwch, Pwcl, RvaCfg, StlbPs, Tcfg,
+    TlbEhi, TlbElo, TlbIdx, TlbrEhi, TlbrEra, TlbrPrmd, number as n,
 };
 use la_arch::lvz::{Gcfg, Gintc, Gstat, Gtlbc};
 
@@ -45,7 +45,7 @@ const CORE_ID: u64 = 0x1ff;
 
 impl Cpu {
     /// Whose register an instruction reaches.
-    fn reached(&self, via: Via) -> World {
+    pub(crate) fn reached(&self, via: Via) -> World {
         match via {
             Via::Csr => self.world(),
             Via::Gcsr => World::Guest,
@@ -78,6 +78,7 @@ impl Cpu {
             // size have no bit 31.
             n::BADI | n::TLBIDX | n::PWCL | n::TID => csr.raw(number) as i32 as u64,
             n::LLBCTL => self.llbctl(bus, world),
+            n::MSGIR if self.model.has_msgint() => self.message_request(world),
             n::GSTAT if world == World::Root && self.model.has_lvz() => {
                 csr.gstat().with_vm(self.in_guest()).0
             }
@@ -118,6 +119,14 @@ impl Cpu {
                     Via::Gcsr => GUEST_ESTAT,
                 };
                 self.put(world, Estat(old & !mask | value & mask));
+                if via == Via::Gcsr && self.model.has_msgint() {
+                    self.messages_written(world, true);
+                }
+            }
+            n::MSGIS0..=MSGIS3 | n::MSGIE if self.model.has_msgint() => {
+                let mask = self.write_mask(world, via, number);
+                self.put_csr(world, number, old & !mask | value & mask);
+                self.messages_written(world, via == Via::Gcsr);
             }
             n::TCFG => {
                 let tick = self.tick_of_load(bus);
@@ -163,7 +172,10 @@ impl Cpu {
                 let all = Misc(Misc::FIELDS);
                 all.with_va32l(0xe).with_drdtl(0xe).with_rpcntl(0xe).0
             }
-            n::ECFG => Ecfg::FIELDS,
+            n::ECFG => {
+                let all = Ecfg(Ecfg::FIELDS);
+                all.with_msgint(self.model.has_msgint()).0
+            }
             n::ERA | n::BADV | n::TLBRBADV | n::TLBRSAVE | n::MERRERA | n::MERRSAVE => u64::MAX,
             n::BADI if via == Via::Gcsr => LOW_HALF,
             n::CPUID if via == Via::Gcsr => CORE_ID,
@@ -189,6 +201,9 @@ impl Cpu {
                 let all = MerrCtl(MerrCtl::FIELDS);
                 all.with_repairable(false).with_pgm(lvz).0
             }
+            // What is recorded, only root can write, and only for a guest.
+            n::MSGIS0..=MSGIS3 if via == Via::Gcsr && self.model.has_msgint() => u64::MAX,
+            n::MSGIE if self.model.has_msgint() => MsgIe::FIELDS,
             n::CTAG | n::IMPCTL1 | n::IMPCTL2 => u64::MAX,
             n::DMW0..=DMW3 => Dmw::FIELDS,
             n::GINTC if lvz => Gintc::FIELDS,

@@ -37,6 +37,7 @@ impl Cpu {
             | n::SAVE0..=SAVE7
             | n::LLBCTL
             | n::DMW0..=DMW3 => false,
+            n::MSGIS0..=n::MSGIE if self.model.has_msgint() => false,
             _ => self.doubtful_is_sensitive(number),
         };
         match sensitive {

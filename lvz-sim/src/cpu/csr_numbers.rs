@@ -10,6 +10,8 @@ pub(super) const SAVE7: u16 = n::SAVE0 + 7;
 pub(super) const SAVE8: u16 = n::SAVE0 + 8;
 /// The last of them.
 pub(super) const SAVE15: u16 = n::SAVE0 + 15;
+/// The last register of recorded messages.
+pub(super) const MSGIS3: u16 = n::MSGIS0 + 3;
 /// The last direct mapping window.
 pub(super) const DMW3: u16 = n::DMW0 + 3;
 /// The last of the registers of watchpoints.

@@ -78,6 +78,11 @@ features! {
     DbarHints = "dbar_hints", [3: word3::DBAR_HINTS], La664;
     /// The hardware page table walker.
     Ptw = "ptw", [2: word2::PTW], La664;
+    /// Message interrupts of the core (3A6000; Linux: "Clarify 3 MSG interrupt features").
+    MsgInt = "msgint", [1: word1::MSGINT], La664;
+    /// The chip's part of them, which sends messages to cores (3C6000, not 3A6000);
+    /// nothing without the core's.
+    Avec = "avec", [], None;
     /// Watchpoints, which no word of CPUCFG announces.
     Watch = "watch", [], La664;
     /// Four performance counters of 64 bits, which user mode may be allowed to read.

@@ -15,7 +15,8 @@ const HWI0: u32 = Interrupt::HWI0.bit();
 
 impl Cpu {
     /// ESTAT.IS of root or guest, lines included. Guest bits 9:2 come from
-    /// GINTC alone (`docs/lvz.md` N-2); bits 10 to 14 are latched there.
+    /// GINTC alone (`docs/lvz.md` N-2); bits 10 to 14 are latched there. Root has bit 14
+    /// latched too (`message`).
     pub(crate) fn estat_is(&self, world: World) -> u64 {
         let hwi = u64::from(self.lines.hwi);
         if world == World::Guest {
@@ -55,16 +56,25 @@ impl Cpu {
         self.lines = lines;
     }
 
+    /// The interrupts that are pending and not masked in ECFG. Of the message interrupt
+    /// the manual says that CRMD.IE alone blocks it, where Linux and QEMU have a mask
+    ///
+    pub(super) fn pending(&self, world: World) -> u64 {
+        let ecfg = self.file(world).ecfg();
+        let messages = ecfg.msgint() || self.model.has_msgint() && self.reads(Reading::MsgintMask);
+        let enabled = ecfg.lie() | u64::from(messages) << Interrupt::AVEC.bit();
+        self.estat_is(world) & enabled
+    }
+
     fn deliverable(&self, world: World) -> bool {
-        let csr = self.file(world);
-        csr.crmd().ie() && self.estat_is(world) & csr.ecfg().lie() != 0
+        self.file(world).crmd().ie() && self.pending(world) != 0
     }
 
     /// Whether `idle` ends: any enabled source is pending, CRMD.IE or not.
     /// (Manual 4.2.7 speaks of an interrupt that is taken; hardware and QEMU
     /// wake without IE too, and Linux idles with interrupts on.)
     pub(crate) fn wakes(&self) -> bool {
-        self.estat_is(self.world()) & self.csr().ecfg().lie() != 0
+        self.pending(self.world()) != 0
     }
 
     /// Delivers the interrupt that is due, if one is; root before guest

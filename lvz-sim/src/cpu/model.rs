@@ -211,6 +211,17 @@ impl Model {
         self.features.has(Feature::Ptw)
     }
 
+    /// Whether it has message interrupts.
+    #[inline(always)]
+    pub fn has_msgint(&self) -> bool {
+        self.features.has(Feature::MsgInt)
+    }
+
+    /// Whether its chip sends messages to the cores.
+    pub fn has_avec(&self) -> bool {
+        self.has_msgint() && self.features.has(Feature::Avec)
+    }
+
     /// Whether it has watchpoints.
     pub fn has_watchpoints(&self) -> bool {
         self.features.has(Feature::Watch)
@@ -297,6 +308,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use la_arch::cpucfg::word1;
 
     #[test]
     fn features_can_be_switched() {
@@ -336,6 +348,21 @@ mod tests {
             (0, 1, 0)
         );
         assert_eq!(bte("la664,lbt_x86=off"), 1);
+    }
+
+    #[test]
+    fn messages_need_the_core() {
+        for (name, announced, avec) in [
+            ("la464", 0, false),
+            ("la464,avec=on", 0, false),
+            ("la664", word1::MSGINT, false),
+            ("la664,avec=on", word1::MSGINT, true),
+            ("la664,avec=on,msgint=off", 0, false),
+        ] {
+            let model: Model = name.parse().unwrap();
+            assert_eq!(model.cpucfg(1) & word1::MSGINT, announced, "{name}");
+            assert_eq!(model.has_avec(), avec, "{name}");
+        }
     }
 
     #[test]

@@ -148,6 +148,12 @@ switches! {
     /// A stage-2 fault on a guest's table has the code of the guest's access.
     WalkFault: "Q-33" "walk-fault" "load" "access"
         "the code of a stage-2 fault on a table that a guest's hardware walk reads";
+    /// The message interrupt has no mask in ECFG.
+    MsgintMask: "Q-35" "msgint-mask" "ecfg" "none"
+        "whether ECFG bit 14 masks the message interrupt or CRMD.IE alone does";
+    /// A guest's ESTAT follows what root writes into its message interrupt registers.
+    GuestMsgint: "Q-36" "guest-msgint" "latched" "derived"
+        "whether bit 14 of a guest's ESTAT is what root wrote or what MSGIS and MSGIE give";
     /// A lent performance counter counts in root mode too.
     LentCounter: "Q-37" "lent-counter" "guest" "both"
         "the modes in which a counter counts that GCFG lends to the guest";

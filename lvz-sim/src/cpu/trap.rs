@@ -167,7 +167,7 @@ impl Cpu {
         let exception = trap.exception;
         let (world, csr) = (self.world(), self.csr());
         let (crmd, ecfg, entry) = (csr.crmd(), csr.ecfg(), csr.raw(number::EENTRY));
-        let pending = self.estat_is(world) & ecfg.lie();
+        let pending = self.pending(world);
         let prmd = csr
             .prmd()
             .with_pplv(crmd.plv())

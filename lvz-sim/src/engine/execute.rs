@@ -308,7 +308,7 @@ pub(super) fn attend(
         while let Some(offset) = bus.written_code.pop() {
             code.drop_page(offset);
         }
-        cpu.set_lines(bus.platform.lines(cpu.id));
+        cpu.sample_interrupts(bus);
         cpu.expire_timers(bus);
         if cpu.idle {
             if !cpu.wakes() {

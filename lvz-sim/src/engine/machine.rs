@@ -116,6 +116,10 @@ impl Machine {
         ram: Ram,
         config: PlatformConfig,
     ) -> Result<Self, PlatformError> {
+        let config = PlatformConfig {
+            avec: model.has_avec(),
+            ..config
+        };
         let platform = Platform::new(config, ram.map.clone())?;
         Ok(Self::new(model, cpus, ram, platform))
     }
@@ -392,7 +396,7 @@ impl Machine {
     /// With every CPU idle, time jumps to the next event.
     fn skip_idle(&mut self) -> Option<RunEnd> {
         let lines_wake = self.cpus.iter_mut().any(|cpu| {
-            cpu.set_lines(self.bus.platform.lines(cpu.id));
+            cpu.sample_interrupts(&mut self.bus);
             cpu.wakes()
         });
         if lines_wake {

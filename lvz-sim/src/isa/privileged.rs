@@ -74,6 +74,9 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
     let number = op.imm as u16;
     let old = cpu.csr_read(bus, via, number);
     let mut written = None;
+    if number == number::MSGIR && cpu.model.has_msgint() {
+        cpu.take_message(cpu.reached(via));
+    }
     match op.rj {
         0 => {}
         1 => {

@@ -14,6 +14,8 @@ pub struct PlatformConfig {
     pub board: Board,
     /// Number of CPUs, 1 to 16.
     pub cpus: usize,
+    /// Whether the chip sends message interrupts to its CPUs.
+    pub avec: bool,
     /// Unix time of the RTC at simulated time zero.
     pub epoch: i64,
     /// Seed of the entropy device and of what the loader gives the kernel.
@@ -35,6 +37,7 @@ impl Default for PlatformConfig {
         Self {
             board: Board::default(),
             cpus: 1,
+            avec: false,
             // A fixed date, 2026-01-01 00:00:00 UTC, so that runs repeat.
             epoch: 1_767_225_600,
             seed: 0,

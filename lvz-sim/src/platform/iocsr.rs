@@ -4,14 +4,16 @@
 //! routing to the IPI and extended interrupt controllers (Loongson 3A5000
 //! manual; Linux arch/loongarch/include/asm/loongarch.h).
 
+use super::avec::{Avec, Target};
 use super::eiointc::{CORES_PER_NODE, Eiointc};
 use super::field;
 use super::ipi::{Ipi, Send, decode_ipi_send};
+use crate::cpu::Vectors;
 use la_arch::eiointc::{BITMAP_SIZE, COREISR};
 use la_arch::iocsr::{
-    CPU_NAME, EIOINTC_BASE, EIOINTC_SIZE, EXT_IOI_EN, FEATURE_CSR_IPI, FEATURE_EXT_IOI,
-    FEATURE_MSI, FEATURES, INT_ENCODE, IPI_BASE, IPI_SIZE, MISC_FUNC, SOFT_INT, TIMER_RESET,
-    VENDOR, VERSION,
+    AVEC_EN, CPU_NAME, EIOINTC_BASE, EIOINTC_SIZE, EXT_IOI_EN, FEATURE_AVEC, FEATURE_CSR_IPI,
+    FEATURE_EXT_IOI, FEATURE_MSI, FEATURES, INT_ENCODE, IPI_BASE, IPI_SIZE, MISC_FUNC, SOFT_INT,
+    TIMER_RESET, VENDOR, VERSION,
 };
 use la_arch::ipi;
 use serde::{Deserialize, Serialize};
@@ -60,15 +62,18 @@ pub(crate) struct Iocsr {
     misc: Vec<u64>,
     ipi: Vec<Ipi>,
     pub(crate) eiointc: Eiointc,
+    /// What sends message interrupts, if the chip has it.
+    avec: Option<Avec>,
 }
 
 impl Iocsr {
-    /// IOCSR space of `cpus` CPUs after reset.
-    pub(crate) fn new(cpus: usize) -> Self {
+    /// IOCSR space of `cpus` CPUs after reset, with message interrupts or not.
+    pub(crate) fn new(cpus: usize, avec: bool) -> Self {
         Self {
             misc: vec![0; cpus.div_ceil(CORES_PER_NODE)],
             ipi: vec![Ipi::default(); cpus],
             eiointc: Eiointc::new(cpus),
+            avec: avec.then(|| Avec::new(cpus)),
         }
     }
 
@@ -86,6 +91,26 @@ impl Iocsr {
         self.misc.len() == other.misc.len()
             && self.ipi.len() == other.ipi.len()
             && self.eiointc.same_shape(&other.eiointc)
+            && match (&self.avec, &other.avec) {
+                (Some(avec), Some(other)) => avec.same_shape(other),
+                (avec, other) => avec == other,
+            }
+    }
+
+    /// Sends the message that was written to `offset` in the window.
+    pub(crate) fn send_message(&mut self, offset: u64) {
+        let target = Target::of(offset);
+        let misc = self.misc.get(target.cpu / CORES_PER_NODE);
+        if let Some(avec) = &mut self.avec
+            && misc.is_some_and(|misc| misc & AVEC_EN != 0)
+        {
+            avec.send(target);
+        }
+    }
+
+    /// The messages that have come for CPU `cpu`.
+    pub(crate) fn take_messages(&mut self, cpu: usize) -> Option<Vectors> {
+        self.avec.as_mut()?.take(cpu)
     }
 
     /// Interrupt inputs of CPU `cpu`: HWI pins and IPI.
@@ -98,7 +123,10 @@ impl Iocsr {
         let half = |value: u64| (value >> (8 * (addr & 4))) as u32;
         match addr {
             VERSION => 0x11,
-            FEATURES => FEATURES_VALUE,
+            FEATURES => match self.avec {
+                Some(_) => FEATURES_VALUE | FEATURE_AVEC,
+                None => FEATURES_VALUE,
+            },
             VENDOR | VENDOR_HIGH => half(u64::from_le_bytes(*b"Loongson")),
             CPU_NAME | CPU_NAME_HIGH => half(u64::from_le_bytes(*b"3A5000\0\0")),
             MISC_FUNC | MISC_FUNC_HIGH => {
@@ -117,7 +145,8 @@ impl Iocsr {
         match addr {
             MISC_FUNC | MISC_FUNC_HIGH => {
                 let shift = 8 * (addr & 4);
-                let mask = u64::from(mask) << shift & MISC_WRITABLE;
+                let avec = if self.avec.is_some() { AVEC_EN } else { 0 };
+                let mask = u64::from(mask) << shift & (MISC_WRITABLE | avec);
                 let value = u64::from(value) << shift & mask;
                 if let Some(misc) = self.misc.get_mut(cpu / CORES_PER_NODE) {
                     *misc = *misc & !mask | value;

@@ -52,7 +52,7 @@ impl Platform {
                 }
                 value
             }
-            Device::PchMsi | Device::PciIntx(_) => 0,
+            Device::Avec | Device::PchMsi | Device::PciIntx(_) => 0,
         })
     }
 
@@ -94,6 +94,7 @@ impl Platform {
             }
             Device::Chip(node) => self.chip_write(node, offset, size, value),
             Device::ChipUpper(node) => self.chip_write(node, offset + CHIP_UPPER, size, value),
+            Device::Avec => self.iocsr.send_message(offset),
             // The message's data are the vector.
             Device::PchMsi if offset == 0 => {
                 self.deliver(&[(value as u8, true)]);

@@ -41,11 +41,24 @@ impl fmt::Display for Skip {
 
 impl Error for Skip {}
 
+/// Skips a case where the KVM is Linux's own.
+pub fn only_on_ours(kvm: &Kvm) -> Outcome {
+    if is_linux(kvm)? {
+        return Err(Skip("only for this project's KVM".to_owned()).into());
+    }
+    Ok(())
+}
+
+/// Linux's own KVM does not have this capability.
+fn is_linux(kvm: &Kvm) -> Result<bool, Box<dyn Error>> {
+    Ok(kvm.capability(capability::SYNC_REGS)? == 0)
+}
+
 /// Passes on what a case came to; but where the KVM is Linux's own, of which the
 /// fault is known, a failure skips it.
 pub fn known_in_linux(kvm: &Kvm, fault: &str, outcome: Outcome) -> Outcome {
     match outcome {
-        Err(error) if !error.is::<Skip>() && kvm.capability(capability::SYNC_REGS)? == 0 => {
+        Err(error) if !error.is::<Skip>() && is_linux(kvm)? => {
             Err(Skip(format!("known fault of Linux's KVM, {fault}: {error}")).into())
         }
         outcome => outcome,

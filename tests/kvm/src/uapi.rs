@@ -236,12 +236,18 @@ impl RoutingEntry {
     /// A GSI that is a message to the EIOINTC (QEMU's virt board:
     /// VIRT_PCH_MSI_ADDR_LOW).
     pub fn message(gsi: u32, data: u32) -> Self {
+        Self::message_to(gsi, 0x2ff0_0000, data)
+    }
+
+    /// To a message with this address and these data.
+    pub fn message_to(gsi: u32, address: u64, data: u32) -> Self {
+        let (low, high) = (address as u32, (address >> 32) as u32);
         Self {
             gsi,
             kind: ROUTING_MSI,
             flags: 0,
             pad: 0,
-            of: [0x2ff0_0000, 0, data, 0, 0, 0, 0, 0],
+            of: [low, high, data, 0, 0, 0, 0, 0],
         }
     }
 }

@@ -58,6 +58,10 @@ const FILES: &[(&str, &str)] = &[
     ("kexec.py", include_str!("../../../tests/machine/kexec.py")),
     ("debug.py", include_str!("../../../tests/machine/debug.py")),
     (
+        "messages.py",
+        include_str!("../../../tests/machine/messages.py"),
+    ),
+    (
         "migration.py",
         include_str!("../../../tests/machine/migration.py"),
     ),

@@ -3,6 +3,7 @@
 //! IPI, EIOINTC, PCH-PIC and message-signalled interrupts.
 
 use super::*;
+use la_arch::avec::{CPU_SHIFT, VECTOR_SHIFT};
 
 const LINE: CpuLines = CpuLines { hwi: 2, ipi: false };
 
@@ -390,4 +391,78 @@ fn chip_registers_are_iocsr() {
     assert_eq!(rig.read(chip(1) + IPI + 0x300 + ipi::STATUS, 4), 0);
     assert_eq!(rig.read(UART_BASE + 5, 1), 0x60);
     assert_eq!(rig.platform.mmio_read(0, chip(2), 4), None);
+}
+
+/// Address of a message.
+fn message(cpu: u64, vector: u64) -> u64 {
+    Device::Avec.base() | cpu << CPU_SHIFT | vector << VECTOR_SHIFT
+}
+
+#[test]
+fn messages_reach_the_cpu_that_the_address_names() {
+    let mut rig = Rig::with(PlatformConfig {
+        cpus: 5,
+        avec: true,
+        ..PlatformConfig::default()
+    });
+    assert_ne!(
+        rig.iocsr(0, iocsr::FEATURES, 4) & u64::from(iocsr::FEATURE_AVEC),
+        0
+    );
+    rig.write(message(0, 3), 4, 0);
+    assert_eq!(rig.platform.take_messages(0), None, "before it is enabled");
+    rig.set_iocsr(0, iocsr::MISC_FUNC, 8, iocsr::AVEC_EN);
+    assert_eq!(rig.iocsr(3, iocsr::MISC_FUNC, 8), iocsr::AVEC_EN);
+    rig.write(message(2, 255), 4, 0xffff_ffff);
+    rig.write(message(2, 0), 8, 0);
+    rig.write(message(2, 64) + 8, 4, 0);
+    rig.write(message(2, 255), 1, 0);
+    assert_eq!(rig.read(message(2, 255), 4), 0);
+    assert_eq!(rig.platform.take_messages(1), None);
+    assert_eq!(rig.platform.take_messages(2), Some([1, 1, 0, 1 << 63]));
+    assert_eq!(rig.platform.take_messages(2), None, "they are taken once");
+    // The other node, and no CPU.
+    rig.write(message(4, 9), 4, 0);
+    assert_eq!(rig.platform.take_messages(4), None);
+    rig.set_iocsr(4, iocsr::MISC_FUNC, 8, iocsr::AVEC_EN);
+    rig.write(message(4, 9), 4, 0);
+    rig.write(message(5, 9), 4, 0);
+    rig.write(message(255, 255), 4, 0);
+    assert_eq!(rig.platform.take_messages(4), Some([1 << 9, 0, 0, 0]));
+    assert_eq!(rig.platform.take_messages(5), None);
+    // A reset forgets them.
+    rig.write(message(4, 9), 4, 0);
+    rig.platform.reset();
+    assert_eq!(rig.platform.take_messages(4), None);
+    assert_eq!(rig.iocsr(0, iocsr::MISC_FUNC, 8), 0);
+}
+
+#[test]
+fn without_message_interrupts_there_is_no_window() {
+    let mut rig = Rig::new(1);
+    assert!(!rig.platform.mmio_write(0, message(0, 3), 4, 0));
+    rig.set_iocsr(0, iocsr::MISC_FUNC, 8, iocsr::AVEC_EN);
+    assert_eq!(rig.iocsr(0, iocsr::MISC_FUNC, 8), 0);
+    let features = rig.iocsr(0, iocsr::FEATURES, 4);
+    assert_eq!(features & u64::from(iocsr::FEATURE_AVEC), 0);
+}
+
+#[test]
+fn messages_on_their_way_are_saved() {
+    let avec = |cpus| {
+        Rig::with(PlatformConfig {
+            cpus,
+            avec: true,
+            ..PlatformConfig::default()
+        })
+    };
+    let mut rig = avec(2);
+    rig.set_iocsr(0, iocsr::MISC_FUNC, 8, iocsr::AVEC_EN);
+    rig.write(message(1, 130), 4, 0);
+    let state = rig.platform.save().unwrap();
+    let mut other = avec(2);
+    other.platform.restore(&state).unwrap();
+    assert_eq!(other.platform.take_messages(1), Some([0, 0, 4, 0]));
+    // Into a machine without them it does not go.
+    assert!(Rig::new(2).platform.restore(&state).is_err());
 }

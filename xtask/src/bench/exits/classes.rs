@@ -45,6 +45,9 @@ const TARGETS: &[(&str, f64)] = &[
     ("walker,fault-small-load", 0.80),
     ("walker,fault-small-store", 0.80),
     ("walker,fault-small-fetch", 0.80),
+    ("message-running", 0.80),
+    ("message-asleep", 0.80),
+    ("message-asleep-polled", 0.80),
     ("geometric-mean", 0.60),
     ("kvm.ko-loaded", 1.0),
 ];

@@ -30,6 +30,7 @@ use crate::setup::Products;
 mod classes;
 mod cost;
 pub(super) mod guest;
+mod messages;
 mod pictures;
 
 use classes::{BOTH, CLASSES, Class, WALKER, WALKER_CPU, target};
@@ -107,6 +108,7 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
         let name = format!("walker,{}", ours.0);
         cost(&name, ours.1, upstream.1)
     }));
+    rows.extend(messages::rows(products, simulator)?);
     let [mean_ours, mean_upstream] = means(&pairs);
     rows.push(row(
         "geometric-mean",
@@ -168,7 +170,7 @@ fn measure(
     host(
         products,
         simulator,
-        programs,
+        Some(programs),
         kvm,
         |_| Ok("qemu-system-loongarch64"),
         |console, stats| {
@@ -203,7 +205,7 @@ fn measure_short(
     host(
         products,
         simulator,
-        programs,
+        Some(programs),
         kvm,
         |share| {
             fs::write(share.join("short"), "")?;
@@ -230,12 +232,12 @@ fn measure_short(
     )
 }
 
-/// Runs a host. `prepare` puts what is QEMU's into the shared folder and says which
+/// Runs a host with the guests of `programs`, if any. `prepare` puts what is QEMU's into the shared folder and says which
 /// program it is; `read` takes the figures from what was said and from the simulator's.
 fn host<T>(
     products: &Products,
     simulator: &Simulator,
-    programs: &Programs,
+    programs: Option<&Programs>,
     kvm: Stack,
     prepare: impl FnOnce(&Path) -> Result<&'static str>,
     read: impl FnOnce(&str, &Value) -> Result<T>,
@@ -245,7 +247,7 @@ fn host<T>(
     make_share(&share, SCRIPT)?;
     copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
     fs::write(share.join("qemu"), prepare(&share)?)?;
-    for (name, file) in programs.files() {
+    for (name, file) in programs.into_iter().flat_map(Programs::files) {
         copy(&file, &share.join(name))?;
     }
     let stats = run.join("stats.json");

@@ -89,6 +89,7 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("sync-regs", 30),
     ci("mp-state", 30),
     ci("interrupts", 30),
+    ci("messages", 30),
     ci("debug-and-attributes", 30),
     ci("registers", 30),
     ci("timer", 30),
