@@ -246,7 +246,7 @@ mod tests {
             (0x0340_0000, "nop"),
             (0x4c00_0020, "ret"),
             (0x0648_3800, "ertn"),
-            (0x0400_1029, "csrrd $a5, 0x4"),
+            (0x0400_1029, "csrwr $a5, 0x4"),
             (0x53ff_efff, "b -20 # 0xffffffffffffffec"),
             (0x0114_c480, ".word 0x0114c480"),
         ] {
