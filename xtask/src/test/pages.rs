@@ -6,13 +6,13 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::ValueEnum;
 
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
 use crate::nested::{Guest, Nested, Stack};
-use crate::setup::{Pages, Products};
+use crate::setup::Pages;
 
 /// How long one host may take.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 }
 
 fn boot(context: &Context, kvm: Stack, host: Pages, guest: Pages) -> Result<Verdict> {
-    let products: Products = context.products.with_pages(host)?;
+    let products = context.products.with_pages(host)?;
     let guest = context.products.with_pages(guest)?;
     let nested = Nested {
         kvm,
@@ -60,10 +60,7 @@ fn boot(context: &Context, kvm: Stack, host: Pages, guest: Pages) -> Result<Verd
     let run = products.cache.new_run("pages")?;
     let machine = nested.machine(&products, &run.join("share"))?;
     let log = run.join("console.log");
-    let outcome = machine.run(&context.simulator, &log, LIMIT, |_| {})?;
-    nested
-        .check(&outcome, LIMIT)
-        .with_context(|| format!("see {}", log.display()))?;
+    nested.pass(&machine, &context.simulator, &log, LIMIT)?;
     fs::remove_dir_all(&run)?;
     Ok(Verdict::Passed)
 }
