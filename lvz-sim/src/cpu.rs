@@ -40,7 +40,7 @@ pub(crate) use message::Vectors;
 pub use model::{Model, ModelError};
 pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
-pub(crate) use tally::{Events, Tally};
+pub(crate) use tally::{Events, LEVELS, PLVS, Tally};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 pub(crate) use watched::{Place, WatchHit, Watched};

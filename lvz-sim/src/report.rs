@@ -3,7 +3,7 @@
 //! `--stats`: the figures of a run.
 
 use crate::calls::Call;
-use crate::cpu::Events;
+use crate::cpu::{Events, LEVELS, PLVS};
 use crate::engine::Machine;
 use crate::stats::{Executed, ExitCause, ExitRecord, Split};
 use serde::Serialize;
@@ -228,14 +228,14 @@ impl Report {
 fn events(machine: &Machine) -> BTreeMap<&'static str, BTreeMap<String, EventFigures>> {
     let mut all: BTreeMap<&'static str, BTreeMap<String, EventFigures>> = BTreeMap::new();
     for cpu in &machine.cpus {
-        for level in 0..8 {
+        for level in 0..LEVELS {
             let events = cpu.tally.events(level, cpu.icount);
             if events.ended == 0 {
                 continue;
             }
-            let mode = if level < 4 { "host" } else { "guest" };
+            let mode = if level < PLVS { "host" } else { "guest" };
             let figures = all.entry(mode).or_default();
-            let figures = figures.entry(format!("plv{}", level % 4)).or_default();
+            let figures = figures.entry(format!("plv{}", level % PLVS)).or_default();
             figures.add(&events, cpu.tally.counts_always());
         }
     }

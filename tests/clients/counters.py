@@ -187,11 +187,8 @@ def off(run):
     """A guest whose CPU is to have none has none; one that must have them has them."""
     require_counters()
     for value in ("off", "on"):
-        domain = run.domain(f"-{value}")
-        text = domain.fields["environment"] or "<qemu:commandline></qemu:commandline>"
         cpu = f"<qemu:arg value='-cpu'/><qemu:arg value='max,pmu={value}'/>"
-        end = "</qemu:commandline>"
-        domain.fields["environment"] = text.replace(end, cpu + end)
+        domain = run.domain(f"-{value}", arguments=cpu)
         said = domain.start().shell().run("dmesg")
         check(("PMU enabled" in said) == (value == "on"), f"pmu={value}: {said}")
         domain.virsh("destroy")

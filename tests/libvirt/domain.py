@@ -26,6 +26,8 @@ FOLDER = "/srv/guests"
 BOOT = {"direct": 30, "firmware": 60}
 
 # What our backend says with KVM_LA_LOG tells whether it serves, wherever the domain has been.
+COMMANDLINE = "<qemu:commandline><qemu:env name='KVM_LA_LOG' value='info'/>{}</qemu:commandline>"
+
 TEMPLATE = """\
 <domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
   <name>{name}</name>
@@ -43,7 +45,7 @@ TEMPLATE = """\
     <memballoon model='none'/>
     {devices}
   </devices>
-  <qemu:commandline><qemu:env name='KVM_LA_LOG' value='info'/></qemu:commandline>
+  {commandline}
 </domain>
 """
 
@@ -82,6 +84,7 @@ class Domain:
         tuning="",
         features="",
         topology="",
+        arguments="",
     ):
         # Where it was, and last where it is.
         self._hosts = [host]
@@ -112,6 +115,7 @@ class Domain:
             "emulator": EMULATORS[accel],
             "log": self.log,
             "devices": devices,
+            "commandline": COMMANDLINE.format(arguments),
         }
 
     @property

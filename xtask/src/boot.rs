@@ -134,7 +134,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let log = run.join("console.log");
     eprintln!("booting; console in {}", log.display());
-    let outcome = nested.run(&machine, &simulator, &log, LIMIT, |line| println!("{line}"))?;
+    let outcome = machine
+        .run(&simulator, &log, LIMIT, |line| println!("{line}"))
+        .with_context(|| format!("see {}", log.display()))?;
     let report = GuestReport::read(&outcome.console, 0);
     let verdict = nested.check(&outcome, LIMIT);
     let figures = read_stats(&stats);

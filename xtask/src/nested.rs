@@ -300,20 +300,19 @@ impl Nested {
         )
     }
 
-    /// Runs host and guests to their end and checks that every guest passed
-    /// its checks and powered off.
-    pub(crate) fn run(
+    /// Runs host and guests to their end; an error unless every guest passed its checks
+    /// and powered off.
+    pub(crate) fn pass(
         &self,
         machine: &Machine,
         simulator: &Simulator,
         log: &Path,
         limit: Duration,
-        observe: impl FnMut(&str),
-    ) -> Result<Outcome> {
-        let outcome = machine
-            .run(simulator, log, limit, observe)
-            .with_context(|| format!("see {}", log.display()))?;
-        Ok(outcome)
+    ) -> Result<()> {
+        machine
+            .run(simulator, log, limit, |_| {})
+            .and_then(|outcome| self.check(&outcome, limit))
+            .with_context(|| format!("see {}", log.display()))
     }
 
     /// An error that says what went wrong in a run, guests first: a host whose

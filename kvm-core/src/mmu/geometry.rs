@@ -17,6 +17,9 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// Bits of an address: an entry's address field ends at bit 47.
+    const ADDRESS_BITS: u8 = 48;
+
     /// Most levels that a kernel uses (CONFIG_PGTABLE_LEVELS=4).
     pub const MAX_LEVELS: usize = 4;
 
@@ -44,8 +47,7 @@ impl Geometry {
             levels,
             empty,
         };
-        // An entry's address field ends at bit 47.
-        if geometry.shift(levels) > 48 {
+        if geometry.shift(levels) >= u64::BITS as u8 {
             return None;
         }
         Some(geometry)
@@ -109,10 +111,16 @@ impl Geometry {
         self.levels as usize - 1
     }
 
-    /// First guest physical address that the tables cannot map.
+    /// First guest physical address that the tables cannot map. Three levels of 64 KiB
+    /// reach further than an address does, and use the beginning of their root alone.
     #[inline]
     pub const fn limit(&self) -> u64 {
-        1 << self.shift(self.levels)
+        let reach = self.shift(self.levels);
+        if reach < Self::ADDRESS_BITS {
+            1 << reach
+        } else {
+            1 << Self::ADDRESS_BITS
+        }
     }
 
     /// Bytes that an entry of `level` covers.
@@ -163,12 +171,13 @@ mod tests {
 
     #[test]
     fn sizes_follow_the_page_size() {
-        for (shift, levels, huge, limit, entries) in [
-            (12, 3, 2 << 20, 1 << 39, 512),
-            (12, 4, 2 << 20, 1 << 48, 512),
-            (14, 2, 32 << 20, 1 << 36, 2048),
-            (14, 3, 32 << 20, 1u64 << 47, 2048),
-            (16, 2, 512 << 20, 1 << 42, 8192),
+        for (shift, levels, huge, limit, entries, used) in [
+            (12, 3, 2 << 20, 1 << 39, 512, 512),
+            (12, 4, 2 << 20, 1 << 48, 512, 512),
+            (14, 2, 32 << 20, 1 << 36, 2048, 2048),
+            (14, 3, 32 << 20, 1u64 << 47, 2048, 2048),
+            (16, 2, 512 << 20, 1 << 42, 8192, 8192),
+            (16, 3, 512 << 20, 1 << 48, 8192, 64),
         ] {
             let g = Geometry::new(shift, levels, [0; 4]).unwrap();
             assert_eq!(g.huge_size(), huge);
@@ -176,7 +185,7 @@ mod tests {
             assert_eq!(g.entries(), entries);
             assert_eq!(g.cache_min(), levels as usize - 1);
             let last = g.limit() - 1;
-            assert_eq!(g.index(last, g.root_level()), entries - 1);
+            assert_eq!(g.index(last, g.root_level()), used - 1);
             assert_eq!(g.next(0, 1), huge);
         }
     }
@@ -186,9 +195,8 @@ mod tests {
         assert!(Geometry::new(13, 3, [0; 4]).is_none());
         assert!(Geometry::new(12, 1, [0; 4]).is_none());
         assert!(Geometry::new(12, 5, [0; 4]).is_none());
-        // 16 + 3 * 13 = 55 bits.
-        assert!(Geometry::new(16, 3, [0; 4]).is_none());
-        assert!(Geometry::new(14, 4, [0; 4]).is_none());
+        // 16 + 4 * 13 = 68 bits.
+        assert!(Geometry::new(16, 4, [0; 4]).is_none());
         assert!(Geometry::new(14, 3, [0, Pte::HUGE, 0, 0]).is_none());
         assert!(Geometry::new(14, 3, [0, 0, Pte::PRESENT, 0]).is_none());
     }

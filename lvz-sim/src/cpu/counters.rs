@@ -5,6 +5,7 @@
 //! it is computed when it is read, and an overflow is a deadline like a timer's.
 
 use super::csr_numbers::COUNTERS;
+use super::tally::{LEVELS, PLVS};
 use super::{Cpu, Events, Reading};
 use crate::world::World;
 use la_arch::Interrupt;
@@ -13,10 +14,6 @@ use serde::{Deserialize, Serialize};
 
 /// A counter that reaches it has overflown.
 const OVERFLOW: u64 = 1 << 63;
-
-/// Levels of each mode, as the tally has them.
-const ROOT_LEVELS: u32 = 0;
-const GUEST_LEVELS: u32 = 4;
 
 /// One counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,8 +112,11 @@ impl Cpu {
             World::Root => (true, !self.reads(Reading::RootCounter)),
             World::Guest => (self.reads(Reading::LentCounter), true),
         };
-        let levels = |counts: bool, from: u32| if counts { plvs << from } else { 0 };
-        levels(root, ROOT_LEVELS) | levels(guest, GUEST_LEVELS)
+        let levels = |counts: bool, world: World| match counts {
+            true => plvs << (PLVS * world.index()),
+            false => 0,
+        };
+        levels(root, World::Root) | levels(guest, World::Guest)
     }
 
     /// What a counter counts, from the beginning of the CPU's time.
@@ -125,7 +125,7 @@ impl Cpu {
             return 0;
         };
         let (levels, at) = (self.counted_levels(i), self.ended());
-        (0..8)
+        (0..LEVELS)
             .filter(|level| levels >> level & 1 != 0)
             .map(|level| event.count(&self.tally.events(level, at)))
             .sum()

@@ -2,7 +2,8 @@
 
 //! `--trace lint`: what software does that works by luck, or does not work and says
 //! nothing. Each finding names the instruction and the rule; a place is reported once for
-//! each rule. Nothing the machine can see depends on it.
+//! each rule. The machine is the same, but that it looks for interrupts after each
+//! instruction of root while GTLBC names a GID (`Watch::lookups`).
 
 use super::{Cpu, Trap, Via};
 use crate::mem::Bus;

@@ -11,7 +11,10 @@ use la_arch::Exception;
 use serde::{Deserialize, Serialize};
 
 /// Privilege levels of a mode.
-const PLVS: usize = 4;
+pub(crate) const PLVS: usize = 4;
+
+/// Levels of both modes: root's PLV0 to PLV3, then the guest's.
+pub(crate) const LEVELS: usize = 2 * PLVS;
 
 /// The figures of a privilege level of one mode.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +42,10 @@ impl Events {
     }
 }
 
-/// The events of all levels: of root's PLV0 to PLV3, then of the guest's.
+/// The events of all levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    events: [Events; 2 * PLVS],
+    events: [Events; LEVELS],
     /// The level in force.
     #[serde(skip)]
     level: usize,
@@ -83,7 +86,7 @@ impl Branch {
 }
 
 impl Tally {
-    /// The events of a level, 0 to 7, of a CPU whose count of instructions is `at`.
+    /// The events of a level of a CPU whose count of instructions is `at`.
     pub(crate) fn events(&self, level: usize, at: u64) -> Events {
         let mut events = self.events[level];
         if level == self.level {

@@ -13,8 +13,8 @@ use crate::mmu::Access;
 use la_arch::Exception;
 use la_arch::insn::RegFile;
 
-/// Entries of a jump cache, a power of two: a Linux boot with a guest looks every sixth
-/// interpreted block up anew with 32,768, every fourth with 4,096.
+/// Entries of a jump cache, a power of two: enough for what a host and its guest execute
+/// by turns.
 pub(super) const JUMPS: usize = 32_768;
 
 /// A block by the address and context that led to it.

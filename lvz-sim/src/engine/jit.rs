@@ -58,7 +58,7 @@ pub struct JitOptions {
 impl Default for JitOptions {
     fn default() -> Self {
         JitOptions {
-            // Fewer leave the machine waiting for a compiler that has too much to do.
+            // With fewer the compiler has more to do than it can while a kernel boots.
             hot: 4_000,
             code: 64 << 20,
             beside: true,

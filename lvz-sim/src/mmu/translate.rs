@@ -370,11 +370,11 @@ impl Cpu {
         };
         let mut perms = mapping.perms;
         let flags = bus.ram.flags(offset);
-        if flags != 0 {
-            perms.remove(Perms::WRITE);
-        }
         if flags & page_flag::POISONED != 0 {
             return;
+        }
+        if flags != 0 {
+            perms.remove(Perms::WRITE);
         }
         if self.watch.data || self.watch.lookups || !self.watched.is_empty() {
             // Each access is looked at.

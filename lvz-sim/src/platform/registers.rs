@@ -4,7 +4,6 @@
 
 use super::iocsr::of_chip;
 use super::{Platform, field};
-
 use crate::map::{CHIP_UPPER, Device};
 
 impl Platform {

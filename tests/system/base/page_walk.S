@@ -9,6 +9,7 @@
 #@   entry" (5.4.5).
 
 .include "test.inc"
+.include "walk.inc"
 
     # Tables in the middle of low memory, pages behind them.
     .equ T, 0x04000000
@@ -18,23 +19,9 @@
     .equ PUD_T, T + 0x30000
     .equ PAGE, 0x06000000
 
-    # Linux, 16 KiB pages, 3 levels: 14+11, 25+11, 36+11.
-    .equ PWCL_16K, 14 | (11 << 5) | (25 << 10) | (11 << 15)
-    .equ PWCH_16K, 36 | (11 << 6)
-    # 4 KiB pages, 4 levels: 12+9, 21+9, 30+9, 39+9.
-    .equ PWCL_4K, 12 | (9 << 5) | (21 << 10) | (9 << 15) | (30 << 20) | (9 << 25)
-    .equ PWCH_4K, 39 | (9 << 6)
-
     # An address with a different index at every level (16 KiB tables).
     .equ VA, (3 << 36) | (5 << 25) | (6 << 14)
     .equ VA4, (3 << 39) | (4 << 30) | (5 << 21) | (6 << 12)
-
-# Stores a doubleword at a physical address.
-.macro POKE pa:req, value:req
-    li.d    $t0, CACHED | (\pa)
-    li.d    $t1, \value
-    st.d    $t1, $t0, 0
-.endm
 
 # One walk outside a refill, IsTLBR=1 by hand; $s0 = address. Leaves $s1, $s2,
 # $s3 (results of the levels), and TLBRELO0/1, TLBREHI.

@@ -12,6 +12,7 @@
 #@   source says so itself (loongarch_cpu_tlb_fill).
 
 .include "test.inc"
+.include "walk.inc"
 
     .equ T, 0x04000000
     .equ PGD_T, T
@@ -21,21 +22,10 @@
     .equ NONE_T, T + 0x40000
     .equ PAGE, 0x06000000
 
-    .equ PWCL_16K, 14 | (11 << 5) | (25 << 10) | (11 << 15)
-    .equ PWCH_16K, 36 | (11 << 6)
-    .equ PWCL_4K, 12 | (9 << 5) | (21 << 10) | (9 << 15) | (30 << 20) | (9 << 25)
-    .equ PWCH_4K, 39 | (9 << 6)
-
     .equ REGION, (3 << 36) | (5 << 25)
     .equ VA4, (3 << 39) | (4 << 30) | (5 << 21) | (6 << 12)
     .equ USED, PTE_NEW | PTE_V
     .equ WRITTEN, USED | PTE_W | PTE_D
-
-.macro POKE pa:req, value:req
-    li.d    $t0, CACHED | (\pa)
-    li.d    $t1, \value
-    st.d    $t1, $t0, 0
-.endm
 
 # Sets the entry of page `n` of the region (16 KiB pages) to physical page `n` with
 # these flags.

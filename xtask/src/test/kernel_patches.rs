@@ -184,10 +184,7 @@ fn boot(context: &Context, tree: &Tree<'_>, choice: Choice, dir: &Path) -> Resul
     });
     let machine = nested.machine(&products, &run.join("share"))?;
     let log = run.join("console.log");
-    let outcome = nested.run(&machine, &context.simulator, &log, LIMIT, |_| {})?;
-    nested
-        .check(&outcome, LIMIT)
-        .with_context(|| format!("see {}", log.display()))?;
+    nested.pass(&machine, &context.simulator, &log, LIMIT)?;
     fs::remove_dir_all(kernel.build())?;
     Ok(Verdict::Passed)
 }

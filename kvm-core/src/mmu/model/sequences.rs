@@ -93,7 +93,7 @@ proptest! {
 
     #[test]
     fn tables_equal_a_map(
-        (g, ops) in prop::sample::select(vec![(12, 3), (12, 4), (14, 3), (16, 2)])
+        (g, ops) in prop::sample::select(vec![(12, 3), (12, 4), (14, 2), (14, 3), (16, 2), (16, 3)])
             .prop_flat_map(|(shift, levels)| {
                 let g = geometry(shift, levels);
                 (Just(g), prop::collection::vec(op(g), 1..40))

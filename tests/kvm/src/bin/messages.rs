@@ -18,7 +18,7 @@ use la_arch::Interrupt;
 use la_arch::avec::{CPU_SHIFT, VECTOR_SHIFT};
 use la_arch::cpucfg::word1;
 use la_arch::csr::number as csr;
-use la_arch::kvm::{device as d, vcpu_attr};
+use la_arch::kvm::device as d;
 use la_arch::one_reg as id;
 
 /// The window, where QEMU's board has it.
@@ -94,22 +94,23 @@ fn to(vcpu: u64, vector: u64) -> u64 {
 
 /// Gives all vCPUs of a guest message interrupts, and its VM a controller.
 fn with_messages(guest: &Guest) -> Result<Device, Box<dyn std::error::Error>> {
-    for vcpu in &guest.vcpus {
-        give(vcpu)?;
-    }
+    give(guest)?;
     let device = guest.vm.create_device(uapi::DEVICE_DMSINTC)?;
     device.set(d::DMSINTC_GRP_CTRL, d::DMSINTC_MSG_ADDR_BASE, BASE)?;
     device.set(d::DMSINTC_GRP_CTRL, d::DMSINTC_MSG_ADDR_SIZE, SIZE)?;
     Ok(device)
 }
 
-fn give(vcpu: &kvm::Vcpu) -> Outcome {
-    let features = vcpu.attr(vcpu_attr::CPUCFG, 1)?;
-    if features & u64::from(word1::MSGINT) == 0 {
+/// Gives all vCPUs message interrupts, if the host has them.
+fn give(guest: &Guest) -> Outcome {
+    // What VCPU_ATTR_CPUCFG allows in this word does not tell (Linux: _kvm_get_cpucfg_mask).
+    if !guest.vm.has_device(uapi::DEVICE_DMSINTC) {
         return Err(Skip("the host has no message interrupts".into()).into());
     }
-    let word = vcpu.one_reg(id::cpucfg(1))? | u64::from(word1::MSGINT);
-    vcpu.set_one_reg(id::cpucfg(1), word)?;
+    for vcpu in &guest.vcpus {
+        let word = vcpu.one_reg(id::cpucfg(1))? | u64::from(word1::MSGINT);
+        vcpu.set_one_reg(id::cpucfg(1), word)?;
+    }
     Ok(())
 }
 
@@ -199,7 +200,7 @@ fn vcpus(kvm: &Kvm) -> Outcome {
 /// What is outside the window goes to the EIOINTC.
 fn window(kvm: &Kvm) -> Outcome {
     let guest = Guest::with_irqchip(kvm, busy(), 1)?;
-    give(guest.vcpu())?;
+    give(&guest)?;
     let device = guest.vm.create_device(uapi::DEVICE_DMSINTC)?;
     let group = d::DMSINTC_GRP_CTRL;
     let (base, size) = (d::DMSINTC_MSG_ADDR_BASE, d::DMSINTC_MSG_ADDR_SIZE);
@@ -443,7 +444,7 @@ fn by_the_line(kvm: &Kvm) -> Outcome {
         EINVAL,
         "the line of a guest without message interrupts"
     );
-    give(guest.vcpu())?;
+    give(&guest)?;
     guest.expect(1, 0)?;
     guest.vcpu().interrupt(line)?;
     silent(&guest, "the line without a vector")?;

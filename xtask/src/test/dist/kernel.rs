@@ -92,10 +92,7 @@ fn boot(context: &Context, packages: &Packages, run: &Path) -> Result<()> {
     machine.initrd = Some(initrd);
     machine.append = DISTRIBUTION_PARAMETERS.to_owned();
     let log = run.join("host.log");
-    let outcome = nested.run(&machine, &context.simulator, &log, LIMIT, |_| {})?;
-    nested
-        .check(&outcome, LIMIT)
-        .with_context(|| format!("see {}", log.display()))
+    nested.pass(&machine, &context.simulator, &log, LIMIT)
 }
 
 /// The modules that the script left, in their order, without compression.
