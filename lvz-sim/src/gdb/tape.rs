@@ -144,7 +144,9 @@ impl HostConsole for Taped {
     fn input(&self) -> Option<BorrowedFd<'_>> {
         let record = self.tape.record();
         match record.repeats() {
-            true => self.at_once.as_ref().map(File::as_fd),
+            true if record.interactive() => self.at_once.as_ref().map(File::as_fd),
+            // Its input had ended: time passed without looking for more.
+            true => None,
             false => self.console.input(),
         }
     }
@@ -158,6 +160,50 @@ impl HostConsole for Taped {
 mod tests {
     use super::*;
     use crate::platform::console::BufferConsole;
+
+    /// Input that ends with the second read.
+    struct Ending {
+        file: File,
+        reads: u32,
+    }
+
+    impl HostConsole for Ending {
+        fn write(&mut self, _: &[u8]) {}
+
+        fn read(&mut self, _: &mut [u8]) -> usize {
+            self.reads += 1;
+            0
+        }
+
+        fn interactive(&self) -> bool {
+            self.reads < 2
+        }
+
+        fn input(&self) -> Option<BorrowedFd<'_>> {
+            self.interactive().then(|| self.file.as_fd())
+        }
+    }
+
+    #[test]
+    fn the_end_of_input_repeats() {
+        let tape = Tape::default();
+        let file = File::open("/dev/null").expect("an empty file");
+        let mut console = Taped::new(Box::new(Ending { file, reads: 0 }), &tape);
+        let begin = tape.mark();
+        let mut looks = || -> Vec<(bool, bool)> {
+            let look = |console: &Taped| (console.interactive(), console.input().is_some());
+            let mut seen = vec![look(&console)];
+            for _ in 0..4 {
+                console.read(&mut [0; 8]);
+                seen.push(look(&console));
+            }
+            seen
+        };
+        let first = looks();
+        assert_eq!(first[1..3], [(true, true), (false, false)]);
+        tape.rewind(begin);
+        assert_eq!(looks(), first);
+    }
 
     #[test]
     fn input_repeats_and_output_does_not() {
