@@ -141,8 +141,12 @@ def user_program(calls, exits):
     check("guest PLV3" in do("monitor mode"), "the monitor does not say PLV3")
     do("reverse-stepi")
     check(value("$gcsr_crmd") & 3 == 3, "before its call it was not in the program")
-    do("stepi 2")
-    check(in_guest() and value("$gcsr_crmd") & 3 == 0, "the call does not lead to its kernel")
+    do("stepi")
+    check(pc() == caller and value("$gcsr_crmd") & 3 == 3, f"not at its call: {pc():#x}")
+    # From there GDB steps to what is behind the call: by then the kernel has been there.
+    with Stops(calls | GUEST):
+        do("stepi")
+    check(pc() == calls and value("$gcsr_crmd") & 3 == 0, "the call does not lead to its kernel")
     with Stops(exits | HOST):
         do("continue")
     check(not in_guest() and pc() == exits, f"not back in the host: {pc():#x}")

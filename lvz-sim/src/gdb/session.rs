@@ -6,13 +6,14 @@ use super::description::target_xml;
 use super::history::{Back, History};
 use super::registers::{Described, features};
 use super::space;
-use crate::cpu::{Place, Watched};
+use crate::cpu::{Cpu, Place, Watched};
 use crate::engine::debug::{Halt, Why};
 use crate::engine::{Machine, RunEnd};
 use gdbstub::common::{Signal, Tid};
 use gdbstub::stub::MultiThreadStopReason;
 use gdbstub::target::ext::base::reverse_exec::ReplayLogPosition;
 use gdbstub::target::ext::breakpoints::WatchKind;
+use la_arch::insn::privileged::ERTN;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -143,7 +144,10 @@ impl<'a> Session<'a> {
             !heard
         };
         match self.action.clone() {
-            Action::Continue => self.forward(None, &mut goes_on),
+            Action::Continue => {
+                let step = self.steps_from_ertn().then_some(self.current);
+                self.forward(step, &mut goes_on)
+            }
             Action::Step(cpu) => self.forward(Some(cpu), &mut goes_on),
             Action::StepIn(cpu, range) => loop {
                 let event = self.forward(Some(cpu), &mut goes_on);
@@ -166,6 +170,24 @@ impl<'a> Session<'a> {
                 self.went_back(back)
             }
         }
+    }
+
+    /// Whether GDB, which says "continue", means one step from an `ertn`: it steps by a breakpoint
+    /// where it expects the next instruction (loongarch_software_single_step), and does not know
+    /// where that one leads.
+    fn steps_from_ertn(&self) -> bool {
+        let Some(cpu) = self.machine.cpus.get(self.current) else {
+            return false;
+        };
+        let expected = |b: &Breakpoint| !b.hardware && b.address == cpu.pc.wrapping_add(4);
+        self.breakpoints.iter().any(expected) && self.word(cpu).is_some_and(|w| ERTN.matches(w))
+    }
+
+    /// The instruction at a CPU's program counter.
+    fn word(&self, cpu: &Cpu) -> Option<u32> {
+        let bus = &self.machine.bus;
+        let pa = cpu.peek(bus, cpu.world(), cpu.pc & !3)?;
+        Some(bus.ram.read(bus.ram.offset(pa)?))
     }
 
     fn forward(&mut self, step: Option<usize>, goes_on: &mut dyn FnMut() -> bool) -> Event {

@@ -101,6 +101,24 @@ fn breakpoints_and_steps() {
 }
 
 #[test]
+fn gdb_steps_over_ertn() {
+    let mut machine = machine(1);
+    debug(&mut machine, Vec::new(), |gdb| {
+        gdb.ask("?");
+        let ertn = HANDLER + 12;
+        gdb.check(&format!("Z0,{ertn:x},4"));
+        gdb.ask("vCont;c");
+        assert_eq!(gdb.register(1, PC), ertn);
+        gdb.check(&format!("z0,{ertn:x},4"));
+        // As GDB steps: nothing is ever executed behind the handler.
+        gdb.check(&format!("Z0,{:x},4", ertn + 4));
+        assert!(gdb.ask("vCont;c").starts_with("T05"));
+        let pc = gdb.register(1, PC);
+        assert!((CODE..CODE + 24).contains(&pc), "{pc:#x}");
+    });
+}
+
+#[test]
 fn watchpoints_stop_before_the_access() {
     let mut machine = machine(1);
     let mut straight = super::machines::machine(1);
