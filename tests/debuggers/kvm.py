@@ -37,10 +37,10 @@ SWITCH_SIZE = 0x1000
 
 
 def symbol(name):
-    """The address of a symbol of the kernel."""
+    """The address of a symbol of the kernel, without a space: GDB may have found the guest's."""
     found = re.search(r"0x[0-9a-f]+", do(f"info address {name}"))
     check(found is not None, f"no symbol {name}")
-    return int(found[0], 16)
+    return int(found[0], 16) & ~(0xFFF << 48)
 
 
 def host_boots(start):
