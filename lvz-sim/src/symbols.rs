@@ -4,7 +4,8 @@
 
 use crate::world::World;
 use anyhow::{Context as _, Result, bail};
-use object::{Object as _, ObjectSymbol as _, SymbolKind};
+use object::{Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, SymbolKind};
+use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -48,7 +49,7 @@ impl FromStr for SymbolFile {
 #[derive(Debug)]
 struct Symbol {
     address: u64,
-    /// Zero if the file does not say it: up to the next one.
+    /// Up to the end of its section, if the file does not say it.
     size: u64,
     name: String,
 }
@@ -87,7 +88,7 @@ impl Table {
         let behind = self.symbols.partition_point(|s| s.address <= pc);
         let symbol = self.symbols.get(behind.checked_sub(1)?)?;
         let distance = pc - symbol.address;
-        (symbol.size == 0 || distance < symbol.size).then_some((symbol.name.as_str(), distance))
+        (distance < symbol.size).then_some((symbol.name.as_str(), distance))
     }
 }
 
@@ -96,15 +97,25 @@ fn read(file: &SymbolFile) -> Result<Table> {
     let bytes = std::fs::read(&file.path).with_context(|| format!("cannot read '{path}'"))?;
     let object = object::File::parse(bytes.as_slice())
         .with_context(|| format!("'{path}' is no object file"))?;
+    // In a module each section begins at 0, and BASE is where the code is.
+    let module = object.kind() == ObjectKind::Relocatable;
     let mut symbols: Vec<Symbol> = object
         .symbols()
-        .filter(|symbol| symbol.is_definition())
         .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown))
         .filter_map(|symbol| {
             let name = symbol.name().ok().filter(|name| is_function(name))?;
+            let section = object.section_by_index(symbol.section_index()?).ok()?;
+            if module && section.name() != Ok(".text") {
+                return None;
+            }
+            let end = section.address().saturating_add(section.size());
+            let size = match symbol.size() {
+                0 => end.saturating_sub(symbol.address()),
+                size => size,
+            };
             Some(Symbol {
                 address: symbol.address().wrapping_add(file.base),
-                size: symbol.size(),
+                size,
                 name: name.to_owned(),
             })
         })
@@ -112,8 +123,8 @@ fn read(file: &SymbolFile) -> Result<Table> {
     if symbols.is_empty() {
         bail!("'{path}' has no symbols of code");
     }
-    // Of those at one address the one that says its size comes last, and is found.
-    symbols.sort_by_key(|symbol| (symbol.address, symbol.size));
+    // Of those at one address the shortest comes last, and is found.
+    symbols.sort_by_key(|symbol| (symbol.address, Reverse(symbol.size)));
     Ok(Table {
         world: file.world,
         symbols,
@@ -149,11 +160,12 @@ mod tests {
         };
         let symbols = Symbols(vec![Table {
             world: Some(World::Root),
-            symbols: vec![symbol(0x100, 0x10, "first"), symbol(0x200, 0, "open")],
+            symbols: vec![symbol(0x100, 0x10, "first"), symbol(0x200, 0x100, "next")],
         }]);
         assert_eq!(symbols.find(World::Root, 0x104), Some(("first", 4)));
         assert_eq!(symbols.find(World::Root, 0x110), None);
-        assert_eq!(symbols.find(World::Root, 0x300), Some(("open", 0x100)));
+        assert_eq!(symbols.find(World::Root, 0x2ff), Some(("next", 0xff)));
+        assert_eq!(symbols.find(World::Root, 0x300), None);
         assert_eq!(symbols.find(World::Root, 0xff), None);
         assert_eq!(symbols.find(World::Guest, 0x104), None);
     }

@@ -3,7 +3,9 @@
 //! `boot`: simulator, KVM host, QEMU, a guest to its shell and a clean
 //! power-off, then a table of what its exits cost.
 
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,6 +72,13 @@ pub(crate) struct Options {
     /// Write the results there
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Wait for a debugger at :PORT, HOST:PORT or the path of a socket before anything runs
+    #[arg(long, value_name = "ADDRESS")]
+    gdb: Option<PathBuf>,
+    /// Further options of the simulator (`cargo xtask sim -- run --help`), for example --profile
+    /// FILE; traces and profiles have the symbols of both kernels
+    #[arg(last = true, value_name = "OPTION")]
+    simulator: Vec<OsString>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
@@ -118,13 +127,30 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         kernel_irqchip: !options.no_kernel_irqchip,
         guests: vec![guest],
         interactive: options.interactive,
-        copy_share: false,
+        // What is open on the workstation cannot be gone back to.
+        copy_share: options.gdb.is_some(),
     };
     let run = products.cache.new_run("boot")?;
     let mut machine = nested.machine(&products, &run.join("share"))?;
     let stats = run.join("stats.json");
     machine.stats = Some(stats.clone());
     machine.lvz = options.lvz.clone();
+    machine.gdb = options.gdb.clone();
+    let guest_kernel = nested
+        .guests
+        .first()
+        .and_then(|guest| guest.kernel.as_ref());
+    let guest_kernel = guest_kernel.unwrap_or(&machine.kernel).clone();
+    machine.options = symbols_of("host", &machine.kernel)?;
+    machine.options.extend(symbols_of("guest", &guest_kernel)?);
+    machine.options.extend(options.simulator.iter().cloned());
+    if options.gdb.is_some() {
+        eprintln!(
+            "symbols: file {}; add-symbol-file {} -o 0xd02000000000000 for the guest's (docs/debugging.md)",
+            machine.kernel.display(),
+            guest_kernel.display()
+        );
+    }
     if options.interactive {
         let status = machine.run_interactively(&simulator)?;
         if status.success() {
@@ -134,11 +160,16 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     }
     let log = run.join("console.log");
     eprintln!("booting; console in {}", log.display());
+    let limit = match options.gdb {
+        // It takes as long as its user thinks.
+        Some(_) => Duration::MAX,
+        None => LIMIT,
+    };
     let outcome = machine
-        .run(&simulator, &log, LIMIT, |line| println!("{line}"))
+        .run(&simulator, &log, limit, |line| println!("{line}"))
         .with_context(|| format!("see {}", log.display()))?;
     let report = GuestReport::read(&outcome.console, 0);
-    let verdict = nested.check(&outcome, LIMIT);
+    let verdict = nested.check(&outcome, limit);
     let figures = read_stats(&stats);
     let result = result(options, &report, figures.as_ref().ok());
     if let Some(file) = &options.json {
@@ -153,6 +184,20 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     // The files of a run that went well are of no further use.
     fs::remove_dir_all(&run)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The simulator's option that names addresses of `mode` by the symbols of `kernel`, if it is an
+/// ELF file.
+pub(crate) fn symbols_of(mode: &str, kernel: &Path) -> Result<Vec<OsString>> {
+    let mut magic = [0; 4];
+    let fail = || format!("cannot read {}", kernel.display());
+    let read = File::open(kernel).with_context(fail)?.read(&mut magic);
+    if read.with_context(fail)? < magic.len() || magic != *b"\x7fELF" {
+        return Ok(Vec::new());
+    }
+    let mut file = OsString::from(format!("{mode}:"));
+    file.push(kernel);
+    Ok(vec!["--symbols".into(), file])
 }
 
 fn is_distribution(file: &Path) -> bool {
@@ -234,7 +279,7 @@ fn print_table(figures: &Value) {
 }
 
 /// Instructions in root mode and in guest mode, of all CPUs.
-fn instructions(figures: &Value) -> Option<(u64, u64)> {
+pub(crate) fn instructions(figures: &Value) -> Option<(u64, u64)> {
     let total = figures["instructions"].as_u64()?;
     let guest = figures["shares"]["guest"].as_u64()?;
     Some((total.checked_sub(guest)?, guest))

@@ -3,6 +3,7 @@
 //! One simulated machine: what it is made of, and how it is run, in lvz-sim or,
 //! for comparison, in the distribution's qemu-system-loongarch64 (TCG).
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -186,8 +187,10 @@ pub(crate) struct Machine {
     pub(crate) snapshot_in: Option<PathBuf>,
     /// When lvz-sim stops, in retired instructions.
     pub(crate) max_instructions: Option<u64>,
-    /// The socket at which lvz-sim waits for a debugger before anything runs.
+    /// Where lvz-sim waits for a debugger before anything runs, as `lvz-sim run --gdb` has it.
     pub(crate) gdb: Option<PathBuf>,
+    /// Further options of `lvz-sim run`.
+    pub(crate) options: Vec<OsString>,
 }
 
 /// Where a machine's two serial ports are.
@@ -345,6 +348,7 @@ impl Machine {
         if let Some(socket) = &self.gdb {
             command.arg("--gdb-wait").arg("--gdb").arg(socket);
         }
+        command.args(&self.options);
         if let Some(count) = self.max_instructions {
             command.arg("--max-instructions").arg(count.to_string());
         }
