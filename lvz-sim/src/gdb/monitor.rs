@@ -86,7 +86,10 @@ impl Session<'_> {
             ["phys", address, length] => self.physical(address, length),
             ["stats"] => self.stats(),
             ["history"] => Ok(self.history.in_words()),
-            [other, ..] => Err(format!("no command '{other}': see monitor help\n")),
+            other => {
+                let other = other.join(" ");
+                Err(format!("no command like '{other}': see monitor help\n"))
+            }
         }
     }
 
