@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Suite `gdb`: sessions of Debian's GDB and LLDB with lvz-sim. The sessions are Python, in
-//! tests/debuggers, and run inside the debugger.
+//! tests/debuggers, and run inside the debugger. Traces and profiles too.
+
+mod traced;
 
 use std::fs;
 use std::io::Write as _;
@@ -15,7 +17,6 @@ use anyhow::{Context as _, Result, bail};
 
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
-use crate::boot::{instructions, read_stats, symbols_of};
 use crate::machine::{Machine, Simulator};
 use crate::nested::{Guest, Nested, Stack};
 use crate::setup::{CannotBeHad, workspace};
@@ -41,7 +42,9 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
             "lldb_session.py",
         )
     });
-    report.case("trace-profile", || traced(context));
+    report.case("trace-profile", || {
+        traced::run(context, &guest(context, context.kvm))
+    });
     let stacks: &[Stack] = match context.runs(Tier::Full) {
         true => &Stack::ALL,
         false => &[context.kvm],
@@ -120,76 +123,6 @@ fn output(command: &mut Command) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Traces a function of a guest's kernel and profiles the whole run, with symbols of both kernels.
-fn traced(context: &Context) -> Result<Verdict> {
-    let run = context.products.cache.new_run("trace-profile")?;
-    let kernel = context.products.host_kernel.vmlinux();
-    let mut nm = context.products.tools.command("loongarch64-linux-gnu-nm")?;
-    let symbols = output(nm.arg(&kernel))?;
-    let start = symbols
-        .lines()
-        .find_map(|line| line.strip_suffix(" T start_kernel"))
-        .context("the kernel has no start_kernel")?;
-    let last = u64::from_str_radix(start, 16)? + 12;
-    let (stats, profile) = (run.join("stats.json"), run.join("profile"));
-    let mut machine = guest(context, context.kvm).machine(&context.products, &run.join("share"))?;
-    machine.stats = Some(stats.clone());
-    machine.options = vec![
-        format!("--trace-only=mode=guest,plv=0,pc={start}-{last:x}").into(),
-        "--profile".into(),
-        profile.clone().into(),
-    ];
-    for mode in ["host", "guest"] {
-        machine.options.extend(symbols_of(mode, &kernel)?);
-    }
-    let log = run.join("console.log");
-    let outcome = machine.run(&context.simulator, &log, LIMIT, |_| {})?;
-    outcome.check(LIMIT)?;
-    let places: Vec<&str> = outcome
-        .console
-        .lines()
-        .filter(|line| line.starts_with('[') && line.contains(" guest plv0 0x"))
-        .filter_map(|line| line.split_once('<')?.1.split_once('>'))
-        .map(|(place, _)| place)
-        .collect();
-    let expected = ["0x0", "0x4", "0x8", "0xc"].map(|at| format!("start_kernel+{at}"));
-    if places != expected {
-        bail!("traced were {places:?}, see {}", log.display());
-    }
-    let stacks = fs::read_to_string(&profile)?;
-    let of = |begin: &str, end: &str| -> Result<u64> {
-        let weights = stacks.lines().filter_map(|line| {
-            let (stack, weight) = line.rsplit_once(' ')?;
-            (stack.starts_with(begin) && stack.ends_with(end)).then(|| weight.parse::<u64>())
-        });
-        Ok(weights.collect::<Result<Vec<_>, _>>()?.iter().sum())
-    };
-    let (host, guest) = instructions(&read_stats(&stats)?)
-        .context("the simulator's figures have no instructions")?;
-    if of("", "")? != host + guest {
-        bail!(
-            "the profile has not {} instructions, see {}",
-            host + guest,
-            profile.display()
-        );
-    }
-    for mode in ["host", "guest"] {
-        let (all, unknown) = (
-            of(&format!("{mode};kernel;"), "")?,
-            of(&format!("{mode};kernel;"), "[unknown]")?,
-        );
-        // The host's modules have no symbols here.
-        if all == 0 || unknown * 5 > all {
-            bail!(
-                "{unknown} of {all} instructions of the {mode}'s kernel have no symbol, see {}",
-                profile.display()
-            );
-        }
-    }
-    fs::remove_dir_all(run)?;
-    Ok(Verdict::Passed)
 }
 
 /// A machine whose kernel boots to its init, with no disk.

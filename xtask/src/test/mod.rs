@@ -190,7 +190,7 @@ const SUITES: &[Suite] = &[
     },
     Suite {
         name: "gdb",
-        shows: "GDB and LLDB stop lvz-sim's machine anywhere, and take it back",
+        shows: "GDB and LLDB stop lvz-sim's machine anywhere, and take it back; traces and profiles",
         run: gdb::run,
     },
     Suite {
