@@ -3,6 +3,7 @@
 //! Address translation: the TLB that software sees, the two stages, and the
 //! software TLB that makes the common case one look-up.
 
+mod access;
 mod context;
 mod invtlb;
 pub(crate) mod soft;
@@ -12,9 +13,10 @@ mod translate;
 mod walk;
 mod walker;
 
+pub(crate) use access::Access;
+pub(crate) use context::ALIGNMENT_BITS;
 pub(crate) use soft::SoftTlb;
 pub(crate) use tlb::{Entry, Tlb};
-pub(crate) use translate::Access;
 
 /// Bits of an address inside the smallest page.
 pub(crate) const PAGE_MASK: u64 = 0xfff;

@@ -268,7 +268,9 @@ fn paths(source: &Source) -> Vec<Vec<String>> {
     let is_separator = |at: usize| tokens.get(at..at + 2) == Some(&[":", ":"]);
     for (at, token) in tokens.iter().enumerate() {
         let in_path = at > 1 && is_separator(at - 2);
-        if in_path || is_export[at] || !is_separator(at + 1) {
+        // `pub(in path)` says where a name is known.
+        let is_visibility = at > 0 && tokens[at - 1] == "in" && tokens[..at - 1].ends_with(&["("]);
+        if in_path || is_visibility || is_export[at] || !is_separator(at + 1) {
             continue;
         }
         let start = match *token {
@@ -362,7 +364,7 @@ mod tests {
             source("a", "use crate::{b::{B, C}, d};\nfn f() { super::d::g() }"),
             source("b", "use super::c::C;"),
             source("c", "fn f() -> crate::a::A {} // crate::d"),
-            source("d", "use self::inner::D;"),
+            source("d", "use self::inner::D; pub(in crate::a) fn f() {}"),
         ];
         let circle = Circle::from([
             (1, BTreeSet::from([2])),
