@@ -13,9 +13,11 @@ mod efi;
 mod elf;
 mod error;
 pub(crate) mod fdt;
+mod format;
 mod image;
 mod parking;
 mod pe;
+mod span;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +30,10 @@ use crate::platform::Platform;
 use dtb::Chosen;
 use error::failed;
 use image::Image;
+use span::{FIRMWARE_END, Span};
 use std::path::{Path, PathBuf};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryRegion};
+use vm_memory::{Bytes, GuestAddress};
 
-/// Below this address are the parking loop and the firmware's tables. Linux
-/// never uses these two megabytes (arch/loongarch/kernel/mem.c:
-/// `memblock_init`).
-pub(crate) const FIRMWARE_END: u64 = 0x20_0000;
 const PARKING: u64 = 0x1000;
 const COMMAND_LINE: u64 = 0x1_0000;
 /// Linux's COMMAND_LINE_SIZE, with the terminating zero.
@@ -103,33 +102,6 @@ pub(crate) struct LoadedMachine {
     pub tree: Vec<u8>,
 }
 
-/// A range of physical memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) start: u64,
-    pub(crate) length: u64,
-}
-
-impl Span {
-    fn end(self) -> u64 {
-        self.start.saturating_add(self.length)
-    }
-
-    fn overlaps(self, other: Span) -> bool {
-        self.start < other.end() && other.start < self.end()
-    }
-}
-
-/// The ranges of `ram`, lowest first.
-fn memory(ram: &GuestRam) -> Vec<Span> {
-    ram.iter()
-        .map(|region| Span {
-            start: region.start_addr().0,
-            length: region.len(),
-        })
-        .collect()
-}
-
 /// Loads what `config` names into the memory of `platform`'s machine. The
 /// memory below the kernel and outside what is loaded stays as it is: clear
 /// it first if the machine ran before.
@@ -138,7 +110,7 @@ pub(crate) fn load(
     platform: &Platform,
     config: &BootConfig,
 ) -> Result<LoadedMachine, BootError> {
-    let memory = memory(ram);
+    let memory = span::memory(ram);
     let total: u64 = memory.iter().map(|span| span.length).sum();
     if total < RAM_MIN || memory.first().is_none_or(|low| low.end() < RAM_MIN) {
         return Err(BootError::SmallMemory(total));
@@ -150,7 +122,7 @@ pub(crate) fn load(
     }
 
     let file = |path: &Path| image::read(path, total.min(IMAGE_MAX));
-    let image = |path: &Path| image::parse(file(path)?, total.min(IMAGE_MAX));
+    let image = |path: &Path| format::parse(file(path)?, total.min(IMAGE_MAX));
     let (mut taken, mut entry) = (Vec::new(), None);
     if let Some(path) = &config.kernel {
         let kernel = image(path)
@@ -254,9 +226,4 @@ fn place_initrd(
     ram.write_slice(bytes, GuestAddress(start))
         .map_err(|_| ImageError::NoRoom(length))?;
     Ok(Span { start, length })
-}
-
-/// Whether `ram` has all of a range.
-fn holds(ram: &GuestRam, start: u64, length: u64) -> bool {
-    usize::try_from(length).is_ok_and(|length| ram.check_range(GuestAddress(start), length))
 }

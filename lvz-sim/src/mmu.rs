@@ -3,6 +3,7 @@
 //! Address translation: the TLB that software sees, the two stages, and the
 //! software TLB that makes the common case one look-up.
 
+mod access;
 mod context;
 mod invtlb;
 mod peek;
@@ -13,9 +14,11 @@ mod translate;
 mod walk;
 mod walker;
 
+pub(crate) use access::Access;
+pub(crate) use context::ALIGNMENT_BITS;
 pub(crate) use soft::SoftTlb;
 pub(crate) use tlb::{Entry, Kind, STLB_SIZE, TLB_SIZE, Tlb, TlbCounts};
-pub(crate) use translate::{Access, Mapping};
+pub(crate) use translate::Mapping;
 
 /// Bits of an address inside the smallest page.
 pub(crate) const PAGE_MASK: u64 = 0xfff;

@@ -3,10 +3,12 @@
 //! `house`: figures about the sources of each library crate, without tests, comments and
 //! blank lines, as docs/architecture.md tables them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::Args;
 
 use crate::rust_source::{Source, is_name, modules, read_crate, tokens};
 use crate::setup::workspace;
@@ -65,7 +67,14 @@ const PROSE: &[&str] = &[
     "caller holds",
 ];
 
-pub(crate) fn run() -> Result<ExitCode> {
+#[derive(Args)]
+pub(crate) struct Options {
+    /// List the files of each circle, and which others of it each names
+    #[arg(long)]
+    circles: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!(
         "{:<14} {:>5} {:>6} {:>6} {:>9} {:>6} {:>6}  circles of files",
         "crate", "files", "lines", "unsafe", "per 1,000", "tokens", "prose"
@@ -74,7 +83,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     for part in CRATES {
         let sources = read_crate(&workspace()?.join(part.root))?;
         let house = House::of(&sources, part.tokens);
-        let circles: Vec<String> = circles(&sources).iter().map(usize::to_string).collect();
+        let circles = circles(&sources);
+        let sizes: Vec<String> = circles.iter().map(|c| c.len().to_string()).collect();
         let has_rules = !part.tokens.is_empty();
         println!(
             "{:<14} {:>5} {:>6} {:>6} {:>9} {:>6} {:>6}  {}",
@@ -89,12 +99,17 @@ pub(crate) fn run() -> Result<ExitCode> {
             has_rules
                 .then_some(house.prose)
                 .map_or_else(dash, |n| n.to_string()),
-            if circles.is_empty() {
+            if sizes.is_empty() {
                 dash()
             } else {
-                circles.join(", ")
+                sizes.join(", ")
             }
         );
+        if options.circles {
+            for circle in &circles {
+                print(circle, &sources);
+            }
+        }
     }
     println!(
         "\nlines: of code, without tests\n\
@@ -169,8 +184,24 @@ fn functions_with(code: &str, types: &[&str]) -> usize {
         .count()
 }
 
-/// The sizes of the groups of files that name each other, the largest first.
-fn circles(sources: &[Source]) -> Vec<usize> {
+/// Files that name each other, by their places in the list of sources: each with the
+/// others of the group that it names itself.
+type Circle = BTreeMap<usize, BTreeSet<usize>>;
+
+fn print(circle: &Circle, sources: &[Source]) {
+    let name = |at: &usize| match sources[*at].module.as_slice() {
+        [] => "the crate's own file".to_owned(),
+        module => module.join("::"),
+    };
+    println!("    circle of {}:", circle.len());
+    for (at, named) in circle {
+        let named: Vec<String> = named.iter().map(name).collect();
+        println!("        {} -> {}", name(at), named.join(", "));
+    }
+}
+
+/// The groups of files that name each other, the largest first.
+fn circles(sources: &[Source]) -> Vec<Circle> {
     let files: BTreeMap<&[String], usize> = sources
         .iter()
         .enumerate()
@@ -189,22 +220,23 @@ fn circles(sources: &[Source]) -> Vec<usize> {
         })
         .collect();
     let reached: Vec<BTreeSet<usize>> = (0..sources.len()).map(|at| reach(&names, at)).collect();
-    let mut seen = BTreeSet::new();
-    let mut sizes = Vec::new();
+    let mut seen = BTreeSet::<usize>::new();
+    let mut circles = Vec::new();
     for at in 0..sources.len() {
         if seen.contains(&at) || !reached[at].contains(&at) {
             continue;
         }
-        let group: Vec<usize> = reached[at]
+        let group: BTreeSet<usize> = reached[at]
             .iter()
             .copied()
             .filter(|other| reached[*other].contains(&at))
             .collect();
-        sizes.push(group.len());
-        seen.extend(group);
+        seen.extend(&group);
+        let inside = |at: usize| names[at].intersection(&group).copied().collect();
+        circles.push(group.iter().map(|at| (*at, inside(*at))).collect());
     }
-    sizes.sort_unstable_by(|a, b| b.cmp(a));
-    sizes
+    circles.sort_by_key(|circle: &Circle| Reverse(circle.len()));
+    circles
 }
 
 /// All that can be reached from a file by at least one step.
@@ -236,7 +268,9 @@ fn paths(source: &Source) -> Vec<Vec<String>> {
     let is_separator = |at: usize| tokens.get(at..at + 2) == Some(&[":", ":"]);
     for (at, token) in tokens.iter().enumerate() {
         let in_path = at > 1 && is_separator(at - 2);
-        if in_path || is_export[at] || !is_separator(at + 1) {
+        // `pub(in path)` says where a name is known.
+        let is_visibility = at > 0 && tokens[at - 1] == "in" && tokens[..at - 1].ends_with(&["("]);
+        if in_path || is_visibility || is_export[at] || !is_separator(at + 1) {
             continue;
         }
         let start = match *token {
@@ -330,9 +364,14 @@ mod tests {
             source("a", "use crate::{b::{B, C}, d};\nfn f() { super::d::g() }"),
             source("b", "use super::c::C;"),
             source("c", "fn f() -> crate::a::A {} // crate::d"),
-            source("d", "use self::inner::D;"),
+            source("d", "use self::inner::D; pub(in crate::a) fn f() {}"),
         ];
-        assert_eq!(circles(&sources), [3]);
+        let circle = Circle::from([
+            (1, BTreeSet::from([2])),
+            (2, BTreeSet::from([3])),
+            (3, BTreeSet::from([1])),
+        ]);
+        assert_eq!(circles(&sources), [circle]);
     }
 
     #[test]

@@ -22,6 +22,9 @@ use crate::setup::workspace;
 use crate::streams::Streams;
 use crate::toolroot::ToolRoot;
 
+/// What every script of a machine can judge its kernel's log with.
+const COMPLAINTS: &str = include_str!("../../tests/guest/complaints");
+
 /// What the host's init prints last, before the script's exit status.
 const EXIT_MARKER: &str = "KVM-LA-EXIT";
 
@@ -507,10 +510,14 @@ fn escape(path: &Path) -> Result<String> {
 }
 
 /// A folder that a machine shares with the workstation, with the script that
-/// its init runs.
+/// its init runs and the functions of tests/guest/complaints.
 pub(crate) fn make_share(dir: &Path, script: &str) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    fs::write(dir.join("run"), script).with_context(|| format!("cannot write in {}", dir.display()))
+    for (name, text) in [("run", script), ("complaints", COMPLAINTS)] {
+        fs::write(dir.join(name), text)
+            .with_context(|| format!("cannot write in {}", dir.display()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

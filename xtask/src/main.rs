@@ -69,7 +69,7 @@ enum Command {
     /// Write the series that puts KVM in Rust into a kernel's tree.
     KernelPatches(kernel_patches::Options),
     /// Figures about the sources: lines, unsafe code, circles, rules that are types.
-    House,
+    House(house::Options),
     /// Run the simulator itself.
     Sim {
         /// Its arguments.
@@ -120,7 +120,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench(options) => bench::run(&options),
         Command::Dist(options) => dist::run(&options),
         Command::KernelPatches(options) => kernel_patches::run(&options),
-        Command::House => house::run(),
+        Command::House(options) => house::run(&options),
         Command::Sim { arguments } => sim::run(&arguments),
         Command::Env(kernel) => {
             for (name, value) in setup::products(kernel)?.environment() {

@@ -5,7 +5,7 @@
 use nix::errno::Errno;
 use thiserror::Error;
 
-/// Which call failed, for whom, and why.
+/// Which call failed, of which vCPU if it is one's, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{}{name}: {}", Owner(.vcpu), Errno::from_raw(*.errno).desc())]
 pub struct IoctlError {

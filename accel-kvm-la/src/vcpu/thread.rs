@@ -47,6 +47,7 @@ fn adopt_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
 }
 
 /// Why only the accelerator's operations are this backend's, for the user.
+#[cfg(feature = "load-time")]
 pub fn only_operations(reason: String) {
     // The first reason is as good as another.
     let _ = ONLY_OPERATIONS.set(reason);

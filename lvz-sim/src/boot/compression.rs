@@ -2,7 +2,7 @@
 
 //! Compressed images.
 
-use super::ImageError;
+use super::error::ImageError;
 use flate2::read::GzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use std::io::{self, Read};

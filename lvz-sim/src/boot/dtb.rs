@@ -4,8 +4,9 @@
 //! initial RAM disk in its /chosen (Devicetree Specification 0.4, chapter 5). All else in
 //! it stays as it is.
 
+use super::error::ImageError;
 use super::fdt::{BOOTARGS, INITRD_END, INITRD_START};
-use super::{ImageError, Span};
+use super::span::Span;
 
 const MAGIC: u32 = 0xd00d_feed;
 /// The version written, and the oldest one that readers of it understand.

@@ -6,7 +6,7 @@
 //! `linux_efi_initrd`; arch/loongarch/kernel/efi.c: `efi_init`). There are no
 //! runtime services.
 
-use super::{FIRMWARE_END, Span};
+use super::span::{FIRMWARE_END, Span};
 
 const SIGNATURE: u64 = u64::from_le_bytes(*b"IBI SYST");
 const REVISION: u32 = 2 << 16 | 100;

@@ -2,7 +2,7 @@
 
 //! ELF images: `vmlinux` and bare-metal programs.
 
-use super::ImageError;
+use super::error::ImageError;
 use super::image::{Image, Segment};
 use crate::mmu::PA_MASK;
 use object::LittleEndian;

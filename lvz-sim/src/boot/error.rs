@@ -2,7 +2,7 @@
 
 //! Errors of the loader.
 
-use super::FIRMWARE_END;
+use super::span::FIRMWARE_END;
 use std::io;
 use std::path::{Path, PathBuf};
 

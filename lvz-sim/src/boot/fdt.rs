@@ -2,7 +2,7 @@
 
 //! The device tree: what the machine has, as Linux's drivers look for it.
 
-use super::{FIRMWARE_END, Span};
+use super::span::{FIRMWARE_END, Span};
 use crate::map::{self, Device};
 use crate::platform::{Platform, power};
 use la_arch::iocsr::EIOINTC_BASE;

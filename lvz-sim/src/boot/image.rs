@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Kernel images of all kinds, as what to put where.
+//! A kernel image, as what to put where.
 
-use super::{FIRMWARE_END, ImageError, Span, compression, elf, holds, pe};
+use super::error::ImageError;
+use super::span::{FIRMWARE_END, Span, holds};
 use crate::mem::GuestRam;
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 use vm_memory::{Bytes, GuestAddress};
-
-/// Compressed images may hold compressed images, so many times.
-const NESTING: usize = 3;
 
 /// A part of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,26 +141,4 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ImageError> {
         return Err(ImageError::TooLarge(limit));
     }
     Ok(bytes)
-}
-
-/// Finds out what `bytes` are; unpacked they have at most `limit` bytes.
-pub(super) fn parse(mut bytes: Vec<u8>, limit: u64) -> Result<Image, ImageError> {
-    for _ in 0..NESTING {
-        if bytes.is_empty() {
-            return Err(ImageError::Empty);
-        }
-        if elf::matches(&bytes) {
-            return elf::parse(bytes);
-        }
-        if let Some((kind, payload)) = pe::zboot(&bytes)? {
-            bytes = compression::unpack(kind, payload, limit)?;
-        } else if pe::matches(&bytes) {
-            return pe::parse(bytes);
-        } else if let Some(kind) = compression::recognize(&bytes) {
-            bytes = compression::unpack(kind, &bytes, limit)?;
-        } else {
-            break;
-        }
-    }
-    Err(ImageError::Format)
 }

@@ -4,8 +4,8 @@
 //! compressed inside (Linux arch/loongarch/kernel/head.S: `_head`;
 //! drivers/firmware/efi/libstub/zboot-header.S).
 
-use super::ImageError;
 use super::compression::Kind;
+use super::error::ImageError;
 use super::image::{Image, Segment};
 use crate::mmu::PA_MASK;
 

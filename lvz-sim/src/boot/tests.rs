@@ -254,7 +254,7 @@ fn initrd_goes_to_the_end_of_low_memory_without_high_memory() {
 fn the_tree_describes_the_machine() {
     let (ram, platform) = machine(6, 1 << 30);
     let ram = &ram.map;
-    let memory = memory(ram);
+    let memory = span::memory(ram);
     let bytes = fdt::build(&fdt::Machine {
         platform: &platform,
         memory: &memory,
@@ -450,7 +450,7 @@ fn damaged_files_never_panic() {
     let (ram, _) = machine(1, 16 << 20);
     let ram = &ram.map;
     let try_image = |bytes: Vec<u8>| {
-        if let Ok(image) = image::parse(bytes, 1 << 20) {
+        if let Ok(image) = format::parse(bytes, 1 << 20) {
             let _ = image.load(ram, &mut Vec::new());
         }
     };

@@ -8,8 +8,12 @@ use crate::world::World;
 use la_arch::csr::number;
 use rustc_hash::FxHashMap;
 
+/// Bits of a tag that are zero, so that what is asked for can have the bits there that
+/// tell if an access is aligned.
+pub(crate) const ALIGNMENT_BITS: u32 = 4;
+
 /// Contexts are multiples of this, which leaves tags their bits for the alignment.
-const UNIT: u64 = 1 << super::soft::ALIGNMENT_BITS;
+const UNIT: u64 = 1 << ALIGNMENT_BITS;
 
 /// So many contexts there are at a time, which leaves the all-ones tag unused.
 const LIMIT: u64 = 0xfff / UNIT;

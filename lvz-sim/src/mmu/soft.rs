@@ -9,17 +9,14 @@
 //! bit for bit as the original).
 
 use super::PAGE_MASK;
-use super::translate::Perms;
+use super::access::Perms;
+use super::context::{ALIGNMENT_BITS, Contexts};
 
 /// Number of slots, a power of two.
 pub(crate) const SLOTS: usize = 2048;
 
 /// No address and context have this tag: contexts are below 0xff0.
 const NONE: u64 = u64::MAX;
-
-/// Bits of a tag that are zero, so that what is asked for can have the bits there that
-/// tell if an access is aligned.
-pub(crate) const ALIGNMENT_BITS: u32 = 4;
 
 /// Spreads contexts over the slots.
 pub(crate) const SALT: u64 = 0x85 << (SLOT_SHIFT - ALIGNMENT_BITS);
@@ -80,15 +77,15 @@ pub(crate) struct SoftTlb {
     slots: Box<[Slot; SLOTS]>,
     /// Grows whenever a fetch translation may have been dropped.
     pub(crate) fetch_generation: u64,
-    pub(super) contexts: super::context::Contexts,
+    pub(super) contexts: Contexts,
 }
 
 /// Where in a [`SoftTlb`] the address of the slots is.
 pub(crate) const SLOTS_AT: usize = std::mem::offset_of!(SoftTlb, slots);
 
 /// Where the number of the context in force is.
-pub(crate) const CONTEXT_AT: usize = std::mem::offset_of!(SoftTlb, contexts)
-    + std::mem::offset_of!(super::context::Contexts, current);
+pub(crate) const CONTEXT_AT: usize =
+    std::mem::offset_of!(SoftTlb, contexts) + std::mem::offset_of!(Contexts, current);
 
 /// Where `fetch_generation` is.
 pub(crate) const FETCH_GENERATION_AT: usize = std::mem::offset_of!(SoftTlb, fetch_generation);
@@ -116,7 +113,7 @@ impl SoftTlb {
         SoftTlb {
             slots: Box::new([EMPTY; SLOTS]),
             fetch_generation: 0,
-            contexts: super::context::Contexts::default(),
+            contexts: Contexts::default(),
         }
     }
 

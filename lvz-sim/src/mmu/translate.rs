@@ -4,50 +4,15 @@
 //! root's TLB entries in guest mode (Volume 1, 5.2 and 5.4.4; `docs/lvz.md`
 //! chapter 6).
 
+use super::access::{Access, Perms};
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
 use crate::cpu::{Cpu, Reading, Rule, Step, Stop, Trap};
 use crate::mem::Bus;
 use crate::mem::ram::page_flag;
 use crate::world::World;
-use bitflags::bitflags;
 use la_arch::Exception;
 use la_arch::csr::{Dmw, TlbElo, number};
-
-/// What an address is wanted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// A load.
-    Load,
-    /// A store, or an atomic.
-    Store,
-    /// An instruction fetch.
-    Fetch,
-}
-
-impl Access {
-    /// What it needs of a page.
-    pub(super) fn needs(self) -> Perms {
-        match self {
-            Access::Load => Perms::READ,
-            Access::Store => Perms::WRITE,
-            Access::Fetch => Perms::FETCH,
-        }
-    }
-}
-
-bitflags! {
-    /// What a page allows at one privilege level.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(crate) struct Perms: u8 {
-        /// Loads.
-        const READ = 1 << 0;
-        /// Stores and atomics.
-        const WRITE = 1 << 1;
-        /// Instruction fetches.
-        const FETCH = 1 << 2;
-    }
-}
 
 /// A translation, with what else the page would allow.
 #[derive(Clone, Copy, Debug)]

@@ -71,7 +71,7 @@ pub(crate) struct Options {
     /// How often guests of the suite `hosts` go to the other host and back
     #[arg(long, value_name = "N", default_value = "20")]
     rounds: u32,
-    /// Run the suite `module` on a kernel that checks locks, memory and objects
+    /// Run the suites `module` and `selftests` on a kernel that checks locks, memory and objects
     #[arg(long, conflicts_with = "all")]
     debug_kernel: bool,
 }
@@ -212,7 +212,7 @@ struct Context {
     everything: bool,
     /// How often guests of the suite `hosts` go to the other host and back.
     rounds: u32,
-    /// The suite `module` runs on the debug kernel.
+    /// The suites `module` and `selftests` run on the debug kernel.
     debug_kernel: bool,
 }
 
@@ -249,8 +249,12 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if chosen.is_empty() {
         chosen.extend(SUITES);
     }
-    if options.debug_kernel && chosen.iter().any(|suite| suite.name != "module") {
-        bail!("--debug-kernel is for the suite module: cargo xtask test module --debug-kernel");
+    let has_debug_kernel = |suite: &&Suite| matches!(suite.name, "module" | "selftests");
+    if options.debug_kernel && !chosen.iter().all(has_debug_kernel) {
+        bail!(
+            "--debug-kernel is for the suites module and selftests: \
+             cargo xtask test module --debug-kernel"
+        );
     }
     let products = setup::products(options.kernel)?;
     let simulator = if options.tcg {

@@ -40,7 +40,22 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 /// How much of what a failed program printed is shown.
 const SHOWN: usize = 20;
 
+/// How much longer a program may take on the debug kernel.
+const DEBUG_FACTOR: u64 = 10;
+
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
+    if !context.debug_kernel {
+        return run_all(context, report);
+    }
+    let context = Context {
+        products: context.products.with_debug_kernel()?,
+        simulator: context.simulator.clone(),
+        ..*context
+    };
+    run_all(&context, report)
+}
+
+fn run_all(context: &Context, report: &mut Report) -> Result<()> {
     let products = &context.products;
     let files = kernel::list(products)?;
     let (linux, gone) = programs::linux(&files);
@@ -118,7 +133,7 @@ fn run_on_host(
             ..
         } = program;
         copy(&dir.join(file), &share.join(name))?;
-        let seconds = program.limit.as_secs();
+        let seconds = limit(context, program).as_secs();
         list.push_str(&format!("{name} {seconds} {name} {arguments}\n"));
     }
     for file in more {
@@ -146,13 +161,15 @@ fn run_on_host(
             })
         });
         for program in programs {
-            report.case(program.name, || judge(program, &receiver));
+            report.case(program.name, || {
+                judge(program, limit(context, program), &receiver)
+            });
         }
         thread
             .join()
             .map_err(|_| anyhow!("the thread that runs the machine died"))?
     })?;
-    report.case(&format!("kernel-log,host-smp={smp}"), || {
+    report.needed_case(&format!("kernel-log,host-smp={smp}"), || {
         said::check_ended(&outcome.console, MARKER, "programs")
             .and_then(|()| outcome.check(LIMIT))
             .with_context(|| format!("see {}", log.display()))?;
@@ -166,8 +183,22 @@ fn run_on_host(
     Ok(())
 }
 
+/// How long a program may take on this run's kernel.
+fn limit(context: &Context, program: &Program<'_>) -> Duration {
+    let factor = if context.debug_kernel {
+        DEBUG_FACTOR
+    } else {
+        1
+    };
+    Duration::from_secs(program.limit.as_secs() * factor)
+}
+
 /// Reads lines up to the end of a program and judges it.
-fn judge(program: &Program<'_>, lines: &mpsc::Receiver<String>) -> Result<Verdict> {
+fn judge(
+    program: &Program<'_>,
+    limit: Duration,
+    lines: &mpsc::Receiver<String>,
+) -> Result<Verdict> {
     let mut output = VecDeque::new();
     let mut cases = Cases::default();
     let mut begun = false;
@@ -196,7 +227,7 @@ fn judge(program: &Program<'_>, lines: &mpsc::Receiver<String>) -> Result<Verdic
         }
     };
     let verdict = match status.as_str() {
-        "124" | "137" => Err(anyhow!("no end within {} s", program.limit.as_secs())),
+        "124" | "137" => Err(anyhow!("no end within {} s", limit.as_secs())),
         // KSFT_SKIP.
         "4" => Ok(Verdict::Skipped(skip_reason(&output))),
         _ => cases.verdict(&status),
@@ -317,7 +348,7 @@ mod tests {
             sender.send(line.to_owned())?;
         }
         drop(sender);
-        judge(&PROGRAM, &receiver)
+        judge(&PROGRAM, PROGRAM.limit, &receiver)
     }
 
     #[test]

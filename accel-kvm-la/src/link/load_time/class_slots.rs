@@ -5,9 +5,9 @@
 
 use std::ffi::c_void;
 
-use super::discover::address;
 use super::image::{Image, function};
 use super::refusal::Refusal;
+use super::symbols::address;
 
 /// The class (accel/kvm/kvm-accel-ops.c).
 const CLASS: &str = "kvm-accel-ops";

@@ -3,8 +3,9 @@
 //! The layout of QEMU's CPU object, each field by a table, a trial or its
 //! neighbours, and where there are two ways both must end in the same place.
 
-use super::image::{Image, symbol};
+use super::image::Image;
 use super::refusal::Refusal;
+use super::symbols::address;
 use super::vmstate::Members;
 use super::{code, features, probes};
 use crate::qemu::layout::{Field, Layout, Source};
@@ -180,12 +181,4 @@ fn agree(field: &'static str, found: usize, expected: usize) -> Result<(), Refus
             expected,
         })
     }
-}
-
-/// The address of an exported symbol.
-pub(crate) fn address(name: &'static str) -> Result<usize, Refusal> {
-    std::ffi::CString::new(name)
-        .ok()
-        .and_then(|name| symbol(&name))
-        .ok_or_else(|| Refusal::Symbols(vec![name]))
 }

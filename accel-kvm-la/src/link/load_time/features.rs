@@ -6,9 +6,9 @@
 
 use std::ffi::{CStr, c_char, c_void};
 
-use super::discover::address;
 use super::image::function;
 use super::refusal::Refusal;
+use super::symbols::address;
 
 /// A CPU model that every QEMU for this architecture has (target/loongarch/cpu.c).
 const MODEL: &CStr = c"la464-loongarch-cpu";

@@ -121,7 +121,7 @@ fn replacements(image: &Image) -> Result<Vec<Replacement>, Refusal> {
     let mut replacements = Vec::new();
     let mut missing = Vec::new();
     for hook in hooks::TABLE {
-        match discover::address(hook.symbol) {
+        match symbols::address(hook.symbol) {
             Ok(entry) if image.is_code(entry) => replacements.push(Replacement {
                 name: hook.symbol,
                 entry,

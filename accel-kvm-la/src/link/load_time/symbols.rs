@@ -20,16 +20,21 @@ pub(crate) fn services() -> Result<Services, Refusal> {
         return Err(Refusal::Symbols(vec!["current_cpu"]));
     }
     let find = |name: &'static str| {
-        CString::new(name)
-            .ok()
-            .and_then(|name| symbol(&name))
-            .map_or(std::ptr::null_mut(), |address| {
-                std::ptr::with_exposed_provenance_mut::<c_void>(address)
-            })
+        address(name).map_or(std::ptr::null_mut(), |address| {
+            std::ptr::with_exposed_provenance_mut::<c_void>(address)
+        })
     };
     // SAFETY: these are the addresses that QEMU, or the C library, exports under
     // the names; the types are those of their headers.
     unsafe { Services::resolve(find, link) }.map_err(Refusal::Symbols)
+}
+
+/// The address of an exported symbol.
+pub(crate) fn address(name: &'static str) -> Result<usize, Refusal> {
+    CString::new(name)
+        .ok()
+        .and_then(|name| symbol(&name))
+        .ok_or_else(|| Refusal::Symbols(vec![name]))
 }
 
 /// Stores `current_cpu` (include/hw/core/cpu.h), a variable of each thread:

@@ -4,7 +4,7 @@
 
 use super::Frame;
 use crate::cpu::Cpu;
-use crate::mmu::soft;
+use crate::mmu::{ALIGNMENT_BITS as TAG_ALIGNMENT_BITS, soft};
 use std::mem::offset_of;
 
 /// The distance of a field from the beginning of its structure.
@@ -46,7 +46,7 @@ pub(super) const DISTANCE_MASK: i64 = soft::DISTANCE_MASK as i64;
 pub(super) const SLOT_READ: Field = field(offset_of!(soft::Slot, read));
 pub(super) const SLOT_WRITE: Field = field(offset_of!(soft::Slot, write));
 pub(super) const SLOT_ADDEND: Field = field(offset_of!(soft::Slot, addend));
-pub(super) const ALIGNMENT_BITS: u32 = soft::ALIGNMENT_BITS;
+pub(super) const ALIGNMENT_BITS: u32 = TAG_ALIGNMENT_BITS;
 
 pub(super) const FRAME_RAM: Field = field(offset_of!(Frame, ram));
 pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, bounds.stop));

@@ -59,8 +59,7 @@ fn run_on(context: &Context, products: &Products, scale: Scale, report: &mut Rep
 fn known(kvm: Stack) -> &'static str {
     match kvm {
         Stack::Rust => "",
-        // A guest's unaligned access to an IOCSR of the IPI; locks of interrupt
-        // controllers that are held with interrupts on. See docs/module-tests.md.
+        // docs/module-tests.md, "Seen of Linux's own module".
         Stack::Upstream => {
             "arch/loongarch/kvm/intc/ipi.c:[0-9]+ at kvm_ipi_(read|write)\n\
              WARNING: inconsistent lock state\n"
