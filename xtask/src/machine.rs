@@ -68,11 +68,11 @@ impl Simulator {
         Ok(Self::LvzSim { program, chosen })
     }
 
-    /// The same, whose instructions are executed by the interpreter.
-    pub(crate) fn interpreting(&self) -> Self {
+    /// The same, whose instructions are executed by this engine.
+    pub(crate) fn with_engine(&self, engine: &str) -> Self {
         let mut other = self.clone();
         if let Self::LvzSim { chosen, .. } = &mut other {
-            chosen.engine = Some("interpreter".to_owned());
+            chosen.engine = Some(engine.to_owned());
         }
         other
     }
