@@ -6,11 +6,13 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde_json::Value;
 
 use crate::cargo::cargo;
@@ -461,6 +463,7 @@ impl Machine {
         if timed_out || panicked_at.is_some() {
             child.kill()?;
         }
+        note_cpu_time(&child);
         let status = child.wait()?;
         // A process that outlives the simulator does not hold up the report.
         let rest = streams.rest();
@@ -481,6 +484,24 @@ impl Machine {
         command
             .status()
             .with_context(|| format!("cannot run {}", command.get_program().display()))
+    }
+}
+
+/// Milliseconds of CPU time of all simulators that have ended.
+static CPU_TIME: AtomicU64 = AtomicU64::new(0);
+
+/// The CPU time of all simulators that this run has seen end.
+pub(crate) fn cpu_time() -> Duration {
+    Duration::from_millis(CPU_TIME.load(Ordering::Relaxed))
+}
+
+/// Waits until a simulator ends, and counts its CPU time.
+fn note_cpu_time(child: &Child) {
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    // Whatever is wrong with it, the caller's own wait says.
+    let _ = waitid(WaitId::Pid(Pid::from_child(child)), ended);
+    if let Some(time) = resident::cpu_time(child.id()) {
+        CPU_TIME.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
     }
 }
 
