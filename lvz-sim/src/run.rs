@@ -220,11 +220,14 @@ fn choose_engine(machine: &mut Machine, args: &RunArgs) -> Result<()> {
         Some(Engine::Jit(_) | Engine::Check(_)) if traced => {
             bail!("instructions are traced by the interpreter: leave out --engine")
         }
-        Some(engine) => Ok(machine.use_engine(engine)?),
+        Some(engine) => machine
+            .use_engine(engine)
+            .context("use --engine interpreter"),
         None if traced => Ok(()),
         None => {
-            // A computer that it cannot compile for interprets.
-            let _ = machine.use_engine(Engine::Jit(JitOptions::default()));
+            if let Err(error) = machine.use_engine(Engine::Jit(JitOptions::default())) {
+                eprintln!("lvz-sim: {error}: all instructions are interpreted");
+            }
             Ok(())
         }
     }

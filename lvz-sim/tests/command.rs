@@ -49,6 +49,8 @@ fn power_off(code: u32) -> [u32; 5] {
     ]
 }
 
+const SIMULATOR: &str = env!("CARGO_BIN_EXE_lvz-sim");
+
 /// A program in a file, in a directory of its own.
 struct Program(TempDir);
 
@@ -65,9 +67,20 @@ impl Program {
     }
 
     fn run(&self, address: &str, arguments: &[&str]) -> Output {
+        self.run_by(Command::new(SIMULATOR), address, arguments)
+    }
+
+    /// The same with a limit of the simulator's address space.
+    fn run_within(&self, mebibytes: u64, arguments: &[&str]) -> Output {
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", mebibytes << 10);
+        shell.args(["-c", &limited, SIMULATOR]);
+        self.run_by(shell, "@0x200000", arguments)
+    }
+
+    fn run_by(&self, mut command: Command, address: &str, arguments: &[&str]) -> Output {
         let mut load = self.path("program").into_os_string();
         load.push(address);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lvz-sim"));
         command.args(["run", "--memory", "64M", "--load"]).arg(load);
         let output = command.args(arguments).output();
         output.expect("the simulator's output")
@@ -141,4 +154,24 @@ fn a_lint_names_the_place_and_the_rule() {
     for part in ["INE 8 times in a row", "pc=0x0", "no progress"] {
         assert!(text.contains(part), "{text}");
     }
+}
+
+#[test]
+fn without_memory_for_code_all_is_interpreted() {
+    let program = Program::new(&power_off(A0));
+    let ends = |output: &Output| output.status.code() == Some(1);
+    // Less than the memory for code beyond what the interpreter needs.
+    let enough = (64..1024)
+        .step_by(8)
+        .find(|&limit| ends(&program.run_within(limit, &["--engine", "interpreter"])))
+        .expect("a limit that the interpreter keeps");
+    let output = program.run_within(enough + 24, &[]);
+    assert!(ends(&output), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("all instructions are interpreted"), "{text}");
+    let output = program.run_within(enough + 24, &["--engine", "jit"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let output = program.run_within(enough + 1024, &[]);
+    assert!(ends(&output) && output.stderr.is_empty(), "{output:?}");
 }

@@ -54,6 +54,14 @@ pub(crate) struct Target {
     linker: &'static str,
 }
 
+impl Target {
+    /// The variable by which cargo takes a setting for this target.
+    pub(crate) fn variable(&self, setting: &str) -> String {
+        let triple = self.triple.to_uppercase().replace('-', "_");
+        format!("CARGO_TARGET_{triple}_{setting}")
+    }
+}
+
 pub(crate) const AMD64: Target = Target {
     architecture: "amd64",
     triple: "x86_64-unknown-linux-gnu",
@@ -122,28 +130,14 @@ fn build(
     let architecture = target.architecture;
     let mut step = Step::start(format!("{}: building for {architecture}", package.title));
     step.run(fetch(workspace), log)?;
-    let mut build = cargo_of_root(tools, workspace)?;
-    // Kept from build to build, unlike the products. Roots have rustc of their own,
-    // of which cargo takes no other's libraries.
-    let made = Path::new("target").join(architecture);
-    build.args([
-        "build",
-        "--offline",
-        "--locked",
-        "--profile",
-        package.profile,
-    ]);
-    build
-        .args(["--target", target.triple, "--target-dir"])
-        .arg(&made);
+    let mut build = cargo_for(tools, workspace, target, ["build", package.profile])?;
     build
         .args(["--package", package.name])
         .args(package.targets);
-    let triple = target.triple.to_uppercase().replace('-', "_");
-    build.env(format!("CARGO_TARGET_{triple}_LINKER"), target.linker);
     step.run(build, log)?;
     let made = workspace
-        .join(made)
+        .join("target")
+        .join(architecture)
         .join(target.triple)
         .join(package.profile);
     for name in package.files {
@@ -152,6 +146,24 @@ fn build(
     }
     step.done();
     Ok(())
+}
+
+/// A command of a root's cargo for a target and with a profile.
+pub(crate) fn cargo_for(
+    tools: &ToolRoot,
+    workspace: &Path,
+    target: &Target,
+    [command, profile]: [&str; 2],
+) -> Result<Command> {
+    let mut cargo = cargo_of_root(tools, workspace)?;
+    cargo.args([command, "--offline", "--locked", "--profile", profile]);
+    // Kept from build to build, unlike the products. Roots have rustc of their own,
+    // of which cargo takes no other's libraries.
+    cargo
+        .args(["--target", target.triple, "--target-dir"])
+        .arg(Path::new("target").join(target.architecture));
+    cargo.env(target.variable("LINKER"), target.linker);
+    Ok(cargo)
 }
 
 /// Has the workstation's cargo fetch the crates that Cargo.lock names.

@@ -7,11 +7,13 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde_json::Value;
 
 use crate::cargo::cargo;
@@ -72,11 +74,11 @@ impl Simulator {
         Ok(Self::LvzSim { program, chosen })
     }
 
-    /// The same, whose instructions are executed by the interpreter.
-    pub(crate) fn interpreting(&self) -> Self {
+    /// The same, whose instructions are executed by this engine.
+    pub(crate) fn with_engine(&self, engine: &str) -> Self {
         let mut other = self.clone();
         if let Self::LvzSim { chosen, .. } = &mut other {
-            chosen.engine = Some("interpreter".to_owned());
+            chosen.engine = Some(engine.to_owned());
         }
         other
     }
@@ -473,6 +475,7 @@ impl Machine {
         if timed_out || panicked_at.is_some() {
             child.kill()?;
         }
+        note_cpu_time(&child);
         let status = child.wait()?;
         // A process that outlives the simulator does not hold up the report.
         let rest = streams.rest();
@@ -493,6 +496,24 @@ impl Machine {
         command
             .status()
             .with_context(|| format!("cannot run {}", command.get_program().display()))
+    }
+}
+
+/// Milliseconds of CPU time of all simulators that have ended.
+static CPU_TIME: AtomicU64 = AtomicU64::new(0);
+
+/// The CPU time of all simulators that this run has seen end.
+pub(crate) fn cpu_time() -> Duration {
+    Duration::from_millis(CPU_TIME.load(Ordering::Relaxed))
+}
+
+/// Waits until a simulator ends, and counts its CPU time.
+fn note_cpu_time(child: &Child) {
+    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    // Whatever is wrong with it, the caller's own wait says.
+    let _ = waitid(WaitId::Pid(Pid::from_child(child)), ended);
+    if let Some(time) = resident::cpu_time(child.id()) {
+        CPU_TIME.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
     }
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! How much memory a machine's process needs beside the machine's RAM.
+//! What a machine's process takes: memory beside the machine's RAM, and CPU time.
 
 use std::fs;
+use std::time::Duration;
 
 /// What of a process is resident outside its largest mapping, in KiB: for a
 /// simulator that mapping is the machine's RAM. `None` if the process is gone.
@@ -30,6 +31,22 @@ fn beside_largest(smaps: &str) -> Option<u64> {
     (total > 0).then_some(total - largest.1)
 }
 
+/// The CPU time of a process that has not been waited for, of all its threads. `None` if it
+/// is gone. (proc_pid_stat(5): utime and stime)
+pub(crate) fn cpu_time(pid: u32) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let ticks = cpu_ticks(&stat)?;
+    let a_second = rustix::param::clock_ticks_per_second();
+    Some(Duration::from_millis(ticks * 1000 / a_second.max(1)))
+}
+
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    // The name, which ends with the last parenthesis, may hold anything.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut times = rest.split(' ').skip(11).map(str::parse::<u64>);
+    Some(times.next()?.ok()? + times.next()?.ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +59,13 @@ mod tests {
         assert_eq!(beside_largest(smaps), Some(64));
         assert_eq!(beside_largest(""), None);
         assert!(beside_ram_kib(std::process::id()).is_some_and(|kib| kib > 100));
+    }
+
+    #[test]
+    fn both_times_count() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 157 0 0 0 12 30 0 0 20 0 1 0 5 9 3";
+        assert_eq!(cpu_ticks(stat), Some(42));
+        assert_eq!(cpu_ticks("7 (a) S 1"), None);
+        assert!(cpu_time(std::process::id()).is_some());
     }
 }

@@ -59,7 +59,7 @@ impl JumpCache {
 
     /// The block at `cpu.pc`, if it is here.
     pub(super) fn known(&self, cpu: &Cpu, code: &CodeCache) -> Option<BlockId> {
-        let jump = &self.jumps[index(cpu.pc)];
+        let jump = &self.jumps[index(cpu)];
         (jump.pc == cpu.pc && jump.key == key(cpu, code)).then_some(jump.block)
     }
 
@@ -69,10 +69,14 @@ impl JumpCache {
     }
 }
 
-/// The entry for an address.
+/// How far a context is shifted to choose among entries: a host and a guest with the same
+/// kernel execute the same addresses by turns.
+pub(super) const CONTEXT_SHIFT: u32 = 6;
+
+/// The entry for the address where a CPU is.
 #[inline(always)]
-fn index(pc: u64) -> usize {
-    (pc >> 2) as usize % JUMPS
+fn index(cpu: &Cpu) -> usize {
+    (cpu.pc >> 2 ^ cpu.soft_context() << CONTEXT_SHIFT) as usize % JUMPS
 }
 
 /// What blocks are known by beside their address.
@@ -338,7 +342,7 @@ pub(super) fn find<'j>(
     decoder: &Decoder,
 ) -> Step<&'j mut Jump> {
     let pc = cpu.pc;
-    let jump = &mut jumps.jumps[index(pc)];
+    let jump = &mut jumps.jumps[index(cpu)];
     if jump.pc == pc && jump.key == key(cpu, code) {
         return Ok(jump);
     }

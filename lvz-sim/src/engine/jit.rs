@@ -58,8 +58,8 @@ pub struct JitOptions {
 impl Default for JitOptions {
     fn default() -> Self {
         JitOptions {
-            // With fewer the compiler has more to do than it can while a kernel boots.
-            hot: 4_000,
+            // With fewer the compiler works on what pays too late.
+            hot: 8_000,
             code: 64 << 20,
             beside: true,
         }
@@ -98,13 +98,13 @@ pub(super) struct Frame {
 #[derive(Debug, thiserror::Error)]
 pub enum JitError {
     /// Not a host that it compiles for.
-    #[error("cannot make machine code for this computer ({0}): use --engine interpreter")]
+    #[error("cannot make machine code for this computer ({0})")]
     Host(String),
     /// No memory for code.
-    #[error("cannot map memory for machine code ({0}): use --engine interpreter")]
+    #[error("cannot have memory for machine code ({0})")]
     Memory(#[from] std::io::Error),
     /// Cranelift's error.
-    #[error("cannot compile a block, which is interpreted: {0}")]
+    #[error("cannot compile a block ({0})")]
     Compile(Box<CodegenError>),
 }
 
@@ -205,7 +205,7 @@ impl Jit {
 
     /// Takes over what has been compiled beside.
     pub(super) fn collect(&mut self, code: &mut CodeCache) {
-        while let Some(Done { job, compiled }) = self.beside.as_mut().and_then(Beside::done) {
+        while let Some(Done { job, compiled, .. }) = self.beside.as_mut().and_then(Beside::done) {
             // Numbers of blocks that were all dropped mean others now.
             if job.epoch == code.epoch {
                 for part in &job.region.parts {
@@ -252,7 +252,11 @@ impl Jit {
 
     fn report(&mut self, error: &JitError) {
         if !std::mem::replace(&mut self.reported, true) {
-            eprintln!("lvz-sim: {error}");
+            let what = match self.enter {
+                Some(_) => "it is",
+                None => "all instructions are",
+            };
+            eprintln!("lvz-sim: {error}: {what} interpreted");
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Vec<Row>> {
     }
     let mut interpreted = Phases::new();
     let host = host_of_guest(products, &run.join("interpreted"), 1)?;
-    let interpreter = simulator.interpreting();
+    let interpreter = simulator.with_engine("interpreter");
     for round in 1..=REPEATS {
         eprintln!("bench sim: guest mode, interpreted, round {round} of {REPEATS}");
         measure(&host, &interpreter, &run, "guest0", &mut interpreted)?;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Suite `determinism`: the same command ends in the same state.
+//! Suite `determinism`: the same command ends in the same state, whichever engine
+//! executes it.
+
+mod engines;
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +14,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::Context;
 use super::report::{Report, Verdict};
 use crate::boot::read_stats;
-use crate::machine::Machine;
+use crate::machine::{Machine, Simulator};
 use crate::nested::{Guest, Nested};
 
 /// How long one machine may take.
@@ -34,8 +37,10 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("linux-smp=4-twice", || {
         twice(context, "linux", &linux(context, 4))
     });
-    report.case("nested-twice", || with_guests(context, twice));
-    report.case("nested-snapshot", || with_guests(context, snapshot));
+    let two = || guests(context, 2, &[11, 12]);
+    report.case("nested-twice", || with_guests(context, &two(), twice));
+    report.case("nested-snapshot", || with_guests(context, &two(), snapshot));
+    engines::run(context, report);
     Ok(())
 }
 
@@ -51,20 +56,20 @@ fn linux(context: &Context, smp: u32) -> Machine {
     }
 }
 
-/// Two guests on a host with two CPUs.
-fn guests(context: &Context) -> Nested {
-    let guest = |seed| Guest {
+/// Guests with these seeds on a host, each machine with as many CPUs.
+fn guests(context: &Context, smp: u32, seeds: &[u64]) -> Nested {
+    let guest = |&seed: &u64| Guest {
         seed,
-        smp: 2,
+        smp,
         memory_mib: 256,
         ..Guest::default()
     };
     Nested {
         kvm: context.kvm,
         accel: context.accel,
-        host_smp: 2,
+        host_smp: smp,
         kernel_irqchip: true,
-        guests: vec![guest(11), guest(12)],
+        guests: seeds.iter().map(guest).collect(),
         interactive: false,
         copy_share: true,
     }
@@ -73,11 +78,12 @@ fn guests(context: &Context) -> Nested {
 /// Runs a test on a host with guests.
 fn with_guests(
     context: &Context,
+    guests: &Nested,
     test: fn(&Context, &str, &Machine) -> Result<Verdict>,
 ) -> Result<Verdict> {
     let run = context.products.cache.new_run("determinism-share")?;
     let share = run.join("share");
-    let machine = guests(context).machine(&context.products, &share)?;
+    let machine = guests.machine(&context.products, &share)?;
     settle(&share)?;
     let verdict = test(context, "nested", &machine)?;
     fs::remove_dir_all(run)?;
@@ -95,7 +101,7 @@ fn settle(share: &Path) -> Result<()> {
 }
 
 /// Runs a machine and reads where it ended.
-fn end(context: &Context, machine: &Machine, dir: &Path, name: &str) -> Result<End> {
+fn end(simulator: &Simulator, machine: &Machine, dir: &Path, name: &str) -> Result<End> {
     let stats = dir.join(format!("{name}.json"));
     let log = dir.join(format!("{name}.log"));
     let machine = Machine {
@@ -103,7 +109,7 @@ fn end(context: &Context, machine: &Machine, dir: &Path, name: &str) -> Result<E
         stats: Some(stats.clone()),
         ..machine.clone()
     };
-    let outcome = machine.run(&context.simulator, &log, LIMIT, |_| {})?;
+    let outcome = machine.run(simulator, &log, LIMIT, |_| {})?;
     let stopped_on_purpose = machine.max_instructions.is_some();
     if outcome.timed_out || !(outcome.status.success() || stopped_on_purpose) {
         bail!(
@@ -130,9 +136,10 @@ fn twice(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> {
         .products
         .cache
         .new_run(&format!("determinism-{name}"))?;
-    let first = end(context, machine, &run, "first")?;
-    let second = end(context, machine, &run, "second")?;
-    compare(&first, &second, "the second run", &run)
+    let first = end(&context.simulator, machine, &run, "first")?;
+    let second = end(&context.simulator, machine, &run, "second")?;
+    compare(&first, &second, "the second run", &run)?;
+    passed(&first, &run)
 }
 
 /// Stops a run half way into a snapshot and goes on from it in another process.
@@ -141,14 +148,28 @@ fn snapshot(context: &Context, name: &str, machine: &Machine) -> Result<Verdict>
         .products
         .cache
         .new_run(&format!("determinism-{name}-snapshot"))?;
-    let whole = end(context, machine, &run, "whole")?;
+    let simulator = &context.simulator;
+    let whole = end(simulator, machine, &run, "whole")?;
+    let resumed = resumed(simulator, simulator, machine, &whole, &run)?;
+    compare(&whole, &resumed, "the resumed run", &run)?;
+    passed(&whole, &run)
+}
+
+/// Where a run ends whose first half `first` executes, and `second` the rest.
+fn resumed(
+    first: &Simulator,
+    second: &Simulator,
+    machine: &Machine,
+    whole: &End,
+    run: &Path,
+) -> Result<End> {
     let file = run.join("snapshot");
     let first_half = Machine {
         max_instructions: Some(whole.instructions / 2),
         snapshot_out: Some(file.clone()),
         ..machine.clone()
     };
-    let half = end(context, &first_half, &run, "first-half")?;
+    let half = end(first, &first_half, run, "first-half")?;
     if half.instructions >= whole.instructions {
         bail!("--max-instructions did not stop the run");
     }
@@ -156,18 +177,23 @@ fn snapshot(context: &Context, name: &str, machine: &Machine) -> Result<Verdict>
         snapshot_in: Some(file),
         ..machine.clone()
     };
-    let resumed = end(context, &second_half, &run, "second-half")?;
-    compare(&whole, &resumed, "the resumed run", &run)
+    end(second, &second_half, run, "second-half")
 }
 
-fn compare(first: &End, second: &End, what: &str, run: &Path) -> Result<Verdict> {
+/// An error if two runs, the second of which is `what`, did not end alike.
+fn compare(first: &End, second: &End, what: &str, run: &Path) -> Result<()> {
     if first != second {
         return Err(anyhow!("{what} ended in {second:?} instead of {first:?}"))
             .with_context(|| format!("see {}", run.display()));
     }
+    Ok(())
+}
+
+/// Says where all runs ended, and removes what they left in `run`.
+fn passed(end: &End, run: &Path) -> Result<Verdict> {
     println!(
         "    {} instructions, state {}",
-        first.instructions, first.state_hash
+        end.instructions, end.state_hash
     );
     fs::remove_dir_all(run)?;
     Ok(Verdict::Passed)

@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::machine;
+
 /// What a case that did not fail came to.
 pub(super) enum Verdict {
     /// It showed what it is there to show.
@@ -146,6 +148,10 @@ impl Report {
                 None => eprintln!("error: no case was run"),
             }
             return ExitCode::FAILURE;
+        }
+        let cpu_time = machine::cpu_time();
+        if !cpu_time.is_zero() {
+            println!("\nsimulators: {:.0} s of CPU time", cpu_time.as_secs_f64());
         }
         println!(
             "\n{} passed, {} failed, {} skipped",

@@ -9,9 +9,15 @@ use super::runtime::Helpers;
 use crate::engine::code::BlockId;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Regions that wait at most.
 const MAX_WAITING: usize = 64;
+
+/// The thread works for at most one part in so many of the time that the machine has run,
+/// and some for the beginning.
+const SHARE: u32 = 10;
+const FOR_THE_BEGINNING: Duration = Duration::from_millis(20);
 
 /// A region to be compiled.
 pub(super) struct Job {
@@ -26,6 +32,7 @@ pub(super) struct Job {
 pub(super) struct Done {
     pub(super) job: Job,
     pub(super) compiled: Result<Compiled, JitError>,
+    took: Duration,
 }
 
 /// The way to the thread, which ends when this is dropped.
@@ -33,6 +40,11 @@ pub(super) struct Beside {
     jobs: Sender<Job>,
     done: Receiver<Done>,
     waiting: usize,
+    begun: Instant,
+    /// How long the regions that are done took.
+    spent: Duration,
+    /// The thread has had its share of the time.
+    rests: bool,
 }
 
 impl Beside {
@@ -42,8 +54,15 @@ impl Beside {
         let (ready, done) = channel();
         let work = move || {
             for job in todo {
+                let begun = Instant::now();
                 let compiled = compiler.region(&job.region, &helpers);
-                if ready.send(Done { job, compiled }).is_err() {
+                let took = begun.elapsed();
+                let done = Done {
+                    job,
+                    compiled,
+                    took,
+                };
+                if ready.send(done).is_err() {
                     return;
                 }
             }
@@ -54,12 +73,15 @@ impl Beside {
             jobs,
             done,
             waiting: 0,
+            begun: Instant::now(),
+            spent: Duration::ZERO,
+            rests: false,
         })
     }
 
     /// No more regions are taken for now.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting >= MAX_WAITING
+        self.rests || self.waiting >= MAX_WAITING
     }
 
     /// Gives the thread a region.
@@ -71,11 +93,13 @@ impl Beside {
 
     /// The next region that is ready, if there is one.
     pub(super) fn done(&mut self) -> Option<Done> {
-        if self.waiting == 0 {
+        if self.waiting == 0 && !self.rests {
             return None;
         }
+        self.rests = self.spent > self.begun.elapsed() / SHARE + FOR_THE_BEGINNING;
         let done = self.done.try_recv().ok()?;
         self.waiting -= 1;
+        self.spent += done.took;
         Some(done)
     }
 }

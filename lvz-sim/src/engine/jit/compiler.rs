@@ -162,14 +162,16 @@ impl Compiler {
 
             b.switch_to_block(look);
             let pc = load(&mut b, cpu, layout::PC);
+            let context = load(&mut b, cpu, layout::CONTEXT);
             let index = b.ins().ushr_imm_s(pc, 2);
+            let salt = b.ins().ishl_imm_s(context, layout::JUMP_CONTEXT_SHIFT);
+            let index = b.ins().bxor(index, salt);
             let index = b.ins().band_imm_s(index, layout::JUMP_MASK);
             let distance = b.ins().ishl_imm_s(index, layout::JUMP_SHIFT);
             let jumps = load(&mut b, frame, layout::FRAME_JUMPS);
             let jump = b.ins().iadd(jumps, distance);
             let generation = load(&mut b, frame, layout::FRAME_GENERATION);
             let fetches = load(&mut b, cpu, layout::FETCH_GENERATION);
-            let context = load(&mut b, cpu, layout::CONTEXT);
             let key = b.ins().iadd(generation, fetches);
             let key = b.ins().ishl_imm_s(key, 12);
             let key = b.ins().bor(key, context);

@@ -53,8 +53,9 @@ pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, bounds.stop));
 pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, bounds.generation));
 pub(super) const FRAME_JUMPS: Field = field(offset_of!(Frame, jumps));
 
-use super::super::execute::{JUMPS, Jump};
+use super::super::execute::{CONTEXT_SHIFT, JUMPS, Jump};
 pub(super) const JUMP_MASK: i64 = JUMPS as i64 - 1;
+pub(super) const JUMP_CONTEXT_SHIFT: i64 = CONTEXT_SHIFT as i64;
 pub(super) const JUMP_SHIFT: i64 = size_of::<Jump>().trailing_zeros() as i64;
 pub(super) const JUMP_PC: Field = field(offset_of!(Jump, pc));
 pub(super) const JUMP_KEY: Field = field(offset_of!(Jump, key));

@@ -3,6 +3,7 @@
 //! Suite `dist`: each Debian package is installed, used, upgraded to a higher version
 //! and removed, in a root of its kind or on the simulated machine.
 
+mod engines;
 mod kernel;
 
 use std::cell::OnceCell;
@@ -42,7 +43,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         let root = clean_root(&packages.dist.cache)?;
         lvz_sim(context, &packages, "lvz-sim:amd64", &root, &[])
     });
-    report.case("lvz-sim:arm64", || {
+    let on_arm64 = |run: &dyn Fn(&ToolRoot) -> Result<Verdict>| {
         // It has the libraries for arm64 too, and dpkg knows them.
         let root = &packages.dist.root;
         if !root.dir().join(QEMU_ARM64).is_file() {
@@ -50,8 +51,12 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
                 "the packaging root has no {QEMU_ARM64}"
             )));
         }
-        lvz_sim(context, &packages, "lvz-sim:arm64", root, &["qemu-aarch64"])
+        run(root)
+    };
+    report.case("lvz-sim:arm64", || {
+        on_arm64(&|root| lvz_sim(context, &packages, "lvz-sim:arm64", root, &["qemu-aarch64"]))
     });
+    report.case("engines:arm64", || on_arm64(&engines::run));
     report.case("kvm-la-dkms", || module_source(context, &packages, "whole"));
     report.case("kvm-la-dkms,headers", || {
         module_source(context, &packages, "headers")
