@@ -40,7 +40,12 @@ pub(super) fn run(context: &Context, nested: &Nested) -> Result<Verdict> {
         machine.options.extend(symbols_of(mode, &kernel)?);
     }
     let log = run.join("console.log");
-    let outcome = machine.run(&context.simulator.interpreting(), &log, LIMIT, |_| {})?;
+    let outcome = machine.run(
+        &context.simulator.with_engine("interpreter"),
+        &log,
+        LIMIT,
+        |_| {},
+    )?;
     outcome.check(LIMIT)?;
     check_trace(&outcome.console).with_context(|| format!("see {}", log.display()))?;
     let (host, guest) = instructions(&read_stats(&stats)?)
