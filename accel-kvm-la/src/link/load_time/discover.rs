@@ -119,6 +119,7 @@ impl Discovered {
 
         // kvm_fd, kvm_state, kvm_run are neighbours, 8 bytes each.
         let kvm_fd = probes::kvm_fd(services)?;
+        self.add("kvm_fd", kvm_fd);
         self.add("kvm_run", kvm_fd + 16);
 
         let synchronize = address("kvm_cpu_synchronize_pre_loadvm")?;
