@@ -24,6 +24,8 @@ pub(crate) struct Features {
     pub(crate) lasx: usize,
     pub(crate) ptw: usize,
     pub(crate) msgint: usize,
+    /// Bytes of a CPU object; not an offset.
+    pub(crate) object_bytes: usize,
 }
 
 type New = unsafe extern "C" fn(*const c_char) -> *mut c_void;
@@ -64,33 +66,33 @@ impl Trial {
         })
     }
 
-    /// The object's words after a property was set.
-    fn set(&self, property: &CStr, value: bool) -> Vec<u32> {
+    /// Puts the object's words after a property was set into `words`.
+    fn set(&self, property: &CStr, value: bool, words: &mut Vec<u32>) {
         // SAFETY: a live object; an error that is not asked for is dropped by
         // QEMU (include/qapi/error.h).
         unsafe { (self.set_bool)(self.object, property.as_ptr(), value, std::ptr::null_mut()) };
-        let start = self.object.cast::<u32>();
-        (0..self.words)
-            .map(|i| {
-                // SAFETY: within the allocation, which no other thread uses.
-                unsafe { start.wrapping_add(i).read() }
-            })
-            .collect()
+        // SAFETY: within the allocation, which no other thread uses, nor QEMU until the
+        // next call.
+        let object = unsafe { std::slice::from_raw_parts(self.object.cast::<u32>(), self.words) };
+        words.clear();
+        words.extend_from_slice(object);
     }
 
     /// The one word that follows a property.
     fn member(&self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
-        let on = self.set(property, true);
-        let off = self.set(property, false);
-        let on_again = self.set(property, true);
-        let followers: Vec<usize> = (0..self.words)
-            .filter(|&i| {
-                let word = |words: &[u32]| words.get(i).copied();
-                word(&on) == Some(ON) && word(&off) == Some(OFF) && word(&on_again) == Some(ON)
-            })
-            .collect();
-        match *followers {
-            [word] => Ok(word * 4),
+        let [mut on, mut off, mut on_again] = [const { Vec::new() }; 3];
+        self.set(property, true, &mut on);
+        self.set(property, false, &mut off);
+        self.set(property, true, &mut on_again);
+        let mut followers = on
+            .iter()
+            .zip(&off)
+            .zip(&on_again)
+            .enumerate()
+            .filter(|(_, ((on, off), on_again))| (**on, **off, **on_again) == (ON, OFF, ON))
+            .map(|(i, _)| i);
+        match (followers.next(), followers.next()) {
+            (Some(word), None) => Ok(word * 4),
             _ => Err(Refusal::Probe(what)),
         }
     }
@@ -113,5 +115,6 @@ pub(crate) fn find() -> Result<Features, Refusal> {
         lasx: trial.member(c"lasx", "lasx")?,
         ptw: trial.member(c"ptw", "ptw")?,
         msgint: trial.member(c"msgint", "msgint")?,
+        object_bytes: trial.words * 4,
     })
 }

@@ -5,19 +5,16 @@
 
 use std::ops::Range;
 
-/// Bytes of a scratch object: more than any CPU object has.
-const SIZE: usize = 0x2_0000;
-
 /// A zeroed object of no type.
 pub(crate) struct Scratch {
     words: Vec<u64>,
 }
 
 impl Scratch {
-    /// A new one.
-    pub(crate) fn new() -> Self {
+    /// One of `bytes`, which are as many as a CPU object has.
+    pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            words: vec![0; SIZE / 8],
+            words: vec![0; bytes.div_ceil(8)],
         }
     }
 
@@ -28,12 +25,12 @@ impl Scratch {
 
     /// Number of 32-bit words.
     pub(crate) fn len32(&self) -> usize {
-        SIZE / 4
+        self.words.len() * 2
     }
 
     /// Number of 64-bit words.
     pub(crate) fn len64(&self) -> usize {
-        SIZE / 8
+        self.words.len()
     }
 
     /// Gives each 64-bit word its value.
@@ -133,6 +130,8 @@ fn decides(element: usize, count: usize, holds: &mut impl FnMut(Range<usize>) ->
 mod tests {
     use super::*;
 
+    const SIZE: usize = 0x6000;
+
     #[test]
     fn the_deciding_element_is_found() {
         for target in [0, 1, 500, 998, 999] {
@@ -172,13 +171,13 @@ mod tests {
         let count = SIZE / 4;
         let sets = [0..0, 0..1, 1..1, 1..2, 3..8, 4..9, 4..8, 0..count];
         for set in sets.into_iter().chain([count - 1..count, 5..count]) {
-            let (mut one, mut other) = (Scratch::new(), Scratch::new());
+            let (mut one, mut other) = (Scratch::new(SIZE), Scratch::new(SIZE));
             one.split32(&set, 7, u32::MAX);
             other.fill32(|i| if set.contains(&i) { 7 } else { u32::MAX });
             assert_eq!(one.words, other.words, "{set:?}");
         }
         for set in [0..0, 3..8, 0..SIZE / 8] {
-            let (mut one, mut other) = (Scratch::new(), Scratch::new());
+            let (mut one, mut other) = (Scratch::new(SIZE), Scratch::new(SIZE));
             one.split64(&set, 7, u64::MAX);
             other.fill64(|i| if set.contains(&i) { 7 } else { u64::MAX });
             assert_eq!(one.words, other.words, "{set:?}");
@@ -187,7 +186,7 @@ mod tests {
 
     #[test]
     fn words_and_changes() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(SIZE);
         scratch.fill32(|i| if i == 3 { 7 } else { 0 });
         let object: *mut u8 = scratch.object();
         // SAFETY: well inside the object, which is not otherwise in use.
