@@ -121,7 +121,7 @@ impl Discovered {
         self.add("random_seed", interrupt_request + 24);
 
         // kvm_fd, kvm_state, kvm_run are neighbours, 8 bytes each.
-        let kvm_fd = probes::kvm_fd(bytes, services)?;
+        let kvm_fd = probes::kvm_fd(bytes, services, halted.wrapping_sub(76))?;
         self.add("kvm_fd", kvm_fd);
         self.add("kvm_run", kvm_fd + 16);
 

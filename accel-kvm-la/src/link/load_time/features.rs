@@ -32,10 +32,15 @@ type New = unsafe extern "C" fn(*const c_char) -> *mut c_void;
 type Unref = unsafe extern "C" fn(*mut c_void);
 type SetBool = unsafe extern "C" fn(*mut c_void, *const c_char, bool, *mut *mut c_void) -> bool;
 
+/// Two words of the object: most are the same before and after, and are compared at once.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Pair([u32; 2]);
+
 /// A CPU object that is never realized.
 struct Trial {
     object: *mut c_void,
-    words: usize,
+    pairs: usize,
     unref: Unref,
     set_bool: SetBool,
 }
@@ -60,39 +65,41 @@ impl Trial {
         let bytes = unsafe { libc::malloc_usable_size(object) };
         Ok(Self {
             object,
-            words: bytes / 4,
+            pairs: bytes / 8,
             unref,
             set_bool,
         })
     }
 
-    /// Puts the object's words after a property was set into `words`.
-    fn set(&self, property: &CStr, value: bool, words: &mut Vec<u32>) {
+    /// The object after a property was set.
+    fn set(&mut self, property: &CStr, value: bool) -> &[Pair] {
         // SAFETY: a live object; an error that is not asked for is dropped by
         // QEMU (include/qapi/error.h).
         unsafe { (self.set_bool)(self.object, property.as_ptr(), value, std::ptr::null_mut()) };
-        // SAFETY: within the allocation, which no other thread uses, nor QEMU until the
-        // next call.
-        let object = unsafe { std::slice::from_raw_parts(self.object.cast::<u32>(), self.words) };
-        words.clear();
-        words.extend_from_slice(object);
+        // SAFETY: within the allocation, which malloc aligned for any type; no other thread
+        // uses it, nor QEMU as long as this object is borrowed.
+        unsafe { std::slice::from_raw_parts(self.object.cast(), self.pairs) }
     }
 
     /// The one word that follows a property.
-    fn member(&self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
-        let [mut on, mut off, mut on_again] = [const { Vec::new() }; 3];
-        self.set(property, true, &mut on);
-        self.set(property, false, &mut off);
-        self.set(property, true, &mut on_again);
-        let mut followers = on
-            .iter()
-            .zip(&off)
-            .zip(&on_again)
-            .enumerate()
-            .filter(|(_, ((on, off), on_again))| (**on, **off, **on_again) == (ON, OFF, ON))
-            .map(|(i, _)| i);
-        match (followers.next(), followers.next()) {
-            (Some(word), None) => Ok(word * 4),
+    fn member(&mut self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
+        let on = self.set(property, true).to_vec();
+        let off = self.set(property, false);
+        let mut followers = Vec::new();
+        for (i, (on, off)) in on.iter().zip(off).enumerate() {
+            if on == off {
+                continue;
+            }
+            for (j, values) in on.0.into_iter().zip(off.0).enumerate() {
+                if values == (ON, OFF) {
+                    followers.push(2 * i + j);
+                }
+            }
+        }
+        let on_again = self.set(property, true);
+        followers.retain(|word: &usize| on_again[word / 2].0[word % 2] == ON);
+        match *followers {
+            [word] => Ok(word * 4),
             _ => Err(Refusal::Probe(what)),
         }
     }
@@ -107,7 +114,7 @@ impl Drop for Trial {
 
 /// Finds the members.
 pub(crate) fn find() -> Result<Features, Refusal> {
-    let trial = Trial::new()?;
+    let mut trial = Trial::new()?;
     // LSX first: turning it off turns LASX off too, and LASX stays off.
     let lsx = trial.member(c"lsx", "lsx")?;
     Ok(Features {
@@ -115,6 +122,6 @@ pub(crate) fn find() -> Result<Features, Refusal> {
         lasx: trial.member(c"lasx", "lasx")?,
         ptw: trial.member(c"ptw", "ptw")?,
         msgint: trial.member(c"msgint", "msgint")?,
-        object_bytes: trial.words * 4,
+        object_bytes: trial.pairs * 8,
     })
 }

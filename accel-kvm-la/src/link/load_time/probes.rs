@@ -40,11 +40,13 @@ pub(crate) fn needed_word(
     let needed = unsafe { function::<Needed>(address) };
     let mut scratch = Scratch::new(bytes);
     bisect(scratch.len32(), Some(guess / 4), |set| {
-        scratch.split32(&set, bits, 0);
+        scratch.set32(&set, bits);
         // SAFETY: these callbacks read plain members of the object they are
         // given (target/loongarch/machine.c), and the scratch object is as large
         // as a CPU.
-        unsafe { needed(scratch.object()) }
+        let holds = unsafe { needed(scratch.object()) };
+        scratch.set32(&set, 0);
+        holds
     })
     .map(|word| word * 4)
     .ok_or(Refusal::Probe(what))
@@ -56,7 +58,7 @@ pub(crate) fn cpu_index(bytes: usize, address: usize) -> Result<usize, Refusal> 
     let vcpu_id = unsafe { function::<VcpuId>(address) };
     let mut scratch = Scratch::new(bytes);
     let count = scratch.len32();
-    scratch.fill32(|i| u32::try_from(i).unwrap_or(0));
+    scratch.fill32(|i| i as u32);
     // SAFETY: the function returns a member of the object (kvm.c) and the
     // scratch object is as large as a CPU.
     let word = usize::try_from(unsafe { vcpu_id(scratch.object()) }).unwrap_or(usize::MAX);
@@ -73,11 +75,15 @@ pub(crate) fn thread(bytes: usize, services: &Services, guess: usize) -> Result<
     let own = own_thread(services);
     let other: Thread = [0; 8];
     let mut scratch = Scratch::new(bytes);
+    let (own, other) = (address_of(&own), address_of(&other));
+    scratch.fill64(|_| other);
     bisect(scratch.len64(), Some(guess / 8), |set| {
-        scratch.split64(&set, address_of(&own), address_of(&other));
+        scratch.set64(&set, own);
         // SAFETY: the function compares the handle behind one pointer of the
         // object (system/cpus.c), and all its words point to handles.
-        unsafe { (services.qemu_cpu_is_self)(scratch.object()) }
+        let is_self = unsafe { (services.qemu_cpu_is_self)(scratch.object()) };
+        scratch.set64(&set, other);
+        is_self
     })
     .map(|word| word * 8)
     .ok_or(Refusal::Probe("thread"))
@@ -120,8 +126,8 @@ pub(crate) fn vcpu_dirty(
     }
 }
 
-/// `kvm_fd`, on which `kvm_vcpu_ioctl` acts.
-pub(crate) fn kvm_fd(bytes: usize, services: &Services) -> Result<usize, Refusal> {
+/// `kvm_fd`, on which `kvm_vcpu_ioctl` acts; `guess` is where it is in QEMU 11.1.
+pub(crate) fn kvm_fd(bytes: usize, services: &Services, guess: usize) -> Result<usize, Refusal> {
     const WHAT: Refusal = Refusal::Probe("kvm_fd");
     // SAFETY: no arguments, no effect.
     if !unsafe { (services.bql_locked)() } {
@@ -132,14 +138,17 @@ pub(crate) fn kvm_fd(bytes: usize, services: &Services) -> Result<usize, Refusal
     let Ok(fd) = u32::try_from(reader.as_raw_fd()) else {
         return Err(WHAT);
     };
+    const NONE: u32 = u32::MAX;
     let mut scratch = Scratch::new(bytes);
-    bisect(scratch.len32(), None, |set| {
-        scratch.split32(&set, fd, u32::MAX);
+    scratch.fill32(|_| NONE);
+    bisect(scratch.len32(), Some(guess / 4), |set| {
+        scratch.set32(&set, fd);
         let mut unread: c_int = 0;
         // SAFETY: with the BQL held the function does the ioctl on a member of
         // the object and nothing else; FIONREAD stores an int where it is told.
         let result =
             unsafe { (services.kvm_vcpu_ioctl)(scratch.object(), libc::FIONREAD, &raw mut unread) };
+        scratch.set32(&set, NONE);
         result == 0
     })
     .map(|word| word * 4)
