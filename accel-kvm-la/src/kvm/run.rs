@@ -122,3 +122,11 @@ fn kvm_run(fd: i32) -> i32 {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn an_error_is_its_negative_number() {
+        assert_eq!(super::kvm_run(-1), -libc::EBADF);
+    }
+}
