@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 //! The kernel's interface: one type a file, each call with its request,
-//! direction and errors. Calls go through QEMU's `kvm_*ioctl`, or what these are made of, so that its
-//! ioctl blocker holds.
+//! direction and errors. Calls go through QEMU's `kvm_*ioctl`, or through what these are
+//! made of, so that its ioctl blocker holds.
 
 pub mod abi;
 mod attribute;

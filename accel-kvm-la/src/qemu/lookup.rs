@@ -3,8 +3,8 @@
 //! Accesses to devices whose region is remembered from one to the next.
 //!
 //! `address_space_rw` looks for the region at each access, in an RCU section. A vCPU
-//! that asks the same registers over and over keeps what was found instead: the region
-//! and the offset for exact addresses, in one flat view of the address space that it
+//! that asks the same registers over and over keeps what was found instead: the region,
+//! the offset and the sizes that it takes for exact addresses, in one flat view of the address space that it
 //! holds a reference of, which keeps the view's regions and their devices alive (QEMU:
 //! system/memory.c, flatview_ref). What is in RAM is not remembered.
 //!
