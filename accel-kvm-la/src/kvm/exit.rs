@@ -12,10 +12,41 @@ use super::run_page::{RunPage, offset::UNION};
 pub struct Access<'a> {
     /// Guest-physical address or register.
     pub address: u64,
-    /// What is written, or where what is read goes: at most 8 bytes.
-    pub data: &'a mut [u8],
+    /// What is written, or where what is read goes: the first [`Access::size`] bytes.
+    data: &'a mut [u8; 8],
+    /// Bytes, at most 8.
+    size: u32,
     /// Direction.
     pub is_write: bool,
+}
+
+impl Access<'_> {
+    /// How many bytes, at most 8.
+    #[inline]
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// What is written, of a size above 0.
+    #[inline]
+    pub fn value(&self) -> u64 {
+        let unused = u64::BITS.wrapping_sub(self.size.wrapping_mul(8));
+        u64::from_le_bytes(*self.data)
+            .wrapping_shl(unused)
+            .wrapping_shr(unused)
+    }
+
+    /// Answers a read. The kernel goes by the size, and never looks at the bytes behind it.
+    #[inline]
+    pub fn answer(&mut self, value: u64) {
+        *self.data = value.to_le_bytes();
+    }
+
+    /// The bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        let size = self.size as usize;
+        self.data.get_mut(..size).unwrap_or_default()
+    }
 }
 
 /// Accesses to a port, one after the other.
@@ -121,11 +152,11 @@ impl RunPage {
     /// `mmio` and `iocsr_io`, which have the same shape.
     #[inline(always)]
     fn access(&mut self) -> Access<'_> {
-        let length = (self.u32_at(UNION + 16) as usize).min(8);
         Access {
             address: self.u64_at(UNION),
+            size: self.u32_at(UNION + 16).min(8),
             is_write: self.u8_at(UNION + 20) != 0,
-            data: self.bytes_mut(UNION + 8, length),
+            data: self.data_mut(UNION + 8),
         }
     }
 

@@ -78,6 +78,13 @@ impl RunPage {
         unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().wrapping_add(offset), length) }
     }
 
+    /// Eight bytes of the page.
+    #[inline]
+    pub(super) fn data_mut(&mut self, offset: usize) -> &mut [u8; 8] {
+        // SAFETY: As for `bytes_mut`.
+        unsafe { &mut *self.0.as_ptr().wrapping_add(offset).cast() }
+    }
+
     /// Aligned words of the page.
     pub(super) fn words(&self, offset: usize, count: usize) -> &[u64] {
         // SAFETY: As for `bytes_mut`; any bits are a value.

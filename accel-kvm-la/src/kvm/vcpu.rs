@@ -9,6 +9,7 @@ use std::ffi::{c_ulong, c_void};
 use super::abi::{Fpu, Interrupt, MpState, OneReg, Regs, request};
 use super::attribute;
 use super::error::{IoctlError, result_of};
+use super::run::Run;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::services::services;
 
@@ -41,21 +42,9 @@ impl VcpuFd {
         }
     }
 
-    /// KVM_RUN (no argument): runs the guest until it needs user space.
-    ///
-    /// Plain -errno, because EINTR and EAGAIN (a signal, or `immediate_exit`)
-    /// and EFAULT (with a memory fault in the run page) are the normal course.
-    /// EINVAL for what the run page marks dirty and the kernel refuses.
-    #[inline]
+    /// KVM_RUN, once.
     pub fn run(self) -> i32 {
-        // SAFETY: The CPU object is alive; there is no argument.
-        unsafe {
-            (services().kvm_vcpu_ioctl)(
-                self.0.as_ptr(),
-                request::KVM_RUN,
-                std::ptr::null_mut::<c_void>(),
-            )
-        }
+        Run::of(self.0).run()
     }
 
     /// KVM_GET_REGS (out): general registers and pc. ENOMEM.

@@ -84,6 +84,18 @@ macro_rules! atomics {
     };
 }
 
+/// A CPU's `exit_request`, for a loop that asks again and again.
+#[derive(Clone, Copy, Debug)]
+pub struct ExitRequest<'a>(&'a AtomicU8);
+
+impl ExitRequest<'_> {
+    /// Whether it is set: pairs with the release in `cpu_exit`.
+    #[inline]
+    pub fn is_set(self) -> bool {
+        self.0.load(Ordering::Acquire) != 0
+    }
+}
+
 impl Cpu {
     atomics! {
         /// A bool field.
@@ -160,11 +172,9 @@ impl Cpu {
         self.u8_at(self.layout().unplug).load(Ordering::Relaxed) != 0
     }
 
-    /// `exit_request`: pairs with the release in `cpu_exit`.
-    pub fn exit_request(self) -> bool {
-        self.u8_at(self.layout().exit_request)
-            .load(Ordering::Acquire)
-            != 0
+    /// `exit_request`.
+    pub fn exit_request(&self) -> ExitRequest<'_> {
+        ExitRequest(self.u8_at(self.layout().exit_request))
     }
 
     /// Bit 0 of `singlestep_flags`.
@@ -179,6 +189,11 @@ impl Cpu {
     pub fn random_seed(self) -> u64 {
         self.u64_at(self.layout().random_seed)
             .load(Ordering::Relaxed)
+    }
+
+    /// `kvm_fd`: that of the vCPU from `kvm_init_vcpu` to `kvm_destroy_vcpu`.
+    pub fn kvm_fd(self) -> i32 {
+        self.i32_at(self.layout().kvm_fd).load(Ordering::Relaxed)
     }
 
     /// `kvm_run`: null before `kvm_init_vcpu` and after `kvm_destroy_vcpu`.

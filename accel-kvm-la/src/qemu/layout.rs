@@ -115,6 +115,8 @@ layout! {
     singlestep_flags;
     /// `random_seed`, u64.
     random_seed;
+    /// `kvm_fd`, i32: the vCPU's file descriptor.
+    kvm_fd;
     /// `kvm_run`, a pointer to the run page.
     kvm_run;
     /// `vcpu_dirty`, bool. Ours is in the record of the vCPU; this one is kept

@@ -3,8 +3,8 @@
 //! Accesses to devices whose region is remembered from one to the next.
 //!
 //! `address_space_rw` looks for the region at each access, in an RCU section. A vCPU
-//! that asks the same registers over and over keeps what was found instead: the region
-//! and the offset for exact addresses, in one flat view of the address space that it
+//! that asks the same registers over and over keeps what was found instead: the region,
+//! the offset and the sizes that it takes for exact addresses, in one flat view of the address space that it
 //! holds a reference of, which keeps the view's regions and their devices alive (QEMU:
 //! system/memory.c, flatview_ref). What is in RAM is not remembered.
 //!
@@ -30,6 +30,7 @@ use super::bql::Bql;
 use super::memory::{Attributes, Space};
 use super::opaque::{FlatView, MemoryListener, MemoryRegion};
 use super::services::services;
+use crate::kvm::exit::Access;
 
 /// How many addresses a vCPU remembers, a power of two.
 const ADDRESSES: usize = 16;
@@ -38,7 +39,6 @@ const ADDRESSES: usize = 16;
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
 /// The functions of QEMU that this takes.
-#[derive(Clone, Copy)]
 struct Functions {
     get_flatview: unsafe extern "C" fn(*mut super::opaque::AddressSpace) -> *mut FlatView,
     unref: unsafe extern "C" fn(*mut FlatView),
@@ -55,6 +55,7 @@ struct Functions {
     prepare: unsafe extern "C" fn(*mut MemoryRegion) -> bool,
     read: unsafe extern "C" fn(*mut MemoryRegion, u64, *mut u64, u32, u64) -> u32,
     write: unsafe extern "C" fn(*mut MemoryRegion, u64, u64, u32, u64) -> u32,
+    unlock: unsafe extern "C" fn(),
 }
 
 /// Those of this QEMU once changes of the map are listened to, if it has all.
@@ -94,6 +95,7 @@ pub fn listen(_: &Bql, forget: fn()) {
             prepare: services.prepare_mmio_access?,
             read: services.memory_region_dispatch_read?,
             write: services.memory_region_dispatch_write?,
+            unlock: services.bql_unlock,
         };
         let _ = FORGET.set(forget);
         let listener = Box::leak(Box::new(Listener {
@@ -116,23 +118,41 @@ pub fn listen(_: &Bql, forget: fn()) {
 #[derive(Clone, Copy)]
 struct Entry {
     address: u64,
-    /// None is RAM, or whatever is not for [`Functions::read`].
-    region: Option<NonNull<MemoryRegion>>,
+    /// Null if no size is known.
+    region: *mut MemoryRegion,
     offset: u64,
+    /// Sizes that the region takes as one access, a bit each: bit 4 is four bytes. None for
+    /// RAM, or for whatever is not for [`Functions::read`].
+    ///
+    /// `memory_access_size` goes by the address and by what the region's MemoryRegionOps
+    /// say, which are constants of the device model.
+    sizes: u16,
+}
+
+impl Entry {
+    /// Nothing: also right for the address that it names.
+    const NONE: Entry = Entry {
+        address: u64::MAX,
+        region: null_mut(),
+        offset: 0,
+        sizes: 0,
+    };
 }
 
 /// A flat view and what was found in it.
 struct Lookups {
-    functions: Functions,
+    functions: &'static Functions,
     view: NonNull<FlatView>,
     /// [`CHANGES`] before the view was taken.
     changes: u64,
-    entries: [Option<Entry>; ADDRESSES],
+    entries: [Entry; ADDRESSES],
 }
 
 impl Lookups {
     #[cold]
-    fn new(functions: Functions, space: Space) -> Option<Box<Lookups>> {
+    #[inline(never)]
+    fn new(space: Space) -> Option<Box<Lookups>> {
+        let functions = FUNCTIONS.get()?.as_ref()?;
         let changes = CHANGES.load(Ordering::SeqCst);
         // SAFETY: The space is alive; the result is a reference, which `drop` gives back.
         let view = NonNull::new(unsafe { (functions.get_flatview)(space.as_ptr()) })?;
@@ -140,26 +160,23 @@ impl Lookups {
             functions,
             view,
             changes,
-            entries: [None; ADDRESSES],
+            entries: [Entry::NONE; ADDRESSES],
         }))
     }
 
     /// What is at `address`.
-    #[inline]
-    fn find(&mut self, address: u64, attributes: Attributes) -> Entry {
+    #[inline(always)]
+    fn find(&mut self, address: u64, attributes: Attributes) -> &Entry {
         // Fibonacci hashing: registers of one device and of many are apart.
         let place = (address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60) as usize % ADDRESSES;
-        match self.entries[place] {
-            Some(entry) if entry.address == address => entry,
-            _ => {
-                let entry = self.look_up(address, attributes);
-                self.entries[place] = Some(entry);
-                entry
-            }
+        if self.entries[place].address != address {
+            self.entries[place] = self.look_up(address, attributes);
         }
+        &self.entries[place]
     }
 
     #[cold]
+    #[inline(never)]
     fn look_up(&self, address: u64, attributes: Attributes) -> Entry {
         /// RAM_ADDR_INVALID.
         const NO_RAM: u64 = u64::MAX;
@@ -175,67 +192,56 @@ impl Lookups {
                 attributes.raw(),
             )
         };
+        let mut sizes = 0;
         // SAFETY: As above.
-        let region = NonNull::new(region)
-            .filter(|region| unsafe { (self.functions.ram_addr)(region.as_ptr()) } == NO_RAM);
+        if !region.is_null() && unsafe { (self.functions.ram_addr)(region) } == NO_RAM {
+            for size in [1, 2, 4, 8] {
+                // SAFETY: As above.
+                if unsafe { (self.functions.access_size)(region, size, offset) } == size as i32 {
+                    sizes |= 1 << size;
+                }
+            }
+        }
         Entry {
             address,
             region,
             offset,
+            sizes,
         }
     }
 
     /// Does an access, unless it is one for `address_space_rw`.
-    #[inline]
-    fn access(
-        &mut self,
-        address: u64,
-        attributes: Attributes,
-        data: &mut [u8],
-        is_write: bool,
-    ) -> bool {
-        let Entry { region, offset, .. } = self.find(address, attributes);
-        let (Some(region), 1 | 2 | 4 | 8) = (region, data.len()) else {
-            return false;
-        };
-        let Functions {
-            access_size,
-            prepare,
-            read,
-            write,
+    #[inline(always)]
+    fn access(&mut self, access: &mut Access<'_>, attributes: Attributes) -> bool {
+        let functions = self.functions;
+        let size = access.size();
+        let Entry {
+            region,
+            offset,
+            sizes,
             ..
-        } = self.functions;
-        let (region, attributes) = (region.as_ptr(), attributes.raw());
-        let mut bytes = [0; 8];
-        let size = data.len() as u32;
-        // SAFETY: The view is held, and with it the region.
-        if unsafe { access_size(region, size, offset) } != size as i32 {
+        } = *self.find(access.address, attributes);
+        if sizes >> size & 1 == 0 {
             return false;
         }
         // MemOp, little endian as the computer is.
         let op = size.trailing_zeros();
-        // SAFETY: As above. The lock, if it was taken, is given back below.
-        let locked = unsafe { prepare(region) };
-        if is_write {
-            for (byte, data) in bytes.iter_mut().zip(&*data) {
-                *byte = *data;
-            }
+        // SAFETY: The view is held, and with it the region. The lock, if it was taken, is
+        // given back below.
+        let locked = unsafe { (functions.prepare)(region) };
+        if access.is_write {
+            let value = access.value();
             // SAFETY: As above.
-            unsafe { write(region, offset, u64::from_le_bytes(bytes), op, attributes) };
+            unsafe { (functions.write)(region, offset, value, op, attributes.raw()) };
         } else {
             let mut value = 0;
             // SAFETY: As above; `value` lives.
-            unsafe { read(region, offset, &raw mut value, op, attributes) };
-            bytes = value.to_le_bytes();
+            unsafe { (functions.read)(region, offset, &raw mut value, op, attributes.raw()) };
+            access.answer(value);
         }
         if locked {
             // SAFETY: `prepare` took it.
-            unsafe { (services().bql_unlock)() };
-        }
-        if !is_write {
-            for (data, byte) in data.iter_mut().zip(bytes) {
-                *data = byte;
-            }
+            unsafe { (functions.unlock)() };
         }
         true
     }
@@ -254,38 +260,43 @@ impl Drop for Lookups {
 pub struct Remembered(AtomicPtr<Lookups>);
 
 impl Remembered {
-    /// [`Space::access`], in the vCPU's thread and always of the same space.
-    #[inline]
-    pub fn access(
-        &self,
-        space: Space,
-        address: u64,
-        attributes: Attributes,
-        data: &mut [u8],
-        is_write: bool,
-    ) {
-        if let Some(Some(functions)) = FUNCTIONS.get()
-            && let Some(mut lookups) = self.current(*functions, space)
-        {
-            let done = lookups.access(address, attributes, data, is_write);
+    /// Does an access, in the vCPU's thread and always of the same space, if what is
+    /// remembered is enough for it.
+    #[inline(always)]
+    pub fn access(&self, access: &mut Access<'_>, attributes: Attributes) -> bool {
+        let Some(mut lookups) = self.current() else {
+            return false;
+        };
+        let done = lookups.access(access, attributes);
+        self.keep(lookups);
+        done
+    }
+
+    /// Does an access that [`Remembered::access`] did not, with a new view if there is
+    /// none.
+    #[cold]
+    #[inline(never)]
+    pub fn access_anew(&self, space: Space, access: &mut Access<'_>, attributes: Attributes) {
+        let lookups = self.current().or_else(|| Lookups::new(space));
+        if let Some(mut lookups) = lookups {
+            let done = lookups.access(access, attributes);
             self.keep(lookups);
             if done {
                 return;
             }
         }
-        space.access(address, attributes, data, is_write);
+        let is_write = access.is_write;
+        space.access(access.address, attributes, access.bytes(), is_write);
     }
 
-    /// What is right now: what is remembered, or a new view.
-    #[inline]
-    fn current(&self, functions: Functions, space: Space) -> Option<Box<Lookups>> {
-        match self.take() {
-            Some(lookups) if lookups.changes == CHANGES.load(Ordering::SeqCst) => Some(lookups),
-            _ => Lookups::new(functions, space),
-        }
+    /// What is remembered and still right.
+    #[inline(always)]
+    fn current(&self) -> Option<Box<Lookups>> {
+        self.take()
+            .filter(|lookups| lookups.changes == CHANGES.load(Ordering::SeqCst))
     }
 
-    #[inline]
+    #[inline(always)]
     fn keep(&self, lookups: Box<Lookups>) {
         let changes = lookups.changes;
         self.0.store(Box::into_raw(lookups), Ordering::SeqCst);
@@ -294,7 +305,7 @@ impl Remembered {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&self) -> Option<Box<Lookups>> {
         let lookups = self.0.swap(null_mut(), Ordering::SeqCst);
         // SAFETY: From `keep`; the swap took it from all others.
@@ -302,6 +313,8 @@ impl Remembered {
     }
 
     /// Lets go of the view.
+    #[cold]
+    #[inline(never)]
     pub fn forget(&self) {
         drop(self.take());
     }

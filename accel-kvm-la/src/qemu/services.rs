@@ -59,7 +59,7 @@ macro_rules! services {
     ) => {
         /// Functions and globals of QEMU. The name of a field is the symbol.
         #[derive(Clone, Copy)]
-        #[allow(non_snake_case)]
+        #[allow(non_snake_case, clippy::pub_underscore_fields)]
         pub struct Services {
             $( $(#[$rdoc])* pub $rname: $rtype, )*
             $( $(#[$odoc])* pub $oname: Option<$otype>, )*
@@ -341,6 +341,14 @@ services! {
         memory_region_dispatch_write: unsafe extern "C" fn(
             region: *mut MemoryRegion, offset: u64, value: u64, op: c_uint,
             attrs: u64) -> u32;
+        // KVM_RUN without `kvm_vcpu_ioctl` (`kvm::run`): all or none.
+        /// Begins a call on the vCPU's file descriptor; waits while memory slots change.
+        accel_cpu_ioctl_begin: unsafe extern "C" fn(cpu: *mut CPUState);
+        /// Ends it.
+        accel_cpu_ioctl_end: unsafe extern "C" fn(cpu: *mut CPUState);
+        /// Whether the trace event `kvm_vcpu_ioctl` is on.
+        _TRACE_KVM_VCPU_IOCTL_DSTATE: *mut u16;
+
         /// Whether `kernel-irqchip=on` was asked for.
         kvm_kernel_irqchip_required: unsafe extern "C" fn() -> bool;
         /// The value of a bool property; false on an error. Only where QEMU's

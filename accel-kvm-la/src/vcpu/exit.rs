@@ -30,10 +30,16 @@ const FAILED: Next = Next::Leave(Outcome::Failed);
 /// Does what the exit asks for.
 #[inline(always)]
 pub fn handle(vcpu: &Vcpu, exit: Exit<'_>, without: &WithoutBql) -> Next {
-    match exit {
-        Exit::Mmio(access) => mmio(vcpu, access),
-        Exit::Iocsr(access) => iocsr(vcpu, access),
-        Exit::Rare(rare) => handle_rare(vcpu, rare, without),
+    // What is remembered of the address, or all there is to it.
+    let (mut access, remembered, attributes, slow): (_, _, _, fn(&_, _) -> _) = match exit {
+        Exit::Mmio(access) => (access, &vcpu.devices, Attributes::UNSPECIFIED, mmio),
+        Exit::Iocsr(access) => (access, &vcpu.iocsrs, Attributes::requester(vcpu.cpu), iocsr),
+        Exit::Rare(rare) => return handle_rare(vcpu, rare, without),
+    };
+    if remembered.access(&mut access, attributes) {
+        Next::Enter
+    } else {
+        slow(vcpu, access)
     }
 }
 
@@ -101,33 +107,25 @@ fn warn(vcpu: &Vcpu, message: &str) -> Next {
 }
 
 /// An access to a device: the device model has its own locks.
-#[inline(always)]
-fn mmio(vcpu: &Vcpu, access: Access<'_>) -> Next {
+#[cold]
+#[inline(never)]
+fn mmio(vcpu: &Vcpu, mut access: Access<'_>) -> Next {
     if let Some(memory) = Space::memory() {
-        vcpu.devices.access(
-            memory,
-            access.address,
-            Attributes::UNSPECIFIED,
-            access.data,
-            access.is_write,
-        );
+        vcpu.devices
+            .access_anew(memory, &mut access, Attributes::UNSPECIFIED);
     }
     Next::Enter
 }
 
 /// An access to an IOCSR register: the machine's devices look at the requester.
-#[inline(always)]
-fn iocsr(vcpu: &Vcpu, access: Access<'_>) -> Next {
+#[cold]
+#[inline(never)]
+fn iocsr(vcpu: &Vcpu, mut access: Access<'_>) -> Next {
     let Some(space) = vcpu.vm.iocsr() else {
         return no_iocsr(vcpu, access.address);
     };
-    vcpu.iocsrs.access(
-        space,
-        access.address,
-        Attributes::requester(vcpu.cpu),
-        access.data,
-        access.is_write,
-    );
+    vcpu.iocsrs
+        .access_anew(space, &mut access, Attributes::requester(vcpu.cpu));
     Next::Enter
 }
 

@@ -9,13 +9,13 @@
 //! could be lost. KVM_CAP_IMMEDIATE_EXIT is there in every LoongArch kernel.
 
 use crate::kvm::run_page::RunPage;
-use crate::qemu::cpu::Cpu;
+use crate::qemu::cpu::ExitRequest;
 
 /// Before KVM_RUN: with an exit request the kernel only completes what is
 /// pending (the data of a load that QEMU has just answered) and returns.
 #[inline]
-pub fn honour_exit_request(cpu: Cpu, page: &RunPage) {
-    if cpu.exit_request() {
+pub fn honour_exit_request(request: ExitRequest<'_>, page: &RunPage) {
+    if request.is_set() {
         page.set_immediate_exit(true);
     }
 }

@@ -10,6 +10,7 @@ use super::kick;
 use super::state::{Authority, Vcpu};
 use super::{dirty_ring, step, synchronise};
 use crate::kvm::abi::exit_reason;
+use crate::kvm::run::Run;
 use crate::qemu::bql::Bql;
 use crate::qemu::thread::Running;
 use crate::qemu::{report, runstate};
@@ -61,15 +62,17 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
     let mut running = Running::start(&without, vcpu.cpu);
     vcpu.set_in_run_loop(true);
 
+    let run = Run::of(vcpu.cpu);
+    let exit_request = vcpu.cpu.exit_request();
     let outcome = loop {
         if vcpu.authority() != Authority::Kvm
             && !synchronise::put(vcpu, Level::Runtime, "at runtime")
         {
             break Outcome::Failed;
         }
-        kick::honour_exit_request(vcpu.cpu, &page);
+        kick::honour_exit_request(exit_request, &page);
         vcpu.note_run();
-        let result = vcpu.fd.run();
+        let result = run.run();
         if result < 0 {
             match result.wrapping_neg() {
                 libc::EINTR | libc::EAGAIN => {

@@ -203,42 +203,50 @@ pub(crate) fn iocsr(mut vcpu: Holder<'_>, access: IocsrAccess) -> Next {
     Next::User
 }
 
-/// Completes what user space did; [`Next::Enter`], or [`Next::User`] if the access has a
-/// further piece for it. Unless the vCPU is to run, user space is asked for no
+/// Completes what user space did, if anything; [`Next::Enter`], or [`Next::User`] if the
+/// access has a further piece for it. Unless the vCPU is to run, user space is asked for no
 /// more: the rest waits.
-pub(crate) fn resume(mut vcpu: Parked<'_>, pending: PendingIo, wants_to_run: bool) -> Next {
+#[inline]
+pub(crate) fn resume(mut vcpu: Parked<'_>, wants_to_run: bool) -> Next {
     let run = vcpu.run();
-    match pending {
-        PendingIo::Load(load) => {
+    match vcpu.pending_io {
+        None => {}
+        Some(PendingIo::Load(load)) => {
             let (data, gpa) = run.mmio_answer();
             trace::mmio(kind::READ, load.width, gpa, data);
             load_register(&mut vcpu, load, data);
             vcpu.advance();
-            Next::Enter
         }
-        PendingIo::Transfer(mut transfer) => {
-            if let Some(request) = transfer.request() {
-                if request.direction == Direction::Read {
-                    let (data, _) = run.mmio_answer();
-                    trace::mmio(kind::READ, request.len, request.gpa, data);
-                    transfer.complete(data);
-                }
-            }
-            if transfer.request().is_some() && !wants_to_run {
-                vcpu.pending_io = Some(PendingIo::Transfer(transfer));
-                return Next::Enter;
-            }
-            proceed(&Srcu::lock(&vcpu.vm().kvm), vcpu.holder(), transfer)
-        }
-        PendingIo::IocsrRead(access) => {
+        Some(PendingIo::IocsrRead(access)) => {
             let value = access.completed(run.iocsr_answer());
             access.rd.write(&mut vcpu.switch.gpr, value);
-            Next::Enter
         }
-        PendingIo::Hypercall => {
+        Some(PendingIo::Hypercall) => {
             hypercall::resume(&mut vcpu.switch.gpr, run.hypercall_answer());
             vcpu.advance();
-            Next::Enter
+        }
+        Some(PendingIo::Transfer(transfer)) => {
+            return resume_transfer(vcpu, transfer, wants_to_run)
         }
     }
+    vcpu.pending_io = None;
+    Next::Enter
+}
+
+/// The same of an access of several pieces.
+#[inline(never)]
+fn resume_transfer(mut vcpu: Parked<'_>, mut transfer: MmioTransfer, wants_to_run: bool) -> Next {
+    if let Some(request) = transfer.request() {
+        if request.direction == Direction::Read {
+            let (data, _) = vcpu.run().mmio_answer();
+            trace::mmio(kind::READ, request.len, request.gpa, data);
+            transfer.complete(data);
+        }
+    }
+    if transfer.request().is_some() && !wants_to_run {
+        vcpu.pending_io = Some(PendingIo::Transfer(transfer));
+        return Next::Enter;
+    }
+    vcpu.pending_io = None;
+    proceed(&Srcu::lock(&vcpu.vm().kvm), vcpu.holder(), transfer)
 }

@@ -41,8 +41,15 @@ pub(super) fn work_pending() -> bool {
     flags & c::XFER_TO_GUEST_MODE_WORK != 0
 }
 
+/// Interrupts on: whether [`pending_work`] has anything to do.
+#[inline(always)]
+fn has_pending_work(vcpu: &Shared) -> bool {
+    work_pending() || vcpu.mp_state() == b::KVM_MP_STATE_STOPPED || vcpu.generic.request_pending()
+}
+
 /// Interrupts on: handles signals, rescheduling and requests. Ok if the
 /// way is free.
+#[inline(never)]
 fn pending_work(mut vcpu: Holder<'_>) -> Result<(), Stop> {
     let shared = vcpu.shared();
     if work_pending() {
@@ -129,7 +136,9 @@ impl Inside {
 fn prepare(mut vcpu: Holder<'_>) -> Result<Inside, Stop> {
     let shared = vcpu.shared();
     loop {
-        pending_work(vcpu.lend())?;
+        if has_pending_work(shared) {
+            pending_work(vcpu.lend())?;
+        }
         let guard = IrqGuard::new();
         let irq_off = guard.irq_off();
         interrupt::deliver_exception(vcpu.lend(), irq_off);
@@ -145,15 +154,23 @@ fn prepare(mut vcpu: Holder<'_>) -> Result<Inside, Stop> {
         if may_reenter(shared, irq_off) {
             return Ok(Inside::begin(vcpu, guard));
         }
-        if shared.counters_lent() {
-            pmu::lose(vcpu.lend(), irq_off);
-            shared.generic.make_request(request::PMU);
-        }
-        shared.generic.set_mode(b::OUTSIDE_GUEST_MODE);
+        withdraw(vcpu.lend(), irq_off);
     }
 }
 
+/// Something came meanwhile: the guest is not entered yet.
+#[inline(never)]
+fn withdraw(vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    let shared = vcpu.shared();
+    if shared.counters_lent() {
+        pmu::lose(vcpu, irq_off);
+        shared.generic.make_request(request::PMU);
+    }
+    shared.generic.set_mode(b::OUTSIDE_GUEST_MODE);
+}
+
 /// Requests that touch the CPU. The GID is current.
+#[inline(never)]
 fn late_requests(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     let generic = &vcpu.shared().generic;
     if generic.check_request(request::PMU) {
@@ -293,8 +310,8 @@ pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
     let wants_to_run = vcpu.wants_to_run();
     let mut next = Next::Enter;
     // What user space did for the guest since the last exit.
-    if let Some(pending) = vcpu.pending_io.take() {
-        next = mmio::resume(vcpu.lend(), pending, wants_to_run);
+    if vcpu.pending_io.is_some() {
+        next = mmio::resume(vcpu.lend(), wants_to_run);
     }
     if next == Next::User && wants_to_run {
         sync_regs::store(vcpu);

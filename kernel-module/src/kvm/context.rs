@@ -12,10 +12,64 @@ use crate::kvm::calls::calls;
 calls! {
     fn preempt_disable() = kvm_la_preempt_disable;
     fn preempt_enable() = kvm_la_preempt_enable;
-    fn irq_save() -> usize = kvm_la_irq_save;
-    fn irq_restore(flags: usize) = kvm_la_irq_restore;
-    fn irq_disable() = kvm_la_irq_disable;
-    fn irq_enable() = kvm_la_irq_enable;
+}
+
+/// local_irq_* where something watches how interrupts are turned on and off.
+#[cfg(any(CONFIG_TRACE_IRQFLAGS, CONFIG_DEBUG_IRQFLAGS))]
+mod irqs {
+    use crate::kvm::calls::calls;
+
+    // As above.
+    calls! {
+        pub(super) fn save() -> usize = kvm_la_irq_save;
+        pub(super) fn restore(flags: usize) = kvm_la_irq_restore;
+        pub(super) fn disable() = kvm_la_irq_disable;
+        pub(super) fn enable() = kvm_la_irq_enable;
+    }
+}
+
+/// local_irq_* where they are CRMD.IE and nothing else (Linux:
+/// arch/loongarch/include/asm/irqflags.h), without a call.
+#[cfg(not(any(CONFIG_TRACE_IRQFLAGS, CONFIG_DEBUG_IRQFLAGS)))]
+mod irqs {
+    use core::arch::asm;
+
+    use la_arch::csr::{number, Crmd};
+
+    const IE: usize = Crmd(0).with_ie(true).0 as usize;
+
+    /// Sets CRMD.IE, and returns CRMD as it was. What comes before in memory and what comes
+    /// after stays there: the compiler takes the instruction to access any of it.
+    #[inline(always)]
+    fn exchange(value: usize) -> usize {
+        let old;
+        // SAFETY: This CPU's state alone; the guards call it in pairs.
+        unsafe {
+            asm!("csrxchg {v}, {m}, {n}", v = inout(reg) value => old, m = in(reg) IE,
+                n = const number::CRMD, options(nostack))
+        };
+        old
+    }
+
+    #[inline(always)]
+    pub(super) fn save() -> usize {
+        exchange(0)
+    }
+
+    #[inline(always)]
+    pub(super) fn restore(crmd: usize) {
+        exchange(crmd);
+    }
+
+    #[inline(always)]
+    pub(super) fn disable() {
+        exchange(0);
+    }
+
+    #[inline(always)]
+    pub(super) fn enable() {
+        exchange(IE);
+    }
 }
 
 /// Preemption is off for `'c`: the thread stays on this CPU, and the scheduler's
@@ -89,9 +143,10 @@ pub(crate) struct IrqSaveGuard {
 
 impl IrqSaveGuard {
     /// Turns interrupts off.
+    #[inline]
     pub(crate) fn new() -> Self {
         Self {
-            flags: irq_save(),
+            flags: irqs::save(),
             _thread: PhantomData,
         }
     }
@@ -104,8 +159,9 @@ impl IrqSaveGuard {
 }
 
 impl Drop for IrqSaveGuard {
+    #[inline]
     fn drop(&mut self) {
-        irq_restore(self.flags);
+        irqs::restore(self.flags);
     }
 }
 
@@ -117,7 +173,7 @@ impl IrqGuard {
     /// Turns interrupts off, which are on.
     #[inline]
     pub(crate) fn new() -> Self {
-        irq_disable();
+        irqs::disable();
         Self(PhantomData)
     }
 
@@ -147,6 +203,6 @@ impl IrqGuard {
 impl Drop for IrqGuard {
     #[inline]
     fn drop(&mut self) {
-        irq_enable();
+        irqs::enable();
     }
 }

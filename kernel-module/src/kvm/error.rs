@@ -15,8 +15,9 @@ use crate::kvm::bindings as b;
 use crate::kvm::next::{Next, Stop};
 
 /// The generic half goes on with the ioctl, or answers ENOTTY.
+#[inline]
 pub(crate) fn no_such_ioctl() -> Error {
-    Error::from_errno(-(b::ENOIOCTLCMD as i32))
+    ENOIOCTLCMD
 }
 
 /// The bus asks another device.

@@ -56,6 +56,12 @@ pub(crate) struct Units {
 const _: () = assert!(size_of::<b::fpureg>() == size_of::<[u64; 4]>());
 
 impl Units {
+    /// The CPU holds some of them.
+    #[inline]
+    pub(crate) fn loaded(&self) -> bool {
+        self.fpu_loaded || self.lbt_loaded
+    }
+
     /// FCSR0.
     pub(crate) fn fcsr(&mut self) -> &mut u32 {
         &mut self.fpu.fcsr
@@ -109,7 +115,7 @@ fn disable(euen: Euen) {
 #[inline]
 pub(crate) fn hide(vcpu: &mut Resident, _: IrqOff<'_>) {
     let units = &mut vcpu.units;
-    if !units.fpu_loaded && !units.lbt_loaded {
+    if !units.loaded() {
         units.hidden = csr::write::<{ num::EUEN }>(0);
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn deliver(vcpu: &Shared, _: IrqOff<'_>) {
     }
 }
 
+#[inline(never)]
 fn write(vcpu: &Shared, taken: Taken) {
     let delivery = taken.delivery();
     if delivery.raises_avec() {
@@ -65,10 +66,14 @@ pub(crate) fn is_pending(vcpu: &Shared, _: Pinned<'_>) -> bool {
 
 /// Gives the guest the exception that waits, if any.
 #[inline]
-pub(crate) fn deliver_exception(mut vcpu: Holder<'_>, _: IrqOff<'_>) {
-    if !vcpu.exception.is_pending() {
-        return;
+pub(crate) fn deliver_exception(vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+    if vcpu.exception.is_pending() {
+        write_exception(vcpu, irq_off);
     }
+}
+
+#[inline(never)]
+fn write_exception(mut vcpu: Holder<'_>, _: IrqOff<'_>) {
     if let Some(fault) = vcpu.exception.take() {
         let before = ExceptionState {
             crmd: csr::guest_read::<{ num::CRMD }>(),

@@ -46,17 +46,18 @@ pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
     vcpu.shared.kept_on.write_once(vcpu.here.cpu);
 }
 
-/// The vCPU is loaded on the CPU of `percpu`: whether its registers are there still.
-/// Those of another vCPU are saved.
+/// The vCPU is loaded on `cpu`, which is this one: whether its registers are there still.
+///
+/// What says so is the vCPU's note. A CPU's own says the same: both are made and taken back
+/// there, with interrupts off.
 #[inline]
-pub(crate) fn take_back(percpu: &PerCpu, vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) -> bool {
-    if !ptr::eq(percpu.kept.get(), vcpu.vcpu) {
-        save(percpu, irq_off);
-        return false;
+pub(crate) fn take_back(vcpu: &mut Notified<'_>, cpu: i32, _: IrqOff<'_>) -> bool {
+    let kept = vcpu.shared.kept_on.read_once() == cpu;
+    if kept {
+        vcpu.here.percpu.kept.set(ptr::null());
+        vcpu.shared.kept_on.write_once(NOWHERE);
     }
-    percpu.kept.set(ptr::null());
-    vcpu.shared.kept_on.write_once(NOWHERE);
-    true
+    kept
 }
 
 /// Takes what this CPU keeps, if anything, into its vCPU's memory.

@@ -51,7 +51,17 @@ impl Csrs {
 pub(crate) fn scheduled_in(vcpu: Arriving<'_>, cpu: i32) {
     vcpu.leave_others(cpu);
     let guard = IrqSaveGuard::new();
-    load(&mut vcpu.here(guard.irq_off()), cpu, guard.irq_off());
+    let irq_off = guard.irq_off();
+    let vcpu = &mut vcpu.here(irq_off);
+    if vcpu.steal.time.address().is_some() {
+        vcpu.shared.generic.make_request(request::STEAL_UPDATE);
+    }
+    let kept = kept::take_back(vcpu, cpu, irq_off);
+    // Another vCPU may have set the VM's counter since.
+    let offset = vcpu.shared.vm().time_offset();
+    if !kept || vcpu.csrs.offset != offset {
+        load(vcpu, cpu, kept, offset, irq_off);
+    }
 }
 
 /// kvm_arch_vcpu_put: by vcpu_put and when the thread is scheduled out.
@@ -64,19 +74,15 @@ pub(crate) fn scheduled_out(mut vcpu: Notified<'_>) {
 }
 
 /// Puts the vCPU's state into the guest registers of this CPU, as far as
-/// they do not hold it already.
-fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
+/// they do not hold it already. `kept` says that they hold all of it, as it was before the
+/// VM's time offset became `offset`.
+#[inline(never)]
+fn load(vcpu: &mut Notified<'_>, cpu: i32, kept: bool, offset: i64, irq_off: IrqOff<'_>) {
     let percpu = host().this_cpu(irq_off.pinned());
-    if vcpu.steal.time.address().is_some() {
-        vcpu.shared.generic.make_request(request::STEAL_UPDATE);
-    }
-    // Another vCPU may have set the VM's counter since.
-    let offset = vcpu.shared.vm().time_offset();
-    if kept::take_back(percpu, vcpu, irq_off) {
-        if vcpu.csrs.offset == offset {
-            return;
-        }
+    if kept {
         save(vcpu, irq_off);
+    } else {
+        kept::save(percpu, irq_off);
     }
     let moved = vcpu.here.cpu != cpu;
     vcpu.here.cpu = cpu;
@@ -107,9 +113,12 @@ fn load(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) {
 }
 
 /// The vCPU's thread leaves this CPU, or KVM_RUN: then the CPU keeps what it can.
+#[inline]
 fn put(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared;
-    fpu::lose(shared, vcpu, irq_off.pinned());
+    if vcpu.units.loaded() {
+        fpu::lose(shared, vcpu, irq_off.pinned());
+    }
     if shared.generic.is_scheduled_out() {
         save(vcpu, irq_off);
     } else {
@@ -118,7 +127,7 @@ fn put(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
 }
 
 /// Takes the vCPU's state out of the guest registers of this CPU.
-#[inline]
+#[inline(never)]
 pub(crate) fn save(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
     if !vcpu.csrs.saved {
         let msgint = vcpu.cpucfg.msgint();

@@ -55,6 +55,7 @@ const OFFSETS: &[(&str, usize)] = &[
     ("exit_request", 199),
     ("singlestep_flags", 212),
     ("random_seed", 232),
+    ("kvm_fd", 728),
     ("kvm_run", 744),
     ("vcpu_dirty", 812),
     ("gpr", 0x40e0),

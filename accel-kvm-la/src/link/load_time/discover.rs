@@ -3,6 +3,7 @@
 //! The layout of QEMU's CPU object, each field by a table, a trial or its
 //! neighbours, and where there are two ways both must end in the same place.
 
+use super::features::Features;
 use super::image::Image;
 use super::refusal::Refusal;
 use super::symbols::address;
@@ -59,7 +60,7 @@ pub(crate) fn layout(image: &Image, services: &Services) -> Result<Layout, Refus
 }
 
 impl Discovered {
-    fn field(&self, field: &Field, members: &Members) -> Result<Option<usize>, Refusal> {
+    fn field(&self, field: &Field, members: &Members<'_>) -> Result<Option<usize>, Refusal> {
         match field.source {
             Source::Vmstate(at) => members
                 .get(at.section, at.field, at.size, at.count)
@@ -72,31 +73,33 @@ impl Discovered {
         }
     }
 
-    fn find(image: &Image, services: &Services, members: &Members) -> Result<Self, Refusal> {
+    fn find(image: &Image, services: &Services, members: &Members<'_>) -> Result<Self, Refusal> {
         let mut found = Self { fields: Vec::new() };
-        found.common(image, services, members)?;
-        found.loongarch(members)?;
+        let features = features::find()?;
+        found.common(features.object_bytes, image, services, members)?;
+        found.loongarch(&features, members)?;
         Ok(found)
     }
 
     /// Fields of CPUState.
     fn common(
         &mut self,
+        bytes: usize,
         image: &Image,
         services: &Services,
-        members: &Members,
+        members: &Members<'_>,
     ) -> Result<(), Refusal> {
         let halted = members.get("cpu_common", "halted", 4, 1)?;
         let interrupt_request = members.get("cpu_common", "interrupt_request", 4, 1)?;
         let exception_index = members.get("cpu_common/exception_index", "exception_index", 4, 1)?;
         let crash_occurred = members.get("cpu_common/crash_occurred", "crash_occurred", 1, 1)?;
 
-        let cpu_index = probes::cpu_index(address("kvm_arch_vcpu_id")?)?;
+        let cpu_index = probes::cpu_index(bytes, address("kvm_arch_vcpu_id")?)?;
         agree("cpu_index", cpu_index, halted.wrapping_sub(12))?;
         self.add("cpu_index", cpu_index);
 
-        let created = probes::created(services)?;
-        let thread = probes::thread(services, created.wrapping_sub(25))?;
+        let created = probes::created(bytes, services)?;
+        let thread = probes::thread(bytes, services, created.wrapping_sub(25))?;
         agree("thread", thread, created.wrapping_sub(25))?;
         self.add("thread", thread);
         self.add("thread_id", thread + 8);
@@ -119,24 +122,25 @@ impl Discovered {
         self.add("random_seed", interrupt_request + 24);
 
         // kvm_fd, kvm_state, kvm_run are neighbours, 8 bytes each.
-        let kvm_fd = probes::kvm_fd(services)?;
+        let kvm_fd = probes::kvm_fd(bytes, services, halted.wrapping_sub(76))?;
+        self.add("kvm_fd", kvm_fd);
         self.add("kvm_run", kvm_fd + 16);
 
         let synchronize = address("kvm_cpu_synchronize_pre_loadvm")?;
-        let vcpu_dirty = probes::vcpu_dirty(services, synchronize, thread)?;
+        let vcpu_dirty = probes::vcpu_dirty(bytes, services, synchronize, thread)?;
         agree("vcpu_dirty", vcpu_dirty, exception_index + 4)?;
         self.add("vcpu_dirty", vcpu_dirty);
         Ok(())
     }
 
     /// Fields of LoongArchCPU.
-    fn loongarch(&mut self, members: &Members) -> Result<(), Refusal> {
+    fn loongarch(&mut self, features: &Features, members: &Members<'_>) -> Result<(), Refusal> {
         let needed = |section: &'static str, bits, guess| {
             let address = members
                 .needed
                 .get(section)
                 .ok_or(Refusal::VmStateTable(section))?;
-            probes::needed_word(*address, bits, guess, section)
+            probes::needed_word(features.object_bytes, *address, bits, guess, section)
         };
         let ftop = members.get("cpu/lbt", "ftop", 4, 1)?;
         let cpucfg = ftop + 4;
@@ -155,7 +159,6 @@ impl Discovered {
         agree("CSR_CPUID", rvacfg + 8, prcfg1.wrapping_sub(8))?;
         self.add("CSR_CPUID", rvacfg + 8);
 
-        let features = features::find()?;
         let pmu = needed("cpu/pmu", ON, features.ptw.wrapping_sub(4))?;
         agree("ptw", features.ptw, pmu + 4)?;
         self.add("pmu", pmu);

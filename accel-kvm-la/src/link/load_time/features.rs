@@ -24,16 +24,23 @@ pub(crate) struct Features {
     pub(crate) lasx: usize,
     pub(crate) ptw: usize,
     pub(crate) msgint: usize,
+    /// Bytes of a CPU object; not an offset.
+    pub(crate) object_bytes: usize,
 }
 
 type New = unsafe extern "C" fn(*const c_char) -> *mut c_void;
 type Unref = unsafe extern "C" fn(*mut c_void);
 type SetBool = unsafe extern "C" fn(*mut c_void, *const c_char, bool, *mut *mut c_void) -> bool;
 
+/// Two words of the object: most are the same before and after, and are compared at once.
+#[repr(C, align(8))]
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Pair([u32; 2]);
+
 /// A CPU object that is never realized.
 struct Trial {
     object: *mut c_void,
-    words: usize,
+    pairs: usize,
     unref: Unref,
     set_bool: SetBool,
 }
@@ -58,37 +65,39 @@ impl Trial {
         let bytes = unsafe { libc::malloc_usable_size(object) };
         Ok(Self {
             object,
-            words: bytes / 4,
+            pairs: bytes / 8,
             unref,
             set_bool,
         })
     }
 
-    /// The object's words after a property was set.
-    fn set(&self, property: &CStr, value: bool) -> Vec<u32> {
+    /// The object after a property was set.
+    fn set(&mut self, property: &CStr, value: bool) -> &[Pair] {
         // SAFETY: a live object; an error that is not asked for is dropped by
         // QEMU (include/qapi/error.h).
         unsafe { (self.set_bool)(self.object, property.as_ptr(), value, std::ptr::null_mut()) };
-        let start = self.object.cast::<u32>();
-        (0..self.words)
-            .map(|i| {
-                // SAFETY: within the allocation, which no other thread uses.
-                unsafe { start.wrapping_add(i).read() }
-            })
-            .collect()
+        // SAFETY: within the allocation, which malloc aligned for any type; no other thread
+        // uses it, nor QEMU as long as this object is borrowed.
+        unsafe { std::slice::from_raw_parts(self.object.cast(), self.pairs) }
     }
 
     /// The one word that follows a property.
-    fn member(&self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
-        let on = self.set(property, true);
+    fn member(&mut self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
+        let on = self.set(property, true).to_vec();
         let off = self.set(property, false);
+        let mut followers = Vec::new();
+        for (i, (on, off)) in on.iter().zip(off).enumerate() {
+            if on == off {
+                continue;
+            }
+            for (j, values) in on.0.into_iter().zip(off.0).enumerate() {
+                if values == (ON, OFF) {
+                    followers.push(2 * i + j);
+                }
+            }
+        }
         let on_again = self.set(property, true);
-        let followers: Vec<usize> = (0..self.words)
-            .filter(|&i| {
-                let word = |words: &[u32]| words.get(i).copied();
-                word(&on) == Some(ON) && word(&off) == Some(OFF) && word(&on_again) == Some(ON)
-            })
-            .collect();
+        followers.retain(|word: &usize| on_again[word / 2].0[word % 2] == ON);
         match *followers {
             [word] => Ok(word * 4),
             _ => Err(Refusal::Probe(what)),
@@ -105,7 +114,7 @@ impl Drop for Trial {
 
 /// Finds the members.
 pub(crate) fn find() -> Result<Features, Refusal> {
-    let trial = Trial::new()?;
+    let mut trial = Trial::new()?;
     // LSX first: turning it off turns LASX off too, and LASX stays off.
     let lsx = trial.member(c"lsx", "lsx")?;
     Ok(Features {
@@ -113,5 +122,6 @@ pub(crate) fn find() -> Result<Features, Refusal> {
         lasx: trial.member(c"lasx", "lasx")?,
         ptw: trial.member(c"ptw", "ptw")?,
         msgint: trial.member(c"msgint", "msgint")?,
+        object_bytes: trial.pairs * 8,
     })
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Bytes that are asked for at once. The kernel writes the list as it is read, and
 /// a program is at its beginning, before hundreds of lines about libraries.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 1024;
 
 /// What of this process is mapped below an address.
 pub(crate) fn mapped_below(end: usize) -> io::Result<Vec<Range<usize>>> {

@@ -94,15 +94,16 @@ impl Image {
     }
 
     /// The string that starts at an address.
-    pub(crate) fn name(&self, address: usize) -> Option<String> {
-        let mut bytes = Vec::new();
-        for i in 0..NAME_MAX {
-            match self.read::<1>(address.checked_add(i)?)? {
-                [0] => return String::from_utf8(bytes).ok(),
-                [byte] => bytes.push(byte),
-            }
-        }
-        None
+    pub(crate) fn name(&self, address: usize) -> Option<&str> {
+        let segment = self
+            .segments
+            .iter()
+            .find(|s| s.readable && s.addresses.contains(&address))?;
+        let room = segment.addresses.end.wrapping_sub(address).min(NAME_MAX);
+        let start = std::ptr::with_exposed_provenance::<u8>(address);
+        // SAFETY: as in `read`.
+        let bytes = unsafe { std::slice::from_raw_parts(start, room) };
+        CStr::from_bytes_until_nul(bytes).ok()?.to_str().ok()
     }
 
     /// Whether an address is in the program's code.
@@ -233,7 +234,7 @@ mod tests {
         let memory = [u64::from_ne_bytes(*b"halted\0\0"), u64::MAX];
         let image = Image::of_memory(&memory);
         let start = image.span().start;
-        assert_eq!(image.name(start).as_deref(), Some("halted"));
+        assert_eq!(image.name(start), Some("halted"));
         assert_eq!(image.u64(start + 8), Some(u64::MAX));
         assert_eq!(image.u64(start + 9), None);
         assert_eq!(image.u64(usize::MAX - 3), None);

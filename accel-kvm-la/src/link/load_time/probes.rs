@@ -3,7 +3,8 @@
 //! Fields that no table names, found by calling QEMU's exported functions on
 //! scratch memory. Nothing of QEMU's own state is changed by these calls.
 //!
-//! They are made at the start, with the BQL held and before there is any CPU.
+//! They are made at the start, with the BQL held and before there is any CPU. The memory is
+//! as large as a CPU object, whose `bytes` the callers have.
 
 use std::ffi::{c_int, c_ulong, c_void};
 use std::os::fd::AsRawFd as _;
@@ -28,6 +29,7 @@ type Thread = [u64; 8];
 /// The offset of the 32-bit word in which a subsection's `needed` looks for
 /// these bits; `guess` is where it should be.
 pub(crate) fn needed_word(
+    bytes: usize,
     address: usize,
     bits: u32,
     guess: usize,
@@ -36,27 +38,29 @@ pub(crate) fn needed_word(
     // SAFETY: the walk of the tables took the address from the member `needed`
     // of a description and checked that it is in QEMU's code.
     let needed = unsafe { function::<Needed>(address) };
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(bytes);
     bisect(scratch.len32(), Some(guess / 4), |set| {
-        scratch.split32(&set, bits, 0);
+        scratch.set32(&set, bits);
         // SAFETY: these callbacks read plain members of the object they are
-        // given (target/loongarch/machine.c), and the scratch object is larger
-        // than a CPU.
-        unsafe { needed(scratch.object()) }
+        // given (target/loongarch/machine.c), and the scratch object is as large
+        // as a CPU.
+        let holds = unsafe { needed(scratch.object()) };
+        scratch.set32(&set, 0);
+        holds
     })
     .map(|word| word * 4)
     .ok_or(Refusal::Probe(what))
 }
 
 /// `cpu_index`, which `kvm_arch_vcpu_id` returns.
-pub(crate) fn cpu_index(address: usize) -> Result<usize, Refusal> {
+pub(crate) fn cpu_index(bytes: usize, address: usize) -> Result<usize, Refusal> {
     // SAFETY: the address is that of the exported function of this name.
     let vcpu_id = unsafe { function::<VcpuId>(address) };
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(bytes);
     let count = scratch.len32();
-    scratch.fill32(|i| u32::try_from(i).unwrap_or(0));
+    scratch.fill32(|i| i as u32);
     // SAFETY: the function returns a member of the object (kvm.c) and the
-    // scratch object is larger than a CPU.
+    // scratch object is as large as a CPU.
     let word = usize::try_from(unsafe { vcpu_id(scratch.object()) }).unwrap_or(usize::MAX);
     if word < count {
         Ok(word * 4)
@@ -67,23 +71,27 @@ pub(crate) fn cpu_index(address: usize) -> Result<usize, Refusal> {
 
 /// `thread`, through which `qemu_cpu_is_self` knows the thread; `guess` is where it
 /// should be.
-pub(crate) fn thread(services: &Services, guess: usize) -> Result<usize, Refusal> {
+pub(crate) fn thread(bytes: usize, services: &Services, guess: usize) -> Result<usize, Refusal> {
     let own = own_thread(services);
     let other: Thread = [0; 8];
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(bytes);
+    let (own, other) = (address_of(&own), address_of(&other));
+    scratch.fill64(|_| other);
     bisect(scratch.len64(), Some(guess / 8), |set| {
-        scratch.split64(&set, address_of(&own), address_of(&other));
+        scratch.set64(&set, own);
         // SAFETY: the function compares the handle behind one pointer of the
         // object (system/cpus.c), and all its words point to handles.
-        unsafe { (services.qemu_cpu_is_self)(scratch.object()) }
+        let is_self = unsafe { (services.qemu_cpu_is_self)(scratch.object()) };
+        scratch.set64(&set, other);
+        is_self
     })
     .map(|word| word * 8)
     .ok_or(Refusal::Probe("thread"))
 }
 
 /// `created`, the one byte that `cpu_thread_signal_created` sets.
-pub(crate) fn created(services: &Services) -> Result<usize, Refusal> {
-    let mut scratch = Scratch::new();
+pub(crate) fn created(bytes: usize, services: &Services) -> Result<usize, Refusal> {
+    let mut scratch = Scratch::new(bytes);
     // SAFETY: the function sets a member and signals a condition that QEMU
     // initialised before (system/cpus.c); no thread waits for it yet.
     unsafe { (services.cpu_thread_signal_created)(scratch.object()) };
@@ -96,6 +104,7 @@ pub(crate) fn created(services: &Services) -> Result<usize, Refusal> {
 /// `vcpu_dirty`, the one byte that the C backend's `synchronize_pre_loadvm`
 /// sets, in the thread of the CPU and therefore at once.
 pub(crate) fn vcpu_dirty(
+    bytes: usize,
     services: &Services,
     address: usize,
     thread: usize,
@@ -105,7 +114,7 @@ pub(crate) fn vcpu_dirty(
     let own = own_thread(services);
     let own_address = address_of(&own);
     let expected = |i| if i == thread / 8 { own_address } else { 0 };
-    let mut scratch = Scratch::new();
+    let mut scratch = Scratch::new(bytes);
     scratch.fill64(expected);
     // SAFETY: `run_on_cpu` calls the worker directly in the CPU's own thread,
     // which the object names as this one, and the worker sets one member
@@ -117,8 +126,8 @@ pub(crate) fn vcpu_dirty(
     }
 }
 
-/// `kvm_fd`, on which `kvm_vcpu_ioctl` acts.
-pub(crate) fn kvm_fd(services: &Services) -> Result<usize, Refusal> {
+/// `kvm_fd`, on which `kvm_vcpu_ioctl` acts; `guess` is where it is in QEMU 11.1.
+pub(crate) fn kvm_fd(bytes: usize, services: &Services, guess: usize) -> Result<usize, Refusal> {
     const WHAT: Refusal = Refusal::Probe("kvm_fd");
     // SAFETY: no arguments, no effect.
     if !unsafe { (services.bql_locked)() } {
@@ -129,14 +138,17 @@ pub(crate) fn kvm_fd(services: &Services) -> Result<usize, Refusal> {
     let Ok(fd) = u32::try_from(reader.as_raw_fd()) else {
         return Err(WHAT);
     };
-    let mut scratch = Scratch::new();
-    bisect(scratch.len32(), None, |set| {
-        scratch.split32(&set, fd, u32::MAX);
+    const NONE: u32 = u32::MAX;
+    let mut scratch = Scratch::new(bytes);
+    scratch.fill32(|_| NONE);
+    bisect(scratch.len32(), Some(guess / 4), |set| {
+        scratch.set32(&set, fd);
         let mut unread: c_int = 0;
         // SAFETY: with the BQL held the function does the ioctl on a member of
         // the object and nothing else; FIONREAD stores an int where it is told.
         let result =
             unsafe { (services.kvm_vcpu_ioctl)(scratch.object(), libc::FIONREAD, &raw mut unread) };
+        scratch.set32(&set, NONE);
         result == 0
     })
     .map(|word| word * 4)

@@ -5,19 +5,16 @@
 
 use std::ops::Range;
 
-/// Bytes of a scratch object: more than any CPU object has.
-const SIZE: usize = 0x2_0000;
-
 /// A zeroed object of no type.
 pub(crate) struct Scratch {
     words: Vec<u64>,
 }
 
 impl Scratch {
-    /// A new one.
-    pub(crate) fn new() -> Self {
+    /// One of `bytes`, which are as many as a CPU object has.
+    pub(crate) fn new(bytes: usize) -> Self {
         Self {
-            words: vec![0; SIZE / 8],
+            words: vec![0; bytes.div_ceil(8)],
         }
     }
 
@@ -28,12 +25,12 @@ impl Scratch {
 
     /// Number of 32-bit words.
     pub(crate) fn len32(&self) -> usize {
-        SIZE / 4
+        self.words.len() * 2
     }
 
     /// Number of 64-bit words.
     pub(crate) fn len64(&self) -> usize {
-        SIZE / 8
+        self.words.len()
     }
 
     /// Gives each 64-bit word its value.
@@ -48,22 +45,24 @@ impl Scratch {
         self.fill64(|i| pair(value(i * 2), value(i * 2 + 1)));
     }
 
-    /// Gives the 64-bit words of a set one value and the others another.
-    pub(crate) fn split64(&mut self, set: &Range<usize>, inside: u64, outside: u64) {
-        self.words.fill(outside);
+    /// Gives the 64-bit words of a set a value.
+    pub(crate) fn set64(&mut self, set: &Range<usize>, value: u64) {
         if let Some(words) = self.words.get_mut(set.clone()) {
-            words.fill(inside);
+            words.fill(value);
         }
     }
 
-    /// Gives the 32-bit words of a set one value and the others another.
-    pub(crate) fn split32(&mut self, set: &Range<usize>, inside: u32, outside: u32) {
+    /// Gives the 32-bit words of a set a value.
+    pub(crate) fn set32(&mut self, set: &Range<usize>, value: u32) {
         let whole = set.start.div_ceil(2)..set.end / 2;
-        self.split64(&whole, pair(inside, inside), pair(outside, outside));
-        let value = |i| if set.contains(&i) { inside } else { outside };
+        if whole.start <= whole.end {
+            self.set64(&whole, pair(value, value));
+        }
         for edge in [set.start / 2, set.end / 2] {
             if let Some(word) = self.words.get_mut(edge) {
-                *word = pair(value(edge * 2), value(edge * 2 + 1));
+                let [first, second] = halves(*word);
+                let of = |i, old| if set.contains(&i) { value } else { old };
+                *word = pair(of(edge * 2, first), of(edge * 2 + 1, second));
             }
         }
     }
@@ -92,6 +91,15 @@ fn pair(first: u32, second: u32) -> u64 {
     let [a, b, c, d] = first.to_ne_bytes();
     let [e, f, g, h] = second.to_ne_bytes();
     u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The 32-bit words of a 64-bit one, as they are in memory.
+fn halves(word: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+    [
+        u32::from_ne_bytes([a, b, c, d]),
+        u32::from_ne_bytes([e, f, g, h]),
+    ]
 }
 
 /// Finds the one element of `0..count` that decides a predicate: `holds` is
@@ -133,6 +141,8 @@ fn decides(element: usize, count: usize, holds: &mut impl FnMut(Range<usize>) ->
 mod tests {
     use super::*;
 
+    const SIZE: usize = 0x6000;
+
     #[test]
     fn the_deciding_element_is_found() {
         for target in [0, 1, 500, 998, 999] {
@@ -168,26 +178,29 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_split_from_the_others() {
+    fn a_set_gets_a_value_and_the_others_stay() {
         let count = SIZE / 4;
         let sets = [0..0, 0..1, 1..1, 1..2, 3..8, 4..9, 4..8, 0..count];
         for set in sets.into_iter().chain([count - 1..count, 5..count]) {
-            let (mut one, mut other) = (Scratch::new(), Scratch::new());
-            one.split32(&set, 7, u32::MAX);
-            other.fill32(|i| if set.contains(&i) { 7 } else { u32::MAX });
+            let (mut one, mut other) = (Scratch::new(SIZE), Scratch::new(SIZE));
+            let old = |i| 100 + i as u32;
+            one.fill32(old);
+            one.set32(&set, 7);
+            other.fill32(|i| if set.contains(&i) { 7 } else { old(i) });
             assert_eq!(one.words, other.words, "{set:?}");
         }
         for set in [0..0, 3..8, 0..SIZE / 8] {
-            let (mut one, mut other) = (Scratch::new(), Scratch::new());
-            one.split64(&set, 7, u64::MAX);
-            other.fill64(|i| if set.contains(&i) { 7 } else { u64::MAX });
+            let (mut one, mut other) = (Scratch::new(SIZE), Scratch::new(SIZE));
+            one.fill64(|i| i as u64);
+            one.set64(&set, u64::MAX);
+            other.fill64(|i| if set.contains(&i) { u64::MAX } else { i as u64 });
             assert_eq!(one.words, other.words, "{set:?}");
         }
     }
 
     #[test]
     fn words_and_changes() {
-        let mut scratch = Scratch::new();
+        let mut scratch = Scratch::new(SIZE);
         scratch.fill32(|i| if i == 3 { 7 } else { 0 });
         let object: *mut u8 = scratch.object();
         // SAFETY: well inside the object, which is not otherwise in use.

@@ -7,6 +7,7 @@
 //! detected. Facts: migration/vmstate.h of 10.2 and 11.0.50, and the tables of
 //! 11.1.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::image::Image;
@@ -92,20 +93,20 @@ pub(crate) struct Member {
 
 /// All members of an object's tables.
 #[derive(Debug, Default)]
-pub(crate) struct Members {
+pub(crate) struct Members<'a> {
     /// By table and by the last part of the name: series put members into
     /// different structures.
-    members: BTreeMap<(String, String), Member>,
+    members: BTreeMap<(&'a str, Cow<'a, str>), Member>,
     /// The functions that say whether a subsection is needed, by its name.
-    pub(crate) needed: BTreeMap<String, usize>,
+    pub(crate) needed: BTreeMap<&'a str, usize>,
 }
 
-impl Members {
+impl<'a> Members<'a> {
     /// Reads an object's table and what hangs on it. `first` and `second` are
     /// the names of the first two entries of `cpu_common`, by which the shape
     /// of entries is detected.
     pub(crate) fn read(
-        image: &Image,
+        image: &'a Image,
         cpu_common: usize,
         object: usize,
         info_uint32: usize,
@@ -124,7 +125,7 @@ impl Members {
     }
 
     fn with_shape(
-        image: &Image,
+        image: &'a Image,
         shape: &FieldShape,
         cpu_common: usize,
         object: usize,
@@ -149,7 +150,7 @@ impl Members {
     ) -> Result<usize, Refusal> {
         let member = self
             .members
-            .get(&(table.to_owned(), name.to_owned()))
+            .get(&(table, Cow::Borrowed(name)))
             .ok_or(Refusal::NoMember { table, name })?;
         if member.size == size && member.count >= count {
             Ok(member.offset)
@@ -164,17 +165,23 @@ impl Members {
     }
 
     /// Reads one description. None if something in it is not what it should be.
-    fn table(&mut self, image: &Image, shape: &FieldShape, at: usize, depth: usize) -> Option<()> {
+    fn table(
+        &mut self,
+        image: &'a Image,
+        shape: &FieldShape,
+        at: usize,
+        depth: usize,
+    ) -> Option<()> {
         if depth > DEPTH_MAX {
             return None;
         }
         let table = image.name(image.pointer(at.checked_add(description::NAME)?)?)?;
         let needed = image.pointer(at.checked_add(description::NEEDED)?)?;
         if needed != 0 && image.is_code(needed) {
-            self.needed.insert(table.clone(), needed);
+            self.needed.insert(table, needed);
         }
         let fields = image.pointer(at.checked_add(description::FIELDS)?)?;
-        self.fields(image, shape, fields, &Place::whole(&table), depth)?;
+        self.fields(image, shape, fields, &Place::whole(table), depth)?;
         let subsections = image.pointer(at.checked_add(description::SUBSECTIONS)?)?;
         if subsections == 0 {
             return Some(());
@@ -191,10 +198,10 @@ impl Members {
 
     fn fields(
         &mut self,
-        image: &Image,
+        image: &'a Image,
         shape: &FieldShape,
         fields: usize,
-        place: &Place<'_>,
+        place: &Place<'a, '_>,
         depth: usize,
     ) -> Option<()> {
         if depth > DEPTH_MAX {
@@ -222,8 +229,11 @@ impl Members {
                 size: word(shape.size)?,
                 count: usize::try_from(num).ok()?.max(1),
             };
-            let last = name.rsplit('.').next().unwrap_or(&name);
-            let path = format!("{}{last}", place.prefix);
+            let last = name.rsplit('.').next().unwrap_or(name);
+            let path = match place.prefix {
+                "" => Cow::Borrowed(last),
+                prefix => Cow::Owned(format!("{prefix}{last}")),
+            };
             let vmsd = word(shape.vmsd)?;
             if flags & VMS_STRUCT != 0 && vmsd != 0 {
                 // The members of the first element; the array itself gives the
@@ -237,20 +247,20 @@ impl Members {
                 };
                 self.fields(image, shape, inner, &inside, depth.checked_add(1)?)?;
             }
-            self.members.insert((place.table.to_owned(), path), member);
+            self.members.insert((place.table, path), member);
         }
         None
     }
 }
 
 /// Where the fields that are being read belong.
-struct Place<'a> {
+struct Place<'a, 'p> {
     table: &'a str,
-    prefix: &'a str,
+    prefix: &'p str,
     offset: usize,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Place<'a, '_> {
     fn whole(table: &'a str) -> Self {
         Self {
             table,
