@@ -98,6 +98,8 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("fault-around", 30),
     ci("pre-fault", 30),
     ci("host-pages", 30),
+    ci("host-changes", 60),
+    ci("slot-changes", 60),
     ci("exceptions", 30),
     ci("host-units", 30),
     ci("translation", 30),
