@@ -108,6 +108,12 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("counters", 30),
 ];
 
+/// What of them takes a kernel that merges pages.
+pub(super) const MERGING: Program<'static> = Program {
+    file: "host-changes",
+    ..full("host-changes,merged", "merged", 60)
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
