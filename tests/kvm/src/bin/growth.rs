@@ -353,10 +353,14 @@ fn run() -> Result<()> {
     go(&machine.first, 0, &[0, TICKS, 0, u64::from(cpus) - 1])?;
     let_run(machine.first);
     thread::sleep(REST);
-    series.measure("idle-second", 1, || {
-        thread::sleep(Duration::from_secs(1));
-        Ok(())
-    })
+    // Now and then the host has something to do that is none of this business: the median counts.
+    for _ in 0..5 {
+        series.measure("idle-second", 1, || {
+            thread::sleep(Duration::from_secs(1));
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {
