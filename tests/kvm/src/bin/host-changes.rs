@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::Duration;
 
+use kvm::affinity::OneCpu;
 use kvm::harness::{self, Case, Outcome, Skip};
 use kvm::ram::{AT, PAGES, Ram, first_value};
 use kvm::uapi::{MEM_LOG_DIRTY_PAGES, PreFault, capability as cap};
@@ -251,6 +252,9 @@ fn main() -> ExitCode {
         case("moved", |kvm| each_way(kvm, moved)),
         case("given-back", |kvm| each_way(kvm, given_back)),
         case("swapped-out", |kvm| {
+            // New pages are on a list of the CPU where they came, and go to the swap only
+            // after that CPU has emptied it.
+            let _here = OneCpu::new()?;
             let _swap = Swap::new()?;
             each_way(kvm, swapped_out)
         }),
