@@ -4,7 +4,7 @@
 //! that are never there.
 
 use super::table::{reset_value, Reset};
-use la_arch::csr::{class, Class};
+use la_arch::csr::{class, number as n, Class};
 use la_arch::kvm::CSR_NUMBERS;
 
 /// Numbers that have a value: the base registers, the windows, the counters,
@@ -35,6 +35,28 @@ const _: () = {
             matches!(class(number), Class::Stateless | Class::Absent)
                 || CsrFile::slot(number).is_some(),
             "RANGES lacks a CSR of the table"
+        );
+        number += 1;
+    }
+};
+
+/// Numbers whose value in a new vCPU is not zero.
+const NOT_ZERO_AT_FIRST: [u16; 3] = [n::CRMD, n::TID, n::CPUID];
+
+// All others' is zero.
+const _: () = {
+    let mut number = 0;
+    while number < CSR_NUMBERS {
+        let mut zero = true;
+        let mut i = 0;
+        while i < NOT_ZERO_AT_FIRST.len() {
+            zero &= NOT_ZERO_AT_FIRST[i] != number;
+            i += 1;
+        }
+        let (Reset::Value(value) | Reset::Kept(value)) = reset_value(number, 1);
+        assert!(
+            (value == 0) == zero,
+            "NOT_ZERO_AT_FIRST is not what it says"
         );
         number += 1;
     }
@@ -80,12 +102,11 @@ impl CsrFile {
         file
     }
 
-    /// Makes this the file of a new vCPU.
+    /// Makes a file of zeros that of a new vCPU.
     pub fn initialise(&mut self, vcpu_id: u32) {
-        for number in Self::numbers() {
-            match reset_value(number, vcpu_id) {
-                Reset::Value(value) | Reset::Kept(value) => self.set(number, value),
-            }
+        for number in NOT_ZERO_AT_FIRST {
+            let (Reset::Value(value) | Reset::Kept(value)) = reset_value(number, vcpu_id);
+            self.set(number, value);
         }
     }
 

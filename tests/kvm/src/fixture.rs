@@ -39,6 +39,11 @@ impl Guest {
         Self::build(kvm, code, 1, false)
     }
 
+    /// This many vCPUs, no interrupt controllers.
+    pub fn with_vcpus(kvm: &Kvm, code: &[u8], vcpus: u32) -> Result<Self> {
+        Self::build(kvm, code, vcpus, false)
+    }
+
     /// This many vCPUs, and interrupt controllers.
     pub fn with_irqchip(kvm: &Kvm, code: &[u8], vcpus: u32) -> Result<Self> {
         Self::build(kvm, code, vcpus, true)

@@ -19,6 +19,7 @@ pub mod harness;
 pub mod hostile;
 pub mod memory;
 pub mod process;
+pub mod ram;
 pub mod random;
 pub mod request;
 pub mod run;

@@ -87,6 +87,29 @@ impl Memory {
         self.0.advise(offset, length, 4)
     }
 
+    /// Writes pages to swap and takes them away (MADV_PAGEOUT): they come back with their
+    /// next use.
+    pub fn page_out(&self) -> Result<()> {
+        self.0.advise(0, self.0.length(), 21)
+    }
+
+    /// Lets the host have pages of the same content once (MADV_MERGEABLE), or takes that
+    /// back (MADV_UNMERGEABLE).
+    pub fn merge(&self, merge: bool) -> Result<()> {
+        self.0
+            .advise(0, self.0.length(), if merge { 12 } else { 13 })
+    }
+
+    /// Moves pages out of it, to another address (mremap): here they read zero from now on.
+    pub fn take(&self, offset: usize, length: usize) -> Result<Self> {
+        self.0.take(offset, length).map(Self)
+    }
+
+    /// Moves pages that were taken out back, in the place of what is there.
+    pub fn put(&self, offset: usize, pages: Self) -> Result<()> {
+        self.0.put(offset, pages.0)
+    }
+
     /// Asks for huge pages (MADV_HUGEPAGE), or for none (MADV_NOHUGEPAGE).
     pub fn advise_huge(&self, huge: bool) -> Result<()> {
         self.0

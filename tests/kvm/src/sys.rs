@@ -22,6 +22,11 @@ const MAP_PRIVATE: c_int = 2;
 const MAP_ANONYMOUS: c_int = 0x20;
 /// Nothing is set aside for it.
 const MAP_NORESERVE: c_int = 0x4000;
+/// System call and flags of mremap (asm-generic/unistd.h, linux/mman.h).
+const SYS_MREMAP: i64 = 216;
+const MREMAP_MAYMOVE: u64 = 1;
+const MREMAP_FIXED: u64 = 2;
+const MREMAP_DONTUNMAP: u64 = 4;
 /// Closed by exec (linux/eventfd.h).
 const EFD_CLOEXEC: c_int = 0o2000000;
 /// Reading does not wait.
@@ -297,6 +302,41 @@ impl Mapping {
             0 => Ok(()),
             _ => Err(last_error("madvise")),
         }
+    }
+
+    /// Moves a part to a mapping of its own (MREMAP_DONTUNMAP): of a mapping that no file
+    /// has, zeros are left.
+    pub(crate) fn take(&self, offset: usize, length: usize) -> Result<Self> {
+        self.check(offset, length);
+        let from = self.address() + offset as u64;
+        let length_word = length as u64;
+        let flags = MREMAP_MAYMOVE | MREMAP_DONTUNMAP;
+        // SAFETY: inside the mapping (checked), which stays; the kernel chooses where to.
+        let at = unsafe {
+            call_system(
+                "mremap",
+                SYS_MREMAP,
+                [from, length_word, length_word, flags, 0],
+            )
+        }?;
+        Ok(Self {
+            at: std::ptr::with_exposed_provenance_mut(at as usize),
+            length,
+        })
+    }
+
+    /// Moves a mapping into this one (MREMAP_FIXED), in the place of a part of the same length.
+    pub(crate) fn put(&self, offset: usize, other: Self) -> Result<()> {
+        self.check(offset, other.length);
+        let (from, length) = (other.address(), other.length as u64);
+        let to = self.address() + offset as u64;
+        let flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+        // SAFETY: `other` belongs to this call, and its place inside this one (checked), of which
+        // nothing is borrowed.
+        unsafe { call_system("mremap", SYS_MREMAP, [from, length, length, flags, to]) }?;
+        // It is not there any more.
+        std::mem::forget(other);
+        Ok(())
     }
 
     /// Copies bytes out.

@@ -24,9 +24,9 @@ pub(super) struct Call {
     pub(super) argument: u64,
 }
 
-/// All ioctls in order.
+/// All ioctls in order, which the simulator lists CPU by CPU.
 pub(super) fn calls(stats: &Value) -> Result<Vec<Call>> {
-    stats["calls"]
+    let mut calls: Vec<Call> = stats["calls"]
         .as_array()
         .ok_or_else(|| anyhow!("the simulator listed no ioctls: is it older than this checkout?"))?
         .iter()
@@ -44,7 +44,9 @@ pub(super) fn calls(stats: &Value) -> Result<Vec<Call>> {
                 argument: argument(2)?,
             })
         })
-        .collect()
+        .collect::<Result<_>>()?;
+    calls.sort_by_key(|call| call.host_instructions);
+    Ok(calls)
 }
 
 /// Of what the machine had executed at a moment, the host's part.

@@ -21,6 +21,7 @@ pub(crate) mod backend;
 mod boot;
 mod exits;
 mod functions;
+mod growth;
 mod marks;
 mod picture;
 mod sim;
@@ -94,6 +95,7 @@ const BENCHES: &[(&str, Function)] = &[
     ("exits", exits::bench),
     ("backend", |bench| Ok(backend::bench(bench)?.into())),
     ("boot", boot::bench),
+    ("growth", |bench| Ok(growth::bench(bench)?.into())),
 ];
 
 /// What ran, as the host's script says it: `MARKER versions TEXT`.

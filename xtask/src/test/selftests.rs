@@ -21,7 +21,8 @@ use crate::kvm_programs;
 use crate::machine::{Machine, make_share};
 use crate::nested::copy;
 use crate::said::{self, said};
-use programs::{OURS, Program};
+use crate::setup::Products;
+use programs::{MERGING, OURS, Program};
 
 const SCRIPT: &str = include_str!("../../../tests/guest/selftests");
 
@@ -63,7 +64,26 @@ fn run_all(context: &Context, report: &mut Report) -> Result<()> {
         println!("    {name} is not among the kernel's programs any more");
     }
     run_chosen(context, report, &linux, || kernel::build(products, &files))?;
-    run_ours(context, report)
+    run_ours(context, report)?;
+    run_merging(context, report)
+}
+
+/// Runs what takes a kernel that merges pages (KSM): the clients', not the host's.
+fn run_merging(context: &Context, report: &mut Report) -> Result<()> {
+    if !context.runs(MERGING.tier) || !report.wants(MERGING.name) {
+        return Ok(());
+    }
+    let products = context.products.with_clients()?;
+    let dir = kvm_programs::build(&products)?;
+    run_on_host(
+        context,
+        &products,
+        report,
+        &[&MERGING],
+        &dir,
+        &[],
+        MERGING.host_smp,
+    )
 }
 
 /// Runs the programs of tests/kvm.
@@ -105,7 +125,8 @@ pub(super) fn run_on_hosts(
     }
     // Most programs want the largest host: theirs are the first results.
     for (smp, programs) in by_smp.into_iter().rev() {
-        run_on_host(context, report, &programs, dir, more, smp)?;
+        let products = &context.products;
+        run_on_host(context, products, report, &programs, dir, more, smp)?;
     }
     Ok(())
 }
@@ -113,13 +134,13 @@ pub(super) fn run_on_hosts(
 /// A host that runs these programs one after the other.
 fn run_on_host(
     context: &Context,
+    products: &Products,
     report: &mut Report,
     programs: &[&Program<'_>],
     dir: &Path,
     more: &[PathBuf],
     smp: u32,
 ) -> Result<()> {
-    let products = &context.products;
     let run = products.cache.new_run("selftests")?;
     let share = run.join("share");
     make_share(&share, SCRIPT)?;

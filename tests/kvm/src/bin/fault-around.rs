@@ -10,131 +10,13 @@ use std::time::Duration;
 
 use kvm::harness::{self, Case, Outcome};
 use kvm::process::{self, Child};
-use kvm::run::Access;
+use kvm::ram::{AT, PAGES, Ram, first_value};
 use kvm::uapi::{MEM_LOG_DIRTY_PAGES, MEM_READONLY, capability as cap};
 use kvm::units::{Call, hold};
-use kvm::{Event, Exit, Guest, Kvm, Memory, ensure, ensure_eq};
-
-kvm::guest_code!(
-    /// Stores a1 to a0 unless a2 is zero, loads from there, and reports that.
-    touch,
-    "lu12i.w $s0, 0x30000",
-    "beqz $a2, 1f",
-    "st.d $a1, $a0, 0",
-    "1:",
-    "ld.d $t0, $a0, 0",
-    "st.d $t0, $s0, 0",
-);
-
-/// Where the guest has the memory: at a multiple of every window.
-const AT: u64 = 0x1_0000_0000;
-
-/// Pages of the memory: several windows, and a word of the log.
-const PAGES: usize = 64;
+use kvm::{Event, Kvm, Memory, ensure, ensure_eq};
 
 /// KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE with KVM_DIRTY_LOG_INITIALLY_SET.
 const INITIALLY_SET: u64 = 3;
-
-/// What the VMM wrote to a page.
-fn first_value(page: usize) -> u64 {
-    0x1000 + page as u64
-}
-
-/// A guest with memory of which the VMM has written every page.
-struct Ram {
-    guest: Guest,
-    memory: Arc<Memory>,
-}
-
-impl Ram {
-    /// In a slot of all pages.
-    fn new(kvm: &Kvm, flags: u32) -> Result<Self, kvm::Error> {
-        Self::part(kvm, (0, PAGES), flags)
-    }
-
-    /// In a slot of some pages: the first, and how many.
-    fn part(kvm: &Kvm, (first, count): (usize, usize), flags: u32) -> Result<Self, kvm::Error> {
-        let guest = Guest::new(kvm, touch())?;
-        let memory = Arc::new(Memory::new(PAGES * Memory::page_size())?);
-        let ram = Self { guest, memory };
-        ram.write_all();
-        let (offset, length) = (ram.offset(first), ram.offset(count));
-        let at = AT + offset as u64;
-        ram.guest
-            .vm
-            .map_part(1, at, &ram.memory, (offset, length), flags)?;
-        Ok(ram)
-    }
-
-    fn offset(&self, page: usize) -> usize {
-        page * Memory::page_size()
-    }
-
-    fn write_all(&self) {
-        for page in 0..PAGES {
-            self.memory.write_u64(self.offset(page), first_value(page));
-        }
-    }
-
-    fn set_flags(&self, flags: u32) -> Outcome {
-        self.guest.vm.map(1, AT, &self.memory, flags)?;
-        Ok(())
-    }
-
-    fn start(&self, page: usize, value: Option<u64>) -> Outcome {
-        let vcpu = self.guest.vcpu();
-        vcpu.start_at(0)?;
-        let mut regs = vcpu.regs()?;
-        regs.gpr[4] = AT + self.offset(page) as u64;
-        regs.gpr[5] = value.unwrap_or(0);
-        regs.gpr[6] = u64::from(value.is_some());
-        vcpu.set_regs(&regs)?;
-        Ok(())
-    }
-
-    /// The guest loads from a page.
-    fn load(&self, page: usize) -> Result<u64, Box<dyn std::error::Error>> {
-        self.start(page, None)?;
-        Ok(self.guest.vcpu().next_report()?.1)
-    }
-
-    /// The guest stores to a page; its memory shows it.
-    fn store(&self, page: usize, value: u64) -> Outcome {
-        self.start(page, Some(value))?;
-        self.guest.expect(0, value)?;
-        let found = self.memory.read_u64(self.offset(page));
-        ensure_eq!(found, value, "the memory of page {page}");
-        Ok(())
-    }
-
-    /// The guest finds no memory at a page: it stores `value`, or loads.
-    fn expect_nothing(&self, page: usize, value: Option<u64>) -> Outcome {
-        self.start(page, value)?;
-        let wanted = Access {
-            address: AT + self.offset(page) as u64,
-            length: 8,
-            written: value,
-        };
-        let vcpu = self.guest.vcpu();
-        ensure_eq!(vcpu.run()?, Exit::Mmio(wanted), "an access to page {page}");
-        if value.is_none() {
-            // The load ends with the next KVM_RUN.
-            vcpu.page.answer_read(0x77);
-            self.guest.expect(0, 0x77)?;
-        }
-        Ok(())
-    }
-
-    /// The pages that were written, by the log.
-    fn log(&self) -> Result<Vec<usize>, kvm::Error> {
-        let log = self.guest.vm.dirty_log(1)?;
-        let written = |page: &usize| {
-            log.get(page / 64)
-                .is_some_and(|word| word >> (page % 64) & 1 != 0)
-        };
-        Ok((0..PAGES).filter(written).collect())
-    }
-}
 
 /// A page's store is logged, whatever was touched beside it: in a slot that is logged from
 /// the start.

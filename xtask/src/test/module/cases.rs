@@ -87,6 +87,7 @@ pub(super) fn all(scale: Scale) -> Vec<Case> {
     if scale == Scale::Debug {
         cases.push(allocation_failures());
         cases.push(tracepoints());
+        cases.push(memory_changes());
         for case in &mut cases {
             case.name.push_str(",debug-kernel");
         }
@@ -290,6 +291,20 @@ fn hotplug(scale: Scale) -> Case {
         host_smp: 4,
         script,
         programs: &["compute"],
+        guest: false,
+    }
+}
+
+/// What the host and the VMM do to memory that KVM has mapped, as in the suite selftests.
+fn memory_changes() -> Case {
+    Case {
+        name: "memory-changes".to_owned(),
+        host_smp: 4,
+        script: around(
+            "must host-changes moved",
+            "must host-changes moved given-back swapped-out; must fault-around; must slot-changes",
+        ),
+        programs: &["host-changes", "fault-around", "slot-changes"],
         guest: false,
     }
 }

@@ -98,6 +98,8 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("fault-around", 30),
     ci("pre-fault", 30),
     ci("host-pages", 30),
+    ci("host-changes", 60),
+    ci("slot-changes", 60),
     ci("exceptions", 30),
     ci("host-units", 30),
     ci("translation", 30),
@@ -105,6 +107,12 @@ pub(in crate::test) const OURS: &[Program<'static>] = &[
     ci("halt-poll", 30),
     ci("counters", 30),
 ];
+
+/// What of them takes a kernel that merges pages.
+pub(super) const MERGING: Program<'static> = Program {
+    file: "host-changes",
+    ..full("host-changes,merged", "merged", 60)
+};
 
 #[cfg(test)]
 mod tests {
