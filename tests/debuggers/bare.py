@@ -7,9 +7,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from session import PHYSICAL, Stops, attach, check, do, pc, session, value
-
 import gdb
+from session import PHYSICAL, Stops, attach, check, do, pc, session, value
 
 KERNEL = os.environ["KVM_LA_KERNEL"]
 

@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import gdb
 from session import (
     GUEST,
     GUEST_PHYSICAL,
@@ -23,8 +24,6 @@ from session import (
     value,
     word,
 )
-
-import gdb
 
 # The kernel of host and guest.
 KERNEL = os.environ["KVM_LA_KERNEL"]

@@ -44,9 +44,7 @@ impl VcpuTable {
     pub(crate) fn number_of(&self, vcpu: &Shared) -> Option<u16> {
         (0..)
             .zip(self.0.iter())
-            .find_map(|(number, place)| {
-                core::ptr::eq(place.read_once(), vcpu).then_some(number)
-            })
+            .find_map(|(number, place)| core::ptr::eq(place.read_once(), vcpu).then_some(number))
     }
 
     /// `vcpu` is complete, and has `number` from now on.

@@ -176,8 +176,10 @@ impl Machine {
     /// Ends QEMU. It is an error if it exits with another status than 0, has complained, or
     /// has not run its `cpus` in the wanted backend.
     pub(crate) fn quit(mut self, cpus: usize) -> Result<()> {
-        self.qmp.run("quit", json!({}))?;
-        self.ended(cpus)
+        let asked = self.qmp.run("quit", json!({}));
+        // How it ended says more than that it did not listen.
+        self.ended(cpus)?;
+        asked.map(drop)
     }
 
     /// Waits for the end of a QEMU that ends by itself, as [`Machine::quit`] does.

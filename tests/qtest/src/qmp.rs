@@ -42,7 +42,13 @@ impl Qmp {
     /// Runs a command; what it returns.
     pub(crate) fn run(&mut self, command: &str, arguments: Value) -> Result<Value> {
         let message = json!({"execute": command, "arguments": arguments});
-        writeln!(self.lines.get_mut(), "{message}").with_context(|| format!("QMP: {command}"))?;
+        // At once: QEMU does what it is asked for at the last brace, and does not wait for a
+        // line's end before it quits.
+        let written = self
+            .lines
+            .get_mut()
+            .write_all(format!("{message}\n").as_bytes());
+        written.with_context(|| format!("QMP: {command}"))?;
         loop {
             let mut answer = self.read().with_context(|| command.to_owned())?;
             if let Some(error) = answer.get("error") {
