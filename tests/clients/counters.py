@@ -95,6 +95,13 @@ def record_command(path, data):
     )
 
 
+def has_walker():
+    """Whether the CPU walks page tables itself. Then the simulator's events of TLB misses, which
+    count refills by software, may have none."""
+    with open("/proc/cpuinfo") as cpuinfo:
+        return re.search(r"^Features.*\bptw\b", cpuinfo.read(), re.M) is not None
+
+
 def check_counts(output):
     """What `perf stat -x,` printed: value, unit, event, time, share of the time."""
     counts = {}
@@ -108,7 +115,8 @@ def check_counts(output):
     faults = counts.get("cycles:u", 0) - EXACT["instructions:u"]
     check(faults in FAULTS, f"{faults} cycles more than instructions: {output}")
     misses = counts.get("iTLB-load-misses:u")
-    check(misses is not None and 1 <= misses <= faults, f"{misses} TLB misses of fetches")
+    least = 0 if has_walker() else 1
+    check(misses is not None and least <= misses <= faults, f"{misses} TLB misses of fetches")
 
 
 def check_samples(output):
@@ -179,7 +187,11 @@ def in_guest(run):
     with open(path) as file:
         found = re.findall(r"^(\d+),,([\w-]+),", file.read(), re.M)
     print(f"the host meanwhile: {found}", flush=True)
-    check(len(found) == 4 and all(int(value) > 0 for value, _ in found), f"it counted {found}")
+    never = {"dTLB-load-misses"} if has_walker() else set()
+    check(
+        len(found) == 4 and all(int(value) > 0 or event in never for value, event in found),
+        f"it counted {found}",
+    )
 
 
 @case("counters,off")
