@@ -4,6 +4,7 @@
 # which bits it sets in the tables (manual 5.4.5, 7.5.9; docs/lvz.md 6.9).
 #
 #@ qemu-cpu max
+#@ needs walker
 #@ sim --cpu la664
 #@ qemu tlbrd.*: QEMU keeps the whole entry in the TLB; P and W are "not filled in the
 #@   TLB table entry" (5.4.5) and bits 11:7 of TLBELO constant zero (7.5.3).

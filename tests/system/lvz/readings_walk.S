@@ -2,6 +2,7 @@
 
 # Q-31, Q-32, Q-33 both ways: flags in the base of a page table, where a store
 # finds W, the code of a stage-2 fault on a guest's table (docs/lvz.md section 12).
+#@ needs walker
 #@ sim --cpu la664
 #@ reading walk-base=raw
 #@ reading walk-dirty=entry

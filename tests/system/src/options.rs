@@ -22,6 +22,8 @@ Runs the programs whose group or name contains one of NAMEs, or all.
   --cache DIR         built programs [target/system-tests]
   --timeout SECONDS   for one program on one machine [60]
   --jobs N            programs at a time [2]
+  --images DIR        write the programs and a manifest for other machines, and
+                      what each prints on lvz-sim
   --verbose           print each check that failed as argued, and transcripts
                       of programs that failed
 A CMD is split at spaces: a program and its first arguments.
@@ -79,6 +81,8 @@ pub(crate) struct Options {
     pub(crate) machine: Option<MachineName>,
     /// Where built programs are kept.
     pub(crate) cache: PathBuf,
+    /// Where to write the set of programs, instead of running them.
+    pub(crate) images: Option<PathBuf>,
     /// For one program on one machine.
     pub(crate) timeout: Duration,
     /// Programs at a time.
@@ -100,6 +104,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
         engine: None,
         machine: None,
         cache: PathBuf::from("target/system-tests"),
+        images: None,
         timeout: Duration::from_secs(60),
         jobs: 2,
         verbose: false,
@@ -120,6 +125,7 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
             "--cpu" => options.cpu = Some(value()?),
             "--engine" => options.engine = Some(value()?),
             "--cache" => options.cache = PathBuf::from(value()?),
+            "--images" => options.images = Some(PathBuf::from(value()?)),
             "--timeout" => options.timeout = Duration::from_secs(number(&arg, &value()?)?),
             "--jobs" => options.jobs = number(&arg, &value()?)?.clamp(1, 64) as usize,
             "--machine" => {
