@@ -11,6 +11,7 @@
 #@ qemu sc.entry am.entry: QEMU lets a page with W be written once it was read, so that
 #@   a store after a load of the same page (an atomic is both) does not set D; its
 #@   source says so itself (loongarch_cpu_tlb_fill).
+#@ memory 0x0a000000
 
 .include "test.inc"
 .include "walk.inc"

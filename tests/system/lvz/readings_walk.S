@@ -7,6 +7,7 @@
 #@ reading walk-base=raw
 #@ reading walk-dirty=entry
 #@ reading walk-fault=access
+#@ memory 0x06200000
 
 .include "test.inc"
     .equ S2_CODE, PTE_NEW | PTE_V | PTE_W | PTE_D

@@ -7,6 +7,7 @@
 //! says and which directives it may carry is in `docs/system-tests.md`.
 
 mod assemble;
+mod efi;
 mod images;
 mod machine;
 mod options;

@@ -14,6 +14,8 @@ Runs the programs whose group or name contains one of NAMEs, or all.
   --assembler CMD     GNU as for LoongArch64 [loongarch64-linux-gnu-as, run by
                       $KVM_LA_TOOLROOT_RUN, which `cargo xtask test` sets]
   --linker CMD        GNU ld for LoongArch64 [loongarch64-linux-gnu-ld, as above]
+  --objcopy CMD       GNU objcopy for LoongArch64, for --images [as above]
+  --compiler CMD      GCC for LoongArch64, for --images [as above]
   --qemu CMD          QEMU [qemu-system-loongarch64, as above]
   --simulator CMD     lvz-sim [$LVZ_SIM, or the one beside this program]
   --cpu MODEL         CPU model of lvz-sim with features [la464]
@@ -23,7 +25,7 @@ Runs the programs whose group or name contains one of NAMEs, or all.
   --timeout SECONDS   for one program on one machine [60]
   --jobs N            programs at a time [2]
   --images DIR        write the programs and a manifest for other machines, and
-                      what each prints on lvz-sim
+                      what each prints on lvz-sim; and the EFI program
   --verbose           print each check that failed as argued, and transcripts
                       of programs that failed
 A CMD is split at spaces: a program and its first arguments.
@@ -69,6 +71,10 @@ pub(crate) struct Options {
     pub(crate) assembler: Command,
     /// GNU ld.
     pub(crate) linker: Command,
+    /// GNU objcopy.
+    pub(crate) objcopy: Command,
+    /// GCC.
+    pub(crate) compiler: Command,
     /// QEMU.
     pub(crate) qemu: Command,
     /// lvz-sim.
@@ -98,6 +104,8 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
         list: false,
         assembler: tool("loongarch64-linux-gnu-as"),
         linker: tool("loongarch64-linux-gnu-ld"),
+        objcopy: tool("loongarch64-linux-gnu-objcopy"),
+        compiler: tool("loongarch64-linux-gnu-gcc"),
         qemu: tool("qemu-system-loongarch64"),
         simulator: vec![simulator()],
         cpu: None,
@@ -120,6 +128,8 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
             "--verbose" => options.verbose = true,
             "--assembler" => options.assembler = command(&arg, &value()?)?,
             "--linker" => options.linker = command(&arg, &value()?)?,
+            "--objcopy" => options.objcopy = command(&arg, &value()?)?,
+            "--compiler" => options.compiler = command(&arg, &value()?)?,
             "--qemu" => options.qemu = command(&arg, &value()?)?,
             "--simulator" => options.simulator = command(&arg, &value()?)?,
             "--cpu" => options.cpu = Some(value()?),

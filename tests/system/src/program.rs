@@ -17,7 +17,7 @@ const GROUPS: [&str; 2] = ["base", "lvz"];
 
 /// What a machine may lack: all but the last are what the program `probe` shows
 /// of a machine, the last is lvz-sim's `--poison`.
-const FEATURES: [&str; 6] = [
+pub(crate) const FEATURES: [&str; 6] = [
     "counters",
     "lbt",
     "messages",
@@ -149,6 +149,8 @@ pub(crate) struct Directives {
     pub(crate) without: Vec<String>,
     /// `#@ board REASON`: not on a real machine that firmware has started.
     pub(crate) board: Option<String>,
+    /// `#@ memory END`: the end of the RAM that it uses beside its own image.
+    pub(crate) memory_end: u64,
     /// `#@ sim ARGUMENT...`: more arguments for the simulator.
     pub(crate) sim_args: Vec<String>,
     /// `#@ reading NAME=VALUE[,...]`: a further run, with other readings of LVZ.
@@ -165,6 +167,7 @@ impl Default for Directives {
             needs: Vec::new(),
             without: Vec::new(),
             board: None,
+            memory_end: 0x0420_0000,
             sim_args: Vec::new(),
             readings: Vec::new(),
         }
@@ -296,6 +299,13 @@ fn directive(found: &mut Directives, text: &str) -> Result<()> {
         "needs" => found.needs.extend(features(text, rest)?),
         "without" => found.without.extend(features(text, rest)?),
         "board" if !rest.trim().is_empty() => found.board = Some(rest.trim().to_owned()),
+        "memory" => {
+            found.memory_end = rest
+                .trim()
+                .strip_prefix("0x")
+                .and_then(|end| u64::from_str_radix(end, 16).ok())
+                .with_context(|| format!("directive `{text}`: a hexadecimal address"))?;
+        }
         "reading" => {
             let readings = rest.trim();
             if readings.split(',').any(|part| !part.contains('=')) {
