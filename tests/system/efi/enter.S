@@ -5,8 +5,7 @@
 
 .include "csr.inc"
 
-# Everything that firmware may rely on but CRMD. TCFG comes before ECFG lets its
-# interrupt through; reading it back starts the period again.
+# Everything that firmware may rely on but CRMD.
 .macro EACH_CSR action:req
     .irp    csr, PRMD, EUEN, MISC, ERA, BADV, EENTRY, TLBIDX, TLBEHI, TLBELO0, TLBELO1, ASID, PGDL, PGDH, PWCL, PWCH, STLBPS, RVACFG, SAVE0, SAVE1, SAVE2, SAVE3, SAVE4, SAVE5, SAVE6, SAVE7, TID, TCFG, CNTC, TLBRENTRY, TLBRBADV, TLBRERA, TLBRSAVE, TLBRELO0, TLBRELO1, TLBREHI, TLBRPRMD, DMW0, DMW1, DMW2, DMW3, ECFG
     \action \csr
@@ -17,9 +16,13 @@
     csrrd   $t1, \csr
     st.d    $t1, $t0, 0
 .endm
+# Writes what has changed alone: a CPU may have a register for reading only.
 .macro RESTORE csr:req
     ld.d    $t1, $t0, 0
+    csrrd   $t2, \csr
+    beq     $t1, $t2, .Lsame\@
     csrwr   $t1, \csr
+.Lsame\@:
 .endm
 
 # What C wants kept.

@@ -61,7 +61,7 @@ impl MachineName {
 pub(crate) type Command = Vec<String>;
 
 /// The command line, parsed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Parts of names; empty is all.
     pub(crate) names: Vec<String>,

@@ -15,19 +15,8 @@ pub(crate) fn root() -> &'static Path {
 /// Groups: directories of programs.
 const GROUPS: [&str; 2] = ["base", "lvz"];
 
-/// What a machine may lack: all but the last are what the program `probe` shows
-/// of a machine, the last is lvz-sim's `--poison`.
-pub(crate) const FEATURES: [&str; 6] = [
-    "counters",
-    "lbt",
-    "messages",
-    "walker",
-    "watchpoints",
-    MEMORY_ERRORS,
-];
-
-/// Errors of memory at a place that the test chooses.
-pub(crate) const MEMORY_ERRORS: &str = "memory-errors";
+/// What a machine may lack, as the program `probe` shows it.
+pub(crate) const FEATURES: [&str; 5] = ["counters", "lbt", "messages", "walker", "watchpoints"];
 
 /// One program.
 #[derive(Clone, Debug)]
@@ -149,6 +138,8 @@ pub(crate) struct Directives {
     pub(crate) without: Vec<String>,
     /// `#@ board REASON`: not on a real machine that firmware has started.
     pub(crate) board: Option<String>,
+    /// `#@ apart REASON`: not in an image set.
+    pub(crate) apart: Option<String>,
     /// `#@ memory END`: the end of the RAM that it uses beside its own image.
     pub(crate) memory_end: u64,
     /// `#@ sim ARGUMENT...`: more arguments for the simulator.
@@ -167,6 +158,7 @@ impl Default for Directives {
             needs: Vec::new(),
             without: Vec::new(),
             board: None,
+            apart: None,
             memory_end: 0x0420_0000,
             sim_args: Vec::new(),
             readings: Vec::new(),
@@ -299,6 +291,7 @@ fn directive(found: &mut Directives, text: &str) -> Result<()> {
         "needs" => found.needs.extend(features(text, rest)?),
         "without" => found.without.extend(features(text, rest)?),
         "board" if !rest.trim().is_empty() => found.board = Some(rest.trim().to_owned()),
+        "apart" if !rest.trim().is_empty() => found.apart = Some(rest.trim().to_owned()),
         "memory" => {
             found.memory_end = rest
                 .trim()
