@@ -100,7 +100,15 @@ pub(crate) fn write(options: &Options, programs: &[Program], dir: &Path) -> Resu
             Some(reading) => manifest.readings.extend(set.reading(program, reading)?),
         }
     }
-    efi::write(options, &toolchain, programs, &dir.join("conformance.efi"))?;
+    // Where firmware looks on a removable disk (UEFI 2.10, 3.5.1.1).
+    let boot = dir.join("esp/EFI/BOOT");
+    fs::create_dir_all(&boot).with_context(|| format!("cannot make {}", boot.display()))?;
+    efi::write(
+        options,
+        &toolchain,
+        programs,
+        &boot.join("BOOTLOONGARCH64.EFI"),
+    )?;
     let text = serde_json::to_string_pretty(&manifest)?;
     let file = dir.join("manifest.json");
     fs::write(&file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
