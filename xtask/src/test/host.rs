@@ -54,33 +54,43 @@ fn documentation() -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Directories with Rust files that are no members of the workspace. Kbuild compiles
-/// the first as edition 2021.
-const OUTSIDE: &[&str] = &["kernel-module", "kvm-core/fuzz"];
+/// Workspaces of fuzz targets.
+const FUZZ: [&str; 2] = ["kvm-core/fuzz", "lvz-sim/fuzz"];
+
+/// Directories with Rust files that are no members of the workspace, by the edition that
+/// they are written in. Kbuild compiles the module as edition 2021.
+const OUTSIDE: [(&str, &str); 3] = [
+    ("2021", "kernel-module"),
+    ("2021", FUZZ[0]),
+    ("2024", FUZZ[1]),
+];
 
 /// rustfmt over the files that `cargo fmt` does not see.
 fn format() -> Result<Verdict> {
     let workspace = workspace()?;
-    let sources = Sources::read(&workspace, OUTSIDE)?;
-    let files: Vec<_> = sources
-        .files()
-        .map(|(name, _)| name)
-        .filter(|name| name.extension().is_some_and(|extension| extension == "rs"))
-        .collect();
-    if files.is_empty() {
-        bail!("no Rust file in {}", OUTSIDE.join(" and "));
-    }
-    let status = Command::new("rustfmt")
-        .current_dir(&workspace)
-        .args(["--check", "--edition", "2021"])
-        .args(&files)
-        .stdin(Stdio::null())
-        .status()
-        .context(
-            "cannot run rustfmt: it comes with the Rust toolchain (rustup component add rustfmt)",
-        )?;
-    if !status.success() {
-        bail!("run rustfmt --edition 2021 on the files above");
+    for (edition, directory) in OUTSIDE {
+        let sources = Sources::read(&workspace, &[directory])?;
+        let files: Vec<_> = sources
+            .files()
+            .map(|(name, _)| name)
+            .filter(|name| name.extension().is_some_and(|extension| extension == "rs"))
+            .collect();
+        if files.is_empty() {
+            bail!("no Rust file in {directory}");
+        }
+        let status = Command::new("rustfmt")
+            .current_dir(&workspace)
+            .args(["--check", "--edition", edition])
+            .args(&files)
+            .stdin(Stdio::null())
+            .status()
+            .context(
+                "cannot run rustfmt: it comes with the Rust toolchain (rustup component add \
+                 rustfmt)",
+            )?;
+        if !status.success() {
+            bail!("run rustfmt --edition {edition} on the files above");
+        }
     }
     Ok(Verdict::Passed)
 }
@@ -101,33 +111,35 @@ fn backend_in_qemu() -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// clippy over the workspace of the fuzz targets, which compiles them too.
+/// clippy over the workspaces of the fuzz targets, which compiles them too.
 fn fuzz_targets() -> Result<Verdict> {
-    let workspace = workspace()?;
-    let in_fuzz = |command: &str, arguments: &[&str]| {
-        Command::new(cargo())
-            .current_dir(workspace.join("kvm-core/fuzz"))
-            .args([command, "--locked", "--quiet"])
-            .args(arguments)
-            .env("CARGO_TARGET_DIR", workspace.join("target/fuzz"))
-            .stdin(Stdio::null())
-            .status()
-            .context("cannot run cargo")
-    };
-    if !in_fuzz("fetch", &[])?.success() {
-        return Ok(Verdict::Skipped(
-            "the crates of kvm-core/fuzz cannot be had".to_owned(),
-        ));
-    }
     // libfuzzer-sys compiles libFuzzer.
     if Command::new("c++").arg("--version").output().is_err() {
         return Ok(Verdict::Skipped(
             "no C++ compiler here (apt-get install g++)".to_owned(),
         ));
     }
-    let status = in_fuzz("clippy", &["--all-targets", "--", "-D", "warnings"])?;
-    if !status.success() {
-        bail!("cargo clippy in kvm-core/fuzz ended with {status}");
+    let workspace = workspace()?;
+    for directory in FUZZ {
+        let in_fuzz = |command: &str, arguments: &[&str]| {
+            Command::new(cargo())
+                .current_dir(workspace.join(directory))
+                .args([command, "--locked", "--quiet"])
+                .args(arguments)
+                .env("CARGO_TARGET_DIR", workspace.join("target/fuzz"))
+                .stdin(Stdio::null())
+                .status()
+                .context("cannot run cargo")
+        };
+        if !in_fuzz("fetch", &[])?.success() {
+            return Ok(Verdict::Skipped(format!(
+                "the crates of {directory} cannot be had"
+            )));
+        }
+        let status = in_fuzz("clippy", &["--all-targets", "--", "-D", "warnings"])?;
+        if !status.success() {
+            bail!("cargo clippy in {directory} ended with {status}");
+        }
     }
     Ok(Verdict::Passed)
 }
