@@ -30,6 +30,7 @@ mod scripts;
 mod selftests;
 mod series;
 mod twins;
+mod user_network;
 
 use std::process::ExitCode;
 
