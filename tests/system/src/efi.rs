@@ -78,9 +78,9 @@ fn object(cache: &Path, source: &Path) -> PathBuf {
 
 /// The table of efi/main.c: `struct program`, names and images.
 fn table(toolchain: &Toolchain<'_>, programs: &[Program]) -> Result<String> {
-    let board = programs.iter().filter(|program| {
-        program.directives.apart.is_none() && program.not_on_a_board().is_none()
-    });
+    let board = programs
+        .iter()
+        .filter(|program| program.directives.apart.is_none() && program.not_on_a_board().is_none());
     let (mut entries, mut contents, mut count) = (String::new(), String::new(), 0);
     for program in [Program::probe()].iter().chain(board) {
         let image = toolchain.build_for_efi(program)?;

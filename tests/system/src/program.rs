@@ -317,10 +317,7 @@ fn directive(found: &mut Directives, text: &str) -> Result<()> {
 /// The names of features that a directive holds.
 fn features(text: &str, rest: &str) -> Result<Vec<String>> {
     let names: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
-    match names
-        .iter()
-        .find(|name| !FEATURES.contains(&name.as_str()))
-    {
+    match names.iter().find(|name| !FEATURES.contains(&name.as_str())) {
         Some(name) => bail!("directive `{text}`: no feature `{name}`"),
         None if names.is_empty() => bail!("directive `{text}`: it has to name a feature"),
         None => Ok(names),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::report::{Report, Verdict};
+use crate::cargo::cargo;
 use crate::conformance::{self, RUNNER};
 use crate::machine::Simulator;
 use crate::setup::workspace;
@@ -62,8 +63,40 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         let seen = set.run(&["--efi", &qemu, "--timeout", "120"])?;
         seen.base_alone()
     });
+    report.case("library,ci", || ci(&set));
     fs::remove_dir_all(&set.dir)?;
     Ok(())
+}
+
+/// The library's example, a CI job, with a program of the set as a hypervisor.
+fn ci(set: &Set<'_>) -> Result<Verdict> {
+    let image = set.dir.join("images/lvz-e03_pgm.elf");
+    for (kernel, line, status) in [
+        (image.as_path(), "end 0x", 0),
+        (&image, "no such line", 1),
+        (Path::new("/nowhere/kernel"), "end 0x", 2),
+    ] {
+        let output = cargo_example("ci")?
+            .arg(kernel)
+            .args([line, "100000000"])
+            .output()
+            .context("cannot run cargo")?;
+        if output.status.code() != Some(status) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("for `{line}` it ended with {}: {said}", output.status);
+        }
+    }
+    Ok(Verdict::Passed)
+}
+
+/// A command that runs an example of lvz-sim, as `cargo test` builds it.
+fn cargo_example(name: &str) -> Result<Command> {
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(workspace()?)
+        .args(["run", "--quiet", "--locked", "--package=lvz-sim"])
+        .args(["--example", name, "--"]);
+    Ok(command)
 }
 
 /// The runner's own tests: machines that fail in every way.
@@ -177,9 +210,15 @@ impl Seen {
         }
         let programs = self.0.get("programs").and_then(Value::as_array);
         for program in programs.context("the result has no programs")? {
-            let field = |name| program.get(name).and_then(Value::as_str).unwrap_or_default();
+            let field = |name| {
+                program
+                    .get(name)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+            };
             let (name, verdict, why) = (field("name"), field("verdict"), field("why"));
-            let ran = !name.starts_with("lvz/") && ["passed", "failed", "exception"].contains(&verdict);
+            let ran =
+                !name.starts_with("lvz/") && ["passed", "failed", "exception"].contains(&verdict);
             if !ran && verdict != "skipped" {
                 bail!("{name}: {verdict} {why}");
             }

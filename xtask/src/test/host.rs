@@ -3,6 +3,7 @@
 //! Suite `host`: cargo test over the workspace, and rules that cargo's own checks do
 //! not see.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -30,6 +31,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     report.case("clippy of the backend in a QEMU tree", backend_in_qemu);
     report.case("clippy of the fuzz targets", fuzz_targets);
+    report.case("crates to publish", || crates(context));
     report.case("oldest Rust", oldest_rust::check);
     Ok(())
 }
@@ -141,6 +143,53 @@ fn fuzz_targets() -> Result<Verdict> {
             bail!("cargo clippy in {directory} ended with {status}");
         }
     }
+    Ok(Verdict::Passed)
+}
+
+/// Crates that others can depend on: cargo makes packages of them, and lvz-sim can be
+/// installed from the checkout.
+fn crates(context: &Context) -> Result<Verdict> {
+    let run = context.products.cache.new_run("crates")?;
+    let command = |arguments: &[&str]| -> Result<()> {
+        let status = Command::new(cargo())
+            .current_dir(workspace()?)
+            .args(arguments)
+            .args(["--locked", "--quiet"])
+            .stdin(Stdio::null())
+            .status()
+            .context("cannot run cargo")?;
+        if !status.success() {
+            bail!("cargo {} ended with {status}", arguments.join(" "));
+        }
+        Ok(())
+    };
+    let dir = run.display().to_string();
+    // lvz-sim's package is not compiled: that would compile all its dependencies once more.
+    let package = ["package", "--allow-dirty", "--target-dir", &dir];
+    command(&[&package[..], &["-p", "la-arch"]].concat())?;
+    command(
+        &[
+            &package[..],
+            &["-p", "la-arch", "-p", "lvz-sim", "--no-verify"],
+        ]
+        .concat(),
+    )?;
+    // What is built already is taken.
+    command(&[
+        "install",
+        "--path=lvz-sim",
+        "--target-dir=target",
+        "--root",
+        &dir,
+    ])?;
+    let version = Command::new(run.join("bin/lvz-sim"))
+        .arg("--version")
+        .output()
+        .context("cannot run what was installed")?;
+    if !version.status.success() {
+        bail!("the installed lvz-sim ended with {}", version.status);
+    }
+    fs::remove_dir_all(run)?;
     Ok(Verdict::Passed)
 }
 
