@@ -18,7 +18,7 @@ import threading
 import tty
 import unittest
 
-PROGRAM = pathlib.Path(__file__).with_name("run")
+PROGRAM = pathlib.Path(__file__).with_name("run.py")
 PROBE = "echo val lvz 0x1; echo val walker 0x0; echo end 0x0 0x0"
 GOOD = "echo ok a; echo ok b; echo end 0x2 0x0"
 
@@ -37,7 +37,7 @@ class Runs(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory()
         self.addCleanup(scratch.cleanup)
         self.dir = pathlib.Path(scratch.name)
-        (self.dir / "run").write_bytes(PROGRAM.read_bytes())
+        (self.dir / "run.py").write_bytes(PROGRAM.read_bytes())
         self.manifest = {
             "format": 1,
             "version": "0",
@@ -62,7 +62,8 @@ class Runs(unittest.TestCase):
         """Runs it; the status, the JSON, and what it said of errors."""
         (self.dir / "manifest.json").write_text(json.dumps(self.manifest))
         done = subprocess.run(
-            [sys.executable, "-B", self.dir / "run", "--json", self.dir / "json", *arguments],
+            [sys.executable, "-B", self.dir / "run.py", "--json", self.dir / "json", *arguments],
+            check=False,
             capture_output=True,
             text=True,
             timeout=120,
@@ -265,8 +266,8 @@ class Runs(unittest.TestCase):
         def answer():
             for _ in range(3):
                 script = fifo.read_text()
-                printed = subprocess.run(["sh", "-c", script], capture_output=True).stdout
-                os.write(board, printed.replace(b"\n", b"\r\n"))
+                shell = subprocess.run(["sh", "-c", script], check=False, capture_output=True)
+                os.write(board, shell.stdout.replace(b"\n", b"\r\n"))
 
         thread = threading.Thread(target=answer)
         thread.start()

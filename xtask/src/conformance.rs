@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! `conformance`: the bare-metal programs as a set of files that needs nothing of this
-//! project, and its runner (tests/conformance/run).
+//! project, and its runner (tests/conformance/run.py).
 
 use std::ffi::OsString;
 use std::fs;
@@ -45,7 +45,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// The runner's name in the set.
-pub(crate) const RUNNER: &str = "run";
+pub(crate) const RUNNER: &str = "run.py";
 
 /// Writes the set to a directory.
 pub(crate) fn write(products: &Products, dir: &Path) -> Result<()> {

@@ -439,9 +439,8 @@ def progress(text):
 def from_log(images, text, programs):
     """The features and the results in the log of the EFI program."""
     parts, skipped, name, ended = {}, {}, None, False
-    for line in text.replace("\r", "").split("\n"):
-        # Firmware's console may put escapes for a terminal around a line.
-        line = ESCAPE.sub("", line)
+    # Firmware's console may put escapes for a terminal around a line.
+    for line in ESCAPE.sub("", text.replace("\r", "")).split("\n"):
         if start := EFI_PROGRAM.fullmatch(line):
             name = start[1]
             parts[name] = ""
