@@ -28,7 +28,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let products = setup::products(options.kernel.clone())?;
+    let products = setup::products(options.kernel)?;
     let dir = match &options.out {
         Some(dir) => std::path::absolute(dir)?,
         None => workspace()?.join("target/conformance"),
