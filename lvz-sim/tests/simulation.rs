@@ -3,6 +3,8 @@
 //! The library's public interface, beside the example on its front page: bad input is an
 //! error, and what one part changes the others see.
 
+#![allow(clippy::unwrap_used)]
+
 use lvz_sim::{End, Simulation};
 
 const BASE: u64 = 0x20_0000;
