@@ -25,6 +25,19 @@
 .Lsame\@:
 .endm
 
+# Where there is LVZ, root's registers of it are put back too; the guest's have no owner.
+.macro EACH_LVZ_CSR action:req
+    li.d    $t1, 2
+    cpucfg  $t1, $t1
+    bstrpick.d $t1, $t1, 10, 10
+    beqz    $t1, .Lwithout\@
+    .irp    csr, GTLBC, GSTAT, GCFG, GINTC, GCNTC
+    \action \csr
+    addi.d  $t0, $t0, 8
+    .endr
+.Lwithout\@:
+.endm
+
 # What C wants kept.
 .macro EACH_REGISTER action:req
     .irp    register, ra, sp, tp, r21, fp, s0, s1, s2, s3, s4, s5, s6, s7, s8
@@ -68,6 +81,7 @@ enter:
     st.d    $t1, $a0, 8
     la.pcrel $t0, kept_csrs
     EACH_CSR SAVE
+    EACH_LVZ_CSR SAVE
     dbar    0
     ibar    0
     li.d    $t1, CRMD_DIRECT
@@ -76,6 +90,7 @@ enter:
 back:
     la.pcrel $t0, kept_csrs
     EACH_CSR RESTORE
+    EACH_LVZ_CSR RESTORE
     invtlb  0, $zero, $zero
     la.pcrel $t0, kept
     ld.d    $t2, $t0, 0
