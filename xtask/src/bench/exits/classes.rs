@@ -165,6 +165,7 @@ pub(super) const CLASSES: &[Class] = &[
     },
     touches("fill-present", "store-fault", "present", "site_fill", 4096),
     touches("fill-anew", "store-fault", "anew", "site_fill", 4096),
+    touches("fill-anew-folios", "store-fault", "folios", "site_fill", 4096),
     class("fault-huge-load", "load-fault", "huge", "site_fault_huge_load", 6),
     class("fault-huge-store", "store-fault", "huge", "site_fault_huge_store", 6),
     class("fault-dirty-log", "modify-fault", "log", "site_dirty_log", 512),

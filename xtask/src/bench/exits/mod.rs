@@ -48,7 +48,7 @@ const MARKER: &str = "KVM-LA-EXITS";
 const CPU: &str = "la464,pmu=on,gpmp=on";
 
 /// How many guests the host runs to their end, and how many in a short run.
-const GUESTS: usize = 6;
+const GUESTS: usize = 7;
 const SHORT_GUESTS: usize = 2;
 
 /// What one module costs.
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn a_guest_that_did_not_finish_is_no_measurement() {
         let good = "KVM-LA-EXITS loaded 1000\nsmall: KVM-LA-EXITS done\nsleep: KVM-LA-EXITS done\nhuge: KVM-LA-EXITS done\r\nlog: KVM-LA-EXITS done\n\
-                    anew: KVM-LA-EXITS done\npresent: KVM-LA-EXITS done\n\
+                    anew: KVM-LA-EXITS done\npresent: KVM-LA-EXITS done\nfolios: KVM-LA-EXITS done\n\
                     KVM-LA-EXITS memory 1 200\nKVM-LA-EXITS memory 1 100\nKVM-LA-EXITS memory 64 900\n";
         assert_eq!(read(good).ok(), Some(([100.0, 900.0], 1000.0)));
         assert_eq!(failure(good), None);
