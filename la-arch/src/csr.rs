@@ -176,7 +176,6 @@ register! {
     Tcfg @ number::TCFG {
         /// Enable.
         en / with_en: 0,
-        /// Periodic.
         periodic / with_periodic: 1,
         /// Initial value in units of four ticks.
         initval / with_initval: 47:2,

@@ -65,7 +65,6 @@ pub enum Protocol {
 /// A file of `--load`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadFile {
-    /// Its path.
     pub path: PathBuf,
     /// Where it goes as it is; without an address it is an image that says so itself.
     pub address: Option<u64>,

@@ -35,7 +35,6 @@ pub enum Command {
         /// Words of each instruction that any CPU model has instead, with operands of all kinds
         #[arg(long, conflicts_with = "words")]
         all: bool,
-        /// The words
         #[arg(value_name = "WORD", value_parser = parse_word)]
         words: Vec<u32>,
     },

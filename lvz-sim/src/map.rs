@@ -66,7 +66,6 @@ pub(crate) enum Device {
     PciConfig,
     /// Its I/O ports: no function has any.
     PciIo,
-    /// Its memory.
     PciMemory,
     /// One of its interrupt pins, by number; without registers.
     PciIntx(usize),

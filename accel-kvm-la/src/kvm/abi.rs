@@ -7,7 +7,6 @@ use std::ffi::c_ulong;
 
 const KVMIO: u8 = 0xae;
 
-/// Requests.
 pub mod request {
     use super::*;
 
@@ -59,7 +58,6 @@ pub mod capability {
     pub const SYNC_REGS: u32 = 74;
     /// KVM_CREATE_DEVICE.
     pub const DEVICE_CTRL: u32 = 89;
-    /// irqfd.
     pub const IRQFD: u32 = 32;
 }
 
@@ -99,9 +97,7 @@ pub mod exit_reason {
 pub mod system_event {
     /// Off.
     pub const SHUTDOWN: u32 = 1;
-    /// Reset.
     pub const RESET: u32 = 2;
-    /// Crash.
     pub const CRASH: u32 = 3;
     /// Termination of a confidential guest, taken for a crash.
     pub const SEV_TERM: u32 = 6;
@@ -184,7 +180,6 @@ pub struct MpState {
 pub struct DeviceAttr {
     /// None is defined.
     pub flags: u32,
-    /// Group.
     pub group: u32,
     /// Attribute.
     pub attr: u64,

@@ -42,7 +42,6 @@ impl Access<'_> {
         *self.data = value.to_le_bytes();
     }
 
-    /// The bytes.
     pub fn bytes(&mut self) -> &mut [u8] {
         let size = self.size as usize;
         self.data.get_mut(..size).unwrap_or_default()
@@ -52,7 +51,6 @@ impl Access<'_> {
 /// Accesses to a port, one after the other.
 #[derive(Debug)]
 pub struct PortAccess<'a> {
-    /// The port.
     pub port: u16,
     /// Bytes of one access.
     pub size: usize,
@@ -179,7 +177,6 @@ impl RunPage {
 }
 
 impl Rare<'_> {
-    /// The exit.
     pub fn exit(&mut self) -> RareExit<'_> {
         match self.page.exit_reason() {
             exit_reason::IO => RareExit::Port(self.page.port_access()),

@@ -24,7 +24,6 @@ pub mod offset {
     pub const DIRTY_REGS: usize = 296;
     /// The registers.
     pub const SYNC_REGS: usize = 304;
-    /// The end.
     pub const END: usize = SYNC_REGS + 2048;
 }
 

@@ -61,7 +61,6 @@ macro_rules! layout {
                 $( Field { name: stringify!($name), source: layout!(@source $( $section, $field, $size, $count )?) }, )*
             ];
 
-            /// All fields.
             pub fn fields() -> impl Iterator<Item = Field> {
                 Self::OWN.iter().copied().chain(TABLE.iter().filter_map(csr_field))
             }

@@ -49,7 +49,6 @@ impl Space {
         self.0.as_ptr()
     }
 
-    /// The memory.
     pub fn memory() -> Option<Space> {
         NonNull::new(services().address_space_memory).map(Space)
     }

@@ -37,7 +37,6 @@ opaque! {
     Object;
     /// A QOM class (include/qom/object.h).
     ObjectClass;
-    /// A property of an object.
     ObjectProperty;
     /// QEMU's `Error` (include/qapi/error.h).
     QEMUError;

@@ -60,7 +60,6 @@ enum Field {
     Half(fn(&Layout) -> usize, usize),
 }
 
-/// A register.
 #[derive(Clone)]
 pub struct Register {
     name: String,
@@ -72,7 +71,6 @@ pub struct Register {
     /// Its place in the run page. Message interrupts have none, nor have PGD and TICLR,
     /// which hold no state.
     pub slot: Option<Slot>,
-    /// Its group.
     pub group: Group,
     /// When it changes.
     pub change: Change,
@@ -198,7 +196,6 @@ fn lbt() -> impl Iterator<Item = Register> {
         })
 }
 
-/// The table.
 pub static TABLE: LazyLock<Vec<Register>> = LazyLock::new(|| {
     let csrs = csr::TABLE
         .iter()

@@ -37,14 +37,12 @@ pub enum Authority {
     Qemu,
 }
 
-/// A vCPU.
 #[derive(Debug)]
 pub struct Vcpu {
     /// QEMU's object.
     pub cpu: Cpu,
     /// KVM's file descriptor.
     pub fd: VcpuFd,
-    /// Its VM.
     pub vm: Arc<Vm>,
     authority: AtomicU8,
     /// The guest may have run since the cache was last right.

@@ -20,7 +20,6 @@ use crate::qemu::cpu::Cpu;
 use crate::qemu::memory::Space;
 use crate::regs::Kernel;
 
-/// A VM.
 #[derive(Debug)]
 pub struct Vm {
     accelerator: Accelerator,

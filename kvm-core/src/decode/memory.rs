@@ -41,7 +41,6 @@ pub enum Shape {
 pub enum Offset {
     /// In bytes.
     Immediate(i32),
-    /// A register.
     Register(Gpr),
 }
 

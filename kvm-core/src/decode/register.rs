@@ -20,7 +20,6 @@ impl Gpr {
         Gpr((number & 31) as u8)
     }
 
-    /// Its number.
     #[inline]
     pub const fn number(self) -> u8 {
         self.0 & 31
@@ -57,7 +56,6 @@ impl Fpr {
         Fpr((number & 31) as u8)
     }
 
-    /// Its number.
     #[inline]
     pub const fn number(self) -> u8 {
         self.0 & 31

@@ -22,7 +22,6 @@ pub struct MmioRequest {
 pub enum Loaded {
     /// All of a general register.
     Gpr {
-        /// The register.
         register: Gpr,
         /// Its new value.
         value: u64,
@@ -30,7 +29,6 @@ pub enum Loaded {
     /// The low `count` 64-bit lanes of a floating-point or vector register;
     /// the other lanes keep their values.
     Fpr {
-        /// The register.
         register: Fpr,
         /// New lanes, lowest first.
         lanes: [u64; 4],

@@ -81,9 +81,7 @@ pub fn check_slot(
 /// What decides whether a fault may be answered with a huge page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HugeRequest {
-    /// The slot.
     pub slot: Slot,
-    /// Its class.
     pub class: SlotHuge,
     /// Host virtual address of the fault.
     pub hva: u64,
@@ -132,7 +130,6 @@ pub struct SlotFlags {
 /// What a change of flags asks for, after it is visible to faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagsChange {
-    /// Nothing.
     Nothing,
     /// Write-protect the whole slot and flush.
     WriteProtect,

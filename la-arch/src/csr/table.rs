@@ -54,7 +54,6 @@ pub struct Csr {
 /// that of its entry in the migration tables (machine.c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QemuField {
-    /// Its name.
     pub name: &'static str,
     /// Elements of an array.
     pub length: Option<usize>,
@@ -73,7 +72,6 @@ macro_rules! csrs {
         $name:ident = $number:literal $([$($element:literal)*])?, $class:ident
             $(, page $page:literal)? $(, qemu $field:ident $([$length:literal])?)?;
     )*) => {
-        /// Numbers.
         pub mod number {
             $($(#[$doc])* pub const $name: u16 = $number;)*
 

@@ -55,7 +55,6 @@ struct Turn {
 
 /// A complete machine.
 pub struct Machine {
-    /// The CPUs.
     pub cpus: Vec<Cpu>,
     /// Memory and devices.
     pub bus: Bus,

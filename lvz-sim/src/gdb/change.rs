@@ -15,7 +15,6 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// Makes it.
     pub(super) fn make(&self, machine: &mut Machine) {
         match self {
             Change::Register(cpu, register, bytes) => {

@@ -19,7 +19,6 @@ pub(crate) const EXIT_CODE: u64 = 3;
 
 /// SLP_EN with SLP_TYP 5.
 pub(crate) const SLEEP_OFF: u8 = 1 << 5 | 5 << 2;
-/// The value that resets.
 pub(crate) const RESET_VALUE: u8 = 0x42;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

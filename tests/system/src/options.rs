@@ -67,7 +67,6 @@ pub(crate) struct Options {
     pub(crate) assembler: Command,
     /// GNU ld.
     pub(crate) linker: Command,
-    /// QEMU.
     pub(crate) qemu: Command,
     /// lvz-sim.
     pub(crate) simulator: Command,

@@ -79,7 +79,6 @@ pub(crate) struct Options {
 /// When a suite or a case runs without being asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tier {
-    /// In CI.
     Ci,
     /// With `--all`, or when its suite is named.
     Full,

@@ -32,7 +32,6 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("folios", "-DFILL", "0x5800000"),
 ];
 
-/// The programs.
 pub(in super::super) struct Programs {
     dir: PathBuf,
 }

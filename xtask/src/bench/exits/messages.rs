@@ -31,7 +31,6 @@ const ROWS: &[(&str, &str, u64)] = &[
     ("message-asleep-polled", "idle", 0xc00),
 ];
 
-/// The rows.
 pub(super) fn rows(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
     let program = kvm_programs::build(products)?.join(PROGRAM);
     let simulator = simulator.with_cpu(CPU);
