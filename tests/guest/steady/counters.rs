@@ -108,15 +108,15 @@ impl Counters {
         ))
     }
 
-    /// What is counted while the registers are held.
+    /// What is counted while the registers are held: always the same instructions but for
+    /// the spins.
+    #[inline(never)]
     fn spin(&self, registers: &mut Registers, spins: u64) -> Result<Counts, String> {
         let before = self.read()?;
         registers.hold(spins);
         Ok(self.read()?.since(before))
     }
 
-    /// Always the same instructions.
-    #[inline(never)]
     fn read(&self) -> Result<Counts, String> {
         // How many there are, and each.
         let mut values = [0u64; 3];
