@@ -126,7 +126,7 @@ pub struct RunArgs {
     pub serial1: Option<PathBuf>,
 
     /// Physical address (hexadecimal) of a page of 4 KiB whose loads and fetches raise a
-    /// machine error; can be repeated. A machine that goes on from a snapshot wants it again
+    /// machine error; can be repeated, and adds to those of a snapshot
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub poison: Vec<u64>,
 

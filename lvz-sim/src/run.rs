@@ -9,7 +9,6 @@ use crate::engine::{Engine, JitOptions, Machine, RunEnd};
 use crate::gdb::{self, Options, Tape, Taped};
 use crate::map::UARTS;
 use crate::mem::Ram;
-use crate::mem::ram::page_flag;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
 use crate::platform::net::Net;
@@ -52,6 +51,11 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         (Some(boot), _) => start(&mut machine, boot)?,
         (None, Some(snapshot)) => machine.load(snapshot)?,
         (None, None) => {}
+    }
+    for &address in &args.poison {
+        if !machine.set_poison(address, true) {
+            bail!("--poison {address:#x}: there is no memory");
+        }
     }
     machine.bus.platform.lint(args.trace.lint);
     for cpu in &mut machine.cpus {
@@ -149,13 +153,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 }
 
 fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
-    let mut ram = Ram::new(args.memory)?;
-    for &address in &args.poison {
-        let offset = ram
-            .offset(address)
-            .with_context(|| format!("--poison {address:#x}: there is no memory"))?;
-        ram.set_flag(offset, page_flag::POISONED);
-    }
+    let ram = Ram::new(args.memory)?;
     let cpus = usize::from(args.smp);
     // Before the terminal is taken over: this may wait for a peer.
     let net = open_net(args)?;

@@ -31,6 +31,10 @@ const WORKLOAD_SOURCES: &[Source] = &[
 const STEADY_SOURCES: &[Source] = &[
     ("main.rs", include_str!("../../tests/guest/steady/main.rs")),
     (
+        "counters.rs",
+        include_str!("../../tests/guest/steady/counters.rs"),
+    ),
+    (
         "devices.rs",
         include_str!("../../tests/guest/steady/devices.rs"),
     ),

@@ -295,6 +295,14 @@ impl Ram {
         }
     }
 
+    /// Offsets of the pages that are poisoned.
+    pub(crate) fn poisoned(&self) -> impl Iterator<Item = usize> + '_ {
+        let pages = self.flags.iter().enumerate();
+        pages.filter_map(|(page, flags)| {
+            (flags & page_flag::POISONED != 0).then_some(page * PAGE_SIZE)
+        })
+    }
+
     /// Offsets of the pages that devices have written since the last call.
     pub fn take_device_writes(&mut self) -> Vec<usize> {
         let mut pages = Vec::new();

@@ -29,6 +29,7 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("anew", "-DFILL", "0x3800000"),
     ("present", "-DFILL", "0x4000000"),
     ("sleep", "-DSLEEP", "0x4800000"),
+    ("units", "-DUNITS", "0x5000000"),
     ("folios", "-DFILL", "0x5800000"),
 ];
 
