@@ -7,6 +7,7 @@
 //! further CPUs start in a parking loop and wait for an IPI with an entry address in
 //! mailbox 0.
 
+mod acpi;
 mod compression;
 mod dtb;
 mod efi;
@@ -39,6 +40,8 @@ const COMMAND_LINE: u64 = 0x1_0000;
 /// Linux's COMMAND_LINE_SIZE, with the terminating zero.
 const COMMAND_LINE_SIZE: usize = 4096;
 const EFI_TABLES: u64 = 0x2_0000;
+/// RSDP and behind it the ACPI tables.
+const ACPI: u64 = 0x4_0000;
 const FDT: u64 = 0x10_0000;
 const FDT_SIZE: u64 = FIRMWARE_END - FDT;
 /// Least RAM that the machine works with, and least of it at physical address 0.
@@ -85,6 +88,8 @@ pub(crate) struct BootConfig {
     pub command_line: Option<String>,
     /// A device tree instead of the machine's own.
     pub device_tree: Option<PathBuf>,
+    /// Whether there are ACPI tables beside the device tree.
+    pub acpi: bool,
     /// How the kernel is told of all this.
     pub protocol: Protocol,
 }
@@ -164,13 +169,26 @@ pub(crate) fn load(
     if tree.len() as u64 > FDT_SIZE {
         return Err(BootError::TreeSize(tree.len()));
     }
-    let tables = efi::tables(EFI_TABLES, FDT, &memory, initrd);
+    let acpi = match config.acpi {
+        true => acpi::Tables::of(platform, &memory).at(ACPI),
+        false => Vec::new(),
+    };
+    let tables = efi::tables(
+        EFI_TABLES,
+        &efi::Pointers {
+            fdt: FDT,
+            rsdp: config.acpi.then_some(ACPI),
+            initrd,
+        },
+        &memory,
+    );
     let mut line = command_line.as_bytes().to_vec();
     line.resize(COMMAND_LINE_SIZE, 0);
-    let parts: [(u64, &[u8]); 4] = [
+    let parts: [(u64, &[u8]); 5] = [
         (PARKING, &parking::code()),
         (COMMAND_LINE, &line),
         (EFI_TABLES, &tables),
+        (ACPI, &acpi),
         (FDT, &tree),
     ];
     for (address, bytes) in parts {

@@ -80,6 +80,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
 
+    /// Give the kernel ACPI tables too, which Linux prefers to the device tree
+    #[arg(long, conflicts_with_all = ["dtb", "snapshot_in"])]
+    pub acpi: bool,
+
     /// Write the device tree that the kernel would be given to FILE, and run nothing
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot_in")]
     pub dump_dtb: Option<PathBuf>,

@@ -26,6 +26,10 @@ pub(crate) const LOW_RAM_SIZE: u64 = 0x1000_0000;
 /// The rest of it begins here (VIRT_HIGHMEM_BASE).
 pub(crate) const HIGH_RAM_BASE: u64 = 0x8000_0000;
 
+/// The last bus that configuration space has room for.
+pub(crate) const PCI_LAST_BUS: u8 = (Device::PciConfig.registers().1 >> 20) as u8 - 1;
+/// The first I/O port of PCI: below are the legacy ports.
+pub(crate) const FIRST_PCI_PORT: u32 = 0x4000;
 /// Interrupt pins of the PCI bus.
 pub(crate) const PCI_INTX_PINS: usize = 4;
 
@@ -35,6 +39,8 @@ pub(crate) const UARTS: usize = 2;
 pub(crate) const VIRTIO_MAX: usize = 32;
 /// First EIOINTC vector that message-signalled interrupts use.
 pub(crate) const MSI_VECTOR: u32 = 64;
+/// How many they are.
+pub(crate) const MSI_VECTORS: u32 = 256 - MSI_VECTOR;
 
 /// Chip registers of node 0 (Loongson 3A5000 manual, "Chip configuration registers").
 const CHIP: u64 = 0x1fe0_0000;
@@ -54,6 +60,8 @@ pub(crate) enum Device {
     PowerManagement,
     /// LS7A RTC.
     Rtc,
+    /// Events that ACPI tells of.
+    Events,
     /// Power-off, reset and exit-code registers.
     Power,
     /// A virtio-mmio transport, by number (QEMU has its platform bus here).
@@ -88,6 +96,7 @@ impl Device {
             Device::PchPic => (0x1000_0000, 0x400),
             Device::PowerManagement => (0x100d_0000, 0x100),
             Device::Rtc => (0x100d_0100, 0x100),
+            Device::Events => (0x100e_0000, 4),
             Device::Power => (0x100e_001c, 4),
             Device::Virtio(index) => (0x1600_0000 + index as u64 * 0x1000, 0x200),
             Device::LegacyIo => (0x1800_0000, 0x4000),
@@ -114,6 +123,7 @@ impl Device {
         match self {
             Device::Uart(index) => Some(2 + index as u32),
             Device::Rtc => Some(6),
+            Device::Events => Some(7),
             Device::Virtio(index) | Device::PciIntx(index) => Some(16 + index as u32),
             _ => None,
         }
@@ -135,6 +145,7 @@ impl DeviceMap {
             Device::PchPic,
             Device::PowerManagement,
             Device::Rtc,
+            Device::Events,
             Device::Power,
             Device::LegacyIo,
             Device::PchMsi,

@@ -218,6 +218,7 @@ impl Platform {
         self.update_rtc(now);
         self.flush();
         self.type_in();
+        self.look_at_button();
         while !self.synchronize(now) && !self.quit_requested() {
             self.flush();
             self.type_in();
@@ -339,6 +340,15 @@ impl Platform {
         }
     }
 
+    /// Has the machine know that its user has pressed the power button.
+    fn look_at_button(&mut self) {
+        let mut consoles = self.serial.iter_mut();
+        if consoles.any(|host| host.take_button()) {
+            self.power.press();
+            self.drive(Device::Events, self.power.line());
+        }
+    }
+
     fn update_uart(&mut self, index: usize) {
         let Some(uart) = self.uarts.get_mut(index) else {
             return;
@@ -376,14 +386,16 @@ impl Platform {
         }
     }
 
-    /// Sends what a device writes to interrupt: the vector to the EIOINTC, or wherever the
-    /// driver has the message go.
+    /// Sends what a device writes to interrupt: the vector to the EIOINTC or to a CPU, or
+    /// wherever the driver has the message go.
     fn send(&mut self, message: pci::Message) {
-        if pci::is_interrupt(&message) {
-            self.deliver(&[(message.data as u8, true)]);
-        } else {
-            let at = GuestAddress(message.address);
-            self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
+        match self.map.find(message.address) {
+            Some((Device::PchMsi, 0)) => self.deliver(&[(message.data as u8, true)]),
+            Some((Device::Avec, offset)) => self.iocsr.send_message(offset),
+            _ => {
+                let at = GuestAddress(message.address);
+                self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
+            }
         }
     }
 

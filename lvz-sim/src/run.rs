@@ -39,6 +39,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         initrd: args.initrd.clone(),
         command_line: args.append.clone(),
         device_tree: args.dtb.clone(),
+        acpi: args.acpi,
         protocol: args.boot_protocol,
     };
     if let Some(path) = &args.dump_dtb {

@@ -12,7 +12,7 @@ mod msix;
 use super::PlatformError;
 use super::field;
 use super::virtio::mmio::Transport;
-use crate::map::{Device, PCI_INTX_PINS};
+use crate::map::PCI_INTX_PINS;
 use crate::mem::GuestRam;
 use config::ConfigSpace;
 use function::{Function, FunctionState};
@@ -222,9 +222,4 @@ impl Pci {
     pub(super) fn intx_of(index: usize) -> usize {
         (index + 1) % PCI_INTX_PINS
     }
-}
-
-/// Whether a message goes to the interrupt controller.
-pub(super) fn is_interrupt(message: &Message) -> bool {
-    message.address == Device::PchMsi.base()
 }

@@ -21,6 +21,11 @@ impl Platform {
                 let word = self.rtc.read(now, offset & !3);
                 field::extract(word.into(), offset & 3, size)
             }
+            Device::Events => {
+                let word = self.power.take_happened();
+                self.drive(Device::Events, self.power.line());
+                field::extract(word.into(), offset, size)
+            }
             Device::Power => {
                 let bytes = [0, 1, 2, 3].map(|at| self.power.read(at));
                 field::extract(u32::from_le_bytes(bytes).into(), offset, size)
@@ -114,6 +119,7 @@ impl Platform {
             }
             Device::PowerManagement
             | Device::Rtc
+            | Device::Events
             | Device::LegacyIo
             | Device::PchMsi
             | Device::PciIo
