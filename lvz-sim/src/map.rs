@@ -19,6 +19,22 @@ pub enum Board {
     Virt,
 }
 
+impl Board {
+    /// Whether it has flash for firmware, and what firmware finds its devices by.
+    pub(crate) const fn has_flash(self) -> bool {
+        match self {
+            // EDK2 has no driver for the transports.
+            Board::VirtMmio => false,
+            Board::Virt => true,
+        }
+    }
+}
+
+/// Where the firmware's code is, and where all CPUs begin (VIRT_FLASH0_BASE).
+pub(crate) const FIRMWARE_BASE: u64 = 0x1c00_0000;
+/// Most of it.
+pub(crate) const FIRMWARE_MAX: u64 = 0x100_0000;
+
 /// Least and most memory, in bytes.
 pub(crate) const RAM_SIZES: RangeInclusive<u64> = 16 << 20..=1 << 40;
 /// Memory below this size is at physical address 0 (VIRT_LOWMEM_SIZE).
@@ -68,6 +84,10 @@ pub(crate) enum Device {
     Virtio(usize),
     /// Legacy I/O ports (LPC). Nothing answers there, so reads give all ones.
     LegacyIo,
+    /// Flash with the firmware's variables.
+    Flash,
+    /// Items that firmware reads.
+    FwCfg,
     /// A 16550 UART, by number.
     Uart(usize),
     /// Configuration space of the PCI bus (ECAM).
@@ -100,6 +120,8 @@ impl Device {
             Device::Power => (0x100e_001c, 4),
             Device::Virtio(index) => (0x1600_0000 + index as u64 * 0x1000, 0x200),
             Device::LegacyIo => (0x1800_0000, 0x4000),
+            Device::Flash => (FIRMWARE_BASE + FIRMWARE_MAX, 0x100_0000),
+            Device::FwCfg => (0x1e02_0000, 0x18),
             Device::Uart(index) => (CHIP + 0x1e0 + index as u64 * 0x100, 0x100),
             Device::Chip(node) => (CHIP | (node as u64) << NODE_SHIFT, 0x1e0),
             Device::ChipUpper(node) => (Device::Chip(node).base() + CHIP_UPPER, 0x1a00),
@@ -138,9 +160,15 @@ impl Device {
 pub(crate) struct DeviceMap(Vec<Device>);
 
 impl DeviceMap {
-    /// The map of a machine on `board` with so many nodes and virtio devices, and
-    /// message interrupts or not.
-    pub(crate) fn new(board: Board, nodes: usize, virtio: usize, avec: bool) -> Self {
+    /// The map of a machine on `board` with so many nodes and virtio devices, with
+    /// message interrupts or not, and firmware or not.
+    pub(crate) fn new(
+        board: Board,
+        nodes: usize,
+        virtio: usize,
+        avec: bool,
+        firmware: bool,
+    ) -> Self {
         let mut devices = vec![
             Device::PchPic,
             Device::PowerManagement,
@@ -157,6 +185,9 @@ impl DeviceMap {
         devices.extend((0..UARTS).map(Device::Uart));
         devices.extend((0..nodes).flat_map(|node| [Device::Chip(node), Device::ChipUpper(node)]));
         devices.extend(avec.then_some(Device::Avec));
+        if firmware {
+            devices.extend([Device::Flash, Device::FwCfg]);
+        }
         devices.sort_by_key(|device| device.base());
         DeviceMap(devices)
     }
@@ -177,7 +208,7 @@ mod tests {
     #[test]
     fn nothing_overlaps() {
         for board in [Board::VirtMmio, Board::Virt] {
-            let map = DeviceMap::new(board, 1, VIRTIO_MAX, true);
+            let map = DeviceMap::new(board, 1, VIRTIO_MAX, true, true);
             let mut end = LOW_RAM_SIZE;
             for device in &map.0 {
                 let (base, size) = device.registers();
@@ -185,6 +216,8 @@ mod tests {
                 end = base + size;
             }
             assert!(end <= HIGH_RAM_BASE);
+            assert_eq!(map.find(FIRMWARE_BASE), None);
+            assert_eq!(map.find(FIRMWARE_BASE + FIRMWARE_MAX - 1), None);
             let mut pins: Vec<u32> = map.0.iter().filter_map(|device| device.pin()).collect();
             pins.sort_unstable();
             assert!(pins.windows(2).all(|pair| pair[0] < pair[1]), "{pins:?}");
@@ -194,7 +227,7 @@ mod tests {
 
     #[test]
     fn devices_are_found_from_their_first_byte_to_their_last() {
-        let map = DeviceMap::new(Board::VirtMmio, 4, 2, false);
+        let map = DeviceMap::new(Board::VirtMmio, 4, 2, false, true);
         for device in map.0.iter().copied() {
             let (base, size) = device.registers();
             assert_eq!(map.find(base), Some((device, 0)));

@@ -57,6 +57,9 @@ pub(crate) enum ImageError {
          --load FILE@0xADDRESS loads any other file"
     )]
     Format,
+    /// Nothing that firmware starts.
+    #[error("not an EFI image, and firmware starts no other")]
+    NotEfi,
     /// Not a device tree.
     #[error("not a flattened device tree (a .dtb file)")]
     NoTree,

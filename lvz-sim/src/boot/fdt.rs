@@ -45,8 +45,8 @@ pub(crate) struct Machine<'a> {
 
 /// The flattened tree, version 17.
 pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
-    let firmware = FdtReserveEntry::new(0, FIRMWARE_END)?;
-    let mut fdt = FdtWriter::new_with_mem_reserv(&[firmware])?;
+    let reserved = FdtReserveEntry::new(0, FIRMWARE_END)?;
+    let mut fdt = FdtWriter::new_with_mem_reserv(&[reserved])?;
     let root = fdt.begin_node("")?;
     fdt.property_u32("#address-cells", 2)?;
     fdt.property_u32("#size-cells", 2)?;
@@ -61,6 +61,9 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     rtc(&mut fdt)?;
     power_control(&mut fdt)?;
     legacy_io(&mut fdt)?;
+    if let Some(size) = machine.platform.flash_size() {
+        firmware(&mut fdt, size)?;
+    }
     match machine.platform.pci_pins() {
         Some(pins) => pci(&mut fdt, &pins)?,
         None => virtio(&mut fdt, machine.platform.virtio_devices())?,
@@ -253,6 +256,23 @@ fn power_control(fdt: &mut FdtWriter) -> Result<(), Error> {
         fdt.end_node(node)?;
     }
     Ok(())
+}
+
+/// What firmware works with: the flash with its variables, of so many bytes, and what it
+/// reads of the machine. EDK2 takes for variables the first flash that it does not itself
+/// come from (OvmfPkg/Library/FdtNorFlashQemuLib).
+fn firmware(fdt: &mut FdtWriter, size: u64) -> Result<(), Error> {
+    const CHIPS_WIDTH: u32 = 4;
+    let node = begin(fdt, "flash", Device::Flash)?;
+    fdt.property_string("compatible", "cfi-flash")?;
+    fdt.property_array_u64("reg", &[Device::Flash.base(), size])?;
+    fdt.property_u32("bank-width", CHIPS_WIDTH)?;
+    fdt.end_node(node)?;
+    let node = begin(fdt, "fw_cfg", Device::FwCfg)?;
+    fdt.property_string("compatible", "qemu,fw-cfg-mmio")?;
+    registers(fdt, Device::FwCfg)?;
+    fdt.property_null("dma-coherent")?;
+    fdt.end_node(node)
 }
 
 /// Legacy I/O ports. Drivers that probe them, such as i8042, fault unless

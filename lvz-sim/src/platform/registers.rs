@@ -32,6 +32,8 @@ impl Platform {
             }
             Device::Virtio(index) => self.virtio.get_mut(index)?.read(offset, size),
             Device::LegacyIo | Device::PciIo => field::mask(size),
+            Device::Flash => self.flash.as_ref()?.read(offset, size),
+            Device::FwCfg => self.fw_cfg.read(offset, size),
             Device::Uart(index) => {
                 let value = self.uarts.get_mut(index)?.read(offset);
                 if offset == 0 {
@@ -96,6 +98,12 @@ impl Platform {
                 }
                 self.update_uart(index);
             }
+            Device::Flash => {
+                if let Some(flash) = &mut self.flash {
+                    flash.write(offset, size, value);
+                }
+            }
+            Device::FwCfg => self.dma |= self.fw_cfg.write(&self.ram, offset, size, value),
             Device::Chip(node) => self.chip_write(node, offset, size, value),
             Device::ChipUpper(node) => self.chip_write(node, offset + CHIP_UPPER, size, value),
             Device::Avec => self.iocsr.send_message(offset),
