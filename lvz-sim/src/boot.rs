@@ -19,6 +19,7 @@ mod format;
 mod image;
 mod parking;
 mod pe;
+mod smbios;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -166,7 +167,7 @@ pub(crate) fn load(
 
     let tree = device_tree(platform, config, &memory, command_line, initrd)?;
     let acpi = match config.acpi {
-        true => acpi::Tables::of(platform, &memory).at(ACPI),
+        true => acpi::Tables::of(platform, &memory)?.at(ACPI),
         false => Vec::new(),
     };
     let tables = efi::tables(

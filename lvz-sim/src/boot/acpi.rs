@@ -8,6 +8,7 @@ mod dsdt;
 mod interrupts;
 mod loader;
 
+use super::error::BootError;
 use super::span::Span;
 use crate::map::{self, Device};
 use crate::platform::{Platform, power};
@@ -56,8 +57,11 @@ fn gsi(device: Device) -> Option<u32> {
 }
 
 impl Tables {
-    /// Those of a machine.
-    pub(super) fn of(platform: &Platform, memory: &[Span]) -> Self {
+    /// Those of a machine on a board with PCI. Linux sets its interrupt controllers up for the
+    /// groups of buses that an MCFG names, so without one it has none
+    /// (drivers/irqchip/irq-loongson-eiointc.c: `pci_mcfg_parse`).
+    pub(super) fn of(platform: &Platform, memory: &[Span]) -> Result<Self, BootError> {
+        let pins = platform.pci_pins().ok_or(BootError::NoAcpi)?;
         let mut tables = Tables {
             bytes: Vec::new(),
             pointers: Vec::new(),
@@ -67,24 +71,22 @@ impl Tables {
         // takes it for one: FACS is not taken for more than it is
         // (OvmfPkg/LoongArchVirt/Library/ResetSystemAcpiLib).
         let facs = tables.add(&FACS::new()).start;
-        let dsdt = tables.add(&dsdt::dsdt(platform)).start;
+        let dsdt = tables.add(&dsdt::dsdt(platform.cpus(), &pins)).start;
         let fadt = tables.add(&fadt(facs, dsdt));
         for field in FADT_POINTERS {
             tables.pointers.push((fadt.start + field, fadt.clone()));
         }
         let cpus = platform.cpus();
-        let mut listed = vec![
+        let listed = [
             fadt.start,
             tables.add(&interrupts::madt(cpus)).start,
             tables.add(&pptt(cpus)).start,
             tables.add(&srat(cpus, memory)).start,
             tables.add(&spcr()).start,
+            tables.add(&mcfg()).start,
         ];
-        if platform.pci_pins().is_some() {
-            listed.push(tables.add(&mcfg()).start);
-        }
         let mut xsdt = XSDT::new(OEM, OEM_TABLE, OEM_REVISION);
-        for &table in &listed {
+        for table in listed {
             xsdt.add_entry(table as u64);
         }
         let xsdt = tables.add(&xsdt);
@@ -93,7 +95,7 @@ impl Tables {
             tables.pointers.push((field, xsdt.clone()));
         }
         tables.xsdt = xsdt.start;
-        tables
+        Ok(tables)
     }
 
     /// Adds a table; where it is.
@@ -131,7 +133,7 @@ fn add_to_pointer(bytes: &mut [u8], field: usize, base: u64) {
 }
 
 /// Sets a checksum, so that all bytes add up to 0.
-fn sum(bytes: &mut [u8], at: usize) {
+pub(super) fn sum(bytes: &mut [u8], at: usize) {
     let total = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
     if let Some(checksum) = bytes.get_mut(at) {
         *checksum = checksum.wrapping_sub(total);

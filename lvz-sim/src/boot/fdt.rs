@@ -15,7 +15,7 @@ const LEVEL_HIGH: u32 = 4;
 /// Interrupt of the CPU that the EIOINTC node names: HWI1.
 pub(super) const EIOINTC_INTERRUPT: u32 = 3;
 /// What a 3A5000 runs at; Linux only shows it.
-const CPU_CLOCK: u32 = 2_500_000_000;
+pub(super) const CPU_CLOCK: u32 = 2_500_000_000;
 pub(super) const UART_CLOCK: u32 = 100_000_000;
 
 /// Properties of /chosen.

@@ -8,7 +8,7 @@
 use super::acpi::Tables;
 use super::error::{BootError, ImageError, failed};
 use super::span::Span;
-use super::{BootConfig, FDT, IMAGE_MAX, LoadedMachine, device_tree, image, pe};
+use super::{BootConfig, FDT, IMAGE_MAX, LoadedMachine, device_tree, image, pe, smbios};
 use crate::map::FIRMWARE_BASE;
 use crate::mem::GuestRam;
 use crate::platform::Platform;
@@ -51,7 +51,8 @@ pub(super) fn load(
         let initrd = read(path).map_err(failed("initrd", path))?;
         items.add_sized(key::INITRD_SIZE, key::INITRD, initrd);
     }
-    let mut files = Tables::of(platform, memory).files();
+    let mut files = Tables::of(platform, memory)?.files();
+    files.append(&mut smbios::files(platform.cpus()));
     files.push((MEMORY_FILE, memory_map(memory)));
     items.add_files(files);
 

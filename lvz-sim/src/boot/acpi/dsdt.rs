@@ -5,7 +5,7 @@
 use super::{gsi, table};
 use crate::boot::fdt::UART_CLOCK;
 use crate::map::{self, Device, FIRST_PCI_PORT};
-use crate::platform::{Platform, power};
+use crate::platform::power;
 use acpi_tables::Aml;
 use acpi_tables::aml;
 use acpi_tables::aml::{
@@ -26,10 +26,11 @@ const PRESSED: u8 = 0x80;
 /// Device properties, as in the device tree (UEFI forum's "_DSD implementation guide").
 const DEVICE_PROPERTIES: &str = "DAFFD814-6EBA-4D8C-8A91-BC9BBF4AA301";
 
-/// The table of a machine.
-pub(super) fn dsdt(platform: &Platform) -> Sdt {
+/// The table of a machine with so many CPUs; `pins` are those of its PCI devices from
+/// number 1 on.
+pub(super) fn dsdt(cpus: usize, pins: &[Device]) -> Sdt {
     let mut list = List::default();
-    for cpu in 0..platform.cpus() as u32 {
+    for cpu in 0..cpus as u32 {
         list.device(&format!("C{cpu:03X}"), &"ACPI0007", cpu, &[]);
     }
     for index in 0..map::UARTS {
@@ -38,10 +39,7 @@ pub(super) fn dsdt(platform: &Platform) -> Sdt {
     let registers = resources(Device::Rtc, Trigger::Level);
     list.device("RTC0", &"LOON0001", 0, &[("_CRS", &registers)]);
     events(&mut list);
-    match platform.pci_pins() {
-        Some(pins) => pci(&mut list, &pins),
-        None => virtio(&mut list, platform.virtio_devices()),
-    }
+    pci(&mut list, pins);
     let off = power::SLEEP_TYPE_OFF;
     list.add(&Name::new(
         "\\_S5_".into(),
@@ -178,7 +176,7 @@ fn events(list: &mut List) {
     list.device("PWRB", &EISAName::new("PNP0C0C"), 0, &[]);
 }
 
-/// The PCI bus; `pins` are those of its devices from number 1 on.
+/// The PCI bus.
 fn pci(list: &mut List, pins: &[Device]) {
     /// All functions of a device.
     const FUNCTIONS: u32 = 0xffff;
@@ -217,16 +215,4 @@ fn pci(list: &mut List, pins: &[Device]) {
     let configuration = template(vec![&memory(Device::PciConfig)]);
     let reserved = EISAName::new("PNP0C02");
     list.device("RES0", &reserved, 0, &[("_CRS", &configuration)]);
-}
-
-fn virtio(list: &mut List, count: usize) {
-    for index in 0..count {
-        let registers = resources(Device::Virtio(index), Trigger::Level);
-        list.device(
-            &format!("VR{index:02X}"),
-            &"LNRO0005",
-            index as u32,
-            &[("_CCA", &ONE), ("_CRS", &registers)],
-        );
-    }
 }
