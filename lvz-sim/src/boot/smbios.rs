@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! SMBIOS structures for firmware, which EDK2 cannot do without (OvmfPkg/SmbiosPlatformDxe):
-//! the system and its processor (DMTF DSP0134, SMBIOS 3.0, 7.2 and 7.5). The firmware adds
+//! the system, its processor and its memory (DMTF DSP0134, SMBIOS 3.0, 7.2, 7.5, 7.17, 7.20). The firmware adds
 //! what it is itself.
 
 use super::fdt::CPU_CLOCK;
+use super::span::Span;
 use acpi_tables::AmlSink as _;
 
 pub(super) const TABLES_FILE: &str = "etc/smbios/smbios-tables";
@@ -12,6 +13,8 @@ pub(super) const ANCHOR_FILE: &str = "etc/smbios/smbios-anchor";
 
 const SYSTEM: u8 = 1;
 const PROCESSOR: u8 = 4;
+const MEMORY_ARRAY: u8 = 16;
+const MEMORY_ADDRESSES: u8 = 19;
 const END: u8 = 127;
 /// What a structure begins with: type, length, handle.
 const HEADER: usize = 4;
@@ -19,16 +22,25 @@ const HEADER: usize = 4;
 /// Fields that say nothing.
 const UNKNOWN: u8 = 2;
 const NO_HANDLE: u16 = 0xffff;
+const NO_ERRORS: u16 = 0xfffe;
+/// The handle of the memory array; those of the addresses follow.
+const ARRAY: u16 = 2;
 
 const MHZ: u32 = 1_000_000;
 
-/// The files, by name, of a machine with so many CPUs.
-pub(super) fn files(cpus: usize) -> Vec<(&'static str, Vec<u8>)> {
+/// The files, by name, of a machine with so many CPUs and this memory.
+pub(super) fn files(cpus: usize, memory: &[Span]) -> Vec<(&'static str, Vec<u8>)> {
     let mut tables = Vec::new();
     structure(&mut tables, SYSTEM, 0, &system(), &["lvz-sim", "virt"]);
     let names = ["CPU 0", "Loongson", "Loongson-3A5000"];
     structure(&mut tables, PROCESSOR, 1, &processor(cpus as u8), &names);
-    structure(&mut tables, END, 2, &[], &[]);
+    structure(&mut tables, MEMORY_ARRAY, ARRAY, &array(memory), &[]);
+    let mut handle = ARRAY;
+    for span in memory {
+        handle += 1;
+        structure(&mut tables, MEMORY_ADDRESSES, handle, &addresses(*span), &[]);
+    }
+    structure(&mut tables, END, handle + 1, &[], &[]);
     let anchor = anchor(tables.len() as u32);
     vec![(TABLES_FILE, tables), (ANCHOR_FILE, anchor)]
 }
@@ -81,6 +93,32 @@ fn processor(cores: u8) -> Vec<u8> {
     for _count in 0..3 {
         fields.word(cores.into());
     }
+    fields
+}
+
+fn array(memory: &[Span]) -> Vec<u8> {
+    const SYSTEM_BOARD: u8 = 3;
+    const SYSTEM_MEMORY: u8 = 3;
+    /// The size is in the last field.
+    const EXTENDED: u32 = 0x8000_0000;
+    let mut fields = vec![SYSTEM_BOARD, SYSTEM_MEMORY, UNKNOWN];
+    fields.dword(EXTENDED);
+    fields.word(NO_ERRORS);
+    fields.word(1);
+    fields.qword(memory.iter().map(|span| span.length).sum());
+    fields
+}
+
+/// First and last KiB, which fit: there is at most 1 TiB.
+fn addresses(span: Span) -> Vec<u8> {
+    const SHIFT: u32 = 10;
+    let mut fields = Vec::new();
+    fields.dword((span.start >> SHIFT) as u32);
+    fields.dword((span.end() >> SHIFT) as u32 - 1);
+    fields.word(ARRAY);
+    // One partition; the extended addresses, which are not used.
+    fields.byte(1);
+    fields.vec(&[0; 16]);
     fields
 }
 

@@ -200,9 +200,9 @@ impl Products {
         );
         let script = dir.join("partitions");
         fs::write(&script, table)?;
-        let mut sfdisk = tools.command("sfdisk")?;
-        sfdisk.arg("--quiet").arg(dir.join("disk.img"));
-        sfdisk.stdin(File::open(&script)?);
+        let mut sfdisk = tools.command("sh")?;
+        sfdisk.args(["-c", "sfdisk --quiet \"$1\" <\"$2\"", "sh"]);
+        sfdisk.arg(dir.join("disk.img")).arg(&script);
         step.run(sfdisk, &log)?;
         for (mut part, start) in [(esp, ESP_START), (root, ROOT_START)] {
             let mut disk = OpenOptions::new().write(true).open(dir.join("disk.img"))?;

@@ -250,6 +250,8 @@ fn a_restored_bus_goes_on() {
     rig.write(config(DRIVE, at + 2), 2, 1 << 15);
     let mut driver = Driver::on_pci(&mut rig, BAR, 1);
     rig.write(BAR + 0x1a, 2, 1);
+    // Firmware leaves the interrupt line of the bridge too.
+    rig.write(config(0, 0x3c), 1, 0xff);
     let state = rig.platform.save().unwrap();
 
     let mut other = pci_rig(&file);
@@ -258,6 +260,7 @@ fn a_restored_bus_goes_on() {
     other.ram.write_slice(&memory, GuestAddress(0)).unwrap();
     other.platform.restore(&state).unwrap();
     assert_eq!(other.platform.save().unwrap(), state);
+    assert_eq!(other.read(config(0, 0x3c), 1), 0xff);
     driver.queue(&mut other, 0, &[&[0; 16]], &[513]);
     assert_eq!(other.iocsr(0, EIOINTC + eiointc::COREISR + 12, 4), 1 << 4);
 
