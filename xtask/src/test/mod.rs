@@ -8,6 +8,7 @@ mod counted;
 mod coverage;
 mod determinism;
 mod dist;
+mod firmware;
 mod gdb;
 mod host;
 mod hosts;
@@ -191,6 +192,11 @@ const SUITES: &[Suite] = &[
         name: "gdb",
         shows: "GDB and LLDB stop lvz-sim's machine anywhere, and take it back; traces and profiles",
         run: gdb::run,
+    },
+    Suite {
+        name: "firmware",
+        shows: "UEFI firmware boots the distribution's disk to its login, with variables and ACPI",
+        run: firmware::run,
     },
     Suite {
         name: "determinism",
