@@ -3,6 +3,14 @@
 //! The LoongArch64 architecture in one place, without behaviour: CSR numbers
 //! and fields, exception codes, the virtualization extension's registers and
 //! instruction encodings, each with its source.
+//!
+//! ```
+//! use la_arch::csr::{Crmd, number};
+//!
+//! // CRMD is CSR 0; after reset it has direct addressing on and nothing else.
+//! assert_eq!(number::CRMD, 0);
+//! assert!(Crmd(8).da());
+//! ```
 #![no_std]
 
 pub mod avec;

@@ -129,7 +129,8 @@ pub struct RunArgs {
         rustdoc::broken_intra_doc_links,
         reason = "clap prints the text as it is"
     )]
-    /// A network device on a socket in the framing of QEMU's -netdev stream, at a
+    /// A network device: user[,mac=MAC][,mtu=N] is in the computer's own network, by the
+    /// program passt. Or on a socket in the framing of QEMU's -netdev stream, at a
     /// path or a loopback HOST:PORT:
     /// stream,connect=ADDRESS|listen=ADDRESS[,mac=MAC][,mtu=N][,lockstep]. With
     /// lockstep the peer is another simulator, and both run as one machine that repeats

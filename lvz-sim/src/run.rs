@@ -287,7 +287,7 @@ fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
 }
 
 /// Puts the kernel into memory and the CPUs at its entry.
-fn start(machine: &mut Machine, config: &BootConfig) -> Result<()> {
+pub(crate) fn start(machine: &mut Machine, config: &BootConfig) -> Result<(), BootError> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, config)?;
     let boot_pc = loaded.boot_pc.ok_or(BootError::Nothing)?;
     machine.memory_replaced();

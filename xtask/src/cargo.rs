@@ -8,7 +8,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -187,6 +187,19 @@ pub(crate) fn cargo_of_root(tools: &ToolRoot, workspace: &Path) -> Result<Comman
 /// The workstation's cargo.
 pub(crate) fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// A command that runs the program of a package of the workspace, with the products of
+/// `setup` in its environment.
+pub(crate) fn program(products: &Products, package: &str) -> Result<Command> {
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(workspace()?)
+        .args(["run", "--quiet", "--release", "--locked", "--package"])
+        .args([package, "--"])
+        .envs(products.environment())
+        .stdin(Stdio::null());
+    Ok(command)
 }
 
 /// The home of the workstation's cargo, where it keeps what it fetched.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
-//! `dist`, `sim` and `env`.
+//! `conformance`, `dist`, `sim` and `env`.
 
 mod backend;
 mod bench;
 mod boot;
 mod cache;
 mod cargo;
+mod conformance;
 mod dist;
 mod house;
 mod initramfs;
@@ -64,6 +65,8 @@ enum Command {
     Test(test::Options),
     /// Measure our stack beside the upstream stack.
     Bench(bench::Options),
+    /// Write the bare-metal programs for other emulators and boards, and run them there.
+    Conformance(conformance::Options),
     /// Make Debian packages.
     Dist(dist::Options),
     /// Write the series that puts KVM in Rust into a kernel's tree.
@@ -117,6 +120,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Boot(options) => boot::run(&options),
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Conformance(options) => conformance::run(&options),
         Command::Dist(options) => dist::run(&options),
         Command::KernelPatches(options) => kernel_patches::run(&options),
         Command::House(options) => house::run(&options),

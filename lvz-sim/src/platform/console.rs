@@ -6,9 +6,7 @@
 use std::io::{LineWriter, Write};
 use std::os::fd::BorrowedFd;
 
-#[cfg(test)]
 mod buffer;
-#[cfg(test)]
 pub(crate) use buffer::BufferConsole;
 
 /// A host console. Nothing here blocks.

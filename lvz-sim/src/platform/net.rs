@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The Ethernet that the network device is at: a stream socket in the framing of
-//! QEMU's `-netdev stream`, with one peer. `docs/platform.md` has the rules.
+//! QEMU's `-netdev stream`, with one peer, which can be passt. `docs/platform.md` has the rules.
 
 mod address;
 mod deframer;
@@ -77,18 +77,21 @@ impl FromStr for NetConfig {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.split(',');
-        if parts.next() != Some("stream") {
-            return Err("begins with 'stream,'".to_owned());
-        }
-        let (mut end, mut mac, mut mtu, mut lockstep) = (None, None, None, false);
+        let (mut mac, mut mtu, mut lockstep) = (None, None, false);
+        let user = Some((Role::Connect, Address::User));
+        let (mut end, stream) = match parts.next() {
+            Some("stream") => (None, true),
+            Some("user") => (user, false),
+            _ => return Err("begins with 'stream,' or 'user'".to_owned()),
+        };
         for part in parts {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let repeated = match name {
-                "connect" => end.replace((Role::Connect, value.parse()?)).is_some(),
-                "listen" => end.replace((Role::Listen, value.parse()?)).is_some(),
+                "connect" if stream => end.replace((Role::Connect, value.parse()?)).is_some(),
+                "listen" if stream => end.replace((Role::Listen, value.parse()?)).is_some(),
                 "mac" => mac.replace(value.parse()?).is_some(),
                 "mtu" => mtu.replace(parse_mtu(value)?).is_some(),
-                "lockstep" if value.is_empty() => std::mem::replace(&mut lockstep, true),
+                "lockstep" if stream && value.is_empty() => std::mem::replace(&mut lockstep, true),
                 _ => return Err(format!("'{part}' is not known")),
             };
             if repeated {
@@ -218,8 +221,13 @@ mod tests {
         assert_eq!((other.mtu, other.lockstep), (Some(9000), true));
         let other: NetConfig = "stream,connect=/tmp/ether".parse().unwrap();
         assert_ne!(config.mac, other.mac, "two devices of one Ethernet");
+        let user: NetConfig = "user,mtu=1400".parse().unwrap();
+        assert_eq!((user.role, user.address), (Role::Connect, Address::User));
+        assert_eq!((user.mtu, user.lockstep), (Some(1400), false));
         for (text, expected) in [
             ("tap,listen=a", "stream"),
+            ("user,lockstep", "not known"),
+            ("user,connect=a", "not known"),
             ("stream", "needs connect"),
             ("stream,listen=", "empty"),
             ("stream,listen=a,connect=b", "one too many"),

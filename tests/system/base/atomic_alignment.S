@@ -5,6 +5,7 @@
 #
 #@ only sim: QEMU ends with a segmentation fault on an unaligned atomic access in
 #@   system mode.
+#@ apart another emulator ends by a fault of its own
 
 .include "test.inc"
 

@@ -3,6 +3,7 @@
 # Performance counters: what each event counts at which privilege level, exactly;
 # overflow; reading them at PLV3 (Volume 1, 7.7; docs/simulator.md).
 #@ only sim: QEMU has no performance counters
+#@ needs counters
 #@ sim --cpu la664
 
 .include "test.inc"

@@ -29,8 +29,8 @@
 .Lback\@:
     li.d    $t0, \mask
     and     $s1, $s1, $t0
-    CHECK   "\name\().ones", $s1, \want
     and     $s2, $s2, $t0
+    CHECK   "\name\().ones", $s1, \want
     CHECK   "\name\().zeros", $s2, 0
 .endm
 

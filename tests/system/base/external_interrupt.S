@@ -3,6 +3,7 @@
 # A device's interrupt through PCH-PIC and EIOINTC to a HWI line: it appears in
 # ESTAT, is taken at its vector, follows its source, and stops at each mask
 # (Loongson 3A5000 manual 11.2, 7A1000 manual 5; manual 6.1).
+#@ board it routes a device's interrupt, which a board's firmware may use
 
 .include "test.inc"
 .include "external.inc"

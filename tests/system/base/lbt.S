@@ -3,6 +3,7 @@
 # Binary translation: CPUCFG, EUEN.BTE, registers across exceptions, the x87 stack mode
 # (docs/lbt.md).
 #@ only sim: QEMU has no binary translation
+#@ needs lbt
 #@ sim --cpu la664
 
 .include "test.inc"

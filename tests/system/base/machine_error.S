@@ -3,6 +3,7 @@
 # Machine errors: loads and fetches of a poisoned page go to MERRENTRY in direct mode,
 # and ertn returns by MERRERA and MERRCTL (manual 6.3.4, 7.7).
 #@ only sim: QEMU raises no machine errors
+#@ apart it needs memory that fails where the simulator's --poison says
 #@ sim --poison 06000000
 
 .include "test.inc"

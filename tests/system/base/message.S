@@ -3,6 +3,7 @@
 # Message interrupts: recorded by vector, the highest first, read once, held back below
 # the threshold; the controller's enable; idle ends (Volume 1, 6.2; docs/platform.md).
 #@ only sim: QEMU's la464 has no message interrupts
+#@ needs messages
 #@ sim --cpu la664,avec=on
 #@ cpus 2
 #@ reading msgint-mask=none

@@ -7,6 +7,7 @@
 #@ qemu 16k*.lo0 high_*.lo0: QEMU keeps software bits of the entry in TLBRELO; bits
 #@   11:7 are constant zero (7.5.16), and P and W are "not filled in the TLB table
 #@   entry" (5.4.5).
+#@ memory 0x0a000000
 
 .include "test.inc"
 .include "walk.inc"

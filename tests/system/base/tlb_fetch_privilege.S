@@ -5,6 +5,7 @@
 #
 #@ only sim: QEMU reads the instruction again for BADI, which faults again, without
 #@   end.
+#@ apart another emulator does not come to an end
 
 .include "test.inc"
 

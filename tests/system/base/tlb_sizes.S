@@ -2,6 +2,7 @@
 
 # Every page size, in the MTLB by tlbwr and in the STLB by tlbfill: both halves
 # of a pair, their first and last bytes, PPN bits below the size (manual 5.4).
+#@ board it writes at the end of every size of page, all over the RAM
 
 .include "test.inc"
 

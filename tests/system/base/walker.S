@@ -4,12 +4,14 @@
 # which bits it sets in the tables (manual 5.4.5, 7.5.9; docs/lvz.md 6.9).
 #
 #@ qemu-cpu max
+#@ needs walker
 #@ sim --cpu la664
 #@ qemu tlbrd.*: QEMU keeps the whole entry in the TLB; P and W are "not filled in the
 #@   TLB table entry" (5.4.5) and bits 11:7 of TLBELO constant zero (7.5.3).
 #@ qemu sc.entry am.entry: QEMU lets a page with W be written once it was read, so that
 #@   a store after a load of the same page (an atomic is both) does not set D; its
 #@   source says so itself (loongarch_cpu_tlb_fill).
+#@ memory 0x0a000000
 
 .include "test.inc"
 .include "walk.inc"

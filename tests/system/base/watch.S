@@ -3,6 +3,7 @@
 # Watchpoints: a hit is before the instruction's effect, shows in the status and needs
 # CRMD.WE and the privilege level (Volume 1, 7.8; docs/simulator.md).
 #@ only sim: QEMU has no watchpoints
+#@ needs watchpoints
 #@ sim --cpu la664
 
 .include "test.inc"

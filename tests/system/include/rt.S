@@ -2,7 +2,9 @@
 
 # Run-time of the programs: start in direct mode, mapped mode through windows,
 # console, exception entries, power-off. One binary runs on QEMU's `virt`
-# board and on lvz-sim, whose memory map is the same.
+# board and on lvz-sim, whose memory map is the same. With EFI defined it is an
+# image that the EFI program (efi/main.c) loads anywhere, enters in direct mode
+# at its first byte, and gets back with what it printed in memory.
 
 .include "test.inc"
 
@@ -13,10 +15,22 @@
 # register `poweroff` and wants SLP_EN with type S5 there.
 .equ SLEEP_CTL, UNCACHED | 0x100e001c
 .equ SLEEP_S5, 0x34
+# What an image for EFI prints: the count of characters, then the characters.
+.equ CONSOLE_COUNT, 0
+.equ CONSOLE_TEXT, 16
 
     .section .text.start, "ax"
     .globl _start
 _start:
+    .ifdef  EFI
+    b       2f
+    .balign 8
+# `struct image` of efi/main.c.
+efi_return: .dword 0
+    .dword  console - _start
+    .dword  image_end - _start
+2:
+    .endif
     li.d    $t0, DMW_CACHED
     csrwr   $t0, DMW0
     li.d    $t0, DMW_UNCACHED
@@ -70,21 +84,41 @@ finish:
     bl      newline
     .globl power_off
 power_off:
+    .ifdef  EFI
+    la.pcrel $t0, efi_return
+    ld.d    $t1, $t0, 0
+    li.d    $t0, CRMD_DIRECT
+    csrwr   $t0, CRMD
+    jr      $t1
+    .else
     li.d    $t0, SLEEP_CTL
     li.d    $t1, SLEEP_S5
     st.b    $t1, $t0, 0
 1:  idle    0
     b       1b
+    .endif
 
 # $a0: character. Uses $t0, $t1.
     .globl putc
 putc:
+    .ifdef  EFI
+    la.pcrel $t0, console
+    ld.d    $t1, $t0, CONSOLE_COUNT
+    addi.d  $t1, $t1, 1
+    st.d    $t1, $t0, CONSOLE_COUNT
+    # What is too much overwrites the beginning.
+    bstrpick.d $t1, $t1, 15, 0
+    add.d   $t0, $t0, $t1
+    st.b    $a0, $t0, CONSOLE_TEXT - 1
+    ret
+    .else
     li.d    $t0, UART
 1:  ld.bu   $t1, $t0, UART_LSR
     andi    $t1, $t1, UART_LSR_THRE
     beqz    $t1, 1b
     st.b    $a0, $t0, 0
     ret
+    .endif
 
 # $a0: text with a terminating zero. Uses $t0-$t3, $a0.
     .globl puts
@@ -345,6 +379,10 @@ tlbrera_text:    .asciz " tlbrera="
 tlbrbadv_text:   .asciz " tlbrbadv="
 
     .bss
+    .ifdef  EFI
+    .balign 16
+console:    .space CONSOLE_TEXT + 0x10000
+    .endif
     .balign 16
     .globl trap_area
 trap_area:  .space TR_SIZE

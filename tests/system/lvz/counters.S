@@ -2,6 +2,7 @@
 
 # L-35, Q-37, Q-38: performance counters lent to a guest (P-1 to P-6): which accesses
 # exit, what counts in which mode, whose interrupt an overflow is (docs/lvz.md 10.3).
+#@ needs counters
 #@ sim --cpu la664
 #@ reading lent-counter=both
 #@ reading root-counter=root

@@ -3,6 +3,7 @@
 # E-10 (M-26): the guest's own refill handler walks its tables with lddir and
 # ldpte; their reads are guest-physical and may fault in stage 2, at their own
 # PC, with the guest's refill state intact (docs/lvz.md 6.6).
+#@ memory 0x0a000000
 
 .include "test.inc"
 .include "lvz.inc"

@@ -3,6 +3,7 @@
 # E-12 (L-21, L-22, L-35, L-36): which instructions exit with GSPR, with the
 # instruction in BADI and its PC in ERA; reading every guest CSR does not exit
 # (docs/lvz.md 3.3, 7.4).
+#@ without counters messages
 #@ sim --cpu la464
 
 .include "test.inc"

@@ -2,6 +2,7 @@
 
 # E-23 (L-20): a huge page of stage 2, 32 MiB in two halves of 16, then split into
 # small pages (docs/lvz.md 6.7, M-27).
+#@ memory 0x0a000000
 
 .include "test.inc"
 .include "lvz.inc"

@@ -2,6 +2,7 @@
 
 # Binary translation in a guest: disabled by root it exits with BTD, disabled by the guest
 # it is the guest's own exception, and the registers are shared (docs/lvz.md 10.1).
+#@ needs lbt
 #@ sim --cpu la664
 
 .include "test.inc"

@@ -2,6 +2,7 @@
 
 # X-8: a machine error of a guest goes to root's MERRENTRY, with MERRCTL.PGM set, and
 # ertn returns to the guest (docs/lvz.md 5.3, 7.6).
+#@ apart it needs memory that fails where the simulator's --poison says
 #@ sim --poison 04000000
 
 .include "test.inc"

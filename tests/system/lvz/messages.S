@@ -3,6 +3,8 @@
 # L-36: a guest's message interrupts are its own registers, which root fills as Linux's
 # KVM does; the guest reads MSGIR without an exit, and root's are apart from them
 # (docs/lvz.md 8.2, 8.3; Q-29, Q-36).
+#@ needs messages
+#@ board it enables the chip's message controller
 #@ sim --cpu la664,avec=on
 #@ reading guest-msgint=derived
 

@@ -3,6 +3,7 @@
 # GINTC.PIP (N-11, Q-10): a physical HWI line that root passes on shows in the guest's
 # ESTAT and is taken there without an exit, root's view unchanged; without PIP the
 # guest sees nothing (docs/lvz.md 8.1, 8.4).
+#@ board it routes a device's interrupt, which a board's firmware may use
 
 .include "test.inc"
 .include "lvz.inc"

@@ -7,6 +7,7 @@
 #@ reading watch-csr=guest
 #@ reading save8=present
 #@ reading reset=ones
+#@ without counters messages
 #@ sim --cpu la464
 
 .include "test.inc"

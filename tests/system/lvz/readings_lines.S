@@ -5,6 +5,7 @@
 #@ reading pip-root=hidden
 #@ reading hwic-line=clear
 #@ reading hwic-root=hide
+#@ board it routes a device's interrupt, which a board's firmware may use
 
 .include "test.inc"
 .include "lvz.inc"

@@ -2,10 +2,12 @@
 
 # Q-31, Q-32, Q-33 both ways: flags in the base of a page table, where a store
 # finds W, the code of a stage-2 fault on a guest's table (docs/lvz.md section 12).
+#@ needs walker
 #@ sim --cpu la664
 #@ reading walk-base=raw
 #@ reading walk-dirty=entry
 #@ reading walk-fault=access
+#@ memory 0x06200000
 
 .include "test.inc"
     .equ S2_CODE, PTE_NEW | PTE_V | PTE_W | PTE_D

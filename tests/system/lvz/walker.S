@@ -2,6 +2,7 @@
 
 # The hardware page table walker on both stages, on and off for host and guest in
 # all four combinations (docs/lvz.md 6.9).
+#@ needs walker
 #@ sim --cpu la664
 
 .include "test.inc"

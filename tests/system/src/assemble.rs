@@ -47,10 +47,30 @@ impl<'a> Toolchain<'a> {
 
     /// The program as an ELF file, built if the cache does not have it.
     pub(crate) fn build(&self, program: &Program) -> Result<PathBuf> {
+        self.link(program, &[])
+    }
+
+    /// The program's bytes for the EFI program.
+    pub(crate) fn build_for_efi(&self, program: &Program) -> Result<PathBuf> {
+        let elf = self.link(program, &["EFI".to_owned()])?;
+        let image = elf.with_extension("bin");
+        self.flatten(&elf, &image)?;
+        Ok(image)
+    }
+
+    /// The bytes of an ELF file as they lie in memory.
+    pub(crate) fn flatten(&self, elf: &Path, image: &Path) -> Result<()> {
+        let mut objcopy = command(&self.options.objcopy)?;
+        objcopy.args(["-O", "binary"]).args([elf, image]);
+        run(objcopy, elf)
+    }
+
+    /// Links a program and the run-time, both assembled with `form` defined.
+    fn link(&self, program: &Program, form: &[String]) -> Result<PathBuf> {
         let mut hasher = DefaultHasher::new();
         self.common.hash(&mut hasher);
         read(&program.path)?.hash(&mut hasher);
-        let symbols = program.symbols();
+        let symbols = [form, &program.symbols()].concat();
         symbols.hash(&mut hasher);
         let base = format!("{}-{}", program.group, program.name);
         let cache = &self.options.cache;
@@ -62,7 +82,7 @@ impl<'a> Toolchain<'a> {
         let object = cache.join(format!("{base}.o"));
         let runtime = cache.join(format!("{base}-rt.o"));
         let linked = cache.join(format!("{base}.elf.new"));
-        self.assemble(&include_dir().join("rt.S"), &[], &runtime)?;
+        self.assemble(&include_dir().join("rt.S"), form, &runtime)?;
         self.assemble(&program.path, &symbols, &object)?;
         let mut ld = command(&self.options.linker)?;
         ld.args(LINKER_FLAGS)
@@ -77,7 +97,7 @@ impl<'a> Toolchain<'a> {
         Ok(elf)
     }
 
-    fn assemble(&self, source: &Path, symbols: &[String], object: &Path) -> Result<()> {
+    pub(crate) fn assemble(&self, source: &Path, symbols: &[String], object: &Path) -> Result<()> {
         let mut assembler = command(&self.options.assembler)?;
         assembler
             .args(FLAGS)
@@ -113,7 +133,7 @@ pub(crate) fn command(words: &[String]) -> Result<Command> {
     Ok(command)
 }
 
-fn run(mut command: Command, source: &Path) -> Result<()> {
+pub(crate) fn run(mut command: Command, source: &Path) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command
         .output()

@@ -7,6 +7,8 @@
 //! says and which directives it may carry is in `docs/system-tests.md`.
 
 mod assemble;
+mod efi;
+mod images;
 mod machine;
 mod options;
 mod program;
@@ -38,6 +40,10 @@ fn start() -> Result<bool> {
     let programs = program::discover(&options.names)?;
     if options.list {
         report::list(&programs);
+        return Ok(true);
+    }
+    if let Some(dir) = &options.images {
+        images::write(&options, &programs, dir)?;
         return Ok(true);
     }
     let results = run::all(&options, &programs)?;

@@ -14,6 +14,8 @@ Runs the programs whose group or name contains one of NAMEs, or all.
   --assembler CMD     GNU as for LoongArch64 [loongarch64-linux-gnu-as, run by
                       $KVM_LA_TOOLROOT_RUN, which `cargo xtask test` sets]
   --linker CMD        GNU ld for LoongArch64 [loongarch64-linux-gnu-ld, as above]
+  --objcopy CMD       GNU objcopy for LoongArch64, for --images [as above]
+  --compiler CMD      GCC for LoongArch64, for --images [as above]
   --qemu CMD          QEMU [qemu-system-loongarch64, as above]
   --simulator CMD     lvz-sim [$LVZ_SIM, or the one beside this program]
   --cpu MODEL         CPU model of lvz-sim with features [la464]
@@ -22,6 +24,8 @@ Runs the programs whose group or name contains one of NAMEs, or all.
   --cache DIR         built programs [target/system-tests]
   --timeout SECONDS   for one program on one machine [60]
   --jobs N            programs at a time [2]
+  --images DIR        write the programs and a manifest for other machines, and
+                      what each prints on lvz-sim; and the EFI program
   --verbose           print each check that failed as argued, and transcripts
                       of programs that failed
 A CMD is split at spaces: a program and its first arguments.
@@ -57,7 +61,7 @@ impl MachineName {
 pub(crate) type Command = Vec<String>;
 
 /// The command line, parsed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Options {
     /// Parts of names; empty is all.
     pub(crate) names: Vec<String>,
@@ -67,6 +71,10 @@ pub(crate) struct Options {
     pub(crate) assembler: Command,
     /// GNU ld.
     pub(crate) linker: Command,
+    /// GNU objcopy.
+    pub(crate) objcopy: Command,
+    /// GCC.
+    pub(crate) compiler: Command,
     pub(crate) qemu: Command,
     /// lvz-sim.
     pub(crate) simulator: Command,
@@ -78,6 +86,8 @@ pub(crate) struct Options {
     pub(crate) machine: Option<MachineName>,
     /// Where built programs are kept.
     pub(crate) cache: PathBuf,
+    /// Where to write the set of programs, instead of running them.
+    pub(crate) images: Option<PathBuf>,
     /// For one program on one machine.
     pub(crate) timeout: Duration,
     /// Programs at a time.
@@ -93,12 +103,15 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
         list: false,
         assembler: tool("loongarch64-linux-gnu-as"),
         linker: tool("loongarch64-linux-gnu-ld"),
+        objcopy: tool("loongarch64-linux-gnu-objcopy"),
+        compiler: tool("loongarch64-linux-gnu-gcc"),
         qemu: tool("qemu-system-loongarch64"),
         simulator: vec![simulator()],
         cpu: None,
         engine: None,
         machine: None,
         cache: PathBuf::from("target/system-tests"),
+        images: None,
         timeout: Duration::from_secs(60),
         jobs: 2,
         verbose: false,
@@ -114,11 +127,14 @@ pub(crate) fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Opt
             "--verbose" => options.verbose = true,
             "--assembler" => options.assembler = command(&arg, &value()?)?,
             "--linker" => options.linker = command(&arg, &value()?)?,
+            "--objcopy" => options.objcopy = command(&arg, &value()?)?,
+            "--compiler" => options.compiler = command(&arg, &value()?)?,
             "--qemu" => options.qemu = command(&arg, &value()?)?,
             "--simulator" => options.simulator = command(&arg, &value()?)?,
             "--cpu" => options.cpu = Some(value()?),
             "--engine" => options.engine = Some(value()?),
             "--cache" => options.cache = PathBuf::from(value()?),
+            "--images" => options.images = Some(PathBuf::from(value()?)),
             "--timeout" => options.timeout = Duration::from_secs(number(&arg, &value()?)?),
             "--jobs" => options.jobs = number(&arg, &value()?)?.clamp(1, 64) as usize,
             "--machine" => {

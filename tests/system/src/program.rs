@@ -15,6 +15,9 @@ pub(crate) fn root() -> &'static Path {
 /// Groups: directories of programs.
 const GROUPS: [&str; 2] = ["base", "lvz"];
 
+/// What a machine may lack, as the program `probe` shows it.
+pub(crate) const FEATURES: [&str; 5] = ["counters", "lbt", "messages", "walker", "watchpoints"];
+
 /// One program.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -38,6 +41,51 @@ impl Program {
         match &self.reading {
             None => format!("{}/{}", self.group, self.name),
             Some(reading) => format!("{}/{} {reading}", self.group, self.name),
+        }
+    }
+
+    /// The program that shows what a machine has.
+    pub(crate) fn probe() -> Program {
+        Program {
+            group: "conformance",
+            name: "probe".to_owned(),
+            path: root().join("conformance/probe.S"),
+            reading: None,
+            summary: String::new(),
+            directives: Directives::default(),
+        }
+    }
+
+    /// The same program under the default readings.
+    pub(crate) fn with_default_reading(&self) -> Program {
+        Program {
+            reading: None,
+            ..self.clone()
+        }
+    }
+
+    /// What the machine has to have, beside what every machine has.
+    pub(crate) fn needs(&self) -> Vec<&str> {
+        let group = (self.group == "lvz").then_some("lvz");
+        let own = self.directives.needs.iter().map(String::as_str);
+        group.into_iter().chain(own).collect()
+    }
+
+    /// Its file's name in an image set.
+    pub(crate) fn file_name(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let name = self.title().replace(|c| !plain(c), "-");
+        format!("{name}.elf")
+    }
+
+    /// Why it is not for a real machine that firmware has started, if it is not.
+    pub(crate) fn not_on_a_board(&self) -> Option<&str> {
+        match &self.directives.board {
+            Some(reason) => Some(reason),
+            None if self.directives.cpus > 1 => {
+                Some("it starts another CPU, which firmware has in its hands")
+            }
+            None => None,
         }
     }
 
@@ -84,6 +132,16 @@ pub(crate) struct Directives {
     pub(crate) qemu: Vec<Exception>,
     /// `#@ qemu-cpu MODEL`: the CPU in QEMU.
     pub(crate) qemu_cpu: String,
+    /// `#@ needs FEATURE...`: what the machine must have.
+    pub(crate) needs: Vec<String>,
+    /// `#@ without FEATURE...`: what the machine must not have.
+    pub(crate) without: Vec<String>,
+    /// `#@ board REASON`: not on a real machine that firmware has started.
+    pub(crate) board: Option<String>,
+    /// `#@ apart REASON`: not in an image set.
+    pub(crate) apart: Option<String>,
+    /// `#@ memory END`: the end of the RAM that it uses beside its own image.
+    pub(crate) memory_end: u64,
     /// `#@ sim ARGUMENT...`: more arguments for the simulator.
     pub(crate) sim_args: Vec<String>,
     /// `#@ reading NAME=VALUE[,...]`: a further run, with other readings of LVZ.
@@ -97,6 +155,11 @@ impl Default for Directives {
             only: None,
             qemu: Vec::new(),
             qemu_cpu: "la464".to_owned(),
+            needs: Vec::new(),
+            without: Vec::new(),
+            board: None,
+            apart: None,
+            memory_end: 0x0420_0000,
             sim_args: Vec::new(),
             readings: Vec::new(),
         }
@@ -225,6 +288,17 @@ fn directive(found: &mut Directives, text: &str) -> Result<()> {
                 }));
         }
         "qemu-cpu" => rest.trim().clone_into(&mut found.qemu_cpu),
+        "needs" => found.needs.extend(features(text, rest)?),
+        "without" => found.without.extend(features(text, rest)?),
+        "board" if !rest.trim().is_empty() => found.board = Some(rest.trim().to_owned()),
+        "apart" if !rest.trim().is_empty() => found.apart = Some(rest.trim().to_owned()),
+        "memory" => {
+            found.memory_end = rest
+                .trim()
+                .strip_prefix("0x")
+                .and_then(|end| u64::from_str_radix(end, 16).ok())
+                .with_context(|| format!("directive `{text}`: a hexadecimal address"))?;
+        }
         "reading" => {
             let readings = rest.trim();
             if readings.split(',').any(|part| !part.contains('=')) {
@@ -238,6 +312,16 @@ fn directive(found: &mut Directives, text: &str) -> Result<()> {
         _ => bail!("directive `{text}`: unknown"),
     }
     Ok(())
+}
+
+/// The names of features that a directive holds.
+fn features(text: &str, rest: &str) -> Result<Vec<String>> {
+    let names: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
+    match names.iter().find(|name| !FEATURES.contains(&name.as_str())) {
+        Some(name) => bail!("directive `{text}`: no feature `{name}`"),
+        None if names.is_empty() => bail!("directive `{text}`: it has to name a feature"),
+        None => Ok(names),
+    }
 }
 
 /// Splits `WHAT: REASON`.
@@ -290,6 +374,9 @@ mod tests {
         assert!(directives("#@ cpus 17\n").is_err());
         assert!(directives("#@ frob\n").is_err());
         assert!(directives("#@ reading entry-pgm\n").is_err());
+        assert!(directives("#@ needs frob\n").is_err());
+        assert!(directives("#@ needs\n").is_err());
+        assert!(directives("#@ board\n").is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Suite `host`: cargo test over the workspace, and rules that cargo's own checks do
 //! not see.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
@@ -30,6 +31,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     report.case("clippy of the backend in a QEMU tree", backend_in_qemu);
     report.case("clippy of the fuzz targets", fuzz_targets);
+    report.case("crates to publish", || crates(context));
     report.case("oldest Rust", oldest_rust::check);
     Ok(())
 }
@@ -54,33 +56,43 @@ fn documentation() -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Directories with Rust files that are no members of the workspace. Kbuild compiles
-/// the first as edition 2021.
-const OUTSIDE: &[&str] = &["kernel-module", "kvm-core/fuzz"];
+/// Workspaces of fuzz targets.
+const FUZZ: [&str; 2] = ["kvm-core/fuzz", "lvz-sim/fuzz"];
+
+/// Directories with Rust files that are no members of the workspace, by the edition that
+/// they are written in. Kbuild compiles the module as edition 2021.
+const OUTSIDE: [(&str, &str); 3] = [
+    ("2021", "kernel-module"),
+    ("2021", FUZZ[0]),
+    ("2024", FUZZ[1]),
+];
 
 /// rustfmt over the files that `cargo fmt` does not see.
 fn format() -> Result<Verdict> {
     let workspace = workspace()?;
-    let sources = Sources::read(&workspace, OUTSIDE)?;
-    let files: Vec<_> = sources
-        .files()
-        .map(|(name, _)| name)
-        .filter(|name| name.extension().is_some_and(|extension| extension == "rs"))
-        .collect();
-    if files.is_empty() {
-        bail!("no Rust file in {}", OUTSIDE.join(" and "));
-    }
-    let status = Command::new("rustfmt")
-        .current_dir(&workspace)
-        .args(["--check", "--edition", "2021"])
-        .args(&files)
-        .stdin(Stdio::null())
-        .status()
-        .context(
-            "cannot run rustfmt: it comes with the Rust toolchain (rustup component add rustfmt)",
-        )?;
-    if !status.success() {
-        bail!("run rustfmt --edition 2021 on the files above");
+    for (edition, directory) in OUTSIDE {
+        let sources = Sources::read(&workspace, &[directory])?;
+        let files: Vec<_> = sources
+            .files()
+            .map(|(name, _)| name)
+            .filter(|name| name.extension().is_some_and(|extension| extension == "rs"))
+            .collect();
+        if files.is_empty() {
+            bail!("no Rust file in {directory}");
+        }
+        let status = Command::new("rustfmt")
+            .current_dir(&workspace)
+            .args(["--check", "--edition", edition])
+            .args(&files)
+            .stdin(Stdio::null())
+            .status()
+            .context(
+                "cannot run rustfmt: it comes with the Rust toolchain (rustup component add \
+                 rustfmt)",
+            )?;
+        if !status.success() {
+            bail!("run rustfmt --edition {edition} on the files above");
+        }
     }
     Ok(Verdict::Passed)
 }
@@ -101,34 +113,83 @@ fn backend_in_qemu() -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// clippy over the workspace of the fuzz targets, which compiles them too.
+/// clippy over the workspaces of the fuzz targets, which compiles them too.
 fn fuzz_targets() -> Result<Verdict> {
-    let workspace = workspace()?;
-    let in_fuzz = |command: &str, arguments: &[&str]| {
-        Command::new(cargo())
-            .current_dir(workspace.join("kvm-core/fuzz"))
-            .args([command, "--locked", "--quiet"])
-            .args(arguments)
-            .env("CARGO_TARGET_DIR", workspace.join("target/fuzz"))
-            .stdin(Stdio::null())
-            .status()
-            .context("cannot run cargo")
-    };
-    if !in_fuzz("fetch", &[])?.success() {
-        return Ok(Verdict::Skipped(
-            "the crates of kvm-core/fuzz cannot be had".to_owned(),
-        ));
-    }
     // libfuzzer-sys compiles libFuzzer.
     if Command::new("c++").arg("--version").output().is_err() {
         return Ok(Verdict::Skipped(
             "no C++ compiler here (apt-get install g++)".to_owned(),
         ));
     }
-    let status = in_fuzz("clippy", &["--all-targets", "--", "-D", "warnings"])?;
-    if !status.success() {
-        bail!("cargo clippy in kvm-core/fuzz ended with {status}");
+    let workspace = workspace()?;
+    for directory in FUZZ {
+        let in_fuzz = |command: &str, arguments: &[&str]| {
+            Command::new(cargo())
+                .current_dir(workspace.join(directory))
+                .args([command, "--locked", "--quiet"])
+                .args(arguments)
+                .env("CARGO_TARGET_DIR", workspace.join("target/fuzz"))
+                .stdin(Stdio::null())
+                .status()
+                .context("cannot run cargo")
+        };
+        if !in_fuzz("fetch", &[])?.success() {
+            return Ok(Verdict::Skipped(format!(
+                "the crates of {directory} cannot be had"
+            )));
+        }
+        let status = in_fuzz("clippy", &["--all-targets", "--", "-D", "warnings"])?;
+        if !status.success() {
+            bail!("cargo clippy in {directory} ended with {status}");
+        }
     }
+    Ok(Verdict::Passed)
+}
+
+/// Crates that others can depend on: cargo makes packages of them, and lvz-sim can be
+/// installed from the checkout.
+fn crates(context: &Context) -> Result<Verdict> {
+    let run = context.products.cache.new_run("crates")?;
+    let command = |arguments: &[&str]| -> Result<()> {
+        let status = Command::new(cargo())
+            .current_dir(workspace()?)
+            .args(arguments)
+            .args(["--locked", "--quiet"])
+            .stdin(Stdio::null())
+            .status()
+            .context("cannot run cargo")?;
+        if !status.success() {
+            bail!("cargo {} ended with {status}", arguments.join(" "));
+        }
+        Ok(())
+    };
+    let dir = run.display().to_string();
+    // lvz-sim's package is not compiled: that would compile all its dependencies once more.
+    let package = ["package", "--allow-dirty", "--target-dir", &dir];
+    command(&[&package[..], &["-p", "la-arch"]].concat())?;
+    command(
+        &[
+            &package[..],
+            &["-p", "la-arch", "-p", "lvz-sim", "--no-verify"],
+        ]
+        .concat(),
+    )?;
+    // What is built already is taken.
+    command(&[
+        "install",
+        "--path=lvz-sim",
+        "--target-dir=target",
+        "--root",
+        &dir,
+    ])?;
+    let version = Command::new(run.join("bin/lvz-sim"))
+        .arg("--version")
+        .output()
+        .context("cannot run what was installed")?;
+    if !version.status.success() {
+        bail!("the installed lvz-sim ended with {}", version.status);
+    }
+    fs::remove_dir_all(run)?;
     Ok(Verdict::Passed)
 }
 

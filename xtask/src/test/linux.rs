@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use super::Context;
 use super::report::{Report, Verdict};
+use super::{Context, user_network};
 use crate::machine::{Drive, Machine, Simulator, make_share};
 use crate::nested::copy;
 use crate::said::{self, said};
@@ -89,6 +89,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     for case in CASES {
         report.case(case.name, || boot(context, case));
     }
+    report.case("user-network", || user_network::run(context));
     Ok(())
 }
 

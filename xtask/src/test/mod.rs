@@ -4,6 +4,7 @@
 
 mod backend;
 mod checks;
+mod conformance;
 mod counted;
 mod coverage;
 mod determinism;
@@ -30,6 +31,7 @@ mod scripts;
 mod selftests;
 mod series;
 mod twins;
+mod user_network;
 
 use std::process::ExitCode;
 
@@ -112,6 +114,11 @@ const SUITES: &[Suite] = &[
         name: "system",
         shows: "CSRs, TLB, exceptions, interrupts, SMP and LVZ by bare-metal programs",
         run: programs::system,
+    },
+    Suite {
+        name: "conformance",
+        shows: "the image set and its runner, on lvz-sim, on QEMU, from EFI, and on machines that fail",
+        run: conformance::run,
     },
     Suite {
         name: "linux",

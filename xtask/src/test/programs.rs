@@ -5,13 +5,13 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict};
 use super::{Context, Tier};
-use crate::setup::workspace;
+use crate::cargo;
 
 /// Instructions against qemu-loongarch64.
 pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
@@ -40,21 +40,8 @@ fn simulated(context: &Context) -> Vec<OsString> {
 
 /// Runs a package's program and takes the counts from its closing line.
 fn run(context: &Context, package: &str, arguments: &[OsString]) -> Result<Verdict> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut child = Command::new(cargo)
-        .current_dir(workspace()?)
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "--locked",
-            "--package",
-            package,
-            "--",
-        ])
+    let mut child = cargo::program(&context.products, package)?
         .args(arguments)
-        .envs(context.products.environment())
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;

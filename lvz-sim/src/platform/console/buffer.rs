@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! A console in memory, for tests.
+//! A console in memory.
 
 use super::HostConsole;
 use std::collections::VecDeque;

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::str::FromStr;
 
 /// An address of a stream socket on this computer.
@@ -17,6 +18,8 @@ pub enum Address {
     Unix(PathBuf),
     /// A loopback address and port.
     Tcp(SocketAddr),
+    /// The computer's own network by passt, which is started for it.
+    User,
 }
 
 impl FromStr for Address {
@@ -51,8 +54,29 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => path.display().fmt(f),
             Self::Tcp(address) => address.fmt(f),
+            Self::User => f.write_str("the user's network"),
         }
     }
+}
+
+/// Starts passt, which is the peer at the other end of its standard input until this end is
+/// closed. It needs no privilege: what the machine sends goes out as its user's.
+fn passt() -> io::Result<OwnedFd> {
+    let (ours, peer) = UnixStream::pair()?;
+    // Its own process ends with the socket.
+    Command::new("passt")
+        .args(["--foreground", "--quiet", "--fd", "0"])
+        .stdin(OwnedFd::from(peer))
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(
+                io::ErrorKind::NotFound,
+                "there is no program passt (apt-get install passt)",
+            ),
+            _ => error,
+        })?;
+    unix(ours)
 }
 
 fn unix(stream: UnixStream) -> io::Result<OwnedFd> {
@@ -76,6 +100,7 @@ impl Address {
         match self {
             Self::Unix(path) => unix(UnixStream::connect(path)?),
             Self::Tcp(address) => tcp(TcpStream::connect(address)?),
+            Self::User => passt(),
         }
     }
 }
@@ -109,6 +134,7 @@ impl Listener {
                 listener.set_nonblocking(true)?;
                 Self::Tcp(listener)
             }
+            Address::User => return Err(io::ErrorKind::Unsupported.into()),
         };
         Ok(listener)
     }

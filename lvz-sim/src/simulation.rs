@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The simulator as a library: a machine that another program builds, runs and looks at.
+
+use crate::boot::BootConfig;
+use crate::cpu::{Cpu, Model, Via};
+use crate::engine::{Engine, JitOptions, Machine, RunEnd};
+use crate::map::MAX_CPUS;
+use crate::mem::Ram;
+use crate::platform::PlatformConfig;
+use crate::platform::console::{BufferConsole, NullConsole};
+use crate::run::start;
+use crate::world::World;
+use std::error::Error as StdError;
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Why a machine could not be built, or done to what was asked for; one line.
+#[derive(Debug)]
+pub struct Error(Box<dyn StdError + Send + Sync>);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}
+
+impl Error {
+    fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// The machine powered itself off, with the byte in its exit register (else 0).
+    PowerOff(u8),
+    /// The machine asked for a reset; [`Simulation::restart`] gives it one.
+    Reset,
+    /// As many instructions as were allowed have ended.
+    Limit,
+    /// The condition of [`Simulation::run_until`] holds.
+    Condition,
+    /// Every CPU is idle, and no timer or device will ever wake one.
+    Stuck,
+}
+
+/// The end of a run that is not just a stop.
+fn ended(end: RunEnd) -> Option<End> {
+    match end {
+        RunEnd::PowerOff(code) => Some(End::PowerOff(code)),
+        RunEnd::Reset => Some(End::Reset),
+        RunEnd::Stuck => Some(End::Stuck),
+        RunEnd::Halted => None,
+        // There is no terminal to quit at, and no engine that compares.
+        RunEnd::Limit | RunEnd::Quit | RunEnd::Differs => Some(End::Limit),
+    }
+}
+
+/// What a machine is to be.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    model: Model,
+    cpus: usize,
+    memory: u64,
+    boot: BootConfig,
+    program: Option<(u64, Vec<u8>)>,
+    snapshot: Option<PathBuf>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            model: Model::default(),
+            cpus: 1,
+            memory: 512 << 20,
+            boot: BootConfig::default(),
+            program: None,
+            snapshot: None,
+        }
+    }
+}
+
+impl Builder {
+    /// The CPU model, as `lvz-sim run --cpu` has it: `"la664,lbt=off".parse()?`. The default
+    /// is `la464`.
+    pub fn cpu(mut self, model: Model) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// The number of CPUs, 1 (the default) to 16.
+    pub fn cpus(mut self, cpus: usize) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// The size of the RAM in bytes, a multiple of 64 KiB from 16 MiB to 1 TiB; the default is
+    /// 512 MiB. It takes memory of the host where the machine has written to it alone.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// A kernel or hypervisor: an ELF file or an EFI image, gzip and Zstandard undone. CPU 0
+    /// starts at its entry in direct mode with the arguments of Linux's boot protocol.
+    pub fn kernel(mut self, file: impl Into<PathBuf>) -> Self {
+        self.boot.kernel = Some(file.into());
+        self
+    }
+
+    /// The kernel's initial RAM disk.
+    pub fn initrd(mut self, file: impl Into<PathBuf>) -> Self {
+        self.boot.initrd = Some(file.into());
+        self
+    }
+
+    /// The kernel's command line.
+    pub fn command_line(mut self, text: impl Into<String>) -> Self {
+        self.boot.command_line = Some(text.into());
+        self
+    }
+
+    /// Bytes at a physical address, where CPU 0 starts in direct mode if there is no kernel.
+    pub fn program(mut self, address: u64, bytes: impl Into<Vec<u8>>) -> Self {
+        self.program = Some((address, bytes.into()));
+        self
+    }
+
+    /// Goes on from a file of [`Simulation::save`] instead of starting: model, memory and
+    /// number of CPUs have to be those of the machine that was saved.
+    pub fn snapshot(mut self, file: impl Into<PathBuf>) -> Self {
+        self.snapshot = Some(file.into());
+        self
+    }
+
+    /// Builds the machine; it has executed nothing.
+    ///
+    /// # Errors
+    /// A number out of range, memory that the host does not grant, a file that cannot be read
+    /// or is not what it should be, nothing to start, or a snapshot of another machine.
+    pub fn build(self) -> Result<Simulation, Error> {
+        if !(1..=MAX_CPUS).contains(&self.cpus) {
+            return Err(Error::new(format!(
+                "{} CPUs: it can have 1 to {MAX_CPUS}",
+                self.cpus
+            )));
+        }
+        let console = BufferConsole::default();
+        let config = PlatformConfig {
+            cpus: self.cpus,
+            serial: [Box::new(console.clone()), Box::new(NullConsole)],
+            ..PlatformConfig::default()
+        };
+        let ram = Ram::new(self.memory).map_err(Error::new)?;
+        let mut machine =
+            Machine::with_memory(self.model.clone(), self.cpus, ram, config).map_err(Error::new)?;
+        // A host on which nothing can be compiled interprets: the machine does the same.
+        let _ = machine.use_engine(Engine::Jit(JitOptions::default()));
+        let mut simulation = Simulation {
+            machine,
+            console,
+            output: Vec::new(),
+            start: self,
+        };
+        match &simulation.start.snapshot {
+            Some(file) => simulation.machine.load(file).map_err(Error::new)?,
+            None => simulation.begin()?,
+        }
+        Ok(simulation)
+    }
+}
+
+/// A machine: CPUs, memory, the devices of QEMU's LoongArch `virt` board, and a UART whose
+/// output is kept in memory.
+///
+/// It is deterministic: what it does depends on how it was built and on what its user does to
+/// it, and on nothing else.
+#[derive(Debug)]
+pub struct Simulation {
+    machine: Machine,
+    console: BufferConsole,
+    output: Vec<u8>,
+    start: Builder,
+}
+
+impl Simulation {
+    /// A machine to be described: one `la464` CPU, 512 MiB, nothing to run.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Loads what is to run.
+    fn begin(&mut self) -> Result<(), Error> {
+        if self.start.boot.kernel.is_some() {
+            start(&mut self.machine, &self.start.boot).map_err(Error::new)?;
+        } else if let (Some((address, _)), Some(cpu)) =
+            (&self.start.program, self.machine.cpus.first_mut())
+        {
+            cpu.pc = *address;
+            self.machine.bus.platform.hand_over();
+        } else {
+            return Err(Error::new(
+                "there is nothing to run: name a kernel or a program",
+            ));
+        }
+        match self.start.program.clone() {
+            Some((address, bytes)) => self.write_memory(address, &bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs until the machine ends by itself or `instructions` more have ended, of all CPUs
+    /// together. It stops between rounds, in which each CPU has its turn: up to 100,000
+    /// instructions later.
+    pub fn run(&mut self, instructions: u64) -> End {
+        self.run_until(|_| false, instructions)
+    }
+
+    /// The same, until a condition holds, which is asked between rounds and at the end.
+    pub fn run_until(
+        &mut self,
+        mut condition: impl FnMut(&Self) -> bool,
+        instructions: u64,
+    ) -> End {
+        let limit = self.instructions().saturating_add(instructions);
+        self.machine.go_on();
+        loop {
+            let mut first = true;
+            let end = self
+                .machine
+                .run_while(limit, &mut |_| std::mem::take(&mut first));
+            self.output.extend(self.console.take_output());
+            let ended = ended(end);
+            // It may have come to hold with the machine's end.
+            if condition(self) {
+                return End::Condition;
+            }
+            if let Some(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    /// Executes one instruction of a CPU; the others have their turns as they come. `None`
+    /// where it did, else why it did not.
+    pub fn step(&mut self, cpu: usize) -> Option<End> {
+        if cpu >= self.machine.cpus.len() {
+            return Some(End::Limit);
+        }
+        self.machine.debug.step = Some(cpu);
+        self.machine.go_on();
+        let end = self.machine.run_while(u64::MAX, &mut |_| true);
+        self.machine.debug.step = None;
+        self.output.extend(self.console.take_output());
+        ended(end)
+    }
+
+    /// Gives the machine the reset that it asked for, or any: it starts again with cleared
+    /// memory. Time and counts of instructions go on.
+    ///
+    /// # Errors
+    /// What is to run can no longer be read, or the machine came from a snapshot.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        if self.start.snapshot.is_some() {
+            return Err(Error::new(
+                "a machine from a snapshot has nothing to start again",
+            ));
+        }
+        self.machine.bus.platform.reset();
+        self.machine.bus.ram.clear();
+        self.machine.reset_cpus();
+        self.begin()
+    }
+
+    /// All that the machine has written to its UART.
+    pub fn uart(&self) -> &[u8] {
+        &self.output
+    }
+
+    /// Has the machine's UART receive bytes.
+    pub fn type_in(&mut self, bytes: &[u8]) {
+        self.console.type_in(bytes);
+    }
+
+    /// Instructions that have ended, of all CPUs.
+    pub fn instructions(&self) -> u64 {
+        self.machine.instructions()
+    }
+
+    /// The machine's time in nanoseconds.
+    pub fn time(&self) -> u64 {
+        self.machine.time()
+    }
+
+    /// Number of CPUs.
+    pub fn cpus(&self) -> usize {
+        self.machine.cpus.len()
+    }
+
+    fn cpu(&self, cpu: usize) -> Option<&Cpu> {
+        self.machine.cpus.get(cpu)
+    }
+
+    /// The address of a CPU's next instruction; `None` if there is no such CPU.
+    pub fn pc(&self, cpu: usize) -> Option<u64> {
+        self.cpu(cpu).map(|cpu| cpu.pc)
+    }
+
+    /// A general register, `r0` to `r31`; `None` if there is no such CPU or register.
+    pub fn register(&self, cpu: usize, register: usize) -> Option<u64> {
+        self.cpu(cpu)?.gpr.get(register).copied()
+    }
+
+    /// Whether a CPU is in guest mode (GSTAT.VM); `None` if there is no such CPU.
+    pub fn in_guest(&self, cpu: usize) -> Option<bool> {
+        self.cpu(cpu).map(Cpu::in_guest)
+    }
+
+    /// A CSR of root, whatever mode the CPU is in, as `csrrd` shows it; one that does not
+    /// exist is 0. Numbers are in [`la_arch::csr::number`]. `None` if there is no such CPU.
+    pub fn csr(&self, cpu: usize, number: u16) -> Option<u64> {
+        let cpu = self.cpu(cpu)?;
+        Some(cpu.csr_read_of(&self.machine.bus, World::Root, Via::Csr, number))
+    }
+
+    /// A CSR of the guest (GCSR), whatever mode the CPU is in, as `gcsrrd` shows it.
+    pub fn guest_csr(&self, cpu: usize, number: u16) -> Option<u64> {
+        let cpu = self.cpu(cpu)?;
+        Some(cpu.csr_read_of(&self.machine.bus, World::Guest, Via::Gcsr, number))
+    }
+
+    /// Where in the RAM `length` bytes at a physical address are.
+    fn range(&self, address: u64, length: usize) -> Result<Range<usize>, Error> {
+        let ram = &self.machine.bus.ram;
+        let begin = ram.offset(address);
+        let last = match length {
+            0 => begin,
+            _ => ram.offset(address.saturating_add(length as u64 - 1)),
+        };
+        match (begin, last) {
+            (Some(begin), _) if length == 0 => Ok(begin..begin),
+            // Not from low to high memory, which are further apart in the machine.
+            (Some(begin), Some(last)) if last.checked_sub(begin) == Some(length - 1) => {
+                Ok(begin..begin + length)
+            }
+            _ => Err(Error::new(format!(
+                "{length} bytes at physical address {address:#x}: not all of it is RAM"
+            ))),
+        }
+    }
+
+    /// Reads physical memory.
+    ///
+    /// # Errors
+    /// Not all of it is RAM.
+    pub fn read_memory(&self, address: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        let range = self.range(address, bytes.len())?;
+        if let Some(source) = self.machine.bus.ram.bytes().get(range) {
+            bytes.copy_from_slice(source);
+        }
+        Ok(())
+    }
+
+    /// Writes physical memory; the CPUs see it as a write of a device.
+    ///
+    /// # Errors
+    /// Not all of it is RAM; nothing is written then.
+    pub fn write_memory(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
+        let range = self.range(address, bytes.len())?;
+        for offset in range.clone().step_by(1 << 6).chain(range.clone().last()) {
+            self.machine.bus.written_from_outside(offset);
+        }
+        if let Some(target) = self.machine.bus.ram.bytes_mut().get_mut(range) {
+            target.copy_from_slice(bytes);
+        }
+        self.machine.memory_replaced();
+        Ok(())
+    }
+
+    /// Saves the whole machine to a file, from which [`Builder::snapshot`] goes on bit for
+    /// bit. A machine that [`Simulation::step`] has stopped within a round first runs to the
+    /// round's end.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&mut self, file: impl AsRef<Path>) -> Result<(), Error> {
+        self.machine.go_on();
+        self.machine.run_while(u64::MAX, &mut |_| false);
+        self.output.extend(self.console.take_output());
+        self.machine.save(file.as_ref()).map_err(Error::new)
+    }
+
+    /// A number that differs, in all likelihood, where anything in the machine's state does.
+    pub fn state_hash(&self) -> u64 {
+        self.machine.state_hash()
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The library's public interface, beside the example on its front page: bad input is an
+//! error, and what one part changes the others see.
+
+use lvz_sim::{End, Simulation};
+
+const BASE: u64 = 0x20_0000;
+/// `addi.d $a0, $a0, 1`, then back to it.
+const COUNT: [u32; 2] = [0x02c0_0484, 0x53ff_ffff];
+/// `idle 0`, for ever.
+const IDLE: [u32; 2] = [0x0648_8000, 0x53ff_ffff];
+
+fn bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+fn running(words: &[u32]) -> Simulation {
+    let builder = Simulation::builder().memory(16 << 20);
+    builder.program(BASE, bytes(words)).build().unwrap()
+}
+
+#[test]
+fn what_cannot_be_built_is_an_error() {
+    let program = || Simulation::builder().program(BASE, bytes(&COUNT));
+    for (builder, text) in [
+        (Simulation::builder(), "nothing to run"),
+        (program().cpus(0), "0 CPUs"),
+        (program().cpus(17), "17 CPUs"),
+        (program().memory(1), "memory"),
+        (
+            Simulation::builder().program(1 << 40, [0]),
+            "not all of it is RAM",
+        ),
+        (
+            Simulation::builder().kernel("/nowhere/kernel"),
+            "/nowhere/kernel",
+        ),
+        (program().snapshot("/nowhere/snapshot"), "/nowhere/snapshot"),
+    ] {
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
+}
+
+#[test]
+fn a_run_ends_at_its_limit_its_condition_or_when_nothing_can_happen() {
+    let mut machine = running(&COUNT);
+    assert_eq!(machine.run(1000), End::Limit);
+    let before = machine.instructions();
+    assert!(before >= 1000);
+    let late = |machine: &Simulation| machine.register(0, 4) > Some(1_000_000);
+    assert_eq!(machine.run_until(late, u64::MAX), End::Condition);
+    assert!(machine.register(0, 4) > Some(1_000_000));
+    assert_eq!(running(&IDLE).run(u64::MAX), End::Stuck);
+}
+
+#[test]
+fn steps_are_single_and_a_run_goes_on_behind_them() {
+    let mut machine = running(&COUNT);
+    for count in 1..=5u64 {
+        assert_eq!(machine.step(0), None);
+        assert_eq!(machine.instructions(), count);
+        assert_eq!(machine.register(0, 4), Some(count.div_ceil(2)));
+    }
+    assert_eq!(machine.run(1000), End::Limit);
+    assert_eq!(machine.step(1), Some(End::Limit));
+    assert_eq!(
+        (machine.pc(1), machine.csr(1, 0), machine.register(0, 32)),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn code_that_is_written_from_outside_runs() {
+    let mut machine = running(&COUNT);
+    machine.run(1000);
+    machine.write_memory(BASE, &bytes(&IDLE)).unwrap();
+    assert_eq!(machine.run(u64::MAX), End::Stuck);
+    let mut read = [0; 8];
+    machine.read_memory(BASE, &mut read).unwrap();
+    assert_eq!(read.to_vec(), bytes(&IDLE));
+    // The last bytes of the RAM, and one more.
+    let end = 16 << 20;
+    machine.write_memory(end - 4, &[1; 4]).unwrap();
+    assert!(machine.write_memory(end - 4, &[1; 5]).is_err());
+    assert!(machine.read_memory(u64::MAX, &mut read).is_err());
+    assert!(machine.read_memory(end, &mut []).is_err());
+}
+
+#[test]
+fn a_restart_begins_again() {
+    let mut machine = running(&COUNT);
+    machine.write_memory(0x10_0000, &[7]).unwrap();
+    machine.run(1000);
+    machine.restart().unwrap();
+    let mut read = [1];
+    machine.read_memory(0x10_0000, &mut read).unwrap();
+    assert_eq!(
+        (read, machine.pc(0), machine.register(0, 4)),
+        ([0], Some(BASE), Some(0))
+    );
+    assert_eq!(machine.step(0), None);
+}
+
+#[test]
+fn a_snapshot_between_two_steps_has_the_same_future() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("snapshot");
+    let mut machine = running(&COUNT);
+    machine.step(0);
+    machine.save(&file).unwrap();
+    let twin = || Simulation::builder().memory(16 << 20).snapshot(&file);
+    let mut other = twin().build().unwrap();
+    assert_eq!(other.register(0, 4), machine.register(0, 4));
+    machine.run(1_000_000);
+    other.run(1_000_000);
+    assert_eq!(machine.state_hash(), other.state_hash());
+    assert!(other.restart().is_err());
+    assert!(twin().cpus(2).build().is_err());
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! `conformance`: the bare-metal programs as a set of files that needs nothing of this
+//! project, and its runner (tests/conformance/run.py).
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+use crate::cargo;
+use crate::setup::{self, KernelOption, Products, workspace};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    kernel: KernelOption,
+    /// Where the set goes [target/conformance]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Run the set's runner with these, for example --emulator 'qemu-system-loongarch64
+    /// -machine virt -nographic -smp {cpus} -kernel {}'; --help shows what it takes
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    runner: Vec<OsString>,
+}
+
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let products = setup::products(options.kernel.clone())?;
+    let dir = match &options.out {
+        Some(dir) => std::path::absolute(dir)?,
+        None => workspace()?.join("target/conformance"),
+    };
+    write(&products, &dir)?;
+    if options.runner.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let status = Command::new(dir.join(RUNNER))
+        .args(&options.runner)
+        .status()
+        .with_context(|| format!("cannot run {RUNNER}; it needs python3"))?;
+    Ok(crate::exit_code(status))
+}
+
+/// The runner's name in the set.
+pub(crate) const RUNNER: &str = "run.py";
+
+/// Writes the set to a directory.
+pub(crate) fn write(products: &Products, dir: &Path) -> Result<()> {
+    let status = cargo::program(products, "system-tests")?
+        .arg("--images")
+        .arg(dir)
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!("the programs could not be written to {}", dir.display());
+    }
+    let from = workspace()?.join("tests/conformance").join(RUNNER);
+    let to = dir.join(RUNNER);
+    // With its permissions.
+    fs::copy(from, &to).with_context(|| format!("cannot write {}", to.display()))?;
+    Ok(())
+}
