@@ -76,7 +76,7 @@ fn processor(cores: u8) -> Vec<u8> {
     const CAN_64_BIT: u16 = 1 << 2;
     let clock = (CPU_CLOCK / MHZ) as u16;
     let mut fields = vec![1, CENTRAL, UNKNOWN, 2];
-    // Identifier, version; voltage and external clock, which nobody knows.
+    // Identifier, version; voltage and external clock: unknown.
     fields.vec(&[0; 8]);
     fields.vec(&[3, 0, 0, 0]);
     fields.word(clock);

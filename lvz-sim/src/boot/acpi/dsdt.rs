@@ -211,7 +211,7 @@ fn pci(list: &mut List, pins: &[Device]) {
             ("_PRT", &routes),
         ],
     );
-    // Configuration space is nobody else's (PCI firmware specification 3.3, 4.1.2).
+    // Configuration space is for no other device (PCI firmware specification 3.3, 4.1.2).
     let configuration = template(vec![&memory(Device::PciConfig)]);
     let reserved = EISAName::new("PNP0C02");
     list.device("RES0", &reserved, 0, &[("_CRS", &configuration)]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! A machine whose console somebody types at.
+//! A machine that is operated by its console.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
