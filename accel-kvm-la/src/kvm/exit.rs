@@ -42,6 +42,7 @@ impl Access<'_> {
         *self.data = value.to_le_bytes();
     }
 
+    /// What was stored, or is to be loaded: as many bytes as the access has.
     pub fn bytes(&mut self) -> &mut [u8] {
         let size = self.size as usize;
         self.data.get_mut(..size).unwrap_or_default()
@@ -51,6 +52,7 @@ impl Access<'_> {
 /// Accesses to a port, one after the other.
 #[derive(Debug)]
 pub struct PortAccess<'a> {
+    /// The I/O port's address.
     pub port: u16,
     /// Bytes of one access.
     pub size: usize,
@@ -177,6 +179,7 @@ impl RunPage {
 }
 
 impl Rare<'_> {
+    /// What the exit wants, with its data.
     pub fn exit(&mut self) -> RareExit<'_> {
         match self.page.exit_reason() {
             exit_reason::IO => RareExit::Port(self.page.port_access()),

@@ -37,6 +37,7 @@ opaque! {
     Object;
     /// A QOM class (include/qom/object.h).
     ObjectClass;
+    /// What `object_property_add_*` returns (include/qom/object.h).
     ObjectProperty;
     /// QEMU's `Error` (include/qapi/error.h).
     QEMUError;

@@ -41,6 +41,7 @@ pub enum Shape {
 pub enum Offset {
     /// In bytes.
     Immediate(i32),
+    /// What this register holds, in bytes.
     Register(Gpr),
 }
 

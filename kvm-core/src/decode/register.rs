@@ -20,6 +20,7 @@ impl Gpr {
         Gpr((number & 31) as u8)
     }
 
+    /// 0 to 31.
     #[inline]
     pub const fn number(self) -> u8 {
         self.0 & 31
@@ -56,6 +57,7 @@ impl Fpr {
         Fpr((number & 31) as u8)
     }
 
+    /// 0 to 31.
     #[inline]
     pub const fn number(self) -> u8 {
         self.0 & 31

@@ -54,6 +54,7 @@ pub struct Csr {
 /// that of its entry in the migration tables (machine.c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QemuField {
+    /// As QEMU spells it.
     pub name: &'static str,
     /// Elements of an array.
     pub length: Option<usize>,
@@ -72,6 +73,7 @@ macro_rules! csrs {
         $name:ident = $number:literal $([$($element:literal)*])?, $class:ident
             $(, page $page:literal)? $(, qemu $field:ident $([$length:literal])?)?;
     )*) => {
+        /// CSR numbers, by the manual's names (Volume 1, 7.1; Linux: asm/loongarch.h).
         pub mod number {
             $($(#[$doc])* pub const $name: u16 = $number;)*
 
