@@ -6,7 +6,6 @@ use thiserror::Error;
 
 use crate::kvm::IoctlError;
 
-/// An error of the backend.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BackendError {
     /// A call to KVM failed.
@@ -25,7 +24,6 @@ pub enum BackendError {
     WriteRegister {
         /// Its name.
         register: String,
-        /// The value.
         value: u64,
         /// The call.
         source: IoctlError,

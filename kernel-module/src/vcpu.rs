@@ -98,7 +98,6 @@ impl<'v> Holder<'v> {
         &self.vcpu.shared
     }
 
-    /// The VM.
     #[inline]
     pub(crate) fn vm(&self) -> &'v Vm {
         self.vcpu.shared.vm()
@@ -247,7 +246,6 @@ impl<'v> Parked<'v> {
         self.0.shared()
     }
 
-    /// The VM.
     #[inline]
     pub(crate) fn vm(&self) -> &'v Vm {
         self.0.vm()

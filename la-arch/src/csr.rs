@@ -176,7 +176,7 @@ register! {
     Tcfg @ number::TCFG {
         /// Enable.
         en / with_en: 0,
-        /// Periodic.
+        /// The timer starts again when it has ended.
         periodic / with_periodic: 1,
         /// Initial value in units of four ticks.
         initval / with_initval: 47:2,

@@ -31,7 +31,7 @@ pub const LBT: u64 = 1 << 5;
 /// TCFG and TVAL then start the timer anew. Not a set, and refused in
 /// `kvm_valid_regs`.
 pub const CSR_SELECT: u64 = 1 << 6;
-/// All sets.
+/// What `kvm_valid_regs` and `kvm_dirty_regs` may name.
 pub const SETS: u64 = GENERAL | CSR | CPUCFG | FPU | COUNTERS | LBT;
 /// The capability's value.
 pub const ALL: u64 = SETS | CSR_SELECT;

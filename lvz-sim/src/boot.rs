@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Direct boot: puts a kernel, other files, an initial RAM disk and what firmware
-//! would hand over into memory.
+//! What a machine starts with. Direct boot puts a kernel, other files, an initial RAM disk and what firmware
+//! would hand over into memory; with firmware ([`firmware`]) that is the firmware's part.
 //!
 //! The kernel starts in direct-address mode, with arguments as [`Protocol`] says. All
 //! further CPUs start in a parking loop and wait for an IPI with an entry address in
 //! mailbox 0.
 
+mod acpi;
 mod compression;
 mod dtb;
 mod efi;
 mod elf;
 mod error;
 pub(crate) mod fdt;
+mod firmware;
 mod format;
 mod image;
 mod parking;
 mod pe;
+mod smbios;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,7 @@ use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;
 use crate::mmu::PA_MASK;
 use crate::platform::Platform;
+use crate::platform::fw_cfg::Items;
 use dtb::Chosen;
 use error::failed;
 use image::Image;
@@ -39,6 +43,8 @@ const COMMAND_LINE: u64 = 0x1_0000;
 /// Linux's COMMAND_LINE_SIZE, with the terminating zero.
 const COMMAND_LINE_SIZE: usize = 4096;
 const EFI_TABLES: u64 = 0x2_0000;
+/// RSDP and behind it the ACPI tables.
+const ACPI: u64 = 0x4_0000;
 const FDT: u64 = 0x10_0000;
 const FDT_SIZE: u64 = FIRMWARE_END - FDT;
 /// Least RAM that the machine works with, and least of it at physical address 0.
@@ -65,7 +71,6 @@ pub enum Protocol {
 /// A file of `--load`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadFile {
-    /// Its path.
     pub path: PathBuf,
     /// Where it goes as it is; without an address it is an image that says so itself.
     pub address: Option<u64>,
@@ -85,6 +90,10 @@ pub(crate) struct BootConfig {
     pub command_line: Option<String>,
     /// A device tree instead of the machine's own.
     pub device_tree: Option<PathBuf>,
+    /// Whether firmware starts all that; then there are no other files.
+    pub firmware: bool,
+    /// Whether there are ACPI tables beside the device tree.
+    pub acpi: bool,
     /// How the kernel is told of all this.
     pub protocol: Protocol,
 }
@@ -100,6 +109,8 @@ pub(crate) struct LoadedMachine {
     pub secondary_pc: u64,
     /// The device tree.
     pub tree: Vec<u8>,
+    /// What firmware can read, if there is firmware.
+    pub items: Option<Items>,
 }
 
 /// Loads what `config` names into the memory of `platform`'s machine. The
@@ -115,10 +126,13 @@ pub(crate) fn load(
     if total < RAM_MIN || memory.first().is_none_or(|low| low.end() < RAM_MIN) {
         return Err(BootError::SmallMemory(total));
     }
-    let given = config.command_line.as_deref();
-    let command_line = given.unwrap_or(DEFAULT_COMMAND_LINE);
+    let command_line = config.command_line.as_deref();
+    let command_line = command_line.unwrap_or(DEFAULT_COMMAND_LINE);
     if command_line.len() >= COMMAND_LINE_SIZE || command_line.contains('\0') {
         return Err(BootError::CommandLine(command_line.len()));
+    }
+    if config.firmware {
+        return firmware::load(ram, platform, config, &memory, command_line);
     }
 
     let file = |path: &Path| image::read(path, total.min(IMAGE_MAX));
@@ -150,27 +164,27 @@ pub(crate) fn load(
         None => None,
     };
 
-    let tree = match &config.device_tree {
-        Some(path) => image::read(path, FDT_SIZE)
-            .and_then(|bytes| dtb::with_chosen(&bytes, Chosen { given, initrd }))
-            .map_err(failed("device tree", path))?,
-        None => fdt::build(&fdt::Machine {
-            platform,
-            memory: &memory,
-            command_line,
-            initrd,
-        })?,
+    let tree = device_tree(platform, config, &memory, command_line, initrd)?;
+    let acpi = match config.acpi {
+        true => acpi::Tables::of(platform, &memory)?.at(ACPI),
+        false => Vec::new(),
     };
-    if tree.len() as u64 > FDT_SIZE {
-        return Err(BootError::TreeSize(tree.len()));
-    }
-    let tables = efi::tables(EFI_TABLES, FDT, &memory, initrd);
+    let tables = efi::tables(
+        EFI_TABLES,
+        &efi::Pointers {
+            fdt: FDT,
+            rsdp: config.acpi.then_some(ACPI),
+            initrd,
+        },
+        &memory,
+    );
     let mut line = command_line.as_bytes().to_vec();
     line.resize(COMMAND_LINE_SIZE, 0);
-    let parts: [(u64, &[u8]); 4] = [
+    let parts: [(u64, &[u8]); 5] = [
         (PARKING, &parking::code()),
         (COMMAND_LINE, &line),
         (EFI_TABLES, &tables),
+        (ACPI, &acpi),
         (FDT, &tree),
     ];
     for (address, bytes) in parts {
@@ -185,7 +199,34 @@ pub(crate) fn load(
         },
         secondary_pc: PARKING,
         tree,
+        items: None,
     })
+}
+
+/// The machine's own device tree, or the one that `config` names.
+fn device_tree(
+    platform: &Platform,
+    config: &BootConfig,
+    memory: &[Span],
+    command_line: &str,
+    initrd: Option<Span>,
+) -> Result<Vec<u8>, BootError> {
+    let given = config.command_line.as_deref();
+    let tree = match &config.device_tree {
+        Some(path) => image::read(path, FDT_SIZE)
+            .and_then(|bytes| dtb::with_chosen(&bytes, Chosen { given, initrd }))
+            .map_err(failed("device tree", path))?,
+        None => fdt::build(&fdt::Machine {
+            platform,
+            memory,
+            command_line,
+            initrd,
+        })?,
+    };
+    if tree.len() as u64 > FDT_SIZE {
+        return Err(BootError::TreeSize(tree.len()));
+    }
+    Ok(tree)
 }
 
 /// Puts an initial RAM disk at the start of high memory (after a kernel that

@@ -7,6 +7,7 @@ use crate::cpu::{LvzReadings, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
 use crate::gdb::Address;
 use crate::map::Board;
+use crate::platform::flash::FlashConfig;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::symbols::SymbolFile;
@@ -35,7 +36,6 @@ pub enum Command {
         /// Words of each instruction that any CPU model has instead, with operands of all kinds
         #[arg(long, conflicts_with = "words")]
         all: bool,
-        /// The words
         #[arg(value_name = "WORD", value_parser = parse_word)]
         words: Vec<u32>,
     },
@@ -47,8 +47,19 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Kernel: ELF vmlinux, or an EFI (zboot) vmlinuz as distributions ship it
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["load", "dump_dtb", "snapshot_in"])]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["load", "dump_dtb", "snapshot_in", "firmware"])]
     pub kernel: Option<PathBuf>,
+
+    /// Firmware, at most 16 MiB (on board virt): it starts, and finds --kernel, --initrd and
+    /// --append as QEMU's -kernel and so on, or boots from a drive. A machine that goes on
+    /// from a snapshot wants it again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["load", "boot_protocol"])]
+    pub firmware: Option<PathBuf>,
+
+    /// Flash with the firmware's variables, for example a copy of QEMU_VARS.fd:
+    /// FILE[,volatile]. Without it they are lost
+    #[arg(long, value_name = "FILE", value_parser = parse_flash, requires = "firmware")]
+    pub firmware_vars: Option<FlashConfig>,
 
     /// Load FILE too: an image as --kernel takes it, or with @0xADDRESS any file, as it
     /// is, to that physical address. Without --kernel the machine starts at the first
@@ -79,6 +90,10 @@ pub struct RunArgs {
     /// and what --append says
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
+
+    /// Give the kernel ACPI tables too, which Linux prefers to the device tree
+    #[arg(long, conflicts_with_all = ["dtb", "snapshot_in", "firmware"])]
+    pub acpi: bool,
 
     /// Write the device tree that the kernel would be given to FILE, and run nothing
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot_in")]
@@ -128,7 +143,7 @@ pub struct RunArgs {
     pub serial1: Option<PathBuf>,
 
     /// Physical address (hexadecimal) of a page of 4 KiB whose loads and fetches raise a
-    /// machine error; can be repeated. A machine that goes on from a snapshot wants it again
+    /// machine error; can be repeated, and adds to those of a snapshot
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pub poison: Vec<u64>,
 
@@ -342,6 +357,17 @@ fn parse_drive(s: &str) -> Result<DriveConfig, String> {
     Ok(DriveConfig {
         path: path.into(),
         mode,
+    })
+}
+
+fn parse_flash(s: &str) -> Result<FlashConfig, String> {
+    let (path, volatile) = match s.strip_suffix(",volatile") {
+        Some(path) => (path, true),
+        None => (s, false),
+    };
+    Ok(FlashConfig {
+        path: path.into(),
+        volatile,
     })
 }
 

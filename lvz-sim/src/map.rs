@@ -19,6 +19,22 @@ pub enum Board {
     Virt,
 }
 
+impl Board {
+    /// Whether it has flash for firmware, and what firmware finds its devices by.
+    pub(crate) const fn has_flash(self) -> bool {
+        match self {
+            // EDK2 has no driver for the transports.
+            Board::VirtMmio => false,
+            Board::Virt => true,
+        }
+    }
+}
+
+/// Where the firmware's code is, and where all CPUs begin (VIRT_FLASH0_BASE).
+pub(crate) const FIRMWARE_BASE: u64 = 0x1c00_0000;
+/// Most of it.
+pub(crate) const FIRMWARE_MAX: u64 = 0x100_0000;
+
 /// Least and most memory, in bytes.
 pub(crate) const RAM_SIZES: RangeInclusive<u64> = 16 << 20..=1 << 40;
 /// Memory below this size is at physical address 0 (VIRT_LOWMEM_SIZE).
@@ -26,6 +42,10 @@ pub(crate) const LOW_RAM_SIZE: u64 = 0x1000_0000;
 /// The rest of it begins here (VIRT_HIGHMEM_BASE).
 pub(crate) const HIGH_RAM_BASE: u64 = 0x8000_0000;
 
+/// The last bus that configuration space has room for.
+pub(crate) const PCI_LAST_BUS: u8 = (Device::PciConfig.registers().1 >> 20) as u8 - 1;
+/// The first I/O port of PCI: below are the legacy ports.
+pub(crate) const FIRST_PCI_PORT: u32 = 0x4000;
 /// Interrupt pins of the PCI bus.
 pub(crate) const PCI_INTX_PINS: usize = 4;
 
@@ -35,6 +55,8 @@ pub(crate) const UARTS: usize = 2;
 pub(crate) const VIRTIO_MAX: usize = 32;
 /// First EIOINTC vector that message-signalled interrupts use.
 pub(crate) const MSI_VECTOR: u32 = 64;
+/// How many they are.
+pub(crate) const MSI_VECTORS: u32 = 256 - MSI_VECTOR;
 
 /// Chip registers of node 0 (Loongson 3A5000 manual, "Chip configuration registers").
 const CHIP: u64 = 0x1fe0_0000;
@@ -54,19 +76,24 @@ pub(crate) enum Device {
     PowerManagement,
     /// LS7A RTC.
     Rtc,
+    /// Events that ACPI tells of.
+    Events,
     /// Power-off, reset and exit-code registers.
     Power,
     /// A virtio-mmio transport, by number (QEMU has its platform bus here).
     Virtio(usize),
     /// Legacy I/O ports (LPC). Nothing answers there, so reads give all ones.
     LegacyIo,
+    /// Flash with the firmware's variables.
+    Flash,
+    /// Items that firmware reads.
+    FwCfg,
     /// A 16550 UART, by number.
     Uart(usize),
     /// Configuration space of the PCI bus (ECAM).
     PciConfig,
     /// Its I/O ports: no function has any.
     PciIo,
-    /// Its memory.
     PciMemory,
     /// One of its interrupt pins, by number; without registers.
     PciIntx(usize),
@@ -88,9 +115,12 @@ impl Device {
             Device::PchPic => (0x1000_0000, 0x400),
             Device::PowerManagement => (0x100d_0000, 0x100),
             Device::Rtc => (0x100d_0100, 0x100),
+            Device::Events => (0x100e_0000, 4),
             Device::Power => (0x100e_001c, 4),
             Device::Virtio(index) => (0x1600_0000 + index as u64 * 0x1000, 0x200),
             Device::LegacyIo => (0x1800_0000, 0x4000),
+            Device::Flash => (FIRMWARE_BASE + FIRMWARE_MAX, 0x100_0000),
+            Device::FwCfg => (0x1e02_0000, 0x18),
             Device::Uart(index) => (CHIP + 0x1e0 + index as u64 * 0x100, 0x100),
             Device::Chip(node) => (CHIP | (node as u64) << NODE_SHIFT, 0x1e0),
             Device::ChipUpper(node) => (Device::Chip(node).base() + CHIP_UPPER, 0x1a00),
@@ -114,6 +144,7 @@ impl Device {
         match self {
             Device::Uart(index) => Some(2 + index as u32),
             Device::Rtc => Some(6),
+            Device::Events => Some(7),
             Device::Virtio(index) | Device::PciIntx(index) => Some(16 + index as u32),
             _ => None,
         }
@@ -128,13 +159,20 @@ impl Device {
 pub(crate) struct DeviceMap(Vec<Device>);
 
 impl DeviceMap {
-    /// The map of a machine on `board` with so many nodes and virtio devices, and
-    /// message interrupts or not.
-    pub(crate) fn new(board: Board, nodes: usize, virtio: usize, avec: bool) -> Self {
+    /// The map of a machine on `board` with so many nodes and virtio devices, with
+    /// message interrupts or not, and firmware or not.
+    pub(crate) fn new(
+        board: Board,
+        nodes: usize,
+        virtio: usize,
+        avec: bool,
+        firmware: bool,
+    ) -> Self {
         let mut devices = vec![
             Device::PchPic,
             Device::PowerManagement,
             Device::Rtc,
+            Device::Events,
             Device::Power,
             Device::LegacyIo,
             Device::PchMsi,
@@ -146,6 +184,9 @@ impl DeviceMap {
         devices.extend((0..UARTS).map(Device::Uart));
         devices.extend((0..nodes).flat_map(|node| [Device::Chip(node), Device::ChipUpper(node)]));
         devices.extend(avec.then_some(Device::Avec));
+        if firmware {
+            devices.extend([Device::Flash, Device::FwCfg]);
+        }
         devices.sort_by_key(|device| device.base());
         DeviceMap(devices)
     }
@@ -166,7 +207,7 @@ mod tests {
     #[test]
     fn nothing_overlaps() {
         for board in [Board::VirtMmio, Board::Virt] {
-            let map = DeviceMap::new(board, 1, VIRTIO_MAX, true);
+            let map = DeviceMap::new(board, 1, VIRTIO_MAX, true, true);
             let mut end = LOW_RAM_SIZE;
             for device in &map.0 {
                 let (base, size) = device.registers();
@@ -174,6 +215,8 @@ mod tests {
                 end = base + size;
             }
             assert!(end <= HIGH_RAM_BASE);
+            assert_eq!(map.find(FIRMWARE_BASE), None);
+            assert_eq!(map.find(FIRMWARE_BASE + FIRMWARE_MAX - 1), None);
             let mut pins: Vec<u32> = map.0.iter().filter_map(|device| device.pin()).collect();
             pins.sort_unstable();
             assert!(pins.windows(2).all(|pair| pair[0] < pair[1]), "{pins:?}");
@@ -183,7 +226,7 @@ mod tests {
 
     #[test]
     fn devices_are_found_from_their_first_byte_to_their_last() {
-        let map = DeviceMap::new(Board::VirtMmio, 4, 2, false);
+        let map = DeviceMap::new(Board::VirtMmio, 4, 2, false, true);
         for device in map.0.iter().copied() {
             let (base, size) = device.registers();
             assert_eq!(map.find(base), Some((device, 0)));

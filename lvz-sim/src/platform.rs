@@ -9,6 +9,8 @@ pub(crate) mod console;
 pub(crate) mod eiointc;
 mod error;
 pub(crate) mod field;
+pub(crate) mod flash;
+pub(crate) mod fw_cfg;
 pub(crate) mod iocsr;
 pub(crate) mod ipi;
 mod lint;
@@ -33,6 +35,8 @@ pub use config::PlatformConfig;
 use console::HostConsole;
 use eiointc::CORES_PER_NODE;
 pub use error::PlatformError;
+use flash::Flash;
+use fw_cfg::{FwCfg, Items};
 use iocsr::Iocsr;
 use lint::Lints;
 use pch_pic::PchPic;
@@ -89,6 +93,9 @@ pub struct Platform {
     virtio: Vec<Transport>,
     /// Where these are functions of a bus.
     pci: Option<Pci>,
+    /// The firmware's variables, if there is firmware.
+    flash: Option<Flash>,
+    fw_cfg: FwCfg,
     lines: Vec<CpuLines>,
     lints: Option<Lints>,
     dma: bool,
@@ -124,6 +131,13 @@ impl Platform {
             virtio.push(Transport::new(Box::new(Network::new(net))));
         }
         let board = config.board;
+        if config.firmware && !board.has_flash() {
+            return Err(PlatformError::NoFlash);
+        }
+        let flash = match config.firmware {
+            true => Some(Flash::open(config.variables.as_ref())?),
+            false => None,
+        };
         let most = match board {
             Board::VirtMmio => VIRTIO_MAX,
             Board::Virt => pci::FUNCTIONS_MAX,
@@ -137,6 +151,7 @@ impl Platform {
                 cpus.div_ceil(CORES_PER_NODE),
                 virtio.len(),
                 config.avec,
+                config.firmware,
             ),
             ram,
             cpus,
@@ -150,6 +165,8 @@ impl Platform {
             power: Power::default(),
             pci: (board == Board::Virt).then(|| Pci::new(&virtio)),
             virtio,
+            flash,
+            fw_cfg: FwCfg::default(),
             lines: vec![CpuLines::default(); cpus],
             lints: None,
             dma: false,
@@ -170,6 +187,10 @@ impl Platform {
         if let Some(pci) = &mut self.pci {
             pci.reset(&self.virtio);
         }
+        if let Some(flash) = &mut self.flash {
+            flash.reset();
+        }
+        self.fw_cfg.reset();
         self.update_lines();
     }
 
@@ -177,6 +198,16 @@ impl Platform {
     /// `docs/platform.md`, Loader.
     pub(crate) fn hand_over(&mut self) {
         self.iocsr.hand_over();
+    }
+
+    /// Gives firmware what it can read.
+    pub(crate) fn configure(&mut self, items: Items) {
+        self.fw_cfg = FwCfg::new(items);
+    }
+
+    /// Size of the flash with the firmware's variables, if there is firmware.
+    pub(crate) fn flash_size(&self) -> Option<u64> {
+        self.flash.as_ref().map(Flash::size)
     }
 
     /// Number of CPUs.
@@ -218,6 +249,7 @@ impl Platform {
         self.update_rtc(now);
         self.flush();
         self.type_in();
+        self.look_at_button();
         while !self.synchronize(now) && !self.quit_requested() {
             self.flush();
             self.type_in();
@@ -339,6 +371,15 @@ impl Platform {
         }
     }
 
+    /// Has the machine know that its user has pressed the power button.
+    fn look_at_button(&mut self) {
+        let mut consoles = self.serial.iter_mut();
+        if consoles.any(|host| host.take_button()) {
+            self.power.press();
+            self.drive(Device::Events, self.power.line());
+        }
+    }
+
     fn update_uart(&mut self, index: usize) {
         let Some(uart) = self.uarts.get_mut(index) else {
             return;
@@ -376,14 +417,16 @@ impl Platform {
         }
     }
 
-    /// Sends what a device writes to interrupt: the vector to the EIOINTC, or wherever the
-    /// driver has the message go.
+    /// Sends what a device writes to interrupt: the vector to the EIOINTC or to a CPU, or
+    /// wherever the driver has the message go.
     fn send(&mut self, message: pci::Message) {
-        if pci::is_interrupt(&message) {
-            self.deliver(&[(message.data as u8, true)]);
-        } else {
-            let at = GuestAddress(message.address);
-            self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
+        match self.map.find(message.address) {
+            Some((Device::PchMsi, 0)) => self.deliver(&[(message.data as u8, true)]),
+            Some((Device::Avec, offset)) => self.iocsr.send_message(offset),
+            _ => {
+                let at = GuestAddress(message.address);
+                self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
+            }
         }
     }
 

@@ -7,9 +7,8 @@ use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
 use crate::gdb::{self, Options, Tape, Taped};
-use crate::map::UARTS;
+use crate::map::{FIRMWARE_MAX, UARTS};
 use crate::mem::Ram;
-use crate::mem::ram::page_flag;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
 use crate::platform::net::Net;
@@ -21,7 +20,7 @@ use crate::symbols::Symbols;
 use crate::trace::Tracer;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
@@ -39,6 +38,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         initrd: args.initrd.clone(),
         command_line: args.append.clone(),
         device_tree: args.dtb.clone(),
+        firmware: args.firmware.is_some(),
+        acpi: args.acpi,
         protocol: args.boot_protocol,
     };
     if let Some(path) = &args.dump_dtb {
@@ -52,6 +53,11 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         (Some(boot), _) => start(&mut machine, boot)?,
         (None, Some(snapshot)) => machine.load(snapshot)?,
         (None, None) => {}
+    }
+    for &address in &args.poison {
+        if !machine.set_poison(address, true) {
+            bail!("--poison {address:#x}: there is no memory");
+        }
     }
     machine.bus.platform.lint(args.trace.lint);
     for cpu in &mut machine.cpus {
@@ -149,13 +155,10 @@ pub fn run(args: &RunArgs) -> Result<u8> {
 }
 
 fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
-    let mut ram = Ram::new(args.memory)?;
-    for &address in &args.poison {
-        let offset = ram
-            .offset(address)
-            .with_context(|| format!("--poison {address:#x}: there is no memory"))?;
-        ram.set_flag(offset, page_flag::POISONED);
-    }
+    let ram = match &args.firmware {
+        Some(path) => Ram::with_firmware(args.memory, &read_firmware(path)?)?,
+        None => Ram::new(args.memory)?,
+    };
     let cpus = usize::from(args.smp);
     // Before the terminal is taken over: this may wait for a peer.
     let net = open_net(args)?;
@@ -179,12 +182,29 @@ fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
         serial,
         drives: args.drive.clone(),
         share: args.share.clone(),
+        firmware: args.firmware.is_some(),
+        variables: args.firmware_vars.clone(),
         net,
         ..PlatformConfig::default()
     };
     let model = args.cpu.clone().with_readings(args.lvz);
     let model = model.with_ns_per_instruction(args.ns_per_instruction);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
+}
+
+/// The firmware's code.
+fn read_firmware(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map(|file| file.take(FIRMWARE_MAX + 1));
+    file.and_then(|mut file| file.read_to_end(&mut bytes))
+        .with_context(|| format!("firmware '{}': cannot read it", path.display()))?;
+    if bytes.is_empty() || bytes.len() as u64 > FIRMWARE_MAX {
+        bail!(
+            "firmware '{}': the file must have 1 byte to 16 MiB",
+            path.display()
+        );
+    }
+    Ok(bytes)
 }
 
 /// How the machine is debugged, if it is.
@@ -195,6 +215,8 @@ fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
         Some("with --wall-clock a run does not repeat")
     } else if args.net.is_some() {
         Some("with --net a run does not repeat")
+    } else if args.firmware_vars.as_ref().is_some_and(|vars| !vars.volatile) {
+        Some("what firmware writes to --firmware-vars stays written: make it volatile")
     } else if args.drive.iter().any(writable) {
         Some("what is written to a --drive stays written: make it volatile or readonly")
     } else {
@@ -270,6 +292,9 @@ pub(crate) fn start(machine: &mut Machine, config: &BootConfig) -> Result<(), Bo
     let boot_pc = loaded.boot_pc.ok_or(BootError::Nothing)?;
     machine.memory_replaced();
     machine.bus.platform.hand_over();
+    if let Some(items) = loaded.items {
+        machine.bus.platform.configure(items);
+    }
     for cpu in &mut machine.cpus {
         if cpu.id == 0 {
             cpu.pc = boot_pc;

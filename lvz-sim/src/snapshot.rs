@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM10";
+const MAGIC: &[u8; 8] = b"LVZSIM11";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -82,6 +82,8 @@ pub(crate) struct State {
     cpus: Vec<CpuState>,
     reservations: Vec<[Option<u64>; 2]>,
     counter_read: u64,
+    /// Offsets of pages that raise machine errors.
+    poisoned: Vec<usize>,
     platform: PlatformState,
 }
 
@@ -151,6 +153,7 @@ impl Machine {
             cpus: self.cpus.iter().map(CpuState::of).collect(),
             reservations: self.bus.reservations().to_vec(),
             counter_read: self.bus.counter_read,
+            poisoned: self.bus.ram.poisoned().collect(),
             platform: self.bus.platform.save()?,
         })
     }
@@ -168,6 +171,7 @@ impl Machine {
             state.restore(cpu);
         }
         self.begin_between_rounds();
+        self.replace_poison(&state.poisoned);
         self.memory_replaced();
         self.watch_reservations();
         Ok(())
@@ -329,5 +333,21 @@ mod tests {
         let refused = slow.expect("a machine without files").load(&path);
         let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
         assert!(text.contains("--ns-per-instruction"), "{text}");
+    }
+
+    #[test]
+    fn poisoned_pages_are_part_of_a_machine() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let poisoned = |machine: &Machine| -> Vec<usize> { machine.bus.ram.poisoned().collect() };
+        let mut saved = machine(LvzReadings::default());
+        assert!(saved.set_poison(0x1_2345, true) && saved.set_poison(0x2_0000, true));
+        assert!(saved.set_poison(0x2_0ff8, false));
+        assert!(!saved.set_poison(16 << 20, true));
+        saved.save(&path).expect("a snapshot");
+        let mut loaded = machine(LvzReadings::default());
+        assert!(loaded.set_poison(0x4000, true));
+        loaded.load(&path).expect("the same machine");
+        assert_eq!(poisoned(&loaded), [0x1_2000]);
     }
 }

@@ -50,6 +50,8 @@ pub(crate) enum ExitCause {
     Other,
     /// LASX disabled by root.
     Lasx,
+    /// Binary translation disabled by root.
+    Lbt,
 }
 
 impl ExitCause {
@@ -68,6 +70,7 @@ impl ExitCause {
             Exception::FPD => ExitCause::Fpu,
             Exception::SXD => ExitCause::Lsx,
             Exception::ASXD => ExitCause::Lasx,
+            Exception::BTD => ExitCause::Lbt,
             Exception::GSPR => Self::sensitive(insn.unwrap_or(0)),
             _ => ExitCause::Other,
         }

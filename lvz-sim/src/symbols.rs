@@ -61,7 +61,6 @@ struct Table {
     symbols: Vec<Symbol>,
 }
 
-/// All symbols.
 #[derive(Debug, Default)]
 pub(crate) struct Symbols(Vec<Table>);
 

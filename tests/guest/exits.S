@@ -12,8 +12,8 @@
  * Build with -DHUGE for the variant whose RAM is made of huge pages, which causes
  * stage-2 faults only, with -DLOG for stores to memory whose dirty pages are
  * logged, with -DIDLE for one that sleeps for ever, with -DUSER for exits to user space
- * alone, with -DSLEEP for sleeps alone, and with -DFILL for one that fills 64 MiB of
- * memory.
+ * alone, with -DSLEEP for sleeps alone, with -DFILL for one that fills 64 MiB of
+ * memory, and with -DUNITS for first uses of units that not every CPU has.
  */
 
 #define UART		0x1fe001e0
@@ -126,6 +126,25 @@ _start:
 #endif
 #ifdef SLEEP
 	b	sleep_timer
+#endif
+#ifdef UNITS
+	/* User space in between has the vCPU's units taken away. */
+	li.d	$t0, 0xf
+	csrwr	$t0, EUEN
+	li.d	$s0, MANY
+	li.d	$t1, UART
+0:
+	ld.bu	$t0, $t1, 5
+	.globl	site_lasx
+site_lasx:
+	xvxor.v	$xr0, $xr0, $xr0
+	ld.bu	$t0, $t1, 5
+	.globl	site_lbt
+site_lbt:
+	movgr2scr $scr0, $s0
+	addi.d	$s0, $s0, -1
+	bnez	$s0, 0b
+	b	done
 #endif
 #ifdef HUGE
 	pages	fault_huge_load, 6, 0x80000000, HUGE_PAGE, ld.d $t0, $t1, 0

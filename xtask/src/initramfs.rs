@@ -17,6 +17,8 @@ use crate::toolroot::ToolRoot;
 
 const HOST_INIT: &str = include_str!("../../tests/guest/host-init");
 const GUEST_INIT: &str = include_str!("../../tests/guest/guest-init");
+/// The first process of a machine that goes on with a system on a disk.
+pub(crate) const DISK_INIT: &str = include_str!("../../tests/guest/disk-init");
 const WORKLOAD: &str = include_str!("../../tests/guest/workload.rs");
 const WORKLOAD_UNITS: &str = include_str!("../../tests/guest/units.rs");
 const WORKLOAD_COMPUTE: &str = include_str!("workload.rs");
@@ -30,6 +32,10 @@ const WORKLOAD_SOURCES: &[Source] = &[
 ];
 const STEADY_SOURCES: &[Source] = &[
     ("main.rs", include_str!("../../tests/guest/steady/main.rs")),
+    (
+        "counters.rs",
+        include_str!("../../tests/guest/steady/counters.rs"),
+    ),
     (
         "devices.rs",
         include_str!("../../tests/guest/steady/devices.rs"),
@@ -93,6 +99,11 @@ impl Initramfs {
     /// For a guest that runs the distribution's kernel and wants its drivers.
     pub(crate) fn guest_with_modules(&self) -> PathBuf {
         self.dir.join("guest-distribution.cpio")
+    }
+
+    /// The product's name in the cache.
+    pub(crate) fn name(&self) -> &[u8] {
+        self.dir.file_name().unwrap_or_default().as_encoded_bytes()
     }
 
     /// The workload program, statically linked for LoongArch.
@@ -167,6 +178,16 @@ pub(crate) fn with_modules(host: &Path, modules: &[PathBuf], target: &Path) -> R
     let mut both = fs::read(host).with_context(|| format!("cannot read {}", host.display()))?;
     both.append(&mut fs::read(target)?);
     fs::write(target, both).with_context(|| format!("cannot write {}", target.display()))
+}
+
+/// Makes the initial file system of a machine whose system is on a disk.
+pub(crate) fn for_disk(busybox: &Path, modules: &[PathBuf], target: &Path) -> Result<()> {
+    let busybox =
+        fs::read(busybox).with_context(|| format!("cannot read {}", busybox.display()))?;
+    let mut archive = Archive::create(target)?;
+    archive.base(&busybox, DISK_INIT)?;
+    archive.modules(modules)?;
+    archive.finish()
 }
 
 /// Makes the program `name` in `dir`, statically linked for LoongArch.

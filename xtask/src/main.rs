@@ -75,7 +75,6 @@ enum Command {
     House(house::Options),
     /// Run the simulator itself.
     Sim {
-        /// Its arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },

@@ -127,7 +127,6 @@ pub(crate) struct Nested {
 /// What a guest said of itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct GuestReport {
-    /// It reached its init.
     pub(crate) reached_init: bool,
     /// Its kernel's release.
     pub(crate) kernel: Option<String>,

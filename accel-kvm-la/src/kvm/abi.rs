@@ -7,7 +7,7 @@ use std::ffi::c_ulong;
 
 const KVMIO: u8 = 0xae;
 
-/// Requests.
+/// Numbers of ioctls, as their direction, size and KVM's own number make them.
 pub mod request {
     use super::*;
 
@@ -59,7 +59,7 @@ pub mod capability {
     pub const SYNC_REGS: u32 = 74;
     /// KVM_CREATE_DEVICE.
     pub const DEVICE_CTRL: u32 = 89;
-    /// irqfd.
+    /// KVM_IRQFD: an eventfd raises an interrupt without an exit.
     pub const IRQFD: u32 = 32;
 }
 
@@ -99,9 +99,9 @@ pub mod exit_reason {
 pub mod system_event {
     /// Off.
     pub const SHUTDOWN: u32 = 1;
-    /// Reset.
+    /// The guest asks to be started anew.
     pub const RESET: u32 = 2;
-    /// Crash.
+    /// The guest says that it has crashed.
     pub const CRASH: u32 = 3;
     /// Termination of a confidential guest, taken for a crash.
     pub const SEV_TERM: u32 = 6;
@@ -184,9 +184,9 @@ pub struct MpState {
 pub struct DeviceAttr {
     /// None is defined.
     pub flags: u32,
-    /// Group.
+    /// KVM_DEV_*_GRP_*, of the device's kind.
     pub group: u32,
-    /// Attribute.
+    /// Which value of the group.
     pub attr: u64,
     /// Address of its value.
     pub addr: u64,

@@ -42,7 +42,7 @@ impl Access<'_> {
         *self.data = value.to_le_bytes();
     }
 
-    /// The bytes.
+    /// What was stored, or is to be loaded: as many bytes as the access has.
     pub fn bytes(&mut self) -> &mut [u8] {
         let size = self.size as usize;
         self.data.get_mut(..size).unwrap_or_default()
@@ -52,7 +52,7 @@ impl Access<'_> {
 /// Accesses to a port, one after the other.
 #[derive(Debug)]
 pub struct PortAccess<'a> {
-    /// The port.
+    /// The I/O port's address.
     pub port: u16,
     /// Bytes of one access.
     pub size: usize,
@@ -179,7 +179,7 @@ impl RunPage {
 }
 
 impl Rare<'_> {
-    /// The exit.
+    /// What the exit wants, with its data.
     pub fn exit(&mut self) -> RareExit<'_> {
         match self.page.exit_reason() {
             exit_reason::IO => RareExit::Port(self.page.port_access()),

@@ -24,7 +24,7 @@ pub mod offset {
     pub const DIRTY_REGS: usize = 296;
     /// The registers.
     pub const SYNC_REGS: usize = 304;
-    /// The end.
+    /// Where the union of registers ends, and `struct kvm_run` with it.
     pub const END: usize = SYNC_REGS + 2048;
 }
 

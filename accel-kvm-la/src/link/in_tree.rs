@@ -25,7 +25,6 @@ pub const KVM_LA_ABI: u32 = 2;
 pub struct KvmLaSymbol {
     /// Its name in QEMU.
     pub name: *const c_char,
-    /// Its address.
     pub address: *mut c_void,
 }
 
@@ -274,7 +273,6 @@ impl Tables<'_> {
         Ok(tables)
     }
 
-    /// The layout.
     fn layout(&self) -> Result<Layout, LinkError> {
         let mut wrong = None;
         let layout = Layout::build(|wanted| {

@@ -61,7 +61,7 @@ macro_rules! layout {
                 $( Field { name: stringify!($name), source: layout!(@source $( $section, $field, $size, $count )?) }, )*
             ];
 
-            /// All fields.
+            /// Every field that is read, those of the CSR table too.
             pub fn fields() -> impl Iterator<Item = Field> {
                 Self::OWN.iter().copied().chain(TABLE.iter().filter_map(csr_field))
             }

@@ -49,7 +49,7 @@ impl Space {
         self.0.as_ptr()
     }
 
-    /// The memory.
+    /// That of loads and stores; None if QEMU has not made it yet.
     pub fn memory() -> Option<Space> {
         NonNull::new(services().address_space_memory).map(Space)
     }

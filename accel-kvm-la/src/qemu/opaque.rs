@@ -37,7 +37,7 @@ opaque! {
     Object;
     /// A QOM class (include/qom/object.h).
     ObjectClass;
-    /// A property of an object.
+    /// What `object_property_add_*` returns (include/qom/object.h).
     ObjectProperty;
     /// QEMU's `Error` (include/qapi/error.h).
     QEMUError;

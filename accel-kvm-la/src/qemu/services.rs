@@ -142,7 +142,7 @@ services! {
         cpu_can_run: unsafe extern "C" fn(cpu: *mut CPUState) -> bool;
         /// Begins the part that exclusive sections wait for.
         cpu_exec_start: unsafe extern "C" fn(cpu: *mut CPUState);
-        /// Ends it.
+        /// Ends what `cpu_exec_start` began.
         cpu_exec_end: unsafe extern "C" fn(cpu: *mut CPUState);
         /// Starts a thread; mode 0 is joinable.
         qemu_thread_create: unsafe extern "C" fn(
@@ -216,7 +216,7 @@ services! {
         cpu_memory_rw_debug: unsafe extern "C" fn(
             cpu: *mut CPUState, address: u64, buffer: *mut c_void, length: usize,
             is_write: bool) -> c_int;
-        /// The address space of the memory.
+        /// What loads and stores reach; the object itself, not a pointer to it.
         address_space_memory: *mut AddressSpace;
         /// The address space of the ports.
         address_space_io: *mut AddressSpace;
@@ -236,7 +236,7 @@ services! {
         qemu_system_guest_panicked: unsafe extern "C" fn(info: *mut GuestPanicInformation);
         /// What the vCPU tells about the crash, or null.
         cpu_get_crash_info: unsafe extern "C" fn(cpu: *mut CPUState) -> *mut GuestPanicInformation;
-        /// Stops the VM.
+        /// Stops all vCPUs, with a RunState as the reason.
         vm_stop: unsafe extern "C" fn(state: c_int) -> c_int;
         /// Calls `callback` at each stop and start.
         qemu_add_vm_change_state_handler: unsafe extern "C" fn(
@@ -266,7 +266,7 @@ services! {
         error_fatal: *mut *mut QEMUError;
 
         // Objects.
-        /// The machine.
+        /// The object of `-machine`.
         qdev_get_machine: unsafe extern "C" fn() -> *mut Object;
         /// `object` if it is of the type, or null.
         object_dynamic_cast: unsafe extern "C" fn(
@@ -274,7 +274,7 @@ services! {
         /// Finds an object by path.
         object_resolve_path: unsafe extern "C" fn(
             path: *const c_char, ambiguous: *mut bool) -> *mut Object;
-        /// Adds a bool property.
+        /// Gives an object a property that is on or off.
         object_property_add_bool: unsafe extern "C" fn(
             object: *mut Object, name: *const c_char, get: Option<PropertyGetBool>,
             set: Option<PropertySetBool>) -> *mut ObjectProperty;
@@ -337,14 +337,14 @@ services! {
         memory_region_dispatch_read: unsafe extern "C" fn(
             region: *mut MemoryRegion, offset: u64, value: *mut u64, op: c_uint,
             attrs: u64) -> u32;
-        /// Writes it.
+        /// Has the region's device take a store; MEMTX_*.
         memory_region_dispatch_write: unsafe extern "C" fn(
             region: *mut MemoryRegion, offset: u64, value: u64, op: c_uint,
             attrs: u64) -> u32;
         // KVM_RUN without `kvm_vcpu_ioctl` (`kvm::run`): all or none.
         /// Begins a call on the vCPU's file descriptor; waits while memory slots change.
         accel_cpu_ioctl_begin: unsafe extern "C" fn(cpu: *mut CPUState);
-        /// Ends it.
+        /// Ends what `accel_cpu_ioctl_begin` began.
         accel_cpu_ioctl_end: unsafe extern "C" fn(cpu: *mut CPUState);
         /// Whether the trace event `kvm_vcpu_ioctl` is on.
         _TRACE_KVM_VCPU_IOCTL_DSTATE: *mut u16;

@@ -60,7 +60,7 @@ enum Field {
     Half(fn(&Layout) -> usize, usize),
 }
 
-/// A register.
+/// A value that is exchanged with KVM by KVM_GET_ONE_REG and KVM_SET_ONE_REG.
 #[derive(Clone)]
 pub struct Register {
     name: String,
@@ -72,7 +72,7 @@ pub struct Register {
     /// Its place in the run page. Message interrupts have none, nor have PGD and TICLR,
     /// which hold no state.
     pub slot: Option<Slot>,
-    /// Its group.
+    /// With which others it is exchanged.
     pub group: Group,
     /// When it changes.
     pub change: Change,
@@ -198,7 +198,7 @@ fn lbt() -> impl Iterator<Item = Register> {
         })
 }
 
-/// The table.
+/// All that are exchanged: the CSRs of `la_arch::csr::TABLE`, then the others.
 pub static TABLE: LazyLock<Vec<Register>> = LazyLock::new(|| {
     let csrs = csr::TABLE
         .iter()

@@ -37,7 +37,7 @@ bitflags! {
         const PMU = 1 << 3;
         /// Paravirtual inter-processor interrupts.
         const PV_IPI = 1 << 4;
-        /// Steal time.
+        /// The guest learns how long its vCPU wanted to run and did not.
         const STEAL_TIME = 1 << 5;
         /// Hardware page table walker.
         const PTW = 1 << 6;

@@ -37,14 +37,14 @@ pub enum Authority {
     Qemu,
 }
 
-/// A vCPU.
+/// What the backend has for each of QEMU's vCPUs.
 #[derive(Debug)]
 pub struct Vcpu {
     /// QEMU's object.
     pub cpu: Cpu,
     /// KVM's file descriptor.
     pub fd: VcpuFd,
-    /// Its VM.
+    /// The machine that it is of.
     pub vm: Arc<Vm>,
     authority: AtomicU8,
     /// The guest may have run since the cache was last right.

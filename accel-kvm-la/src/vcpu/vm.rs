@@ -20,7 +20,7 @@ use crate::qemu::cpu::Cpu;
 use crate::qemu::memory::Space;
 use crate::regs::Kernel;
 
-/// A VM.
+/// KVM's file descriptor of the machine, and what was found out about it.
 #[derive(Debug)]
 pub struct Vm {
     accelerator: Accelerator,

@@ -44,8 +44,10 @@ macro_rules! access {
             options(nostack))
     };
     ($instruction:literal, $n:ident, $old:ident, $value:ident new, $mask:ident mask) => {
-        asm!(concat!($instruction, " {v}, {m}, {n}"), v = inout(reg) $value => $old,
-            m = in(reg) $mask, n = const $n, options(nostack))
+        // In a register of its own: with $r0 or $r1 there the encodings are csrrd and csrwr,
+        // and class `reg` has $r1.
+        asm!(concat!($instruction, " {v}, $t0, {n}"), v = inout(reg) $value => $old,
+            in("$t0") $mask, n = const $n, options(nostack))
     };
 }
 

@@ -155,7 +155,6 @@ pub(crate) trait Registers: Sized {
     /// Reads `size` bytes (1, 2, 4 or 8) at bus address `address`.
     fn read(chip: &Self::Chip, vcpu: &Shared, address: u64, size: u32) -> u64;
 
-    /// Writes.
     fn write(chip: &Self::Chip, vcpu: &Shared, address: u64, size: u32, value: u64);
 }
 

@@ -18,13 +18,11 @@ use kernel::sync::atomic::Atomic;
 /// [`Word::read_once`] is as new as the pointer: LoongArch keeps the order of an address
 /// and its use.
 pub(crate) trait Word<T> {
-    /// READ_ONCE.
     fn read_once(&self) -> T;
 
     /// smp_load_acquire: it is done before all after.
     fn read_acquire(&self) -> T;
 
-    /// WRITE_ONCE.
     fn write_once(&self, value: T);
 }
 

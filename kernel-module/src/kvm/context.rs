@@ -45,7 +45,8 @@ mod irqs {
         let old;
         // SAFETY: This CPU's state alone; the guards call it in pairs.
         unsafe {
-            asm!("csrxchg {v}, {m}, {n}", v = inout(reg) value => old, m = in(reg) IE,
+            // The mask is not in $r1, which would be another instruction.
+            asm!("csrxchg {v}, $t0, {n}", v = inout(reg) value => old, in("$t0") IE,
                 n = const number::CRMD, options(nostack))
         };
         old

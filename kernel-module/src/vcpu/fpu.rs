@@ -90,7 +90,6 @@ impl Units {
         }
     }
 
-    /// Sets it.
     pub(crate) fn set_lbt(&mut self, register: Lbt, value: u64) {
         match register {
             Lbt::Scr(0) => self.lbt.scr0 = value as usize,

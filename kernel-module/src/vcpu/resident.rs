@@ -27,7 +27,6 @@ pub(crate) struct Resident {
     pub(crate) steal: Steal,
     /// The guest's timer.
     pub(crate) timer: GuestTimer,
-    /// The CSRs.
     pub(crate) csrs: Csrs,
     /// Floating point and more.
     pub(crate) units: Units,

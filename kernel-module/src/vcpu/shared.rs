@@ -166,7 +166,6 @@ impl Shared {
         self.interrupts.raise(line);
     }
 
-    /// Lowers it.
     #[inline]
     pub(crate) fn lower(&self, line: Interrupt) {
         self.interrupts.lower(line);

@@ -112,9 +112,7 @@ pub(crate) mod reason {
 pub(crate) mod kind {
     /// A read that no device in the kernel answers.
     pub(crate) const READ_UNSATISFIED: i32 = 0;
-    /// A read.
     pub(crate) const READ: i32 = 1;
-    /// A write.
     pub(crate) const WRITE: i32 = 2;
 }
 

@@ -148,7 +148,7 @@ pub const fn write_rule(number: u16) -> WriteRule {
 /// What a vCPU's CSR holds when the vCPU begins and after its reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reset {
-    /// This value.
+    /// Begins with this value, and has it again after a reset.
     Value(u64),
     /// Begins with this value; a reset keeps what is there.
     Kept(u64),

@@ -41,7 +41,7 @@ pub enum Shape {
 pub enum Offset {
     /// In bytes.
     Immediate(i32),
-    /// A register.
+    /// What this register holds, in bytes.
     Register(Gpr),
 }
 

@@ -20,7 +20,7 @@ impl Gpr {
         Gpr((number & 31) as u8)
     }
 
-    /// Its number.
+    /// 0 to 31.
     #[inline]
     pub const fn number(self) -> u8 {
         self.0 & 31
@@ -57,7 +57,7 @@ impl Fpr {
         Fpr((number & 31) as u8)
     }
 
-    /// Its number.
+    /// 0 to 31.
     #[inline]
     pub const fn number(self) -> u8 {
         self.0 & 31

@@ -22,7 +22,7 @@ pub struct MmioRequest {
 pub enum Loaded {
     /// All of a general register.
     Gpr {
-        /// The register.
+        /// Which one.
         register: Gpr,
         /// Its new value.
         value: u64,
@@ -30,7 +30,7 @@ pub enum Loaded {
     /// The low `count` 64-bit lanes of a floating-point or vector register;
     /// the other lanes keep their values.
     Fpr {
-        /// The register.
+        /// Which one.
         register: Fpr,
         /// New lanes, lowest first.
         lanes: [u64; 4],

@@ -81,9 +81,9 @@ pub fn check_slot(
 /// What decides whether a fault may be answered with a huge page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HugeRequest {
-    /// The slot.
+    /// Where the memory is, for the guest and for the host.
     pub slot: Slot,
-    /// Its class.
+    /// What alignment and size of the slot allow.
     pub class: SlotHuge,
     /// Host virtual address of the fault.
     pub hva: u64,
@@ -132,7 +132,7 @@ pub struct SlotFlags {
 /// What a change of flags asks for, after it is visible to faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagsChange {
-    /// Nothing.
+    /// Entries may stay as they are.
     Nothing,
     /// Write-protect the whole slot and flush.
     WriteProtect,

@@ -54,7 +54,7 @@ pub struct Csr {
 /// that of its entry in the migration tables (machine.c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QemuField {
-    /// Its name.
+    /// As QEMU spells it.
     pub name: &'static str,
     /// Elements of an array.
     pub length: Option<usize>,
@@ -73,7 +73,7 @@ macro_rules! csrs {
         $name:ident = $number:literal $([$($element:literal)*])?, $class:ident
             $(, page $page:literal)? $(, qemu $field:ident $([$length:literal])?)?;
     )*) => {
-        /// Numbers.
+        /// CSR numbers, by the manual's names (Volume 1, 7.1; Linux: asm/loongarch.h).
         pub mod number {
             $($(#[$doc])* pub const $name: u16 = $number;)*
 

@@ -21,6 +21,7 @@ const INITRD_AT: usize = 0x300;
 const MEMMAP_AT: usize = 0x400;
 
 const DEVICE_TREE: Guid = guid(0xb1b6_21d5, 0xf19c, 0x41a5, 0x830b_d915_2c69_aae0);
+const ACPI_20: Guid = guid(0x8868_e871, 0xe4f1, 0x11d3, 0xbc22_0080_c73c_8881);
 const BOOT_MEMMAP: Guid = guid(0x800f_683f, 0xd08b, 0x423a, 0xa293_965c_3c6f_e2b4);
 const INITRD_MEDIA: Guid = guid(0x5568_e427, 0x68fc, 0x4f3d, 0xac74_ca55_5231_cc68);
 
@@ -87,10 +88,19 @@ fn memory_map(memory: &[Span]) -> Vec<(u32, Span)> {
     map
 }
 
+/// What the configuration tables point to.
+pub(super) struct Pointers {
+    pub(super) fdt: u64,
+    pub(super) rsdp: Option<u64>,
+    pub(super) initrd: Option<Span>,
+}
+
 /// The tables, to be put at address `base`, where the system table is then.
-pub(super) fn tables(base: u64, fdt: u64, memory: &[Span], initrd: Option<Span>) -> Vec<u8> {
+pub(super) fn tables(base: u64, pointers: &Pointers, memory: &[Span]) -> Vec<u8> {
+    let initrd = pointers.initrd;
     let at = |offset: usize| base + offset as u64;
-    let mut configuration = vec![(DEVICE_TREE, fdt), (BOOT_MEMMAP, at(MEMMAP_AT))];
+    let mut configuration = vec![(DEVICE_TREE, pointers.fdt), (BOOT_MEMMAP, at(MEMMAP_AT))];
+    configuration.extend(pointers.rsdp.map(|rsdp| (ACPI_20, rsdp)));
     if initrd.is_some() {
         configuration.push((INITRD_MEDIA, at(INITRD_AT)));
     }

@@ -25,6 +25,9 @@ pub(crate) enum BootError {
     /// Too little memory for any kernel.
     #[error("memory: {0} bytes are too few, give the machine at least 16 MiB")]
     SmallMemory(u64),
+    /// ACPI on a board that Linux cannot find by it.
+    #[error("--acpi: this board has no PCI, without which Linux finds no interrupt controllers by ACPI: use --machine virt")]
+    NoAcpi,
     /// A device tree that does not fit.
     #[error("device tree: {0} bytes do not fit into 1 MiB, leave out some devices")]
     TreeSize(usize),
@@ -57,6 +60,9 @@ pub(crate) enum ImageError {
          --load FILE@0xADDRESS loads any other file"
     )]
     Format,
+    /// Nothing that firmware starts.
+    #[error("not an EFI image, and firmware starts no other")]
+    NotEfi,
     /// Not a device tree.
     #[error("not a flattened device tree (a .dtb file)")]
     NoTree,

@@ -13,10 +13,10 @@ use vm_fdt::{Error, FdtReserveEntry, FdtWriter, FdtWriterNode};
 /// Interrupt type "level, active high" of the device tree binding.
 const LEVEL_HIGH: u32 = 4;
 /// Interrupt of the CPU that the EIOINTC node names: HWI1.
-const EIOINTC_INTERRUPT: u32 = 3;
+pub(super) const EIOINTC_INTERRUPT: u32 = 3;
 /// What a 3A5000 runs at; Linux only shows it.
-const CPU_CLOCK: u32 = 2_500_000_000;
-const UART_CLOCK: u32 = 100_000_000;
+pub(super) const CPU_CLOCK: u32 = 2_500_000_000;
+pub(super) const UART_CLOCK: u32 = 100_000_000;
 
 /// Properties of /chosen.
 pub(super) const BOOTARGS: &str = "bootargs";
@@ -45,8 +45,8 @@ pub(crate) struct Machine<'a> {
 
 /// The flattened tree, version 17.
 pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
-    let firmware = FdtReserveEntry::new(0, FIRMWARE_END)?;
-    let mut fdt = FdtWriter::new_with_mem_reserv(&[firmware])?;
+    let reserved = FdtReserveEntry::new(0, FIRMWARE_END)?;
+    let mut fdt = FdtWriter::new_with_mem_reserv(&[reserved])?;
     let root = fdt.begin_node("")?;
     fdt.property_u32("#address-cells", 2)?;
     fdt.property_u32("#size-cells", 2)?;
@@ -61,6 +61,9 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     rtc(&mut fdt)?;
     power_control(&mut fdt)?;
     legacy_io(&mut fdt)?;
+    if let Some(size) = machine.platform.flash_size() {
+        firmware(&mut fdt, size)?;
+    }
     match machine.platform.pci_pins() {
         Some(pins) => pci(&mut fdt, &pins)?,
         None => virtio(&mut fdt, machine.platform.virtio_devices())?,
@@ -200,7 +203,7 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_null("msi-controller")?;
     fdt.property_u32("interrupt-parent", phandle::EIOINTC)?;
     fdt.property_u32("loongson,msi-base-vec", map::MSI_VECTOR)?;
-    fdt.property_u32("loongson,msi-num-vecs", 256 - map::MSI_VECTOR)?;
+    fdt.property_u32("loongson,msi-num-vecs", map::MSI_VECTORS)?;
     fdt.property_phandle(phandle::PCH_MSI)?;
     fdt.end_node(node)
 }
@@ -255,6 +258,23 @@ fn power_control(fdt: &mut FdtWriter) -> Result<(), Error> {
     Ok(())
 }
 
+/// What firmware works with: the flash with its variables, of so many bytes, and what it
+/// reads of the machine. EDK2 takes for variables the first flash that it does not itself
+/// come from (OvmfPkg/Library/FdtNorFlashQemuLib).
+fn firmware(fdt: &mut FdtWriter, size: u64) -> Result<(), Error> {
+    const CHIPS_WIDTH: u32 = 4;
+    let node = begin(fdt, "flash", Device::Flash)?;
+    fdt.property_string("compatible", "cfi-flash")?;
+    fdt.property_array_u64("reg", &[Device::Flash.base(), size])?;
+    fdt.property_u32("bank-width", CHIPS_WIDTH)?;
+    fdt.end_node(node)?;
+    let node = begin(fdt, "fw_cfg", Device::FwCfg)?;
+    fdt.property_string("compatible", "qemu,fw-cfg-mmio")?;
+    registers(fdt, Device::FwCfg)?;
+    fdt.property_null("dma-coherent")?;
+    fdt.end_node(node)
+}
+
 /// Legacy I/O ports. Drivers that probe them, such as i8042, fault unless
 /// this node makes Linux map them (arch/loongarch/kernel/setup.c:
 /// `arch_reserve_pio_range`).
@@ -282,8 +302,6 @@ fn pci(fdt: &mut FdtWriter, pins: &[Device]) -> Result<(), Error> {
     const PIN: u32 = 7;
     /// One interrupt for each function: pin A.
     const PIN_A: u32 = 1;
-    /// Below are the legacy ports.
-    const FIRST_PORT: u32 = 0x4000;
 
     let node = begin(fdt, "pcie", Device::PciConfig)?;
     fdt.property_string("compatible", "pci-host-ecam-generic")?;
@@ -292,15 +310,14 @@ fn pci(fdt: &mut FdtWriter, pins: &[Device]) -> Result<(), Error> {
     fdt.property_u32("#size-cells", 2)?;
     fdt.property_u32("#interrupt-cells", 1)?;
     fdt.property_u32("linux,pci-domain", 0)?;
-    let (_, size) = Device::PciConfig.registers();
-    fdt.property_array_u32("bus-range", &[0, (size >> 20) as u32 - 1])?;
+    fdt.property_array_u32("bus-range", &[0, map::PCI_LAST_BUS.into()])?;
     fdt.property_null("dma-coherent")?;
     registers(fdt, Device::PciConfig)?;
     let high = |address: u64| (address >> 32) as u32;
     let (io, io_size) = Device::PciIo.registers();
     let (memory, memory_size) = Device::PciMemory.registers();
     let ranges = [
-        [IO, 0, FIRST_PORT, high(io), io as u32, 0, io_size as u32],
+        [IO, 0, map::FIRST_PCI_PORT, high(io), io as u32, 0, io_size as u32],
         [
             MEMORY,
             high(memory),

@@ -36,9 +36,14 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*field))
 }
 
+/// Whether `bytes` look like any EFI image.
+pub(super) fn is_efi(bytes: &[u8]) -> bool {
+    bytes.starts_with(DOS_MAGIC)
+}
+
 /// Whether `bytes` look like an EFI image of Linux.
 pub(super) fn matches(bytes: &[u8]) -> bool {
-    bytes.starts_with(DOS_MAGIC) && u32_at(bytes, LINUX_MAGIC_AT) == Some(LINUX_MAGIC)
+    is_efi(bytes) && u32_at(bytes, LINUX_MAGIC_AT) == Some(LINUX_MAGIC)
 }
 
 /// The compressed image in a zboot image, if `bytes` are one.
@@ -46,7 +51,7 @@ pub(super) fn zboot(bytes: &[u8]) -> Result<Option<(Kind, &[u8])>, ImageError> {
     let marked = bytes
         .get(ZBOOT_MAGIC_AT..)
         .is_some_and(|rest| rest.starts_with(ZBOOT_MAGIC));
-    if !bytes.starts_with(DOS_MAGIC) || !marked {
+    if !is_efi(bytes) || !marked {
         return Ok(None);
     }
     let damaged = ImageError::Damaged("EFI zboot header");

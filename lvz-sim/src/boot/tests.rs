@@ -4,6 +4,7 @@
 //! them, and damaged files.
 
 mod files;
+mod firmware;
 
 use super::*;
 use crate::map::HIGH_RAM_BASE;

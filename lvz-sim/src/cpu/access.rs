@@ -218,7 +218,11 @@ impl Cpu {
 
     fn write_physical(&mut self, bus: &mut Bus, va: u64, pa: u64, size: u8, wide: u128) -> Step {
         if let Some(offset) = bus.ram.offset(pa) {
-            if bus.ram.flags(offset) != 0 {
+            let flags = bus.ram.flags(offset);
+            if flags & page_flag::READ_ONLY != 0 {
+                return Ok(());
+            }
+            if flags != 0 {
                 self.store_to_flagged(bus, offset, usize::from(size));
             }
             bus.ram.write_wide(offset, size, wide);

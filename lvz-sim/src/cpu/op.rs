@@ -54,7 +54,6 @@ pub enum Group {
     Integer,
     /// Bound-checking accesses.
     Bound,
-    /// Atomics.
     Atomic,
     /// `crc.*` and `crcc.*`.
     Crc,

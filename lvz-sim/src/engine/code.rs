@@ -22,7 +22,6 @@ const MAX_OPS: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct BlockId(u32);
 
-/// A block.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block {
     /// Where in memory it begins.

@@ -28,7 +28,6 @@ pub(super) struct Jump {
 }
 
 impl Jump {
-    /// The block.
     pub(super) fn block(&self) -> BlockId {
         self.block
     }

@@ -55,7 +55,6 @@ struct Turn {
 
 /// A complete machine.
 pub struct Machine {
-    /// The CPUs.
     pub cpus: Vec<Cpu>,
     /// Memory and devices.
     pub bus: Bus,
@@ -194,11 +193,43 @@ impl Machine {
 
     /// Forgets all decoded code: memory was changed from outside.
     pub fn memory_replaced(&mut self) {
+        self.forget_memory();
+        self.bus.ram.take_device_writes();
+    }
+
+    /// Forgets what is known of pages: code, and where they are.
+    fn forget_memory(&mut self) {
         self.code.drop_all(&mut self.bus.ram);
         self.debug.forget_rests();
-        self.bus.ram.take_device_writes();
         for cpu in &mut self.cpus {
             cpu.soft.clear();
+        }
+    }
+
+    /// Makes the page of 4 KiB at a physical address one whose loads and fetches raise a
+    /// machine error, or one as others again; false if there is no memory.
+    pub fn set_poison(&mut self, address: u64, poisoned: bool) -> bool {
+        let Some(offset) = self.bus.ram.offset(address) else {
+            return false;
+        };
+        if poisoned {
+            self.bus.ram.set_flag(offset, page_flag::POISONED);
+        } else {
+            self.bus.ram.clear_flag(offset, page_flag::POISONED);
+        }
+        self.forget_memory();
+        true
+    }
+
+    /// Makes these pages the poisoned ones, by their offsets in memory, which is looked at
+    /// anew afterwards.
+    pub(crate) fn replace_poison(&mut self, offsets: &[usize]) {
+        let before: Vec<usize> = self.bus.ram.poisoned().collect();
+        for offset in before {
+            self.bus.ram.clear_flag(offset, page_flag::POISONED);
+        }
+        for &offset in offsets {
+            self.bus.ram.set_flag(offset, page_flag::POISONED);
         }
     }
 

@@ -38,7 +38,6 @@ pub(crate) const MODE_AND_ENABLES: i64 = (EXCEPTIONS | 3 << RM_SHIFT) as i64;
 /// All fields but Cause, which each operation writes.
 pub(crate) const ALL_BUT_CAUSE: i64 = !(EXCEPTIONS << CAUSE_SHIFT) as i32 as i64;
 
-/// Inexact, in Cause and in Flags.
 pub(crate) const INEXACT_CAUSE_AND_FLAG: i64 =
     (Flags::INEXACT.bits() as i64) << CAUSE_SHIFT | (Flags::INEXACT.bits() as i64) << FLAGS_SHIFT;
 

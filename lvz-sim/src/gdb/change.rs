@@ -12,10 +12,11 @@ pub(super) enum Change {
     Register(usize, Register, Vec<u8>),
     /// Memory, at a physical address.
     Memory(u64, Vec<u8>),
+    /// Whether the page at a physical address raises machine errors.
+    Poison(u64, bool),
 }
 
 impl Change {
-    /// Makes it.
     pub(super) fn make(&self, machine: &mut Machine) {
         match self {
             Change::Register(cpu, register, bytes) => {
@@ -24,6 +25,9 @@ impl Change {
                 }
             }
             Change::Memory(pa, bytes) => write_memory(machine, *pa, bytes),
+            Change::Poison(pa, poisoned) => {
+                machine.set_poison(*pa, *poisoned);
+            }
         }
     }
 }

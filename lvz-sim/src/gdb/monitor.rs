@@ -4,6 +4,7 @@
 
 mod tlb;
 
+use super::change::Change;
 use super::registers::Register;
 use super::session::Session;
 use super::space;
@@ -20,6 +21,8 @@ mode                  what each CPU does
 tlb [WHAT...]         TLB entries: host, stage1, stage2, gid=N, va=ADDRESS
 translate ADDRESS     ADDRESS through the stages, with the TLB entries
 phys ADDRESS LENGTH   physical memory
+poison ADDRESS        makes the page of 4 KiB at a physical address raise machine errors
+unpoison ADDRESS      makes it a page as others again
 stats                 figures of the run until now, as --stats has them
 history               how far back it goes, or why it does not
 spaces                how to name addresses of other spaces
@@ -84,6 +87,8 @@ impl Session<'_> {
             ["tlb", rest @ ..] => tlb::list(cpu, rest),
             ["translate", address] => self.translate(cpu, address),
             ["phys", address, length] => self.physical(address, length),
+            ["poison", address] => self.poison(address, true),
+            ["unpoison", address] => self.poison(address, false),
             ["stats"] => self.stats(),
             ["history"] => Ok(self.history.in_words()),
             other => {
@@ -187,6 +192,16 @@ impl Session<'_> {
             line(&mut text, format_args!("{at:#014x}  {}", hex.join(" ")));
         }
         Ok(text)
+    }
+
+    fn poison(&mut self, address: &str, poisoned: bool) -> Result<String, String> {
+        let address = number(address)?;
+        if self.machine.bus.ram.offset(address).is_none() {
+            return Err(format!("there is no memory at {address:#x}\n"));
+        }
+        let change = Change::Poison(address, poisoned);
+        self.history.change(self.machine, change);
+        Ok(String::new())
     }
 
     fn stats(&mut self) -> Result<String, String> {

@@ -10,7 +10,6 @@ use crate::mem::Bus;
 use crate::world::World;
 use la_arch::csr::{Class, TABLE};
 
-/// A register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Register {
     /// General register.

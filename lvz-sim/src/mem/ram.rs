@@ -2,13 +2,13 @@
 
 //! Random access memory.
 //!
-//! One anonymous mapping backs the whole of it, so that a CPU's software TLB
-//! can name any byte by its offset from one base. Devices see the same bytes
+//! One anonymous mapping backs the whole of it, and behind it the firmware, so that a
+//! CPU's software TLB can name any byte by its offset from one base. Devices see the same bytes
 //! through a `vm-memory` map with dirty tracking, by which their writes are
 //! noticed.
 
 use super::Value;
-use crate::map::{HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
+use crate::map::{FIRMWARE_BASE, FIRMWARE_MAX, HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 use std::sync::Arc;
 use vm_memory::bitmap::AtomicBitmap;
 use vm_memory::mmap::MmapRegionBuilder;
@@ -29,6 +29,9 @@ pub enum RamError {
         "memory size {0:#x} is impossible: it must be a multiple of 64 KiB between 16 MiB and 1 TiB"
     )]
     Size(u64),
+    /// Firmware that has no room.
+    #[error("the firmware has more than 16 MiB")]
+    Firmware,
     /// The host would not map it.
     #[error("cannot reserve {0} bytes for the machine's memory: {1}")]
     Map(u64, String),
@@ -42,6 +45,8 @@ pub mod page_flag {
     pub const RESERVED: u8 = 2;
     /// Loads and fetches find an error that cannot be corrected.
     pub const POISONED: u8 = 4;
+    /// Stores have no effect.
+    pub const READ_ONLY: u8 = 8;
 }
 
 /// Memory as CPUs use it.
@@ -52,6 +57,8 @@ pub struct Ram {
     backing: Arc<MmapRegion<()>>,
     base: *mut u8,
     len: usize,
+    /// Where the firmware begins, which is the end of the memory.
+    ram: usize,
     low: usize,
     flags: Vec<u8>,
     /// What CPUs write, while it is recorded.
@@ -86,11 +93,23 @@ impl Ram {
     /// # Errors
     /// A size that is not possible or that the host does not grant.
     pub fn new(size: u64) -> Result<Self, RamError> {
+        Self::with_firmware(size, &[])
+    }
+
+    /// The same with firmware, of at most 16 MiB, at its address (0x1c00_0000).
+    ///
+    /// # Errors
+    /// A size that is not possible or that the host does not grant.
+    pub fn with_firmware(size: u64, firmware: &[u8]) -> Result<Self, RamError> {
         if !RAM_SIZES.contains(&size) || !size.is_multiple_of(64 << 10) {
             return Err(RamError::Size(size));
         }
         let fail = |e: &dyn std::fmt::Display| RamError::Map(size, e.to_string());
-        let len = usize::try_from(size).map_err(|e| fail(&e))?;
+        if firmware.len() as u64 > FIRMWARE_MAX {
+            return Err(RamError::Firmware);
+        }
+        let ram = usize::try_from(size).map_err(|e| fail(&e))?;
+        let len = ram + firmware.len().next_multiple_of(PAGE_SIZE);
         let flags = libc::MAP_ANONYMOUS | libc::MAP_PRIVATE | libc::MAP_NORESERVE;
         let prot = libc::PROT_READ | libc::PROT_WRITE;
         let backing = MmapRegionBuilder::new(len)
@@ -99,9 +118,9 @@ impl Ram {
             .build()
             .map_err(|e| fail(&e))?;
         let base = backing.as_ptr();
-        let low = len.min(LOW_RAM_SIZE as usize);
+        let low = ram.min(LOW_RAM_SIZE as usize);
         let mut regions = Vec::new();
-        for (at, offset, part) in [(0, 0, low), (HIGH_RAM_BASE, low, len - low)] {
+        for (at, offset, part) in [(0, 0, low), (HIGH_RAM_BASE, low, ram - low)] {
             if part == 0 {
                 continue;
             }
@@ -127,18 +146,30 @@ impl Ram {
             regions.push(region);
         }
         let map = GuestRam::from_regions(regions).map_err(|e| fail(&e))?;
-        Ok(Ram {
+        let mut memory = Ram {
             map,
             backing: Arc::new(backing),
             base,
             len,
+            ram,
             low,
             flags: vec![0; len / PAGE_SIZE],
             writes: None,
-        })
+        };
+        if let Some(to) = memory.bytes_mut().get_mut(ram..) {
+            // What nothing was written to is erased flash.
+            to.fill(0xff);
+            for (to, from) in to.iter_mut().zip(firmware) {
+                *to = *from;
+            }
+        }
+        for page in (ram..len).step_by(PAGE_SIZE) {
+            memory.set_flag(page, page_flag::READ_ONLY);
+        }
+        Ok(memory)
     }
 
-    /// Size in bytes.
+    /// Size in bytes, firmware included.
     pub fn size(&self) -> usize {
         self.len
     }
@@ -148,10 +179,11 @@ impl Ram {
     pub fn offset(&self, pa: u64) -> Option<usize> {
         if pa < self.low as u64 {
             Some(pa as usize)
-        } else if pa >= HIGH_RAM_BASE && pa - HIGH_RAM_BASE < (self.len - self.low) as u64 {
+        } else if pa >= HIGH_RAM_BASE && pa - HIGH_RAM_BASE < (self.ram - self.low) as u64 {
             Some(self.low + (pa - HIGH_RAM_BASE) as usize)
         } else {
-            None
+            let at = pa.checked_sub(FIRMWARE_BASE)?;
+            (at < (self.len - self.ram) as u64).then_some(self.ram + at as usize)
         }
     }
 
@@ -159,6 +191,8 @@ impl Ram {
     pub fn address(&self, offset: usize) -> u64 {
         if offset < self.low {
             offset as u64
+        } else if offset >= self.ram {
+            FIRMWARE_BASE + (offset - self.ram) as u64
         } else {
             HIGH_RAM_BASE + (offset - self.low) as u64
         }
@@ -295,6 +329,14 @@ impl Ram {
         }
     }
 
+    /// Offsets of the pages that are poisoned.
+    pub(crate) fn poisoned(&self) -> impl Iterator<Item = usize> + '_ {
+        let pages = self.flags.iter().enumerate();
+        pages.filter_map(|(page, flags)| {
+            (flags & page_flag::POISONED != 0).then_some(page * PAGE_SIZE)
+        })
+    }
+
     /// Offsets of the pages that devices have written since the last call.
     pub fn take_device_writes(&mut self) -> Vec<usize> {
         let mut pages = Vec::new();
@@ -311,9 +353,10 @@ impl Ram {
         pages
     }
 
-    /// Gives the host back what it holds and zeroes all memory.
+    /// Zeroes all memory; the firmware stays.
     pub fn clear(&mut self) {
-        self.bytes_mut().fill(0);
+        let ram = self.ram;
+        self.bytes_mut()[..ram].fill(0);
         debug_assert_eq!(self.backing.size(), self.len);
     }
 }

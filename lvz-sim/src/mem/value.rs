@@ -7,7 +7,6 @@
 pub trait Value: Copy + bytemuck::Pod {
     /// Size in bytes.
     const SIZE: u8;
-    /// Zero.
     const ZERO: Self;
     /// From the low bits of a wide value.
     fn truncate(wide: u128) -> Self;

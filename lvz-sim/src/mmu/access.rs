@@ -7,7 +7,6 @@ use bitflags::bitflags;
 /// What an address is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// A load.
     Load,
     /// A store, or an atomic.
     Store,

@@ -10,9 +10,7 @@
 use super::soft::SlotList;
 use la_arch::csr::{TlbEhi, TlbElo};
 
-/// Sets of the STLB.
 pub(super) const STLB_SETS: usize = 256;
-/// Ways of the STLB.
 pub(super) const STLB_WAYS: usize = 8;
 /// Entries of the STLB: the index of the first MTLB entry.
 pub(crate) const STLB_SIZE: usize = STLB_SETS * STLB_WAYS;

@@ -13,6 +13,7 @@ use super::translate::{Fault, Lookup, Mapping, page_invalid, permissions, refusa
 use super::walk::{HUGE, half, index, index_field};
 use crate::cpu::{Cpu, Reading, Step};
 use crate::mem::Bus;
+use crate::mem::ram::page_flag;
 use la_arch::Exception;
 use la_arch::csr::TlbElo;
 
@@ -163,7 +164,11 @@ impl Cpu {
 
     fn write_table(&mut self, bus: &mut Bus, lookup: &Lookup, at: u64, entry: u64) -> Step {
         let offset = self.table_offset(bus, lookup, at, Access::Store)?;
-        if bus.ram.flags(offset) != 0 {
+        let flags = bus.ram.flags(offset);
+        if flags & page_flag::READ_ONLY != 0 {
+            return Ok(());
+        }
+        if flags != 0 {
             self.store_to_flagged(bus, offset, size_of::<u64>());
         }
         bus.ram.write(offset, entry);

@@ -4,6 +4,7 @@
 
 use super::console::{HostConsole, NullConsole};
 use super::net::Net;
+use super::flash::FlashConfig;
 use super::virtio::disk::DriveConfig;
 use crate::map::{Board, UARTS};
 use std::path::PathBuf;
@@ -28,6 +29,10 @@ pub struct PlatformConfig {
     pub drives: Vec<DriveConfig>,
     /// A directory of the host that the machine mounts by 9p.
     pub share: Option<PathBuf>,
+    /// Whether the board starts its firmware, and so has its devices.
+    pub firmware: bool,
+    /// The file of the firmware's variables; without it they are lost.
+    pub variables: Option<FlashConfig>,
     /// The link of the network device; without it there is none.
     pub net: Option<Net>,
 }
@@ -45,6 +50,8 @@ impl Default for PlatformConfig {
             console: None,
             drives: Vec::new(),
             share: None,
+            firmware: false,
+            variables: None,
             net: None,
         }
     }

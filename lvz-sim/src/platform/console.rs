@@ -32,6 +32,11 @@ pub trait HostConsole: Send {
         None
     }
 
+    /// True once after the user has pressed the machine's power button.
+    fn take_button(&mut self) -> bool {
+        false
+    }
+
     /// Whether the user asked the simulator to stop.
     fn quit(&self) -> bool {
         false

@@ -32,6 +32,23 @@ pub enum PlatformError {
         /// What the host answered.
         source: io::Error,
     },
+    /// Firmware on a board without flash.
+    #[error("--firmware: this board has no flash, use --machine virt")]
+    NoFlash,
+    /// A file of the firmware's variables.
+    #[error("firmware variables '{path}': cannot open the file")]
+    Flash {
+        /// Its path, as `--firmware-vars` has it.
+        path: PathBuf,
+        /// What the host answered.
+        source: io::Error,
+    },
+    /// One of the wrong size.
+    #[error(
+        "firmware variables '{0}': the file must have a multiple of 256 KiB, at most 16 MiB, \
+         as the firmware's package has one to copy"
+    )]
+    FlashSize(PathBuf),
     /// More virtio devices than there are places for.
     #[error("{0} virtio devices: the machine takes at most {1}, leave out some drives")]
     TooManyDevices(usize, usize),

@@ -12,11 +12,12 @@ mod msix;
 use super::PlatformError;
 use super::field;
 use super::virtio::mmio::Transport;
-use crate::map::{Device, PCI_INTX_PINS};
+use crate::map::PCI_INTX_PINS;
 use crate::mem::GuestRam;
 use config::ConfigSpace;
 use function::{Function, FunctionState};
 pub(super) use msix::Message;
+use serde::{Deserialize, Serialize};
 
 /// Devices of a bus (each has function 0 only).
 const DEVICES: usize = 32;
@@ -40,7 +41,11 @@ pub(super) struct Pci {
 }
 
 /// Saved state.
-pub(super) type PciState = Vec<FunctionState>;
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PciState {
+    bridge: Vec<u8>,
+    functions: Vec<FunctionState>,
+}
 
 /// What an access did beyond the function's registers.
 #[derive(Debug, Default)]
@@ -72,14 +77,18 @@ impl Pci {
     }
 
     pub(super) fn save(&self) -> PciState {
-        self.functions.iter().map(Function::save).collect()
+        PciState {
+            bridge: self.bridge.save(),
+            functions: self.functions.iter().map(Function::save).collect(),
+        }
     }
 
     pub(super) fn restore(&mut self, state: &PciState) -> Result<(), PlatformError> {
-        if state.len() != self.functions.len() {
+        let fits = state.functions.len() == self.functions.len();
+        if !fits || !self.bridge.restore(&state.bridge) {
             return Err(PlatformError::Mismatch("the number of PCI functions"));
         }
-        for (function, saved) in self.functions.iter_mut().zip(state) {
+        for (function, saved) in self.functions.iter_mut().zip(&state.functions) {
             function.restore(saved)?;
         }
         Ok(())
@@ -222,9 +231,4 @@ impl Pci {
     pub(super) fn intx_of(index: usize) -> usize {
         (index + 1) % PCI_INTX_PINS
     }
-}
-
-/// Whether a message goes to the interrupt controller.
-pub(super) fn is_interrupt(message: &Message) -> bool {
-    message.address == Device::PchMsi.base()
 }

@@ -1,31 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Power-off and reset: the sleep and reset registers of an ACPI
-//! generic-event device, which the device tree describes as `syscon-poweroff`
-//! and `syscon-reboot` (ACPI specification, "Sleep control register" and
-//! "Reset register"; addresses and values as on QEMU's `virt` board,
-//! hw/loongarch/virt-fdt-build.c: `fdt_add_ged_reset`).
+//! Power-off, reset and the power button: the registers of an ACPI generic event
+//! device, which the device tree describes as `syscon-poweroff` and `syscon-reboot`
+//! (ACPI specification, "Sleep control register" and "Reset register"; addresses and
+//! values as on QEMU's `virt` board, hw/loongarch/virt-fdt-build.c:
+//! `fdt_add_ged_reset`, hw/acpi/generic_event_device.c).
 
 use super::PowerEvent;
 use serde::{Deserialize, Serialize};
 
 /// Sleep control: writing [`SLEEP_OFF`] powers off.
 pub(crate) const SLEEP_CONTROL: u64 = 0;
+/// Sleep status: nothing to say, as the machine wakes from nothing.
+pub(crate) const SLEEP_STATUS: u64 = 1;
 /// Reset: writing [`RESET_VALUE`] resets.
 pub(crate) const RESET: u64 = 2;
 /// This machine's own register, one byte: the exit code of the simulator,
 /// which software may leave here before it powers off. Zero at reset.
 pub(crate) const EXIT_CODE: u64 = 3;
 
-/// SLP_EN with SLP_TYP 5.
-pub(crate) const SLEEP_OFF: u8 = 1 << 5 | 5 << 2;
-/// The value that resets.
+/// SLP_TYP of power-off.
+pub(crate) const SLEEP_TYPE_OFF: u8 = 5;
+/// SLP_EN with that type.
+pub(crate) const SLEEP_OFF: u8 = 1 << 5 | SLEEP_TYPE_OFF << 2;
 pub(crate) const RESET_VALUE: u8 = 0x42;
+
+/// The event that the power button was pressed.
+pub(crate) const BUTTON: u32 = 1 << 1;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Power {
     sleep_control: u8,
     exit_code: u8,
+    /// What has happened since the register of events was read.
+    happened: u32,
     event: Option<PowerEvent>,
 }
 
@@ -53,6 +61,21 @@ impl Power {
             EXIT_CODE => self.exit_code = value,
             _ => {}
         }
+    }
+
+    /// The power button is pressed.
+    pub(crate) fn press(&mut self) {
+        self.happened |= BUTTON;
+    }
+
+    /// Reads the register of events, which clears it.
+    pub(crate) fn take_happened(&mut self) -> u32 {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// The interrupt line: something has happened.
+    pub(crate) fn line(&self) -> bool {
+        self.happened != 0
     }
 
     /// The latest request since reset.

@@ -21,12 +21,19 @@ impl Platform {
                 let word = self.rtc.read(now, offset & !3);
                 field::extract(word.into(), offset & 3, size)
             }
+            Device::Events => {
+                let word = self.power.take_happened();
+                self.drive(Device::Events, self.power.line());
+                field::extract(word.into(), offset, size)
+            }
             Device::Power => {
                 let bytes = [0, 1, 2, 3].map(|at| self.power.read(at));
                 field::extract(u32::from_le_bytes(bytes).into(), offset, size)
             }
             Device::Virtio(index) => self.virtio.get_mut(index)?.read(offset, size),
             Device::LegacyIo | Device::PciIo => field::mask(size),
+            Device::Flash => self.flash.as_ref()?.read(offset, size),
+            Device::FwCfg => self.fw_cfg.read(offset, size),
             Device::Uart(index) => {
                 let value = self.uarts.get_mut(index)?.read(offset);
                 if offset == 0 {
@@ -91,6 +98,12 @@ impl Platform {
                 }
                 self.update_uart(index);
             }
+            Device::Flash => {
+                if let Some(flash) = &mut self.flash {
+                    flash.write(offset, size, value);
+                }
+            }
+            Device::FwCfg => self.dma |= self.fw_cfg.write(&self.ram, offset, size, value),
             Device::Chip(node) => self.chip_write(node, offset, size, value),
             Device::ChipUpper(node) => self.chip_write(node, offset + CHIP_UPPER, size, value),
             Device::Avec => self.iocsr.send_message(offset),
@@ -114,6 +127,7 @@ impl Platform {
             }
             Device::PowerManagement
             | Device::Rtc
+            | Device::Events
             | Device::LegacyIo
             | Device::PchMsi
             | Device::PciIo

@@ -2,6 +2,8 @@
 
 //! The devices' part of a snapshot.
 
+use super::flash::{Flash, FlashState};
+use super::fw_cfg::FwCfg;
 use super::iocsr::Iocsr;
 use super::pch_pic::PchPic;
 use super::pci::{Pci, PciState};
@@ -23,6 +25,8 @@ pub struct PlatformState {
     power: Power,
     virtio: Vec<TransportState>,
     pci: Option<PciState>,
+    flash: Option<FlashState>,
+    fw_cfg: FwCfg,
     advanced: u64,
 }
 
@@ -42,6 +46,8 @@ impl Platform {
                 .map(Transport::save)
                 .collect::<Result<_, _>>()?,
             pci: self.pci.as_ref().map(Pci::save),
+            flash: self.flash.as_ref().map(Flash::save),
+            fw_cfg: self.fw_cfg.clone(),
             advanced: self.advanced,
         })
     }
@@ -65,6 +71,12 @@ impl Platform {
             (None, None) => {}
             _ => return Err(PlatformError::Mismatch("the board (--machine)")),
         }
+        match (&mut self.flash, &state.flash) {
+            (Some(flash), Some(saved)) => flash.restore(saved)?,
+            (None, None) => {}
+            _ => return Err(PlatformError::Mismatch("the firmware (--firmware)")),
+        }
+        self.fw_cfg = state.fw_cfg.clone();
         self.iocsr = state.iocsr.clone();
         self.pic = state.pic.clone();
         self.uarts = state.uarts.clone();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! A host console on standard input and output. On a terminal, input is raw
-//! and Ctrl-A is the escape key as in QEMU: Ctrl-A x stops the simulator,
-//! Ctrl-A Ctrl-A types Ctrl-A. Input from a file or a pipe is taken as it is.
+//! and Ctrl-A is the escape key as in QEMU: Ctrl-A x stops the simulator, Ctrl-A p
+//! presses the power button, Ctrl-A Ctrl-A types Ctrl-A. Input from a file or a pipe is taken as it is.
 
 use super::console::HostConsole;
 use super::wait::ready;
@@ -13,7 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 const ESCAPE: u8 = 0x01;
-const HELP: &[u8] = b"\r\nC-a h  this help\r\nC-a x  stop the simulator\r\nC-a C-a  type C-a\r\n";
+const HELP: &[u8] = b"\r\nC-a h  this help\r\nC-a x  stop the simulator\r\n\
+    C-a p  press the power button, which a system with ACPI hears\r\nC-a C-a  type C-a\r\n";
 /// Output is held back until a line ends or this much has come, and while there
 /// is input, until the next poll.
 const OUTPUT_MAX: usize = 4096;
@@ -28,6 +29,7 @@ pub(crate) struct Terminal {
     held: Vec<u8>,
     escaped: bool,
     ended: bool,
+    button: bool,
     quit: bool,
 }
 
@@ -55,6 +57,7 @@ impl Terminal {
             held: Vec::new(),
             escaped: false,
             ended: false,
+            button: false,
             quit: false,
         })
     }
@@ -90,6 +93,7 @@ impl Terminal {
         }
         match byte {
             b'x' => self.quit = true,
+            b'p' => self.button = true,
             b'h' | b'?' => self.write(HELP),
             ESCAPE => return Some(byte),
             _ => {}
@@ -145,6 +149,10 @@ impl HostConsole for Terminal {
 
     fn input(&self) -> Option<BorrowedFd<'_>> {
         (!self.ended).then(|| self.input.as_fd())
+    }
+
+    fn take_button(&mut self) -> bool {
+        std::mem::take(&mut self.button)
     }
 
     fn quit(&self) -> bool {
@@ -226,6 +234,11 @@ mod tests {
         assert_eq!(read(&mut terminal), b"d");
         assert_eq!(output.take_output(), HELP);
         assert!(!terminal.quit());
+        assert!(!terminal.take_button());
+        user.write_all(b"\x01p").unwrap();
+        assert!(read(&mut terminal).is_empty());
+        assert!(terminal.take_button());
+        assert!(!terminal.take_button());
         user.write_all(b"\x01x").unwrap();
         assert!(read(&mut terminal).is_empty());
         assert!(terminal.quit());

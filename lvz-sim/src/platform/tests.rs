@@ -4,6 +4,8 @@
 
 mod clock;
 mod driver;
+mod flash;
+mod fw_cfg;
 mod hostile;
 mod interrupts;
 mod lockstep;
@@ -171,6 +173,25 @@ fn configurations_out_of_range_are_refused() {
         error.starts_with("shared directory /no/such/directory"),
         "{error}"
     );
+}
+
+#[test]
+fn the_power_button_interrupts_until_its_event_is_read() {
+    let mut rig = Rig::new(1);
+    rig.set_up_interrupts();
+    let events = Device::Events.base();
+    assert_eq!(rig.read(events, 4), 0);
+    rig.serial.press();
+    rig.platform.advance(1);
+    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::IRR, 8), pin(Device::Events));
+    assert_ne!(rig.platform.lines(0).hwi, 0);
+    assert_eq!(rig.read(events, 4), u64::from(power::BUTTON));
+    assert_eq!(rig.read(events, 4), 0);
+    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::IRR, 8), 0);
+    rig.serial.press();
+    rig.platform.advance(2);
+    rig.platform.reset();
+    assert_eq!(rig.read(events, 4), 0);
 }
 
 #[test]

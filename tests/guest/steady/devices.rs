@@ -46,7 +46,6 @@ fn listen(shared: &Shared, name: &str, input: impl Read) {
     }
 }
 
-/// The console.
 pub(crate) fn console(shared: &Shared) {
     listen(shared, "console", std::io::stdin());
 }

@@ -15,12 +15,17 @@
 //! work saw no time, and how late the timer's reader came. The first thing that is
 //! wrong is told in a line `KVM-LA-STEADY WRONG what`.
 //!
+//! Its first line is `KVM-LA-STEADY begin cpus=2`, with the units that not every CPU has and
+//! whose state is kept here: `lasx`, `lbt`, and `counters` where the kernel has the CPU's
+//! performance counters.
+//!
 //! What comes in by the console or by the port kvm-la.port is told in a line
 //! `KVM-LA-STEADY console TEXT` or `KVM-LA-STEADY port TEXT`; "end" on the console
 //! ends the program.
 //!
 //! `steady 4` uses the first four condition flags only.
 
+mod counters;
 mod devices;
 mod registers;
 mod system;
@@ -122,10 +127,23 @@ fn work(shared: &Shared, cpu: usize) {
     let mut generations = [0u64; PAGES];
     let (mut page, mut round) = (0, 0u64);
     let mut registers = registers::Registers::new(shared.flags);
+    registers.choose(0);
+    let counters = counters::Counters::of_this_thread(&mut registers).unwrap_or_else(|what| {
+        shared.wrong(format_args!("CPU {cpu}: {what}"));
+        None
+    });
     let mut clock = ClockWatch::new(shared);
     loop {
         round += 1;
-        if let Err(what) = registers.hold(round ^ (cpu as u64) << 56, SPINS) {
+        registers.choose(round ^ (cpu as u64) << 56);
+        let held = match &counters {
+            Some(counters) => counters.hold(&mut registers, SPINS),
+            None => {
+                registers.hold(SPINS);
+                Ok(())
+            }
+        };
+        if let Err(what) = held.and_then(|()| registers.verify()) {
             shared.wrong(format_args!("CPU {cpu}, round {round}: {what}"));
         }
         clock.look(shared, cpu);
@@ -334,7 +352,9 @@ fn main() -> ExitCode {
     if !system::register_barrier() {
         shared.wrong("the kernel has no expedited membarrier");
     }
-    println!("KVM-LA-STEADY begin cpus={cpus}");
+    let units = registers::unit_names().chain(counters::available().then_some("counters"));
+    let units: String = units.map(|unit| format!(" {unit}")).collect();
+    println!("KVM-LA-STEADY begin cpus={cpus}{units}");
     for cpu in 0..cpus {
         let shared = Arc::clone(&shared);
         std::thread::spawn(move || work(&shared, cpu));

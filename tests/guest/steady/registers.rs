@@ -7,8 +7,8 @@ use std::arch::global_asm;
 
 /// Where each kind begins, in words: general registers by their numbers, vector
 /// registers, condition flags, control register of the floating point unit; then the
-/// whole registers of LASX, scratch registers and flags of binary translation, and which
-/// of these two units the CPU has.
+/// whole registers of LASX, scratch registers, flags and the top of the x87 stack of binary
+/// translation, and which of these two units the CPU has.
 const GENERAL: usize = 0;
 const VECTOR: usize = 32;
 const FLAGS: usize = VECTOR + 64;
@@ -16,12 +16,17 @@ const CONTROL: usize = FLAGS + 8;
 const WIDE: usize = CONTROL + 2;
 const SCRATCH: usize = WIDE + 128;
 const EFLAGS: usize = SCRATCH + 4;
-const UNITS: usize = EFLAGS + 1;
+const TOP: usize = EFLAGS + 1;
+const UNITS: usize = TOP + 1;
 const WORDS: usize = UNITS + 1;
 
 /// Bits of the word at [`UNITS`].
 const HAS_LASX: u64 = 1;
 const HAS_LBT: u64 = 2;
+
+/// FCSR0.TM: operands of floating-point instructions count from the top of the stack. With
+/// it the kernel and KVM have to save and restore the top beside the registers.
+const STACK_MODE: u64 = 1 << 6;
 
 /// Registers that are not filled: zero, the thread's pointer, the stack's, and
 /// a2, which counts.
@@ -49,13 +54,11 @@ global_asm!(
     "ld.d $t0, $a0, 8 * (96 + \\i)",
     "movgr2cf $fcc\\i, $t0",
     ".endr",
-    "ld.d $t0, $a0, 8 * 104",
-    "movgr2fcsr $fcsr0, $t0",
     ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
     "vld $vr\\i, $a0, 8 * 32 + 16 * \\i",
     ".endr",
     // Instructions that not every assembler knows are written as words.
-    "ld.d $t0, $a0, 8 * 239",
+    "ld.d $t0, $a0, 8 * 240",
     "st.d $t0, $sp, 176",
     "andi $t1, $t0, 1",
     "beqz $t1, 2f",
@@ -73,7 +76,20 @@ global_asm!(
     ".endr",
     "ld.d $t0, $a0, 8 * 238",
     ".word 0x005c0020 | 0x3f << 10 | 12",
+    // x86mttop has its number in itself. Whatever it is, as many instructions are executed.
+    "ld.d $t0, $a0, 8 * 239",
+    "la.pcrel $t1, 4f",
+    "alsl.d $t1, $t0, $t1, 3",
+    "jr $t1",
+    "4:",
+    ".irp i, 0,1,2,3,4,5,6,7",
+    ".word 0x00007000 | \\i << 5",
+    "b 3f",
+    ".endr",
     "3:",
+    // With the stack mode, which needs the unit of binary translation.
+    "ld.d $t0, $a0, 8 * 104",
+    "movgr2fcsr $fcsr0, $t0",
     // a0, the base, last.
     ".irp i, 1,5,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,4",
     "ld.d $r\\i, $a0, 8 * \\i",
@@ -105,6 +121,9 @@ global_asm!(
     ".endr",
     ".word 0x005c0000 | 0x3f << 10 | 12",
     "st.d $t0, $a2, 8 * 238",
+    // x86mftop $t0
+    ".word 0x00007400 | 12",
+    "st.d $t0, $a2, 8 * 239",
     "3:",
     ".irp i, 0,1,2,3,4,5,6,7",
     "movcf2gr $t0, $fcc\\i",
@@ -137,12 +156,20 @@ pub(crate) fn supported() -> bool {
     crate::system::cpucfg(2) & 1 << 6 != 0
 }
 
-/// The further units: LASX is bit 7, binary translation bits 18 to 20.
+/// The further units: LASX is bit 7, binary translation for x86 bit 18.
 fn units() -> u64 {
     let word = crate::system::cpucfg(2);
     let lasx = if word >> 7 & 1 != 0 { HAS_LASX } else { 0 };
-    let lbt = if word >> 18 & 7 != 0 { HAS_LBT } else { 0 };
+    let lbt = if word >> 18 & 1 != 0 { HAS_LBT } else { 0 };
     lasx | lbt
+}
+
+/// Their names.
+pub(crate) fn unit_names() -> impl Iterator<Item = &'static str> {
+    let units = units();
+    [("lasx", HAS_LASX), ("lbt", HAS_LBT)]
+        .into_iter()
+        .filter_map(move |(name, bit)| (units & bit != 0).then_some(name))
 }
 
 /// Values and what was found of them.
@@ -164,8 +191,8 @@ impl Registers {
         }
     }
 
-    /// Fills the registers with values made of `seed`, spins, and compares.
-    pub(crate) fn hold(&mut self, seed: u64, spins: u64) -> Result<(), String> {
+    /// Makes values of `seed` for the next [`Self::hold`].
+    pub(crate) fn choose(&mut self, seed: u64) {
         for (i, value) in self.values.iter_mut().enumerate() {
             *value = (seed ^ (i as u64) << 40).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         }
@@ -175,6 +202,7 @@ impl Registers {
         // A rounding mode (bits 8 and 9) and sticky flags (16 to 20), no traps.
         self.values[CONTROL] &= 0x1f << 16 | 3 << 8;
         self.values[EFLAGS] &= 0x8d5;
+        self.values[TOP] = seed & 7;
         self.values[UNITS] = self.units;
         if self.units & HAS_LASX != 0 {
             // The low halves are those of LSX.
@@ -183,10 +211,21 @@ impl Registers {
                 self.values[VECTOR + 2 * i..][..2].copy_from_slice(&low);
             }
         }
+        if self.units & HAS_LBT != 0 {
+            self.values[CONTROL] |= STACK_MODE;
+        }
         self.seen = self.values;
+    }
+
+    /// Fills the registers, spins, and takes down what they hold then.
+    pub(crate) fn hold(&mut self, spins: u64) {
         // SAFETY: both arrays have WORDS words; the function keeps what the calling
         // convention wants kept, and the control register.
         unsafe { kvm_la_hold(self.values.as_ptr(), self.seen.as_mut_ptr(), spins.max(1)) };
+    }
+
+    /// Compares.
+    pub(crate) fn verify(&self) -> Result<(), String> {
         for (i, (value, seen)) in self.values.iter().zip(&self.seen).enumerate() {
             if value != seen && !NOT_FILLED.contains(&i) {
                 return Err(format!("{} is {seen:#x}, not {value:#x}", name(i)));
@@ -205,6 +244,7 @@ fn name(word: usize) -> String {
         CONTROL..WIDE => "fcsr0".to_owned(),
         WIDE..SCRATCH => format!("quarter {} of xr{}", (word - WIDE) % 4, (word - WIDE) / 4),
         SCRATCH..EFLAGS => format!("scr{}", word - SCRATCH),
-        _ => "eflags".to_owned(),
+        EFLAGS => "eflags".to_owned(),
+        _ => "top".to_owned(),
     }
 }

@@ -25,7 +25,6 @@ pub struct Qemu {
     pub version: String,
 }
 
-/// Results of a batch.
 #[derive(Debug)]
 pub struct BatchResult {
     /// One for each case.

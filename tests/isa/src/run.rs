@@ -21,7 +21,6 @@ const PROGRESS: usize = 100;
 /// One row of work.
 #[derive(Clone, Copy)]
 pub enum Test {
-    /// An instruction.
     Instruction(Subject),
     /// Words that are no instruction.
     Undefined,
@@ -86,7 +85,6 @@ pub struct Failure {
 
 /// The outcome of one test.
 pub struct TestResult {
-    /// The test.
     pub test: Test,
     /// Cases run.
     pub cases: usize,

@@ -48,7 +48,6 @@ impl Subjects {
         Subjects { model, absent }
     }
 
-    /// The model.
     pub fn model(&self) -> &Model {
         &self.model
     }

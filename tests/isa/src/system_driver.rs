@@ -37,13 +37,10 @@ pub mod physical {
 
 /// Exception record at the beginning of a result: offsets of its doublewords.
 pub mod record {
-    /// ESTAT.
     pub const ESTAT: usize = 0;
-    /// BADV.
     pub const BADV: usize = 8;
     /// TLBRERA, whose lowest bit says that this was a TLB refill.
     pub const TLBRERA: usize = 16;
-    /// TLBRBADV.
     pub const TLBRBADV: usize = 24;
 }
 

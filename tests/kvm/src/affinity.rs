@@ -8,7 +8,6 @@ use crate::units::Call;
 
 /// sched_setaffinity (asm-generic/unistd.h).
 const SYS_SCHED_SETAFFINITY: i64 = 122;
-/// getcpu.
 const SYS_GETCPU: i64 = 168;
 
 /// The calling thread, by its number.

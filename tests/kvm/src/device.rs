@@ -13,7 +13,6 @@ use crate::sys;
 use crate::uapi as u;
 use crate::vm::Vm;
 
-/// A device.
 #[derive(Debug)]
 pub struct Device(File);
 

@@ -20,10 +20,8 @@ pub const RAM: usize = 1 << 20;
 /// Where the registers of the PCH-PIC are, as on QEMU's board.
 pub const PCH_PIC: u64 = 0x1000_0000;
 
-/// A guest.
 #[derive(Debug)]
 pub struct Guest {
-    /// Its VM.
     pub vm: Vm,
     /// Its RAM.
     pub memory: Arc<Memory>,

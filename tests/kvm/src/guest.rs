@@ -6,7 +6,6 @@
 /// neither RAM nor a device.
 pub const REPORT: u64 = 0x3000_0000;
 
-/// The size of that.
 pub const REPORT_SIZE: u64 = 0x1000;
 
 /// RAM that a guest needs to have for [`crate::guest_code`] to fit, at 0.

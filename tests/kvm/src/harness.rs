@@ -20,7 +20,6 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What a case comes to. An error that is a [`Skip`] skips it.
 pub type Outcome = Result<(), Box<dyn Error>>;
 
-/// A case.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// Its name: one word.

@@ -53,9 +53,7 @@ pub struct Touched {
 /// The guest and its memory.
 #[derive(Debug)]
 pub struct Ram {
-    /// The guest.
     pub guest: Guest,
-    /// The memory.
     pub memory: Arc<Memory>,
 }
 

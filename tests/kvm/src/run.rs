@@ -48,7 +48,6 @@ pub enum Exit {
 /// A guest's access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
-    /// Address.
     pub address: u64,
     /// Length in bytes.
     pub length: u32,

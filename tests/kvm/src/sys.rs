@@ -215,7 +215,6 @@ pub(crate) fn new_eventfd() -> Result<File> {
     }
 }
 
-/// The size of a page.
 pub(crate) fn page_size() -> usize {
     /// `_SC_PAGESIZE` of the C library (bits/confname.h).
     const PAGESIZE: c_int = 30;

@@ -16,7 +16,6 @@ use crate::vm::Vm;
 pub struct Kvm(File);
 
 impl Kvm {
-    /// Opens it.
     pub fn open() -> Result<Self> {
         File::options()
             .read(true)

@@ -104,9 +104,7 @@ structures! {
     DeviceAttr, 24 {
         /// None is defined.
         flags: u32,
-        /// Group.
         group: u32,
-        /// Attribute.
         attribute: u64,
         /// Address of the value.
         address: u64,
@@ -115,14 +113,12 @@ structures! {
     IrqLevel, 8 {
         /// GSI.
         irq: u32,
-        /// Level.
         level: u32,
     }
     /// struct kvm_irqfd.
     Irqfd, 32 {
         /// The eventfd that raises it.
         fd: u32,
-        /// GSI.
         gsi: u32,
         /// KVM_IRQFD_FLAG_*.
         flags: u32,
@@ -152,11 +148,9 @@ structures! {
         address_lo: u32,
         /// High half of the address.
         address_hi: u32,
-        /// Data.
         data: u32,
         /// KVM_MSI_VALID_DEVID.
         flags: u32,
-        /// Device.
         device: u32,
         /// Not used.
         pad: [u32; 3],
@@ -170,7 +164,6 @@ structures! {
     }
     /// struct kvm_irq_routing_entry.
     RoutingEntry, 48 {
-        /// GSI.
         gsi: u32,
         /// KVM_IRQ_ROUTING_*.
         kind: u32,
@@ -190,11 +183,8 @@ structures! {
     }
     /// struct kvm_enable_cap.
     EnableCap, 104 {
-        /// Capability.
         capability: u32,
-        /// Flags.
         flags: u32,
-        /// Arguments.
         arguments: [u64; 4],
         /// Not used.
         pad: [u64; 8],
@@ -289,12 +279,10 @@ pub const MP_RUNNABLE: u32 = 0;
 /// KVM_MP_STATE_STOPPED.
 pub const MP_STOPPED: u32 = 5;
 
-/// A capability.
 #[derive(Clone, Copy, Debug)]
 pub struct Capability {
     /// Its number, KVM_CAP_*.
     pub number: u32,
-    /// Its name.
     pub name: &'static str,
 }
 

@@ -3,9 +3,8 @@
 # Atomics need natural alignment whatever the CPU does for plain accesses (manual
 # 2.2.7, 6.2.2).
 #
-#@ only sim: QEMU ends with a segmentation fault on an unaligned atomic access in
-#@   system mode.
-#@ apart another emulator ends by a fault of its own
+#@ only sim: it is about this machine's answer alone
+#@ apart it is about lvz-sim's answer alone
 
 .include "test.inc"
 

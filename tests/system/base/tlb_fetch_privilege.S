@@ -3,9 +3,8 @@
 # A fetch from a page of another privilege level (manual 5.4.4); loads and stores
 # are in tlb_permissions.S.
 #
-#@ only sim: QEMU reads the instruction again for BADI, which faults again, without
-#@   end.
-#@ apart another emulator does not come to an end
+#@ only sim: it is about this machine's answer alone
+#@ apart it is about lvz-sim's answer alone
 
 .include "test.inc"
 

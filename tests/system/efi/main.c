@@ -7,7 +7,7 @@
  * undone before the next line is printed. docs/conformance.md explains its output.
  */
 
-/* Nothing is found by way of a table of addresses, which nobody would fill. */
+/* Nothing is found by way of a table of addresses: there is no dynamic linker to fill it. */
 #pragma GCC visibility push(hidden)
 
 typedef unsigned char u8;

@@ -18,7 +18,6 @@ const MEMORY: &str = "512M";
 /// What a run left.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// The console.
     pub(crate) console: String,
     /// What the machine's own process said.
     pub(crate) messages: String,

@@ -75,7 +75,6 @@ pub(crate) struct Options {
     pub(crate) objcopy: Command,
     /// GCC.
     pub(crate) compiler: Command,
-    /// QEMU.
     pub(crate) qemu: Command,
     /// lvz-sim.
     pub(crate) simulator: Command,

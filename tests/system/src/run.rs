@@ -18,7 +18,6 @@ use std::time::Duration;
 /// How a program ended.
 #[derive(Debug)]
 pub(crate) enum Status {
-    /// It ran.
     Ran {
         /// The judgement.
         verdict: Verdict,
@@ -38,7 +37,6 @@ pub(crate) enum Status {
 /// A program, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Done<'a> {
-    /// The program.
     pub(crate) program: &'a Program,
     /// Its fate.
     pub(crate) status: Status,

@@ -24,10 +24,8 @@ const SCRIPT: &str = include_str!("../../../tests/guest/growth-host");
 /// What the lines of script and program begin with.
 const MARKER: &str = "KVM-LA-GROWTH";
 
-/// The program.
 const PROGRAM: &str = "growth";
 
-/// CPUs of the host.
 const HOST_CPUS: u32 = 4;
 
 /// What grows.

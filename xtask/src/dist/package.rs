@@ -31,7 +31,6 @@ const MAINTAINER: &str = "@MAINTAINER@";
 pub(crate) struct Contents {
     /// Its folder in packaging/.
     pub(crate) folder: &'static str,
-    /// Its name.
     pub(crate) name: String,
     /// The architecture that it is for, or `all`.
     pub(crate) architecture: &'static str,

@@ -51,6 +51,11 @@ impl DistributionKernel {
         self.dir.join("vmlinuz")
     }
 
+    /// The product's name in the cache.
+    pub(super) fn name(&self) -> &[u8] {
+        self.dir.file_name().unwrap_or_default().as_encoded_bytes()
+    }
+
     /// Its configuration.
     pub(crate) fn config(&self) -> PathBuf {
         self.dir.join("config")

@@ -54,7 +54,6 @@ impl KernelSource {
         &self.dir
     }
 
-    /// Its series.
     pub(crate) fn series(&self) -> Series {
         self.package.series
     }

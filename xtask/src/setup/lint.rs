@@ -32,7 +32,6 @@ const INSIDE: &str = "/kvm-la/lint";
 /// Where the checkout is bound inside the toolchain root.
 const CHECKOUT: &str = "/kvm-la/workspace";
 
-/// The tools.
 pub(crate) struct LintTools(PathBuf);
 
 impl Products {

@@ -9,6 +9,7 @@ mod debug_kernel;
 mod debuggers;
 mod distribution_kernel;
 pub(crate) mod dpkg_userland;
+mod firmware;
 mod host_kernel;
 mod kernel_packages;
 mod kernel_source;
@@ -33,6 +34,7 @@ use crate::machine::{Drive, Simulator};
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
+pub(crate) use firmware::Firmware;
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
 pub(crate) use kernel_source::CannotBeHad;
 pub(crate) use lint::LintTools;

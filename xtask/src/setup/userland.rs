@@ -246,18 +246,25 @@ fn link(target: &str, path: &Path) -> Result<()> {
     symlink(target, path).with_context(|| format!("cannot make {}", path.display()))
 }
 
-pub(super) fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
+/// What the files of `dir`'s tree take, in MiB.
+pub(super) fn size_mib(root: &ToolRoot, dir: &Path) -> Result<u64> {
     let inside = Path::new("/kvm-la/userland");
     let bound = root.clone().with_bind(dir, inside);
-    let mut du = bound.command_in(inside, "du");
-    let output = du
+    let output = bound
+        .command_in(inside, "du")
         .args(["--summarize", "--apparent-size", "--block-size=1M", "tree"])
         .output()?;
-    let size: u64 = String::from_utf8_lossy(&output.stdout)
+    String::from_utf8_lossy(&output.stdout)
         .split_whitespace()
         .next()
         .and_then(|n| n.parse().ok())
-        .ok_or_else(|| anyhow!("du gave no size of the userland"))?;
+        .ok_or_else(|| anyhow!("du gave no size of the userland"))
+}
+
+pub(super) fn make_image(root: &ToolRoot, dir: &Path, step: &mut Step, log: &Path) -> Result<()> {
+    let size = size_mib(root, dir)?;
+    let inside = Path::new("/kvm-la/userland");
+    let bound = root.clone().with_bind(dir, inside);
     let mut mke2fs = bound.command_in(inside, "mke2fs");
     mke2fs.args(["-q", "-t", "ext2", "-L", LABEL, "-d", "tree", "-m", "0"]);
     // Fixed identity and times: the same tree gives the same image, and the same

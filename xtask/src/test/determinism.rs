@@ -143,7 +143,7 @@ fn twice(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> {
 }
 
 /// Stops a run half way into a snapshot and goes on from it in another process.
-fn snapshot(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> {
+pub(super) fn snapshot(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> {
     let run = context
         .products
         .cache

@@ -65,6 +65,7 @@ const FILES: &[(&str, &str)] = &[
         "migration.py",
         include_str!("../../../tests/machine/migration.py"),
     ),
+    ("units.py", include_str!("../../../tests/machine/units.py")),
 ];
 
 /// The cases with breakpoints in user space. Whether the instruction that KVM uses
@@ -72,6 +73,9 @@ const FILES: &[(&str, &str)] = &[
 /// under the reading that it does.
 const USER: &str = "user";
 const USER_READING: &str = "hvcl-user=exit";
+
+/// The cases that exchange the host's module.
+const MODULES: &str = "modules";
 
 /// How long one host may take.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -96,6 +100,12 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     }
     for mix in &mixes {
         host(context, report, &run, *mix, USER)?;
+    }
+    // The units of the guests that these are about: no other model has them.
+    if context.simulator.cpu().is_some_and(|cpu| cpu.starts_with("la664")) {
+        for mix in &mixes {
+            host(context, report, &run, *mix, MODULES)?;
+        }
     }
     // What one module's hosts put aside, the other's take up.
     if mixes.len() > 1 {
@@ -142,6 +152,12 @@ fn host(
         format!("{} {} {group} {tier} {only}\n", kvm.name(), accel.name()),
     )?;
     copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
+    if group == MODULES {
+        for stack in Stack::ALL {
+            let name = format!("kvm-{}.ko", stack.name());
+            copy(&stack.kvm_ko(products)?, &share.join(name))?;
+        }
+    }
     let backend = backend::make(products)?;
     for file in [backend.library(), backend.launcher()] {
         copy(&file, &share.join(file.file_name().unwrap_or_default()))?;

@@ -9,6 +9,7 @@ mod counted;
 mod coverage;
 mod determinism;
 mod dist;
+mod firmware;
 mod gdb;
 mod host;
 mod hosts;
@@ -81,7 +82,6 @@ pub(crate) struct Options {
 /// When a suite or a case runs without being asked for by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tier {
-    /// In CI.
     Ci,
     /// With `--all`, or when its suite is named.
     Full,
@@ -199,6 +199,11 @@ const SUITES: &[Suite] = &[
         name: "gdb",
         shows: "GDB and LLDB stop lvz-sim's machine anywhere, and take it back; traces and profiles",
         run: gdb::run,
+    },
+    Suite {
+        name: "firmware",
+        shows: "UEFI firmware boots the distribution's disk to its login, with variables and ACPI",
+        run: firmware::run,
     },
     Suite {
         name: "determinism",

@@ -24,7 +24,6 @@ pub(crate) enum Refusal {
     /// A member is not in the tables.
     #[error("{table} has no member {name}")]
     NoMember {
-        /// The table.
         table: &'static str,
         /// The member.
         name: &'static str,
@@ -32,7 +31,6 @@ pub(crate) enum Refusal {
     /// A member has another type.
     #[error("{name} of {table} has {count} elements of {size} bytes")]
     MemberSize {
-        /// The table.
         table: &'static str,
         /// The member.
         name: &'static str,
@@ -47,7 +45,6 @@ pub(crate) enum Refusal {
     /// Two ways to the same field end in different places.
     #[error("{field} would be at {found} by one way and at {expected} by another")]
     Disagreement {
-        /// The field.
         field: &'static str,
         /// By the first way.
         found: usize,

@@ -9,7 +9,6 @@ use super::refusal::Refusal;
 use crate::qemu::opaque::CPUState;
 use crate::qemu::services::{LinkServices, Services};
 
-/// All services.
 pub(crate) fn services() -> Result<Services, Refusal> {
     let link = LinkServices {
         set_current_cpu,

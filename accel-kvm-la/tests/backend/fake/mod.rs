@@ -113,7 +113,6 @@ const OBJECT_WORDS: usize = 4096;
 const GUEST: usize = 8 * (OBJECT_WORDS - 1);
 /// Offset of a word of ours: the CPU has a thread.
 const HAS_THREAD: usize = 8 * (OBJECT_WORDS - 2);
-/// Bytes of a run page.
 const RUN_PAGE_BYTES: usize = 4096;
 
 impl Fake {

@@ -59,12 +59,10 @@ impl Finding {
 /// The first difference of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The CPU.
     pub cpu: usize,
     /// The address of the instruction that wrote the value last, or, if the
     /// interpreter wrote none, of the last one of the block.
     pub pc: u64,
-    /// Its name.
     pub name: &'static str,
     /// Register or address of memory.
     pub place: String,

@@ -99,7 +99,6 @@ impl Compiler {
         Ok(compiled.buffer.data().to_vec())
     }
 
-    /// A region.
     pub(super) fn region(
         &mut self,
         region: &Region,

@@ -37,7 +37,6 @@ pub(super) enum Way {
     Always,
     /// The same if a condition is true, else the next instruction.
     Condition,
-    /// A register.
     Register,
 }
 
@@ -61,7 +60,6 @@ pub(super) struct Form {
     pub(super) gate: Option<Gate>,
     /// Whether the operands have a meaning in this form.
     fits: fn(&Op) -> bool,
-    /// Emits it.
     pub(super) emit: fn(&mut Emitter<'_>, &Op),
 }
 
@@ -107,7 +105,6 @@ impl Form {
     }
 }
 
-/// The tables.
 fn tables() -> impl Iterator<Item = &'static Form> {
     [
         &[alu::FORMS, branch::FORMS, memory::FORMS],

@@ -102,3 +102,29 @@ fn what_was_changed_is_changed_again() {
         assert_eq!(gdb.ask(&format!("m{:x},8", DATA + 256)), one(7));
     });
 }
+
+#[test]
+fn poison_is_a_change_like_others() {
+    let mut machine = machine(1);
+    debug(&mut machine, Vec::new(), |gdb| {
+        gdb.ask("?");
+        let load = CODE + 16;
+        gdb.check(&format!("Z0,{load:x},4"));
+        gdb.ask("vCont;c");
+        // It goes on from there, so that there is a past.
+        gdb.ask("vCont;c");
+        assert!(gdb.monitor("poison 0x1000000000").contains("no memory"));
+        assert_eq!(gdb.monitor(&format!("poison {DATA:#x}")), "");
+        gdb.ask("vCont;s:1");
+        // MERRENTRY is zero here.
+        assert_eq!(gdb.register(1, PC), 0);
+        gdb.ask("bs");
+        assert_eq!(gdb.register(1, PC), load);
+        gdb.ask("vCont;s:1");
+        assert_eq!(gdb.register(1, PC), 0);
+        gdb.ask("bs");
+        assert_eq!(gdb.monitor(&format!("unpoison {:#x}", DATA + 8)), "");
+        gdb.ask("vCont;s:1");
+        assert_eq!(gdb.register(1, PC), load + 4);
+    });
+}

@@ -33,7 +33,6 @@ pub(super) fn count<const W: u32>(count: u64) -> u32 {
     (count & if W == 64 { 63 } else { 31 }) as u32
 }
 
-/// Rotates to the right.
 #[inline(always)]
 pub(super) fn rotate_right<const W: u32>(value: u64, n: u32) -> u64 {
     match n % W {

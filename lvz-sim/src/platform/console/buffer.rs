@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 struct Buffers {
     input: VecDeque<u8>,
     output: Vec<u8>,
+    button: bool,
 }
 
 /// Clones share the buffers.
@@ -24,6 +25,11 @@ impl BufferConsole {
     /// Adds input for the machine.
     pub(crate) fn type_in(&self, bytes: &[u8]) {
         self.buffers().input.extend(bytes);
+    }
+
+    /// Presses the power button.
+    pub(crate) fn press(&self) {
+        self.buffers().button = true;
     }
 
     /// Takes the output so far.
@@ -44,5 +50,9 @@ impl HostConsole for BufferConsole {
             *slot = byte;
         }
         count
+    }
+
+    fn take_button(&mut self) -> bool {
+        std::mem::take(&mut self.buffers().button)
     }
 }

@@ -10,7 +10,6 @@ pub(super) const LENGTH: usize = 4;
 /// What comes next in the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item {
-    /// A frame.
     Frame(Vec<u8>),
     /// A length of zero.
     Mark,

@@ -26,6 +26,7 @@ const MEMORY_AND_MASTER: u64 = 0b110;
 fn pci_rig(file: &NamedTempFile) -> Rig {
     Rig::with(PlatformConfig {
         board: Board::Virt,
+        avec: true,
         drives: vec![DriveConfig {
             path: file.path().to_owned(),
             mode: DriveMode::Volatile,
@@ -186,6 +187,13 @@ fn requests_interrupt_by_message() {
     rig.write(MSIX + 16 + 4, 4, 0xffff_ffff);
     driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
     assert_eq!(rig.platform.lines(0).hwi, 0);
+
+    // One aimed at the window of message interrupts goes to a CPU.
+    rig.set_iocsr(0, iocsr::MISC_FUNC, 8, iocsr::EXT_IOI_EN | iocsr::AVEC_EN);
+    rig.write(MSIX + 16, 4, Device::Avec.base() + (65 << 4));
+    rig.write(MSIX + 16 + 4, 4, 0);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.platform.take_messages(0), Some([0, 2, 0, 0]));
 }
 
 #[test]
@@ -242,6 +250,8 @@ fn a_restored_bus_goes_on() {
     rig.write(config(DRIVE, at + 2), 2, 1 << 15);
     let mut driver = Driver::on_pci(&mut rig, BAR, 1);
     rig.write(BAR + 0x1a, 2, 1);
+    // Firmware leaves the interrupt line of the bridge too.
+    rig.write(config(0, 0x3c), 1, 0xff);
     let state = rig.platform.save().unwrap();
 
     let mut other = pci_rig(&file);
@@ -250,6 +260,7 @@ fn a_restored_bus_goes_on() {
     other.ram.write_slice(&memory, GuestAddress(0)).unwrap();
     other.platform.restore(&state).unwrap();
     assert_eq!(other.platform.save().unwrap(), state);
+    assert_eq!(other.read(config(0, 0x3c), 1), 0xff);
     driver.queue(&mut other, 0, &[&[0; 16]], &[513]);
     assert_eq!(other.iocsr(0, EIOINTC + eiointc::COREISR + 12, 4), 1 << 4);
 

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Case, SCRATCH, Setting, ensure_same};
 use crate::agent::{Command, FREE};
 
-/// The cases.
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "accelerator",

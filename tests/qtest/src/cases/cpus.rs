@@ -11,7 +11,6 @@ use super::{Case, Setting, ensure_same};
 use crate::agent::{Command, ENTRY, FREE, Mailbox};
 use crate::machine::Machine;
 
-/// The cases.
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "cpus-start",

@@ -10,7 +10,6 @@ use super::{Case, Setting, ensure_same};
 use crate::agent::{Command, Mailbox};
 use crate::machine::Machine;
 
-/// The cases.
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "line-level",

@@ -7,7 +7,6 @@ use anyhow::Result;
 use super::{Case, SCRATCH, Setting, ensure_same};
 use crate::agent::FREE;
 
-/// The cases.
 pub(crate) const CASES: &[Case] = &[
     Case {
         name: "ram",

@@ -18,7 +18,6 @@ use crate::machine::{Accel, Board, Machine, NotInTime};
 /// A UART's scratch register, of one byte (16550: SCR).
 const SCRATCH: u64 = 0x1fe0_01e7;
 
-/// A case.
 pub(crate) struct Case {
     /// Its name: one word.
     pub(crate) name: &'static str,

@@ -22,8 +22,15 @@ pub(super) const BOTH: &[&str] = &[
 
 /// Rows that are measured on a host with a page table walker too.
 pub(super) const WALKER: &[&str] = &["fault-small-load", "fault-small-store", "fault-small-fetch"];
-/// That host's CPU.
-pub(super) const WALKER_CPU: &str = "la664";
+
+/// The CPU of hosts with all that la464 does not have.
+pub(super) const WHOLE_CPU: &str = "la664";
+
+/// What is measured there alone.
+pub(super) const UNITS: &[Class] = &[
+    class("lasx-first-use", "lasx", "units", "site_lasx", 256),
+    class("lbt-first-use", "lbt", "units", "site_lbt", 256),
+];
 
 /// The ratios to reach, by the rows' names.
 const TARGETS: &[(&str, f64)] = &[
@@ -45,6 +52,8 @@ const TARGETS: &[(&str, f64)] = &[
     ("walker,fault-small-load", 0.80),
     ("walker,fault-small-store", 0.80),
     ("walker,fault-small-fetch", 0.80),
+    ("both,lasx-first-use", 0.80),
+    ("both,lbt-first-use", 0.80),
     ("message-running", 0.80),
     ("message-asleep", 0.80),
     ("message-asleep-polled", 0.80),
@@ -165,6 +174,7 @@ pub(super) const CLASSES: &[Class] = &[
     },
     touches("fill-present", "store-fault", "present", "site_fill", 4096),
     touches("fill-anew", "store-fault", "anew", "site_fill", 4096),
+    touches("fill-anew-folios", "store-fault", "folios", "site_fill", 4096),
     class("fault-huge-load", "load-fault", "huge", "site_fault_huge_load", 6),
     class("fault-huge-store", "store-fault", "huge", "site_fault_huge_store", 6),
     class("fault-dirty-log", "modify-fault", "log", "site_dirty_log", 512),

@@ -29,9 +29,10 @@ const PROGRAMS: &[(&str, &str, &str)] = &[
     ("anew", "-DFILL", "0x3800000"),
     ("present", "-DFILL", "0x4000000"),
     ("sleep", "-DSLEEP", "0x4800000"),
+    ("units", "-DUNITS", "0x5000000"),
+    ("folios", "-DFILL", "0x5800000"),
 ];
 
-/// The programs.
 pub(in super::super) struct Programs {
     dir: PathBuf,
 }

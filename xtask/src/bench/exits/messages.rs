@@ -7,15 +7,13 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use super::super::Row;
+use super::classes::WHOLE_CPU;
 use super::cost::median_at;
 use super::{host, target};
 use crate::kvm_programs;
 use crate::machine::Simulator;
 use crate::nested::{Stack, copy};
 use crate::setup::Products;
-
-/// The host's CPU.
-const CPU: &str = "la664";
 
 /// The program, which the host's script looks for.
 const PROGRAM: &str = "message-exits";
@@ -31,10 +29,9 @@ const ROWS: &[(&str, &str, u64)] = &[
     ("message-asleep-polled", "idle", 0xc00),
 ];
 
-/// The rows.
 pub(super) fn rows(products: &Products, simulator: &Simulator) -> Result<Vec<Row>> {
     let program = kvm_programs::build(products)?.join(PROGRAM);
-    let simulator = simulator.with_cpu(CPU);
+    let simulator = simulator.with_cpu(WHOLE_CPU);
     let measure = |kvm: Stack| {
         eprintln!("bench exits: messages, {} kvm.ko", kvm.name());
         host(

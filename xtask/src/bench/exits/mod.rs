@@ -10,7 +10,7 @@
 //! instruction are added: that is where a flush of too much costs.
 //!
 //! Both modules are measured under QEMU's own backend. Rows `walker,*` are on a host whose
-//! hardware walks stage 2. Rows `both,*` are our module with
+//! hardware walks stage 2; the units that only its CPU has are measured there too. Rows `both,*` are our module with
 //! our backend beside upstream's with QEMU's, for exits that QEMU takes part in.
 
 use std::fs;
@@ -33,7 +33,7 @@ pub(super) mod guest;
 mod messages;
 mod pictures;
 
-use classes::{BOTH, CLASSES, Class, WALKER, WALKER_CPU, target};
+use classes::{BOTH, CLASSES, Class, UNITS, WALKER, WHOLE_CPU, target};
 pub(super) use cost::median_at;
 use cost::{Cost, class_cost, sites};
 use guest::Programs;
@@ -48,7 +48,7 @@ const MARKER: &str = "KVM-LA-EXITS";
 const CPU: &str = "la464,pmu=on,gpmp=on";
 
 /// How many guests the host runs to their end, and how many in a short run.
-const GUESTS: usize = 6;
+const GUESTS: usize = 7;
 const SHORT_GUESTS: usize = 2;
 
 /// What one module costs.
@@ -71,12 +71,15 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
     let run = |kvm| measure(products, simulator, &programs, kvm);
     let (ours, upstream) = (run(Stack::Rust)?, run(Stack::Upstream)?);
     let both = measure_short(products, simulator, &programs, [Stack::Rust; 2], BOTH)?;
-    let walker = |kvm| {
-        let simulator = simulator.with_cpu(WALKER_CPU);
-        let stacks = [kvm, Stack::Upstream];
+    let whole = |stacks| {
+        let simulator = simulator.with_cpu(WHOLE_CPU);
         measure_short(products, &simulator, &programs, stacks, WALKER)
     };
-    let walker = (walker(Stack::Rust)?, walker(Stack::Upstream)?);
+    let whole = [
+        whole([Stack::Rust, Stack::Upstream])?,
+        whole([Stack::Upstream; 2])?,
+        whole([Stack::Rust; 2])?,
+    ];
     print_details(&ours, &upstream);
     let pairs: Vec<Pair<'_>> = CLASSES
         .iter()
@@ -105,10 +108,16 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
         let name = format!("both,{}", pair.class.name);
         Some(cost(&name, pair.both?, pair.upstream))
     }));
-    rows.extend(walker.0.iter().zip(&walker.1).map(|(ours, upstream)| {
-        let name = format!("walker,{}", ours.0);
-        cost(&name, ours.1, upstream.1)
-    }));
+    let [whole_ours, whole_upstream, whole_both] = &whole;
+    for (ours, (upstream, both)) in whole_ours.iter().zip(whole_upstream.iter().zip(whole_both)) {
+        let name = ours.0;
+        if WALKER.contains(&name) {
+            rows.push(cost(&format!("walker,{name}"), ours.1, upstream.1));
+        } else {
+            rows.push(cost(name, ours.1, upstream.1));
+            rows.push(cost(&format!("both,{name}"), both.1, upstream.1));
+        }
+    }
     rows.extend(messages::rows(products, simulator)?);
     let [mean_ours, mean_upstream] = means(&pairs);
     rows.push(row(
@@ -188,7 +197,7 @@ fn measure(
 }
 
 /// The costs of `chosen` classes, of the guests of a short run, with a module and a
-/// backend.
+/// backend; on a host with more units those of [`UNITS`] too.
 fn measure_short(
     products: &Products,
     simulator: &Simulator,
@@ -197,6 +206,10 @@ fn measure_short(
     chosen: &[&str],
 ) -> Result<Vec<(&'static str, Cost)>> {
     let cpu = simulator.cpu().map(|cpu| format!(" on {cpu}"));
+    let units = match simulator.cpu() {
+        Some(WHOLE_CPU) => UNITS,
+        _ => &[],
+    };
     eprintln!(
         "bench exits: {} kvm.ko and {} backend{}",
         kvm.name(),
@@ -210,6 +223,9 @@ fn measure_short(
         kvm,
         |share| {
             fs::write(share.join("short"), "")?;
+            if !units.is_empty() {
+                fs::write(share.join("units"), "")?;
+            }
             if accel == Stack::Upstream {
                 return Ok("qemu-system-loongarch64");
             }
@@ -220,13 +236,14 @@ fn measure_short(
             Ok("/share/qemu-kvm-la")
         },
         |console, stats| {
-            done(console, SHORT_GUESTS)?;
+            done(console, SHORT_GUESTS + usize::from(!units.is_empty()))?;
             if console.contains(BACKEND_SERVES) != (accel == Stack::Rust) {
                 bail!("the other backend served");
             }
             CLASSES
                 .iter()
                 .filter(|class| chosen.contains(&class.name))
+                .chain(units)
                 .map(|class| Ok((class.name, class_cost(stats, class, programs)?)))
                 .collect()
         },
@@ -362,7 +379,7 @@ mod tests {
     #[test]
     fn a_guest_that_did_not_finish_is_no_measurement() {
         let good = "KVM-LA-EXITS loaded 1000\nsmall: KVM-LA-EXITS done\nsleep: KVM-LA-EXITS done\nhuge: KVM-LA-EXITS done\r\nlog: KVM-LA-EXITS done\n\
-                    anew: KVM-LA-EXITS done\npresent: KVM-LA-EXITS done\n\
+                    anew: KVM-LA-EXITS done\npresent: KVM-LA-EXITS done\nfolios: KVM-LA-EXITS done\n\
                     KVM-LA-EXITS memory 1 200\nKVM-LA-EXITS memory 1 100\nKVM-LA-EXITS memory 64 900\n";
         assert_eq!(read(good).ok(), Some(([100.0, 900.0], 1000.0)));
         assert_eq!(failure(good), None);

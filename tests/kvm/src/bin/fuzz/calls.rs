@@ -6,7 +6,6 @@
 use super::fill::{self, Filler};
 use super::target::Kind;
 
-/// A call.
 pub(super) struct Call {
     pub(super) name: &'static str,
     pub(super) kind: Kind,
@@ -21,7 +20,6 @@ pub(super) struct Call {
 /// What a call is given.
 #[derive(Clone, Copy)]
 pub(super) enum Argument {
-    /// A number.
     Number(fn(&mut kvm::random::Random) -> u64),
     /// The address of a structure, made by this.
     Structure(Filler),

@@ -13,9 +13,7 @@ use kvm::random::Random;
 pub(super) enum Kind {
     /// /dev/kvm.
     System,
-    /// A VM.
     Vm,
-    /// A vCPU.
     Vcpu,
     /// An in-kernel device.
     Device,
@@ -23,7 +21,6 @@ pub(super) enum Kind {
     Stats,
 }
 
-/// All kinds.
 pub(super) const KINDS: [Kind; 5] = [
     Kind::System,
     Kind::Vm,
