@@ -171,10 +171,7 @@ impl Products {
         let guest = tree.join("root/guest");
         fs::create_dir_all(&guest)?;
         let kernel = self.distribution_kernel.vmlinuz();
-        for (file, name) in [
-            (&kernel, "kernel"),
-            (&self.initramfs.guest(), "initrd"),
-        ] {
+        for (file, name) in [(&kernel, "kernel"), (&self.initramfs.guest(), "initrd")] {
             fs::copy(file, guest.join(name))
                 .with_context(|| format!("cannot copy {}", file.display()))?;
         }
@@ -209,7 +206,14 @@ impl Products {
             disk.seek(SeekFrom::Start(start))?;
             std::io::copy(&mut part, &mut disk)?;
         }
-        for file in ["esp.img", "root.img", "initrd.img", "partitions", "loader", "entry"] {
+        for file in [
+            "esp.img",
+            "root.img",
+            "initrd.img",
+            "partitions",
+            "loader",
+            "entry",
+        ] {
             fs::remove_file(dir.join(file))?;
         }
         fs::remove_dir_all(&tree)?;
@@ -232,7 +236,10 @@ impl Products {
         File::create(&loader)?.write_all(LOADER_CONFIGURATION.as_bytes())?;
         File::create(&entry)?.write_all(ENTRY.as_bytes())?;
         let mut mformat = tools.command("mformat")?;
-        mformat.arg("-i").arg(&image).args(["-F", "-N", "6b766d2d", "-v", "ESP", "::"]);
+        mformat
+            .arg("-i")
+            .arg(&image)
+            .args(["-F", "-N", "6b766d2d", "-v", "ESP", "::"]);
         step.run(mformat, log)?;
         let mut mmd = tools.command("mmd")?;
         mmd.arg("-i").arg(&image);
@@ -259,7 +266,9 @@ impl Products {
     fn make_root(&self, dir: &Path, step: &mut Step, log: &Path) -> Result<File> {
         let size = userland::size_mib(&self.tools, dir)?;
         let mut mke2fs = self.tools.command("mke2fs")?;
-        mke2fs.args(["-q", "-t", "ext4", "-L", "root", "-m", "0", "-b", "4096", "-d"]);
+        mke2fs.args([
+            "-q", "-t", "ext4", "-L", "root", "-m", "0", "-b", "4096", "-d",
+        ]);
         mke2fs.arg(dir.join("tree")).arg(dir.join("root.img"));
         mke2fs.arg(format!("{}M", size + size / 10 + SLACK_MIB));
         step.run(mke2fs, log)?;

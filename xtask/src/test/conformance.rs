@@ -24,8 +24,8 @@ const LARGER_LVZ_PROGRAMS: u64 = 44;
 const READINGS: usize = 25;
 const LARGER_READINGS: usize = 27;
 
-/// The debug build of EDK2 that Debian packages with QEMU's firmware.
-const FIRMWARE: &str = "/usr/share/qemu-efi-loongarch64/QEMU_EFI.fd";
+/// The EFI program leaves out what starts CPUs or changes interrupt controllers.
+const EFI_LVZ_PROGRAMS: u64 = 39;
 
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("verdicts", || verdicts(context));
@@ -57,11 +57,26 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("qemu,efi", || {
         let qemu = format!(
             "qemu-system-loongarch64 -machine virt -cpu la464 -m 1G -display none -nodefaults \
-             -serial stdio -bios {FIRMWARE} -nic none -device virtio-blk-pci,drive=disk \
-             -drive if=none,id=disk,format=raw,readonly=on,file=fat:{{}}"
+             -serial stdio -bios {} -nic none -device virtio-blk-pci,drive=disk \
+             -drive if=none,id=disk,format=raw,readonly=on,file=fat:{{}}",
+            context.products.firmware_code().display()
         );
         let seen = set.run(&["--efi", &qemu, "--timeout", "120"])?;
         seen.base_alone()
+    });
+    report.case("lvz-sim,efi", || {
+        let disk = set.disk()?;
+        // What a shell does with the directory's name: nothing.
+        let command = format!(
+            "sh -c '{} run --machine virt --memory 1G --firmware {} --drive {},readonly # {{}}'",
+            set.simulator()?.display(),
+            context.products.firmware_code().display(),
+            disk.display(),
+        );
+        let seen = set.run(&["--efi", &command, "--timeout", "120"])?;
+        seen.all_of("base", None)?;
+        seen.all_of("lvz", Some(EFI_LVZ_PROGRAMS))?;
+        Ok(Verdict::Passed)
     });
     report.case("library,ci", || ci(&set));
     fs::remove_dir_all(&set.dir)?;
@@ -126,12 +141,32 @@ impl<'a> Set<'a> {
         Ok(Self { context, dir })
     }
 
+    fn simulator(&self) -> Result<&Path> {
+        match &self.context.simulator {
+            Simulator::LvzSim { program, .. } => Ok(program),
+            Simulator::Tcg(_) => bail!("the suite needs lvz-sim"),
+        }
+    }
+
+    /// The files of the EFI program as a disk.
+    fn disk(&self) -> Result<PathBuf> {
+        let disk = self.dir.join("disk");
+        let mut convert = self.context.products.tools.command("qemu-img")?;
+        convert
+            .args(["convert", "-f", "vvfat", "-O", "raw"])
+            .arg(format!("fat:{}", self.dir.join("esp").display()))
+            .arg(&disk);
+        let output = convert.output().context("cannot run qemu-img")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            bail!("qemu-img could not make the disk: {said}");
+        }
+        Ok(disk)
+    }
+
     /// Runs the set on the simulator with further options.
     fn simulated(&self, options: &str) -> Result<Seen> {
-        let Simulator::LvzSim { program, .. } = &self.context.simulator else {
-            bail!("the suite needs lvz-sim");
-        };
-        let program = program.display();
+        let program = self.simulator()?.display();
         let command = format!("{program} run --memory 512M --smp {{cpus}} {options} --kernel {{}}");
         self.run(&["--emulator", &command])
     }

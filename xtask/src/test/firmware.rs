@@ -42,7 +42,14 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("acpi", || tables(context, &run));
     report.case("avec", || {
         let simulator = context.simulator.with_cpu("la664,avec=on");
-        script(context, &simulator, &run, "avec", MESSAGES, &["--acpi".into()])
+        script(
+            context,
+            &simulator,
+            &run,
+            "avec",
+            MESSAGES,
+            &["--acpi".into()],
+        )
     });
     report.case("kernel", || {
         let options = firmware_options(context, None);
@@ -127,7 +134,14 @@ fn script(
 /// Linux finds its disk by ACPI and powers off by it; ACPICA's disassembler reads the tables
 /// that it has found.
 fn tables(context: &Context, run: &Path) -> Result<Verdict> {
-    script(context, &context.simulator, run, "acpi", PCI, &["--acpi".into()])?;
+    script(
+        context,
+        &context.simulator,
+        run,
+        "acpi",
+        PCI,
+        &["--acpi".into()],
+    )?;
     let tables = run.join("share-acpi/tables");
     let tools = context.products.firmware()?.tools;
     let mut read = 0;
@@ -137,9 +151,11 @@ fn tables(context: &Context, run: &Path) -> Result<Verdict> {
         let output = iasl.arg("-d").arg(&table).output()?;
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
-        let complaint = said
-            .lines()
-            .find(|line| ["rror", "arning", "nvalid"].iter().any(|word| line.contains(word)));
+        let complaint = said.lines().find(|line| {
+            ["rror", "arning", "nvalid"]
+                .iter()
+                .any(|word| line.contains(word))
+        });
         if !output.status.success() || complaint.is_some() {
             bail!(
                 "iasl cannot read {}: {}",
