@@ -27,6 +27,7 @@ impl BufferConsole {
         self.buffers().input.extend(bytes);
     }
 
+    #[cfg(test)]
     /// Presses the power button.
     pub(crate) fn press(&self) {
         self.buffers().button = true;
