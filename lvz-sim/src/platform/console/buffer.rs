@@ -27,8 +27,8 @@ impl BufferConsole {
         self.buffers().input.extend(bytes);
     }
 
-    #[cfg(test)]
     /// Presses the power button.
+    #[cfg(test)]
     pub(crate) fn press(&self) {
         self.buffers().button = true;
     }
