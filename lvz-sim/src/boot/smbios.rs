@@ -38,7 +38,13 @@ pub(super) fn files(cpus: usize, memory: &[Span]) -> Vec<(&'static str, Vec<u8>)
     let mut handle = ARRAY;
     for span in memory {
         handle += 1;
-        structure(&mut tables, MEMORY_ADDRESSES, handle, &addresses(*span), &[]);
+        structure(
+            &mut tables,
+            MEMORY_ADDRESSES,
+            handle,
+            &addresses(*span),
+            &[],
+        );
     }
     structure(&mut tables, END, handle + 1, &[], &[]);
     let anchor = anchor(tables.len() as u32);
