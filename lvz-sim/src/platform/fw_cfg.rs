@@ -169,7 +169,11 @@ impl FwCfg {
 
     /// What the selected item has from the current place on.
     fn rest(&self) -> &[u8] {
-        let item = self.items.0.get(&self.selected).map_or(&[][..], Vec::as_slice);
+        let item = self
+            .items
+            .0
+            .get(&self.selected)
+            .map_or(&[][..], Vec::as_slice);
         let at = usize::try_from(self.at).unwrap_or(usize::MAX);
         item.get(at..).unwrap_or_default()
     }
