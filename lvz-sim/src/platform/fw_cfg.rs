@@ -193,7 +193,7 @@ impl FwCfg {
         for (to, from) in bytes.iter_mut().zip(self.rest()).take(wanted) {
             *to = *from;
         }
-        self.at += u64::from(size);
+        self.at = self.at.saturating_add(size.into());
         u64::from_le_bytes(bytes)
     }
 
