@@ -56,8 +56,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["load", "boot_protocol"])]
     pub firmware: Option<PathBuf>,
 
-    /// Flash with the firmware's variables, for example a copy of QEMU_VARS.fd:
-    /// FILE[,volatile]. Without it they are lost
+    /// Flash with the firmware's variables, for example a copy of QEMU_VARS.fd: FILE, or
+    /// FILE,volatile to keep changes in memory. Without it they are lost
     #[arg(long, value_name = "FILE", value_parser = parse_flash, requires = "firmware")]
     pub firmware_vars: Option<FlashConfig>,
 

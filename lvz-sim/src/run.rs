@@ -215,7 +215,11 @@ fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
         Some("with --wall-clock a run does not repeat")
     } else if args.net.is_some() {
         Some("with --net a run does not repeat")
-    } else if args.firmware_vars.as_ref().is_some_and(|vars| !vars.volatile) {
+    } else if args
+        .firmware_vars
+        .as_ref()
+        .is_some_and(|vars| !vars.volatile)
+    {
         Some("what firmware writes to --firmware-vars stays written: make it volatile")
     } else if args.drive.iter().any(writable) {
         Some("what is written to a --drive stays written: make it volatile or readonly")

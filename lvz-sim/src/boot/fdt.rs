@@ -317,7 +317,15 @@ fn pci(fdt: &mut FdtWriter, pins: &[Device]) -> Result<(), Error> {
     let (io, io_size) = Device::PciIo.registers();
     let (memory, memory_size) = Device::PciMemory.registers();
     let ranges = [
-        [IO, 0, map::FIRST_PCI_PORT, high(io), io as u32, 0, io_size as u32],
+        [
+            IO,
+            0,
+            map::FIRST_PCI_PORT,
+            high(io),
+            io as u32,
+            0,
+            io_size as u32,
+        ],
         [
             MEMORY,
             high(memory),

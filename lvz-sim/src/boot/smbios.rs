@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! SMBIOS structures for firmware, which EDK2 cannot do without (OvmfPkg/SmbiosPlatformDxe):
-//! the system, its processor and its memory (DMTF DSP0134, SMBIOS 3.0, 7.2, 7.5, 7.17, 7.20). The firmware adds
-//! what it is itself.
+//! the system, its processor and its memory (DMTF DSP0134, SMBIOS 3.0, 7.2, 7.5, 7.17 and
+//! 7.20). The firmware adds what it is itself.
 
 use super::fdt::CPU_CLOCK;
 use super::span::Span;
@@ -38,7 +38,13 @@ pub(super) fn files(cpus: usize, memory: &[Span]) -> Vec<(&'static str, Vec<u8>)
     let mut handle = ARRAY;
     for span in memory {
         handle += 1;
-        structure(&mut tables, MEMORY_ADDRESSES, handle, &addresses(*span), &[]);
+        structure(
+            &mut tables,
+            MEMORY_ADDRESSES,
+            handle,
+            &addresses(*span),
+            &[],
+        );
     }
     structure(&mut tables, END, handle + 1, &[], &[]);
     let anchor = anchor(tables.len() as u32);

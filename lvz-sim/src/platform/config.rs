@@ -3,8 +3,8 @@
 //! What a machine has, as its user says it.
 
 use super::console::{HostConsole, NullConsole};
-use super::net::Net;
 use super::flash::FlashConfig;
+use super::net::Net;
 use super::virtio::disk::DriveConfig;
 use crate::map::{Board, UARTS};
 use std::path::PathBuf;

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use store::Store;
 pub(crate) use store::FlashConfig;
+use store::Store;
 
 /// Bytes that are erased together, of both chips.
 pub(crate) const BLOCK: usize = 256 << 10;
@@ -294,7 +294,9 @@ impl Flash {
     pub(super) fn save(&self) -> FlashState {
         let changes = self.original.as_deref().map(|original| {
             let changed = self.changed(original);
-            changed.map(|(number, now)| (number, now.to_vec())).collect()
+            changed
+                .map(|(number, now)| (number, now.to_vec()))
+                .collect()
         });
         FlashState {
             size: self.contents.len(),
@@ -330,9 +332,7 @@ impl Flash {
             Expected::ProgramConfirm(words) => words.len() as u64,
             _ => 1,
         };
-        if !(1..=BUFFER_WORDS).contains(&words)
-            || matches!(state.expected, Expected::Words(0, _))
-        {
+        if !(1..=BUFFER_WORDS).contains(&words) || matches!(state.expected, Expected::Words(0, _)) {
             return Err(MISMATCH);
         }
         self.shown = state.shown;

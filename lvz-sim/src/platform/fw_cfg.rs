@@ -169,7 +169,11 @@ impl FwCfg {
 
     /// What the selected item has from the current place on.
     fn rest(&self) -> &[u8] {
-        let item = self.items.0.get(&self.selected).map_or(&[][..], Vec::as_slice);
+        let item = self
+            .items
+            .0
+            .get(&self.selected)
+            .map_or(&[][..], Vec::as_slice);
         let at = usize::try_from(self.at).unwrap_or(usize::MAX);
         item.get(at..).unwrap_or_default()
     }
@@ -189,7 +193,7 @@ impl FwCfg {
         for (to, from) in bytes.iter_mut().zip(self.rest()).take(wanted) {
             *to = *from;
         }
-        self.at += u64::from(size);
+        self.at = self.at.saturating_add(size.into());
         u64::from_le_bytes(bytes)
     }
 

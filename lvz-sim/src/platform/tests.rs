@@ -183,7 +183,10 @@ fn the_power_button_interrupts_until_its_event_is_read() {
     assert_eq!(rig.read(events, 4), 0);
     rig.serial.press();
     rig.platform.advance(1);
-    assert_eq!(rig.read(PCH_PIC_BASE + pch_pic::IRR, 8), pin(Device::Events));
+    assert_eq!(
+        rig.read(PCH_PIC_BASE + pch_pic::IRR, 8),
+        pin(Device::Events)
+    );
     assert_ne!(rig.platform.lines(0).hwi, 0);
     assert_eq!(rig.read(events, 4), u64::from(power::BUTTON));
     assert_eq!(rig.read(events, 4), 0);

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::debian::Tree;
 use super::userland;
 use super::{CannotBeHad, Products, packages, visible};
-use crate::cache::{Cache, Key};
+use crate::cache::Key;
 use crate::initramfs;
 use crate::progress::Step;
 use crate::toolroot::ToolRoot;
@@ -61,20 +61,6 @@ fn include() -> Vec<&'static str> {
     [userland::INCLUDE, &[INCLUDE]].concat()
 }
 
-/// The products.
-pub(crate) struct Firmware {
-    dir: PathBuf,
-    /// mtools, fdisk, iasl.
-    pub(crate) tools: ToolRoot,
-}
-
-impl Firmware {
-    /// The disk, of which a machine gets a copy or changes in memory.
-    pub(crate) fn disk(&self) -> PathBuf {
-        self.dir.join("disk.img")
-    }
-}
-
 impl Products {
     /// Debian's UEFI firmware for LoongArch's `virt` board.
     pub(crate) fn firmware_code(&self) -> PathBuf {
@@ -91,14 +77,13 @@ impl Products {
         folder.join(name)
     }
 
-    /// The disk and its tools, made if they are not there yet; [`CannotBeHad`] without a
-    /// network.
-    pub(crate) fn firmware(&self) -> Result<Firmware> {
-        // Its own lock: a run that wants the other products need not wait.
+    /// The disk, whose changes a machine is to keep in memory, made if it is not there yet;
+    /// [`CannotBeHad`] without a network.
+    pub(crate) fn firmware_disk(&self) -> Result<PathBuf> {
+        let tools = self.firmware_tools()?;
         let cache = self.cache.apart("firmware")?;
         let lock = cache.lock()?;
         cache.remove_partial()?;
-        let tools = self.firmware_tools(&cache)?;
         let key = Key::new(1)
             .with("tools", self.tools.name())
             .with("list", TOOLS)
@@ -116,10 +101,15 @@ impl Products {
             None => cache.make("firmware-disk", &key, |dir| self.make_disk(dir, &tools))?,
         };
         drop(lock);
-        Ok(Firmware { dir, tools })
+        Ok(dir.join("disk.img"))
     }
 
-    fn firmware_tools(&self, cache: &Cache) -> Result<ToolRoot> {
+    /// mtools, fdisk and iasl, made if they are not there yet; [`CannotBeHad`] without a
+    /// network.
+    pub(crate) fn firmware_tools(&self) -> Result<ToolRoot> {
+        // Its own lock: a run that wants the other products need not wait.
+        let cache = self.cache.apart("firmware")?;
+        let lock = cache.lock()?;
         let key = Key::new(1).with("packages", TOOLS);
         let dir = match cache.get("firmware-tools", &key) {
             Some(dir) => dir,
@@ -141,6 +131,7 @@ impl Products {
                 Ok(())
             })?,
         };
+        drop(lock);
         let visible = visible(&self.cache)?;
         Ok(ToolRoot::new(
             &dir,

@@ -34,7 +34,6 @@ use crate::machine::{Drive, Simulator};
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
-pub(crate) use firmware::Firmware;
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
 pub(crate) use kernel_source::CannotBeHad;
 pub(crate) use lint::LintTools;

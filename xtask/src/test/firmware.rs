@@ -8,7 +8,8 @@ mod session;
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -16,7 +17,7 @@ use anyhow::{Context as _, Result, bail};
 use super::report::{Report, Verdict};
 use super::{Context, Tier, determinism};
 use crate::machine::{Machine, Simulator, make_share};
-use crate::setup::Firmware;
+use crate::setup::CannotBeHad;
 use session::Session;
 
 /// How long one machine may take.
@@ -39,7 +40,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     let run = context.products.cache.new_run("firmware")?;
     let failures = report.failures();
     report.case("refusals", || refusals::run(context, program, &run));
-    report.case("acpi", || tables(context, &run));
+    report.case("acpi", || skipped_without(tables(context, &run)));
     report.case("avec", || {
         let simulator = context.simulator.with_cpu("la664,avec=on");
         script(
@@ -68,12 +69,22 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     let variables = run.join("vars.fd");
     fs::copy(context.products.firmware_variables(), &variables)?;
-    report.needed_case("disk", || disk(context, &run, &variables));
-    report.case("variables", || kept(context, &run, &variables));
+    report.needed_case("disk", || skipped_without(disk(context, &run, &variables)));
+    report.case("variables", || {
+        skipped_without(kept(context, &run, &variables))
+    });
     if report.failures() == failures {
         fs::remove_dir_all(&run)?;
     }
     Ok(())
+}
+
+/// A case that needs packages is skipped where there are none.
+fn skipped_without(verdict: Result<Verdict>) -> Result<Verdict> {
+    match verdict {
+        Err(error) if error.is::<CannotBeHad>() => Ok(Verdict::Skipped(format!("{error:#}"))),
+        other => other,
+    }
 }
 
 /// Options that start the firmware, with the flash of its variables.
@@ -143,7 +154,7 @@ fn tables(context: &Context, run: &Path) -> Result<Verdict> {
         &["--acpi".into()],
     )?;
     let tables = run.join("share-acpi/tables");
-    let tools = context.products.firmware()?.tools;
+    let tools = context.products.firmware_tools()?;
     let mut read = 0;
     for entry in fs::read_dir(&tables).with_context(|| format!("no {}", tables.display()))? {
         let table = entry?.path();
@@ -179,10 +190,10 @@ fn start(
     disk: Option<&Path>,
     variables: OsString,
 ) -> Result<Session> {
-    let Simulator::LvzSim { program, chosen: _ } = &context.simulator else {
+    let Simulator::LvzSim { program, .. } = &context.simulator else {
         bail!("the firmware is lvz-sim's");
     };
-    let mut command = std::process::Command::new(program);
+    let mut command = Command::new(program);
     command.args(["run", "--machine", "virt", "--smp", "2", "--memory", "2G"]);
     command.args(context.simulator.chosen());
     command.args(firmware_options(context, Some(variables)));
@@ -208,8 +219,7 @@ fn boot_manager(context: &Context, run: &Path) -> Result<Verdict> {
 /// The distribution's disk comes to its login. There is a KVM host, a guest in it, and a
 /// boot entry is made; then a clean power-off.
 fn disk(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
-    let firmware = context.products.firmware()?;
-    let mut session = start_disk(context, run, "disk", &firmware, variables)?;
+    let mut session = start_disk(context, run, "disk", variables)?;
     log_in(&mut session)?;
     session.run("[ -c /dev/kvm ] && [ -e /sys/firmware/acpi/tables/MCFG ]")?;
     // Nothing that the system wants has failed.
@@ -232,8 +242,7 @@ fn disk(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
 /// The next start is by the entry that the one before made; the machine comes back from a
 /// reset too.
 fn kept(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
-    let firmware = context.products.firmware()?;
-    let mut session = start_disk(context, run, "variables", &firmware, variables)?;
+    let mut session = start_disk(context, run, "variables", variables)?;
     let entry = format!("\"{ENTRY}\" from HD(1,GPT");
     session.expect(&entry)?;
     log_in(&mut session)?;
@@ -248,16 +257,10 @@ fn kept(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-fn start_disk(
-    context: &Context,
-    run: &Path,
-    name: &str,
-    firmware: &Firmware,
-    variables: &Path,
-) -> Result<Session> {
+fn start_disk(context: &Context, run: &Path, name: &str, variables: &Path) -> Result<Session> {
     let log = run.join(format!("{name}.log"));
     let variables = variables.as_os_str().to_owned();
-    let disk: PathBuf = firmware.disk();
+    let disk = context.products.firmware_disk()?;
     start(context, &log, Some(&disk), variables)
 }
 

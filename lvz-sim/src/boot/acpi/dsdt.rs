@@ -10,9 +10,8 @@ use acpi_tables::Aml;
 use acpi_tables::aml;
 use acpi_tables::aml::{
     AddressSpace, AddressSpaceCacheable, And, EISAName, Field, FieldAccessType, FieldEntry,
-    FieldLockRule, FieldUpdateRule, If, Interrupt, Local, Memory32Fixed, Method, Name, Notify,
-    ONE, OpRegion, OpRegionSpace, Package, PackageBuilder, Path, ResourceTemplate, Store, Uuid,
-    ZERO,
+    FieldLockRule, FieldUpdateRule, If, Interrupt, Local, Memory32Fixed, Method, Name, Notify, ONE,
+    OpRegion, OpRegionSpace, Package, PackageBuilder, Path, ResourceTemplate, Store, Uuid, ZERO,
 };
 use acpi_tables::sdt::Sdt;
 
@@ -75,7 +74,10 @@ impl List {
             Name::new("_HID".into(), hid),
             Name::new("_UID".into(), &uid),
         ];
-        names.extend(more.iter().map(|(name, value)| Name::new((*name).into(), *value)));
+        names.extend(
+            more.iter()
+                .map(|(name, value)| Name::new((*name).into(), *value)),
+        );
         let objects = names.iter().map(|name| name as &dyn Aml);
         let objects = objects.chain(behind.iter().copied()).collect();
         let path = Path::new(&format!("\\_SB_.{name}"));
@@ -145,12 +147,7 @@ fn events(list: &mut List) {
     let (base, size) = Device::Events.registers();
     let interrupt = interrupt(Device::Events, Trigger::Edge);
     let interrupts = template(interrupt.iter().map(|one| one as &dyn Aml).collect());
-    let region = OpRegion::new(
-        "EREG".into(),
-        OpRegionSpace::SystemMemory,
-        &base,
-        &size,
-    );
+    let region = OpRegion::new("EREG".into(), OpRegionSpace::SystemMemory, &base, &size);
     let field = Field::new(
         "EREG".into(),
         FieldAccessType::DWord,

@@ -99,8 +99,11 @@ fn tables_are_found_from_the_rsdp() {
 fn firmware_puts_the_tables_together() {
     let files = tables(2).files();
     let get = |name: &str| files.iter().find(|(n, _)| *n == name).unwrap().1.clone();
-    let mut blobs = [("etc/acpi/rsdp", 0xfff0u64), ("etc/acpi/tables", 0x9000_0000)]
-        .map(|(name, address)| (name, address, get(name)));
+    let mut blobs = [
+        ("etc/acpi/rsdp", 0xfff0u64),
+        ("etc/acpi/tables", 0x9000_0000),
+    ]
+    .map(|(name, address)| (name, address, get(name)));
     let script = get("etc/table-loader");
     assert_eq!(script.len() % 128, 0);
     let mut allocated = Vec::new();
@@ -124,8 +127,7 @@ fn firmware_puts_the_tables_together() {
                 blob[at..at + 8].copy_from_slice(&(offset + address).to_le_bytes());
             }
             3 => {
-                let [at, start, length] =
-                    [60, 64, 68].map(|at| u32_at(command, at) as usize);
+                let [at, start, length] = [60, 64, 68].map(|at| u32_at(command, at) as usize);
                 let blob = &mut blobs[index].2;
                 assert_eq!(blob[at], 0, "it would be part of its own sum");
                 let total = blob[start..start + length]
@@ -179,7 +181,9 @@ fn a_kernel_is_told_of_the_tables_if_that_is_wanted() {
     }
     let (ram, without_pci) = machine(1, 64 << 20);
     config.acpi = true;
-    let error = load(&ram.map, &without_pci, &config).unwrap_err().to_string();
+    let error = load(&ram.map, &without_pci, &config)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("--machine virt"), "{error}");
 }
 

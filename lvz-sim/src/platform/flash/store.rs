@@ -44,7 +44,10 @@ pub(super) fn open(config: Option<&FlashConfig>) -> Result<(Vec<u8>, Store), Pla
         .map_err(failed)?;
     let mut contents = Vec::new();
     let most = FLASH_MAX as u64 + 1;
-    (&file).take(most).read_to_end(&mut contents).map_err(failed)?;
+    (&file)
+        .take(most)
+        .read_to_end(&mut contents)
+        .map_err(failed)?;
     let length = contents.len();
     if length == 0 || length > FLASH_MAX || !length.is_multiple_of(BLOCK) {
         return Err(PlatformError::FlashSize(path.clone()));

@@ -224,7 +224,11 @@ fn changes_that_no_file_has_are_in_a_snapshot() {
         let error = wrong.platform.restore(&state).unwrap_err().to_string();
         assert!(error.contains("firmware"), "{error}");
     }
-    assert_eq!(std::fs::read(&path).unwrap()[0], b'a', "the file stays as it was");
+    assert_eq!(
+        std::fs::read(&path).unwrap()[0],
+        b'a',
+        "the file stays as it was"
+    );
 }
 
 #[test]
@@ -264,6 +268,8 @@ fn files_that_are_no_flash_are_refused() {
         board: Board::VirtMmio,
         ..config(&path, false)
     };
-    let error = Platform::new(on_another_board, ram).unwrap_err().to_string();
+    let error = Platform::new(on_another_board, ram)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("--machine virt"), "{error}");
 }

@@ -31,7 +31,10 @@ fn fw_cfg_rig() -> Rig {
     });
     let mut items = Items::default();
     items.add_sized(key::KERNEL_SIZE, key::KERNEL, b"kernel image".to_vec());
-    items.add_files(vec![("etc/one", b"1".to_vec()), ("etc/two", b"22".to_vec())]);
+    items.add_files(vec![
+        ("etc/one", b"1".to_vec()),
+        ("etc/two", b"22".to_vec()),
+    ]);
     rig.platform.configure(items);
     rig
 }
@@ -71,7 +74,10 @@ fn items_are_read_through_registers() {
     select(&mut rig, 0x7fff);
     assert_eq!(rig.read(DATA, 8), 0);
     assert_eq!(rig.read(DMA, 8), u64::from_le_bytes(*b"QEMU CFG"));
-    assert_eq!(rig.read(DMA + 4, 4), u64::from(u32::from_le_bytes(*b" CFG")));
+    assert_eq!(
+        rig.read(DMA + 4, 4),
+        u64::from(u32::from_le_bytes(*b" CFG"))
+    );
     // Data cannot be written.
     select(&mut rig, key::KERNEL);
     rig.write(DATA, 8, 0);
@@ -109,10 +115,17 @@ fn dma_reads_skips_and_clears() {
     assert_eq!(dma(&mut rig, SKIP, 7, 0), 0);
     // Zeros behind the end.
     assert_eq!(dma(&mut rig, READ, 8, BUFFER), 0);
-    assert_eq!(buffer(&rig), *b"image\0\0\0\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa");
+    assert_eq!(
+        buffer(&rig),
+        *b"image\0\0\0\xaa\xaa\xaa\xaa\xaa\xaa\xaa\xaa"
+    );
     assert!(rig.platform.take_dma());
     // In two halves, the upper one first.
-    let access = [(SELECT | READ | 0x11 << 16).to_be_bytes(), 3u32.to_be_bytes()].concat();
+    let access = [
+        (SELECT | READ | 0x11 << 16).to_be_bytes(),
+        3u32.to_be_bytes(),
+    ]
+    .concat();
     let access = [&access[..], &BUFFER.to_be_bytes()].concat();
     rig.ram.write_slice(&access, GuestAddress(ACCESS)).unwrap();
     rig.write(DMA, 4, 0);
@@ -130,7 +143,11 @@ fn accesses_that_cannot_be_done_are_errors() {
         (READ, u32::MAX, BUFFER),
         (READ, 2, (64 << 20) - 1),
     ] {
-        assert_eq!(dma(&mut rig, control, length, address), ERROR, "{length:#x}");
+        assert_eq!(
+            dma(&mut rig, control, length, address),
+            ERROR,
+            "{length:#x}"
+        );
     }
     // Nothing was written.
     assert_eq!(buffer(&rig), [0; 16]);
@@ -164,7 +181,12 @@ fn random_accesses_do_no_harm() {
             1 => rig.write(DATA + at, size, random.next_u64()),
             _ => {
                 let control = (word >> 16) as u32;
-                dma(&mut rig, control, (word >> 48) as u32, random.next_u64() >> 36);
+                dma(
+                    &mut rig,
+                    control,
+                    (word >> 48) as u32,
+                    random.next_u64() >> 36,
+                );
             }
         }
     }

@@ -24,15 +24,18 @@ const COMMAND: u64 = 0x04;
 const MEMORY_AND_MASTER: u64 = 0b110;
 
 fn pci_rig(file: &NamedTempFile) -> Rig {
-    Rig::with(PlatformConfig {
+    Rig::with(board(file))
+}
+
+fn board(file: &NamedTempFile) -> PlatformConfig {
+    PlatformConfig {
         board: Board::Virt,
-        avec: true,
         drives: vec![DriveConfig {
             path: file.path().to_owned(),
             mode: DriveMode::Volatile,
         }],
         ..PlatformConfig::default()
-    })
+    }
 }
 
 fn config(device: u64, register: u64) -> u64 {
@@ -151,7 +154,10 @@ fn requests_interrupt_by_pin() {
 
 #[test]
 fn requests_interrupt_by_message() {
-    let mut rig = pci_rig(&disk());
+    let mut rig = Rig::with(PlatformConfig {
+        avec: true,
+        ..board(&disk())
+    });
     rig.set_up_interrupts();
     place(&mut rig);
     let at = msix_capability(&mut rig);
