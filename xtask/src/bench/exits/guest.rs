@@ -41,7 +41,9 @@ impl Programs {
     /// Builds them, if their source has changed.
     pub(in super::super) fn build(products: &Products) -> Result<Self> {
         let cache = &products.cache;
-        let key = Key::new(1).with("source", SOURCE);
+        let key = Key::new(1)
+            .with("source", SOURCE)
+            .with("programs", format!("{PROGRAMS:?}"));
         let lock = cache.lock()?;
         let dir = match cache.get("exits-guest", &key) {
             Some(dir) => dir,
