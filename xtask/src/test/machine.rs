@@ -102,7 +102,11 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         host(context, report, &run, *mix, USER)?;
     }
     // The units of the guests that these are about: no other model has them.
-    if context.simulator.cpu().is_some_and(|cpu| cpu.starts_with("la664")) {
+    if context
+        .simulator
+        .cpu()
+        .is_some_and(|cpu| cpu.starts_with("la664"))
+    {
         for mix in &mixes {
             host(context, report, &run, *mix, MODULES)?;
         }
