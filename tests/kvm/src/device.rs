@@ -13,6 +13,7 @@ use crate::sys;
 use crate::uapi as u;
 use crate::vm::Vm;
 
+/// The file descriptor that KVM_CREATE_DEVICE gave.
 #[derive(Debug)]
 pub struct Device(File);
 

@@ -20,8 +20,10 @@ pub const RAM: usize = 1 << 20;
 /// Where the registers of the PCH-PIC are, as on QEMU's board.
 pub const PCH_PIC: u64 = 0x1000_0000;
 
+/// A VM with RAM and vCPUs, ready to run a program.
 #[derive(Debug)]
 pub struct Guest {
+    /// For ioctls of the VM itself.
     pub vm: Vm,
     /// Its RAM.
     pub memory: Arc<Memory>,

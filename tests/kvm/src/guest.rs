@@ -6,6 +6,7 @@
 /// neither RAM nor a device.
 pub const REPORT: u64 = 0x3000_0000;
 
+/// Bytes there in which a store is a report.
 pub const REPORT_SIZE: u64 = 0x1000;
 
 /// RAM that a guest needs to have for [`crate::guest_code`] to fit, at 0.

@@ -20,6 +20,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// What a case comes to. An error that is a [`Skip`] skips it.
 pub type Outcome = Result<(), Box<dyn Error>>;
 
+/// One thing that a program shows, which passes, fails or is skipped.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// Its name: one word.

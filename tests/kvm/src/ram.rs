@@ -53,7 +53,9 @@ pub struct Touched {
 /// The guest and its memory.
 #[derive(Debug)]
 pub struct Ram {
+    /// The VM, and its vCPUs, which run the program.
     pub guest: Guest,
+    /// The pages from [`AT`] on, of which slot [`SLOT`] has all or some.
     pub memory: Arc<Memory>,
 }
 

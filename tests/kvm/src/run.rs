@@ -48,6 +48,7 @@ pub enum Exit {
 /// A guest's access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
+    /// Guest-physical.
     pub address: u64,
     /// Length in bytes.
     pub length: u32,

@@ -16,6 +16,7 @@ use crate::vm::Vm;
 pub struct Kvm(File);
 
 impl Kvm {
+    /// /dev/kvm, for reading and writing.
     pub fn open() -> Result<Self> {
         File::options()
             .read(true)

@@ -104,7 +104,9 @@ structures! {
     DeviceAttr, 24 {
         /// None is defined.
         flags: u32,
+        /// KVM_DEV_*_GRP_*.
         group: u32,
+        /// Which value of the group.
         attribute: u64,
         /// Address of the value.
         address: u64,
@@ -113,12 +115,14 @@ structures! {
     IrqLevel, 8 {
         /// GSI.
         irq: u32,
+        /// 1 raises the line, 0 lowers it.
         level: u32,
     }
     /// struct kvm_irqfd.
     Irqfd, 32 {
         /// The eventfd that raises it.
         fd: u32,
+        /// The line that it raises.
         gsi: u32,
         /// KVM_IRQFD_FLAG_*.
         flags: u32,
@@ -148,9 +152,11 @@ structures! {
         address_lo: u32,
         /// High half of the address.
         address_hi: u32,
+        /// What the device writes there.
         data: u32,
         /// KVM_MSI_VALID_DEVID.
         flags: u32,
+        /// Which device writes, if the flag says so.
         device: u32,
         /// Not used.
         pad: [u32; 3],
@@ -164,6 +170,7 @@ structures! {
     }
     /// struct kvm_irq_routing_entry.
     RoutingEntry, 48 {
+        /// The line that is routed.
         gsi: u32,
         /// KVM_IRQ_ROUTING_*.
         kind: u32,
@@ -183,8 +190,11 @@ structures! {
     }
     /// struct kvm_enable_cap.
     EnableCap, 104 {
+        /// KVM_CAP_*.
         capability: u32,
+        /// None is defined.
         flags: u32,
+        /// By capability.
         arguments: [u64; 4],
         /// Not used.
         pad: [u64; 8],
@@ -279,10 +289,12 @@ pub const MP_RUNNABLE: u32 = 0;
 /// KVM_MP_STATE_STOPPED.
 pub const MP_STOPPED: u32 = 5;
 
+/// What KVM_CHECK_EXTENSION is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Capability {
     /// Its number, KVM_CAP_*.
     pub number: u32,
+    /// That constant, as text.
     pub name: &'static str,
 }
 
