@@ -77,8 +77,8 @@ const USER_READING: &str = "hvcl-user=exit";
 /// The cases that exchange the host's module.
 const MODULES: &str = "modules";
 
-/// How long one host may take.
-const LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How long one host may take: fifty moves with one CPU take half an hour.
+const LIMIT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// RAM of the host, in MiB: two guests, and what is saved of them.
 const MEMORY_MIB: u32 = 2560;
