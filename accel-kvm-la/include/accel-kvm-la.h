@@ -93,9 +93,6 @@ struct KvmLaSymbol {
    * Its name in QEMU.
    */
   const char *name;
-  /**
-   * Its address.
-   */
   void *address;
 };
 
