@@ -85,17 +85,18 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 
 /// The library's example, a CI job, with a program of the set as a hypervisor.
 fn ci(set: &Set<'_>) -> Result<Verdict> {
+    let example = example("ci")?;
     let image = set.dir.join("images/lvz-e03_pgm.elf");
     for (kernel, line, status) in [
         (image.as_path(), "end 0x", 0),
         (&image, "no such line", 1),
         (Path::new("/nowhere/kernel"), "end 0x", 2),
     ] {
-        let output = cargo_example("ci")?
+        let output = Command::new(&example)
             .arg(kernel)
             .args([line, "100000000"])
             .output()
-            .context("cannot run cargo")?;
+            .with_context(|| format!("cannot run {}", example.display()))?;
         if output.status.code() != Some(status) {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("for `{line}` it ended with {}: {said}", output.status);
@@ -104,14 +105,18 @@ fn ci(set: &Set<'_>) -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// A command that runs an example of lvz-sim, as `cargo test` builds it.
-fn cargo_example(name: &str) -> Result<Command> {
-    let mut command = Command::new(cargo());
-    command
-        .current_dir(workspace()?)
-        .args(["run", "--quiet", "--locked", "--package=lvz-sim"])
-        .args(["--example", name, "--"]);
-    Ok(command)
+/// An example of the workspace, built with all of it: `cargo test` has built it so.
+fn example(name: &str) -> Result<PathBuf> {
+    let workspace = workspace()?;
+    let status = Command::new(cargo())
+        .current_dir(&workspace)
+        .args(["build", "--quiet", "--locked", "--workspace", "--examples"])
+        .status()
+        .context("cannot run cargo")?;
+    if !status.success() {
+        bail!("cargo could not build the example {name}");
+    }
+    Ok(workspace.join("target/debug/examples").join(name))
 }
 
 /// The runner's own tests: machines that fail in every way.
