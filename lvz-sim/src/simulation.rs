@@ -378,7 +378,8 @@ impl Simulation {
     /// Not all of it is RAM; nothing is written then.
     pub fn write_memory(&mut self, address: u64, bytes: &[u8]) -> Result<(), Error> {
         let range = self.range(address, bytes.len())?;
-        for offset in range.clone().step_by(1 << 6).chain(range.clone().last()) {
+        // A byte of each line of 64 bytes: reservations are of lines, code is of pages.
+        for offset in range.clone().step_by(64).chain(range.clone().last()) {
             self.machine.bus.written_from_outside(offset);
         }
         if let Some(target) = self.machine.bus.ram.bytes_mut().get_mut(range) {

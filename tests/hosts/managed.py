@@ -161,8 +161,8 @@ def shared(run):
 
 
 def shared_smp(run):
-    """The same with two CPUs, which leave little of the host's two to TLS: what they still
-    write while the rest is sent takes more than the 300 ms that a guest may be stopped."""
+    """The same with two CPUs. With QEMU's limit of 300 ms for the stop at the end the move
+    was not seen to end, so it has a longer one."""
     domain = run.boot(run.shared_disk, cpus=2)
     run.there_and_back(domain, 1, downtime=3000)
 

@@ -18,7 +18,7 @@ use acpi_tables::sdt::Sdt;
 /// Revision 2 has integers of 64 bits.
 const REVISION: u8 = 2;
 
-/// Whom a power button's press is told to, and as what.
+/// The device that is told of a press of the power button, and the code for it.
 const POWER_BUTTON: &str = "\\_SB_.PWRB";
 const PRESSED: u8 = 0x80;
 
