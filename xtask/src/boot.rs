@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! `boot`: simulator, KVM host, QEMU, a guest to its shell and a clean
+//! `boot`: simulator, KVM host, QEMU, a guest to its init and a clean
 //! power-off, then a table of what its exits cost.
 
 use std::ffi::OsString;

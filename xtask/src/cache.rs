@@ -47,6 +47,26 @@ impl Key {
     }
 }
 
+/// The right to make products of a cache.
+///
+/// Whatever program starts meanwhile inherits the file. So the lock is given back by
+/// name: closing the file here would leave it with a simulator that another thread runs.
+pub(crate) struct Lock(File);
+
+impl Lock {
+    /// Lets others make products.
+    pub(crate) fn unlock(&self) -> Result<()> {
+        self.0.unlock().context("cannot unlock the cache")
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // If this fails, the lock goes with the last program that has the file.
+        let _ = self.0.unlock();
+    }
+}
+
 /// The cache directory, `kvm-la` under the user's cache folder.
 #[derive(Clone)]
 pub(crate) struct Cache {
@@ -119,8 +139,8 @@ impl Cache {
         Err(anyhow!("no free name in {}", runs.display()))
     }
 
-    /// Takes the lock under which products are made, waiting for another run.
-    pub(crate) fn lock(&self) -> Result<File> {
+    /// Takes the lock under which products are made, waiting for another run or thread.
+    pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.dir.join("lock");
         let mut file = File::options()
             .create(true)
@@ -134,7 +154,7 @@ impl Cache {
             Err(TryLockError::WouldBlock) => {
                 let holder = fs::read_to_string(&path).unwrap_or_default();
                 eprintln!(
-                    "waiting for another setup to finish (process {})",
+                    "waiting for what else is set up (process {})",
                     holder.trim()
                 );
                 file.lock()
@@ -150,7 +170,7 @@ impl Cache {
         // before they do, the next run waits for them.
         rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())
             .with_context(|| format!("cannot share {}", path.display()))?;
-        Ok(file)
+        Ok(Lock(file))
     }
 
     /// Where the product of this name and key is, or will be.

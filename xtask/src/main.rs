@@ -59,7 +59,7 @@ enum Command {
         #[arg(long)]
         clients: bool,
     },
-    /// Simulator, KVM host, QEMU and a guest to its shell; then what its exits cost.
+    /// Simulator, KVM host, QEMU and a guest to its init; then what its exits cost.
     Boot(boot::Options),
     /// Run test suites.
     Test(test::Options),

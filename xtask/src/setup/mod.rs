@@ -94,7 +94,7 @@ pub(crate) fn products(kernel: KernelOption) -> Result<Products> {
                 if !matches!(wanted, Wanted::Default) {
                     // Another series is made under a lock of its own, by tools that
                     // have inherited this one.
-                    lock.unlock().context("cannot unlock the cache")?;
+                    lock.unlock()?;
                 }
                 Ok(machines)
             });

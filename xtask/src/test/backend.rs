@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::Context;
 use super::checks;
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use crate::backend::{self, Backend};
 use crate::bench::backend as bench;
 use crate::machine::{Machine, make_share};
@@ -158,10 +158,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("kvm-host", || kvm_host(context, &user.backend, &changed));
     fs::remove_dir_all(&run)?;
     report.case("ioctls", || {
-        println!(
-            "    {}",
-            bench::check(products, &context.simulator, context.kvm)?
-        );
+        detail(bench::check(products, &context.simulator, context.kvm)?);
         Ok(Verdict::Passed)
     });
     Ok(())

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::report::Verdict;
+use super::report::{Verdict, detail};
 use crate::said;
 
 /// The verdict on a script whose output is kept in `log`: each failure is printed.
 pub(super) fn verdict(output: &str, marker: &str, log: &Path) -> Result<Verdict> {
     let (passed, failures) = judge(output, marker);
     for failure in &failures {
-        println!("    {failure}, see {}", log.display());
+        detail(format_args!("{failure}, see {}", log.display()));
     }
     if passed == 0 && failures.is_empty() {
         bail!("the script checked nothing, see {}", log.display());

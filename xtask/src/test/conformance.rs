@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::Context;
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use crate::cargo::cargo;
 use crate::conformance::{self, RUNNER};
 use crate::machine::Simulator;
@@ -186,7 +186,7 @@ impl<'a> Set<'a> {
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             // Its row and what is wrong, not each check.
             if !line.starts_with(' ') && !line.is_empty() {
-                println!("    {line}");
+                detail(format_args!("{line}"));
             }
         }
         // 1 is for checks that failed, which are not always a failure here.

@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, Tier};
 use crate::setup::workspace;
 
@@ -130,13 +130,13 @@ fn judge(files: &[Lines]) -> Result<Verdict> {
 }
 
 fn print_row(lines: &Lines) {
-    println!(
-        "    {:<28} {:>5} of {:>5} lines {:>6.1}%",
+    detail(format_args!(
+        "{:<28} {:>5} of {:>5} lines {:>6.1}%",
         lines.file,
         lines.executed,
         lines.all,
         lines.percent()
-    );
+    ));
 }
 
 /// Has cargo download what is not there yet; the root has no registry.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::Context;
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use crate::boot::read_stats;
 use crate::machine::{Machine, Simulator};
 use crate::nested::{Guest, Nested};
@@ -191,10 +191,10 @@ fn compare(first: &End, second: &End, what: &str, run: &Path) -> Result<()> {
 
 /// Says where all runs ended, and removes what they left in `run`.
 fn passed(end: &End, run: &Path) -> Result<Verdict> {
-    println!(
-        "    {} instructions, state {}",
+    detail(format_args!(
+        "{} instructions, state {}",
         end.instructions, end.state_hash
-    );
+    ));
     fs::remove_dir_all(run)?;
     Ok(Verdict::Passed)
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, Tier};
 use crate::machine::{Machine, Simulator};
 use crate::nested::{Guest, Nested, Stack};
@@ -101,7 +101,7 @@ fn disassembler(context: &Context) -> Result<Verdict> {
     for ((word, ours), theirs) in ours.iter().zip(&theirs) {
         if ours != theirs && !UNKNOWN_TO_OBJDUMP.contains(ours) {
             failed += 1;
-            println!("    {word}: {ours}, objdump: {theirs}");
+            detail(format_args!("{word}: {ours}, objdump: {theirs}"));
         }
     }
     fs::remove_dir_all(run)?;

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, licences, oldest_rust, scripts, twins};
 use crate::cargo::cargo;
 use crate::kernel_module;
@@ -214,7 +214,7 @@ fn cargo_test(context: &Context) -> Result<Verdict> {
         // Passed tests are many and say nothing.
         let is_passed_test = line.starts_with("test ") && line.ends_with(" ok");
         if !line.is_empty() && !is_passed_test {
-            println!("    {line}");
+            detail(format_args!("{line}"));
         }
     }
     let status = child.wait()?;

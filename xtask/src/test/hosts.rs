@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::libvirt::PREPARE;
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, Tier, in_machine};
 use crate::backend;
 use crate::machine::{Machine, Outcome, make_share};
@@ -242,7 +242,7 @@ fn run_pair(
     let outcome = outcome.map_err(|_| anyhow!("the thread that runs a machine died"))??;
     if let Err(error) = check_far(&outcome) {
         report.failed_outside(&error.context(format!("far host of {name}")));
-        println!("    see {}", far_log.display());
+        detail(format_args!("see {}", far_log.display()));
     }
     Ok(())
 }

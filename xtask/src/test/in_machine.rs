@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 
 use super::Context;
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use crate::machine::Machine;
 use crate::said::{self, said};
 
@@ -52,7 +52,7 @@ pub(super) fn run(
         report.failed_outside(&error.context(title.to_owned()));
     }
     if report.failures() != failures {
-        println!("    see {}", log.display());
+        detail(format_args!("see {}", log.display()));
     }
     Ok(())
 }

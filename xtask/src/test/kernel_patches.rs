@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, Tier};
 use crate::kernel_patches::Series;
 use crate::kernel_patches::tree::{Choice, Tree, objects};
@@ -156,7 +156,7 @@ fn off(products: &Products, tree: &Tree<'_>) -> Result<Verdict> {
             );
         }
     }
-    println!("    {} files are the same bytes", names.len());
+    detail(format_args!("{} files are the same bytes", names.len()));
     fs::remove_dir_all(after)?;
     Ok(Verdict::Passed)
 }

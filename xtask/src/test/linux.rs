@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, user_network};
 use crate::machine::{Drive, Machine, Simulator, make_share};
 use crate::nested::copy;
@@ -156,7 +156,10 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     let mut last = std::time::Instant::now();
     let outcome = machine.run(&context.simulator, &log, LIMIT, |line| {
         if let Some((_, check)) = said(line, MARKER) {
-            println!("    {check} ({:.0} s)", last.elapsed().as_secs_f64());
+            detail(format_args!(
+                "{check} ({:.0} s)",
+                last.elapsed().as_secs_f64()
+            ));
             last = std::time::Instant::now();
         }
     })?;

@@ -33,9 +33,12 @@ mod series;
 mod twins;
 mod user_network;
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::machine::{Chosen, Simulator};
@@ -74,6 +77,10 @@ pub(crate) struct Options {
     /// How often guests of the suite `hosts` go to the other host and back
     #[arg(long, value_name = "N", default_value = "20")]
     rounds: u32,
+    /// How many suites run at the same time; as many as the computer has CPUs, at most 4,
+    /// if not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     /// Run the suites `module` and `selftests` on a kernel that checks locks, memory and objects
     #[arg(long, conflicts_with = "all")]
     debug_kernel: bool,
@@ -287,12 +294,52 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         rounds: options.rounds,
         debug_kernel: options.debug_kernel,
     };
-    let mut report = Report::new(options.only.clone());
-    for suite in chosen {
-        report.begin(suite.name);
-        if let Err(error) = (suite.run)(&context, &mut report) {
-            report.failed_outside(&error);
+    let jobs = options.jobs.map_or_else(default_jobs, NonZeroUsize::get);
+    let empty = || Report::new(options.only.clone());
+    Ok(run_suites(&context, &chosen, jobs, empty).finish())
+}
+
+/// Most simulators take one CPU, and some GiB of memory.
+fn default_jobs() -> usize {
+    thread::available_parallelism()
+        .map_or(1, NonZeroUsize::get)
+        .min(4)
+}
+
+/// Runs suites, several at the same time; they begin in their order.
+fn run_suites(
+    context: &Context,
+    suites: &[&Suite],
+    jobs: usize,
+    empty: impl Fn() -> Report + Sync,
+) -> Report {
+    let waiting = Mutex::new(suites.iter());
+    let work = || {
+        let mut report = empty();
+        loop {
+            let next = waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .next();
+            let Some(suite) = next else {
+                return report;
+            };
+            report.begin(suite.name);
+            if let Err(error) = (suite.run)(context, &mut report) {
+                report.failed_outside(&error);
+            }
         }
-    }
-    Ok(report.finish())
+    };
+    let mut whole = empty();
+    thread::scope(|scope| {
+        let jobs = jobs.min(suites.len());
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(report) => whole.add(report),
+                Err(_) => whole.failed_outside(&anyhow!("a thread that runs suites died")),
+            }
+        }
+    });
+    whole
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
-use super::report::Verdict;
+use super::report::{Verdict, detail};
 use crate::cargo::cargo;
 use crate::setup::workspace;
 
@@ -30,7 +30,7 @@ pub(super) fn check() -> Result<Verdict> {
     for (version, packages) in promises()? {
         // What the toolchain of this run compiles, the other cases have shown.
         if is_of(&own, &version) {
-            println!("    {}: rustc is {version}", packages.join(", "));
+            detail(format_args!("{}: rustc is {version}", packages.join(", ")));
             continue;
         }
         let toolchain = format!("+{version}");
@@ -56,7 +56,10 @@ pub(super) fn check() -> Result<Verdict> {
         if !status.success() {
             bail!("Rust {version} does not compile {}", packages.join(", "));
         }
-        println!("    {}: compiled by Rust {version}", packages.join(", "));
+        detail(format_args!(
+            "{}: compiled by Rust {version}",
+            packages.join(", ")
+        ));
     }
     if missing.is_empty() {
         return Ok(Verdict::Passed);

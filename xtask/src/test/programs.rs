@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, Tier};
 use crate::cargo;
 
@@ -49,7 +49,7 @@ fn run(context: &Context, package: &str, arguments: &[OsString]) -> Result<Verdi
     let mut counts = None;
     for line in BufReader::new(output).lines() {
         let line = line?;
-        println!("    {line}");
+        detail(format_args!("{line}"));
         counts = parse_closing_line(&line).or(counts);
     }
     let status = child.wait()?;

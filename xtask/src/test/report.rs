@@ -2,12 +2,25 @@
 
 //! The results of cases: progress while they run, counts at the end.
 
+use std::cell::Cell;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
 
 use crate::machine;
+
+thread_local! {
+    /// The suite that this thread runs.
+    static SUITE: Cell<&'static str> = const { Cell::new("") };
+}
+
+/// Says more of the case that is under way. Suites run side by side, so the line has
+/// the suite's name.
+pub(super) fn detail(text: impl Display) {
+    println!("{}:     {text}", SUITE.get());
+}
 
 /// What a case that did not fail came to.
 pub(super) enum Verdict {
@@ -58,7 +71,16 @@ impl Report {
     /// The cases from here on belong to this suite.
     pub(super) fn begin(&mut self, suite: &'static str) {
         self.suite = suite;
+        SUITE.set(suite);
         println!("== {suite}");
+    }
+
+    /// Adds what another report has.
+    pub(super) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
     }
 
     /// Whether a case of this name is part of the run.
@@ -188,6 +210,19 @@ mod tests {
         });
         assert_eq!((report.passed, report.failed, report.skipped), (4, 2, 3));
         assert_eq!(report.failures.len(), 2);
+    }
+
+    #[test]
+    fn reports_add_up() {
+        let mut whole = Report::new(None);
+        for _ in 0..2 {
+            let mut report = Report::new(None);
+            report.case("a", || Ok(Verdict::Passed));
+            report.case("b", || Err(anyhow!("broken")));
+            whole.add(report);
+        }
+        assert_eq!((whole.passed, whole.failed, whole.skipped), (2, 2, 0));
+        assert_eq!(whole.failures.len(), 2);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::Context;
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use crate::kvm_programs;
 use crate::machine::{Machine, make_share};
 use crate::nested::copy;
@@ -61,7 +61,9 @@ fn run_all(context: &Context, report: &mut Report) -> Result<()> {
     let files = kernel::list(products)?;
     let (linux, gone) = programs::linux(&files);
     for name in gone {
-        println!("    {name} is not among the kernel's programs any more");
+        detail(format_args!(
+            "{name} is not among the kernel's programs any more"
+        ));
     }
     run_chosen(context, report, &linux, || kernel::build(products, &files))?;
     run_ours(context, report)?;
@@ -199,7 +201,7 @@ fn run_on_host(
     if report.failures() == failures {
         fs::remove_dir_all(&run)?;
     } else {
-        println!("    see {}", log.display());
+        detail(format_args!("see {}", log.display()));
     }
     Ok(())
 }
@@ -262,7 +264,7 @@ fn judge(
 /// Prints the last of what a program said.
 fn show(output: &VecDeque<String>) {
     for line in output.iter().skip(output.len().saturating_sub(SHOWN)) {
-        println!("    {OUTPUT}{line}");
+        detail(format_args!("{OUTPUT}{line}"));
     }
 }
 
@@ -321,7 +323,7 @@ impl Cases {
             _ => return,
         }
         self.begun = None;
-        println!("    {line}");
+        detail(format_args!("{line}"));
     }
 
     /// The program's word, its exit status and its cases must agree.

@@ -10,7 +10,7 @@ mod unfit;
 
 use anyhow::Result;
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::selftests::programs::OURS;
 use super::{Context, Tier, nested, selftests};
 use crate::setup::{CannotBeHad, Products};
@@ -56,7 +56,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 fn kernel(products: &Products, other: &mut Option<Products>) -> Result<Verdict> {
     match products.with_other_series() {
         Ok(products) => {
-            println!("    Linux {}", products.series);
+            detail(format_args!("Linux {}", products.series));
             *other = Some(products);
             Ok(Verdict::Passed)
         }

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail, ensure};
 
-use super::report::Verdict;
+use super::report::{Verdict, detail};
 use crate::rust_source::{Source, is_name, read_crate, tokens};
 use crate::setup::workspace;
 
@@ -38,7 +38,9 @@ pub(super) fn check() -> Result<Verdict> {
             twins.join("\n")
         );
     }
-    println!("    {count} public functions and constants of kvm-core are in use");
+    detail(format_args!(
+        "{count} public functions and constants of kvm-core are in use"
+    ));
     Ok(Verdict::Passed)
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::super::report::{Report, Verdict};
+use super::super::report::{Report, Verdict, detail};
 use super::super::{Context, Tier};
 use super::{compare, end, guests, linux, passed, resumed, with_guests};
 use crate::machine::Machine;
@@ -54,7 +54,10 @@ fn engines(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> 
         let begun = Instant::now();
         let other = end(&with(engine), machine, &run, engine)?;
         compare(&whole, &other, engine, &run)?;
-        println!("    {engine} ({:.0} s)", begun.elapsed().as_secs_f64());
+        detail(format_args!(
+            "{engine} ({:.0} s)",
+            begun.elapsed().as_secs_f64()
+        ));
     }
     for [first, second] in HALVES {
         let other = resumed(&with(first), &with(second), machine, &whole, &run)?;

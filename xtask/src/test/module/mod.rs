@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::report::{Report, Verdict};
+use super::report::{Report, Verdict, detail};
 use super::{Context, Tier};
 use crate::kvm_programs;
 use crate::machine::{Machine, make_share};
@@ -101,7 +101,7 @@ fn host(context: &Context, products: &Products, scale: Scale, case: &Case) -> Re
     let log = run.join("console.log");
     let outcome = machine.run(&context.simulator, &log, LIMIT, |line| {
         if case.is_report(line) {
-            println!("    {line}");
+            detail(format_args!("{line}"));
         }
     })?;
     verdict::judge(&outcome.console, scale, case.programs)

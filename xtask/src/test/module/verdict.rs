@@ -4,6 +4,7 @@
 
 use anyhow::{Result, anyhow, bail};
 
+use super::super::report::detail;
 use super::cases::Scale;
 use crate::said;
 
@@ -45,7 +46,9 @@ pub(super) fn judge(console: &str, scale: Scale, programs: &[&str]) -> Result<()
         .find_map(|text| text.strip_prefix("memory ")?.split_once(' '))
         .and_then(|(before, after)| Some((before.parse::<i64>().ok()?, after.parse::<i64>().ok()?)))
         .ok_or_else(|| anyhow!("the host did not come to the end of its script"))?;
-    println!("    available memory {before} KiB before, {after} KiB after");
+    detail(format_args!(
+        "available memory {before} KiB before, {after} KiB after"
+    ));
     let may_shrink = match scale {
         Scale::Debug => DEBUG_MAY_SHRINK_KIB,
         Scale::Ci | Scale::Full if programs.contains(&"fuzz") => FUZZED_MAY_SHRINK_KIB,

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::super::Context;
-use super::super::report::{Report, Verdict};
+use super::super::report::{Report, Verdict, detail};
 use crate::boot::read_stats;
 use crate::machine::Drive;
 use crate::nested::{GUEST_MARKER, Guest, Nested};
@@ -262,7 +262,7 @@ fn judge(condition: &Condition, console: &str) -> Result<()> {
             .next()
             .and_then(|count| count.parse().ok())
             .ok_or_else(|| anyhow!("what happens beside the guests did not come to its end"))?;
-        println!("    counted {count}");
+        detail(format_args!("counted {count}"));
         let (least, most) = condition.count;
         if !(least..=most).contains(&count) {
             bail!("the host counted {count}, not {least} to {most}");
@@ -290,10 +290,10 @@ fn check_instructions(condition: &Condition, stats: &Path) -> Result<()> {
     let guests = figures["shares"]["guest"]
         .as_u64()
         .ok_or_else(|| anyhow!("the simulator did not count the guests' instructions"))?;
-    println!(
-        "    the guests ran {:.1} million instructions",
+    detail(format_args!(
+        "the guests ran {:.1} million instructions",
         guests as f64 / 1e6
-    );
+    ));
     if guests < condition.instructions {
         bail!("the guests ran only {guests} instructions");
     }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::super::report::{Report, Verdict};
+use super::super::report::{Report, Verdict, detail};
 use super::super::{Context, Tier};
 use super::LIMIT;
 use crate::nested::{GUEST_MARKER, Guest, Nested};
@@ -43,7 +43,11 @@ pub(super) fn run(context: &Context, report: &mut Report) {
     if context.runs(Tier::Full) {
         report.case("kernels-print,on-the-console", || {
             let cut = lines_cut(context, "kernels-print-on-the-console", ON_THE_CONSOLE)?;
-            println!("    {} of {} lines were cut", cut.len(), 2 * LINES);
+            detail(format_args!(
+                "{} of {} lines were cut",
+                cut.len(),
+                2 * LINES
+            ));
             if cut.is_empty() {
                 bail!("a console that user space and kernel share cut no line");
             }
@@ -82,7 +86,7 @@ fn lines_cut(context: &Context, name: &str, append: &str) -> Result<Vec<String>>
     check_printed(&outcome.console).with_context(see)?;
     let cut = cut(&outcome.console);
     if append.is_empty() && !cut.is_empty() {
-        println!("    see {}", log.display());
+        detail(format_args!("see {}", log.display()));
     } else {
         fs::remove_dir_all(&run)?;
     }
@@ -124,7 +128,9 @@ fn check_printed(console: &str) -> Result<()> {
             .iter()
             .filter(|line| line.contains(PRINTED))
             .count();
-        println!("    {name}: the kernel printed {printed} lines beside {LINES}");
+        detail(format_args!(
+            "{name}: the kernel printed {printed} lines beside {LINES}"
+        ));
         if printed == 0 {
             bail!("the {name}'s kernel did not print while lines were said");
         }

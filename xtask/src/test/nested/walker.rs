@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::super::report::{Report, Verdict};
+use super::super::report::{Report, Verdict, detail};
 use super::super::{Context, Tier};
 use crate::boot::read_stats;
 use crate::nested::{Guest, Nested, Stack};
@@ -100,7 +100,9 @@ fn check_walks(stats: &serde_json::Value, host: bool, guest: bool) -> Result<()>
             true => walks > 0 && refills == 0,
             false => walks == 0 && refills > 0,
         };
-        println!("    {translation}: {walks} walks, {refills} refills");
+        detail(format_args!(
+            "{translation}: {walks} walks, {refills} refills"
+        ));
         if !fits {
             bail!("{translation}: {walks} walks and {refills} refills");
         }
