@@ -166,7 +166,7 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
 pub(super) fn perform(cpu: &mut Cpu, bus: &mut Bus, decoder: &Decoder, op: &Op) -> Step {
     let how = (op.run)(cpu, bus, op);
     if cpu.tally.each {
-        cpu.tally.instruction(decoder, op, how);
+        cpu.tally_instruction(decoder, op, how);
     }
     how
 }
