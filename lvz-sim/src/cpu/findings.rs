@@ -78,3 +78,16 @@ pub(crate) struct Lints {
     /// invalid entry of stage 2, until the guest is entered again.
     pub(super) invalid: Option<(u64, u64)>,
 }
+
+#[cfg(test)]
+impl Lints {
+    /// The rules that were found broken, which are forgotten then.
+    pub(crate) fn take_reported(&mut self) -> Vec<Rule> {
+        self.reported.drain().map(|(rule, _)| rule).collect()
+    }
+
+    /// Number of findings.
+    pub(crate) fn count(&self) -> usize {
+        self.reported.len()
+    }
+}

@@ -204,16 +204,3 @@ impl Cpu {
             && gtlbc.tgid() != 0
     }
 }
-
-#[cfg(test)]
-impl Lints {
-    /// The rules that were found broken, which are forgotten then.
-    pub(crate) fn take_reported(&mut self) -> Vec<Rule> {
-        self.reported.drain().map(|(rule, _)| rule).collect()
-    }
-
-    /// Number of findings.
-    pub(crate) fn count(&self) -> usize {
-        self.reported.len()
-    }
-}

@@ -3,7 +3,7 @@
 //! virtio block device (virtio 1.2, section 5.2).
 
 use super::disk::{Disk, SECTOR};
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::PlatformError;
 use std::io::{self, Read, Write};
 use virtio_bindings::virtio_blk::{

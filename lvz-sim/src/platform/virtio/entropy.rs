@@ -3,7 +3,7 @@
 //! virtio entropy device (virtio 1.2, section 5.4). Its bytes come from a
 //! seeded generator, so that a run can be repeated: they are not secret.
 
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::PlatformError;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};

@@ -2,7 +2,7 @@
 
 //! The virtio-mmio transport, version 2 (virtio 1.2, section 4.2).
 
-use super::{Completion, DeviceState, VirtioDevice};
+use super::device::{Completion, DeviceState, VirtioDevice};
 use crate::mem::GuestRam;
 use crate::platform::{PlatformError, field};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 //! virtio network device (virtio 1.2, section 5.1): no offloads, one pair of
 //! queues. A buffer takes a whole frame.
 
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::PlatformError;
 use crate::platform::net::{FRAME_MAX, Link, Mac, Net};
 use serde::{Deserialize, Serialize};

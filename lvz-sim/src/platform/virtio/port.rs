@@ -2,7 +2,7 @@
 
 //! virtio console device with one port (virtio 1.2, section 5.3).
 
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::PlatformError;
 use crate::platform::console::HostConsole;
 use std::io::{Read, Write};
