@@ -30,7 +30,7 @@ mod wait;
 
 use crate::cpu::{CpuLines, Vectors};
 use crate::map::{Board, Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
-use crate::mem::GuestRam;
+use crate::mem::ram::GuestRam;
 pub use config::PlatformConfig;
 use console::HostConsole;
 use eiointc::CORES_PER_NODE;

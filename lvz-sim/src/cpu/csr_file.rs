@@ -5,7 +5,8 @@
 //! derives that anew before the next block.
 
 use super::csr_numbers::{DMW3, WATCH_LAST};
-use super::{Model, watch_registers};
+use super::model::Model;
+use super::watch_registers;
 use crate::world::World;
 use bitflags::bitflags;
 use la_arch::csr::{

@@ -13,13 +13,13 @@ mod difference;
 mod finding;
 mod pass;
 mod registers;
-mod replay;
+pub(super) mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use difference::Difference;
 use finding::{Finding, Place};
-pub(super) use replay::Replay;
+use replay::Replay;
 
 use super::block_end::{completed, stopped};
 use super::code::{BlockId, CodeCache};

@@ -7,7 +7,7 @@
 //! it drops them (from the next block on), and where a block ends depends only
 //! on where it begins.
 
-use super::jit::Code;
+use super::jit::memory::Code;
 use crate::cpu::{Ends, Op};
 use crate::isa::Decoder;
 use crate::mem::ram::{PAGE_SIZE, Ram, page_flag};

@@ -5,7 +5,8 @@
 use super::block_end::{completed, counted, stopped};
 use super::check::{Check, Difference, Work};
 use super::code::{BlockId, CodeCache};
-use super::jit::{Bounds, Code, Jit, JitError, JitOptions};
+use super::jit::memory::Code;
+use super::jit::{Bounds, Jit, JitError, JitOptions};
 use super::jumps::{Jump, JumpCache, find};
 use crate::cpu::{Cpu, Op, Step};
 use crate::fp::Fcsr;

@@ -17,12 +17,12 @@ mod form;
 mod forms;
 mod frame;
 mod layout;
-mod memory;
+pub(super) mod memory;
 mod region;
 mod runtime;
 mod selection;
 
-use super::check::Replay;
+use super::check::replay::Replay;
 use super::code::{BlockId, CodeCache};
 use super::jumps::JumpCache;
 use crate::cpu::{Cpu, Op};
@@ -34,8 +34,7 @@ use compiler::{Compiled, Compiler};
 pub use error::JitError;
 pub(super) use frame::Bounds;
 use frame::Frame;
-pub(super) use memory::Code;
-use memory::CodeMemory;
+use memory::{Code, CodeMemory};
 use runtime::Helpers;
 
 /// A block goes with a hot one if it was interpreted this fraction as often.

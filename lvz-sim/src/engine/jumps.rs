@@ -3,7 +3,7 @@
 //! The jump cache: blocks by program counter and context.
 
 use super::code::{BlockId, CodeCache};
-use super::jit::Code;
+use super::jit::memory::Code;
 use crate::cpu::{Cpu, Step};
 use crate::isa::Decoder;
 use crate::mem::Bus;

@@ -9,7 +9,7 @@ pub(super) mod geometry;
 mod query;
 mod store;
 
-use super::PlatformError;
+use super::error::PlatformError;
 use super::field;
 use geometry::{BLOCK, BUFFER_WORDS, ERASED};
 use serde::{Deserialize, Serialize};

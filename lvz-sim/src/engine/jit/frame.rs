@@ -2,7 +2,7 @@
 
 //! What compiled code is given.
 
-use super::super::check::Replay;
+use super::super::check::replay::Replay;
 use super::super::jumps::Jump;
 use crate::cpu::Cpu;
 use crate::mem::Bus;

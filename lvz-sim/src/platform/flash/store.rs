@@ -7,7 +7,7 @@
 //! it over that, so a killed run leaves a block erased or as it was.
 
 use super::geometry::{BLOCK, ERASED, FLASH_MAX};
-use crate::platform::PlatformError;
+use crate::platform::error::PlatformError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;

@@ -3,8 +3,8 @@
 //! What a virtio device is to its transport and to the machine.
 
 use super::{disk, net};
-use crate::platform::PlatformError;
 use crate::platform::console::HostConsole;
+use crate::platform::error::PlatformError;
 use rand_xoshiro::SplitMix64;
 use serde::{Deserialize, Serialize};
 use std::os::fd::BorrowedFd;

@@ -4,7 +4,7 @@
 //! seeded generator, so that a run can be repeated: they are not secret.
 
 use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use crate::platform::error::PlatformError;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::io::Write;

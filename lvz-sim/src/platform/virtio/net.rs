@@ -3,7 +3,7 @@
 //! queues. A buffer takes a whole frame.
 
 use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use crate::platform::error::PlatformError;
 use crate::platform::net::{FRAME_MAX, Link, Mac, Net};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};

@@ -8,7 +8,7 @@
 //! opened without blocking, so that a FIFO cannot stop the simulator.
 
 use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use crate::platform::error::PlatformError;
 use p9::Server;
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Write};
