@@ -142,7 +142,9 @@ impl Names {
             match *token {
                 "{" => {
                     depth += 1;
-                    if at > 1 && tokens[at - 2] == "mod" {
+                    // In a macro its name may be `$name`.
+                    let before = &tokens[..at.saturating_sub(1)];
+                    if before.ends_with(&["mod"]) || before.ends_with(&["mod", "$"]) {
                         module.push(tokens[at - 1].to_owned());
                         inline.push(depth);
                     }
