@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! One LoongArch64 CPU: architectural state and the services that instruction
-//! handlers use. Behaviour lives in the files below and in `mmu`.
+//! handlers use. Behaviour lives in the files below and in `mmu`. What a [`Cpu`] is made
+//! of is here, or in files that do not name it.
 
 mod access;
 mod counters;

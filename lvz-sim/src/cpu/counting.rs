@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Counts what a CPU does (`tally`).
+//! Counts what a CPU does, into its [`Tally`](super::Tally).
 
 use super::tally::PLVS;
 use super::{Cpu, Op, Step, Stop, Trap};

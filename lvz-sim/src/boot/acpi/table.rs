@@ -13,6 +13,7 @@ pub(super) const OEM_REVISION: u32 = 1;
 pub(super) const GSI_BASE: u32 = 64;
 
 pub(super) const HEADER: usize = 36;
+
 /// The global interrupt number of a device's pin.
 pub(super) fn gsi(device: Device) -> Option<u32> {
     device.pin().map(|pin| GSI_BASE + pin)

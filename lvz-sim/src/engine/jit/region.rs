@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Blocks that are compiled together, and where their registers are kept.
+//! Blocks that are compiled together, and which of their registers are loaded and stored.
 
 use super::form::{Form, Way};
 use crate::cpu::Op;
