@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use la_arch::cpucfg::{word1, word2, word6};
-use la_arch::kvm::{para, vcpu_attr, vm_feature};
+use la_arch::kvm::para;
 use parking_lot::Mutex;
 
 use super::offered::Features;
@@ -15,7 +15,6 @@ use super::state::Vcpu;
 use super::vm::Vm;
 use crate::error::BackendError;
 use crate::kvm::vcpu::VcpuFd;
-use crate::kvm::vm::VmFd;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::{Cpu, OnOffAuto};
 use crate::qemu::layout::layout;

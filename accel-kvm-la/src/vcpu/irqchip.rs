@@ -5,7 +5,6 @@
 use super::vm::Vm;
 use crate::kvm::abi::{capability, device_type};
 use crate::kvm::system::System;
-use crate::kvm::vm::VmFd;
 use crate::qemu::accelerator::{self, Accelerator};
 use crate::qemu::bql::Bql;
 use crate::qemu::{machine, report};
