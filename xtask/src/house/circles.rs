@@ -285,7 +285,7 @@ mod tests {
                 "",
                 "mod a; mod b; mod c; mod d; pub use a::A; fn f() { b::g() }",
             ),
-            source("a", "use crate::{b::{B, C}, d};\nfn f() { super::d::g() }"),
+            source("a", "use crate::{b::{B, D}, d};\nfn f() { super::d::g() }"),
             source("b", "use super::c::C;"),
             source("c", "fn f() -> crate::a::A {} // crate::d"),
             source("d", "use self::inner::D; pub(in crate::a) fn f() {}"),
