@@ -9,6 +9,8 @@
 
 mod acpi;
 mod compression;
+mod config;
+mod device_tree;
 mod dtb;
 mod efi;
 mod elf;
@@ -24,18 +26,19 @@ mod span;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use config::{BootConfig, LoadedMachine};
+pub use config::{LoadFile, Protocol};
 pub(crate) use error::{BootError, ImageError};
 
 use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;
 use crate::mmu::PA_MASK;
 use crate::platform::Platform;
-use crate::platform::fw_cfg::Items;
-use dtb::Chosen;
+use device_tree::FDT;
 use error::failed;
-use image::Image;
+use image::{IMAGE_MAX, Image};
 use span::{FIRMWARE_END, Span};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use vm_memory::{Bytes, GuestAddress};
 
 const PARKING: u64 = 0x1000;
@@ -45,73 +48,12 @@ const COMMAND_LINE_SIZE: usize = 4096;
 const EFI_TABLES: u64 = 0x2_0000;
 /// RSDP and behind it the ACPI tables.
 const ACPI: u64 = 0x4_0000;
-const FDT: u64 = 0x10_0000;
-const FDT_SIZE: u64 = FIRMWARE_END - FDT;
 /// Least RAM that the machine works with, and least of it at physical address 0.
 const RAM_MIN: u64 = *RAM_SIZES.start();
-/// Largest file or unpacked image.
-const IMAGE_MAX: u64 = 4 << 30;
 const ALIGN: u64 = 0x1_0000;
 
 /// The command line if none is given and no device tree either.
 const DEFAULT_COMMAND_LINE: &str = "console=ttyS0";
-
-/// What CPU 0 has in a0, a1 and a2. All of it is in memory whichever is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Protocol {
-    /// As Linux documents it (Documentation/arch/loongarch/booting.rst): 1, the command
-    /// line, the EFI system table.
-    #[default]
-    Efi,
-    /// As boot loaders without EFI start kernels that take a device tree, by the
-    /// convention of MIPS (Unified Hosting Interface): -2, the device tree, 0.
-    Fdt,
-}
-
-/// A file of `--load`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadFile {
-    pub path: PathBuf,
-    /// Where it goes as it is; without an address it is an image that says so itself.
-    pub address: Option<u64>,
-}
-
-/// What to boot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BootConfig {
-    /// ELF `vmlinux`, EFI image, EFI zboot image, or one of them compressed
-    /// with gzip or Zstandard.
-    pub kernel: Option<PathBuf>,
-    /// Further files; CPU 0 starts at the first one's entry if there is no kernel.
-    pub files: Vec<LoadFile>,
-    /// Initial RAM disk.
-    pub initrd: Option<PathBuf>,
-    /// Kernel command line.
-    pub command_line: Option<String>,
-    /// A device tree instead of the machine's own.
-    pub device_tree: Option<PathBuf>,
-    /// Whether firmware starts all that; then there are no other files.
-    pub firmware: bool,
-    /// Whether there are ACPI tables beside the device tree.
-    pub acpi: bool,
-    /// How the kernel is told of all this.
-    pub protocol: Protocol,
-}
-
-/// How the CPUs of a loaded machine start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LoadedMachine {
-    /// Address at which CPU 0 starts, if a file was loaded.
-    pub boot_pc: Option<u64>,
-    /// Its arguments a0 to a2.
-    pub boot_args: [u64; 3],
-    /// Address at which the other CPUs start.
-    pub secondary_pc: u64,
-    /// The device tree.
-    pub tree: Vec<u8>,
-    /// What firmware can read, if there is firmware.
-    pub items: Option<Items>,
-}
 
 /// Loads what `config` names into the memory of `platform`'s machine. The
 /// memory below the kernel and outside what is loaded stays as it is: clear
@@ -164,7 +106,7 @@ pub(crate) fn load(
         None => None,
     };
 
-    let tree = device_tree(platform, config, &memory, command_line, initrd)?;
+    let tree = device_tree::of(platform, config, &memory, command_line, initrd)?;
     let acpi = match config.acpi {
         true => acpi::Tables::of(platform, &memory)?.at(ACPI),
         false => Vec::new(),
@@ -201,32 +143,6 @@ pub(crate) fn load(
         tree,
         items: None,
     })
-}
-
-/// The machine's own device tree, or the one that `config` names.
-fn device_tree(
-    platform: &Platform,
-    config: &BootConfig,
-    memory: &[Span],
-    command_line: &str,
-    initrd: Option<Span>,
-) -> Result<Vec<u8>, BootError> {
-    let given = config.command_line.as_deref();
-    let tree = match &config.device_tree {
-        Some(path) => image::read(path, FDT_SIZE)
-            .and_then(|bytes| dtb::with_chosen(&bytes, Chosen { given, initrd }))
-            .map_err(failed("device tree", path))?,
-        None => fdt::build(&fdt::Machine {
-            platform,
-            memory,
-            command_line,
-            initrd,
-        })?,
-    };
-    if tree.len() as u64 > FDT_SIZE {
-        return Err(BootError::TreeSize(tree.len()));
-    }
-    Ok(tree)
 }
 
 /// Puts an initial RAM disk at the start of high memory (after a kernel that

@@ -1,21 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! One LoongArch64 CPU: architectural state and the services that instruction
-//! handlers use. Behaviour lives in the files below and in `mmu`.
+//! handlers use. Behaviour lives in the files below and in `mmu`. What a [`Cpu`] is made
+//! of is here, or in files that do not name it.
 
 mod access;
 mod counters;
 #[cfg(test)]
 mod counters_tests;
+mod counting;
 mod csr_access;
 mod csr_class;
 mod csr_file;
 mod csr_numbers;
+mod csrs;
 #[cfg(test)]
 mod derived_tests;
+mod exceptions;
 mod features;
+mod findings;
 mod gates;
+mod group;
 mod guest_mode;
+mod inputs;
 mod interrupt;
 mod lint;
 mod llsc;
@@ -24,35 +31,38 @@ mod model;
 mod op;
 mod readings;
 mod tally;
+mod time;
 mod timer;
 mod trap;
 mod watch;
+mod watch_registers;
 mod watched;
 
-pub(crate) use counters::Counters;
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
 use csr_file::{Csrs, Stale};
+pub(crate) use findings::{Lints, Rule};
 pub(crate) use gates::{FP_GATE_AT, LSX_GATE_AT};
-pub(crate) use lint::{Lints, Rule};
-pub(crate) use message::Vectors;
+pub use group::Group;
+pub use inputs::CpuLines;
+pub(crate) use inputs::Vectors;
 pub use model::{Model, ModelError};
-pub use op::{Ends, Group, Handler, Insn, Op, Step, Stop};
+pub use op::{Ends, Handler, Insn, Op, Step, Stop};
 pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub(crate) use tally::{Events, LEVELS, PLVS, Tally};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
 pub(crate) use watched::{Place, WatchHit, Watched};
 
+use csr_numbers::COUNTERS;
+
 use crate::calls::Calls;
 use crate::fp::Fcsr;
 use crate::mmu::{SoftTlb, Tlb};
-use crate::platform::CpuLines;
 use crate::stats::CpuStats;
 use crate::trace::Trace;
 use crate::world::World;
-use la_arch::insn::RegFile;
 use std::sync::Arc;
 
 /// Half of a vector register: the low one is the register of LSX, and its lowest
@@ -72,11 +82,61 @@ pub(crate) struct Lbt {
     pub(crate) top: u8,
 }
 
+/// What happens to an instruction of an extended unit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+enum Gate {
+    /// It executes.
+    #[default]
+    Open = 0,
+    /// Disabled by the EUEN in force.
+    Disabled,
+    /// Enabled by the guest, disabled by root: an exit.
+    DisabledByRoot,
+}
+
+/// The gates' state, derived from EUEN and the mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Gates {
+    fp: Gate,
+    lsx: Gate,
+    lasx: Gate,
+    lbt: Gate,
+    /// Privileged instructions.
+    privileged: Gate,
+}
+
+/// What is watched in the mode in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watch {
+    pub(crate) fetches: bool,
+    /// Loads or stores.
+    pub(crate) data: bool,
+    /// Mapped loads and stores are ones that a lint is about.
+    pub(crate) lookups: bool,
+}
+
+/// One counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+struct Counter {
+    control: u64,
+    /// What it counted until something about it changed.
+    value: u64,
+    /// The events that its control names, at that time.
+    origin: u64,
+}
+
+/// All counters of a CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Counters {
+    all: [Counter; COUNTERS],
+}
+
 /// See [`Cpu::basis`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Basis {
     fetch: (u64, u64),
-    gates: gates::Gates,
+    gates: Gates,
 }
 
 /// One CPU.
@@ -144,9 +204,9 @@ pub struct Cpu {
     pub(crate) plv: u8,
     /// Bits of the program counter: in 32-bit address mode the low half.
     pub(crate) pc_mask: u64,
-    gates: gates::Gates,
+    gates: Gates,
     /// What is watched (`watch`).
-    pub(crate) watch: watch::Watch,
+    pub(crate) watch: Watch,
     /// What a debugger watches (`watched`).
     pub(crate) watched: Vec<Watched>,
     /// It does not count for the instruction that is being executed.
@@ -198,8 +258,8 @@ impl Cpu {
             trap: Trap::default(),
             plv: 0,
             pc_mask: u64::MAX,
-            gates: gates::Gates::default(),
-            watch: watch::Watch::default(),
+            gates: Gates::default(),
+            watch: Watch::default(),
             watched: Vec::new(),
             unwatched: false,
             watch_hit: None,
@@ -236,18 +296,6 @@ impl Cpu {
     pub fn set(&mut self, r: u8, value: u64) {
         self.gpr[(r & 31) as usize] = value;
         self.gpr[0] = 0;
-    }
-
-    /// The same instruction where f0 to f7 are counted from the top of the x87 stack.
-    pub(crate) fn in_stack_mode(&self, op: &Op, registers: [RegFile; 4]) -> Op {
-        let mut op = *op;
-        let fields = [&mut op.rd, &mut op.rj, &mut op.rk, &mut op.ra];
-        for (field, file) in fields.into_iter().zip(registers) {
-            if file == RegFile::Fpr && *field < 8 {
-                *field = (*field + self.lbt.top) & 7;
-            }
-        }
-        op
     }
 
     /// Whether only the first instruction of a block is executed at a time: fetches are
@@ -300,13 +348,6 @@ impl Cpu {
         }
     }
 
-    /// Address of the instruction `op`, which is being executed.
-    #[inline(always)]
-    pub(crate) fn pc_of(&self, op: &Op) -> u64 {
-        // While a block runs, `pc` is the address of its first instruction.
-        self.pc.wrapping_add(u64::from(op.idx) * 4)
-    }
-
     /// What an instruction that computes with the program counter writes to a
     /// register: in 32-bit address mode the low half, sign-extended.
     #[inline(always)]
@@ -318,13 +359,6 @@ impl Cpu {
         }
     }
 
-    /// Ends the block and continues at `target`: `return cpu.jump(target);`
-    #[inline(always)]
-    pub(crate) fn jump(&mut self, target: u64) -> Step {
-        self.pc = target & self.pc_mask;
-        Err(Stop::Jump)
-    }
-
     /// Simulated time in nanoseconds. Exact for instructions that have called
     /// [`Cpu::executing`], else that of the start of the block.
     #[inline(always)]
@@ -333,12 +367,6 @@ impl Cpu {
             .wrapping_add(self.inside)
             .wrapping_mul(self.pace)
             .wrapping_add(self.time_offset)
-    }
-
-    /// Notes which instruction of the block is being executed.
-    #[inline(always)]
-    pub(crate) fn executing(&mut self, op: &Op) {
-        self.inside = u64::from(op.idx) + 1;
     }
 
     /// In 32-bit address mode (MISC.VA32L of the privilege level in force).
@@ -381,7 +409,7 @@ impl Cpu {
 
     #[cold]
     fn derive(&mut self) {
-        let stale = self.take_stale();
+        let stale = self.csrs.take_stale();
         if stale.contains(Stale::LOOKUPS) {
             self.soft.clear();
         }
@@ -397,7 +425,7 @@ impl Cpu {
         };
         // Where a return goes; PLV0, where the mode is changed, is never narrow.
         self.pc &= self.pc_mask;
-        self.gates = gates::Gates::of(self);
+        self.gates = self.find_gates();
         self.derive_watch();
         self.derive_tally();
         self.select_context();

@@ -3,11 +3,13 @@
 //! The engine: decoded blocks, the loop that executes them, the compiler of hot
 //! ones, its check, and the round robin of CPUs.
 
+mod block_end;
 mod check;
 mod code;
 pub(crate) mod debug;
 mod execute;
 mod jit;
+mod jumps;
 mod machine;
 
 pub use check::Difference;

@@ -5,6 +5,7 @@
 
 mod access;
 mod context;
+mod context_table;
 mod invtlb;
 mod peek;
 pub(crate) mod soft;
@@ -15,7 +16,7 @@ mod walk;
 mod walker;
 
 pub(crate) use access::Access;
-pub(crate) use context::ALIGNMENT_BITS;
+pub(crate) use context_table::ALIGNMENT_BITS;
 pub(crate) use soft::SoftTlb;
 pub(crate) use tlb::{Entry, Kind, STLB_SIZE, TLB_SIZE, Tlb, TlbCounts};
 pub(crate) use translate::Mapping;

@@ -28,23 +28,24 @@ mod uart;
 pub(crate) mod virtio;
 mod wait;
 
-use crate::cpu::Vectors;
+use crate::cpu::{CpuLines, Vectors};
 use crate::map::{Board, Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
-use crate::mem::GuestRam;
+use crate::mem::ram::GuestRam;
 pub use config::PlatformConfig;
 use console::HostConsole;
 use eiointc::CORES_PER_NODE;
+use eiointc::Undelivered;
 pub use error::PlatformError;
 use flash::Flash;
 use fw_cfg::{FwCfg, Items};
 use iocsr::Iocsr;
-use lint::Lints;
 use pch_pic::PchPic;
 use pci::Pci;
 use power::Power;
+pub use power::PowerEvent;
 use rtc::Rtc;
+use rustc_hash::FxHashSet;
 use rustix::event::{PollFd, PollFlags};
-use serde::{Deserialize, Serialize};
 pub use state::PlatformState;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -58,24 +59,6 @@ pub(crate) use wait::ready;
 /// While something can come from outside at any time, the machine looks for it each
 /// so many nanoseconds of simulated time.
 const POLL_INTERVAL: u64 = 1_000_000;
-
-/// Interrupt inputs of one CPU, level-sensitive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CpuLines {
-    /// HWI0 to HWI7 (ESTAT.IS bits 2 to 9).
-    pub hwi: u8,
-    /// Inter-processor interrupt (ESTAT.IS bit 12).
-    pub ipi: bool,
-}
-
-/// What the machine asked the simulator to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PowerEvent {
-    /// Power off, with the exit code that software left in the register.
-    Off(u8),
-    /// Reset the whole machine.
-    Reset,
-}
 
 /// All devices. Times are nanoseconds of simulated time; they never go back.
 pub struct Platform {
@@ -97,7 +80,9 @@ pub struct Platform {
     flash: Option<Flash>,
     fw_cfg: FwCfg,
     lines: Vec<CpuLines>,
-    lints: Option<Lints>,
+    /// What has been reported of interrupts that reach no CPU: each vector once for each
+    /// reason.
+    lints: Option<FxHashSet<(u8, Undelivered)>>,
     dma: bool,
     /// The time of the last [`Self::advance`].
     advanced: u64,

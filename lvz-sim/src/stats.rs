@@ -8,9 +8,7 @@
 //! neither (before the first entry and after the last exit), so that the sums
 //! add up to the total.
 
-use crate::cpu::Trap;
 use crate::world::World;
-use la_arch::Exception;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -52,46 +50,6 @@ pub(crate) enum ExitCause {
     Lasx,
     /// Binary translation disabled by root.
     Lbt,
-}
-
-impl ExitCause {
-    /// The cause of an exit by `trap` of the instruction `insn`.
-    pub(crate) fn of(trap: &Trap, insn: Option<u32>) -> Self {
-        if trap.refill {
-            return ExitCause::Refill;
-        }
-        match trap.exception {
-            Exception::INT => ExitCause::Interrupt,
-            Exception::PIL => ExitCause::LoadFault,
-            Exception::PIS => ExitCause::StoreFault,
-            Exception::PIF => ExitCause::FetchFault,
-            Exception::PME => ExitCause::ModifyFault,
-            Exception::HVC => ExitCause::Hypercall,
-            Exception::FPD => ExitCause::Fpu,
-            Exception::SXD => ExitCause::Lsx,
-            Exception::ASXD => ExitCause::Lasx,
-            Exception::BTD => ExitCause::Lbt,
-            Exception::GSPR => Self::sensitive(insn.unwrap_or(0)),
-            _ => ExitCause::Other,
-        }
-    }
-
-    fn sensitive(insn: u32) -> Self {
-        use la_arch::insn::{integer, privileged as p};
-        if integer::CPUCFG.matches(insn) {
-            ExitCause::Cpucfg
-        } else if p::CSRXCHG.matches(insn) {
-            ExitCause::Csr
-        } else if p::IDLE.matches(insn) {
-            ExitCause::Idle
-        } else if p::CACOP.matches(insn) {
-            ExitCause::Cacop
-        } else if insn >> 13 == p::IOCSRRD_B.bits >> 13 {
-            ExitCause::Iocsr
-        } else {
-            ExitCause::Other
-        }
-    }
 }
 
 /// Instructions of the host by what they were for.

@@ -2,9 +2,9 @@
 
 //! `--trace`: what the simulator writes to standard error as it happens.
 
+mod exceptions;
 mod instruction;
 
-use crate::cpu::{Cpu, Trap};
 pub use instruction::Filter;
 pub(crate) use instruction::Tracer;
 use std::str::FromStr;
@@ -45,55 +45,5 @@ impl FromStr for Trace {
             }
         }
         Ok(trace)
-    }
-}
-
-impl Cpu {
-    pub(crate) fn mode(&self) -> &'static str {
-        if self.in_guest() { "guest" } else { "root" }
-    }
-
-    pub(crate) fn trace_exception(&mut self, pc: u64, insn: Option<u32>, trap: &Trap) {
-        if self.trace.exceptions || self.trace.guest && self.in_guest() && trap.to_root {
-            let kind = match (trap.refill, trap.machine_error) {
-                (true, _) => " refill",
-                (_, true) => " as a machine error",
-                _ => "",
-            };
-            let exit = if self.in_guest() && trap.to_root {
-                " exit"
-            } else {
-                ""
-            };
-            let badv = trap
-                .badv
-                .map(|b| format!(" badv={b:#x}"))
-                .unwrap_or_default();
-            let insn = insn.map(|i| format!(" insn={i:#010x}")).unwrap_or_default();
-            eprintln!(
-                "[{}] cpu{} {} plv{} {}{kind}{exit} pc={pc:#x}{badv}{insn}",
-                self.icount,
-                self.id,
-                self.mode(),
-                self.plv,
-                trap.exception.name,
-            );
-        }
-        if self.trace.lint {
-            self.lint_exception(pc, trap);
-        }
-    }
-
-    /// After the `ertn` at `from` has entered the guest.
-    pub(crate) fn trace_entry(&mut self, from: u64) {
-        if self.trace.guest {
-            eprintln!(
-                "[{}] cpu{} enters guest at pc={:#x}",
-                self.icount, self.id, self.pc
-            );
-        }
-        if self.trace.lint {
-            self.lint_entry(from);
-        }
     }
 }

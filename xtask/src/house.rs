@@ -3,14 +3,14 @@
 //! `house`: figures about the sources of each library crate, without tests, comments and
 //! blank lines, as docs/architecture.md tables them.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+mod circles;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::rust_source::{Source, is_name, modules, read_crate, tokens};
+use crate::rust_source::{Source, read_crate, tokens};
 use crate::setup::workspace;
 
 /// A crate that is looked at.
@@ -83,7 +83,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for part in CRATES {
         let sources = read_crate(&workspace()?.join(part.root))?;
         let house = House::of(&sources, part.tokens);
-        let circles = circles(&sources);
+        let circles = circles::of(&sources);
         let sizes: Vec<String> = circles.iter().map(|c| c.len().to_string()).collect();
         let has_rules = !part.tokens.is_empty();
         println!(
@@ -107,7 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         );
         if options.circles {
             for circle in &circles {
-                print(circle, &sources);
+                circles::print(circle, &sources);
             }
         }
     }
@@ -184,195 +184,9 @@ fn functions_with(code: &str, types: &[&str]) -> usize {
         .count()
 }
 
-/// Files that name each other, by their places in the list of sources: each with the
-/// others of the group that it names itself.
-type Circle = BTreeMap<usize, BTreeSet<usize>>;
-
-fn print(circle: &Circle, sources: &[Source]) {
-    let name = |at: &usize| match sources[*at].module.as_slice() {
-        [] => "the crate's own file".to_owned(),
-        module => module.join("::"),
-    };
-    println!("    circle of {}:", circle.len());
-    for (at, named) in circle {
-        let named: Vec<String> = named.iter().map(name).collect();
-        println!("        {} -> {}", name(at), named.join(", "));
-    }
-}
-
-/// The groups of files that name each other, the largest first.
-fn circles(sources: &[Source]) -> Vec<Circle> {
-    let files: BTreeMap<&[String], usize> = sources
-        .iter()
-        .enumerate()
-        .map(|(at, source)| (source.module.as_slice(), at))
-        .collect();
-    let names: Vec<BTreeSet<usize>> = sources
-        .iter()
-        .enumerate()
-        .map(|(at, source)| {
-            let mut named: BTreeSet<usize> = paths(source)
-                .iter()
-                .filter_map(|path| file_of(&files, path))
-                .collect();
-            named.remove(&at);
-            named
-        })
-        .collect();
-    let reached: Vec<BTreeSet<usize>> = (0..sources.len()).map(|at| reach(&names, at)).collect();
-    let mut seen = BTreeSet::<usize>::new();
-    let mut circles = Vec::new();
-    for at in 0..sources.len() {
-        if seen.contains(&at) || !reached[at].contains(&at) {
-            continue;
-        }
-        let group: BTreeSet<usize> = reached[at]
-            .iter()
-            .copied()
-            .filter(|other| reached[*other].contains(&at))
-            .collect();
-        seen.extend(&group);
-        let inside = |at: usize| names[at].intersection(&group).copied().collect();
-        circles.push(group.iter().map(|at| (*at, inside(*at))).collect());
-    }
-    circles.sort_by_key(|circle: &Circle| Reverse(circle.len()));
-    circles
-}
-
-/// All that can be reached from a file by at least one step.
-fn reach(names: &[BTreeSet<usize>], from: usize) -> BTreeSet<usize> {
-    let mut reached = BTreeSet::new();
-    let mut next: Vec<usize> = names[from].iter().copied().collect();
-    while let Some(at) = next.pop() {
-        if reached.insert(at) {
-            next.extend(&names[at]);
-        }
-    }
-    reached
-}
-
-/// The file of the module that a path leads to, or through last.
-fn file_of(files: &BTreeMap<&[String], usize>, path: &[String]) -> Option<usize> {
-    (0..=path.len())
-        .rev()
-        .find_map(|length| files.get(&path[..length]).copied())
-}
-
-/// The paths of the crate that a file names, from `crate`, `super`, `self` or a module of
-/// its own. What it exports again is not named.
-fn paths(source: &Source) -> Vec<Vec<String>> {
-    let tokens: Vec<&str> = tokens(&source.code).collect();
-    let own: BTreeSet<&str> = modules(&source.code).collect();
-    let mut paths = Vec::new();
-    let is_export = exports(&tokens);
-    let is_separator = |at: usize| tokens.get(at..at + 2) == Some(&[":", ":"]);
-    for (at, token) in tokens.iter().enumerate() {
-        let in_path = at > 1 && is_separator(at - 2);
-        // `pub(in path)` says where a name is known.
-        let is_visibility = at > 0 && tokens[at - 1] == "in" && tokens[..at - 1].ends_with(&["("]);
-        if in_path || is_visibility || is_export[at] || !is_separator(at + 1) {
-            continue;
-        }
-        let start = match *token {
-            "crate" => Vec::new(),
-            "self" => source.module.clone(),
-            "super" => source.module[..source.module.len().saturating_sub(1)].to_vec(),
-            name if own.contains(name) => [source.module.as_slice(), &[name.to_owned()]].concat(),
-            _ => continue,
-        };
-        tree(&tokens, at + 1, start, &mut paths);
-    }
-    paths
-}
-
-/// Which tokens belong to a `pub use`, or `pub(crate) use`, of the file.
-fn exports(tokens: &[&str]) -> Vec<bool> {
-    let mut in_export = false;
-    tokens
-        .iter()
-        .enumerate()
-        .map(|(at, token)| {
-            let is_public = at > 0 && tokens[..at].ends_with(&["pub"])
-                || at > 3 && tokens[at - 4..at].starts_with(&["pub", "("]);
-            in_export = match *token {
-                "use" => is_public,
-                ";" => false,
-                _ => in_export,
-            };
-            in_export
-        })
-        .collect()
-}
-
-/// Reads what follows a path: `::name`, or `::{...}` with paths in it. Returns where it
-/// ends.
-fn tree(
-    tokens: &[&str],
-    mut at: usize,
-    mut path: Vec<String>,
-    paths: &mut Vec<Vec<String>>,
-) -> usize {
-    while tokens.get(at..at + 2) == Some(&[":", ":"]) {
-        at += 2;
-        match tokens.get(at).copied() {
-            Some("super") => {
-                path.pop();
-                at += 1;
-            }
-            Some("{") => {
-                at += 1;
-                while !matches!(tokens.get(at).copied(), Some("}") | None) {
-                    match tokens[at] {
-                        name if is_name(name) => {
-                            let mut path = path.clone();
-                            path.push(name.to_owned());
-                            at = tree(tokens, at + 1, path, paths);
-                        }
-                        _ => at += 1,
-                    }
-                }
-                return at + 1;
-            }
-            Some(name) if is_name(name) => {
-                path.push(name.to_owned());
-                at += 1;
-            }
-            _ => break,
-        }
-    }
-    paths.push(path);
-    at
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
-
-    fn source(module: &str, text: &str) -> Source {
-        let module = module.split_terminator("::").map(str::to_owned).collect();
-        Source::new(Path::new(""), module, text)
-    }
-
-    #[test]
-    fn a_circle_has_the_files_that_name_each_other() {
-        let sources = [
-            source(
-                "",
-                "mod a; mod b; mod c; mod d; pub use a::A; fn f() { b::g() }",
-            ),
-            source("a", "use crate::{b::{B, C}, d};\nfn f() { super::d::g() }"),
-            source("b", "use super::c::C;"),
-            source("c", "fn f() -> crate::a::A {} // crate::d"),
-            source("d", "use self::inner::D; pub(in crate::a) fn f() {}"),
-        ];
-        let circle = Circle::from([
-            (1, BTreeSet::from([2])),
-            (2, BTreeSet::from([3])),
-            (3, BTreeSet::from([1])),
-        ]);
-        assert_eq!(circles(&sources), [circle]);
-    }
 
     #[test]
     fn tokens_are_counted_by_function() {

@@ -5,7 +5,8 @@
 
 use std::ffi::{c_int, c_ulong, c_void};
 
-use super::{properties, under_bql};
+use super::locked::under_bql;
+use super::properties;
 use crate::error::BackendError;
 use crate::qemu::accelerator::Accelerator;
 use crate::qemu::bql::Bql;

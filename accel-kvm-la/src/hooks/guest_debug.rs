@@ -4,7 +4,7 @@
 
 use std::ffi::c_int;
 
-use super::under_bql;
+use super::locked::under_bql;
 use crate::qemu::bql::Bql;
 use crate::qemu::opaque::CPUState;
 use crate::vcpu::debug;

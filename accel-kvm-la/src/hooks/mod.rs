@@ -9,31 +9,15 @@
 
 use std::ffi::c_void;
 
-use crate::qemu::bql::Bql;
-use crate::qemu::cpu::Cpu;
-use crate::qemu::opaque::CPUState;
-
 mod arch;
 mod guest_debug;
+mod locked;
 mod ops;
 mod properties;
 
 pub use arch::*;
 pub use guest_debug::*;
 pub use ops::*;
-
-/// Does `work` for a CPU that QEMU calls a hook for, under the BQL; nothing for null.
-///
-/// # Safety
-///
-/// `cpu` is null or a LoongArchCPU that is alive, and QEMU holds the BQL around the hook.
-unsafe fn under_bql<T>(cpu: *mut CPUState, work: impl FnOnce(&Bql, Cpu) -> T) -> Option<T> {
-    // SAFETY: By this function's contract.
-    let cpu = unsafe { Cpu::from_raw(cpu) }?;
-    // SAFETY: By this function's contract.
-    let bql = unsafe { Bql::assume_held() };
-    Some(work(&bql, cpu))
-}
 
 /// A function of QEMU's and the one for its place.
 #[derive(Debug)]

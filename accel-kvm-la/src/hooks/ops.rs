@@ -5,11 +5,12 @@
 
 use std::ffi::c_int;
 
-use super::under_bql;
+use super::locked::under_bql;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::opaque::CPUState;
 use crate::qemu::services::services;
+use crate::vcpu::outcome::Outcome;
 use crate::vcpu::state::Vcpu;
 use crate::vcpu::{kick, run_loop, synchronise, thread};
 
@@ -115,7 +116,7 @@ pub unsafe extern "C" fn kvm_la_kvm_cpu_exec(cpu: *mut CPUState) -> c_int {
     // SAFETY: By this function's contract.
     let vcpu = unsafe { Cpu::from_raw(cpu) }.and_then(Vcpu::of);
     let Some(vcpu) = vcpu else {
-        return run_loop::Outcome::Failed.raw();
+        return Outcome::Failed.raw();
     };
     // SAFETY: By this function's contract.
     let (_bql, outcome) = run_loop::exec(unsafe { Bql::assume_held() }, &vcpu);

@@ -5,7 +5,7 @@
 
 use la_arch::kvm::hypercall;
 
-use super::run_loop::Outcome;
+use super::outcome::Outcome;
 use super::state::Vcpu;
 use super::{debug, synchronise};
 use crate::kvm::abi::{INTERNAL_ERROR_EMULATION, MEMORY_EXIT_FLAG_PRIVATE};

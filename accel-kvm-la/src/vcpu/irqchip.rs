@@ -5,7 +5,6 @@
 use super::vm::Vm;
 use crate::kvm::abi::{capability, device_type};
 use crate::kvm::system::System;
-use crate::kvm::vm::VmFd;
 use crate::qemu::accelerator::{self, Accelerator};
 use crate::qemu::bql::Bql;
 use crate::qemu::{machine, report};
@@ -53,14 +52,6 @@ pub fn create(_bql: &Bql, accelerator: Accelerator) -> i32 {
         vm.set_no_irqchip();
     }
     system.check_extension(capability::DEVICE_CTRL).max(1)
-}
-
-/// Whether the board can have a controller that delivers messages to its vCPUs. With
-/// the kernel's controllers that one has to be the kernel's too, and a QEMU that does
-/// not know it would have the kernel take messages for the EIOINTC's.
-pub fn has_dmsintc(vm: VmFd) -> bool {
-    !machine::kernel_irqchip()
-        || accelerator::knows_dmsintc() && vm.can_create_device(device_type::DMSINTC).is_ok()
 }
 
 /// Before the first CPU object is complete, and thus before the board makes its

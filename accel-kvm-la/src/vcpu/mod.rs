@@ -3,13 +3,16 @@
 //! A vCPU's life: its thread, its run loop, its exits, and what QEMU asks of it
 //! from outside.
 
+pub mod collector;
 pub(crate) mod debug;
-pub mod dirty_ring;
+pub(crate) mod dirty_ring;
 pub(crate) mod exit;
 pub(crate) mod features;
 pub(crate) mod interrupt;
 pub(crate) mod irqchip;
 pub(crate) mod kick;
+pub(crate) mod offered;
+pub(crate) mod outcome;
 pub(crate) mod reset;
 pub(crate) mod run_loop;
 pub(crate) mod run_state;

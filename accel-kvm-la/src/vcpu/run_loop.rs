@@ -7,6 +7,7 @@ use nix::errno::Errno;
 
 use super::exit::{self, Next};
 use super::kick;
+use super::outcome::Outcome;
 use super::state::{Authority, Vcpu};
 use super::{dirty_ring, step, synchronise};
 use crate::kvm::abi::exit_reason;
@@ -15,31 +16,6 @@ use crate::qemu::bql::Bql;
 use crate::qemu::thread::Running;
 use crate::qemu::{report, runstate};
 use crate::regs::Level;
-
-/// Why the run loop ended, in QEMU's numbers (include/exec/cpu-common.h).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// EXCP_INTERRUPT: the vCPU is asked for something.
-    Interrupt,
-    /// EXCP_HLT: the vCPU is halted.
-    Halted,
-    /// EXCP_DEBUG: a breakpoint or a step.
-    Debug,
-    /// An error; the VM was stopped.
-    Failed,
-}
-
-impl Outcome {
-    /// QEMU's number.
-    pub fn raw(self) -> i32 {
-        match self {
-            Outcome::Interrupt => 0x1_0000,
-            Outcome::Halted => 0x1_0001,
-            Outcome::Debug => 0x1_0002,
-            Outcome::Failed => -1,
-        }
-    }
-}
 
 /// Runs the vCPU. The BQL is given up for the time in between.
 pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {

@@ -11,8 +11,7 @@ use la_arch::csr::number;
 use la_arch::one_reg;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use super::dirty_ring::Ticket;
-use super::step::Step;
+use super::collector::Ticket;
 use super::vm::Vm;
 use crate::error::BackendError;
 use crate::kvm::IoctlError;
@@ -35,6 +34,22 @@ pub enum Authority {
     QemuAsRead,
     /// QEMU's. KVM's is out of date.
     Qemu,
+}
+
+/// A step that is under way.
+#[derive(Debug)]
+pub struct Step {
+    /// PGDL when it began: the process whose addresses these are.
+    pub(super) page_table: u64,
+    /// Breakpoints of its own, and what was there.
+    pub(super) breakpoints: Vec<(u64, u32)>,
+}
+
+impl Step {
+    /// Whether it put a breakpoint at `pc`.
+    pub fn stops_at(&self, pc: u64) -> bool {
+        self.breakpoints.iter().any(|(at, _)| *at == pc)
+    }
 }
 
 /// What the backend has for each of QEMU's vCPUs.

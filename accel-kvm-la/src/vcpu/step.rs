@@ -9,29 +9,13 @@
 use la_arch::csr::{TlbrEra, number as n};
 use la_arch::kvm::guest_debug;
 
-use super::state::{self, Vcpu};
+use super::state::{self, Step, Vcpu};
 use super::successor::{Machine, successors};
 use super::{debug, synchronise};
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::debug::{read_word, write_word};
 use crate::qemu::report;
-
-/// A step that is under way.
-#[derive(Debug)]
-pub struct Step {
-    /// PGDL when it began: the process whose addresses these are.
-    page_table: u64,
-    /// Breakpoints of its own, and what was there.
-    breakpoints: Vec<(u64, u32)>,
-}
-
-impl Step {
-    /// Whether it put a breakpoint at `pc`.
-    pub fn stops_at(&self, pc: u64) -> bool {
-        self.breakpoints.iter().any(|(at, _)| *at == pc)
-    }
-}
 
 /// A vCPU's registers and memory, as QEMU has them.
 struct Registers<'a> {

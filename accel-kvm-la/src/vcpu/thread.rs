@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use super::run_loop::{self, Outcome};
+use super::outcome::Outcome;
+use super::run_loop;
 use super::state::{self, Vcpu};
 use super::vm::Vm;
 use super::{features, run_state, step};

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use la_arch::one_reg;
 use parking_lot::Mutex;
 
-use super::features::Features;
+use super::offered::Features;
 use crate::kvm::abi::capability;
 use crate::kvm::system::System;
 use crate::kvm::vcpu::VcpuFd;

@@ -7,6 +7,7 @@
 mod dsdt;
 mod interrupts;
 mod loader;
+mod table;
 
 use super::error::BootError;
 use super::span::Span;
@@ -23,15 +24,8 @@ use acpi_tables::srat::MemoryAffinity;
 use acpi_tables::xsdt::XSDT;
 use acpi_tables::{Aml, AmlSink};
 use std::ops::Range;
+use table::{HEADER, OEM, OEM_REVISION, OEM_TABLE, gsi, table};
 
-const OEM: [u8; 6] = *b"LVZSIM";
-const OEM_TABLE: [u8; 8] = *b"LVZ-SIM ";
-const OEM_REVISION: u32 = 1;
-
-/// The first global interrupt number of the PCH-PIC's pins (QEMU's VIRT_GSI_BASE).
-const GSI_BASE: u32 = 64;
-
-const HEADER: usize = 36;
 /// Where in a table's header the checksum is.
 const CHECKSUM: usize = 9;
 /// The fields of an FADT that point to other tables: X_FIRMWARE_CTRL, X_DSDT.
@@ -49,11 +43,6 @@ pub(super) struct Tables {
     /// Fields with the address of another table, and in which table they are.
     pointers: Vec<(usize, Range<usize>)>,
     xsdt: usize,
-}
-
-/// The global interrupt number of a device's pin.
-fn gsi(device: Device) -> Option<u32> {
-    device.pin().map(|pin| GSI_BASE + pin)
 }
 
 impl Tables {
@@ -144,20 +133,6 @@ fn rsdp(xsdt: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     Rsdp::new(OEM, xsdt).to_aml_bytes(&mut bytes);
     bytes
-}
-
-/// A table that the crate has no structure for.
-fn table(signature: [u8; 4], revision: u8, body: &[u8]) -> Sdt {
-    let mut table = Sdt::new(
-        signature,
-        HEADER as u32,
-        revision,
-        OEM,
-        OEM_TABLE,
-        OEM_REVISION,
-    );
-    table.append_slice(body);
-    table
 }
 
 /// A register of one byte.

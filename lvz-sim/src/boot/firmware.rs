@@ -6,9 +6,12 @@
 //! the firmware's first instruction.
 
 use super::acpi::Tables;
+use super::config::{BootConfig, LoadedMachine};
+use super::device_tree::{self, FDT};
 use super::error::{BootError, ImageError, failed};
+use super::image::{self, IMAGE_MAX};
 use super::span::Span;
-use super::{BootConfig, FDT, IMAGE_MAX, LoadedMachine, device_tree, image, pe, smbios};
+use super::{pe, smbios};
 use crate::map::FIRMWARE_BASE;
 use crate::mem::GuestRam;
 use crate::platform::Platform;
@@ -56,7 +59,7 @@ pub(super) fn load(
     files.push((MEMORY_FILE, memory_map(memory)));
     items.add_files(files);
 
-    let tree = device_tree(platform, config, memory, command_line, None)?;
+    let tree = device_tree::of(platform, config, memory, command_line, None)?;
     ram.write_slice(&tree, GuestAddress(FDT))
         .map_err(|_| BootError::SmallMemory(total))?;
     Ok(LoadedMachine {

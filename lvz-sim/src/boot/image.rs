@@ -11,6 +11,9 @@ use std::ops::Range;
 use std::path::Path;
 use vm_memory::{Bytes, GuestAddress};
 
+/// Largest file or unpacked image.
+pub(super) const IMAGE_MAX: u64 = 4 << 30;
+
 /// A part of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Segment {

@@ -3,7 +3,7 @@
 //! Loads and stores of a CPU: one look-up in the software TLB, and what
 //! happens when that fails.
 
-use super::watched::Touch;
+use super::watched::{Touch, WatchHit, Watched};
 use super::{Cpu, Step, Stop};
 use crate::mem::ram::{PAGE_SIZE, page_flag};
 use crate::mem::{Bus, Value};
@@ -275,4 +275,36 @@ fn device_access_size(pa: u64, size: u8) -> u8 {
         step /= 2;
     }
     step
+}
+
+impl Cpu {
+    /// Has the debugger watch this and nothing else.
+    pub(crate) fn watch_for_debugger(&mut self, watched: &[Watched]) {
+        if self.watched != watched {
+            self.watched = watched.to_vec();
+            // Each access is looked at, or no longer.
+            self.soft.clear();
+        }
+    }
+
+    /// Stops an access to what a debugger watches: [`Cpu::watch_hit`] says that it is no
+    /// exception.
+    #[inline(always)]
+    fn check_debugger(&mut self, touch: Touch) -> Step {
+        if self.watched.is_empty() || self.unwatched {
+            return Ok(());
+        }
+        self.find_watched(touch)
+    }
+
+    #[cold]
+    fn find_watched(&mut self, touch: Touch) -> Step {
+        let world = self.world();
+        let hit = self.watched.iter().find(|w| w.is_touched(&touch, world));
+        let Some(&watched) = hit else {
+            return Ok(());
+        };
+        self.watch_hit = Some(WatchHit { watched, touch });
+        Err(Stop::Trap)
+    }
 }

@@ -10,26 +10,9 @@ use super::{Cpu, Events, Reading};
 use crate::world::World;
 use la_arch::Interrupt;
 use la_arch::csr::{PerfCtrl, number};
-use serde::{Deserialize, Serialize};
 
 /// A counter that reaches it has overflown.
 const OVERFLOW: u64 = 1 << 63;
-
-/// One counter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Counter {
-    control: u64,
-    /// What it counted until something about it changed.
-    value: u64,
-    /// The events that its control names, at that time.
-    origin: u64,
-}
-
-/// All counters of a CPU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Counters {
-    all: [Counter; COUNTERS],
-}
 
 /// An event that can be counted.
 #[derive(Clone, Copy, PartialEq, Eq)]

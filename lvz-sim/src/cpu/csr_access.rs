@@ -5,7 +5,7 @@
 //! `docs/lvz.md` chapter 3).
 
 use super::csr_numbers::{DMW3, MSGIS3, PERFCNTR3, SAVE7, SAVE8, SAVE15, WATCH_LAST};
-use super::{Cpu, Reading, watch};
+use super::{Cpu, Reading, watch_registers};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use crate::world::World;
@@ -147,7 +147,7 @@ impl Cpu {
             }
             n::PERFCTRL0..=PERFCNTR3 => self.write_counter(world, number, value),
             n::MWPC..=WATCH_LAST if self.model.has_watchpoints() => {
-                self.put_csr(world, number, watch::written(number, old, value));
+                self.put_csr(world, number, watch_registers::written(number, old, value));
             }
             n::GTLBC | n::GSTAT | n::GCFG if world == World::Root => {
                 self.write_lvz(number, old, value);

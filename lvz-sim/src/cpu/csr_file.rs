@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Storage of the CSR files of root and guest. [`Cpu::put_csr`] is the only way to
-//! change a register: it notes what is derived from it, and [`Cpu::settle`]
+//! Storage of the CSR files of root and guest. [`Csrs::put`] is the only way to
+//! change a register: it notes what is derived from it, and `Cpu::settle`
 //! derives that anew before the next block.
 
 use super::csr_numbers::{DMW3, WATCH_LAST};
-use super::{Cpu, Model, watch};
+use super::model::Model;
+use super::watch_registers;
 use crate::world::World;
 use bitflags::bitflags;
 use la_arch::csr::{
@@ -53,7 +54,7 @@ impl CsrFile {
         }
         if model.has_watchpoints() {
             for n in [number::MWPC, number::FWPC] {
-                regs[usize::from(n)] = watch::after_reset(n);
+                regs[usize::from(n)] = watch_registers::after_reset(n);
             }
         }
         CsrFile { regs }
@@ -190,91 +191,57 @@ impl Csrs {
             stale: Stale::all(),
         }
     }
-}
 
-impl Cpu {
-    /// Root or guest mode.
+    /// The mode.
     #[inline(always)]
-    pub(crate) fn world(&self) -> World {
-        self.csrs.world
+    pub(super) fn world(&self) -> World {
+        self.world
     }
 
-    /// Whether the CPU is in guest mode (GSTAT.VM).
+    /// The file of `world`.
     #[inline(always)]
-    pub fn in_guest(&self) -> bool {
-        self.csrs.world == World::Guest
+    pub(super) fn file(&self, world: World) -> &CsrFile {
+        &self.files[world.index()]
     }
 
-    /// The CSR file of `world`.
+    /// Stores a register of `world` as it is; whether the engine must look up.
     #[inline(always)]
-    pub(crate) fn file(&self, world: World) -> &CsrFile {
-        &self.csrs.files[world.index()]
-    }
-
-    /// Root's CSR file.
-    #[inline(always)]
-    pub(crate) fn root(&self) -> &CsrFile {
-        self.file(World::Root)
-    }
-
-    /// The guest's CSR file (GCSRs).
-    #[inline(always)]
-    pub(crate) fn guest(&self) -> &CsrFile {
-        self.file(World::Guest)
-    }
-
-    /// The CSR file in force: the guest's in guest mode, else root's.
-    #[inline(always)]
-    pub(crate) fn csr(&self) -> &CsrFile {
-        self.file(self.csrs.world)
-    }
-
-    /// Stores a register of `world` as it is, and has everything derived from it
-    /// renewed.
-    #[inline(always)]
-    pub(crate) fn put_csr(&mut self, world: World, number: u16, value: u64) {
-        let regs = &mut self.csrs.files[world.index()].regs;
+    pub(super) fn put(&mut self, world: World, number: u16, value: u64) -> bool {
+        let regs = &mut self.files[world.index()].regs;
         let Some(register) = regs.get_mut(usize::from(number)) else {
-            return;
+            return false;
         };
         let changed = std::mem::replace(register, value) ^ value;
-        if let Some(stale) = derived(world, number, changed) {
-            self.csrs.stale |= stale;
-            self.attention = true;
-        }
-    }
-
-    /// The same for a typed register.
-    #[inline(always)]
-    pub(crate) fn put<T: Register>(&mut self, world: World, value: T) {
-        self.put_csr(world, T::NUMBER, value.into());
+        let Some(stale) = derived(world, number, changed) else {
+            return false;
+        };
+        self.stale |= stale;
+        true
     }
 
     /// Switches between root and guest mode.
     pub(super) fn switch_to(&mut self, world: World) {
-        self.csrs.world = world;
-        self.csrs.stale |= Stale::MODE;
-        self.attention = true;
+        self.world = world;
+        self.stale |= Stale::MODE;
     }
 
-    /// Takes over the files and the mode of a snapshot.
-    pub(crate) fn restore_csrs(&mut self, files: [CsrFile; 2], world: World) {
-        self.csrs = Csrs {
+    /// The files and the mode of a snapshot.
+    pub(super) fn restored(files: [CsrFile; 2], world: World) -> Self {
+        Csrs {
             files,
             world,
             stale: Stale::all(),
-        };
-        self.attention = true;
+        }
     }
 
-    /// Whether nothing that is derived from CSRs is out of date.
+    /// Whether nothing that is derived from them is out of date.
     #[inline(always)]
-    pub(crate) fn settled(&self) -> bool {
-        self.csrs.stale.is_empty()
+    pub(super) fn settled(&self) -> bool {
+        self.stale.is_empty()
     }
 
     /// What is out of date; the caller renews it.
     pub(super) fn take_stale(&mut self) -> Stale {
-        std::mem::replace(&mut self.csrs.stale, Stale::empty())
+        std::mem::replace(&mut self.stale, Stale::empty())
     }
 }

@@ -3,21 +3,8 @@
 //! EUEN gating of floating point, vectors and binary translation, in guest mode twice
 //! (`docs/lvz.md` F-1).
 
-use super::{Cpu, Step, Stop};
+use super::{Cpu, Gate, Gates, Step, Stop};
 use la_arch::Exception;
-
-/// What happens to an instruction of an extended unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(u8)]
-enum Gate {
-    /// It executes.
-    #[default]
-    Open = 0,
-    /// Disabled by the EUEN in force.
-    Disabled,
-    /// Enabled by the guest, disabled by root: an exit.
-    DisabledByRoot,
-}
 
 /// Where in a CPU the gate of floating point is; zero is open.
 pub(crate) const FP_GATE_AT: usize = std::mem::offset_of!(Cpu, gates.fp);
@@ -25,22 +12,12 @@ pub(crate) const FP_GATE_AT: usize = std::mem::offset_of!(Cpu, gates.fp);
 /// Where that of LSX is.
 pub(crate) const LSX_GATE_AT: usize = std::mem::offset_of!(Cpu, gates.lsx);
 
-/// The gates' state, derived from EUEN and the mode.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Gates {
-    fp: Gate,
-    lsx: Gate,
-    lasx: Gate,
-    lbt: Gate,
-    /// Privileged instructions.
-    privileged: Gate,
-}
-
-impl Gates {
-    pub(super) fn of(cpu: &Cpu) -> Self {
-        let root = cpu.root().euen();
-        let own = cpu.csr().euen();
-        let gate = |own: bool, root: bool| match (own, root || !cpu.in_guest()) {
+impl Cpu {
+    /// The gates of the mode in force.
+    pub(super) fn find_gates(&self) -> Gates {
+        let root = self.root().euen();
+        let own = self.csr().euen();
+        let gate = |own: bool, root: bool| match (own, root || !self.in_guest()) {
             (false, _) => Gate::Disabled,
             (true, false) => Gate::DisabledByRoot,
             (true, true) => Gate::Open,
@@ -51,12 +28,10 @@ impl Gates {
             lasx: gate(own.asxe(), root.asxe()),
             lbt: gate(own.bte(), root.bte()),
             // GCFG.TOPI has a guest's privileged instructions exit.
-            privileged: gate(cpu.plv == 0, !cpu.root().gcfg().topi()),
+            privileged: gate(self.plv == 0, !self.root().gcfg().topi()),
         }
     }
-}
 
-impl Cpu {
     /// Checks that floating point is enabled (EUEN.FPE of the mode in force,
     /// and of root in guest mode), else raises FPD.
     #[inline(always)]

@@ -10,6 +10,44 @@ use crate::world::World;
 use la_arch::Exception;
 use la_arch::csr::number;
 
+/// The cause of an exit by `trap` of the instruction `insn`.
+fn exit_cause(trap: &Trap, insn: Option<u32>) -> ExitCause {
+    if trap.refill {
+        return ExitCause::Refill;
+    }
+    match trap.exception {
+        Exception::INT => ExitCause::Interrupt,
+        Exception::PIL => ExitCause::LoadFault,
+        Exception::PIS => ExitCause::StoreFault,
+        Exception::PIF => ExitCause::FetchFault,
+        Exception::PME => ExitCause::ModifyFault,
+        Exception::HVC => ExitCause::Hypercall,
+        Exception::FPD => ExitCause::Fpu,
+        Exception::SXD => ExitCause::Lsx,
+        Exception::ASXD => ExitCause::Lasx,
+        Exception::BTD => ExitCause::Lbt,
+        Exception::GSPR => sensitive(insn.unwrap_or(0)),
+        _ => ExitCause::Other,
+    }
+}
+
+fn sensitive(insn: u32) -> ExitCause {
+    use la_arch::insn::{integer, privileged as p};
+    if integer::CPUCFG.matches(insn) {
+        ExitCause::Cpucfg
+    } else if p::CSRXCHG.matches(insn) {
+        ExitCause::Csr
+    } else if p::IDLE.matches(insn) {
+        ExitCause::Idle
+    } else if p::CACOP.matches(insn) {
+        ExitCause::Cacop
+    } else if insn >> 13 == p::IOCSRRD_B.bits >> 13 {
+        ExitCause::Iocsr
+    } else {
+        ExitCause::Other
+    }
+}
+
 impl Cpu {
     /// The part of the `ertn` at `from` that switches to guest mode. PGM stays as it is,
     /// unless Q-3 is read otherwise.
@@ -36,7 +74,7 @@ impl Cpu {
             bus.take_reservation(self.id, World::Guest);
         }
         let at = self.ended();
-        self.stats.leave_guest(at, ExitCause::of(trap, insn), pc);
+        self.stats.leave_guest(at, exit_cause(trap, insn), pc);
     }
 
     /// For instructions that are sensitive in guest mode: raises GSPR there.

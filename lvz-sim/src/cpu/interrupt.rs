@@ -2,9 +2,8 @@
 
 //! Pending interrupts of root and guest (Volume 1, 6.1; `docs/lvz.md` 8).
 
-use super::{Cpu, Reading, Trap};
+use super::{Cpu, CpuLines, Reading, Trap};
 use crate::mem::Bus;
-use crate::platform::CpuLines;
 use crate::world::World;
 use la_arch::{Exception, Interrupt};
 

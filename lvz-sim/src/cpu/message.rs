@@ -4,14 +4,11 @@
 //! MSGIS0 to MSGIS3. The highest that is not below MSGIE.PT is due: MSGIR names it,
 //! and ESTAT bit 14 shows that there is one.
 
-use super::{Cpu, Reading};
+use super::{Cpu, Reading, Vectors};
 use crate::mem::Bus;
 use crate::world::World;
 use la_arch::Interrupt;
 use la_arch::csr::{MsgIe, MsgIr, number as n};
-
-/// A bit for each vector, as MSGIS0 to MSGIS3 have them.
-pub(crate) type Vectors = [u64; 4];
 
 impl Cpu {
     /// Takes over what the interrupt controllers have for this CPU.

@@ -6,7 +6,7 @@
 //! of the 3A6000: la464 and what is new in it.
 
 use super::features::{Feature, Features, names};
-use super::{Group, Insn, LvzReadings, Reading};
+use super::{Group, LvzReadings, Reading};
 use la_arch::cpucfg::word2;
 use la_arch::csr::Euen;
 use la_arch::lvz::Gcfg;
@@ -123,11 +123,11 @@ impl Model {
         self.ns_per_instruction
     }
 
-    /// Whether the model has the instruction.
-    pub fn implements(&self, insn: &Insn) -> bool {
-        let announced_by = insn.encoding.announced_by;
+    /// Whether the model has the instructions of a group that the bits `announced_by` of
+    /// CPUCFG word 2 announce, if any do.
+    pub(super) fn has_instructions(&self, group: Group, announced_by: u32) -> bool {
         (announced_by == 0 || self.features.announced(2) & announced_by != 0)
-            && match insn.group {
+            && match group {
                 Group::Lsx => self.features.has(Feature::Lsx),
                 Group::Lasx => self.has_lasx(),
                 Group::Lvz => self.has_lvz(),

@@ -3,9 +3,9 @@
 //! What an instruction is to a CPU: its entry in a table, its decoded form, the
 //! function that executes it and how that ends. The tables are in `isa`.
 
-use super::Cpu;
+use super::{Cpu, Group, Model};
 use crate::mem::Bus;
-use la_arch::insn::Encoding;
+use la_arch::insn::{Encoding, RegFile};
 
 /// A decoded instruction, as the engine's blocks hold it.
 #[derive(Clone, Copy)]
@@ -46,31 +46,6 @@ pub type Step<T = ()> = Result<T, Stop>;
 /// Executes one instruction.
 pub type Handler = fn(&mut Cpu, &mut Bus, &Op) -> Step;
 
-/// The feature that an instruction belongs to: what `--cpu` can switch and the
-/// unit in which coverage is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Group {
-    /// Integer, branches, memory access.
-    Integer,
-    /// Bound-checking accesses.
-    Bound,
-    Atomic,
-    /// `crc.*` and `crcc.*`.
-    Crc,
-    /// Scalar floating point.
-    Fp,
-    /// 128-bit vectors.
-    Lsx,
-    /// 256-bit vectors.
-    Lasx,
-    /// Binary translation.
-    Lbt,
-    /// Privileged, and `cpucfg`, which a guest may not execute.
-    Privileged,
-    /// Virtualization: `hvcl` and what root does with a guest's CSRs and TLB.
-    Lvz,
-}
-
 /// How an instruction ends a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ends {
@@ -92,4 +67,45 @@ pub struct Insn {
     pub run: Handler,
     /// Whether the block ends behind it.
     pub ends: Ends,
+}
+
+impl Model {
+    /// Whether the model has the instruction.
+    pub fn implements(&self, insn: &Insn) -> bool {
+        self.has_instructions(insn.group, insn.encoding.announced_by)
+    }
+}
+
+impl Cpu {
+    /// The same instruction where f0 to f7 are counted from the top of the x87 stack.
+    pub(crate) fn in_stack_mode(&self, op: &Op, registers: [RegFile; 4]) -> Op {
+        let mut op = *op;
+        let fields = [&mut op.rd, &mut op.rj, &mut op.rk, &mut op.ra];
+        for (field, file) in fields.into_iter().zip(registers) {
+            if file == RegFile::Fpr && *field < 8 {
+                *field = (*field + self.lbt.top) & 7;
+            }
+        }
+        op
+    }
+
+    /// Address of the instruction `op`, which is being executed.
+    #[inline(always)]
+    pub(crate) fn pc_of(&self, op: &Op) -> u64 {
+        // While a block runs, `pc` is the address of its first instruction.
+        self.pc.wrapping_add(u64::from(op.idx) * 4)
+    }
+
+    /// Notes which instruction of the block is being executed.
+    #[inline(always)]
+    pub(crate) fn executing(&mut self, op: &Op) {
+        self.inside = u64::from(op.idx) + 1;
+    }
+
+    /// Ends the block and continues at `target`: `return cpu.jump(target);`
+    #[inline(always)]
+    pub(crate) fn jump(&mut self, target: u64) -> Step {
+        self.pc = target & self.pc_mask;
+        Err(Stop::Jump)
+    }
 }

@@ -2,12 +2,9 @@
 
 //! What a CPU has done, by mode and privilege level: what `--stats` shows and
 //! performance counters count. Instructions are counted where the level changes, so
-//! that nothing is done for each; branches and accesses, which compiled code does not
-//! count, only while they are wanted.
+//! that nothing is done for each (`counting`); branches and accesses, which compiled code
+//! does not count, only while they are wanted.
 
-use super::{Cpu, Op, Step, Stop, Trap};
-use crate::isa::Decoder;
-use la_arch::Exception;
 use serde::{Deserialize, Serialize};
 
 /// Privilege levels of a mode.
@@ -29,7 +26,7 @@ pub(crate) struct Events {
     pub(crate) data_refills: u64,
     /// Branches and jumps.
     pub(crate) branches: u64,
-    /// Those that went another way than [`Branch::predicted`] says.
+    /// Those that went another way than a static predictor says.
     pub(crate) mispredicted: u64,
     /// Loads, stores and atomics.
     pub(crate) accesses: u64,
@@ -45,7 +42,7 @@ impl Events {
 /// The events of all levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    events: [Events; LEVELS],
+    pub(super) events: [Events; LEVELS],
     /// The level in force.
     #[serde(skip)]
     level: usize,
@@ -58,31 +55,6 @@ pub(crate) struct Tally {
     /// They always are, for `--stats-events`.
     #[serde(skip)]
     always: bool,
-}
-
-/// A branch as its word says it, if it is one: opcodes 0x10 to 0x1b are nothing else.
-struct Branch {
-    conditional: bool,
-}
-
-impl Branch {
-    fn of(insn: u32) -> Option<Self> {
-        match insn >> 26 {
-            0x13..=0x15 => Some(Branch { conditional: false }),
-            // Bit 9 makes it `jiscr`.
-            0x12 => Some(Branch {
-                conditional: insn >> 9 & 1 == 0,
-            }),
-            0x10..=0x1b => Some(Branch { conditional: true }),
-            _ => None,
-        }
-    }
-
-    /// Whether it is taken, as a static predictor has it that knows every target: a
-    /// conditional branch is if it goes back.
-    fn predicted(&self, op: &Op) -> bool {
-        !self.conditional || op.imm < 0
-    }
 }
 
 impl Tally {
@@ -110,7 +82,7 @@ impl Tally {
         self.always
     }
 
-    fn enter(&mut self, level: usize, at: u64) {
+    pub(super) fn enter(&mut self, level: usize, at: u64) {
         self.events[self.level].ended += at - self.since;
         self.since = at;
         self.level = level;
@@ -129,51 +101,5 @@ impl Tally {
     #[must_use]
     pub(crate) fn resumed(self, at: u64) -> Self {
         Tally { since: at, ..self }
-    }
-
-    /// An instruction has ended like this, and each is counted.
-    #[cold]
-    pub(crate) fn instruction(&mut self, decoder: &Decoder, op: &Op, how: Step) {
-        if how == Err(Stop::Trap) {
-            return;
-        }
-        let events = &mut self.events[self.level];
-        if let Some(branch) = Branch::of(op.insn) {
-            events.branches += 1;
-            events.mispredicted += u64::from(branch.predicted(op) != how.is_err());
-        } else {
-            events.accesses += u64::from(decoder.accesses_memory(op.insn));
-        }
-    }
-}
-
-impl Cpu {
-    /// Instructions that have ended, the one that is being executed included if the
-    /// engine knows it ([`Cpu::executing`]).
-    pub(super) fn ended(&self) -> u64 {
-        self.icount + self.inside
-    }
-
-    /// The level may have changed, or what is to be counted.
-    pub(super) fn derive_tally(&mut self) {
-        let level = PLVS * self.world().index() + usize::from(self.plv);
-        if level != self.tally.level {
-            self.tally.enter(level, self.ended());
-        }
-        self.tally.each = self.tally.always || self.counts_each();
-    }
-
-    /// Counts an exception that is about to be delivered.
-    pub(super) fn tally_exception(&mut self, trap: &Trap) {
-        if trap.exception == Exception::INT {
-            return;
-        }
-        let events = &mut self.tally.events[self.tally.level];
-        events.trapped += 1;
-        if trap.refill && trap.exception == Exception::PIF {
-            events.fetch_refills += 1;
-        } else if trap.refill {
-            events.data_refills += 1;
-        }
     }
 }

@@ -5,107 +5,13 @@
 //! hit raises WPEF or WPEM before the instruction has an effect, and shows in FWPS or
 //! MWPS.
 
-use super::{Cpu, Step};
+use super::watch_registers::{
+    ADDRESS, ASID, CONTROL, COUNT, FIRST, LEVELS, LOADS, LOCAL, MASK, SIZE_SHIFT, SKIP, SPACE,
+    STATUS, STORES, STRIDE,
+};
+use super::{Cpu, Step, Watch};
 use la_arch::Exception;
 use la_arch::csr::number;
-
-/// Watchpoints of each kind (Linux's first version of the driver knew that many).
-const COUNT: u16 = 8;
-
-/// From FWPC or MWPC to the status register, and to the first of a watchpoint's four.
-const STATUS: u16 = 1;
-const FIRST: u16 = 0x10;
-/// From one watchpoint's registers to the next one's.
-const STRIDE: u16 = 8;
-
-/// Configuration registers of a watchpoint, by distance from its first.
-const ADDRESS: u16 = 0;
-const MASK: u16 = 1;
-const CONTROL: u16 = 2;
-const SPACE: u16 = 3;
-
-/// FWPS.Skip: the next hit of a fetch is none.
-const SKIP: u64 = 1 << 16;
-/// Status of all watchpoints; writing ones clears.
-const HITS: u64 = (1 << COUNT) - 1;
-
-/// Control: the privilege levels at which it counts, from this bit on.
-const LEVELS: u32 = 1;
-/// Only in the address space that the fourth register names.
-const LOCAL: u64 = 1 << 7;
-const LOADS: u64 = 1 << 8;
-const STORES: u64 = 1 << 9;
-/// The size of what is watched: 8 bytes, 4, 2 or 1.
-const SIZE_SHIFT: u32 = 10;
-const ASID: u64 = 0x3ff;
-
-/// What is watched in the mode in force.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Watch {
-    pub(crate) fetches: bool,
-    /// Loads or stores.
-    pub(crate) data: bool,
-    /// Mapped loads and stores are ones that a lint is about.
-    pub(crate) lookups: bool,
-}
-
-/// A CSR of watchpoints.
-enum Register {
-    /// How many there are.
-    Count,
-    Status {
-        fetches: bool,
-    },
-    Configuration {
-        fetches: bool,
-        which: u16,
-    },
-}
-
-/// What the CSR `n` is, if it is one of watchpoints that exist.
-fn register(n: u16) -> Option<Register> {
-    let fetches = n >= number::FWPC;
-    let base = if fetches { number::FWPC } else { number::MWPC };
-    match n.checked_sub(base)? {
-        0 => Some(Register::Count),
-        STATUS => Some(Register::Status { fetches }),
-        distance => {
-            let at = distance.checked_sub(FIRST)?;
-            let exists = at / STRIDE < COUNT && at % STRIDE <= SPACE;
-            let which = at % STRIDE;
-            exists.then_some(Register::Configuration { fetches, which })
-        }
-    }
-}
-
-/// What the CSR `n` holds after reset.
-pub(super) fn after_reset(n: u16) -> u64 {
-    match register(n) {
-        Some(Register::Count) => COUNT.into(),
-        _ => 0,
-    }
-}
-
-/// What the CSR `n` holds after a write of `value`, if it is one of watchpoints.
-pub(super) fn written(n: u16, old: u64, value: u64) -> u64 {
-    match register(n) {
-        Some(Register::Status { fetches }) => {
-            let skip = if fetches { SKIP } else { 0 };
-            old & !value & HITS | value & skip
-        }
-        Some(Register::Configuration { fetches, which }) => {
-            let levels = 0xf << LEVELS;
-            let data = if fetches { 0 } else { 0xf00 };
-            value
-                & match which {
-                    CONTROL => levels | LOCAL | data,
-                    SPACE => ASID,
-                    _ => u64::MAX,
-                }
-        }
-        _ => old,
-    }
-}
 
 impl Cpu {
     /// Whether anything is watched, to be derived anew when CRMD, the mode or a

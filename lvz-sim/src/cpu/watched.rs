@@ -3,7 +3,6 @@
 //! What a debugger watches: loads and stores are stopped before they have an effect. The
 //! machine has no part in it; its own watchpoints are in `watch`.
 
-use super::{Cpu, Step, Stop};
 use crate::world::World;
 
 /// Where something that a debugger names is.
@@ -46,7 +45,7 @@ pub(crate) struct WatchHit {
 }
 
 impl Watched {
-    fn is_touched(&self, touch: &Touch, world: World) -> bool {
+    pub(super) fn is_touched(&self, touch: &Touch, world: World) -> bool {
         let counts = if touch.store { self.stores } else { self.loads };
         let (first, at) = match self.place {
             Place::Virtual(at, mode) if mode.is_none_or(|mode| mode == world) => (touch.va, at),
@@ -56,37 +55,5 @@ impl Watched {
         };
         // Of two ranges that overlap, one has the other's first byte.
         counts && (at.wrapping_sub(first) < touch.size || first.wrapping_sub(at) < self.length)
-    }
-}
-
-impl Cpu {
-    /// Has the debugger watch this and nothing else.
-    pub(crate) fn watch_for_debugger(&mut self, watched: &[Watched]) {
-        if self.watched != watched {
-            self.watched = watched.to_vec();
-            // Each access is looked at, or no longer.
-            self.soft.clear();
-        }
-    }
-
-    /// Stops an access to what a debugger watches: [`Cpu::watch_hit`] says that it is no
-    /// exception.
-    #[inline(always)]
-    pub(super) fn check_debugger(&mut self, touch: Touch) -> Step {
-        if self.watched.is_empty() || self.unwatched {
-            return Ok(());
-        }
-        self.find_watched(touch)
-    }
-
-    #[cold]
-    fn find_watched(&mut self, touch: Touch) -> Step {
-        let world = self.world();
-        let hit = self.watched.iter().find(|w| w.is_touched(&touch, world));
-        let Some(&watched) = hit else {
-            return Ok(());
-        };
-        self.watch_hit = Some(WatchHit { watched, touch });
-        Err(Stop::Trap)
     }
 }

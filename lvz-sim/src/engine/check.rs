@@ -10,19 +10,21 @@
 //! on with the interpreter's state.
 
 mod difference;
+mod finding;
 mod pass;
 mod registers;
+pub(super) mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use difference::Difference;
-use difference::{Finding, Place};
-use pass::Pass;
-use registers::Registers;
+use finding::{Finding, Place};
+use replay::Replay;
 
+use super::block_end::{completed, stopped};
 use super::code::{BlockId, CodeCache};
-use super::execute::{JumpCache, completed, stopped};
 use super::jit::{Bounds, Jit};
+use super::jumps::JumpCache;
 use crate::cpu::{Cpu, Group, Op, Stop};
 use crate::isa::Decoder;
 use crate::mem::Bus;
@@ -40,15 +42,10 @@ pub(super) struct Work<'a> {
     pub(super) jit: &'a mut Jit,
 }
 
-/// The notes of a pass, and how far compiled code has come in it.
+/// The check of a CPU's passes, one after the other.
 #[derive(Default)]
 pub(super) struct Check {
-    pass: Pass,
-    /// The interpreter's registers before instruction `next` of the pass.
-    expected: Registers,
-    next: usize,
-    /// What differed where a handler was called.
-    found: Vec<Finding>,
+    replay: Replay,
     /// What differed first.
     pub(super) difference: Option<Difference>,
 }
@@ -68,18 +65,24 @@ impl Check {
         let attention = std::mem::replace(&mut work.cpu.attention, false);
         work.cpu.set_basis(basis);
         let mut cold = Vec::new();
-        let blocks = self.pass.blocks.len();
+        let blocks = self.replay.pass.blocks.len();
         if !self.replay(work, blocks, &mut cold).is_empty() {
             let first = (1..=blocks).find_map(|until| {
                 let findings = self.replay(work, until, &mut Vec::new());
                 (!findings.is_empty()).then_some((until, findings))
             });
             self.difference = first.map(|(until, findings)| {
-                Difference::first(&self.pass, until, &findings, work.cpu.id, work.decoder)
+                Difference::first(
+                    &self.replay.pass,
+                    until,
+                    &findings,
+                    work.cpu.id,
+                    work.decoder,
+                )
             });
         }
         work.cpu.set_basis(after);
-        self.pass.restore(work.cpu, &mut work.bus.ram);
+        self.replay.pass.restore(work.cpu, &mut work.bus.ram);
         work.cpu.attention = attention;
         for id in cold {
             // The interpreter alone has executed it.
@@ -91,10 +94,10 @@ impl Check {
     /// Executes the blocks of a pass by the interpreter.
     fn interpret(&mut self, work: &mut Work<'_>, stop: u64) {
         let basis = work.cpu.basis();
-        self.pass.begin(work.cpu);
+        self.replay.pass.begin(work.cpu);
         work.bus.table_written = false;
         work.bus.ram.record_writes();
-        while self.pass.blocks.len() < MAX_BLOCKS
+        while self.replay.pass.blocks.len() < MAX_BLOCKS
             && work.cpu.icount < stop
             && !work.cpu.attention
             && work.cpu.basis() == basis
@@ -106,18 +109,18 @@ impl Check {
                 break;
             }
         }
-        self.pass.end(work.cpu, work.bus.ram.take_writes());
+        self.replay.pass.end(work.cpu, work.bus.ram.take_writes());
     }
 
     /// Executes a block by the interpreter; false if the pass ends with it.
     fn interpret_block(&mut self, work: &mut Work<'_>, id: BlockId) -> bool {
         let (cpu, bus) = (&mut *work.cpu, &mut *work.bus);
         let ops = work.code.block(id).map_or(&[][..], |b| work.code.ops(b));
-        self.pass.block_begins(id, cpu);
+        self.replay.pass.block_begins(id, cpu);
         let mut how = Ok(());
         for op in ops {
             how = (op.run)(cpu, bus, op);
-            self.pass.executed(op, how, cpu, bus.ram.writes());
+            self.replay.pass.executed(op, how, cpu, bus.ram.writes());
             if let Err(stop) = how {
                 stopped(cpu, bus, op, stop);
                 break;
@@ -126,7 +129,7 @@ impl Check {
         if how.is_ok() {
             completed(cpu, ops.len() as u64);
         }
-        self.pass.block_ends(cpu);
+        self.replay.pass.block_ends(cpu);
         // What others change may be what blocks are found by.
         let ordinary = |op: &Op| {
             let insn = work.decoder.find(op.insn);
@@ -143,17 +146,17 @@ impl Check {
         until: usize,
         cold: &mut Vec<BlockId>,
     ) -> Vec<Finding> {
-        self.pass.rewind(work.cpu, &mut work.bus.ram);
-        self.expected = self.pass.before.clone();
-        self.next = 0;
-        self.found.clear();
-        let Some(last) = until.checked_sub(1).and_then(|i| self.pass.blocks.get(i)) else {
+        self.replay.begin(work.cpu, &mut work.bus.ram);
+        let Some(last) = until
+            .checked_sub(1)
+            .and_then(|i| self.replay.pass.blocks.get(i))
+        else {
             return Vec::new();
         };
         let (after, end) = (last.after, last.ops.end);
         while work.cpu.icount < after.icount {
             let at = work.cpu.icount;
-            let Some(block) = self.pass.block_at(at) else {
+            let Some(block) = self.replay.pass.block_at(at) else {
                 return vec![Finding::new(Place::Count, end, after.icount, at)];
             };
             if block.before.pc != work.cpu.pc {
@@ -168,78 +171,24 @@ impl Check {
                         stop: after.icount,
                     };
                     let (cpu, bus) = (&mut *work.cpu, &mut *work.bus);
-                    work.jit
-                        .enter(code, cpu, bus, work.jumps, bounds, Some(self));
+                    let replay = Some(&mut self.replay);
+                    work.jit.enter(code, cpu, bus, work.jumps, bounds, replay);
                 }
                 None => {
                     cold.push(id);
                     for number in ops {
-                        self.apply(number, work.cpu, work.bus);
+                        self.replay.apply(number, work.cpu, work.bus);
                     }
                     (work.cpu.pc, work.cpu.icount) = (ended.pc, ended.icount);
                 }
             }
-            if !self.found.is_empty() {
-                return std::mem::take(&mut self.found);
+            if !self.replay.found.is_empty() {
+                return std::mem::take(&mut self.replay.found);
             }
             if work.cpu.icount <= at {
                 return vec![Finding::new(Place::Count, end, after.icount, at)];
             }
         }
-        self.advance(end);
-        (self.expected.pc, self.expected.icount) = (after.pc, after.icount);
-        let mut findings = self.expected.differences(&Registers::of(work.cpu), end);
-        findings.extend(self.pass.memory_differences(end, &mut work.bus.ram));
-        findings
-    }
-
-    /// Has `expected` follow the interpreter up to an instruction.
-    fn advance(&mut self, to: usize) {
-        for number in self.next..to {
-            self.pass.effect(number, &mut self.expected);
-        }
-        self.next = self.next.max(to);
-    }
-
-    /// Does what the interpreter did for an instruction.
-    fn apply(&self, number: usize, cpu: &mut Cpu, bus: &mut Bus) {
-        let mut registers = Registers::of(cpu);
-        self.pass.effect(number, &mut registers);
-        registers.put(cpu);
-        self.pass.redo(number, &mut bus.ram);
-    }
-
-    /// Compiled code hands an instruction to its handler, which may be one that
-    /// ends its block. Whether the next one follows; `None` if the
-    /// state is not the interpreter's.
-    pub(super) fn handle(
-        &mut self,
-        cpu: &mut Cpu,
-        bus: &mut Bus,
-        op: &Op,
-        ends: bool,
-    ) -> Option<bool> {
-        let before = self.pass.before.icount;
-        let number = cpu.icount.wrapping_sub(before) as usize + usize::from(op.idx);
-        let block = self.pass.block_of(number).cloned();
-        let Some(block) = block.filter(|_| self.next <= number && self.pass.is(number, op)) else {
-            self.found
-                .push(Finding::new(Place::Count, self.next, before, cpu.icount));
-            return None;
-        };
-        self.advance(number);
-        let mut expected = self.expected.clone();
-        (expected.pc, expected.icount) = (block.before.pc, block.before.icount);
-        let findings = expected.differences(&Registers::of(cpu), number);
-        if !findings.is_empty() {
-            self.found = findings;
-            return None;
-        }
-        self.apply(number, cpu, bus);
-        let goes_on = self.pass.goes_on(number);
-        if ends || !goes_on {
-            (cpu.pc, cpu.icount) = (block.after.pc, block.after.icount);
-        }
-        Some(goes_on)
+        self.replay.end(end, after, work.cpu, &mut work.bus.ram)
     }
 }

@@ -7,6 +7,7 @@
 //! it drops them (from the next block on), and where a block ends depends only
 //! on where it begins.
 
+use super::jit::memory::Code;
 use crate::cpu::{Ends, Op};
 use crate::isa::Decoder;
 use crate::mem::ram::{PAGE_SIZE, Ram, page_flag};
@@ -35,7 +36,7 @@ pub(super) struct Block {
     /// The compiler has been asked for machine code with it inside.
     pub(super) asked: bool,
     /// Its machine code, if it is compiled.
-    pub(super) code: Option<super::jit::Code>,
+    pub(super) code: Option<Code>,
 }
 
 impl Block {

@@ -6,11 +6,10 @@
 //! A stop inside a block is no end of it: interrupts are looked at where they would be
 //! without the stop. So what a debugger sees is what happens without one, bit for bit.
 
+use super::block_end::{completed, counted, ended};
 use super::code::{BlockId, CodeCache};
-use super::execute::{
-    JumpCache, Pause, alone, attend, completed, counted, ended, find, next_look, not_fetched,
-    perform,
-};
+use super::execute::{Pause, alone, attend, next_look, not_fetched, perform};
+use super::jumps::{JumpCache, find};
 use crate::cpu::{Cpu, Place, Stop, WatchHit};
 use crate::isa::Decoder;
 use crate::mem::Bus;
@@ -282,7 +281,7 @@ pub(super) fn run_debugged(cpu: &mut Cpu, engine: &mut Engine<'_>, until: u64) -
             continue;
         }
         let found = find(cpu, engine.bus, engine.code, engine.jumps, engine.decoder);
-        let Ok(block) = found.map(|jump| jump.block()) else {
+        let Ok(block) = found.map(|jump| jump.block) else {
             if let Some(pause) = not_found(cpu, engine) {
                 return pause;
             }

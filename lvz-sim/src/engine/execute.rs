@@ -2,86 +2,41 @@
 
 //! Execution of one CPU.
 
-use super::check::Work;
+use super::block_end::{completed, counted, stopped};
+use super::check::{Check, Difference, Work};
 use super::code::{BlockId, CodeCache};
-use super::jit::{Bounds, Code, Jit};
-use crate::cpu::{Cpu, Op, Step, Stop};
+use super::jit::memory::Code;
+use super::jit::{Bounds, Jit, JitError, JitOptions};
+use super::jumps::{Jump, JumpCache, find};
+use crate::cpu::{Cpu, Op, Step};
 use crate::fp::Fcsr;
 use crate::isa::Decoder;
 use crate::mem::Bus;
-use crate::mmu::Access;
-use la_arch::Exception;
 use la_arch::insn::RegFile;
 
-/// Entries of a jump cache, a power of two: enough for what a host and its guest execute
-/// by turns.
-pub(super) const JUMPS: usize = 32_768;
-
-/// A block by the address and context that led to it.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Jump {
-    pub(super) pc: u64,
-    pub(super) key: u64,
-    pub(super) code: Option<Code>,
-    block: BlockId,
+/// The compiler, and the check of its code if that is wanted.
+pub(super) struct Compilation {
+    jit: Jit,
+    check: Option<Box<Check>>,
 }
 
-impl Jump {
-    pub(super) fn block(&self) -> BlockId {
-        self.block
-    }
-}
-
-/// What no context of any generation has: numbers of contexts are smaller in the
-/// twelve bits that hold them.
-const NO_KEY: u64 = u64::MAX;
-
-/// Where the blocks of a CPU's recent program counters are.
-pub(super) struct JumpCache {
-    jumps: Box<[Jump; JUMPS]>,
-}
-
-impl JumpCache {
-    pub(super) fn new() -> Self {
-        JumpCache {
-            jumps: Box::new(
-                [Jump {
-                    pc: 0,
-                    key: NO_KEY,
-                    code: None,
-                    block: BlockId::default(),
-                }; JUMPS],
-            ),
-        }
+impl Compilation {
+    pub(super) fn new(options: JitOptions, checked: bool) -> Result<Self, JitError> {
+        Ok(Compilation {
+            jit: Jit::new(options, checked)?,
+            check: checked.then(Box::default),
+        })
     }
 
-    /// The block at `cpu.pc`, if it is here.
-    pub(super) fn known(&self, cpu: &Cpu, code: &CodeCache) -> Option<BlockId> {
-        let jump = &self.jumps[index(cpu)];
-        (jump.pc == cpu.pc && jump.key == key(cpu, code)).then_some(jump.block)
+    /// Takes over what has been compiled beside.
+    pub(super) fn collect(&mut self, code: &mut CodeCache) {
+        self.jit.collect(code);
     }
 
-    /// The first entry.
-    pub(super) fn first(&self) -> *const Jump {
-        self.jumps.as_ptr()
+    /// What compiled code did otherwise than the interpreter.
+    pub(super) fn difference(&self) -> Option<&Difference> {
+        self.check.as_ref()?.difference.as_ref()
     }
-}
-
-/// How far a context is shifted to choose among entries: a host and a guest with the same
-/// kernel execute the same addresses by turns.
-pub(super) const CONTEXT_SHIFT: u32 = 6;
-
-/// The entry for the address where a CPU is.
-#[inline(always)]
-fn index(cpu: &Cpu) -> usize {
-    (cpu.pc >> 2 ^ cpu.soft_context() << CONTEXT_SHIFT) as usize % JUMPS
-}
-
-/// What blocks are known by beside their address.
-#[inline(always)]
-fn key(cpu: &Cpu, code: &CodeCache) -> u64 {
-    (code.generation + cpu.soft.fetch_generation) << 12 | cpu.soft_context()
 }
 
 /// Why [`run`] came back.
@@ -106,7 +61,7 @@ pub(super) fn run(
     code: &mut CodeCache,
     jumps: &mut JumpCache,
     decoder: &Decoder,
-    jit: &mut Option<Jit>,
+    compilation: &mut Option<Compilation>,
     until: u64,
 ) -> Pause {
     cpu.attention = true;
@@ -137,10 +92,10 @@ pub(super) fn run(
             execute_counted(cpu, bus, code, decoder, block);
             continue;
         }
-        if let Some(jit) = jit
+        if let Some(Compilation { jit, check }) = compilation
             && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
         {
-            let Some(mut check) = jit.check.take() else {
+            let Some(check) = check else {
                 let generation = code.generation;
                 jit.enter(compiled, cpu, bus, jumps, Bounds { generation, stop }, None);
                 continue;
@@ -153,9 +108,7 @@ pub(super) fn run(
                 decoder,
                 jit,
             };
-            let same = check.pass(&mut work, stop);
-            jit.check = Some(check);
-            if !same {
+            if !check.pass(&mut work, stop) {
                 return Pause::Differs;
             }
             continue;
@@ -214,7 +167,7 @@ fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: B
 pub(super) fn perform(cpu: &mut Cpu, bus: &mut Bus, decoder: &Decoder, op: &Op) -> Step {
     let how = (op.run)(cpu, bus, op);
     if cpu.tally.each {
-        cpu.tally.instruction(decoder, op, how);
+        cpu.tally_instruction(decoder, op, how);
     }
     how
 }
@@ -229,21 +182,6 @@ fn execute_counted(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Dec
             counted(cpu, bus, op, how);
             return;
         }
-    }
-}
-
-/// Ends a block behind `op`, after which a counter of branches or accesses may have
-/// overflown.
-pub(super) fn counted(cpu: &mut Cpu, bus: &mut Bus, op: &Op, how: Step) {
-    ended(cpu, bus, op, how);
-    cpu.attention |= cpu.any_overflown();
-}
-
-/// Ends a block behind `op`.
-pub(super) fn ended(cpu: &mut Cpu, bus: &mut Bus, op: &Op, how: Step) {
-    match how {
-        Ok(()) => completed(cpu, u64::from(op.idx) + 1),
-        Err(stop) => stopped(cpu, bus, op, stop),
     }
 }
 
@@ -268,24 +206,6 @@ fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, id: BlockId) {
         }
     }
     completed(cpu, ops.len() as u64);
-}
-
-/// Ends a block in which `op` did not simply go on.
-#[inline(always)]
-pub(super) fn stopped(cpu: &mut Cpu, bus: &mut Bus, op: &Op, stop: Stop) {
-    cpu.icount += u64::from(op.idx) + 1;
-    cpu.inside = 0;
-    if stop == Stop::Trap {
-        cpu.deliver(bus, cpu.pc_of(op), Some(op.insn));
-    }
-}
-
-/// Ends a block of `len` instructions that all went on.
-#[inline(always)]
-pub(super) fn completed(cpu: &mut Cpu, len: u64) {
-    cpu.icount += len;
-    cpu.inside = 0;
-    cpu.pc = cpu.pc.wrapping_add(4 * len) & cpu.pc_mask;
 }
 
 /// What is due between blocks; says when the CPU has to pause.
@@ -330,60 +250,4 @@ pub(super) fn attend(
         cpu.attention = false;
         return (cpu.now() >= until).then_some(Pause::Time);
     }
-}
-
-#[inline(always)]
-pub(super) fn find<'j>(
-    cpu: &mut Cpu,
-    bus: &mut Bus,
-    code: &mut CodeCache,
-    jumps: &'j mut JumpCache,
-    decoder: &Decoder,
-) -> Step<&'j mut Jump> {
-    let pc = cpu.pc;
-    let jump = &mut jumps.jumps[index(cpu)];
-    if jump.pc == pc && jump.key == key(cpu, code) {
-        return Ok(jump);
-    }
-    let block = find_slow(cpu, bus, code, decoder)?;
-    let compiled = code.block(block).and_then(|block| block.code);
-    *jump = Jump {
-        pc,
-        // Decoding may have thrown other blocks away.
-        key: key(cpu, code),
-        code: compiled.filter(|_| cpu.pc_mask == u64::MAX),
-        block,
-    };
-    Ok(jump)
-}
-
-#[cold]
-fn find_slow(
-    cpu: &mut Cpu,
-    bus: &mut Bus,
-    code: &mut CodeCache,
-    decoder: &Decoder,
-) -> Step<BlockId> {
-    let pc = cpu.pc;
-    if pc & 3 != 0 {
-        return Err(cpu.raise_at(Exception::ADEF, pc));
-    }
-    let offset = match cpu.soft.find_fetch(pc, cpu.soft_context()) {
-        Some(offset) => offset,
-        None => {
-            let mapping = cpu.translate(bus, pc, Access::Fetch)?;
-            let Some(offset) = bus.ram.offset(mapping.pa) else {
-                return Err(cpu.raise_at(Exception::ADEF, pc));
-            };
-            cpu.check_memory(bus, offset)?;
-            cpu.remember(bus, pc, &mapping);
-            offset
-        }
-    };
-    let (block, new_page) = code.find(&mut bus.ram, decoder, offset);
-    if new_page {
-        cpu.soft.drop_writes(offset);
-        bus.new_code.push(offset);
-    }
-    Ok(block)
 }

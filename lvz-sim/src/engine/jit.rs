@@ -3,34 +3,38 @@
 //! The compiler of hot blocks.
 //!
 //! A block that was interpreted often enough is compiled, with the blocks around
-//! it that it leads to (`region`). Compiled code does what the interpreter does,
+//! it that it leads to (`selection`). Compiled code does what the interpreter does,
 //! instruction for instruction: blocks end where they end there, and between them
 //! it looks whether time is up or something wants attention. What has no compiled
-//! form (`form`), and accesses that miss the software TLB, are left to the
+//! form (`forms`), and accesses that miss the software TLB, are left to the
 //! interpreter's handlers.
 
 mod beside;
 mod compiler;
 mod emitter;
+mod error;
 mod form;
+mod forms;
+mod frame;
 mod layout;
-mod memory;
+pub(super) mod memory;
 mod region;
 mod runtime;
+mod selection;
 
-use super::check::Check;
+use super::check::replay::Replay;
 use super::code::{BlockId, CodeCache};
-use super::execute::{Jump, JumpCache};
+use super::jumps::JumpCache;
 use crate::cpu::{Cpu, Op};
 use crate::isa;
 use crate::isa::Decoder;
 use crate::mem::Bus;
 use beside::{Beside, Done, Job};
 use compiler::{Compiled, Compiler};
-use cranelift_codegen::CodegenError;
-pub(super) use memory::Code;
-use memory::CodeMemory;
-use region::Region;
+pub use error::JitError;
+pub(super) use frame::Bounds;
+use frame::Frame;
+use memory::{Code, CodeMemory};
 use runtime::Helpers;
 
 /// A block goes with a hot one if it was interpreted this fraction as often.
@@ -39,7 +43,7 @@ const WARM: u16 = 32;
 /// The names of the instructions without a compiled form, which their handlers execute.
 pub fn without_form() -> impl Iterator<Item = &'static str> {
     isa::all()
-        .filter(|insn| !form::exists(insn.encoding))
+        .filter(|insn| !forms::exists(insn.encoding))
         .map(|insn| insn.encoding.name)
 }
 
@@ -72,42 +76,6 @@ impl JitOptions {
     pub const CODE_SIZES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 30;
 }
 
-/// How far compiled code goes on.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(super) struct Bounds {
-    /// The generation of the decoded code.
-    pub(super) generation: u64,
-    /// The instruction count at which the engine must look at the time.
-    pub(super) stop: u64,
-}
-
-/// What compiled code is given beside the CPU.
-#[repr(C)]
-pub(super) struct Frame {
-    bounds: Bounds,
-    ram: *mut u8,
-    jumps: *const Jump,
-    cpu: *mut Cpu,
-    bus: *mut Bus,
-    /// Null where nothing is checked.
-    check: *mut Check,
-}
-
-/// Code could not be compiled.
-#[derive(Debug, thiserror::Error)]
-pub enum JitError {
-    /// Not a host that it compiles for.
-    #[error("cannot make machine code for this computer ({0})")]
-    Host(String),
-    /// No memory for code.
-    #[error("cannot have memory for machine code ({0})")]
-    Memory(#[from] std::io::Error),
-    /// Cranelift's error.
-    #[error("cannot compile a block ({0})")]
-    Compile(Box<CodegenError>),
-}
-
 /// The compiler and what it has compiled.
 pub(super) struct Jit {
     compiler: Compiler,
@@ -121,8 +89,6 @@ pub(super) struct Jit {
     ops: Vec<Box<[Op]>>,
     /// A block is compiled when it has been interpreted this often.
     hot: u16,
-    /// Whether and how the interpreter checks it.
-    pub(super) check: Option<Box<Check>>,
     reported: bool,
 }
 
@@ -149,7 +115,6 @@ impl Jit {
             enter: Some(enter),
             ops: Vec::new(),
             hot: options.hot.max(1),
-            check: checked.then(Box::default),
             reported: false,
         })
     }
@@ -183,7 +148,7 @@ impl Jit {
         let Some(root) = code.block(id) else {
             return;
         };
-        let region = Region::around(root, code, decoder, self.hot / WARM);
+        let region = selection::around(root, code, decoder, self.hot / WARM);
         match &mut self.beside {
             Some(beside) => {
                 // Meanwhile no other block of it asks for much the same code.
@@ -268,7 +233,7 @@ impl Jit {
         bus: &mut Bus,
         jumps: &JumpCache,
         bounds: Bounds,
-        check: Option<&mut Check>,
+        replay: Option<&mut Replay>,
     ) {
         let Some(enter) = self.enter else {
             return;
@@ -279,7 +244,7 @@ impl Jit {
             jumps: jumps.first(),
             cpu,
             bus,
-            check: check.map_or(std::ptr::null_mut(), std::ptr::from_mut),
+            replay: replay.map_or(std::ptr::null_mut(), std::ptr::from_mut),
         };
         // SAFETY: `enter` is the address of the compiled function of this type.
         let enter = unsafe {

@@ -6,8 +6,9 @@ use super::Engine;
 use super::check::Difference;
 use super::code::CodeCache;
 use super::debug::{self, Debug, run_debugged};
-use super::execute::{JumpCache, Pause, run};
-use super::jit::{Jit, JitError};
+use super::execute::{Compilation, Pause, run};
+use super::jit::JitError;
+use super::jumps::JumpCache;
 use crate::cpu::{Cpu, Model, Watched};
 use crate::isa::Decoder;
 use crate::mem::ram::page_flag;
@@ -61,7 +62,7 @@ pub struct Machine {
     decoder: Decoder,
     code: CodeCache,
     jumps: Vec<JumpCache>,
-    jit: Option<Jit>,
+    compilation: Option<Compilation>,
     /// Time up to which all CPUs have run.
     pub(crate) time: u64,
     /// Wall-clock mode: when it began, and the time it was then.
@@ -94,7 +95,7 @@ impl Machine {
             decoder: Decoder::new(&model),
             code: CodeCache::new(),
             jumps: (0..cpus).map(|_| JumpCache::new()).collect(),
-            jit: None,
+            compilation: None,
             time: 0,
             clock: None,
             model,
@@ -132,11 +133,11 @@ impl Machine {
         self.code.forget_code();
         // Compiled forms keep what is above their result.
         let spoils = self.cpus.iter().any(|cpu| cpu.model.spoils_upper());
-        self.jit = match engine {
+        self.compilation = match engine {
             _ if spoils => None,
             Engine::Interpreter => None,
-            Engine::Jit(options) => Some(Jit::new(options, false)?),
-            Engine::Check(options) => Some(Jit::new(options, true)?),
+            Engine::Jit(options) => Some(Compilation::new(options, false)?),
+            Engine::Check(options) => Some(Compilation::new(options, true)?),
         };
         Ok(())
     }
@@ -144,7 +145,7 @@ impl Machine {
     /// What compiled code did otherwise than the interpreter, after
     /// [`RunEnd::Differs`].
     pub fn difference(&self) -> Option<&Difference> {
-        self.jit.as_ref()?.check.as_ref()?.difference.as_ref()
+        self.compilation.as_ref()?.difference()
     }
 
     /// The decoded code.
@@ -286,8 +287,8 @@ impl Machine {
     }
 
     fn next_round(&mut self) -> Turn {
-        if let Some(jit) = &mut self.jit {
-            jit.collect(&mut self.code);
+        if let Some(compilation) = &mut self.compilation {
+            compilation.collect(&mut self.code);
         }
         let alone = self.cpus.len() == 1;
         let quantum = if alone { QUANTUM_ALONE } else { QUANTUM };
@@ -373,7 +374,7 @@ impl Machine {
             };
             return run_debugged(cpu, &mut engine, until);
         }
-        run(cpu, bus, code, jumps, decoder, &mut self.jit, until)
+        run(cpu, bus, code, jumps, decoder, &mut self.compilation, until)
     }
 
     fn powered(&mut self) -> RunEnd {

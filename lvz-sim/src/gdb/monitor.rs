@@ -2,6 +2,7 @@
 
 //! `monitor` commands: what GDB has no command for.
 
+mod text;
 mod tlb;
 
 use super::change::Change;
@@ -12,7 +13,7 @@ use crate::cpu::Cpu;
 use crate::mmu::{Entry, Kind};
 use crate::report::Report;
 use crate::world::World;
-use std::fmt::Write as _;
+use text::{line, number};
 
 const HELP: &str = "\
 csr [NAME]            CSRs of the host (all, or those whose names have NAME in them)
@@ -38,15 +39,6 @@ So 0x9d02000000200000 is the guest's 0x9000000000200000, and 0xd04000000200000 i
 address 0x200000. They are for memory, breakpoints (not 0xd03) and watchpoints; symbols of a
 guest's kernel are put there with add-symbol-file FILE -o 0xd02000000000000.
 ";
-
-/// A number as C writes it.
-fn number(word: &str) -> Result<u64, String> {
-    let parsed = match word.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16),
-        None => word.parse(),
-    };
-    parsed.map_err(|_| format!("'{word}' is not a number\n"))
-}
 
 /// What a CPU does, in words.
 pub(super) fn mode_of(cpu: &Cpu) -> String {
@@ -210,9 +202,4 @@ impl Session<'_> {
         text.map(|text| text + "\n")
             .map_err(|error| format!("{error}\n"))
     }
-}
-
-fn line(text: &mut String, what: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "{what}");
 }

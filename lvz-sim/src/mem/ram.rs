@@ -7,7 +7,7 @@
 //! through a `vm-memory` map with dirty tracking, by which their writes are
 //! noticed.
 
-use super::Value;
+use super::value::Value;
 use crate::map::{FIRMWARE_BASE, FIRMWARE_MAX, HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 use std::sync::Arc;
 use vm_memory::bitmap::AtomicBitmap;

@@ -3,47 +3,10 @@
 //! Contexts: everything besides the TLB that a translation depends on, as a
 //! small number that the software TLB's tags hold: a multiple of [`UNIT`] below 0xff0.
 
+use super::context_table::{LIMIT, UNIT};
 use crate::cpu::{Cpu, Reading};
 use crate::world::World;
 use la_arch::csr::number;
-use rustc_hash::FxHashMap;
-
-/// Bits of a tag that are zero, so that what is asked for can have the bits there that
-/// tell if an access is aligned.
-pub(crate) const ALIGNMENT_BITS: u32 = 4;
-
-/// Contexts are multiples of this, which leaves tags their bits for the alignment.
-const UNIT: u64 = 1 << ALIGNMENT_BITS;
-
-/// So many contexts there are at a time, which leaves the all-ones tag unused.
-const LIMIT: u64 = 0xfff / UNIT;
-
-/// Direct mapping windows, 32-bit and reduced address controls of a CSR file.
-type Windows = [u64; 6];
-
-/// Numbers given to contexts so far.
-#[derive(Debug)]
-pub(super) struct Contexts {
-    pub(super) current: u64,
-    by_key: FxHashMap<u64, u64>,
-    windows: Vec<Windows>,
-    /// Number of the windows in force in root and guest.
-    window_ids: [u64; 2],
-    /// The last few keys, so that mode switches need no hashing.
-    recent: [(u64, u64); 64],
-}
-
-impl Default for Contexts {
-    fn default() -> Self {
-        Contexts {
-            current: 0,
-            by_key: FxHashMap::default(),
-            windows: Vec::new(),
-            window_ids: [0; 2],
-            recent: [(0, 0); 64],
-        }
-    }
-}
 
 impl Cpu {
     /// The context in force.

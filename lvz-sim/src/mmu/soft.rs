@@ -10,7 +10,7 @@
 
 use super::PAGE_MASK;
 use super::access::Perms;
-use super::context::{ALIGNMENT_BITS, Contexts};
+use super::context_table::{ALIGNMENT_BITS, Contexts};
 
 /// Number of slots, a power of two.
 pub(crate) const SLOTS: usize = 2048;

@@ -5,11 +5,13 @@
 //! QEMU: hw/block/pflash_cfi01.c). Both chips get the same commands, of which the first
 //! one's are looked at. Commands take no time. Blocks are never locked.
 
+pub(super) mod geometry;
 mod query;
 mod store;
 
-use super::PlatformError;
+use super::error::PlatformError;
 use super::field;
+use geometry::{BLOCK, BUFFER_WORDS, ERASED};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
@@ -18,18 +20,8 @@ use std::sync::Arc;
 pub(crate) use store::FlashConfig;
 use store::Store;
 
-/// Bytes that are erased together, of both chips.
-pub(crate) const BLOCK: usize = 256 << 10;
-/// Most bytes of a flash.
-pub(crate) const FLASH_MAX: usize = 16 << 20;
-/// What an erased byte reads as.
-const ERASED: u8 = 0xff;
-
 /// Bytes of a word, of both chips.
 const WORD: u64 = 4;
-/// Most words that are programmed together.
-const BUFFER_WORDS: u64 = 32;
-
 mod command {
     pub(super) const LOCK: u8 = 0x01;
     pub(super) const CONFIGURE: u8 = 0x03;

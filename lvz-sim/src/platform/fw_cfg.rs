@@ -4,7 +4,7 @@
 //! registers or by DMA (QEMU: docs/specs/fw_cfg.rst, hw/nvram/fw_cfg.c). No item can be
 //! written.
 
-use crate::mem::GuestRam;
+use crate::mem::ram::GuestRam;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;

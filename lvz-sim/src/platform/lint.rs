@@ -7,13 +7,10 @@ use super::Platform;
 use super::eiointc::Undelivered;
 use rustc_hash::FxHashSet;
 
-/// What has been reported: each vector once for each reason.
-pub(super) type Lints = FxHashSet<(u8, Undelivered)>;
-
 impl Platform {
     /// Chooses whether findings are reported.
     pub(crate) fn lint(&mut self, on: bool) {
-        self.lints = on.then(Lints::default);
+        self.lints = on.then(FxHashSet::default);
     }
 
     /// Reports that a vector, which a device has raised or dropped, is not delivered.

@@ -9,11 +9,11 @@ mod config;
 mod function;
 mod msix;
 
-use super::PlatformError;
+use super::error::PlatformError;
 use super::field;
 use super::virtio::mmio::Transport;
 use crate::map::PCI_INTX_PINS;
-use crate::mem::GuestRam;
+use crate::mem::ram::GuestRam;
 use config::ConfigSpace;
 use function::{Function, FunctionState};
 pub(super) use msix::Message;

@@ -6,7 +6,6 @@
 //! values as on QEMU's `virt` board, hw/loongarch/virt-fdt-build.c:
 //! `fdt_add_ged_reset`, hw/acpi/generic_event_device.c).
 
-use super::PowerEvent;
 use serde::{Deserialize, Serialize};
 
 /// Sleep control: writing [`SLEEP_OFF`] powers off.
@@ -27,6 +26,15 @@ pub(crate) const RESET_VALUE: u8 = 0x42;
 
 /// The event that the power button was pressed.
 pub(crate) const BUTTON: u32 = 1 << 1;
+
+/// What the machine asked the simulator to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PowerEvent {
+    /// Power off, with the exit code that software left in the register.
+    Off(u8),
+    /// Reset the whole machine.
+    Reset,
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Power {

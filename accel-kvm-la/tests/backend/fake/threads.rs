@@ -19,7 +19,7 @@ use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::layout::layout;
 use accel_kvm_la::qemu::opaque::CPUState;
 use accel_kvm_la::qemu::services::{RunOnCpuFn, ThreadFn};
-use accel_kvm_la::vcpu::dirty_ring;
+use accel_kvm_la::vcpu::collector;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::{Fake, HAS_THREAD, guest, with};
@@ -92,7 +92,7 @@ pub(super) fn start() {
 /// Gives the BQL up until the dirty rings that vCPUs asked for are collected.
 pub fn let_rings_be_collected() {
     let started = Instant::now();
-    while !dirty_ring::is_idle() {
+    while !collector::is_idle() {
         assert!(started.elapsed() < LIMIT, "the rings are not collected");
         without_bql(|| std::thread::sleep(Duration::from_micros(50)));
     }

@@ -2,7 +2,7 @@
 
 //! The DSDT: devices with their registers and interrupts.
 
-use super::{gsi, table};
+use super::table::{gsi, table};
 use crate::boot::fdt::UART_CLOCK;
 use crate::map::{self, Device, FIRST_PCI_PORT};
 use crate::platform::power;

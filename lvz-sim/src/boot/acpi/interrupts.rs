@@ -6,7 +6,7 @@
 //! Nothing in it says that there are message interrupts (AVEC): Linux asks the chip
 //! (IOCSR features), and finds their window below the address of the PCH-MSI.
 
-use super::{GSI_BASE, table};
+use super::table::{GSI_BASE, table};
 use crate::boot::fdt::EIOINTC_INTERRUPT;
 use crate::map::{Device, MSI_VECTOR, MSI_VECTORS};
 use crate::platform::eiointc::CORES_PER_NODE;

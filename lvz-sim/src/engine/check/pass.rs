@@ -3,7 +3,7 @@
 //! The interpreter's notes of a pass.
 
 use super::super::code::BlockId;
-use super::difference::{Finding, Place};
+use super::finding::{Finding, Place};
 use super::registers::Registers;
 use crate::cpu::{Cpu, Op, Step, VReg};
 use crate::mem::Ram;

@@ -2,7 +2,7 @@
 
 //! The registers that compiled code works on.
 
-use super::difference::{Finding, Place};
+use super::finding::{Finding, Place};
 use crate::cpu::{Cpu, VReg};
 
 /// A copy of them.

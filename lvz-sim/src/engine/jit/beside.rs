@@ -2,8 +2,8 @@
 
 //! The compiler on a thread of its own, to which regions go as copies.
 
-use super::JitError;
 use super::compiler::{Compiled, Compiler};
+use super::error::JitError;
 use super::region::Region;
 use super::runtime::Helpers;
 use crate::engine::code::BlockId;

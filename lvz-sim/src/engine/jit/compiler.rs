@@ -4,9 +4,10 @@
 //! anywhere: what it refers to, it has by address.
 
 use super::emitter::{Emitter, Signatures};
+use super::error::JitError;
+use super::layout;
 use super::region::Region;
 use super::runtime::Helpers;
-use super::{JitError, layout};
 use crate::cpu::Op;
 use cranelift_codegen::ir::{
     AbiParam, Function, InstBuilder, MemFlagsData, Signature, UserFuncName, types,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Emits the instructions of a region as Cranelift's intermediate code.
+//! Emits instructions as Cranelift's intermediate code: what the forms say it with, and
+//! the region around them (`walk`).
 //!
 //! What a CPU has in memory is written where something looks at it: before a
 //! handler, and at the ways out. These are `pc`, `icount`, and the general registers
@@ -8,17 +9,15 @@
 //! the computer's registers from one round to the next (`Part::unstored`).
 
 mod units;
+mod walk;
 
-use super::form::Gate;
 use super::layout::{self, Field};
-use super::region::{Item, Part, Region};
 use super::runtime::Helpers;
 use crate::cpu::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AliasRegionData, Block, InstBuilder, MemFlagsData, SigRef, Type, Value, types,
 };
-use cranelift_codegen::isa::TargetFrontendConfig;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use std::borrow::Cow;
 
@@ -37,6 +36,23 @@ pub(super) struct Signatures {
     pub(super) region: SigRef,
     /// Of the functions of `runtime`.
     pub(super) helper: SigRef,
+}
+
+/// The unit that must be enabled (EUEN).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Fp,
+    Lsx,
+}
+
+/// Where a part of the region begins.
+#[derive(Clone, Copy)]
+struct Target {
+    /// In memory.
+    offset: usize,
+    begin: Block,
+    /// The general registers that need not have been stored before it.
+    unstored: u32,
 }
 
 /// The state of an emission.
@@ -60,8 +76,7 @@ pub(super) struct Emitter<'a> {
     /// The address of the first instruction.
     root_pc: Value,
     root: usize,
-    region: &'a Region,
-    blocks: Vec<Block>,
+    parts: Vec<Target>,
     /// Returns to the engine.
     back: Block,
     /// Of the part that is being emitted: how far it is from the root, where the
@@ -108,117 +123,7 @@ impl Memories {
     }
 }
 
-impl<'a> Emitter<'a> {
-    /// Emits `region`, whose instructions stay at `ops`, into `b`.
-    pub(super) fn emit(
-        b: FunctionBuilder<'a>,
-        signatures: Signatures,
-        helpers: &'a Helpers,
-        region: &'a Region,
-        ops: &[Box<[Op]>],
-        target: TargetFrontendConfig,
-    ) {
-        let mut e = Self::begin(b, signatures, helpers, region);
-        for (at, part) in region.parts.iter().enumerate() {
-            e.part(at, part, &ops[at]);
-        }
-        e.b.switch_to_block(e.back);
-        e.b.ins().return_(&[]);
-        e.b.seal_all_blocks();
-        e.b.finalize(target);
-    }
-
-    fn begin(
-        mut b: FunctionBuilder<'a>,
-        signatures: Signatures,
-        helpers: &'a Helpers,
-        region: &'a Region,
-    ) -> Self {
-        let entry = b.create_block();
-        b.append_block_params_for_function_params(entry);
-        b.switch_to_block(entry);
-        let params = b.block_params(entry);
-        let (cpu, frame) = (params[0], params[1]);
-        let gprs = std::array::from_fn(|_| b.declare_var(types::I64));
-        let icount = b.declare_var(types::I64);
-        let blocks = region.parts.iter().map(|_| b.create_block()).collect();
-        let back = b.create_block();
-        b.set_cold_block(back);
-        let memories = Memories::new(&mut b);
-        let load = |b: &mut FunctionBuilder<'_>, base, field: Field| {
-            b.ins().load(types::I64, memories.cpu, base, field.0)
-        };
-        let ram = load(&mut b, frame, layout::FRAME_RAM);
-        let slots = load(&mut b, cpu, layout::SLOTS);
-        let context = load(&mut b, cpu, layout::CONTEXT);
-        let salt = b.ins().imul_imm_s(context, layout::SALT);
-        let root_pc = load(&mut b, cpu, layout::PC);
-        let count = load(&mut b, cpu, layout::ICOUNT);
-        b.def_var(icount, count);
-        let live = region.parts.first().map_or(0, |p| p.live);
-        for r in (1..32u8).filter(|r| live & 1 << r != 0) {
-            let value = load(&mut b, cpu, layout::gpr(r));
-            b.def_var(gprs[usize::from(r)], value);
-        }
-        let mut e = Emitter {
-            b,
-            helpers,
-            signatures,
-            memories,
-            gprs,
-            icount,
-            cpu,
-            frame,
-            ram,
-            slots,
-            context,
-            salt,
-            root_pc,
-            root: region.parts.first().map_or(0, |p| p.offset),
-            region,
-            blocks,
-            back,
-            distance: 0,
-            next: 0,
-            len: 0,
-            op: std::ptr::null(),
-            synced: false,
-            unstored: 0,
-            handled: false,
-            open: Vec::new(),
-        };
-        let first = e.blocks[0];
-        e.b.ins().jump(first, &[]);
-        e
-    }
-
-    fn part(&mut self, at: usize, part: &Part, ops: &[Op]) {
-        (self.synced, self.handled) = (false, false);
-        self.unstored = part.unstored;
-        self.open.clear();
-        self.distance = part.offset.wrapping_sub(self.root) as i64;
-        self.next = part.offset + 4 * part.items.len();
-        self.len = part.items.len() as i64;
-        let block = self.blocks[at];
-        self.b.switch_to_block(block);
-        for (item, op) in part.items.iter().zip(ops) {
-            self.op = op;
-            match item.form {
-                Some(form) => {
-                    self.require(form.gate);
-                    (form.emit)(self, &item.op);
-                }
-                None if item.ends => self.end(),
-                None if item.light => self.light(item.writes()),
-                None => self.handler(item),
-            }
-        }
-        if !part.items.last().is_some_and(Item::leaves) {
-            self.count();
-            self.go(self.next);
-        }
-    }
-
+impl Emitter<'_> {
     /// General register `r`.
     pub(super) fn get(&mut self, r: u8) -> Value {
         match r & 31 {
@@ -310,11 +215,16 @@ impl<'a> Emitter<'a> {
     /// Goes on at `offset` in memory, counted from where this page is.
     fn go(&mut self, offset: usize) {
         let pc = self.pc(offset.wrapping_sub(self.root) as i64);
-        let Some(at) = self.region.part_at(offset) else {
+        let part = self.parts.iter().find(|part| part.offset == offset);
+        let Some(&Target {
+            begin,
+            unstored: kept,
+            ..
+        }) = part
+        else {
             self.leave(pc);
             return;
         };
-        let kept = self.region.parts[at].unstored;
         let before = self.unstored;
         self.store_gprs(!kept);
         self.unstored &= kept;
@@ -329,9 +239,9 @@ impl<'a> Emitter<'a> {
             .b
             .ins()
             .icmp(IntCC::UnsignedGreaterThanOrEqual, count, stop);
-        let (out, block) = (self.b.create_block(), self.blocks[at]);
+        let out = self.b.create_block();
         self.b.set_cold_block(out);
-        self.b.ins().brif(due, out, &[], block, &[]);
+        self.b.ins().brif(due, out, &[], begin, &[]);
         self.b.switch_to_block(out);
         self.leave(pc);
         self.unstored = before;
@@ -404,12 +314,6 @@ impl<'a> Emitter<'a> {
             let value = self.load_cpu(types::I64, layout::gpr(r));
             self.b.def_var(self.gprs[usize::from(r)], value);
         }
-    }
-
-    fn handler(&mut self, item: &Item) {
-        self.step(item.writes());
-        self.unstored = 0;
-        (self.synced, self.handled) = (true, true);
     }
 
     /// Where in this process the `size` bytes at `va` are. What follows is for a hit

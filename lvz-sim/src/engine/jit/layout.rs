@@ -2,7 +2,8 @@
 
 //! Where compiled code finds what it reads and writes.
 
-use super::Frame;
+use super::super::jumps::{CONTEXT_SHIFT, JUMPS, Jump};
+use super::frame::Frame;
 use crate::cpu::Cpu;
 use crate::mmu::{ALIGNMENT_BITS as TAG_ALIGNMENT_BITS, soft};
 use std::mem::offset_of;
@@ -53,7 +54,6 @@ pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, bounds.stop));
 pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, bounds.generation));
 pub(super) const FRAME_JUMPS: Field = field(offset_of!(Frame, jumps));
 
-use super::super::execute::{CONTEXT_SHIFT, JUMPS, Jump};
 pub(super) const JUMP_MASK: i64 = JUMPS as i64 - 1;
 pub(super) const JUMP_CONTEXT_SHIFT: i64 = CONTEXT_SHIFT as i64;
 pub(super) const JUMP_SHIFT: i64 = size_of::<Jump>().trailing_zeros() as i64;

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! What is compiled together: blocks of one page that lead to each other, so that a
-//! loop keeps its registers.
+//! Blocks that are compiled together, and which of their registers are loaded and stored.
 
-use super::super::code::{Block, CodeCache};
-use super::form::{self, Form, Way};
-use crate::cpu::{Ends, Op};
-use crate::isa::Decoder;
-use crate::mem::ram::PAGE_SIZE;
+use super::form::{Form, Way};
+use crate::cpu::Op;
 
 /// Blocks of a region.
-const MAX_BLOCKS: usize = 48;
+pub(super) const MAX_BLOCKS: usize = 48;
 const _: () = assert!(MAX_BLOCKS <= u64::BITS as usize);
-
-/// Instructions of a region.
-const MAX_OPS: usize = 400;
 
 /// An instruction of a region.
 #[derive(Clone, Copy)]
@@ -76,7 +69,7 @@ impl Part {
     }
 
     /// Where in memory control may go from here by itself.
-    fn successors(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn successors(&self) -> impl Iterator<Item = usize> {
         let next = self.offset + 4 * self.items.len();
         let last = self.items.last();
         let way = last.and_then(|i| Some((i.form?.way?, i.op)));
@@ -100,33 +93,8 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// The region around `root`, of blocks that were interpreted at least `warm`
-    /// times and are in no other region's beginning.
-    pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder, warm: u16) -> Region {
-        let page = root.offset / PAGE_SIZE;
-        let mut parts = vec![part(root, code, decoder)];
-        let (mut next, mut ops) = (0, usize::from(root.len));
-        while let Some(from) = parts.get(next) {
-            let targets: Vec<usize> = from.successors().collect();
-            next += 1;
-            for target in targets {
-                let known = parts.iter().any(|p| p.offset == target);
-                if known || target / PAGE_SIZE != page || parts.len() >= MAX_BLOCKS {
-                    continue;
-                }
-                let Some(block) = code
-                    .known(target)
-                    .filter(|b| b.heat >= warm && b.code.is_none())
-                else {
-                    continue;
-                };
-                ops += usize::from(block.len);
-                if ops > MAX_OPS {
-                    break;
-                }
-                parts.push(part(block, code, decoder));
-            }
-        }
+    /// A region of these blocks, of which `live` and `unstored` are found here.
+    pub(super) fn new(parts: Vec<Part>) -> Self {
         let mut region = Region { parts };
         region.find_unstored();
         region.find_live();
@@ -192,23 +160,5 @@ impl Region {
                 return;
             }
         }
-    }
-}
-
-fn part(block: &Block, code: &CodeCache, decoder: &Decoder) -> Part {
-    let items = code.ops(block).iter().map(|op| {
-        let insn = decoder.find(op.insn);
-        Item {
-            op: *op,
-            form: insn.and_then(|insn| form::of(insn.encoding, op)),
-            ends: insn.is_none_or(|insn| insn.ends == Ends::Yes),
-            light: insn.is_some_and(form::is_light),
-        }
-    });
-    Part {
-        offset: block.offset,
-        items: items.collect(),
-        live: 0,
-        unstored: 0,
     }
 }

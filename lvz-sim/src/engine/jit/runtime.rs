@@ -2,8 +2,9 @@
 
 //! What compiled code calls: handlers of the interpreter.
 
-use super::super::execute::{completed, stopped};
-use super::{Code, Frame};
+use super::super::block_end::{completed, stopped};
+use super::frame::Frame;
+use super::memory::Code;
 use crate::cpu::{Cpu, Op};
 use crate::mem::Bus;
 
@@ -148,15 +149,15 @@ unsafe extern "C" fn check_end(frame: *mut Frame, op: *const Op) -> u64 {
 ///
 /// # Safety
 ///
-/// As for [`parts`], and the frame's check is valid too; compiled code calls it.
+/// As for [`parts`], and the frame's replay is valid too; compiled code calls it.
 unsafe fn check(frame: *mut Frame, op: *const Op, ends: bool) -> u64 {
     // SAFETY: By this function's contract.
-    let check = unsafe { (*frame).check };
+    let replay = unsafe { (*frame).replay };
     // SAFETY: As above: a frame of a checked run has one.
-    let check = unsafe { &mut *check };
+    let replay = unsafe { &mut *replay };
     // SAFETY: As above.
     let (stop, cpu, bus, op) = unsafe { parts(frame, op) };
-    match check.handle(cpu, bus, op, ends) {
+    match replay.handle(cpu, bus, op, ends) {
         Some(true) => WENT_ON,
         Some(false) => STOPPED,
         None => {

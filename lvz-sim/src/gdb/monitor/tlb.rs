@@ -2,7 +2,7 @@
 
 //! `monitor tlb`: TLB entries, with whose they are.
 
-use super::{line, number};
+use super::text::{line, number};
 use crate::cpu::Cpu;
 use crate::mmu::{Entry, Kind, STLB_SIZE, TLB_SIZE};
 use la_arch::csr::TlbElo;

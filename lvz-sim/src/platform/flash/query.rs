@@ -3,7 +3,7 @@
 //! What the chips say of themselves (JESD68 "Common flash interface"; the values of Intel's
 //! 28F128P30, with the size that the flash has).
 
-use super::{BLOCK, BUFFER_WORDS};
+use super::geometry::{BLOCK, BUFFER_WORDS};
 
 const INTEL: u8 = 0x89;
 const P30: u8 = 0x18;

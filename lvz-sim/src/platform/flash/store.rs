@@ -6,8 +6,8 @@
 //! with one call. Erasing a block writes the whole new file beside the old one and renames
 //! it over that, so a killed run leaves a block erased or as it was.
 
-use super::{BLOCK, ERASED, FLASH_MAX};
-use crate::platform::PlatformError;
+use super::geometry::{BLOCK, ERASED, FLASH_MAX};
+use crate::platform::error::PlatformError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;

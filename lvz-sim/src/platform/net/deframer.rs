@@ -2,7 +2,8 @@
 //! Frames out of a stream of bytes: each is preceded by its length, 32 bits, big
 //! endian (QEMU net/stream.c: `net_stream_receive`).
 
-use super::FRAME_MAX;
+/// Longest frame: 64 KiB of payload and an Ethernet header.
+pub(crate) const FRAME_MAX: usize = (64 << 10) + 14;
 
 /// Bytes of the length.
 pub(super) const LENGTH: usize = 4;

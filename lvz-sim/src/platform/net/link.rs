@@ -3,9 +3,10 @@
 //! [`Link::synchronize`] with lock-step; nothing grows without bound.
 
 use super::address::Listener;
-use super::deframer::{Deframer, Item};
+use super::config::{NetConfig, Role};
+use super::deframer::{Deframer, FRAME_MAX, Item};
+use super::error::{Lost, NetError};
 use super::lockstep::{self, Lockstep, QUANTUM_BYTES};
-use super::{FRAME_MAX, Lost, NetConfig, NetError, Role};
 use crate::platform::wait::ready;
 use rustix::event::{PollFd, PollFlags};
 use std::collections::VecDeque;

@@ -4,8 +4,8 @@
 //! the next one. What a machine receives, and when by its own clock, then depends
 //! on the two machines alone.
 
-use super::deframer::{Deframer, Item, LENGTH};
-use super::{FRAME_MAX, Lost};
+use super::deframer::{Deframer, FRAME_MAX, Item, LENGTH};
+use super::error::Lost;
 
 /// Machine time between two exchanges, in nanoseconds.
 pub(crate) const QUANTUM: u64 = 100_000;

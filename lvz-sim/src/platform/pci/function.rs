@@ -6,9 +6,10 @@
 
 use super::config::{COMMAND_INTX_OFF, COMMAND_MASTER, COMMAND_MEMORY, ConfigSpace};
 use super::msix::{ENABLE, MASK_ALL, Message, Msix};
-use crate::mem::GuestRam;
+use crate::mem::ram::GuestRam;
+use crate::platform::error::PlatformError;
+use crate::platform::field;
 use crate::platform::virtio::mmio::Transport;
-use crate::platform::{PlatformError, field};
 use serde::{Deserialize, Serialize};
 use std::mem::offset_of;
 use virtio_bindings::virtio_ids::{

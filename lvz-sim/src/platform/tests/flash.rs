@@ -4,7 +4,8 @@
 
 use super::*;
 use crate::map::Board;
-use crate::platform::flash::{BLOCK, FLASH_MAX, FlashConfig};
+use crate::platform::flash::FlashConfig;
+use crate::platform::flash::geometry::{BLOCK, FLASH_MAX};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::io::Write as _;

@@ -2,9 +2,9 @@
 
 //! virtio block device (virtio 1.2, section 5.2).
 
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
 use super::disk::{Disk, SECTOR};
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use crate::platform::error::PlatformError;
 use std::io::{self, Read, Write};
 use virtio_bindings::virtio_blk::{
     VIRTIO_BLK_F_BLK_SIZE, VIRTIO_BLK_F_DISCARD, VIRTIO_BLK_F_FLUSH, VIRTIO_BLK_F_RO,

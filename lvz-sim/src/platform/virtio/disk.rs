@@ -3,7 +3,7 @@
 //! The medium of a block device: a file, or a file under changes that stay in
 //! memory.
 
-use crate::platform::PlatformError;
+use crate::platform::error::PlatformError;
 use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

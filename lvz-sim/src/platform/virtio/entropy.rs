@@ -3,8 +3,8 @@
 //! virtio entropy device (virtio 1.2, section 5.4). Its bytes come from a
 //! seeded generator, so that a run can be repeated: they are not secret.
 
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
+use crate::platform::error::PlatformError;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::io::Write;

@@ -2,9 +2,10 @@
 
 //! The virtio-mmio transport, version 2 (virtio 1.2, section 4.2).
 
-use super::{Completion, DeviceState, VirtioDevice};
-use crate::mem::GuestRam;
-use crate::platform::{PlatformError, field};
+use super::device::{Completion, DeviceState, VirtioDevice};
+use crate::mem::ram::GuestRam;
+use crate::platform::error::PlatformError;
+use crate::platform::field;
 use serde::{Deserialize, Serialize};
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_DRIVER_OK as STATUS_DRIVER_OK,

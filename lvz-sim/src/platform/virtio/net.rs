@@ -2,8 +2,8 @@
 //! virtio network device (virtio 1.2, section 5.1): no offloads, one pair of
 //! queues. A buffer takes a whole frame.
 
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
+use crate::platform::error::PlatformError;
 use crate::platform::net::{FRAME_MAX, Link, Mac, Net};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};

@@ -2,9 +2,9 @@
 
 //! virtio console device with one port (virtio 1.2, section 5.3).
 
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
 use crate::platform::console::HostConsole;
+use crate::platform::error::PlatformError;
 use std::io::{Read, Write};
 use std::os::fd::BorrowedFd;
 use virtio_bindings::virtio_ids::VIRTIO_ID_CONSOLE;

@@ -7,8 +7,8 @@
 //! looked through first: a name is one component, and never `..`. Files are
 //! opened without blocking, so that a FIFO cannot stop the simulator.
 
-use super::{Completion, DeviceState, Input, Output, VirtioDevice};
-use crate::platform::PlatformError;
+use super::device::{Completion, DeviceState, Input, Output, VirtioDevice};
+use crate::platform::error::PlatformError;
 use p9::Server;
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read, Write};

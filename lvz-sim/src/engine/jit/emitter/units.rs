@@ -3,9 +3,8 @@
 //! Floating point and LSX: their registers, their gates, and handlers that work on
 //! registers alone.
 
-use super::super::form::Gate;
 use super::super::layout;
-use super::Emitter;
+use super::{Emitter, Gate};
 use crate::fp;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};

@@ -6,7 +6,7 @@
 //! the handlers.
 
 use super::super::emitter::Emitter;
-use super::Form;
+use super::super::form::Form;
 use super::fp::form;
 use crate::cpu::Op;
 use crate::fp::Format;

@@ -3,9 +3,9 @@
 //! Moves, loads, stores, branches and comparisons of floating point. A floating-point
 //! register is the low half of a vector register, which stays in memory.
 
-use super::super::emitter::Emitter;
+use super::super::emitter::{Emitter, Gate};
+use super::super::form::{Form, Way, field};
 use super::memory::{displaced, indexed};
-use super::{Form, Gate, Way, field};
 use crate::cpu::Op;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};

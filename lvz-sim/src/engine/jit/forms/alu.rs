@@ -3,7 +3,7 @@
 //! Integer computation without memory, and what does nothing.
 
 use super::super::emitter::Emitter;
-use super::{Form, field};
+use super::super::form::{Form, field};
 use crate::cpu::Op;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};

@@ -2,9 +2,9 @@
 
 //! LSX on the computer's vectors. Vector registers stay in memory between instructions.
 
-use super::super::emitter::{Emitter, Extension};
+use super::super::emitter::{Emitter, Extension, Gate};
+use super::super::form::{Form, field};
 use super::memory::{displaced, indexed};
-use super::{Form, Gate, field};
 use crate::cpu::Op;
 use crate::isa::vldi_pattern;
 use cranelift_codegen::ir::condcodes::IntCC;

@@ -2,7 +2,9 @@
 
 //! Branches on general registers.
 
-use super::{Form, Way, field};
+use super::super::emitter::Emitter;
+use super::super::form::{Form, Way, field};
+use crate::cpu::Op;
 use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::condcodes::IntCC;
 use la_arch::insn::integer as enc;
@@ -12,7 +14,7 @@ const fn branch(
     reads: u8,
     writes: u8,
     way: Way,
-    emit: fn(&mut super::Emitter<'_>, &crate::cpu::Op),
+    emit: fn(&mut Emitter<'_>, &Op),
 ) -> Form {
     Form {
         encoding,

@@ -3,7 +3,7 @@
 //! Loads and stores of general registers.
 
 use super::super::emitter::{Emitter, Extension};
-use super::{Form, field};
+use super::super::form::{Form, field};
 use crate::cpu::Op;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use la_arch::insn::integer as enc;

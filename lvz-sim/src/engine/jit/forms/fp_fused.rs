@@ -5,7 +5,7 @@
 //! else is left to the handlers.
 
 use super::super::emitter::Emitter;
-use super::Form;
+use super::super::form::Form;
 use super::fp::form;
 use super::fp_arith::{DOUBLE, Outcome, SINGLE, Shape, all, finish};
 use crate::cpu::Op;
