@@ -10,12 +10,14 @@
 //! | `KVM_LA_LIBRARY` | `libaccel_kvm_la.so`; else beside this program, or in or below `../lib` |
 //! | `KVM_LA_LOG` | how much the backend tells: `error`, `warn`, `info`, `debug` or `trace` |
 
+#![cfg_attr(not(test), no_main)]
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::time::SystemTime;
 use std::{env, io};
 
@@ -33,13 +35,16 @@ const PRELOAD: &str = "LD_PRELOAD";
 /// Bits of a file's mode with which the loader ignores `LD_PRELOAD`.
 const SET_ID: u32 = 0o6000;
 
-fn main() -> ExitCode {
+/// What the C library calls. Rust's own `main` would read /proc/self/maps first, to find the
+/// end of the stack: a quarter of what this program costs.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+extern "C" fn main() -> i32 {
     // Only an exec that failed comes back.
     match exec() {
         Ok(never) => match never {},
         Err(error) => {
             eprintln!("qemu-kvm-la: {error:#}");
-            ExitCode::FAILURE
+            libc::EXIT_FAILURE
         }
     }
 }

@@ -81,8 +81,30 @@ impl Trial {
         unsafe { std::slice::from_raw_parts(self.object.cast(), self.pairs) }
     }
 
-    /// The one word that follows a property.
-    fn member(&mut self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
+    /// Whether the word at an offset follows a property.
+    fn follows(&mut self, property: &CStr, offset: usize) -> bool {
+        let (pair, half) = (offset / 8, offset / 4 % 2);
+        [(true, ON), (false, OFF), (true, ON)]
+            .into_iter()
+            .all(|(value, expected)| {
+                let pairs = self.set(property, value);
+                pairs.get(pair).is_some_and(|pair| pair.0[half] == expected)
+            })
+    }
+
+    /// The one word that follows a property, which is on then. If it is the one that is
+    /// guessed, no other is looked at.
+    fn member(
+        &mut self,
+        property: &CStr,
+        what: &'static str,
+        guess: Option<usize>,
+    ) -> Result<usize, Refusal> {
+        if let Some(guess) = guess
+            && self.follows(property, guess)
+        {
+            return Ok(guess);
+        }
         let on = self.set(property, true).to_vec();
         let off = self.set(property, false);
         let mut followers = Vec::new();
@@ -115,13 +137,15 @@ impl Drop for Trial {
 /// Finds the members.
 pub(crate) fn find() -> Result<Features, Refusal> {
     let mut trial = Trial::new()?;
+    // Neighbours of 4 bytes in QEMU 11.1.
+    let ptw = trial.member(c"ptw", "ptw", None)?;
     // LSX first: turning it off turns LASX off too, and LASX stays off.
-    let lsx = trial.member(c"lsx", "lsx")?;
+    let lsx = trial.member(c"lsx", "lsx", Some(ptw + 4))?;
     Ok(Features {
+        ptw,
         lsx,
-        lasx: trial.member(c"lasx", "lasx")?,
-        ptw: trial.member(c"ptw", "ptw")?,
-        msgint: trial.member(c"msgint", "msgint")?,
+        lasx: trial.member(c"lasx", "lasx", Some(lsx + 4))?,
+        msgint: trial.member(c"msgint", "msgint", Some(lsx + 8))?,
         object_bytes: trial.pairs * 8,
     })
 }
