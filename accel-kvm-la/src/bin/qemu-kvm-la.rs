@@ -148,8 +148,7 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
             // The loader would go on without it.
             fs::File::open(file)
                 .with_context(|| format!("cannot read {}: let its user do so", file.display()))?;
-            file.canonicalize()
-                .with_context(|| format!("cannot resolve {}", file.display()))
+            std::path::absolute(file).with_context(|| format!("cannot resolve {}", file.display()))
         })
         .unwrap_or_else(|| {
             let tried: Vec<String> = candidates

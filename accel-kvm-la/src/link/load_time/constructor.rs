@@ -39,7 +39,7 @@ unsafe extern "C" fn construct() {
         in_program(c"kvm_arch_init"),
         in_program(c"register_module_init"),
     ) else {
-        tell_if_qemu(&image);
+        tell_if_qemu(image);
         return;
     };
     // SAFETY: by this function's contract there is only this thread.
@@ -55,7 +55,7 @@ unsafe extern "C" fn construct() {
 /// QEMU's classes are registered.
 unsafe extern "C" fn modules_ready() {
     if let Some(image) = Image::of_process() {
-        attach(&image);
+        attach(image);
     }
 }
 

@@ -68,14 +68,18 @@ impl Scratch {
     /// The offsets of the bytes that are not zero.
     pub(crate) fn changed(&self) -> Vec<usize> {
         let mut changed = Vec::new();
-        for (i, words) in self.words.chunks(CHUNK).enumerate() {
-            if words.iter().fold(0, |all, word| all | word) == 0 {
-                continue;
-            }
+        let (chunks, rest) = self.words.as_chunks::<CHUNK>();
+        let mut look = |at: usize, words: &[u64]| {
             let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
             let places = bytes.enumerate().filter(|(_, byte)| *byte != 0);
-            changed.extend(places.map(|(at, _)| i * CHUNK * 8 + at));
+            changed.extend(places.map(|(i, _)| at * 8 + i));
+        };
+        for (i, chunk) in chunks.iter().enumerate() {
+            if chunk.iter().fold(0, |all, word| all | word) != 0 {
+                look(i * CHUNK, chunk);
+            }
         }
+        look(chunks.len() * CHUNK, rest);
         changed
     }
 }
