@@ -13,6 +13,9 @@ use super::symbols::address;
 /// A CPU model that every QEMU for this architecture has (target/loongarch/cpu.c).
 const MODEL: &CStr = c"la464-loongarch-cpu";
 
+/// Where `ptw` is in Debian's QEMU 11.1.
+const PTW: usize = 0x1109c;
+
 /// `OnOffAuto` (qapi/common.json).
 const ON: u32 = 1;
 const OFF: u32 = 2;
@@ -92,11 +95,9 @@ impl Trial {
         &mut self,
         property: &CStr,
         what: &'static str,
-        guess: Option<usize>,
+        guess: usize,
     ) -> Result<usize, Refusal> {
-        if let Some(guess) = guess
-            && self.follows(property, guess)
-        {
+        if self.follows(property, guess) {
             return Ok(guess);
         }
         let on = self.set(property, true).to_vec();
@@ -132,14 +133,14 @@ impl Drop for Trial {
 pub(crate) fn find() -> Result<Features, Refusal> {
     let mut trial = Trial::new()?;
     // Neighbours of 4 bytes in QEMU 11.1.
-    let ptw = trial.member(c"ptw", "ptw", None)?;
+    let ptw = trial.member(c"ptw", "ptw", PTW)?;
     // LSX first: turning it off turns LASX off too, and LASX stays off.
-    let lsx = trial.member(c"lsx", "lsx", Some(ptw + 4))?;
+    let lsx = trial.member(c"lsx", "lsx", ptw + 4)?;
     Ok(Features {
         ptw,
         lsx,
-        lasx: trial.member(c"lasx", "lasx", Some(lsx + 4))?,
-        msgint: trial.member(c"msgint", "msgint", Some(lsx + 8))?,
+        lasx: trial.member(c"lasx", "lasx", lsx + 4)?,
+        msgint: trial.member(c"msgint", "msgint", lsx + 8)?,
         object_bytes: trial.words * 4,
     })
 }

@@ -58,8 +58,6 @@ pub(crate) struct Image {
     exports: Option<Exports>,
     /// The build's identity in hexadecimal digits, if the linker noted one.
     pub(crate) build_id: Option<String>,
-    /// The executable's file.
-    pub(crate) path: PathBuf,
 }
 
 impl Image {
@@ -78,6 +76,11 @@ impl Image {
         PROGRAM.get_or_init(find).as_ref()
     }
 
+    /// The executable's file.
+    pub(crate) fn path() -> PathBuf {
+        std::env::current_exe().unwrap_or_default()
+    }
+
     /// An image made of one readable piece of memory.
     #[cfg(test)]
     pub(crate) fn of_memory(memory: &[u64]) -> Self {
@@ -90,22 +93,25 @@ impl Image {
             }],
             exports: None,
             build_id: None,
-            path: PathBuf::new(),
         }
     }
 
     /// The bytes at an address, if all of them belong to the image.
-    pub(crate) fn read<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
-        let end = address.checked_add(N)?;
+    fn bytes(&self, address: usize, count: usize) -> Option<&[u8]> {
+        let end = address.checked_add(count)?;
         self.segments
             .iter()
             .find(|s| s.readable && s.addresses.start <= address && end <= s.addresses.end)?;
-        let pointer = std::ptr::with_exposed_provenance::<[u8; N]>(address);
+        let start = std::ptr::with_exposed_provenance::<u8>(address);
         // SAFETY: the range lies in a readable segment of the main program,
         // which stays mapped as long as the process; nothing that is read here
-        // changes after relocation, and byte arrays have no alignment and no
-        // invalid value.
-        Some(unsafe { pointer.read_unaligned() })
+        // changes after relocation, and bytes have no alignment and no invalid value.
+        Some(unsafe { std::slice::from_raw_parts(start, count) })
+    }
+
+    /// As many bytes as the result has.
+    pub(crate) fn read<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
+        self.bytes(address, N)?.try_into().ok()
     }
 
     /// The 32-bit word at an address.
@@ -137,9 +143,9 @@ impl Image {
     }
 
     /// The address of a function or variable that the image exports.
-    fn export(&self, name: &CStr) -> Option<usize> {
+    pub(crate) fn export(&self, name: &[u8]) -> Option<usize> {
         let exports = self.exports.as_ref()?;
-        let hash = gnu_hash(name.to_bytes());
+        let hash = gnu_hash(name);
         let word = |i: usize| self.u32(exports.hashes.checked_add(i.checked_mul(4)?)?);
         let (buckets, first, filter) = (word(0)?, word(1)?, word(2)?);
         // Behind a head of four words and a filter of 64-bit words; then a word for each
@@ -154,7 +160,7 @@ impl Image {
         loop {
             let place = usize::try_from(symbol.checked_sub(first)?).ok()?;
             let chain = word(chains.checked_add(place)?)?;
-            if (chain ^ hash) >> 1 == 0 && self.symbol_name(exports, symbol)? == name.to_bytes() {
+            if (chain ^ hash) >> 1 == 0 && self.is_named(exports, symbol, name)? {
                 return self.symbol_address(exports, symbol);
             }
             if chain & 1 != 0 {
@@ -164,10 +170,12 @@ impl Image {
         }
     }
 
-    fn symbol_name(&self, exports: &Exports, symbol: u32) -> Option<&[u8]> {
-        let name = self.u32(exports.symbol(symbol)?)?;
-        let name = exports.strings.checked_add(usize::try_from(name).ok()?)?;
-        self.name(name).map(str::as_bytes)
+    /// Whether a symbol has this name.
+    fn is_named(&self, exports: &Exports, symbol: u32, name: &[u8]) -> Option<bool> {
+        let at = usize::try_from(self.u32(exports.symbol(symbol)?)?).ok()?;
+        let at = exports.strings.checked_add(at)?;
+        let own = self.bytes(at, name.len().checked_add(1)?)?;
+        Some(own.strip_prefix(name) == Some(b"\0"))
     }
 
     /// None for what is no address: a variable of each thread, a function that chooses one.
@@ -228,7 +236,6 @@ extern "C" fn first_object(
         segments: Vec::new(),
         exports: None,
         build_id: None,
-        path: std::env::current_exe().unwrap_or_default(),
     };
     let range = |header: &libc::Elf64_Phdr| {
         let start = bias.wrapping_add(usize::try_from(header.p_vaddr).unwrap_or(0));
@@ -308,7 +315,8 @@ fn build_id(image: &Image, notes: Range<usize>) -> Option<String> {
             let mut digits = String::new();
             for i in 0..data_size.min(64) {
                 let [byte] = image.read::<1>(data.checked_add(i)?)?;
-                digits.push_str(&format!("{byte:02x}"));
+                let halves = [byte >> 4, byte & 15];
+                digits.extend(halves.map(|half| char::from_digit(half.into(), 16).unwrap_or('?')));
             }
             return Some(digits);
         }
@@ -321,7 +329,7 @@ fn build_id(image: &Image, notes: Range<usize>) -> Option<String> {
 /// it is defined: first in the main program, as dlsym(3) has it. A start asks for more than
 /// a hundred, for each of which dlsym takes a thousand instructions.
 pub(crate) fn symbol(name: &CStr) -> Option<usize> {
-    if let Some(address) = Image::of_process().and_then(|program| program.export(name)) {
+    if let Some(address) = Image::of_process().and_then(|program| program.export(name.to_bytes())) {
         return Some(address);
     }
     // SAFETY: dlsym takes any name; RTLD_DEFAULT needs no handle.
@@ -359,8 +367,7 @@ mod tests {
     /// A table as the linker makes it, of two symbols in one bucket.
     #[test]
     fn exports_are_found_by_their_hash() {
-        let names = [c"one", c"two"];
-        let [one, two] = names.map(|name| gnu_hash(name.to_bytes()));
+        let [one, two] = [b"one", b"two"].map(|name| gnu_hash(name));
         let mut memory = [0u64; 32];
         let base = memory.as_ptr().expose_provenance();
         let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
@@ -378,22 +385,22 @@ mod tests {
         memory[14..16].copy_from_slice(&[pair(5, info(6)), 0x48]);
         memory[24] = u64::from_ne_bytes(*b"\0one\0two");
         let mut image = Image::of_memory(&memory);
-        assert_eq!(image.export(c"one"), None);
+        assert_eq!(image.export(b"one"), None);
         image.exports = Some(Exports {
             bias: base,
             hashes: base,
             symbols: base + 64,
             strings: base + 192,
         });
-        assert_eq!(image.export(c"one"), Some(base + 0x40));
-        assert_eq!(image.export(c"two"), None);
-        assert_eq!(image.export(c"three"), None);
+        assert_eq!(image.export(b"one"), Some(base + 0x40));
+        assert_eq!(image.export(b"two"), None);
+        assert_eq!(image.export(b"three"), None);
         // No buckets, and tables elsewhere.
         image.exports = image.exports.map(|exports| Exports {
             hashes: base + 64,
             ..exports
         });
-        assert_eq!(image.export(c"one"), None);
+        assert_eq!(image.export(b"one"), None);
     }
 
     #[test]
