@@ -147,12 +147,13 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
             let dir = own
                 .parent()
                 .ok_or_else(|| anyhow!("{} has no directory", own.display()))?;
+            let lib = dir.parent().unwrap_or(dir).join("lib");
             vec![
                 dir.join(LIBRARY),
-                dir.join("../lib").join(LIBRARY),
-                dir.join("../lib/loongarch64-linux-gnu").join(LIBRARY),
+                lib.join(LIBRARY),
+                lib.join("loongarch64-linux-gnu").join(LIBRARY),
                 // No other program's library: packages keep it apart.
-                dir.join("../lib/qemu-kvm-la").join(LIBRARY),
+                lib.join("qemu-kvm-la").join(LIBRARY),
             ]
         }
     };
