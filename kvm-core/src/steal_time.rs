@@ -37,6 +37,8 @@ pub struct StealTime {
     guest_addr: u64,
     last: u64,
     preempted: bool,
+    /// Nothing was written since the record was set.
+    new: bool,
 }
 
 /// The values of one update, in the order in which they are written, each store
@@ -59,6 +61,7 @@ impl StealTime {
             guest_addr: 0,
             last: 0,
             preempted: false,
+            new: false,
         }
     }
 
@@ -82,11 +85,12 @@ impl StealTime {
 
     /// Starts accounting in the record at `address`; `run_delay` is the
     /// thread's waiting time so far, nanoseconds
-    /// (`current->sched_info.run_delay`). Request an update after it.
+    /// (`current->sched_info.run_delay`). An update [is due](Self::is_due) then.
     pub fn enable(&mut self, address: u64, run_delay: u64) {
         self.guest_addr = address & ADDRESS | VALID;
         self.last = run_delay;
         self.preempted = false;
+        self.new = true;
     }
 
     /// Stops (also at KVM_REG_LOONGARCH_VCPU_RESET).
@@ -106,6 +110,16 @@ impl StealTime {
             return None;
         }
         Some(self.guest_addr & ADDRESS)
+    }
+
+    /// Whether the record does not say what it should while the vCPU runs in a thread that
+    /// has waited for `run_delay`.
+    ///
+    /// Between two updates the host alone has something to write there. A state that is
+    /// loaded into guest memory comes with a reset of the vCPU, which ends the record, and
+    /// its address is set again. (Linux writes the record whenever the vCPU is loaded.)
+    pub const fn is_due(&self, run_delay: u64) -> bool {
+        self.address().is_some() && (self.new || self.preempted || run_delay != self.last)
     }
 
     /// Computes an update from the record's `version` and `steal` as read.
@@ -129,6 +143,7 @@ impl StealTime {
     /// the time is accounted for by the next one.
     pub fn commit(&mut self, update: &Update) {
         self.last = update.run_delay;
+        self.new = false;
     }
 
     /// The vCPU is scheduled out; true if `preempted` must be written, then
@@ -191,6 +206,27 @@ mod tests {
         assert_eq!(st.update(2, 67, 9).steal, 71);
         st.disable();
         assert_eq!(st.address(), None);
+    }
+
+    #[test]
+    fn an_update_is_due_when_there_is_something_to_write() {
+        let mut st = StealTime::new();
+        assert!(!st.is_due(1));
+        st.enable(0x4000, 100);
+        assert!(st.is_due(100));
+        st.commit(&st.update(0, 0, 100));
+        assert!(!st.is_due(100));
+        for other_waiting in [99, 101] {
+            assert!(st.is_due(other_waiting));
+        }
+        st.preempted_written(true);
+        assert!(st.is_due(100));
+        st.preempted_written(false);
+        assert!(!st.is_due(100));
+        st.enable(0x4000, 100);
+        assert!(st.is_due(100));
+        st.disable();
+        assert!(!st.is_due(101));
     }
 
     #[test]

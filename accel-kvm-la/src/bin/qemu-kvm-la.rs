@@ -10,12 +10,14 @@
 //! | `KVM_LA_LIBRARY` | `libaccel_kvm_la.so`; else beside this program, or in or below `../lib` |
 //! | `KVM_LA_LOG` | how much the backend tells: `error`, `warn`, `info`, `debug` or `trace` |
 
+#![cfg_attr(not(test), no_main)]
+
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::Command;
 use std::time::SystemTime;
 use std::{env, io};
 
@@ -33,21 +35,25 @@ const PRELOAD: &str = "LD_PRELOAD";
 /// Bits of a file's mode with which the loader ignores `LD_PRELOAD`.
 const SET_ID: u32 = 0o6000;
 
-fn main() -> ExitCode {
+/// What the C library calls. Rust's own `main` would read /proc/self/maps first, to find the
+/// end of the stack: a quarter of what this program costs.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+extern "C" fn main() -> i32 {
     // Only an exec that failed comes back.
     match exec() {
         Ok(never) => match never {},
         Err(error) => {
             eprintln!("qemu-kvm-la: {error:#}");
-            ExitCode::FAILURE
+            libc::EXIT_FAILURE
         }
     }
 }
 
 fn exec() -> Result<std::convert::Infallible> {
     let own = env::current_exe().context("cannot tell where this program is")?;
+    let own = Found::at(own).context("cannot look at this program's file")?;
     let qemu = qemu(env::var_os("KVM_LA_QEMU"), env::var_os("PATH"), &own)?;
-    let library = library(env::var_os("KVM_LA_LIBRARY"), &own)?;
+    let library = library(env::var_os("KVM_LA_LIBRARY"), &own.path)?;
     let preload = preload(&library, env::var_os(PRELOAD))?;
     if let Err(error) = renew(&own, &qemu)
         // A launcher that may not do it can at least say it. A file system that takes no change is
@@ -58,14 +64,35 @@ fn exec() -> Result<std::convert::Infallible> {
         eprintln!(
             "qemu-kvm-la: warning: QEMU was installed after this program, and libvirt may go by \
              what an earlier QEMU could do: as root, run `touch {}`",
-            own.display()
+            own.path.display()
         );
     }
-    let error = Command::new(&qemu)
+    let error = Command::new(&qemu.path)
         .args(env::args_os().skip(1))
         .env(PRELOAD, preload)
         .exec();
-    Err(error).with_context(|| format!("cannot run {}", qemu.display()))
+    Err(error).with_context(|| format!("cannot run {}", qemu.path.display()))
+}
+
+/// A file, and what was found out about it at once.
+struct Found {
+    path: PathBuf,
+    meta: fs::Metadata,
+}
+
+impl Found {
+    fn at(path: PathBuf) -> io::Result<Self> {
+        let meta = fs::metadata(&path)?;
+        Ok(Self { path, meta })
+    }
+
+    fn is_executable(&self) -> bool {
+        self.meta.is_file() && self.meta.permissions().mode() & 0o111 != 0
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        (self.meta.dev(), self.meta.ino()) == (other.meta.dev(), other.meta.ino())
+    }
 }
 
 /// Renews the time of this program's file if QEMU was installed after it.
@@ -73,47 +100,40 @@ fn exec() -> Result<std::convert::Infallible> {
 /// libvirt keeps what it found out about an emulator until the ctime of the
 /// emulator's file changes (`virQEMUCapsIsValid`). It looks at this program's file, but
 /// what it found out is QEMU's.
-fn renew(own: &Path, qemu: &Path) -> io::Result<()> {
-    let changed = |file| fs::metadata(file).map(|meta| (meta.ctime(), meta.ctime_nsec()));
-    if changed(qemu)? <= changed(own)? {
+fn renew(own: &Found, qemu: &Found) -> io::Result<()> {
+    let changed = |file: &Found| (file.meta.ctime(), file.meta.ctime_nsec());
+    if changed(qemu) <= changed(own) {
         return Ok(());
     }
-    fs::File::open(own)?.set_modified(SystemTime::now())
+    fs::File::open(&own.path)?.set_modified(SystemTime::now())
 }
 
 /// QEMU's executable, which is never this program under another name.
-fn qemu(named: Option<OsString>, path: Option<OsString>, own: &Path) -> Result<PathBuf> {
+fn qemu(named: Option<OsString>, path: Option<OsString>, own: &Found) -> Result<Found> {
+    let executable = |file| Found::at(file).ok().filter(Found::is_executable);
     let found = match named.filter(|name| !name.is_empty()) {
         Some(name) => {
             let file = PathBuf::from(name);
-            if !is_executable(&file) {
-                bail!(
-                    "KVM_LA_QEMU={}: no such executable, name {QEMU} by its full path",
-                    file.display()
-                );
+            let name = file.display().to_string();
+            let Some(found) = executable(file) else {
+                bail!("KVM_LA_QEMU={name}: no such executable, name {QEMU} by its full path");
+            };
+            if found.is(own) {
+                bail!("KVM_LA_QEMU={name} is this program, name QEMU's own executable");
             }
-            if is_same_file(&file, own) {
-                bail!(
-                    "KVM_LA_QEMU={} is this program, name QEMU's own executable",
-                    file.display()
-                );
-            }
-            file
+            found
         }
         None => env::split_paths(&path.unwrap_or_default())
-            .map(|dir| dir.join(QEMU))
-            .find(|file| is_executable(file) && !is_same_file(file, own))
+            .filter_map(|dir| executable(dir.join(QEMU)))
+            .find(|found| !found.is(own))
             .ok_or_else(|| {
                 anyhow!("no {QEMU} in PATH: install QEMU or name its executable in KVM_LA_QEMU")
             })?,
     };
-    let mode = fs::metadata(&found)
-        .with_context(|| format!("cannot look at {}", found.display()))?
-        .mode();
-    if mode & SET_ID != 0 {
+    if found.meta.mode() & SET_ID != 0 {
         bail!(
             "{} is set-user-ID or set-group-ID: the loader puts nothing into it, use one that is not",
-            found.display()
+            found.path.display()
         );
     }
     Ok(found)
@@ -127,12 +147,13 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
             let dir = own
                 .parent()
                 .ok_or_else(|| anyhow!("{} has no directory", own.display()))?;
+            let lib = dir.parent().unwrap_or(dir).join("lib");
             vec![
                 dir.join(LIBRARY),
-                dir.join("../lib").join(LIBRARY),
-                dir.join("../lib/loongarch64-linux-gnu").join(LIBRARY),
+                lib.join(LIBRARY),
+                lib.join("loongarch64-linux-gnu").join(LIBRARY),
                 // No other program's library: packages keep it apart.
-                dir.join("../lib/qemu-kvm-la").join(LIBRARY),
+                lib.join("qemu-kvm-la").join(LIBRARY),
             ]
         }
     };
@@ -143,8 +164,7 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
             // The loader would go on without it.
             fs::File::open(file)
                 .with_context(|| format!("cannot read {}: let its user do so", file.display()))?;
-            file.canonicalize()
-                .with_context(|| format!("cannot resolve {}", file.display()))
+            std::path::absolute(file).with_context(|| format!("cannot resolve {}", file.display()))
         })
         .unwrap_or_else(|| {
             let tried: Vec<String> = candidates
@@ -178,15 +198,4 @@ fn preload(library: &Path, others: Option<OsString>) -> Result<OsString> {
         list.push(others);
     }
     Ok(list)
-}
-
-fn is_executable(file: &Path) -> bool {
-    fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    match (fs::metadata(a), fs::metadata(b)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
 }

@@ -4,6 +4,8 @@
 //! sets `KVM_LA_LOG` to `error`, `warn`, `info`, `debug` or `trace`. Without it
 //! only what QEMU's own error functions print is seen.
 
+use std::io::Write as _;
+
 use log::{LevelFilter, Log, Metadata, Record};
 
 struct StandardError;
@@ -15,7 +17,10 @@ impl Log for StandardError {
 
     fn log(&self, record: &Record<'_>) {
         let level = record.level().as_str().to_ascii_lowercase();
-        eprintln!("accel-kvm-la: {level}: {}", record.args());
+        // In one piece: standard error has no buffer.
+        let line = format!("accel-kvm-la: {level}: {}\n", record.args());
+        // There is nowhere to say that it cannot be said.
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 
     fn flush(&self) {}

@@ -179,12 +179,6 @@ fn late_requests(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     if generic.check_request(request::TLB_FLUSH_GPA) {
         vpid::flush_gpa(vcpu.flush_gpa, irq_off);
     }
-    if generic.check_request(request::FPU_LOAD) {
-        fpu::own(vcpu.lend(), irq_off);
-    }
-    if generic.check_request(request::LBT_LOAD) {
-        fpu::own_lbt(vcpu, irq_off);
-    }
 }
 
 /// The handler for this host.

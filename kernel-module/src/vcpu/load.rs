@@ -10,6 +10,7 @@ use pin_init::Init;
 use crate::cpu::csr::{self, num, Messages};
 use crate::cpu::host::host;
 use crate::kvm::context::{IrqOff, IrqSaveGuard};
+use crate::kvm::user::run_delay;
 use crate::kvm::zeroed::zeroed;
 use crate::vcpu::fpu;
 use crate::vcpu::kept;
@@ -53,7 +54,7 @@ pub(crate) fn scheduled_in(vcpu: Arriving<'_>, cpu: i32) {
     let guard = IrqSaveGuard::new();
     let irq_off = guard.irq_off();
     let vcpu = &mut vcpu.here(irq_off);
-    if vcpu.steal.time.address().is_some() {
+    if vcpu.steal.time.is_due(run_delay()) {
         vcpu.shared.generic.make_request(request::STEAL_UPDATE);
     }
     let kept = kept::take_back(vcpu, cpu, irq_off);

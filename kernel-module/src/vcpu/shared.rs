@@ -34,10 +34,6 @@ pub(crate) mod request {
     pub(crate) const STEAL_UPDATE: u64 = c::ARCH_REQ_1;
     /// Lend the performance counters.
     pub(crate) const PMU: u64 = c::ARCH_REQ_2;
-    /// Load the floating-point or vector registers.
-    pub(crate) const FPU_LOAD: u64 = c::ARCH_REQ_3;
-    /// Load the binary translation registers.
-    pub(crate) const LBT_LOAD: u64 = c::ARCH_REQ_4;
 }
 
 /// The part of a vCPU that every thread may use.

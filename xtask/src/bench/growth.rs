@@ -5,7 +5,9 @@
 //! bare, so that nothing but their number or size changes.
 //!
 //! A figure is all instructions of the host between two marks, divided by how often the
-//! work was done there; of work that is measured several times, the median.
+//! work was done there; of work that is measured several times, the median. What a host's
+//! allocator and scheduler make of the same work differs by some percent, so all is measured
+//! on several hosts, whose kernels' random numbers differ; of these again the median.
 
 use std::fs;
 
@@ -62,7 +64,11 @@ const AXES: &[Axis] = &[
 /// The first run leaves something behind, and is not measured.
 const WARM_UP: &str = "warm-up 1 4 256\n";
 
+/// Hosts on which all is measured.
+const HOSTS: usize = 5;
+
 /// One figure.
+#[derive(Clone)]
 struct Figure {
     series: String,
     work: String,
@@ -71,8 +77,13 @@ struct Figure {
 
 /// Runs it.
 pub(super) fn bench(bench: &Bench<'_>) -> Result<Vec<Row>> {
-    let ours = measure(bench, Stack::Rust)?;
-    let upstream = measure(bench, Stack::Upstream)?;
+    let hosts = |kvm| -> Result<Vec<Vec<Figure>>> {
+        (0..HOSTS).map(|host| measure(bench, kvm, host)).collect()
+    };
+    let ours = hosts(Stack::Rust)?;
+    let upstream = hosts(Stack::Upstream)?;
+    print_slopes(&ours, &upstream);
+    let (ours, upstream) = (of_hosts(&ours), of_hosts(&upstream));
     if ours.len() != upstream.len() {
         bail!(
             "{} figures of ours, {} of upstream's",
@@ -80,7 +91,6 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Vec<Row>> {
             upstream.len()
         );
     }
-    print_slopes(&ours, &upstream);
     Ok(ours
         .into_iter()
         .zip(upstream)
@@ -99,8 +109,12 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Vec<Row>> {
 /// The work that is none: what the machines take of the kernel's memory.
 const MEMORY: &str = "memory";
 
-fn measure(bench: &Bench<'_>, kvm: Stack) -> Result<Vec<Figure>> {
-    eprintln!("bench growth: {} kvm.ko", kvm.name());
+fn measure(bench: &Bench<'_>, kvm: Stack, host: usize) -> Result<Vec<Figure>> {
+    let number = host + 1;
+    eprintln!(
+        "bench growth: {} kvm.ko, host {number} of {HOSTS}",
+        kvm.name()
+    );
     let products = bench.products;
     let run = products.cache.new_run("bench-growth")?;
     let share = run.join("share");
@@ -125,6 +139,8 @@ fn measure(bench: &Bench<'_>, kvm: Stack) -> Result<Vec<Figure>> {
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
         initrd: Some(products.initramfs.host()),
+        // Its command line is the one thing that tells a kernel's random numbers apart here.
+        append: format!("kvm-la.host={number}"),
         smp: HOST_CPUS,
         memory_mib: 2048,
         drives: vec![products.userland_drive()],
@@ -190,60 +206,85 @@ fn read(console: &str, stats: &Value) -> Result<Vec<Figure>> {
     if !ended || marks.next().is_some() {
         bail!("the host did not come to its end");
     }
-    Ok(medians(figures))
+    Ok(medians(&figures))
+}
+
+/// The figure in the middle.
+fn median(mut figures: Vec<&Figure>) -> Option<Figure> {
+    figures.sort_by(|a, b| a.cost.total_cmp(&b.cost));
+    figures.get(figures.len() / 2).copied().cloned()
 }
 
 /// One figure of those in a row that are of the same work.
-fn medians(figures: Vec<Figure>) -> Vec<Figure> {
+fn medians(figures: &[Figure]) -> Vec<Figure> {
     let same = |a: &Figure, b: &Figure| (&a.series, &a.work) == (&b.series, &b.work);
-    figures
-        .chunk_by(same)
-        .filter_map(|figures| {
-            let mut figures: Vec<&Figure> = figures.iter().collect();
-            figures.sort_by(|a, b| a.cost.total_cmp(&b.cost));
-            figures.get(figures.len() / 2).map(|figure| Figure {
-                series: figure.series.clone(),
-                work: figure.work.clone(),
-                cost: figure.cost,
-            })
-        })
+    let of = |figures: &[Figure]| median(figures.iter().collect());
+    figures.chunk_by(same).filter_map(of).collect()
+}
+
+/// One figure of those of all hosts, which have the same in the same order.
+fn of_hosts(hosts: &[Vec<Figure>]) -> Vec<Figure> {
+    let count = hosts.iter().map(Vec::len).min().unwrap_or(0);
+    (0..count)
+        .filter_map(|i| median(hosts.iter().filter_map(|figures| figures.get(i)).collect()))
         .collect()
 }
 
 /// What one more of an axis costs, between its smallest and its largest size, by work.
-fn slopes(figures: &[Figure]) -> Vec<(String, f64)> {
+fn slopes(figures: &[Figure]) -> Vec<Figure> {
     let mut slopes = Vec::new();
     for axis in AXES {
-        let points = |work: &str| -> Vec<(f64, f64)> {
-            axis.sizes
-                .iter()
-                .filter_map(|size| {
-                    let series = format!("{}={size}", axis.name);
-                    let of = |figure: &&Figure| figure.series == series && figure.work == work;
-                    Some((f64::from(*size), figures.iter().find(of)?.cost))
-                })
-                .collect()
+        let cost = |size: u32, work: &str| {
+            let series = format!("{}={size}", axis.name);
+            let of = |figure: &&Figure| figure.series == series && figure.work == work;
+            figures.iter().find(of).map(|figure| figure.cost)
         };
         let last = axis.sizes.last().copied().unwrap_or(0);
         let series = format!("{}={last}", axis.name);
         for figure in figures.iter().filter(|figure| figure.series == series) {
-            let points = points(&figure.work);
-            if let (Some(first), Some(last)) = (points.first(), points.last()) {
-                let slope = (last.1 - first.1) / (last.0 - first.0);
-                slopes.push((format!("{},{}", axis.name, figure.work), slope));
+            let work = &figure.work;
+            // Some work there is only for more than one.
+            let mut sizes = axis.sizes.iter();
+            let first = sizes.find_map(|size| Some((*size, cost(*size, work)?)));
+            if let Some((size, first)) = first {
+                slopes.push(Figure {
+                    series: axis.name.to_owned(),
+                    work: work.clone(),
+                    cost: (figure.cost - first) / f64::from(last - size),
+                });
             }
         }
     }
     slopes
 }
 
-fn print_slopes(ours: &[Figure], upstream: &[Figure]) {
+/// Prints the slopes of all hosts: the one in the middle, the least and the most.
+fn print_slopes(ours: &[Vec<Figure>], upstream: &[Vec<Figure>]) {
+    let of = |hosts: &[Vec<Figure>]| -> Vec<Vec<Figure>> {
+        hosts.iter().map(|figures| slopes(figures)).collect()
+    };
+    let (ours, upstream) = (of(ours), of(upstream));
+    let range = |hosts: &[Vec<Figure>], i: usize| {
+        let costs = hosts.iter().filter_map(|slopes| Some(slopes.get(i)?.cost));
+        let (least, most) = (
+            costs.clone().fold(f64::INFINITY, f64::min),
+            costs.fold(f64::NEG_INFINITY, f64::max),
+        );
+        format!("{least:.1} to {most:.1}")
+    };
     println!(
-        "{:<28} {:>14} {:>14}",
-        "each more costs", "ours", "upstream"
+        "{:<28} {:>14} {:>26} {:>14} {:>26}",
+        "each more costs", "ours", "of all hosts", "upstream", "of all hosts"
     );
-    for ((name, ours), (_, upstream)) in slopes(ours).iter().zip(slopes(upstream)) {
-        println!("{name:<28} {ours:>14.1} {upstream:>14.1}");
+    for (i, (middle, other)) in of_hosts(&ours).iter().zip(of_hosts(&upstream)).enumerate() {
+        println!(
+            "{:<28} {:>14.1} {:>26} {:>14.1} {:>26}",
+            format!("{},{}", middle.series, middle.work),
+            middle.cost,
+            range(&ours, i),
+            other.cost,
+            range(&upstream, i)
+        );
     }
     println!();
 }
@@ -278,7 +319,14 @@ mod tests {
         let figures = read(CONSOLE, &stats(&marks))?;
         let costs: Vec<f64> = figures.iter().map(|figure| figure.cost).collect();
         assert_eq!(costs, [10.0, 7.0, 514.0]);
-        assert_eq!(slopes(&figures), [("cpus,ipi".to_owned(), 2.0)]);
+        let slopes = slopes(&figures);
+        let [slope] = slopes.as_slice() else {
+            bail!("{} slopes", slopes.len());
+        };
+        assert_eq!(
+            (&*slope.series, &*slope.work, slope.cost),
+            ("cpus", "ipi", 2.0)
+        );
         Ok(())
     }
 

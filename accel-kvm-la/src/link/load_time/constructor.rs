@@ -39,7 +39,7 @@ unsafe extern "C" fn construct() {
         in_program(c"kvm_arch_init"),
         in_program(c"register_module_init"),
     ) else {
-        tell_if_qemu(&image);
+        tell_if_qemu();
         return;
     };
     // SAFETY: by this function's contract there is only this thread.
@@ -55,14 +55,15 @@ unsafe extern "C" fn construct() {
 /// QEMU's classes are registered.
 unsafe extern "C" fn modules_ready() {
     if let Some(image) = Image::of_process() {
-        attach(&image);
+        attach(image);
     }
 }
 
 /// A QEMU without our symbols would go on without us: a user that asked for us is to
 /// know. Other programs inherited the list of libraries, and hear nothing.
-fn tell_if_qemu(image: &Image) {
-    let is_qemu = image.path.file_name().is_some_and(|name| {
+fn tell_if_qemu() {
+    let path = Image::path();
+    let is_qemu = path.file_name().is_some_and(|name| {
         name.as_encoded_bytes()
             .starts_with(b"qemu-system-loongarch64")
     });
@@ -70,7 +71,7 @@ fn tell_if_qemu(image: &Image) {
         eprintln!(
             "accel-kvm-la cannot go into {}: it exports no symbols, or has no KVM; this QEMU \
              goes on with its own accelerators",
-            image.path.display()
+            path.display()
         );
     }
 }

@@ -94,8 +94,9 @@ impl Discovered {
         let exception_index = members.get("cpu_common/exception_index", "exception_index", 4, 1)?;
         let crash_occurred = members.get("cpu_common/crash_occurred", "crash_occurred", 1, 1)?;
 
-        let cpu_index = probes::cpu_index(bytes, address("kvm_arch_vcpu_id")?)?;
-        agree("cpu_index", cpu_index, halted.wrapping_sub(12))?;
+        let expected = halted.wrapping_sub(12);
+        let cpu_index = probes::cpu_index(bytes, address("kvm_arch_vcpu_id")?, expected)?;
+        agree("cpu_index", cpu_index, expected)?;
         self.add("cpu_index", cpu_index);
 
         let created = probes::created(bytes, services)?;

@@ -13,6 +13,9 @@ use super::symbols::address;
 /// A CPU model that every QEMU for this architecture has (target/loongarch/cpu.c).
 const MODEL: &CStr = c"la464-loongarch-cpu";
 
+/// Where `ptw` is in Debian's QEMU 11.1.
+const PTW: usize = 0x1109c;
+
 /// `OnOffAuto` (qapi/common.json).
 const ON: u32 = 1;
 const OFF: u32 = 2;
@@ -32,15 +35,13 @@ type New = unsafe extern "C" fn(*const c_char) -> *mut c_void;
 type Unref = unsafe extern "C" fn(*mut c_void);
 type SetBool = unsafe extern "C" fn(*mut c_void, *const c_char, bool, *mut *mut c_void) -> bool;
 
-/// Two words of the object: most are the same before and after, and are compared at once.
-#[repr(C, align(8))]
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Pair([u32; 2]);
+/// Words of the object that are compared at once: most are the same before and after.
+const CHUNK: usize = 256;
 
 /// A CPU object that is never realized.
 struct Trial {
     object: *mut c_void,
-    pairs: usize,
+    words: usize,
     unref: Unref,
     set_bool: SetBool,
 }
@@ -65,39 +66,55 @@ impl Trial {
         let bytes = unsafe { libc::malloc_usable_size(object) };
         Ok(Self {
             object,
-            pairs: bytes / 8,
+            words: bytes / 4,
             unref,
             set_bool,
         })
     }
 
     /// The object after a property was set.
-    fn set(&mut self, property: &CStr, value: bool) -> &[Pair] {
+    fn set(&mut self, property: &CStr, value: bool) -> &[u32] {
         // SAFETY: a live object; an error that is not asked for is dropped by
         // QEMU (include/qapi/error.h).
         unsafe { (self.set_bool)(self.object, property.as_ptr(), value, std::ptr::null_mut()) };
         // SAFETY: within the allocation, which malloc aligned for any type; no other thread
         // uses it, nor QEMU as long as this object is borrowed.
-        unsafe { std::slice::from_raw_parts(self.object.cast(), self.pairs) }
+        unsafe { std::slice::from_raw_parts(self.object.cast(), self.words) }
     }
 
-    /// The one word that follows a property.
-    fn member(&mut self, property: &CStr, what: &'static str) -> Result<usize, Refusal> {
+    /// Whether the word at an offset follows a property.
+    fn follows(&mut self, property: &CStr, offset: usize) -> bool {
+        [(true, ON), (false, OFF), (true, ON)]
+            .into_iter()
+            .all(|(value, expected)| self.set(property, value).get(offset / 4) == Some(&expected))
+    }
+
+    /// The one word that follows a property, which is on then. If it is the one that is
+    /// guessed, no other is looked at.
+    fn member(
+        &mut self,
+        property: &CStr,
+        what: &'static str,
+        guess: usize,
+    ) -> Result<usize, Refusal> {
+        if self.follows(property, guess) {
+            return Ok(guess);
+        }
         let on = self.set(property, true).to_vec();
         let off = self.set(property, false);
         let mut followers = Vec::new();
-        for (i, (on, off)) in on.iter().zip(off).enumerate() {
+        for (i, (on, off)) in on.chunks(CHUNK).zip(off.chunks(CHUNK)).enumerate() {
             if on == off {
                 continue;
             }
-            for (j, values) in on.0.into_iter().zip(off.0).enumerate() {
-                if values == (ON, OFF) {
-                    followers.push(2 * i + j);
+            for (j, (on, off)) in on.iter().zip(off).enumerate() {
+                if (*on, *off) == (ON, OFF) {
+                    followers.push(i * CHUNK + j);
                 }
             }
         }
         let on_again = self.set(property, true);
-        followers.retain(|word: &usize| on_again[word / 2].0[word % 2] == ON);
+        followers.retain(|word| on_again.get(*word) == Some(&ON));
         match *followers {
             [word] => Ok(word * 4),
             _ => Err(Refusal::Probe(what)),
@@ -115,13 +132,15 @@ impl Drop for Trial {
 /// Finds the members.
 pub(crate) fn find() -> Result<Features, Refusal> {
     let mut trial = Trial::new()?;
+    // Neighbours of 4 bytes in QEMU 11.1.
+    let ptw = trial.member(c"ptw", "ptw", PTW)?;
     // LSX first: turning it off turns LASX off too, and LASX stays off.
-    let lsx = trial.member(c"lsx", "lsx")?;
+    let lsx = trial.member(c"lsx", "lsx", ptw + 4)?;
     Ok(Features {
+        ptw,
         lsx,
-        lasx: trial.member(c"lasx", "lasx")?,
-        ptw: trial.member(c"ptw", "ptw")?,
-        msgint: trial.member(c"msgint", "msgint")?,
-        object_bytes: trial.pairs * 8,
+        lasx: trial.member(c"lasx", "lasx", lsx + 4)?,
+        msgint: trial.member(c"msgint", "msgint", lsx + 8)?,
+        object_bytes: trial.words * 4,
     })
 }

@@ -1,20 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! The main program in memory: where its segments are, what build it is, and
-//! reading its tables without leaving them.
+//! The main program in memory: where its segments are, what build it is, what it exports,
+//! and reading its tables without leaving them.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// Program header types and flags (ELF specification, part "Program Header").
 const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
 const PT_NOTE: u32 = 4;
 const PF_X: u32 = 1;
 const PF_R: u32 = 4;
 
 /// The note with the build's identity (elf.h: `NT_GNU_BUILD_ID`).
 const NT_GNU_BUILD_ID: u32 = 3;
+
+/// Tags of the dynamic section, and bytes of its entries (elf.h).
+const DT_NULL: u64 = 0;
+const DT_STRTAB: u64 = 5;
+const DT_SYMTAB: u64 = 6;
+const DT_GNU_HASH: u64 = 0x6fff_fef5;
+const DYNAMIC_ENTRY: usize = 16;
+
+/// Bytes of a symbol, and its highest type that is an address: none, data or code (elf.h).
+const SYMBOL: usize = 24;
+const STT_FUNC: u8 = 2;
 
 /// Longest name that a table of QEMU may have here.
 const NAME_MAX: usize = 256;
@@ -27,26 +40,45 @@ struct Segment {
     executable: bool,
 }
 
+/// Where an image has its exported symbols.
+#[derive(Clone, Copy, Debug)]
+struct Exports {
+    /// What is added to an address of the file.
+    bias: usize,
+    /// DT_GNU_HASH.
+    hashes: usize,
+    symbols: usize,
+    strings: usize,
+}
+
 /// The main program.
 #[derive(Clone, Debug)]
 pub(crate) struct Image {
     segments: Vec<Segment>,
+    exports: Option<Exports>,
     /// The build's identity in hexadecimal digits, if the linker noted one.
     pub(crate) build_id: Option<String>,
-    /// The executable's file.
-    pub(crate) path: PathBuf,
 }
 
 impl Image {
-    /// Finds the main program of this process.
-    pub(crate) fn of_process() -> Option<Self> {
-        let mut image: Option<Self> = None;
-        // SAFETY: the callback has the signature that dl_iterate_phdr(3) asks
-        // for and gets back the pointer that is given here, which outlives it.
-        unsafe {
-            libc::dl_iterate_phdr(Some(first_object), (&raw mut image).cast::<c_void>());
-        }
-        image
+    /// The main program of this process.
+    pub(crate) fn of_process() -> Option<&'static Self> {
+        static PROGRAM: OnceLock<Option<Image>> = OnceLock::new();
+        let find = || {
+            let mut image: Option<Self> = None;
+            // SAFETY: the callback has the signature that dl_iterate_phdr(3) asks
+            // for and gets back the pointer that is given here, which outlives it.
+            unsafe {
+                libc::dl_iterate_phdr(Some(first_object), (&raw mut image).cast::<c_void>());
+            }
+            image
+        };
+        PROGRAM.get_or_init(find).as_ref()
+    }
+
+    /// The executable's file.
+    pub(crate) fn path() -> PathBuf {
+        std::env::current_exe().unwrap_or_default()
     }
 
     /// An image made of one readable piece of memory.
@@ -59,23 +91,27 @@ impl Image {
                 readable: true,
                 executable: false,
             }],
+            exports: None,
             build_id: None,
-            path: PathBuf::new(),
         }
     }
 
     /// The bytes at an address, if all of them belong to the image.
-    pub(crate) fn read<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
-        let end = address.checked_add(N)?;
+    fn bytes(&self, address: usize, count: usize) -> Option<&[u8]> {
+        let end = address.checked_add(count)?;
         self.segments
             .iter()
             .find(|s| s.readable && s.addresses.start <= address && end <= s.addresses.end)?;
-        let pointer = std::ptr::with_exposed_provenance::<[u8; N]>(address);
+        let start = std::ptr::with_exposed_provenance::<u8>(address);
         // SAFETY: the range lies in a readable segment of the main program,
         // which stays mapped as long as the process; nothing that is read here
-        // changes after relocation, and byte arrays have no alignment and no
-        // invalid value.
-        Some(unsafe { pointer.read_unaligned() })
+        // changes after relocation, and bytes have no alignment and no invalid value.
+        Some(unsafe { std::slice::from_raw_parts(start, count) })
+    }
+
+    /// As many bytes as the result has.
+    pub(crate) fn read<const N: usize>(&self, address: usize) -> Option<[u8; N]> {
+        self.bytes(address, N)?.try_into().ok()
     }
 
     /// The 32-bit word at an address.
@@ -104,6 +140,54 @@ impl Image {
         // SAFETY: as in `read`.
         let bytes = unsafe { std::slice::from_raw_parts(start, room) };
         CStr::from_bytes_until_nul(bytes).ok()?.to_str().ok()
+    }
+
+    /// The address of a function or variable that the image exports.
+    pub(crate) fn export(&self, name: &[u8]) -> Option<usize> {
+        let exports = self.exports.as_ref()?;
+        let hash = gnu_hash(name);
+        let word = |i: usize| self.u32(exports.hashes.checked_add(i.checked_mul(4)?)?);
+        let (buckets, first, filter) = (word(0)?, word(1)?, word(2)?);
+        // Behind a head of four words and a filter of 64-bit words; then a word for each
+        // symbol from `first` on: its hash, with bit 0 set in the last of a bucket.
+        let table = usize::try_from(filter)
+            .ok()?
+            .checked_mul(2)?
+            .checked_add(4)?;
+        let bucket = usize::try_from(hash.checked_rem(buckets)?).ok()?;
+        let chains = table.checked_add(usize::try_from(buckets).ok()?)?;
+        let mut symbol = word(table.checked_add(bucket)?)?;
+        loop {
+            let place = usize::try_from(symbol.checked_sub(first)?).ok()?;
+            let chain = word(chains.checked_add(place)?)?;
+            if (chain ^ hash) >> 1 == 0 && self.is_named(exports, symbol, name)? {
+                return self.symbol_address(exports, symbol);
+            }
+            if chain & 1 != 0 {
+                return None;
+            }
+            symbol = symbol.checked_add(1)?;
+        }
+    }
+
+    /// Whether a symbol has this name.
+    fn is_named(&self, exports: &Exports, symbol: u32, name: &[u8]) -> Option<bool> {
+        let at = usize::try_from(self.u32(exports.symbol(symbol)?)?).ok()?;
+        let at = exports.strings.checked_add(at)?;
+        let own = self.bytes(at, name.len().checked_add(1)?)?;
+        Some(own.strip_prefix(name) == Some(b"\0"))
+    }
+
+    /// None for what is no address: a variable of each thread, a function that chooses one.
+    fn symbol_address(&self, exports: &Exports, symbol: u32) -> Option<usize> {
+        let at = exports.symbol(symbol)?;
+        let [info] = self.read::<1>(at.checked_add(4)?)?;
+        let section = self.read::<2>(at.checked_add(6)?).map(u16::from_ne_bytes)?;
+        if info & 0xf > STT_FUNC || section == 0 {
+            return None;
+        }
+        let value = self.pointer(at.checked_add(8)?)?;
+        Some(value.wrapping_add(exports.bias))
     }
 
     /// Whether an address is in the program's code.
@@ -150,8 +234,8 @@ extern "C" fn first_object(
     let bias = usize::try_from(info.dlpi_addr).unwrap_or(0);
     let mut found = Image {
         segments: Vec::new(),
+        exports: None,
         build_id: None,
-        path: std::env::current_exe().unwrap_or_default(),
     };
     let range = |header: &libc::Elf64_Phdr| {
         let start = bias.wrapping_add(usize::try_from(header.p_vaddr).unwrap_or(0));
@@ -168,8 +252,54 @@ extern "C" fn first_object(
         .iter()
         .filter(|header| header.p_type == PT_NOTE)
         .find_map(|header| build_id(&found, range(header)));
+    found.exports = headers
+        .iter()
+        .find(|header| header.p_type == PT_DYNAMIC)
+        .and_then(|header| Exports::read(&found, bias, range(header)));
     *image = Some(found);
     1
+}
+
+impl Exports {
+    /// Where a symbol is.
+    fn symbol(&self, number: u32) -> Option<usize> {
+        let distance = usize::try_from(number).ok()?.checked_mul(SYMBOL)?;
+        self.symbols.checked_add(distance)
+    }
+
+    /// Reads a dynamic section.
+    fn read(image: &Image, bias: usize, section: Range<usize>) -> Option<Self> {
+        let (mut hashes, mut symbols, mut strings) = (None, None, None);
+        for at in section.step_by(DYNAMIC_ENTRY) {
+            let value = image.pointer(at.checked_add(8)?)?;
+            // The loader of glibc has made addresses of what the file has.
+            let value = if image.contains(value) {
+                value
+            } else {
+                value.wrapping_add(bias)
+            };
+            match image.u64(at)? {
+                DT_NULL => break,
+                DT_STRTAB => strings = Some(value),
+                DT_SYMTAB => symbols = Some(value),
+                DT_GNU_HASH => hashes = Some(value),
+                _ => {}
+            }
+        }
+        Some(Self {
+            bias,
+            hashes: hashes?,
+            symbols: symbols?,
+            strings: strings?,
+        })
+    }
+}
+
+/// The hash of DT_GNU_HASH (glibc: sysdeps/generic/dl-new-hash.h).
+fn gnu_hash(name: &[u8]) -> u32 {
+    name.iter().fold(5381, |hash: u32, byte| {
+        hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
+    })
 }
 
 /// The build-id among the notes in a range.
@@ -185,7 +315,8 @@ fn build_id(image: &Image, notes: Range<usize>) -> Option<String> {
             let mut digits = String::new();
             for i in 0..data_size.min(64) {
                 let [byte] = image.read::<1>(data.checked_add(i)?)?;
-                digits.push_str(&format!("{byte:02x}"));
+                let halves = [byte >> 4, byte & 15];
+                digits.extend(halves.map(|half| char::from_digit(half.into(), 16).unwrap_or('?')));
             }
             return Some(digits);
         }
@@ -195,8 +326,12 @@ fn build_id(image: &Image, notes: Range<usize>) -> Option<String> {
 }
 
 /// The address of a symbol that the process exports under this name, wherever
-/// it is defined (dlsym(3) with the main program's search order).
+/// it is defined: first in the main program, as dlsym(3) has it. A start asks for more than
+/// a hundred, for each of which dlsym takes a thousand instructions.
 pub(crate) fn symbol(name: &CStr) -> Option<usize> {
+    if let Some(address) = Image::of_process().and_then(|program| program.export(name.to_bytes())) {
+        return Some(address);
+    }
     // SAFETY: dlsym takes any name; RTLD_DEFAULT needs no handle.
     let pointer = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!pointer.is_null()).then(|| pointer.expose_provenance())
@@ -227,6 +362,53 @@ mod tests {
         assert!(image.read::<4>(address).is_some());
         let on_stack = 0u8;
         assert!(!image.contains((&raw const on_stack).addr()));
+    }
+
+    /// A table as the linker makes it, of two symbols in one bucket.
+    #[test]
+    fn exports_are_found_by_their_hash() {
+        let [one, two] = [b"one", b"two"].map(|name| gnu_hash(name));
+        let mut memory = [0u64; 32];
+        let base = memory.as_ptr().expose_provenance();
+        let pair = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        // Buckets, first symbol, words of the filter, its shift; the filter; the bucket; hashes.
+        memory[..5].copy_from_slice(&[
+            pair(1, 1),
+            pair(1, 0),
+            u64::MAX,
+            pair(1, one & !1),
+            pair(two | 1, 0),
+        ]);
+        // Symbols 1 and 2 of a table at word 8: data of a section, and a variable of each thread.
+        let info = |kind: u32| kind | 1 << 16;
+        memory[11..13].copy_from_slice(&[pair(1, info(1)), 0x40]);
+        memory[14..16].copy_from_slice(&[pair(5, info(6)), 0x48]);
+        memory[24] = u64::from_ne_bytes(*b"\0one\0two");
+        let mut image = Image::of_memory(&memory);
+        assert_eq!(image.export(b"one"), None);
+        image.exports = Some(Exports {
+            bias: base,
+            hashes: base,
+            symbols: base + 64,
+            strings: base + 192,
+        });
+        assert_eq!(image.export(b"one"), Some(base + 0x40));
+        assert_eq!(image.export(b"two"), None);
+        assert_eq!(image.export(b"three"), None);
+        // No buckets, and tables elsewhere.
+        image.exports = image.exports.map(|exports| Exports {
+            hashes: base + 64,
+            ..exports
+        });
+        assert_eq!(image.export(b"one"), None);
+    }
+
+    #[test]
+    fn the_process_exports_what_dlsym_finds() {
+        // SAFETY: as in `symbol`.
+        let malloc = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"malloc".as_ptr()) };
+        assert_eq!(symbol(c"malloc"), Some(malloc.addr()));
+        assert_eq!(symbol(c"no_such_function_of_any_library"), None);
     }
 
     #[test]

@@ -134,11 +134,20 @@ fn map_near(
     page: usize,
 ) -> nix::Result<NonNull<c_void>> {
     let window = code.end.saturating_sub(REACH)..code.start.saturating_add(REACH);
-    // Without /proc what the loader knows must do: the program itself.
-    let mapped = gaps::mapped_below(window.end).unwrap_or_else(|_| vec![program.clone()]);
-    gaps::places(&mapped, &window, code, bytes.get(), page)
-        .into_iter()
+    let places = |mapped: &[Range<usize>]| {
+        gaps::places(mapped, &window, code, bytes.get(), page).into_iter()
+    };
+    let program = std::slice::from_ref(program);
+    // Mostly there is room just below the program. Else /proc tells where, or without it
+    // what the loader knows must do: the program itself.
+    let mut below = places(program).filter(|place| *place < code.start);
+    below
         .find_map(|place| map_at(place, bytes))
+        .or_else(|| {
+            let mapped = gaps::mapped_below(window.end);
+            let mapped = mapped.as_deref().unwrap_or(program);
+            places(mapped).find_map(|place| map_at(place, bytes))
+        })
         .ok_or(nix::Error::ENOMEM)
 }
 

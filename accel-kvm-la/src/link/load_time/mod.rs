@@ -47,7 +47,7 @@ use crate::vcpu::thread;
 fn attach(image: &Image) {
     crate::qemu::log::init();
     let identity = Identity::of(image);
-    log::debug!("{} is {identity}", image.path.display());
+    log::debug!("{} is {identity}", Image::path().display());
     match try_attach(image, &identity) {
         Ok((functions, slots)) => log::info!(
             "version {} in {identity}: {functions} functions and {slots} operations replaced",

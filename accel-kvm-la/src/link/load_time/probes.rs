@@ -52,21 +52,23 @@ pub(crate) fn needed_word(
     .ok_or(Refusal::Probe(what))
 }
 
-/// `cpu_index`, which `kvm_arch_vcpu_id` returns.
-pub(crate) fn cpu_index(bytes: usize, address: usize) -> Result<usize, Refusal> {
+/// `cpu_index`, which `kvm_arch_vcpu_id` returns; `guess` is where it should be.
+pub(crate) fn cpu_index(bytes: usize, address: usize, guess: usize) -> Result<usize, Refusal> {
+    /// No index that anything else could make up.
+    const INDEX: u32 = 0x5a69_78b7;
     // SAFETY: the address is that of the exported function of this name.
     let vcpu_id = unsafe { function::<VcpuId>(address) };
     let mut scratch = Scratch::new(bytes);
-    let count = scratch.len32();
-    scratch.fill32(|i| i as u32);
-    // SAFETY: the function returns a member of the object (kvm.c) and the
-    // scratch object is as large as a CPU.
-    let word = usize::try_from(unsafe { vcpu_id(scratch.object()) }).unwrap_or(usize::MAX);
-    if word < count {
-        Ok(word * 4)
-    } else {
-        Err(Refusal::Probe("cpu_index"))
-    }
+    bisect(scratch.len32(), Some(guess / 4), |set| {
+        scratch.set32(&set, INDEX);
+        // SAFETY: the function returns a member of the object (kvm.c) and the
+        // scratch object is as large as a CPU.
+        let id = unsafe { vcpu_id(scratch.object()) };
+        scratch.set32(&set, 0);
+        id == c_ulong::from(INDEX)
+    })
+    .map(|word| word * 4)
+    .ok_or(Refusal::Probe("cpu_index"))
 }
 
 /// `thread`, through which `qemu_cpu_is_self` knows the thread; `guess` is where it
@@ -76,7 +78,7 @@ pub(crate) fn thread(bytes: usize, services: &Services, guess: usize) -> Result<
     let other: Thread = [0; 8];
     let mut scratch = Scratch::new(bytes);
     let (own, other) = (address_of(&own), address_of(&other));
-    scratch.fill64(|_| other);
+    scratch.fill64(other);
     bisect(scratch.len64(), Some(guess / 8), |set| {
         scratch.set64(&set, own);
         // SAFETY: the function compares the handle behind one pointer of the
@@ -95,7 +97,7 @@ pub(crate) fn created(bytes: usize, services: &Services) -> Result<usize, Refusa
     // SAFETY: the function sets a member and signals a condition that QEMU
     // initialised before (system/cpus.c); no thread waits for it yet.
     unsafe { (services.cpu_thread_signal_created)(scratch.object()) };
-    match *scratch.changed(|_| 0) {
+    match *scratch.changed() {
         [offset] => Ok(offset),
         _ => Err(Refusal::Probe("created")),
     }
@@ -112,15 +114,15 @@ pub(crate) fn vcpu_dirty(
     // SAFETY: the address is that of the exported function of this name.
     let pre_loadvm = unsafe { function::<Synchronize>(address) };
     let own = own_thread(services);
-    let own_address = address_of(&own);
-    let expected = |i| if i == thread / 8 { own_address } else { 0 };
+    let member = thread / 8..thread / 8 + 1;
     let mut scratch = Scratch::new(bytes);
-    scratch.fill64(expected);
+    scratch.set64(&member, address_of(&own));
     // SAFETY: `run_on_cpu` calls the worker directly in the CPU's own thread,
     // which the object names as this one, and the worker sets one member
     // (accel/kvm/kvm-all.c).
     unsafe { pre_loadvm(scratch.object()) };
-    match *scratch.changed(expected) {
+    scratch.set64(&member, 0);
+    match *scratch.changed() {
         [offset] => Ok(offset),
         _ => Err(Refusal::Probe("vcpu_dirty")),
     }
@@ -140,7 +142,7 @@ pub(crate) fn kvm_fd(bytes: usize, services: &Services, guess: usize) -> Result<
     };
     const NONE: u32 = u32::MAX;
     let mut scratch = Scratch::new(bytes);
-    scratch.fill32(|_| NONE);
+    scratch.fill32(NONE);
     bisect(scratch.len32(), Some(guess / 4), |set| {
         scratch.set32(&set, fd);
         let mut unread: c_int = 0;

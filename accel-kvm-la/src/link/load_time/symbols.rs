@@ -4,7 +4,7 @@
 
 use std::ffi::{CString, c_void};
 
-use super::image::symbol;
+use super::image::{Image, symbol};
 use super::refusal::Refusal;
 use crate::qemu::opaque::CPUState;
 use crate::qemu::services::{LinkServices, Services};
@@ -30,9 +30,9 @@ pub(crate) fn services() -> Result<Services, Refusal> {
 
 /// The address of an exported symbol.
 pub(crate) fn address(name: &'static str) -> Result<usize, Refusal> {
-    CString::new(name)
-        .ok()
-        .and_then(|name| symbol(&name))
+    let exported = || Image::of_process()?.export(name.as_bytes());
+    exported()
+        .or_else(|| CString::new(name).ok().and_then(|name| symbol(&name)))
         .ok_or_else(|| Refusal::Symbols(vec![name]))
 }
 

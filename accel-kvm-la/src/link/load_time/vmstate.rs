@@ -96,7 +96,7 @@ pub(crate) struct Member {
 pub(crate) struct Members<'a> {
     /// By table and by the last part of the name: series put members into
     /// different structures.
-    members: BTreeMap<(&'a str, Cow<'a, str>), Member>,
+    members: BTreeMap<&'a str, BTreeMap<Cow<'a, str>, Member>>,
     /// The functions that say whether a subsection is needed, by its name.
     pub(crate) needed: BTreeMap<&'a str, usize>,
 }
@@ -150,7 +150,8 @@ impl<'a> Members<'a> {
     ) -> Result<usize, Refusal> {
         let member = self
             .members
-            .get(&(table, Cow::Borrowed(name)))
+            .get(table)
+            .and_then(|members| members.get(name))
             .ok_or(Refusal::NoMember { table, name })?;
         if member.size == size && member.count >= count {
             Ok(member.offset)
@@ -247,7 +248,10 @@ impl<'a> Members<'a> {
                 };
                 self.fields(image, shape, inner, &inside, depth.checked_add(1)?)?;
             }
-            self.members.insert((place.table, path), member);
+            self.members
+                .entry(place.table)
+                .or_default()
+                .insert(path, member);
         }
         None
     }
