@@ -24,7 +24,7 @@ mod span;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{BootError, ImageError};
+pub use error::{BootError, ImageError};
 
 use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;
@@ -78,7 +78,7 @@ pub struct LoadFile {
 
 /// What to boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BootConfig {
+pub struct BootConfig {
     /// ELF `vmlinux`, EFI image, EFI zboot image, or one of them compressed
     /// with gzip or Zstandard.
     pub kernel: Option<PathBuf>,

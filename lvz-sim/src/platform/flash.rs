@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-pub(crate) use store::FlashConfig;
+pub use store::FlashConfig;
 use store::Store;
 
 /// Bytes that are erased together, of both chips.

@@ -8,7 +8,7 @@ mod link;
 mod lockstep;
 
 pub(crate) use address::Address;
-pub(crate) use link::Link;
+pub use link::Link;
 #[cfg(test)]
 pub(crate) use lockstep::QUANTUM;
 
