@@ -42,7 +42,7 @@ pub fn devices(bytes: &[u8]) {
                 machine.bus.ram.write(at & !7, value);
             }
             _ => {
-                now += random.next() >> random.below(64);
+                now += random.next() >> (16 + random.below(48));
                 platform.advance(now);
                 platform.next_event();
                 platform.lines(cpu);
