@@ -5,9 +5,8 @@
 
 use super::board::{BAR, FUNCTIONS, MEMORY, Parts, config_space, msix, registers};
 use super::random::Random;
-use lvz_sim::map::Board;
-
-const ACCESSES: usize = 600;
+use lvz_sim::engine::Machine;
+use lvz_sim::map::{Board, Device};
 
 /// The target. What is saved afterwards is what another machine goes on with.
 ///
@@ -17,13 +16,33 @@ pub fn devices(bytes: &[u8]) {
     let mut random = Random::new(bytes);
     let parts = Parts::choose(&mut random);
     let mut machine = parts.machine();
-    let places = places(&parts, machine.bus.platform.devices_at());
+    let now = access(&mut random, &parts, &mut machine, 600);
+    let saved = machine.bus.platform.save().expect("all of it can be saved");
+    let mut other = parts.machine();
+    other
+        .bus
+        .platform
+        .restore(&saved)
+        .expect("the same devices");
+    assert_eq!(other.bus.platform.save().ok(), Some(saved));
+    other.bus.platform.advance(now);
+    other.bus.platform.reset();
+}
+
+/// Makes so many accesses; returns what time it is then.
+pub(super) fn access(
+    random: &mut Random<'_>,
+    parts: &Parts,
+    machine: &mut Machine,
+    count: usize,
+) -> u64 {
+    let places = places(parts, machine.bus.platform.devices_at());
     let mut now = 0;
-    for _ in 0..ACCESSES {
+    for _ in 0..count {
         let cpu = random.below(machine.cpus.len());
         let size = random.one_of(&[1, 2, 4, 4, 4, 8]);
-        let address = address(&mut random, &places);
-        let value = value(&mut random, &places);
+        let address = address(random, &places);
+        let value = value(random, &places);
         let platform = &mut machine.bus.platform;
         match random.below(16) {
             0..=4 => {
@@ -34,8 +53,8 @@ pub fn devices(bytes: &[u8]) {
             5..=10 => {
                 platform.mmio_write(now, address, size, value);
             }
-            11 => fits(platform.iocsr_read(cpu, iocsr(&mut random), size), size),
-            12 | 13 => platform.iocsr_write(cpu, iocsr(&mut random), size, value),
+            11 => fits(platform.iocsr_read(cpu, iocsr(random), size), size),
+            12 | 13 => platform.iocsr_write(cpu, iocsr(random), size, value),
             14 => {
                 // What DMA finds.
                 let at = random.below(0x1_0000);
@@ -49,19 +68,8 @@ pub fn devices(bytes: &[u8]) {
                 platform.take_dma();
             }
         }
-        // A reset would be the runner's affair.
-        machine.bus.platform.power_event();
     }
-    let saved = machine.bus.platform.save().expect("all of it can be saved");
-    let mut other = parts.machine();
-    other
-        .bus
-        .platform
-        .restore(&saved)
-        .expect("the same devices");
-    assert_eq!(other.bus.platform.save().ok(), Some(saved));
-    other.bus.platform.advance(now);
-    other.bus.platform.reset();
+    now
 }
 
 /// A value has no more bits than were read.
@@ -70,7 +78,7 @@ fn fits(value: u64, size: u8) {
 }
 
 /// Where something is: addresses and sizes.
-fn places(parts: &Parts, devices: &[lvz_sim::map::Device]) -> Vec<(u64, u64)> {
+fn places(parts: &Parts, devices: &[Device]) -> Vec<(u64, u64)> {
     let mut places: Vec<_> = devices.iter().map(|device| device.registers()).collect();
     if parts.board == Board::Virt {
         for number in 0..FUNCTIONS {

@@ -3,6 +3,7 @@
 //! Fuzz target `snapshots`: a snapshot in which anything has changed.
 
 use super::board::Parts;
+use super::devices::access;
 use super::random::Random;
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -20,7 +21,19 @@ const STATE: usize = 16;
 pub fn snapshots(bytes: &[u8]) {
     let mut random = Random::new(bytes);
     let parts = Parts::choose(&mut random);
-    let mut machine = parts.machine();
+    let mut machine = match random.below(2) {
+        0 => {
+            let mut machine = super::machine(bytes, Engine::Interpreter, None);
+            machine.run(1_000);
+            machine.set_poison(0x1000, true);
+            machine
+        }
+        _ => {
+            let mut machine = parts.machine();
+            access(&mut random, &parts, &mut machine, 100);
+            machine
+        }
+    };
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("snapshot");
     machine.save(&path).expect("a snapshot");
@@ -47,7 +60,6 @@ pub fn snapshots(bytes: &[u8]) {
     encoder.write_all(&snapshot).expect("memory");
     std::fs::write(&path, encoder.finish().expect("memory")).expect("a file");
     if machine.load(&path).is_ok() {
-        machine.use_engine(Engine::Interpreter).expect("an engine");
         let until = machine.instructions().saturating_add(2_000);
         machine.run(until);
     }
