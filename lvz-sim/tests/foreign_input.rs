@@ -42,7 +42,7 @@ fn images() {
 
 #[test]
 fn devices() {
-    all(300, targets::devices);
+    all(150, targets::devices);
 }
 
 #[test]
@@ -67,5 +67,5 @@ fn network() {
 
 #[test]
 fn snapshots() {
-    all(300, targets::snapshots);
+    all(60, targets::snapshots);
 }
