@@ -8,7 +8,7 @@
 #![allow(clippy::expect_used)]
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, reason = "the other target has a test of its own")]
+#[allow(dead_code, reason = "`engines` has a test of its own")]
 mod targets;
 
 /// Runs a target over so many inputs, all of different bytes, or over as many as `INPUTS` says.
