@@ -26,9 +26,9 @@ mod span;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::{BootConfig, LoadedMachine};
-pub use config::{LoadFile, Protocol};
-pub(crate) use error::{BootError, ImageError};
+pub(crate) use config::LoadedMachine;
+pub use config::{BootConfig, LoadFile, Protocol};
+pub use error::{BootError, ImageError};
 
 use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;

@@ -67,7 +67,7 @@ pub(crate) const CHIP_UPPER: u64 = 0x400;
 
 /// What has registers in physical address space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Device {
+pub enum Device {
     /// Interrupt controller of the 7A1000 bridge.
     PchPic,
     /// ACPI power-management block of the bridge, directly below the RTC. Linux
@@ -94,6 +94,7 @@ pub(crate) enum Device {
     PciConfig,
     /// Its I/O ports: no function has any.
     PciIo,
+    /// Its memory.
     PciMemory,
     /// One of its interrupt pins, by number; without registers.
     PciIntx(usize),
@@ -110,7 +111,7 @@ pub(crate) enum Device {
 
 impl Device {
     /// Address and size of its registers, in bytes.
-    pub(crate) const fn registers(self) -> (u64, u64) {
+    pub const fn registers(self) -> (u64, u64) {
         match self {
             Device::PchPic => (0x1000_0000, 0x400),
             Device::PowerManagement => (0x100d_0000, 0x100),
@@ -135,7 +136,7 @@ impl Device {
     }
 
     /// The address of its registers.
-    pub(crate) const fn base(self) -> u64 {
+    pub const fn base(self) -> u64 {
         self.registers().0
     }
 
@@ -189,6 +190,11 @@ impl DeviceMap {
         }
         devices.sort_by_key(|device| device.base());
         DeviceMap(devices)
+    }
+
+    /// All of them.
+    pub(crate) fn devices(&self) -> &[Device] {
+        &self.0
     }
 
     /// The device that answers at `pa`, and the offset in its registers.

@@ -32,13 +32,15 @@ use crate::cpu::{CpuLines, Vectors};
 use crate::map::{Board, Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
 use crate::mem::ram::GuestRam;
 pub use config::PlatformConfig;
-use console::HostConsole;
+pub use console::{BufferConsole, HostConsole};
 use eiointc::CORES_PER_NODE;
 use eiointc::Undelivered;
 pub use error::PlatformError;
 use flash::Flash;
+pub use flash::FlashConfig;
 use fw_cfg::{FwCfg, Items};
 use iocsr::Iocsr;
+pub use net::{Link, Mac, Net};
 use pch_pic::PchPic;
 use pci::Pci;
 use power::Power;
@@ -51,6 +53,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use uart::Uart;
 use virtio::disk::Disk;
+pub use virtio::disk::{DriveConfig, DriveMode};
 use virtio::mmio::Transport;
 use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
 use vm_memory::{Bytes, GuestAddress};
@@ -203,6 +206,11 @@ impl Platform {
     /// The seed that the machine was built with.
     pub fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// What answers at physical addresses: for tests.
+    pub fn devices_at(&self) -> &[Device] {
+        self.map.devices()
     }
 
     /// Number of virtio devices.

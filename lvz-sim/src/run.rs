@@ -291,7 +291,10 @@ fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
 }
 
 /// Puts the kernel into memory and the CPUs at its entry.
-pub(crate) fn start(machine: &mut Machine, config: &BootConfig) -> Result<(), BootError> {
+///
+/// # Errors
+/// Files that cannot be read, or are not what they should be.
+pub fn start(machine: &mut Machine, config: &BootConfig) -> Result<(), BootError> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, config)?;
     let boot_pc = loaded.boot_pc.ok_or(BootError::Nothing)?;
     machine.memory_replaced();

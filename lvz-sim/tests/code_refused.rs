@@ -6,7 +6,7 @@
 #![allow(clippy::expect_used)]
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, reason = "one test needs few of them")]
+#[allow(dead_code, unused_imports, reason = "one test needs few of them")]
 mod targets;
 
 use lvz_sim::engine::Engine;

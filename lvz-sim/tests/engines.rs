@@ -10,7 +10,11 @@
 #![allow(clippy::expect_used)]
 
 #[path = "../fuzz/src/lib.rs"]
-#[allow(dead_code, reason = "the other target has a test of its own")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "other targets have tests of their own"
+)]
 mod targets;
 
 use la_arch::insn::Encoding;

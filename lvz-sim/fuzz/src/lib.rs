@@ -1,12 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! What the fuzz target runs, and `lvz-sim/tests/engines.rs` over a fixed corpus: a program of
-//! random instructions in loops, in host or in guest mode, made of any bytes. It panics if
-//! compiled code does not do there what the interpreter does.
+//! What the fuzz targets run, and `lvz-sim/tests` over fixed corpora: each takes any bytes and
+//! panics only on a fault of lvz-sim.
+//!
+//! Here is `engines`: a program of random instructions in loops, in host or in guest mode. It
+//! panics if compiled code does not do there what the interpreter does.
 
+mod board;
+mod devices;
+mod driver;
+mod flash;
+mod images;
+mod network;
 mod packets;
 mod program;
 mod random;
+mod rings;
+mod share;
+mod snapshots;
+
+pub use devices::devices;
+pub use flash::flash;
+pub use images::images;
+pub use network::network;
+pub use rings::rings;
+pub use share::share;
+pub use snapshots::snapshots;
 
 use la_arch::Interrupt;
 use la_arch::csr::{Crmd, PerfCtrl, Prmd, number as csr};

@@ -27,7 +27,7 @@ pub struct LoadFile {
 
 /// What to boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct BootConfig {
+pub struct BootConfig {
     /// ELF `vmlinux`, EFI image, EFI zboot image, or one of them compressed
     /// with gzip or Zstandard.
     pub kernel: Option<PathBuf>,

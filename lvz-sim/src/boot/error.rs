@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a machine cannot be loaded.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BootError {
+pub enum BootError {
     /// A file that cannot be used.
     #[error("{what} {path}: {reason}")]
     File {
@@ -43,7 +43,7 @@ pub(crate) enum BootError {
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ImageError {
+pub enum ImageError {
     /// It cannot be read.
     #[error("cannot read it: {0}")]
     Read(#[from] io::Error),

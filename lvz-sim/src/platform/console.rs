@@ -7,7 +7,7 @@ use std::io::{LineWriter, Write};
 use std::os::fd::BorrowedFd;
 
 mod buffer;
-pub(crate) use buffer::BufferConsole;
+pub use buffer::BufferConsole;
 
 /// A host console. Nothing here blocks.
 pub trait HostConsole: Send {

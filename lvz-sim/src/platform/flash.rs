@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-pub(crate) use store::FlashConfig;
+pub use store::FlashConfig;
 use store::Store;
 
 /// Bytes of a word, of both chips.
@@ -319,9 +319,13 @@ impl Flash {
             (None, None) => {}
             _ => return Err(MISMATCH),
         }
+        let inside = |word: &Word| word.offset < self.size() && u64::from(word.size) <= WORD;
         let words = match &state.expected {
-            Expected::Words(left, words) => words.len() as u64 + left,
-            Expected::ProgramConfirm(words) => words.len() as u64,
+            Expected::Words(left, words) if words.iter().all(inside) => {
+                left.saturating_add(words.len() as u64)
+            }
+            Expected::ProgramConfirm(words) if words.iter().all(inside) => words.len() as u64,
+            Expected::Words(..) | Expected::ProgramConfirm(_) => 0,
             _ => 1,
         };
         if !(1..=BUFFER_WORDS).contains(&words) || matches!(state.expected, Expected::Words(0, _)) {
@@ -331,5 +335,34 @@ impl Flash {
         self.expected = state.expected.clone();
         self.status = state.status;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_no_commands_lead_to_is_refused() {
+        let mut flash = Flash::open(None).unwrap();
+        let word = |offset, size| Word {
+            offset,
+            size,
+            value: 0,
+        };
+        let mut state = flash.save();
+        state.expected = Expected::Words(1, vec![word(8, 4)]);
+        flash.restore(&state).unwrap();
+        for expected in [
+            Expected::Words(0, vec![word(8, 4)]),
+            Expected::Words(u64::MAX, vec![word(8, 4)]),
+            Expected::Words(1, vec![word(flash.size(), 4)]),
+            Expected::ProgramConfirm(Vec::new()),
+            Expected::ProgramConfirm(vec![word(u64::MAX, 4)]),
+            Expected::ProgramConfirm(vec![word(8, 255)]),
+        ] {
+            state.expected = expected;
+            assert!(flash.restore(&state).is_err(), "{:?}", state.expected);
+        }
     }
 }

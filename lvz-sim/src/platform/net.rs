@@ -9,10 +9,11 @@ mod error;
 mod link;
 mod lockstep;
 
-pub(crate) use config::{Mac, NetConfig};
+pub use config::Mac;
+pub(crate) use config::NetConfig;
 pub(crate) use deframer::FRAME_MAX;
 pub(crate) use error::NetError;
-pub(crate) use link::Link;
+pub use link::Link;
 #[cfg(test)]
 pub(crate) use lockstep::QUANTUM;
 

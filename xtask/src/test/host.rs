@@ -31,6 +31,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     report.case("clippy of the backend in a QEMU tree", backend_in_qemu);
     report.case("clippy of the fuzz targets", fuzz_targets);
+    report.case("Python bindings", || python_bindings(context));
     report.case("crates to publish", || crates(context));
     report.case("oldest Rust", oldest_rust::check);
     Ok(())
@@ -59,13 +60,20 @@ fn documentation() -> Result<Verdict> {
 /// Workspaces of fuzz targets.
 const FUZZ: [&str; 2] = ["kvm-core/fuzz", "lvz-sim/fuzz"];
 
+/// The workspace of lvz-sim's Python module.
+const PYTHON: &str = "lvz-sim/python";
+
 /// Directories with Rust files that are no members of the workspace, by the edition that
 /// they are written in. Kbuild compiles the module as edition 2021.
-const OUTSIDE: [(&str, &str); 3] = [
+const OUTSIDE: [(&str, &str); 4] = [
     ("2021", "kernel-module"),
     ("2021", FUZZ[0]),
     ("2024", FUZZ[1]),
+    ("2024", PYTHON),
 ];
+
+/// Where those of them with a workspace of their own are built, from the workspace's directory.
+const OUTSIDE_TARGET: &str = "target/fuzz";
 
 /// rustfmt over the files that `cargo fmt` does not see.
 fn format() -> Result<Verdict> {
@@ -121,28 +129,74 @@ fn fuzz_targets() -> Result<Verdict> {
             "no C++ compiler here (apt-get install g++)".to_owned(),
         ));
     }
-    let workspace = workspace()?;
     for directory in FUZZ {
-        let in_fuzz = |command: &str, arguments: &[&str]| {
-            Command::new(cargo())
-                .current_dir(workspace.join(directory))
-                .args([command, "--locked", "--quiet"])
-                .args(arguments)
-                .env("CARGO_TARGET_DIR", workspace.join("target/fuzz"))
-                .stdin(Stdio::null())
-                .status()
-                .context("cannot run cargo")
-        };
-        if !in_fuzz("fetch", &[])?.success() {
-            return Ok(Verdict::Skipped(format!(
-                "the crates of {directory} cannot be had"
-            )));
-        }
-        let status = in_fuzz("clippy", &["--all-targets", "--", "-D", "warnings"])?;
-        if !status.success() {
-            bail!("cargo clippy in {directory} ended with {status}");
+        if let Some(skipped) = clippy_in(directory)? {
+            return Ok(skipped);
         }
     }
+    Ok(Verdict::Passed)
+}
+
+/// Runs cargo in a directory with a workspace of its own.
+fn cargo_in(directory: &str, command: &str, arguments: &[&str]) -> Result<bool> {
+    let workspace = workspace()?;
+    let status = Command::new(cargo())
+        .current_dir(workspace.join(directory))
+        .args([command, "--locked", "--quiet"])
+        .args(arguments)
+        .env("CARGO_TARGET_DIR", workspace.join(OUTSIDE_TARGET))
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run cargo")?;
+    Ok(status.success())
+}
+
+/// clippy over such a workspace; a verdict if its crates cannot be had.
+fn clippy_in(directory: &str) -> Result<Option<Verdict>> {
+    if !cargo_in(directory, "fetch", &[])? {
+        let skipped = format!("the crates of {directory} cannot be had");
+        return Ok(Some(Verdict::Skipped(skipped)));
+    }
+    if !cargo_in(
+        directory,
+        "clippy",
+        &["--all-targets", "--", "-D", "warnings"],
+    )? {
+        bail!("cargo clippy in {directory} failed");
+    }
+    Ok(None)
+}
+
+/// The Python module of lvz-sim is built, and Python runs its tests.
+fn python_bindings(context: &Context) -> Result<Verdict> {
+    if Command::new("python3").arg("--version").output().is_err() {
+        return Ok(Verdict::Skipped(
+            "no Python here (apt-get install python3)".to_owned(),
+        ));
+    }
+    if let Some(skipped) = clippy_in(PYTHON)? {
+        return Ok(skipped);
+    }
+    if !cargo_in(PYTHON, "build", &[])? {
+        bail!("cargo build in {PYTHON} failed");
+    }
+    let workspace = workspace()?;
+    let run = context.products.cache.new_run("python")?;
+    let built = workspace.join(OUTSIDE_TARGET).join("debug/liblvz_sim.so");
+    fs::copy(&built, run.join("lvz_sim.abi3.so"))
+        .with_context(|| format!("cannot copy {}", built.display()))?;
+    let status = Command::new("python3")
+        // Without .pyc files in the sources.
+        .arg("-B")
+        .arg(workspace.join(PYTHON).join("test.py"))
+        .env("PYTHONPATH", &run)
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run python3")?;
+    if !status.success() {
+        bail!("{PYTHON}/test.py ended with {status}");
+    }
+    fs::remove_dir_all(run)?;
     Ok(Verdict::Passed)
 }
 

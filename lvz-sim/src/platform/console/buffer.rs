@@ -15,7 +15,7 @@ struct Buffers {
 
 /// Clones share the buffers.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct BufferConsole(Arc<Mutex<Buffers>>);
+pub struct BufferConsole(Arc<Mutex<Buffers>>);
 
 impl BufferConsole {
     fn buffers(&self) -> MutexGuard<'_, Buffers> {
@@ -23,7 +23,7 @@ impl BufferConsole {
     }
 
     /// Adds input for the machine.
-    pub(crate) fn type_in(&self, bytes: &[u8]) {
+    pub fn type_in(&self, bytes: &[u8]) {
         self.buffers().input.extend(bytes);
     }
 
@@ -34,7 +34,7 @@ impl BufferConsole {
     }
 
     /// Takes the output so far.
-    pub(crate) fn take_output(&self) -> Vec<u8> {
+    pub fn take_output(&self) -> Vec<u8> {
         std::mem::take(&mut self.buffers().output)
     }
 }

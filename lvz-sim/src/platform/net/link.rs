@@ -95,9 +95,8 @@ impl Link {
         }
     }
 
-    /// A link to `peer`, a non-blocking socket, without lock-step.
-    #[cfg(test)]
-    pub(crate) fn to(peer: impl Into<OwnedFd>) -> Self {
+    /// A link to `peer`, a non-blocking socket, without lock-step: for tests.
+    pub fn to(peer: impl Into<OwnedFd>) -> Self {
         Self::new("of a test".to_owned(), None, Some(peer.into()))
     }
 

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Fuzz target `share`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lvz_sim_fuzz::share(data));

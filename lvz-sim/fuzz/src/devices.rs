@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Fuzz target `devices`: accesses of all sizes to all registers that a guest reaches: devices,
+//! PCI, IOCSR.
+
+use super::board::{BAR, FUNCTIONS, MEMORY, Parts, config_space, msix, registers};
+use super::random::Random;
+use lvz_sim::engine::Machine;
+use lvz_sim::map::{Board, Device};
+
+/// The target. What is saved afterwards is what another machine goes on with.
+///
+/// # Panics
+/// A device does, or a saved state is not the restored one.
+pub fn devices(bytes: &[u8]) {
+    let mut random = Random::new(bytes);
+    let parts = Parts::choose(&mut random);
+    let mut machine = parts.machine();
+    let now = access(&mut random, &parts, &mut machine, 600);
+    let saved = machine.bus.platform.save().expect("all of it can be saved");
+    let mut other = parts.machine();
+    other
+        .bus
+        .platform
+        .restore(&saved)
+        .expect("the same devices");
+    assert_eq!(other.bus.platform.save().ok(), Some(saved));
+    other.bus.platform.advance(now);
+    other.bus.platform.reset();
+}
+
+/// Makes so many accesses; returns what time it is then.
+pub(super) fn access(
+    random: &mut Random<'_>,
+    parts: &Parts,
+    machine: &mut Machine,
+    count: usize,
+) -> u64 {
+    let places = places(parts, machine.bus.platform.devices_at());
+    let mut now = 0;
+    for _ in 0..count {
+        let cpu = random.below(machine.cpus.len());
+        let size = random.one_of(&[1, 2, 4, 4, 4, 8]);
+        let address = address(random, &places);
+        let value = value(random, &places);
+        let platform = &mut machine.bus.platform;
+        match random.below(16) {
+            0..=4 => {
+                if let Some(read) = platform.mmio_read(now, address, size) {
+                    fits(read, size);
+                }
+            }
+            5..=10 => {
+                platform.mmio_write(now, address, size, value);
+            }
+            11 => fits(platform.iocsr_read(cpu, iocsr(random), size), size),
+            12 | 13 => platform.iocsr_write(cpu, iocsr(random), size, value),
+            14 => {
+                // What DMA finds.
+                let at = random.below(0x1_0000);
+                machine.bus.ram.write(at & !7, value);
+            }
+            _ => {
+                now += random.next() >> (16 + random.below(48));
+                platform.advance(now);
+                platform.next_event();
+                platform.lines(cpu);
+                platform.take_dma();
+            }
+        }
+    }
+    now
+}
+
+/// A value has no more bits than were read.
+fn fits(value: u64, size: u8) {
+    assert_eq!(value.checked_shr(8 * u32::from(size)).unwrap_or(0), 0);
+}
+
+/// Where something is: addresses and sizes.
+fn places(parts: &Parts, devices: &[Device]) -> Vec<(u64, u64)> {
+    let mut places: Vec<_> = devices.iter().map(|device| device.registers()).collect();
+    if parts.board == Board::Virt {
+        for number in 0..FUNCTIONS {
+            places.extend([
+                config_space(number),
+                (registers(number), BAR),
+                (msix(number), BAR),
+            ]);
+        }
+    }
+    places
+}
+
+fn address(random: &mut Random<'_>, places: &[(u64, u64)]) -> u64 {
+    let (base, size) = random.one_of(places);
+    let offset = match random.below(8) {
+        0 => random.next(),
+        1 => size.wrapping_sub(random.below(8) as u64),
+        2..=4 => random.below(0x100) as u64,
+        _ => (random.next() >> random.below(64)) % size.max(1),
+    };
+    let aligned = random.one_of(&[!0, !3, !3, !7]);
+    base.wrapping_add(offset & aligned)
+}
+
+/// Often a small value, or an address that means something.
+fn value(random: &mut Random<'_>, places: &[(u64, u64)]) -> u64 {
+    match random.below(8) {
+        0 => address(random, places),
+        1 => random.next() % MEMORY,
+        2 => random.next(),
+        _ => random.next() >> (32 + random.below(32)),
+    }
+}
+
+fn iocsr(random: &mut Random<'_>) -> u32 {
+    match random.below(4) {
+        0 => random.word(),
+        _ => {
+            random.one_of(&[0, 0x400, 0x1000, 0x1100, 0x1400, 0x1800, 0x1c00])
+                + random.below(0x200) as u32
+        }
+    }
+}

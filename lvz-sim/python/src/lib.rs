@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The simulator's library for Python; `lvz-sim/python/README.md` has an example. It is
+//! `simulator::Simulation` under the names and types of Python.
+
+use pyo3::exceptions::{PyIndexError, PyKeyError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use simulator::la_arch::csr;
+use simulator::{End, Model};
+use std::path::PathBuf;
+
+/// Instructions between two looks at what Python has to do, Ctrl-C among it.
+const SLICE: u64 = 10_000_000;
+/// One more than the largest number of a CSR.
+const CSRS: u16 = 1 << 14;
+
+fn failed(error: impl ToString) -> PyErr {
+    PyRuntimeError::new_err(error.to_string())
+}
+
+/// What a CPU has, or why it has it not.
+fn found<T>(value: Option<T>, what: &str, number: usize) -> PyResult<T> {
+    value.ok_or_else(|| PyIndexError::new_err(format!("there is no {what} {number}")))
+}
+
+/// A CSR, by its number or by the manual's name in any case.
+#[derive(FromPyObject)]
+enum Csr {
+    Number(u16),
+    Name(String),
+}
+
+impl Csr {
+    fn number(self) -> PyResult<u16> {
+        match self {
+            Csr::Number(number) => Ok(number),
+            Csr::Name(name) => (0..CSRS)
+                .find(|&number| {
+                    csr::number::name(number).is_some_and(|known| known.eq_ignore_ascii_case(&name))
+                })
+                .ok_or_else(|| PyKeyError::new_err(format!("there is no CSR {name}"))),
+        }
+    }
+}
+
+/// A machine: CPUs, memory, devices, and a UART whose output is kept.
+#[pyclass(unsendable)]
+struct Simulation {
+    machine: simulator::Simulation,
+    /// What the machine wrote into its exit register when it powered off.
+    #[pyo3(get)]
+    exit_code: Option<u8>,
+}
+
+impl Simulation {
+    /// Why a run ended, as Python reads it.
+    fn end(&mut self, end: End) -> &'static str {
+        match end {
+            End::PowerOff(code) => {
+                self.exit_code = Some(code);
+                "power-off"
+            }
+            End::Reset => "reset",
+            End::Stuck => "stuck",
+            End::Condition => "condition",
+            _ => "limit",
+        }
+    }
+}
+
+#[pymethods]
+impl Simulation {
+    /// A machine that has executed nothing. It starts at the entry of `kernel`, or at the first
+    /// byte of `program`, an address and bytes; or it goes on from the file `snapshot`.
+    #[new]
+    #[pyo3(signature = (*, kernel=None, program=None, snapshot=None, initrd=None,
+                        command_line=None, cpu="la464", cpus=1, memory=512 << 20))]
+    #[expect(clippy::too_many_arguments, reason = "Python names them")]
+    fn new(
+        kernel: Option<PathBuf>,
+        program: Option<(u64, Vec<u8>)>,
+        snapshot: Option<PathBuf>,
+        initrd: Option<PathBuf>,
+        command_line: Option<String>,
+        cpu: &str,
+        cpus: usize,
+        memory: u64,
+    ) -> PyResult<Self> {
+        let model: Model = cpu.parse().map_err(failed)?;
+        let mut builder = simulator::Simulation::builder()
+            .cpu(model)
+            .cpus(cpus)
+            .memory(memory);
+        if let Some(kernel) = kernel {
+            builder = builder.kernel(kernel);
+        }
+        if let Some((address, bytes)) = program {
+            builder = builder.program(address, bytes);
+        }
+        if let Some(snapshot) = snapshot {
+            builder = builder.snapshot(snapshot);
+        }
+        if let Some(initrd) = initrd {
+            builder = builder.initrd(initrd);
+        }
+        if let Some(line) = command_line {
+            builder = builder.command_line(line);
+        }
+        Ok(Self {
+            machine: builder.build().map_err(failed)?,
+            exit_code: None,
+        })
+    }
+
+    /// Runs until the machine ends by itself or so many instructions have ended. The answer is
+    /// "power-off", "reset", "stuck" (every CPU is idle, and nothing will wake one) or "limit".
+    fn run(&mut self, py: Python<'_>, instructions: u64) -> PyResult<&'static str> {
+        let limit = self.machine.instructions().saturating_add(instructions);
+        loop {
+            let left = limit.saturating_sub(self.machine.instructions());
+            let end = self.machine.run(left.min(SLICE));
+            py.check_signals()?;
+            if end != End::Limit || left <= SLICE {
+                return Ok(self.end(end));
+            }
+        }
+    }
+
+    /// The same until `condition(machine)` is true, which is asked every 100,000 instructions
+    /// or more often: then the answer is "condition".
+    fn run_until(
+        slf: &Bound<'_, Self>,
+        condition: &Bound<'_, PyAny>,
+        instructions: u64,
+    ) -> PyResult<&'static str> {
+        let limit = slf
+            .borrow()
+            .machine
+            .instructions()
+            .saturating_add(instructions);
+        loop {
+            // To the end of the round.
+            let end = slf.borrow_mut().machine.run(1);
+            slf.py().check_signals()?;
+            let word = slf.borrow_mut().end(end);
+            if condition.call1((slf,))?.is_truthy()? {
+                return Ok("condition");
+            }
+            if end != End::Limit || slf.borrow().machine.instructions() >= limit {
+                return Ok(word);
+            }
+        }
+    }
+
+    /// Executes one instruction of a CPU. The answer is `None` where it did.
+    #[pyo3(signature = (cpu=0))]
+    fn step(&mut self, cpu: usize) -> Option<&'static str> {
+        let end = self.machine.step(cpu)?;
+        Some(self.end(end))
+    }
+
+    /// Gives the machine a reset: it starts again with cleared memory.
+    fn restart(&mut self) -> PyResult<()> {
+        self.machine.restart().map_err(failed)
+    }
+
+    /// The address of a CPU's next instruction.
+    #[pyo3(signature = (cpu=0))]
+    fn pc(&self, cpu: usize) -> PyResult<u64> {
+        found(self.machine.pc(cpu), "CPU", cpu)
+    }
+
+    /// A general register.
+    #[pyo3(signature = (number, cpu=0))]
+    fn register(&self, number: usize, cpu: usize) -> PyResult<u64> {
+        self.pc(cpu)?;
+        found(self.machine.register(cpu, number), "register", number)
+    }
+
+    /// Whether a CPU is in guest mode.
+    #[pyo3(signature = (cpu=0))]
+    fn in_guest(&self, cpu: usize) -> PyResult<bool> {
+        found(self.machine.in_guest(cpu), "CPU", cpu)
+    }
+
+    /// A CSR of the host, whatever the mode: 0x5 or "ESTAT".
+    #[pyo3(signature = (csr, cpu=0))]
+    fn csr(&self, csr: Csr, cpu: usize) -> PyResult<u64> {
+        found(self.machine.csr(cpu, csr.number()?), "CPU", cpu)
+    }
+
+    /// A CSR of the guest, whatever the mode.
+    #[pyo3(signature = (csr, cpu=0))]
+    fn guest_csr(&self, csr: Csr, cpu: usize) -> PyResult<u64> {
+        found(self.machine.guest_csr(cpu, csr.number()?), "CPU", cpu)
+    }
+
+    /// So many bytes of physical memory.
+    fn read_memory<'py>(
+        &self,
+        py: Python<'py>,
+        address: u64,
+        length: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        PyBytes::new_with(py, length, |bytes| {
+            self.machine.read_memory(address, bytes).map_err(failed)
+        })
+    }
+
+    /// Writes physical memory.
+    fn write_memory(&mut self, address: u64, bytes: &[u8]) -> PyResult<()> {
+        self.machine.write_memory(address, bytes).map_err(failed)
+    }
+
+    /// Has the UART receive bytes.
+    fn type_in(&mut self, bytes: &[u8]) {
+        self.machine.type_in(bytes);
+    }
+
+    /// All that the machine has written to its UART.
+    #[getter]
+    fn uart(&self) -> &[u8] {
+        self.machine.uart()
+    }
+
+    /// Instructions that have ended, of all CPUs.
+    #[getter]
+    fn instructions(&self) -> u64 {
+        self.machine.instructions()
+    }
+
+    /// The machine's time in nanoseconds.
+    #[getter]
+    fn time(&self) -> u64 {
+        self.machine.time()
+    }
+
+    /// Number of CPUs.
+    #[getter]
+    fn cpus(&self) -> usize {
+        self.machine.cpus()
+    }
+
+    /// A number that differs, in all likelihood, where anything in the machine's state does.
+    #[getter]
+    fn state_hash(&self) -> u64 {
+        self.machine.state_hash()
+    }
+
+    /// Saves the whole machine to a file, from which `Simulation(snapshot=...)` goes on.
+    fn save(&mut self, file: PathBuf) -> PyResult<()> {
+        self.machine.save(file).map_err(failed)
+    }
+}
+
+#[pymodule]
+fn lvz_sim(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Simulation>()
+}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+"""Tests of the module lvz_sim, which has to be on sys.path."""
+
+import struct
+import tempfile
+import unittest
+from pathlib import Path
+
+from lvz_sim import Simulation
+
+START = 0x200000
+# 'h' goes to the UART, 42 into the guest's SAVE0, and the machine is switched off with code 3.
+PROGRAM = struct.pack(
+    "<10I",
+    0x02C0A804,  # addi.d  $a0, $zero, 42
+    0x0500C024,  # gcsrwr  $a0, 0x30
+    0x143FC005,  # lu12i.w $a1, 0x1fe00
+    0x02C1A006,  # addi.d  $a2, $zero, 'h'
+    0x290780A6,  # st.b    $a2, $a1, 0x1e0
+    0x14201C05,  # lu12i.w $a1, 0x100e0
+    0x02C00C06,  # addi.d  $a2, $zero, 3
+    0x29007CA6,  # st.b    $a2, $a1, 0x1f
+    0x02C0D006,  # addi.d  $a2, $zero, 0x34
+    0x290070A6,  # st.b    $a2, $a1, 0x1c
+)
+SPIN = struct.pack("<I", 0x50000000)  # b 0
+
+
+def machine(**options):
+    return Simulation(program=(START, PROGRAM), memory=64 << 20, **options)
+
+
+class Tests(unittest.TestCase):
+    def test_a_program_runs_to_its_end(self):
+        simulation = machine(cpus=2)
+        self.assertEqual(simulation.cpus, 2)
+        self.assertEqual(simulation.run(1000), "power-off")
+        self.assertEqual(simulation.exit_code, 3)
+        self.assertEqual(simulation.uart, b"h")
+        self.assertEqual(simulation.guest_csr("save0"), 42)
+
+    def test_step(self):
+        simulation = machine()
+        self.assertEqual((simulation.pc(), simulation.register(4)), (START, 0))
+        self.assertIsNone(simulation.step())
+        self.assertEqual((simulation.pc(), simulation.register(4)), (START + 4, 42))
+        self.assertEqual(simulation.instructions, 1)
+        self.assertFalse(simulation.in_guest())
+
+    def test_until_a_condition_or_the_limit(self):
+        simulation = Simulation(program=(START, SPIN), memory=64 << 20)
+        end = simulation.run_until(lambda m: m.instructions >= 250_000, 10_000_000)
+        self.assertEqual(end, "condition")
+        before = simulation.instructions
+        self.assertLess(before, 500_000)
+        self.assertEqual(simulation.run_until(lambda m: False, 1_000_000), "limit")
+        self.assertEqual(simulation.run(30_000_000), "limit")
+        self.assertGreaterEqual(simulation.instructions, before + 31_000_000)
+        with self.assertRaisesRegex(ZeroDivisionError, "division"):
+            simulation.run_until(lambda m: 1 / 0, 1_000_000)
+
+    def test_a_snapshot_has_the_same_future(self):
+        simulation = machine()
+        simulation.step()
+        with tempfile.TemporaryDirectory() as directory:
+            file = Path(directory) / "snapshot"
+            simulation.save(file)
+            twin = Simulation(snapshot=file, memory=64 << 20)
+        for both in (simulation, twin):
+            both.run(1000)
+        self.assertEqual(twin.state_hash, simulation.state_hash)
+
+    def test_memory(self):
+        simulation = machine()
+        simulation.write_memory(START + 0x1000, b"bytes")
+        self.assertEqual(simulation.read_memory(START + 0xFFF, 7), b"\0bytes\0")
+        simulation.restart()
+        self.assertEqual(simulation.read_memory(START + 0x1000, 5), bytes(5))
+        self.assertEqual(simulation.read_memory(START, 40), PROGRAM)
+
+    def test_csrs(self):
+        simulation = machine()
+        self.assertEqual(simulation.csr("CRMD"), 8)
+        self.assertEqual(simulation.csr(0), simulation.csr("crmd"))
+
+    def test_what_cannot_be_done(self):
+        simulation = machine()
+        with self.assertRaisesRegex(RuntimeError, "not all of it is RAM"):
+            simulation.read_memory(1 << 40, 8)
+        with self.assertRaisesRegex(RuntimeError, "nothing to run"):
+            Simulation()
+        with self.assertRaisesRegex(RuntimeError, "17 CPUs"):
+            machine(cpus=17)
+        with self.assertRaisesRegex(IndexError, "CPU 1"):
+            simulation.register(4, cpu=1)
+        with self.assertRaisesRegex(IndexError, "register 32"):
+            simulation.register(32)
+        with self.assertRaisesRegex(KeyError, "NOTHING"):
+            simulation.csr("NOTHING")
+
+
+if __name__ == "__main__":
+    unittest.main()
