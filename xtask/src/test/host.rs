@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict, detail};
-use super::{Context, licences, oldest_rust, scripts, twins};
+use super::{Context, Tier, licences, oldest_rust, scripts, twins};
 use crate::cargo::cargo;
 use crate::kernel_module;
 use crate::setup::workspace;
@@ -31,7 +31,10 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     report.case("clippy of the backend in a QEMU tree", backend_in_qemu);
     report.case("clippy of the fuzz targets", fuzz_targets);
-    report.case("Python bindings", || python_bindings(context));
+    // It compiles the simulator and its compiler once more.
+    if context.runs(Tier::Full) {
+        report.case("Python bindings", || python_bindings(context));
+    }
     report.case("crates to publish", || crates(context));
     report.case("oldest Rust", oldest_rust::check);
     Ok(())
