@@ -144,3 +144,75 @@ pub(crate) fn find() -> Result<Features, Refusal> {
         object_bytes: trial.words * 4,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words of an object that is made up.
+    const WORDS: usize = 2 * CHUNK + 1;
+    const LSX: usize = 40;
+    const LASX: usize = 41;
+    const LAST: usize = WORDS - 1;
+
+    /// LSX takes LASX with it when it goes; `pair` has two words; others have none.
+    unsafe extern "C" fn set(
+        object: *mut c_void,
+        property: *const c_char,
+        value: bool,
+        _error: *mut *mut c_void,
+    ) -> bool {
+        // SAFETY: the name that a trial gives.
+        let property = unsafe { CStr::from_ptr(property) }.to_bytes();
+        // SAFETY: the words of `with`, which nothing else uses meanwhile.
+        let words = unsafe { &mut *object.cast::<[u32; WORDS]>() };
+        let value = if value { ON } else { OFF };
+        match property {
+            b"lsx" => {
+                words[LSX] = value;
+                if value == OFF {
+                    words[LASX] = OFF;
+                }
+            }
+            b"lasx" => words[LASX] = value,
+            b"last" => words[LAST] = value,
+            b"pair" => words[50..52].fill(value),
+            _ => {}
+        }
+        true
+    }
+
+    unsafe extern "C" fn unref(_object: *mut c_void) {}
+
+    /// Where a property's member is, if it is looked for at `guess` first.
+    fn found(property: &CStr, guess: usize) -> Option<usize> {
+        // LASX is on.
+        let mut words = [7; WORDS];
+        words[LASX] = ON;
+        let mut trial = Trial {
+            object: (&raw mut words).cast(),
+            words: WORDS,
+            unref,
+            set_bool: set,
+        };
+        trial
+            .member(property, "it", guess * 4)
+            .ok()
+            .map(|at| at / 4)
+    }
+
+    #[test]
+    fn a_member_is_found_wherever_it_was_guessed() {
+        for guess in [0, LSX - 1, LSX, LASX, LAST, WORDS, WORDS + CHUNK] {
+            assert_eq!(found(c"lsx", guess), Some(LSX), "{guess}");
+            assert_eq!(found(c"lasx", guess), Some(LASX), "{guess}");
+            assert_eq!(found(c"last", guess), Some(LAST), "{guess}");
+        }
+    }
+
+    #[test]
+    fn what_no_word_or_more_than_one_follows_is_refused() {
+        assert_eq!(found(c"nothing", LSX), None);
+        assert_eq!(found(c"pair", LSX), None);
+    }
+}
