@@ -164,7 +164,7 @@ mod tests {
     ) -> bool {
         // SAFETY: the name that a trial gives.
         let property = unsafe { CStr::from_ptr(property) }.to_bytes();
-        // SAFETY: the words of `with`, which nothing else uses meanwhile.
+        // SAFETY: the words of `found`, which nothing else uses meanwhile.
         let words = unsafe { &mut *object.cast::<[u32; WORDS]>() };
         let value = if value { ON } else { OFF };
         match property {

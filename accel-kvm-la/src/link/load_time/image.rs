@@ -137,7 +137,7 @@ impl Image {
             .find(|s| s.readable && s.addresses.contains(&address))?;
         let room = segment.addresses.end.wrapping_sub(address).min(NAME_MAX);
         let start = std::ptr::with_exposed_provenance::<u8>(address);
-        // SAFETY: as in `read`.
+        // SAFETY: as in `bytes`.
         let bytes = unsafe { std::slice::from_raw_parts(start, room) };
         CStr::from_bytes_until_nul(bytes).ok()?.to_str().ok()
     }
