@@ -113,13 +113,14 @@ impl StealTime {
     }
 
     /// Whether the record does not say what it should while the vCPU runs in a thread that
-    /// has waited for `run_delay`.
+    /// has waited for `run_delay`, which is asked if nothing else decides.
     ///
     /// Between two updates the host alone has something to write there. A state that is
     /// loaded into guest memory comes with a reset of the vCPU, which ends the record, and
     /// its address is set again. (Linux writes the record whenever the vCPU is loaded.)
-    pub const fn is_due(&self, run_delay: u64) -> bool {
-        self.address().is_some() && (self.new || self.preempted || run_delay != self.last)
+    #[inline]
+    pub fn is_due(&self, run_delay: impl FnOnce() -> u64) -> bool {
+        self.address().is_some() && (self.new || self.preempted || run_delay() != self.last)
     }
 
     /// Computes an update from the record's `version` and `steal` as read.
@@ -211,22 +212,22 @@ mod tests {
     #[test]
     fn an_update_is_due_when_there_is_something_to_write() {
         let mut st = StealTime::new();
-        assert!(!st.is_due(1));
+        assert!(!st.is_due(|| 1));
         st.enable(0x4000, 100);
-        assert!(st.is_due(100));
+        assert!(st.is_due(|| 100));
         st.commit(&st.update(0, 0, 100));
-        assert!(!st.is_due(100));
+        assert!(!st.is_due(|| 100));
         for other_waiting in [99, 101] {
-            assert!(st.is_due(other_waiting));
+            assert!(st.is_due(|| other_waiting));
         }
         st.preempted_written(true);
-        assert!(st.is_due(100));
+        assert!(st.is_due(|| 100));
         st.preempted_written(false);
-        assert!(!st.is_due(100));
+        assert!(!st.is_due(|| 100));
         st.enable(0x4000, 100);
-        assert!(st.is_due(100));
+        assert!(st.is_due(|| 100));
         st.disable();
-        assert!(!st.is_due(101));
+        assert!(!st.is_due(|| 101));
     }
 
     #[test]

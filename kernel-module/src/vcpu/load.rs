@@ -54,7 +54,7 @@ pub(crate) fn scheduled_in(vcpu: Arriving<'_>, cpu: i32) {
     let guard = IrqSaveGuard::new();
     let irq_off = guard.irq_off();
     let vcpu = &mut vcpu.here(irq_off);
-    if vcpu.steal.time.is_due(run_delay()) {
+    if vcpu.steal.time.is_due(run_delay) {
         vcpu.shared.generic.make_request(request::STEAL_UPDATE);
     }
     let kept = kept::take_back(vcpu, cpu, irq_off);
