@@ -77,6 +77,8 @@ impl Tree<'_> {
         for setting in transport_settings() {
             command.arg(format!("--aptopt={setting}"));
         }
+        // A tree is used once it is complete, and is in no hurry to be on the disk.
+        command.arg("--dpkgopt=force-unsafe-io");
         for pattern in NEVER_NEEDED.iter().chain(self.exclude) {
             command.arg(format!("--dpkgopt=path-exclude={pattern}"));
         }

@@ -13,9 +13,18 @@ use crate::toolroot::ToolRoot;
 
 const PACKAGES: &str = include_str!("../../../configs/toolchain.packages");
 
-/// QEMU's packages hold every target: only one is of use here.
-const EXCLUDE: &[&str] = &["/usr/bin/qemu-*"];
+/// What packages hold besides what is of use here: QEMU's other targets, Rust's source
+/// but for its library, Clang's static libraries, and what a compiler that runs on
+/// LoongArch is linked with.
+const EXCLUDE: &[&str] = &[
+    "/usr/bin/qemu-*",
+    "/usr/src/rustc-*",
+    "/usr/lib/llvm-*.a",
+    "/usr/lib/loongarch64-linux-gnu/libLLVM*",
+    "/usr/lib/loongarch64-linux-gnu/librustc_driver*",
+];
 const INCLUDE: &[&str] = &[
+    "/usr/src/rustc-*/library/*",
     "/usr/bin/qemu-loongarch64*",
     "/usr/bin/qemu-system-loongarch64",
     "/usr/bin/qemu-img",
