@@ -103,9 +103,11 @@ impl Vm {
 
     /// `vcpu` is being destroyed: nothing finds it any more.
     pub(crate) fn withdraw(&self, vcpu: &Shared) {
-        self.by_id.remove(vcpu);
+        self.by_id.remove(vcpu.id as usize, vcpu);
         let _guard = self.lock.lock();
-        self.by_cpuid.remove(vcpu);
+        if let Some(cpuid) = vcpu.cpuid() {
+            self.by_cpuid.remove(cpuid.into(), vcpu);
+        }
     }
 
     /// Gives `vcpu` the number `cpuid`: EINVAL if that is too large, another's,
@@ -113,7 +115,7 @@ impl Vm {
     pub(crate) fn set_cpuid(&self, vcpu: &Shared, cpuid: u64) -> Result<Option<u16>> {
         let _guard = self.lock.lock();
         let table = &self.by_cpuid;
-        let change = set_cpuid(table.number_of(vcpu), cpuid, |id| {
+        let change = set_cpuid(vcpu.cpuid(), cpuid, |id| {
             let id = usize::from(id);
             match table.get(id) {
                 Some(_) if table.is(id, vcpu) => PhysIdOwner::This,
@@ -125,6 +127,7 @@ impl Vm {
             CpuidChange::Unchanged => None,
             CpuidChange::Assign(id) => {
                 table.put(usize::from(id), vcpu);
+                vcpu.set_cpuid(id);
                 Some(id)
             }
         })

@@ -169,7 +169,9 @@ impl Host {
     pub(crate) fn forget(&self, vcpu: &Shared) {
         self.for_each_cpu(|cpu| {
             let this = from_ref(vcpu).cast_mut();
-            let _ = cpu.last_vcpu.cmpxchg(this, null_mut(), Relaxed);
+            if cpu.last_vcpu.read_once() == this {
+                let _ = cpu.last_vcpu.cmpxchg(this, null_mut(), Relaxed);
+            }
         });
     }
 }

@@ -9,6 +9,7 @@ use kernel::prelude::*;
 use kernel::sync::atomic::Atomic;
 use kvm_core::intc::{dmsintc, ipi};
 use kvm_core::interrupt::Pending;
+use la_arch::kvm::MAX_PHYID;
 use la_arch::Interrupt;
 
 use crate::kvm::alarm::Alarm;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     vm: &'static Vm,
     /// The vCPU's number, as user space chose it.
     pub(crate) id: u32,
+    /// Its CSR.CPUID, or [`MAX_PHYID`] until it is given one.
+    cpuid: Atomic<u32>,
     /// Changes of interrupt lines that wait for the next entry.
     pub(crate) interrupts: Pending,
     /// Message interrupts that wait for the next entry.
@@ -88,6 +91,7 @@ impl Shared {
             generic,
             vm,
             id,
+            cpuid: Atomic::new(MAX_PHYID),
             interrupts: Pending::new(),
             messages: dmsintc::Pending::new(),
             alarm <- Alarm::new(woken),
@@ -105,6 +109,17 @@ impl Shared {
     #[inline]
     pub(crate) fn vm(&self) -> &Vm {
         self.vm
+    }
+
+    /// CSR.CPUID, by which the VM finds it ([`Vm::vcpu_by_cpuid`]), if it has been given.
+    pub(crate) fn cpuid(&self) -> Option<u16> {
+        let cpuid = self.cpuid.read_once();
+        (cpuid < MAX_PHYID).then_some(cpuid as u16)
+    }
+
+    /// It has that from now on; under the lock of the VM that has changed its table.
+    pub(crate) fn set_cpuid(&self, cpuid: u16) {
+        self.cpuid.write_once(cpuid.into());
     }
 
     /// Its number, for events.

@@ -5,7 +5,7 @@
 use core::ptr::{from_ref, null_mut};
 
 use kernel::prelude::*;
-use kernel::sync::atomic::{Atomic, Relaxed, Release};
+use kernel::sync::atomic::{Atomic, Release};
 use pin_init::init_array_from_fn;
 
 use crate::kvm::atomic::Word;
@@ -40,13 +40,6 @@ impl VcpuTable {
             .is_some_and(|found| core::ptr::eq(found, vcpu))
     }
 
-    /// The number of `vcpu`.
-    pub(crate) fn number_of(&self, vcpu: &Shared) -> Option<u16> {
-        (0..)
-            .zip(self.0.iter())
-            .find_map(|(number, place)| core::ptr::eq(place.read_once(), vcpu).then_some(number))
-    }
-
     /// `vcpu` is complete, and has `number` from now on.
     pub(crate) fn put(&self, number: usize, vcpu: &Shared) {
         if let Some(place) = self.0.get(number) {
@@ -54,11 +47,11 @@ impl VcpuTable {
         }
     }
 
-    /// `vcpu` is being destroyed: nothing finds it any more.
-    pub(crate) fn remove(&self, vcpu: &Shared) {
-        for place in self.0.iter() {
-            let this = from_ref(vcpu).cast_mut();
-            let _ = place.cmpxchg(this, null_mut(), Relaxed);
+    /// `vcpu` is being destroyed: nothing finds it by `number` any more.
+    pub(crate) fn remove(&self, number: usize, vcpu: &Shared) {
+        match self.0.get(number) {
+            Some(place) if core::ptr::eq(place.read_once(), vcpu) => place.write_once(null_mut()),
+            _ => {}
         }
     }
 }
