@@ -30,6 +30,9 @@ const MESSAGES: &str = include_str!("../../../tests/guest/avec-test");
 /// The boot entry that the first start makes.
 const ENTRY: &str = "kept-entry";
 
+/// The one that is made before the simulator is killed.
+const LAST_ENTRY: &str = "last-entry";
+
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     if !context.runs(Tier::Full) {
         return Ok(());
@@ -72,6 +75,9 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.needed_case("disk", || skipped_without(disk(context, &run, &variables)));
     report.case("variables", || {
         skipped_without(kept(context, &run, &variables))
+    });
+    report.case("variables,killed", || {
+        skipped_without(killed(context, &run, &variables))
     });
     if report.failures() == failures {
         fs::remove_dir_all(&run)?;
@@ -225,10 +231,7 @@ fn disk(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
     // Nothing that the system wants has failed.
     session.run("systemctl --failed --plain --no-legend | grep . && exit 1; true")?;
     mount_variables(&mut session)?;
-    session.run(&format!(
-        "efibootmgr --create --disk /dev/vda --part 1 --label {ENTRY} \
-         --loader '\\EFI\\systemd\\systemd-bootloongarch64.efi'"
-    ))?;
+    make_entry(&mut session, ENTRY)?;
     session.run(
         "timeout 600 qemu-system-loongarch64 -M virt -accel kvm -cpu max -m 512 -nographic \
          -kernel guest/kernel -initrd guest/initrd \
@@ -257,6 +260,19 @@ fn kept(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
+/// What was written to the flash outlives a simulator that is killed right afterwards.
+fn killed(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
+    let mut session = start_disk(context, run, "killed", variables)?;
+    log_in(&mut session)?;
+    mount_variables(&mut session)?;
+    make_entry(&mut session, LAST_ENTRY)?;
+    // By SIGKILL.
+    drop(session);
+    let mut session = start_disk(context, run, "after-kill", variables)?;
+    session.expect(&format!("\"{LAST_ENTRY}\" from HD(1,GPT"))?;
+    Ok(Verdict::Passed)
+}
+
 fn start_disk(context: &Context, run: &Path, name: &str, variables: &Path) -> Result<Session> {
     let log = run.join(format!("{name}.log"));
     let variables = variables.as_os_str().to_owned();
@@ -268,6 +284,14 @@ fn log_in(session: &mut Session) -> Result<()> {
     session.expect("login: ")?;
     session.type_in("root\r")?;
     session.expect("# ")
+}
+
+/// Makes a boot entry, which comes first from now on.
+fn make_entry(session: &mut Session, label: &str) -> Result<()> {
+    session.run(&format!(
+        "efibootmgr --create --disk /dev/vda --part 1 --label {label} \
+         --loader '\\EFI\\systemd\\systemd-bootloongarch64.efi'"
+    ))
 }
 
 /// The firmware's variables, as files.

@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 const ENDED: &str = "KVM-LA-42 ";
 const END: &str = "KVM-LA-$((41 + 1))";
 
-/// The machine; it ends with this.
+/// The machine; it is killed when this is dropped.
 pub(super) struct Session {
     child: Child,
     input: Option<ChildStdin>,
