@@ -147,9 +147,18 @@ fn translation(pattern: u64) -> bool {
             // x86mtflag $t0, 0x3f
             "ld.d $t0, $a0, 32",
             ".word 0x005c0020 | 0x3f << 10 | 12",
-            // x86mttop 3; x86settm
+            // The stack mode, x86mttop 3, and again if x86mftop $t0 finds another top:
+            // after a switch Linux 7.2 loads a thread's top and mode not when it uses binary
+            // translation, but when it uses floating point, over what was set in between.
+            "3:",
+            "movfcsr2gr $t0, $fcsr0",
+            "ori $t0, $t0, 0x40",
+            "movgr2fcsr $fcsr0, $t0",
             ".word 0x00007000 | 3 << 5",
-            ".word 0x00008008",
+            "movfcsr2gr $t0, $fcsr0",
+            ".word 0x00007400 | 12",
+            "addi.d $t0, $t0, -3",
+            "bnez $t0, 3b",
             "ld.d $t0, $a0, 40",
             "movgr2fr.d $f1, $t0",
             "ori $a7, $zero, 124",
@@ -164,13 +173,22 @@ fn translation(pattern: u64) -> bool {
             "st.d $t0, $a1, 32",
             "movfr2gr.d $t0, $f1",
             "st.d $t0, $a1, 40",
-            // x86mftop $t0
-            ".word 0x00007400 | 12",
-            "st.d $t0, $a1, 48",
+            // x86mftop $t0, three times at most, behind a use of floating point.
+            "ori $t1, $zero, 3",
+            "4:",
             "movfcsr2gr $t0, $fcsr0",
             "st.d $t0, $a1, 56",
-            // x86clrtm; f1 was f4.
-            ".word 0x00008028",
+            ".word 0x00007400 | 12",
+            "st.d $t0, $a1, 48",
+            "addi.d $t0, $t0, -3",
+            "beqz $t0, 5f",
+            "addi.d $t1, $t1, -1",
+            "bnez $t1, 4b",
+            "5:",
+            // Without the stack mode f1 was f4.
+            "movfcsr2gr $t0, $fcsr0",
+            "xori $t0, $t0, 0x40",
+            "movgr2fcsr $fcsr0, $t0",
             "movfr2gr.d $t0, $f4",
             "st.d $t0, $a1, 64",
         );

@@ -33,7 +33,7 @@ const _: () = assert!(
 /// KVM_GET_FPU.
 pub(crate) fn get_fpu(mut vcpu: Parked<'_>, out: &mut b::kvm_fpu) -> Result {
     let units = &mut vcpu.registers().units;
-    out.fcsr = *units.fcsr();
+    out.fcsr = units.fcsr();
     out.fcc = *units.fcc();
     for (n, out) in out.fpr.iter_mut().enumerate() {
         out.val64 = units.lanes(n).copied().unwrap_or_default();
@@ -44,7 +44,7 @@ pub(crate) fn get_fpu(mut vcpu: Parked<'_>, out: &mut b::kvm_fpu) -> Result {
 /// KVM_SET_FPU.
 pub(crate) fn set_fpu(mut vcpu: Parked<'_>, new: &mut b::kvm_fpu) -> Result {
     let units = &mut vcpu.registers().units;
-    *units.fcsr() = new.fcsr;
+    units.set_fcsr(new.fcsr);
     *units.fcc() = new.fcc;
     for (n, new) in new.fpr.iter().enumerate() {
         if let Some(lanes) = units.lanes(n) {

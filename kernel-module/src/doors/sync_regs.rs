@@ -116,7 +116,7 @@ fn load_chosen(mut vcpu: Parked<'_>, values: &[u64; CSRS.len()], chosen: u64) ->
 fn load_fpu(mut vcpu: Parked<'_>) {
     let run = vcpu.run();
     let units = &mut vcpu.registers().units;
-    *units.fcsr() = read_register!(run, fpu.fcsr);
+    units.set_fcsr(read_register!(run, fpu.fcsr));
     *units.fcc() = read_register!(run, fpu.fcc);
     for n in 0..FPRS {
         if let Some(lanes) = units.lanes(n) {
@@ -179,7 +179,7 @@ fn store_sets(mut vcpu: Parked<'_>, valid: u64) {
 fn store_fpu(mut vcpu: Parked<'_>) {
     let run = vcpu.run();
     let units = &mut vcpu.registers().units;
-    write_register!(run, fpu.fcsr = *units.fcsr());
+    write_register!(run, fpu.fcsr = units.fcsr());
     write_register!(run, fpu.fcc = *units.fcc());
     for n in 0..FPRS {
         if let Some(lanes) = units.lanes(n) {

@@ -6,6 +6,11 @@
 //! the guest uses a unit; that exits, and the vCPU's values are loaded before the next
 //! entry. They stay until the vCPU leaves the CPU (docs/lvz.md 10.2).
 //!
+//! With binary translation the floating-point registers are loaded too: the x87 stack's top
+//! and FCSR.TM, which its instructions read and set, are among these. The kernel's functions
+//! save the top while TM is set alone; here it is saved always, as a guest sets the one
+//! before the other.
+//!
 //! Until then the registers hold what the VMM's thread has there, and user space goes on
 //! with it after KVM_RUN as after any other system call. Of a thread whose registers
 //! the units hold (TIF_USEDFPU, TIF_USEDLBT), the kernel believes that its units are
@@ -24,6 +29,9 @@ use kvm_core::one_reg::Lbt;
 use la_arch::csr::Euen;
 
 use crate::cpu::csr::{self, num};
+#[cfg(CONFIG_CPU_HAS_LBT)]
+use crate::cpu::fcsr;
+use crate::cpu::host::host;
 use crate::kvm::bindings as b;
 use crate::kvm::context::{IrqOff, Pinned, PreemptGuard};
 use crate::vcpu::resident::Resident;
@@ -45,7 +53,7 @@ pub(crate) struct Units {
     lbt: b::loongarch_lbt,
     /// The CPU holds those of `fpu`.
     fpu_loaded: bool,
-    /// The CPU holds those of `lbt`.
+    /// The CPU holds those of `lbt`, and so those of `fpu`.
     lbt_loaded: bool,
     /// Root EUEN of the VMM's thread while the guest runs with the thread's registers in
     /// units that are off; otherwise 0.
@@ -59,12 +67,21 @@ impl Units {
     /// The CPU holds some of them.
     #[inline]
     pub(crate) fn loaded(&self) -> bool {
-        self.fpu_loaded || self.lbt_loaded
+        self.fpu_loaded
     }
 
     /// FCSR0.
-    pub(crate) fn fcsr(&mut self) -> &mut u32 {
-        &mut self.fpu.fcsr
+    pub(crate) fn fcsr(&self) -> u32 {
+        self.fpu.fcsr
+    }
+
+    /// Sets FCSR0. The registers are saved and loaded by instructions of binary translation
+    /// while TM is set: a CPU without them has no TM.
+    pub(crate) fn set_fcsr(&mut self, value: u32) {
+        self.fpu.fcsr = match host().processor.lbt_x86 {
+            true => value,
+            false => value & !FCSR_TM,
+        };
     }
 
     /// The condition flags, a byte each.
@@ -186,9 +203,7 @@ pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     if resident.units.fpu_loaded {
         return;
     }
-    if !resident.units.lbt_loaded {
-        save_host(resident, irq_off);
-    }
+    save_host(resident, irq_off);
     if resident.units.fpu.fcsr & FCSR_TM != 0 {
         load_lbt(&mut resident.units, pinned);
     }
@@ -199,44 +214,62 @@ pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     trace::aux(shared, trace::RESTORED, state(euen));
 }
 
+/// The kernel's function takes the top too if TM is set, which a guest can do by
+/// `movgr2fcsr`, without binary translation.
+#[cfg(CONFIG_CPU_HAS_LBT)]
+fn prepare_save(units: &mut Units, pinned: Pinned<'_>) {
+    // SAFETY: The unit is on.
+    if !units.lbt_loaded && unsafe { fcsr::fcsr0(pinned) } & FCSR_TM != 0 {
+        load_lbt(units, pinned);
+    }
+}
+
+#[cfg(not(CONFIG_CPU_HAS_LBT))]
+fn prepare_save(_: &mut Units, _: Pinned<'_>) {}
+
 /// Saves the vCPU's registers and disables the units.
 pub(crate) fn lose(shared: &Shared, vcpu: &mut Resident, pinned: Pinned<'_>) {
     if vcpu.units.fpu_loaded {
         let euen = widest(vcpu);
+        prepare_save(&mut vcpu.units, pinned);
         save(euen, &mut vcpu.units.fpu, pinned);
         trace::aux(shared, trace::SAVED, state(euen));
         disable(euen);
         vcpu.units.fpu_loaded = false;
-    }
-    if vcpu.units.lbt_loaded {
-        save_lbt(&mut vcpu.units, pinned);
+        if vcpu.units.lbt_loaded {
+            save_lbt(&mut vcpu.units, pinned);
+        }
     }
 }
 
 /// Loads the vCPU's registers of binary translation.
 pub(crate) fn own_lbt(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
-    let resident = vcpu.resident(irq_off.pinned());
-    if !resident.units.fpu_loaded && !resident.units.lbt_loaded {
-        save_host(resident, irq_off);
-    }
-    load_lbt(&mut resident.units, irq_off.pinned());
+    own(vcpu.lend(), irq_off);
+    let pinned = irq_off.pinned();
+    load_lbt(&mut vcpu.resident(pinned).units, pinned);
 }
 
 #[cfg(CONFIG_CPU_HAS_LBT)]
-fn load_lbt(units: &mut Units, _: Pinned<'_>) {
+fn load_lbt(units: &mut Units, pinned: Pinned<'_>) {
     if units.lbt_loaded {
         return;
     }
     enable(Euen(0).with_bte(true));
-    // SAFETY: As in `transfer`.
-    unsafe { b::_restore_lbt(&raw mut units.lbt) };
+    // SAFETY: As in `transfer`; the unit is on.
+    unsafe {
+        b::_restore_lbt(&raw mut units.lbt);
+        fcsr::set_top(units.fpu.ftop, pinned);
+    }
     units.lbt_loaded = true;
 }
 
 #[cfg(CONFIG_CPU_HAS_LBT)]
-fn save_lbt(units: &mut Units, _: Pinned<'_>) {
-    // SAFETY: As in `transfer`.
-    unsafe { b::_save_lbt(&raw mut units.lbt) };
+fn save_lbt(units: &mut Units, pinned: Pinned<'_>) {
+    // SAFETY: As in `transfer`; the unit is on.
+    unsafe {
+        units.fpu.ftop = fcsr::top(pinned);
+        b::_save_lbt(&raw mut units.lbt);
+    }
     disable(Euen(0).with_bte(true));
     units.lbt_loaded = false;
 }

@@ -15,6 +15,9 @@ use la_arch::one_reg as id;
 /// The flags that exist.
 const FLAGS: u64 = 0x8d5;
 
+/// FCSR0.TM, the x87 stack's mode.
+const TM: u32 = 0x40;
+
 /// How many reports make a round of `held`.
 const REPORTS: usize = 6;
 
@@ -52,6 +55,33 @@ kvm::guest_code!(
     "1:",
     ".word 0x00000c00 | 2 << 5 | 12",
     "st.d $t0, $s0, 0",
+    "b 1b",
+);
+
+kvm::guest_code!(
+    /// Reports the x87 stack's top, sets it to 6, reports it twice, sets stack mode, reports
+    /// FCSR0 and the top after another report; the mode ends, and all begins again.
+    stack,
+    "lu12i.w $s0, 0x30000",
+    "1:",
+    // x86mftop $t0
+    ".word 0x00007400 | 12",
+    "st.d $t0, $s0, 0",
+    // x86mttop 6
+    ".word 0x00007000 | 6 << 5",
+    ".irp i,0,1",
+    ".word 0x00007400 | 12",
+    "st.d $t0, $s0, 0",
+    ".endr",
+    // x86settm
+    ".word 0x00008008",
+    "st.d $zero, $s0, 0",
+    "movfcsr2gr $t0, $fcsr0",
+    "st.d $t0, $s0, 0",
+    ".word 0x00007400 | 12",
+    "st.d $t0, $s0, 0",
+    // x86clrtm
+    ".word 0x00008028",
     "b 1b",
 );
 
@@ -160,6 +190,47 @@ fn one_reg(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
+/// The top and the mode of the x87 stack, which instructions of binary translation alone
+/// read and set, are kept like the floating-point registers that they belong to.
+fn top_and_mode(kvm: &Kvm) -> Outcome {
+    harness::only_on_ours(kvm)?;
+    affinity::run_on(0)?;
+    let (guest, other) = (guest(kvm, stack())?, self::guest(kvm, stack())?);
+    for (guest, top) in [(&guest, 5), (&other, 2)] {
+        let euen = Euen(0).with_bte(true).with_fpe(true);
+        guest.vcpu().set_csr(csr::EUEN, euen.0)?;
+        guest.vcpu().set_one_reg(id::LBT_FTOP, top)?;
+    }
+    for round in 0..20 {
+        for number in 0..6 {
+            for (guest, first) in [(&guest, 5), (&other, 2)] {
+                let expected = match number {
+                    0 if round == 0 => first,
+                    3 => 0,
+                    4 => TM.into(),
+                    _ => 6,
+                };
+                ensure_eq!(report(guest)?, expected, "report {number} of round {round}");
+            }
+        }
+    }
+    ensure_eq!(guest.vcpu().one_reg(id::LBT_FTOP)?, 6, "the top");
+    Ok(())
+}
+
+/// A host without binary translation has no stack mode for a guest.
+fn mode_needs_the_unit(kvm: &Kvm) -> Outcome {
+    harness::only_on_ours(kvm)?;
+    let guest = Guest::new(kvm, read())?;
+    let has = guest.vcpu().attr(vcpu_attr::CPUCFG, 2)? & u64::from(word2::LBT) != 0;
+    let mut fpu = guest.vcpu().fpu()?;
+    fpu.fcsr = TM;
+    guest.vcpu().set_fpu(&fpu)?;
+    let expected = if has { TM } else { 0 };
+    ensure_eq!(guest.vcpu().fpu()?.fcsr, expected, "FCSR0");
+    Ok(())
+}
+
 /// A guest whose CPUCFG has none gets none, and an exception instead of an exit.
 fn absent(kvm: &Kvm) -> Outcome {
     let guest = guest(kvm, read())?;
@@ -187,5 +258,7 @@ fn main() -> ExitCode {
         case("apart", apart),
         case("one-reg", one_reg),
         case("absent", absent),
+        case("top-and-mode", top_and_mode),
+        case("mode-needs-the-unit", mode_needs_the_unit),
     ])
 }
