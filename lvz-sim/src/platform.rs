@@ -14,6 +14,7 @@ pub(crate) mod fw_cfg;
 pub(crate) mod iocsr;
 pub(crate) mod ipi;
 mod lint;
+pub(crate) mod liointc;
 pub(crate) mod net;
 mod pch_pic;
 mod pci;
@@ -29,7 +30,7 @@ pub(crate) mod virtio;
 mod wait;
 
 use crate::cpu::{CpuLines, Vectors};
-use crate::map::{Board, Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
+use crate::map::{Board, Device, DeviceMap, Input, MAX_CPUS, Place, Population, Slot, UARTS};
 use crate::mem::ram::GuestRam;
 pub use config::PlatformConfig;
 pub use console::{BufferConsole, HostConsole};
@@ -39,7 +40,7 @@ pub use error::PlatformError;
 use flash::Flash;
 pub use flash::FlashConfig;
 use fw_cfg::{FwCfg, Items};
-use iocsr::Iocsr;
+use iocsr::{Iocsr, Units};
 pub use net::{Link, Mac, Net};
 use pch_pic::PchPic;
 use pci::Pci;
@@ -65,10 +66,11 @@ const POLL_INTERVAL: u64 = 1_000_000;
 
 /// All devices. Times are nanoseconds of simulated time; they never go back.
 pub struct Platform {
+    board: &'static Board,
     map: DeviceMap,
     ram: GuestRam,
     cpus: usize,
-    avec: bool,
+    units: Units,
     seed: u64,
     iocsr: Iocsr,
     pic: PchPic,
@@ -119,39 +121,41 @@ impl Platform {
             virtio.push(Transport::new(Box::new(Network::new(net))));
         }
         let board = config.board;
-        if config.firmware && !board.has_flash() {
+        if config.firmware && board.firmware.is_none() {
             return Err(PlatformError::NoFlash);
         }
         let flash = match config.firmware {
             true => Some(Flash::open(config.variables.as_ref())?),
             false => None,
         };
-        let most = match board {
-            Board::VirtMmio => VIRTIO_MAX,
-            Board::Virt => pci::FUNCTIONS_MAX,
-        };
+        let most = board.virtio_most();
         if virtio.len() > most {
             return Err(PlatformError::TooManyDevices(virtio.len(), most));
         }
+        let has = Population {
+            nodes: cpus.div_ceil(CORES_PER_NODE),
+            virtio: virtio.len(),
+            avec: config.avec,
+            firmware: config.firmware,
+        };
+        let units = Units {
+            avec: config.avec,
+            liointc: board.has_liointc,
+        };
         Ok(Self {
-            map: DeviceMap::new(
-                board,
-                cpus.div_ceil(CORES_PER_NODE),
-                virtio.len(),
-                config.avec,
-                config.firmware,
-            ),
+            board,
+            map: DeviceMap::new(board, has),
             ram,
             cpus,
             seed: config.seed,
-            iocsr: Iocsr::new(cpus, config.avec),
-            avec: config.avec,
+            iocsr: Iocsr::new(cpus, units),
+            units,
             pic: PchPic::new(),
             uarts: std::array::from_fn(|_| Uart::new()),
             serial: config.serial,
             rtc: Rtc::new(config.epoch),
             power: Power::default(),
-            pci: (board == Board::Virt).then(|| Pci::new(&virtio)),
+            pci: board.pci().map(|host| Pci::new(host, &virtio)),
             virtio,
             flash,
             fw_cfg: FwCfg::default(),
@@ -164,7 +168,7 @@ impl Platform {
 
     /// Resets all devices, as a reset of the machine does. Time goes on.
     pub fn reset(&mut self) {
-        self.iocsr = Iocsr::new(self.cpus, self.avec);
+        self.iocsr = Iocsr::new(self.cpus, self.units);
         self.pic = PchPic::new();
         self.uarts.fill_with(Uart::new);
         self.rtc.reset();
@@ -208,8 +212,13 @@ impl Platform {
         self.seed
     }
 
+    /// The board that it is.
+    pub fn board(&self) -> &'static Board {
+        self.board
+    }
+
     /// What answers at physical addresses: for tests.
-    pub fn devices_at(&self) -> &[Device] {
+    pub fn devices_at(&self) -> &[(Device, Place)] {
         self.map.devices()
     }
 
@@ -218,10 +227,10 @@ impl Platform {
         self.virtio.len()
     }
 
-    /// The devices' interrupt pins by function, on a board with PCI.
-    pub(crate) fn pci_pins(&self) -> Option<Vec<Device>> {
-        let pins = (0..self.virtio.len()).map(|index| Device::PciIntx(Pci::intx_of(index)));
-        self.pci.as_ref().map(|_| pins.collect())
+    /// Where on the bus the virtio devices are, on a board with PCI.
+    pub(crate) fn slots(&self) -> &'static [Slot] {
+        let slots = self.board.pci().map_or(&[][..], |host| host.slots);
+        slots.get(..self.virtio.len()).unwrap_or(slots)
     }
 
     /// IOCSR read by CPU `cpu`; unknown registers read zero.
@@ -380,7 +389,7 @@ impl Platform {
         let (line, event) = (uart.line(), uart.take_event());
         let device = Device::Uart(index);
         self.drive(device, line);
-        if let Some(pin) = device.pin().filter(|_| event) {
+        if let Some(Input::PchPic(pin)) = self.input(device).filter(|_| event) {
             let mut changes = Vec::new();
             self.pic.repeat(pin, &mut changes);
             self.deliver(&changes);
@@ -401,9 +410,8 @@ impl Platform {
             return self.drive(Device::Virtio(index), line);
         };
         let messages = pci.signal(index, transport);
-        let levels = pci.intx(&self.virtio);
-        for (pin, level) in levels.into_iter().enumerate() {
-            self.drive(Device::PciIntx(pin), level);
+        if let Some((pin, level)) = pci.intx(index, &self.virtio) {
+            self.drive_input(Input::PchPic(pin), level);
         }
         for message in messages {
             self.send(message);
@@ -423,14 +431,31 @@ impl Platform {
         }
     }
 
-    /// Drives the pin of the PCH-PIC that is `device`'s.
+    /// The interrupt controller's input that is `device`'s.
+    fn input(&self, device: Device) -> Option<Input> {
+        self.board.place(device)?.input
+    }
+
+    /// Drives it.
     fn drive(&mut self, device: Device, level: bool) {
-        let Some(pin) = device.pin() else {
-            return;
-        };
-        let mut changes = Vec::new();
-        self.pic.set_pin(pin, level, &mut changes);
-        self.deliver(&changes);
+        if let Some(input) = self.input(device) {
+            self.drive_input(input, level);
+        }
+    }
+
+    fn drive_input(&mut self, input: Input, level: bool) {
+        match input {
+            Input::PchPic(pin) => {
+                let mut changes = Vec::new();
+                self.pic.set_pin(pin, level, &mut changes);
+                self.deliver(&changes);
+            }
+            Input::Liointc(number) => {
+                if self.iocsr.set_liointc(number, level) {
+                    self.update_lines();
+                }
+            }
+        }
     }
 
     /// Hands vectors on from the PCH-PIC to the EIOINTC.
