@@ -92,7 +92,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
 
-    /// Give the kernel ACPI tables too, which Linux prefers to the device tree
+    /// Give the kernel ACPI tables too (on board virt), which Linux prefers to the device tree
     #[arg(long, conflicts_with_all = ["dtb", "snapshot_in", "firmware"])]
     pub acpi: bool,
 

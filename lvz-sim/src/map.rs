@@ -4,79 +4,31 @@
 //! made from the description of one ([`Board`]).
 
 mod board;
+mod boards;
 mod bridge;
+mod device;
 mod loongson;
+mod memory;
 mod place;
 mod virt;
 
-pub use board::{Attachment, BOARDS, Board, ConfigFormat, PciHost, Port, PowerControl, Slot};
+pub use board::{Attachment, Board, ConfigFormat, PciHost, Port, PowerControl, Slot};
+pub use boards::BOARDS;
 pub(crate) use bridge::{CHIP_UPPER, PCH_MSI, PCH_PIC, POWER_MANAGEMENT, chip};
+pub use device::Device;
+pub(crate) use device::UARTS;
 pub use loongson::LOONGSON_3A5000;
+pub(crate) use memory::{FIRMWARE_BASE, FIRMWARE_MAX, HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 pub use place::{Input, Place};
-use std::ops::RangeInclusive;
 pub use virt::{VIRT, VIRT_MMIO};
 
 /// Most CPUs: four EIOINTC nodes of four.
 pub(crate) const MAX_CPUS: usize = 16;
 
-/// Where the firmware's code is, and where all CPUs begin (VIRT_FLASH0_BASE).
-pub(crate) const FIRMWARE_BASE: u64 = 0x1c00_0000;
-/// Most of it.
-pub(crate) const FIRMWARE_MAX: u64 = 0x100_0000;
-
-/// Least and most memory, in bytes.
-pub(crate) const RAM_SIZES: RangeInclusive<u64> = 16 << 20..=1 << 40;
-/// Memory below this size is at physical address 0 (VIRT_LOWMEM_SIZE).
-pub(crate) const LOW_RAM_SIZE: u64 = 0x1000_0000;
-/// The rest of it begins here (VIRT_HIGHMEM_BASE).
-pub(crate) const HIGH_RAM_BASE: u64 = 0x8000_0000;
-
-/// Number of UARTs.
-pub(crate) const UARTS: usize = 2;
 /// First EIOINTC vector that message-signalled interrupts use.
 pub(crate) const MSI_VECTOR: u32 = 64;
 /// How many they are.
 pub(crate) const MSI_VECTORS: u32 = 256 - MSI_VECTOR;
-
-/// What has registers in physical address space, on one board or another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Device {
-    /// Interrupt controller of the 7A1000 bridge.
-    PchPic,
-    /// ACPI power-management block of the bridge.
-    PowerManagement,
-    /// LS7A RTC.
-    Rtc,
-    /// Events that ACPI tells of.
-    Events,
-    /// Power-off, reset and exit-code registers.
-    Power,
-    /// A virtio-mmio transport, by number.
-    Virtio(usize),
-    /// Legacy I/O ports (LPC). Nothing answers there, so reads give all ones.
-    LegacyIo,
-    /// Flash with the firmware's variables.
-    Flash,
-    /// Items that firmware reads.
-    FwCfg,
-    /// A 16550 UART, by number.
-    Uart(usize),
-    /// A window to configuration space of the PCI bus, by number.
-    PciConfig(usize),
-    /// Its I/O ports: no function has any.
-    PciIo,
-    /// Its memory.
-    PciMemory,
-    /// Chip registers of a node, below its UARTs: what IOCSR space has at the same offset
-    /// from 0, as on the 3A5000.
-    Chip(usize),
-    /// The rest of them, above the UARTs: function, IPI and interrupt controllers' registers.
-    ChipUpper(usize),
-    /// Where message interrupts are written to: the address has CPU and vector.
-    Avec,
-    /// Where message-signalled interrupts are written to.
-    PchMsi,
-}
 
 /// What a machine has of a board's devices.
 #[derive(Clone, Copy, Debug)]

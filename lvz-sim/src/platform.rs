@@ -28,9 +28,10 @@ mod tests;
 mod uart;
 pub(crate) mod virtio;
 mod wait;
+mod wiring;
 
 use crate::cpu::{CpuLines, Vectors};
-use crate::map::{Board, Device, DeviceMap, Input, MAX_CPUS, Place, Population, Slot, UARTS};
+use crate::map::{Board, Device, DeviceMap, MAX_CPUS, Place, Population, Slot, UARTS};
 use crate::mem::ram::GuestRam;
 pub use config::PlatformConfig;
 pub use console::{BufferConsole, HostConsole};
@@ -57,7 +58,6 @@ use virtio::disk::Disk;
 pub use virtio::disk::{DriveConfig, DriveMode};
 use virtio::mmio::Transport;
 use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
-use vm_memory::{Bytes, GuestAddress};
 pub(crate) use wait::ready;
 
 /// While something can come from outside at any time, the machine looks for it each
@@ -379,100 +379,6 @@ impl Platform {
         if consoles.any(|host| host.take_button()) {
             self.power.press();
             self.drive(Device::Events, self.power.line());
-        }
-    }
-
-    fn update_uart(&mut self, index: usize) {
-        let Some(uart) = self.uarts.get_mut(index) else {
-            return;
-        };
-        let (line, event) = (uart.line(), uart.take_event());
-        let device = Device::Uart(index);
-        self.drive(device, line);
-        if let Some(Input::PchPic(pin)) = self.input(device).filter(|_| event) {
-            let mut changes = Vec::new();
-            self.pic.repeat(pin, &mut changes);
-            self.deliver(&changes);
-        }
-    }
-
-    fn update_rtc(&mut self, now: u64) {
-        self.rtc.advance(now);
-        self.drive(Device::Rtc, self.rtc.line());
-    }
-
-    fn update_virtio(&mut self, index: usize) {
-        let Some(transport) = self.virtio.get_mut(index) else {
-            return;
-        };
-        let Some(pci) = &mut self.pci else {
-            let line = transport.line();
-            return self.drive(Device::Virtio(index), line);
-        };
-        let messages = pci.signal(index, transport);
-        if let Some((pin, level)) = pci.intx(index, &self.virtio) {
-            self.drive_input(Input::PchPic(pin), level);
-        }
-        for message in messages {
-            self.send(message);
-        }
-    }
-
-    /// Sends what a device writes to interrupt: the vector to the EIOINTC or to a CPU, or
-    /// wherever the driver has the message go.
-    fn send(&mut self, message: pci::Message) {
-        match self.map.find(message.address) {
-            Some((Device::PchMsi, 0)) => self.deliver(&[(message.data as u8, true)]),
-            Some((Device::Avec, offset)) => self.iocsr.send_message(offset),
-            _ => {
-                let at = GuestAddress(message.address);
-                self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
-            }
-        }
-    }
-
-    /// The interrupt controller's input that is `device`'s.
-    fn input(&self, device: Device) -> Option<Input> {
-        self.board.place(device)?.input
-    }
-
-    /// Drives it.
-    fn drive(&mut self, device: Device, level: bool) {
-        if let Some(input) = self.input(device) {
-            self.drive_input(input, level);
-        }
-    }
-
-    fn drive_input(&mut self, input: Input, level: bool) {
-        match input {
-            Input::PchPic(pin) => {
-                let mut changes = Vec::new();
-                self.pic.set_pin(pin, level, &mut changes);
-                self.deliver(&changes);
-            }
-            Input::Liointc(number) => {
-                if self.iocsr.set_liointc(number, level) {
-                    self.update_lines();
-                }
-            }
-        }
-    }
-
-    /// Hands vectors on from the PCH-PIC to the EIOINTC.
-    fn deliver(&mut self, changes: &[pch_pic::Change]) {
-        for &(vector, level) in changes {
-            self.iocsr.eiointc.set(vector, level);
-            self.lint_vector(vector);
-        }
-        if !changes.is_empty() {
-            self.update_lines();
-        }
-    }
-
-    fn update_lines(&mut self) {
-        for (cpu, lines) in self.lines.iter_mut().enumerate() {
-            let (hwi, ipi) = self.iocsr.lines(cpu);
-            *lines = CpuLines { hwi, ipi };
         }
     }
 }

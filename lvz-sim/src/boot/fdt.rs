@@ -2,16 +2,19 @@
 
 //! The device tree: what the machine has, as Linux's drivers look for it.
 
+mod bus;
+mod node;
+mod phandle;
+
 use super::span::{FIRMWARE_END, Span};
-use crate::map::{self, Attachment, Board, Device, Input, PciHost, Place, PowerControl, Slot};
+use crate::map::{self, Attachment, Board, Place, PowerControl};
 use crate::platform::{Platform, liointc, power};
 use la_arch::iocsr::EIOINTC_BASE;
+use node::{begin, interrupt, node_name, registers};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use vm_fdt::{Error, FdtReserveEntry, FdtWriter, FdtWriterNode};
+use vm_fdt::{Error, FdtReserveEntry, FdtWriter};
 
-/// Interrupt type "level, active high" of the device tree binding.
-const LEVEL_HIGH: u32 = 4;
 /// Interrupt of the CPU that the EIOINTC node names: HWI1.
 pub(super) const EIOINTC_INTERRUPT: u32 = 3;
 /// That of the LIOINTC node: HWI0, which is the controller's pin "int0".
@@ -23,18 +26,6 @@ pub(super) const CPU_CLOCK: u32 = 2_500_000_000;
 pub(super) const BOOTARGS: &str = "bootargs";
 pub(super) const INITRD_START: &str = "linux,initrd-start";
 pub(super) const INITRD_END: &str = "linux,initrd-end";
-
-mod phandle {
-    pub(super) const CPU_INTC: u32 = 1;
-    pub(super) const EIOINTC: u32 = 2;
-    pub(super) const PCH_PIC: u32 = 3;
-    pub(super) const PCH_MSI: u32 = 4;
-    pub(super) const POWER: u32 = 5;
-    pub(super) const CLOCK: u32 = 6;
-    pub(super) const LIOINTC: u32 = 7;
-    /// The first CPU; the others follow.
-    pub(super) const CPU: u32 = 16;
-}
 
 pub(crate) struct Machine<'a> {
     pub(crate) platform: &'a Platform,
@@ -68,36 +59,11 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
         firmware(&mut fdt, board, size)?;
     }
     match &board.virtio {
-        Attachment::Pci(host) => pci(&mut fdt, host, platform.slots())?,
-        Attachment::Transports { .. } => virtio(&mut fdt, board, platform.virtio_devices())?,
+        Attachment::Pci(host) => bus::pci(&mut fdt, host, platform.slots())?,
+        Attachment::Transports { .. } => bus::virtio(&mut fdt, board, platform.virtio_devices())?,
     }
     fdt.end_node(root)?;
     fdt.finish()
-}
-
-/// Begins the node of a device.
-fn begin(fdt: &mut FdtWriter, kind: &str, place: Place) -> Result<FdtWriterNode, Error> {
-    fdt.begin_node(&node_name(kind, place))
-}
-
-fn node_name(kind: &str, place: Place) -> String {
-    format!("{kind}@{:x}", place.base)
-}
-
-/// The property that says where a device's registers are.
-fn registers(fdt: &mut FdtWriter, place: Place) -> Result<(), Error> {
-    fdt.property_array_u64("reg", &[place.base, place.size])
-}
-
-/// The properties that name the device's input of an interrupt controller.
-fn interrupt(fdt: &mut FdtWriter, place: Place) -> Result<(), Error> {
-    let (controller, number) = match place.input {
-        Some(Input::PchPic(pin)) => (phandle::PCH_PIC, pin),
-        Some(Input::Liointc(number)) => (phandle::LIOINTC, number),
-        None => return Ok(()),
-    };
-    fdt.property_u32("interrupt-parent", controller)?;
-    fdt.property_array_u32("interrupts", &[number, LEVEL_HIGH])
 }
 
 fn chosen(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
@@ -326,80 +292,4 @@ fn legacy_io(fdt: &mut FdtWriter, place: Place) -> Result<(), Error> {
     let ranges = [1, 0, 0, place.base as u32, place.size as u32];
     fdt.property_array_u32("ranges", &ranges)?;
     fdt.end_node(node)
-}
-
-/// The PCI bus, with devices in `slots`.
-fn pci(fdt: &mut FdtWriter, host: &PciHost, slots: &[Slot]) -> Result<(), Error> {
-    /// Address spaces in the first cell of a PCI address.
-    const IO: u32 = 1 << 24;
-    const MEMORY: u32 = 2 << 24;
-    /// The device's number in that cell.
-    const DEVICE_SHIFT: u32 = 11;
-    const DEVICES: u32 = 0x1f << DEVICE_SHIFT;
-    const PIN: u32 = 7;
-    /// One interrupt for each function: pin A.
-    const PIN_A: u32 = 1;
-
-    let Some(first) = host.config.first() else {
-        return Ok(());
-    };
-    let node = begin(fdt, "pcie", first.place)?;
-    fdt.property_string("compatible", host.compatible)?;
-    fdt.property_string("device_type", "pci")?;
-    fdt.property_u32("#address-cells", 3)?;
-    fdt.property_u32("#size-cells", 2)?;
-    fdt.property_u32("#interrupt-cells", 1)?;
-    fdt.property_u32("linux,pci-domain", 0)?;
-    fdt.property_array_u32("bus-range", &[0, host.last_bus.into()])?;
-    fdt.property_null("dma-coherent")?;
-    let windows = host.config.iter().map(|window| window.place);
-    let windows: Vec<u64> = windows.flat_map(|place| [place.base, place.size]).collect();
-    fdt.property_array_u64("reg", &windows)?;
-    let high = |address: u64| (address >> 32) as u32;
-    let (io, memory) = (host.io, host.memory);
-    let ranges = [
-        [
-            IO,
-            0,
-            host.first_port,
-            high(io.base),
-            io.base as u32,
-            0,
-            io.size as u32,
-        ],
-        [
-            MEMORY,
-            high(memory.base),
-            memory.base as u32,
-            high(memory.base),
-            memory.base as u32,
-            0,
-            memory.size as u32,
-        ],
-    ];
-    fdt.property_array_u32("ranges", &ranges.concat())?;
-    fdt.property_array_u32("msi-map", &[0, phandle::PCH_MSI, 0, 0x1_0000])?;
-    let interrupts: Vec<u32> = slots
-        .iter()
-        .flat_map(|slot| {
-            let device = u32::from(slot.device) << DEVICE_SHIFT;
-            let pin = slot.pin;
-            [device, 0, 0, PIN_A, phandle::PCH_PIC, pin, LEVEL_HIGH]
-        })
-        .collect();
-    fdt.property_array_u32("interrupt-map", &interrupts)?;
-    fdt.property_array_u32("interrupt-map-mask", &[DEVICES, 0, 0, PIN])?;
-    fdt.end_node(node)
-}
-
-fn virtio(fdt: &mut FdtWriter, board: &Board, count: usize) -> Result<(), Error> {
-    for place in (0..count).filter_map(|index| board.place(Device::Virtio(index))) {
-        let node = begin(fdt, "virtio_mmio", place)?;
-        fdt.property_string("compatible", "virtio,mmio")?;
-        registers(fdt, place)?;
-        fdt.property_null("dma-coherent")?;
-        interrupt(fdt, place)?;
-        fdt.end_node(node)?;
-    }
-    Ok(())
 }

@@ -3,13 +3,9 @@
 //! What a board is described by. Each board is a constant in a file beside this one; memory
 //! map, devices, device tree and ACPI tables are made from it.
 
-use super::loongson::LOONGSON_3A5000;
+use super::bridge;
+use super::device::{Device, UARTS};
 use super::place::{Input, Place};
-use super::virt::{VIRT, VIRT_MMIO};
-use super::{Device, UARTS, bridge};
-
-/// All boards, the default first.
-pub static BOARDS: [&Board; 3] = [&VIRT_MMIO, &VIRT, &LOONGSON_3A5000];
 
 /// A board: which devices it has beside CPUs and memory, and where.
 #[derive(Debug)]
@@ -137,11 +133,6 @@ pub struct FirmwareDevices {
 }
 
 impl Board {
-    /// The board that `--machine` names.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        BOARDS.into_iter().find(|board| board.name == name)
-    }
-
     /// Its PCI bus, if it has one.
     pub const fn pci(&self) -> Option<&PciHost> {
         match &self.virtio {

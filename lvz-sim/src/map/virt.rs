@@ -7,8 +7,10 @@ use super::board::{
     Attachment, Board, ConfigFormat, ConfigWindow, FirmwareDevices, PciHost, Port, PowerControl,
     Slot,
 };
+use super::bridge;
+use super::device::UARTS;
+use super::memory::{FIRMWARE_BASE, FIRMWARE_MAX};
 use super::place::Place;
-use super::{FIRMWARE_BASE, FIRMWARE_MAX, UARTS, bridge};
 
 /// Functions of the bus, beside the bridge.
 const FUNCTIONS: usize = 31;

@@ -22,7 +22,7 @@ use super::eiointc::CORES_PER_NODE;
 use super::net::Net;
 use super::virtio::disk::DriveConfig;
 use super::*;
-use crate::map;
+use crate::map::{self, Input};
 use la_arch::iocsr::{EIOINTC_BASE as EIOINTC, IPI_BASE as IPI};
 use la_arch::{eiointc, iocsr, ipi, pch_pic};
 use vm_memory::GuestAddress;

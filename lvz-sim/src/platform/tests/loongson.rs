@@ -227,8 +227,14 @@ fn the_bridge_powers_off_and_resets() {
     const RESET: u64 = PM_BASE + 0x30;
     const SLP_EN: u64 = 1 << 13;
     let mut rig = rig();
-    // The type alone, and another type.
-    for value in [7 << 10, SLP_EN, SLP_EN | 5 << 10] {
+    // The type alone, and other types.
+    for value in [
+        7 << 10,
+        SLP_EN,
+        SLP_EN | 3 << 10,
+        SLP_EN | 5 << 10,
+        SLP_EN | 6 << 10,
+    ] {
         rig.write(CONTROL, 4, value);
         assert_eq!(rig.read(CONTROL, 4), value);
         assert_eq!(rig.platform.power_event(), None, "{value:#x}");

@@ -75,10 +75,7 @@ pub(super) fn run(context: &Context, program: &Path, run: &Path) -> Result<Verdi
             on("3a5000", &[("--firmware", code())]),
             "this board has no flash, use --machine virt",
         ),
-        (
-            [on("3a5000", &[]), acpi.clone()].concat(),
-            "use --machine virt",
-        ),
+        ([on("3a5000", &[]), acpi].concat(), "use --machine virt"),
         (
             on(
                 "3a5000",
