@@ -78,6 +78,7 @@ impl Platform {
                     self.rtc.write_pm(offset & !3, value as u32);
                 }
                 if let PowerControl::Bridge = self.board.power {
+                    let value = value & field::mask(size);
                     self.power.write_bridge(offset, value as u32);
                 }
             }

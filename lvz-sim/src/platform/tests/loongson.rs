@@ -239,6 +239,9 @@ fn the_bridge_powers_off_and_resets() {
         assert_eq!(rig.read(CONTROL, 4), value);
         assert_eq!(rig.platform.power_event(), None, "{value:#x}");
     }
+    // A byte of it has neither.
+    rig.write(CONTROL, 1, SLP_EN | 7 << 10);
+    assert_eq!(rig.platform.power_event(), None);
     rig.write(CONTROL, 4, SLP_EN | 7 << 10);
     assert_eq!(rig.platform.power_event(), Some(PowerEvent::Off(0)));
     rig.platform.reset();
