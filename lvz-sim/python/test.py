@@ -91,6 +91,8 @@ class Tests(unittest.TestCase):
             Simulation()
         with self.assertRaisesRegex(RuntimeError, "17 CPUs"):
             machine(cpus=17)
+        with self.assertRaisesRegex(RuntimeError, "virt-mmio, virt, 3a5000"):
+            machine(machine="pc")
         with self.assertRaisesRegex(IndexError, "CPU 1"):
             simulation.register(4, cpu=1)
         with self.assertRaisesRegex(IndexError, "register 32"):

@@ -6,12 +6,13 @@ use crate::boot::{LoadFile, Protocol};
 use crate::cpu::{LvzReadings, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
 use crate::gdb::Address;
-use crate::map::Board;
+use crate::map::{BOARDS, Board, VIRT_MMIO};
 use crate::platform::flash::FlashConfig;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::symbols::SymbolFile;
 use crate::trace::{Filter, Trace};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -91,7 +92,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub dtb: Option<PathBuf>,
 
-    /// Give the kernel ACPI tables too, which Linux prefers to the device tree
+    /// Give the kernel ACPI tables too (on board virt), which Linux prefers to the device tree
     #[arg(long, conflicts_with_all = ["dtb", "snapshot_in", "firmware"])]
     pub acpi: bool,
 
@@ -103,15 +104,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub smp: u8,
 
-    /// The board: virt-mmio, or virt with the virtio devices on PCI as QEMU's has them
-    #[arg(
-        long,
-        value_enum,
-        value_name = "BOARD",
-        default_value_t,
-        hide_possible_values = true
-    )]
-    pub machine: Board,
+    /// The board
+    #[arg(long, value_name = "BOARD", default_value = VIRT_MMIO.name, value_parser = boards())]
+    pub machine: &'static Board,
 
     /// Memory, for example 512M or 2G
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
@@ -240,6 +235,12 @@ pub struct RunArgs {
     /// Print a hash of memory and registers at the end
     #[arg(long)]
     pub hash: bool,
+}
+
+/// Takes the name of a board.
+fn boards() -> impl TypedValueParser<Value = &'static Board> {
+    let names = BOARDS.map(|board| PossibleValue::new(board.name).help(board.about));
+    PossibleValuesParser::new(names).try_map(|name| Board::named(&name).ok_or("no such board"))
 }
 
 /// Parses 512M, 2G, 65536K or plain bytes.

@@ -14,6 +14,7 @@ pub(crate) mod fw_cfg;
 pub(crate) mod iocsr;
 pub(crate) mod ipi;
 mod lint;
+pub(crate) mod liointc;
 pub(crate) mod net;
 mod pch_pic;
 mod pci;
@@ -27,9 +28,10 @@ mod tests;
 mod uart;
 pub(crate) mod virtio;
 mod wait;
+mod wiring;
 
 use crate::cpu::{CpuLines, Vectors};
-use crate::map::{Board, Device, DeviceMap, MAX_CPUS, UARTS, VIRTIO_MAX};
+use crate::map::{Board, Device, DeviceMap, MAX_CPUS, Place, Population, Slot, UARTS};
 use crate::mem::ram::GuestRam;
 pub use config::PlatformConfig;
 pub use console::{BufferConsole, HostConsole};
@@ -39,7 +41,7 @@ pub use error::PlatformError;
 use flash::Flash;
 pub use flash::FlashConfig;
 use fw_cfg::{FwCfg, Items};
-use iocsr::Iocsr;
+use iocsr::{Iocsr, Units};
 pub use net::{Link, Mac, Net};
 use pch_pic::PchPic;
 use pci::Pci;
@@ -56,7 +58,6 @@ use virtio::disk::Disk;
 pub use virtio::disk::{DriveConfig, DriveMode};
 use virtio::mmio::Transport;
 use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
-use vm_memory::{Bytes, GuestAddress};
 pub(crate) use wait::ready;
 
 /// While something can come from outside at any time, the machine looks for it each
@@ -65,10 +66,11 @@ const POLL_INTERVAL: u64 = 1_000_000;
 
 /// All devices. Times are nanoseconds of simulated time; they never go back.
 pub struct Platform {
+    board: &'static Board,
     map: DeviceMap,
     ram: GuestRam,
     cpus: usize,
-    avec: bool,
+    units: Units,
     seed: u64,
     iocsr: Iocsr,
     pic: PchPic,
@@ -119,39 +121,41 @@ impl Platform {
             virtio.push(Transport::new(Box::new(Network::new(net))));
         }
         let board = config.board;
-        if config.firmware && !board.has_flash() {
+        if config.firmware && board.firmware.is_none() {
             return Err(PlatformError::NoFlash);
         }
         let flash = match config.firmware {
             true => Some(Flash::open(config.variables.as_ref())?),
             false => None,
         };
-        let most = match board {
-            Board::VirtMmio => VIRTIO_MAX,
-            Board::Virt => pci::FUNCTIONS_MAX,
-        };
+        let most = board.virtio_most();
         if virtio.len() > most {
             return Err(PlatformError::TooManyDevices(virtio.len(), most));
         }
+        let has = Population {
+            nodes: cpus.div_ceil(CORES_PER_NODE),
+            virtio: virtio.len(),
+            avec: config.avec,
+            firmware: config.firmware,
+        };
+        let units = Units {
+            avec: config.avec,
+            liointc: board.has_liointc,
+        };
         Ok(Self {
-            map: DeviceMap::new(
-                board,
-                cpus.div_ceil(CORES_PER_NODE),
-                virtio.len(),
-                config.avec,
-                config.firmware,
-            ),
+            board,
+            map: DeviceMap::new(board, has),
             ram,
             cpus,
             seed: config.seed,
-            iocsr: Iocsr::new(cpus, config.avec),
-            avec: config.avec,
+            iocsr: Iocsr::new(cpus, units),
+            units,
             pic: PchPic::new(),
             uarts: std::array::from_fn(|_| Uart::new()),
             serial: config.serial,
             rtc: Rtc::new(config.epoch),
             power: Power::default(),
-            pci: (board == Board::Virt).then(|| Pci::new(&virtio)),
+            pci: board.pci().map(|host| Pci::new(host, &virtio)),
             virtio,
             flash,
             fw_cfg: FwCfg::default(),
@@ -164,7 +168,7 @@ impl Platform {
 
     /// Resets all devices, as a reset of the machine does. Time goes on.
     pub fn reset(&mut self) {
-        self.iocsr = Iocsr::new(self.cpus, self.avec);
+        self.iocsr = Iocsr::new(self.cpus, self.units);
         self.pic = PchPic::new();
         self.uarts.fill_with(Uart::new);
         self.rtc.reset();
@@ -208,8 +212,13 @@ impl Platform {
         self.seed
     }
 
+    /// The board that it is.
+    pub fn board(&self) -> &'static Board {
+        self.board
+    }
+
     /// What answers at physical addresses: for tests.
-    pub fn devices_at(&self) -> &[Device] {
+    pub fn devices_at(&self) -> &[(Device, Place)] {
         self.map.devices()
     }
 
@@ -218,10 +227,10 @@ impl Platform {
         self.virtio.len()
     }
 
-    /// The devices' interrupt pins by function, on a board with PCI.
-    pub(crate) fn pci_pins(&self) -> Option<Vec<Device>> {
-        let pins = (0..self.virtio.len()).map(|index| Device::PciIntx(Pci::intx_of(index)));
-        self.pci.as_ref().map(|_| pins.collect())
+    /// Where on the bus the virtio devices are, on a board with PCI.
+    pub(crate) fn slots(&self) -> &'static [Slot] {
+        let slots = self.board.pci().map_or(&[][..], |host| host.slots);
+        slots.get(..self.virtio.len()).unwrap_or(slots)
     }
 
     /// IOCSR read by CPU `cpu`; unknown registers read zero.
@@ -370,84 +379,6 @@ impl Platform {
         if consoles.any(|host| host.take_button()) {
             self.power.press();
             self.drive(Device::Events, self.power.line());
-        }
-    }
-
-    fn update_uart(&mut self, index: usize) {
-        let Some(uart) = self.uarts.get_mut(index) else {
-            return;
-        };
-        let (line, event) = (uart.line(), uart.take_event());
-        let device = Device::Uart(index);
-        self.drive(device, line);
-        if let Some(pin) = device.pin().filter(|_| event) {
-            let mut changes = Vec::new();
-            self.pic.repeat(pin, &mut changes);
-            self.deliver(&changes);
-        }
-    }
-
-    fn update_rtc(&mut self, now: u64) {
-        self.rtc.advance(now);
-        self.drive(Device::Rtc, self.rtc.line());
-    }
-
-    fn update_virtio(&mut self, index: usize) {
-        let Some(transport) = self.virtio.get_mut(index) else {
-            return;
-        };
-        let Some(pci) = &mut self.pci else {
-            let line = transport.line();
-            return self.drive(Device::Virtio(index), line);
-        };
-        let messages = pci.signal(index, transport);
-        let levels = pci.intx(&self.virtio);
-        for (pin, level) in levels.into_iter().enumerate() {
-            self.drive(Device::PciIntx(pin), level);
-        }
-        for message in messages {
-            self.send(message);
-        }
-    }
-
-    /// Sends what a device writes to interrupt: the vector to the EIOINTC or to a CPU, or
-    /// wherever the driver has the message go.
-    fn send(&mut self, message: pci::Message) {
-        match self.map.find(message.address) {
-            Some((Device::PchMsi, 0)) => self.deliver(&[(message.data as u8, true)]),
-            Some((Device::Avec, offset)) => self.iocsr.send_message(offset),
-            _ => {
-                let at = GuestAddress(message.address);
-                self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
-            }
-        }
-    }
-
-    /// Drives the pin of the PCH-PIC that is `device`'s.
-    fn drive(&mut self, device: Device, level: bool) {
-        let Some(pin) = device.pin() else {
-            return;
-        };
-        let mut changes = Vec::new();
-        self.pic.set_pin(pin, level, &mut changes);
-        self.deliver(&changes);
-    }
-
-    /// Hands vectors on from the PCH-PIC to the EIOINTC.
-    fn deliver(&mut self, changes: &[pch_pic::Change]) {
-        for &(vector, level) in changes {
-            self.iocsr.eiointc.set(vector, level);
-            self.lint_vector(vector);
-        }
-        if !changes.is_empty() {
-            self.update_lines();
-        }
-    }
-
-    fn update_lines(&mut self) {
-        for (cpu, lines) in self.lines.iter_mut().enumerate() {
-            let (hwi, ipi) = self.iocsr.lines(cpu);
-            *lines = CpuLines { hwi, ipi };
         }
     }
 }

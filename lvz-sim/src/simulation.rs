@@ -5,7 +5,7 @@
 use crate::boot::BootConfig;
 use crate::cpu::{Cpu, Model, Via};
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
-use crate::map::MAX_CPUS;
+use crate::map::{BOARDS, Board, MAX_CPUS, VIRT_MMIO};
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{BufferConsole, NullConsole};
@@ -71,6 +71,7 @@ fn ended(end: RunEnd) -> Option<End> {
 #[must_use]
 pub struct Builder {
     model: Model,
+    board: String,
     cpus: usize,
     memory: u64,
     boot: BootConfig,
@@ -82,6 +83,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             model: Model::default(),
+            board: VIRT_MMIO.name.to_owned(),
             cpus: 1,
             memory: 512 << 20,
             boot: BootConfig::default(),
@@ -96,6 +98,13 @@ impl Builder {
     /// is `la464`.
     pub fn cpu(mut self, model: Model) -> Self {
         self.model = model;
+        self
+    }
+
+    /// The board, as `lvz-sim run --machine` has it: `virt-mmio` (the default), `virt` or
+    /// `3a5000`.
+    pub fn machine(mut self, name: impl Into<String>) -> Self {
+        self.board = name.into();
         self
     }
 
@@ -147,7 +156,7 @@ impl Builder {
     /// Builds the machine; it has executed nothing.
     ///
     /// # Errors
-    /// A number out of range, memory that the host does not grant, a file that cannot be read
+    /// A number out of range, a board that there is not, memory that the host does not grant, a file that cannot be read
     /// or is not what it should be, nothing to start, or a snapshot of another machine.
     pub fn build(self) -> Result<Simulation, Error> {
         if !(1..=MAX_CPUS).contains(&self.cpus) {
@@ -156,8 +165,16 @@ impl Builder {
                 self.cpus
             )));
         }
+        let Some(board) = Board::named(&self.board) else {
+            return Err(Error::new(format!(
+                "machine '{}': it can be {}",
+                self.board,
+                BOARDS.map(|board| board.name).join(", ")
+            )));
+        };
         let console = BufferConsole::default();
         let config = PlatformConfig {
+            board,
             cpus: self.cpus,
             serial: [Box::new(console.clone()), Box::new(NullConsole)],
             ..PlatformConfig::default()
@@ -181,7 +198,7 @@ impl Builder {
     }
 }
 
-/// A machine: CPUs, memory, the devices of QEMU's LoongArch `virt` board, and a UART whose
+/// A machine: CPUs, memory, the devices of a board ([`Builder::machine`]), and a UART whose
 /// output is kept in memory.
 ///
 /// It is deterministic: what it does depends on how it was built and on what its user does to

@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM11";
+const MAGIC: &[u8; 8] = b"LVZSIM12";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;

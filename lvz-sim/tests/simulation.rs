@@ -27,6 +27,7 @@ fn what_cannot_be_built_is_an_error() {
     let program = || Simulation::builder().program(BASE, bytes(&COUNT));
     for (builder, text) in [
         (Simulation::builder(), "nothing to run"),
+        (program().machine("pc"), "virt-mmio, virt, 3a5000"),
         (program().cpus(0), "0 CPUs"),
         (program().cpus(17), "17 CPUs"),
         (program().memory(1), "memory"),
@@ -121,4 +122,27 @@ fn a_snapshot_between_two_steps_has_the_same_future() {
     assert_eq!(machine.state_hash(), other.state_hash());
     assert!(other.restart().is_err());
     assert!(twin().cpus(2).build().is_err());
+}
+
+#[test]
+fn each_board_powers_off_its_own_way() {
+    // SLP_EN and type 5 to 0x100e001c, or SLP_EN and type 7 to the bridge's PM1 control
+    // register at 0x100d0014; then a jump to itself.
+    let event_device = [0x1420_1c05, 0x0280_d006, 0x2900_70a6, 0x5000_0000];
+    let bridge = [
+        0x1420_1a05,
+        0x1400_0066,
+        0x03b0_00c6,
+        0x2980_50a6,
+        0x5000_0000,
+    ];
+    for (board, program) in [
+        ("virt-mmio", &event_device[..]),
+        ("virt", &event_device[..]),
+        ("3a5000", &bridge[..]),
+    ] {
+        let builder = Simulation::builder().machine(board).memory(16 << 20);
+        let mut machine = builder.program(BASE, bytes(program)).build().unwrap();
+        assert_eq!(machine.run(1_000_000), End::PowerOff(0), "{board}");
+    }
 }

@@ -168,8 +168,8 @@ pub(crate) struct Machine {
     pub(crate) smp: u32,
     /// RAM in MiB.
     pub(crate) memory_mib: u32,
-    /// Whether lvz-sim has its devices on PCI, as QEMU always has them.
-    pub(crate) pci: bool,
+    /// lvz-sim's board, if it is not the default. QEMU always has its `virt`.
+    pub(crate) board: Option<&'static str>,
     /// Block devices, in order.
     pub(crate) drives: Vec<Drive>,
     pub(crate) share: Option<PathBuf>,
@@ -319,8 +319,8 @@ impl Machine {
         }
         command.arg("--smp").arg(self.smp.max(1).to_string());
         command.arg("--memory").arg(format!("{}M", self.memory_mib));
-        if self.pci {
-            command.args(["--machine", "virt"]);
+        if let Some(board) = self.board {
+            command.args(["--machine", board]);
         }
         for drive in &self.drives {
             let mut option = drive.path.clone().into_os_string();

@@ -6,7 +6,7 @@ use super::random::Random;
 use lvz_sim::boot::BootConfig;
 use lvz_sim::cpu::Model;
 use lvz_sim::engine::Machine;
-use lvz_sim::map::{Board, Device};
+use lvz_sim::map::{BOARDS, Board, ConfigFormat, PciHost};
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::{
     BufferConsole, DriveConfig, DriveMode, FlashConfig, Platform, PlatformConfig,
@@ -19,15 +19,15 @@ pub(super) const MEMORY: u64 = 16 << 20;
 /// The flash's size.
 pub(super) const FLASH: usize = 256 << 10;
 
-/// Functions of the PCI bus, with the bridge.
-pub(super) const FUNCTIONS: u64 = 5;
+/// Virtio devices, which may be functions of a PCI bus: entropy, two drives, console.
+pub(super) const FUNCTIONS: u64 = 4;
 /// Their registers on PCI, each.
 pub(super) const BAR: u64 = 0x4000;
 const CONFIG: u64 = 0x1000;
 
 /// What a machine is made of.
 pub(super) struct Parts {
-    pub(super) board: Board,
+    pub(super) board: &'static Board,
     cpus: usize,
     firmware: bool,
     message_interrupts: bool,
@@ -36,22 +36,22 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn choose(random: &mut Random<'_>) -> Self {
-        let board = random.one_of(&[Board::Virt, Board::VirtMmio]);
+        let board = random.one_of(&BOARDS);
         Self {
             cpus: 1 + random.below(6),
-            firmware: board == Board::Virt && random.below(2) == 1,
+            firmware: board.firmware.is_some() && random.below(2) == 1,
             message_interrupts: random.below(2) == 1,
             ..Self::on(board)
         }
     }
 
     /// One CPU on a board, with firmware where there can be any.
-    pub(super) fn on(board: Board) -> Self {
+    pub(super) fn on(board: &'static Board) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let parts = Self {
             board,
             cpus: 1,
-            firmware: board == Board::Virt,
+            firmware: board.firmware.is_some(),
             message_interrupts: false,
             directory,
         };
@@ -117,42 +117,49 @@ impl Parts {
             };
             start(&mut machine, &boot).expect("firmware");
         }
-        if self.board == Board::Virt {
-            place(&mut machine.bus.platform);
+        if let Some(host) = self.board.pci() {
+            place(&mut machine.bus.platform, host);
         }
         machine
     }
 }
 
-/// Where function `number`'s configuration space is.
-pub(super) fn config_space(number: u64) -> (u64, u64) {
-    (Device::PciConfig.base() + (number << 15), CONFIG)
+/// Where the configuration space of device `number` of a bus is, in each window.
+pub(super) fn config_space(host: &PciHost, number: u8) -> impl Iterator<Item = (u64, u64)> {
+    host.config.iter().map(move |window| {
+        let shift = match window.format {
+            ConfigFormat::Ecam => 15,
+            ConfigFormat::Standard | ConfigFormat::Extended => 11,
+        };
+        (window.place.base + (u64::from(number) << shift), CONFIG)
+    })
 }
 
-/// Where its registers are.
-pub(super) fn registers(number: u64) -> u64 {
-    Device::PciMemory.base() + number * BAR
+/// Where function `index`'s registers are.
+pub(super) fn registers(host: &PciHost, index: u64) -> u64 {
+    host.memory.base + index * BAR
 }
 
 /// Where its MSI-X table is.
-pub(super) fn msix(number: u64) -> u64 {
-    registers(FUNCTIONS + number)
+pub(super) fn msix(host: &PciHost, index: u64) -> u64 {
+    registers(host, FUNCTIONS + index)
 }
 
 /// Gives all functions their addresses, as firmware would.
-fn place(platform: &mut Platform) {
+fn place(platform: &mut Platform, host: &PciHost) {
     const COMMAND: u64 = 0x04;
     const MEMORY_AND_MASTER: u64 = 0b110;
     const MSIX_BAR: u64 = 0x14;
     const REGISTERS_BAR: u64 = 0x20;
-    for number in 1..FUNCTIONS {
-        let (config, _) = config_space(number);
-        for (register, value) in [
-            (MSIX_BAR, msix(number)),
-            (REGISTERS_BAR, registers(number)),
-            (COMMAND, MEMORY_AND_MASTER),
-        ] {
-            platform.mmio_write(0, config + register, 4, value);
+    for (index, slot) in (0..FUNCTIONS).zip(host.slots) {
+        for (config, _) in config_space(host, slot.device) {
+            for (register, value) in [
+                (MSIX_BAR, msix(host, index)),
+                (REGISTERS_BAR, registers(host, index)),
+                (COMMAND, MEMORY_AND_MASTER),
+            ] {
+                platform.mmio_write(0, config + register, 4, value);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::board::{BAR, FUNCTIONS, MEMORY, Parts, config_space, msix, registers};
 use super::random::Random;
 use lvz_sim::engine::Machine;
-use lvz_sim::map::{Board, Device};
+use lvz_sim::map::{Device, Place};
 
 /// The target. What is saved afterwards is what another machine goes on with.
 ///
@@ -78,15 +78,14 @@ fn fits(value: u64, size: u8) {
 }
 
 /// Where something is: addresses and sizes.
-fn places(parts: &Parts, devices: &[Device]) -> Vec<(u64, u64)> {
-    let mut places: Vec<_> = devices.iter().map(|device| device.registers()).collect();
-    if parts.board == Board::Virt {
-        for number in 0..FUNCTIONS {
-            places.extend([
-                config_space(number),
-                (registers(number), BAR),
-                (msix(number), BAR),
-            ]);
+fn places(parts: &Parts, devices: &[(Device, Place)]) -> Vec<(u64, u64)> {
+    let registers_of = |(_, place): &(Device, Place)| (place.base, place.size);
+    let mut places: Vec<_> = devices.iter().map(registers_of).collect();
+    if let Some(host) = parts.board.pci() {
+        places.extend(config_space(host, 0));
+        for (index, slot) in (0..FUNCTIONS).zip(host.slots) {
+            places.extend(config_space(host, slot.device));
+            places.extend([(registers(host, index), BAR), (msix(host, index), BAR)]);
         }
     }
     places

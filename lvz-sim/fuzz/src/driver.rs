@@ -44,21 +44,23 @@ fn on_pci(register: u64) -> (u64, u8) {
 
 /// The driver of one device.
 pub(super) struct Driver {
-    board: Board,
+    board: &'static Board,
     /// The device, in the order in which the machine has them.
     index: u64,
 }
 
 impl Driver {
-    pub(super) fn new(board: Board, index: usize) -> Self {
+    pub(super) fn new(board: &'static Board, index: usize) -> Self {
         let index = index as u64;
         Self { board, index }
     }
 
     pub(super) fn set(&self, machine: &mut Machine, register: u64, value: u64) {
-        let (base, (offset, size)) = match self.board {
-            Board::VirtMmio => (Device::Virtio(self.index as usize).base(), (register, 4)),
-            Board::Virt => (registers(self.index + 1), on_pci(register)),
+        let transport = self.board.place(Device::Virtio(self.index as usize));
+        let (base, (offset, size)) = match (self.board.pci(), transport) {
+            (Some(host), _) => (registers(host, self.index), on_pci(register)),
+            (None, Some(place)) => (place.base, (register, 4)),
+            (None, None) => return,
         };
         machine
             .bus
@@ -68,10 +70,10 @@ impl Driver {
 
     /// Tells the device of queue `number`.
     pub(super) fn notify(&self, machine: &mut Machine, number: u16) {
-        match self.board {
-            Board::VirtMmio => self.set(machine, 0x50, number.into()),
-            Board::Virt => {
-                let at = registers(self.index + 1) + 0x3000 + 4 * u64::from(number);
+        match self.board.pci() {
+            None => self.set(machine, 0x50, number.into()),
+            Some(host) => {
+                let at = registers(host, self.index) + 0x3000 + 4 * u64::from(number);
                 machine.bus.platform.mmio_write(0, at, 2, number.into());
             }
         }

@@ -4,7 +4,7 @@
 
 use super::board::{FLASH, Parts};
 use super::random::Random;
-use lvz_sim::map::{Board, Device};
+use lvz_sim::map::{Device, VIRT};
 
 /// Commands, and what confirms them.
 const COMMANDS: [u64; 12] = [
@@ -17,9 +17,10 @@ const COMMANDS: [u64; 12] = [
 /// The device does, or the file differs.
 pub fn flash(bytes: &[u8]) {
     let mut random = Random::new(bytes);
-    let parts = Parts::on(Board::Virt);
+    let parts = Parts::on(&VIRT);
     let mut machine = parts.machine();
-    let (base, size) = Device::Flash.registers();
+    let place = VIRT.place(Device::Flash).expect("the board has flash");
+    let (base, size) = (place.base, place.size);
     for _ in 0..200 {
         let offset = match random.below(8) {
             0 => random.next() % size,

@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use lvz_sim::boot::{BootConfig, LoadFile};
 use lvz_sim::cpu::Model;
 use lvz_sim::engine::Machine;
-use lvz_sim::map::Board;
+use lvz_sim::map::VIRT;
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
 use lvz_sim::run::start;
@@ -80,7 +80,7 @@ pub fn images(bytes: &[u8]) {
         1,
         ram.expect("memory for a machine"),
         PlatformConfig {
-            board: Board::Virt,
+            board: &VIRT,
             ..PlatformConfig::default()
         },
     )

@@ -6,7 +6,7 @@ use super::board::Parts;
 use super::driver::{Driver, ENTRIES, WRITE, describe, offer, queue, used};
 use super::random::Random;
 use lvz_sim::engine::Machine;
-use lvz_sim::map::Board;
+use lvz_sim::map::VIRT_MMIO;
 use lvz_sim::platform::{Link, Mac, Net, PlatformConfig};
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -26,7 +26,7 @@ const BUFFER: u64 = 0x1_1000;
 /// The device does, or frames are lost or others.
 pub fn network(bytes: &[u8]) {
     let mut random = Random::new(bytes);
-    let board = Board::VirtMmio;
+    let board = &VIRT_MMIO;
     let parts = Parts::on(board);
     let (ours, mut peer) = UnixStream::pair().expect("a socket");
     for end in [&ours, &peer] {

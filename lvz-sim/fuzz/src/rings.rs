@@ -7,7 +7,7 @@ use super::board::{MEMORY, Parts};
 use super::driver::{Driver, ENTRIES, describe, fill, offer, queue};
 use super::random::Random;
 use lvz_sim::engine::Machine;
-use lvz_sim::map::Board;
+use lvz_sim::map::BOARDS;
 
 /// Devices: entropy, two drives, console.
 const DEVICES: usize = 4;
@@ -21,7 +21,7 @@ const ROUNDS: usize = 60;
 /// A device does.
 pub fn rings(bytes: &[u8]) {
     let mut random = Random::new(bytes);
-    let board = random.one_of(&[Board::Virt, Board::VirtMmio]);
+    let board = random.one_of(&BOARDS);
     let mut machine = Parts::on(board).machine();
     let driver = Driver::new(board, random.below(DEVICES));
     // EVENT_IDX and INDIRECT_DESC, or whatever.

@@ -6,7 +6,7 @@
 use super::board::Parts;
 use super::driver::{Driver, NEXT, WRITE, describe, fill, offer, queue};
 use super::random::Random;
-use lvz_sim::map::Board;
+use lvz_sim::map::VIRT_MMIO;
 use lvz_sim::platform::PlatformConfig;
 
 /// The share comes behind entropy, two drives and a console.
@@ -42,7 +42,7 @@ const NAMES: [&str; 12] = [
 /// The server does, or a machine has left the directory.
 pub fn share(bytes: &[u8]) {
     let mut random = Random::new(bytes);
-    let parts = Parts::on(Board::VirtMmio);
+    let parts = Parts::on(&VIRT_MMIO);
     let place = tempfile::tempdir().expect("a directory");
     let (outside, shared) = (place.path().join("outside"), place.path().join("shared"));
     std::fs::write(&outside, "as it was").expect("a file");
@@ -53,7 +53,7 @@ pub fn share(bytes: &[u8]) {
         share: Some(shared),
         ..parts.config()
     });
-    let driver = Driver::new(Board::VirtMmio, SHARE);
+    let driver = Driver::new(&VIRT_MMIO, SHARE);
     driver.start(&mut machine, 1);
     for slot in 0..40 {
         let message = match slot {

@@ -75,7 +75,8 @@ impl Simulation {
     /// byte of `program`, an address and bytes; or it goes on from the file `snapshot`.
     #[new]
     #[pyo3(signature = (*, kernel=None, program=None, snapshot=None, initrd=None,
-                        command_line=None, cpu="la464", cpus=1, memory=512 << 20))]
+                        command_line=None, machine="virt-mmio", cpu="la464", cpus=1,
+                        memory=512 << 20))]
     #[expect(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         kernel: Option<PathBuf>,
@@ -83,6 +84,7 @@ impl Simulation {
         snapshot: Option<PathBuf>,
         initrd: Option<PathBuf>,
         command_line: Option<String>,
+        machine: &str,
         cpu: &str,
         cpus: usize,
         memory: u64,
@@ -90,6 +92,7 @@ impl Simulation {
         let model: Model = cpu.parse().map_err(failed)?;
         let mut builder = simulator::Simulation::builder()
             .cpu(model)
+            .machine(machine)
             .cpus(cpus)
             .memory(memory);
         if let Some(kernel) = kernel {

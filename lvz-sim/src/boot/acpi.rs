@@ -11,7 +11,7 @@ mod table;
 
 use super::error::BootError;
 use super::span::Span;
-use crate::map::{self, Device};
+use crate::map::{PciHost, Place, PowerControl};
 use crate::platform::{Platform, power};
 use acpi_tables::facs::FACS;
 use acpi_tables::fadt::{FADTBuilder, Flags};
@@ -24,7 +24,7 @@ use acpi_tables::srat::MemoryAffinity;
 use acpi_tables::xsdt::XSDT;
 use acpi_tables::{Aml, AmlSink};
 use std::ops::Range;
-use table::{HEADER, OEM, OEM_REVISION, OEM_TABLE, gsi, table};
+use table::{HEADER, OEM, OEM_REVISION, OEM_TABLE, gsi_of, table};
 
 /// Where in a table's header the checksum is.
 const CHECKSUM: usize = 9;
@@ -46,11 +46,15 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// Those of a machine on a board with PCI. Linux sets its interrupt controllers up for the
-    /// groups of buses that an MCFG names, so without one it has none
-    /// (drivers/irqchip/irq-loongson-eiointc.c: `pci_mcfg_parse`).
+    /// Those of a machine on a board with PCI and the registers of a generic event device.
+    /// Linux sets its interrupt controllers up for the groups of buses that an MCFG names, so
+    /// without one it has none (drivers/irqchip/irq-loongson-eiointc.c: `pci_mcfg_parse`).
     pub(super) fn of(platform: &Platform, memory: &[Span]) -> Result<Self, BootError> {
-        let pins = platform.pci_pins().ok_or(BootError::NoAcpi)?;
+        let board = platform.board();
+        let (Some(host), PowerControl::Registers { power, events }) = (board.pci(), board.power)
+        else {
+            return Err(BootError::NoAcpi);
+        };
         let mut tables = Tables {
             bytes: Vec::new(),
             pointers: Vec::new(),
@@ -60,19 +64,25 @@ impl Tables {
         // takes it for one: FACS is not taken for more than it is
         // (OvmfPkg/LoongArchVirt/Library/ResetSystemAcpiLib).
         let facs = tables.add(&FACS::new()).start;
-        let dsdt = tables.add(&dsdt::dsdt(platform.cpus(), &pins)).start;
-        let fadt = tables.add(&fadt(facs, dsdt));
+        let buses = dsdt::Bus {
+            host,
+            slots: platform.slots(),
+        };
+        let dsdt = dsdt::dsdt(platform.cpus(), board, events, &buses);
+        let dsdt = tables.add(&dsdt).start;
+        let fadt = tables.add(&fadt(power, facs, dsdt));
         for field in FADT_POINTERS {
             tables.pointers.push((fadt.start + field, fadt.clone()));
         }
         let cpus = platform.cpus();
+        let [console, ..] = board.uarts;
         let listed = [
             fadt.start,
             tables.add(&interrupts::madt(cpus)).start,
             tables.add(&pptt(cpus)).start,
             tables.add(&srat(cpus, memory)).start,
-            tables.add(&spcr()).start,
-            tables.add(&mcfg()).start,
+            tables.add(&spcr(console.place)).start,
+            tables.add(&mcfg(host)).start,
         ];
         let mut xsdt = XSDT::new(OEM, OEM_TABLE, OEM_REVISION);
         for table in listed {
@@ -146,18 +156,17 @@ fn byte_register(address: u64) -> GAS {
     )
 }
 
-/// Hardware-reduced ACPI, with the registers of [`power`].
-fn fadt(facs: usize, dsdt: usize) -> impl Aml {
-    let power = Device::Power.base();
+/// Hardware-reduced ACPI, with the registers of [`power`], which are at `place`.
+fn fadt(place: Place, facs: usize, dsdt: usize) -> impl Aml {
     let mut fadt = FADTBuilder::new(OEM, OEM_TABLE, OEM_REVISION)
         .firmware_ctrl_64(facs as u64)
         .dsdt_64(dsdt as u64)
         .flag(Flags::HwReducedAcpi)
         .flag(Flags::ResetRegSup);
-    fadt.reset_reg = byte_register(power + power::RESET);
+    fadt.reset_reg = byte_register(place.base + power::RESET);
     fadt.reset_value = power::RESET_VALUE;
-    fadt.sleep_control_reg = byte_register(power + power::SLEEP_CONTROL);
-    fadt.sleep_status_reg = byte_register(power + power::SLEEP_STATUS);
+    fadt.sleep_control_reg = byte_register(place.base + power::SLEEP_CONTROL);
+    fadt.sleep_status_reg = byte_register(place.base + power::SLEEP_STATUS);
     fadt.finalize()
 }
 
@@ -196,20 +205,19 @@ fn srat(cpus: usize, memory: &[Span]) -> Sdt {
 
 /// The first UART is the console (Microsoft's Serial Port Console Redirection table,
 /// revision 2).
-fn spcr() -> Sdt {
+fn spcr(uart: Place) -> Sdt {
     const REVISION: u8 = 2;
     const KIND_16550: u8 = 0;
     const BAUD_115200: u8 = 7;
     const ONE_STOP_BIT: u8 = 1;
     const ANSI: u8 = 3;
     const NO_PCI_ID: u16 = 0xffff;
-    let uart = Device::Uart(0);
     let mut body = Vec::new();
     body.vec(&[KIND_16550, 0, 0, 0]);
-    byte_register(uart.base()).to_aml_bytes(&mut body);
+    byte_register(uart.base).to_aml_bytes(&mut body);
     // No kind of interrupt controller that the table knows.
     body.vec(&[0, 0]);
-    body.dword(gsi(uart).unwrap_or_default());
+    body.dword(gsi_of(uart).unwrap_or_default());
     body.vec(&[BAUD_115200, 0, ONE_STOP_BIT, 0, ANSI, 0]);
     body.word(NO_PCI_ID);
     body.word(NO_PCI_ID);
@@ -218,8 +226,10 @@ fn spcr() -> Sdt {
     table(*b"SPCR", REVISION, &body)
 }
 
-fn mcfg() -> MCFG {
+fn mcfg(host: &PciHost) -> MCFG {
     let mut mcfg = MCFG::new(OEM, OEM_TABLE, OEM_REVISION);
-    mcfg.add_ecam(Device::PciConfig.base(), 0, 0, map::PCI_LAST_BUS);
+    for window in host.config {
+        mcfg.add_ecam(window.place.base, 0, 0, host.last_bus);
+    }
     mcfg
 }

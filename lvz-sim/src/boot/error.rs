@@ -25,10 +25,8 @@ pub enum BootError {
     /// Too little memory for any kernel.
     #[error("memory: {0} bytes are too few, give the machine at least 16 MiB")]
     SmallMemory(u64),
-    /// ACPI on a board that Linux cannot find by it.
-    #[error(
-        "--acpi: this board has no PCI, without which Linux finds no interrupt controllers by ACPI: use --machine virt"
-    )]
+    /// ACPI on a board that has no tables.
+    #[error("--acpi: there are no ACPI tables for this board: use --machine virt")]
     NoAcpi,
     /// A device tree that does not fit.
     #[error("device tree: {0} bytes do not fit into 1 MiB, leave out some devices")]

@@ -2,37 +2,30 @@
 
 //! The device tree: what the machine has, as Linux's drivers look for it.
 
+mod bus;
+mod node;
+mod phandle;
+
 use super::span::{FIRMWARE_END, Span};
-use crate::map::{self, Device};
-use crate::platform::{Platform, power};
+use crate::map::{self, Attachment, Board, Place, PowerControl};
+use crate::platform::{Platform, liointc, power};
 use la_arch::iocsr::EIOINTC_BASE;
+use node::{begin, interrupt, node_name, registers};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
-use vm_fdt::{Error, FdtReserveEntry, FdtWriter, FdtWriterNode};
+use vm_fdt::{Error, FdtReserveEntry, FdtWriter};
 
-/// Interrupt type "level, active high" of the device tree binding.
-const LEVEL_HIGH: u32 = 4;
 /// Interrupt of the CPU that the EIOINTC node names: HWI1.
 pub(super) const EIOINTC_INTERRUPT: u32 = 3;
+/// That of the LIOINTC node: HWI0, which is the controller's pin "int0".
+const LIOINTC_INTERRUPT: u32 = 2;
 /// What a 3A5000 runs at; Linux only shows it.
 pub(super) const CPU_CLOCK: u32 = 2_500_000_000;
-pub(super) const UART_CLOCK: u32 = 100_000_000;
 
 /// Properties of /chosen.
 pub(super) const BOOTARGS: &str = "bootargs";
 pub(super) const INITRD_START: &str = "linux,initrd-start";
 pub(super) const INITRD_END: &str = "linux,initrd-end";
-
-mod phandle {
-    pub(super) const CPU_INTC: u32 = 1;
-    pub(super) const EIOINTC: u32 = 2;
-    pub(super) const PCH_PIC: u32 = 3;
-    pub(super) const PCH_MSI: u32 = 4;
-    pub(super) const POWER: u32 = 5;
-    pub(super) const CLOCK: u32 = 6;
-    /// The first CPU; the others follow.
-    pub(super) const CPU: u32 = 16;
-}
 
 pub(crate) struct Machine<'a> {
     pub(crate) platform: &'a Platform,
@@ -45,6 +38,7 @@ pub(crate) struct Machine<'a> {
 
 /// The flattened tree, version 17.
 pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
+    let (platform, board) = (machine.platform, machine.platform.board());
     let reserved = FdtReserveEntry::new(0, FIRMWARE_END)?;
     let mut fdt = FdtWriter::new_with_mem_reserv(&[reserved])?;
     let root = fdt.begin_node("")?;
@@ -52,65 +46,40 @@ pub(crate) fn build(machine: &Machine<'_>) -> Result<Vec<u8>, Error> {
     fdt.property_u32("#size-cells", 2)?;
     // Linux takes the CPU's name from the first word.
     fdt.property_string("model", "Loongson-3A5000 lvz-sim")?;
-    fdt.property_string("compatible", "lvz-sim,virt")?;
+    fdt.property_string("compatible", board.compatible)?;
     chosen(&mut fdt, machine)?;
-    cpus(&mut fdt, machine.platform.cpus())?;
+    cpus(&mut fdt, platform.cpus())?;
     memory(&mut fdt, machine.memory)?;
-    interrupt_controllers(&mut fdt)?;
-    uarts(&mut fdt)?;
-    rtc(&mut fdt)?;
-    power_control(&mut fdt)?;
-    legacy_io(&mut fdt)?;
-    if let Some(size) = machine.platform.flash_size() {
-        firmware(&mut fdt, size)?;
+    interrupt_controllers(&mut fdt, board)?;
+    uarts(&mut fdt, board)?;
+    rtc(&mut fdt, board.rtc)?;
+    power_control(&mut fdt, board)?;
+    legacy_io(&mut fdt, board.legacy_io)?;
+    if let Some(size) = platform.flash_size() {
+        firmware(&mut fdt, board, size)?;
     }
-    match machine.platform.pci_pins() {
-        Some(pins) => pci(&mut fdt, &pins)?,
-        None => virtio(&mut fdt, machine.platform.virtio_devices())?,
+    match &board.virtio {
+        Attachment::Pci(host) => bus::pci(&mut fdt, host, platform.slots())?,
+        Attachment::Transports { .. } => bus::virtio(&mut fdt, board, platform.virtio_devices())?,
     }
     fdt.end_node(root)?;
     fdt.finish()
 }
 
-/// Begins the node of a device.
-fn begin(fdt: &mut FdtWriter, kind: &str, device: Device) -> Result<FdtWriterNode, Error> {
-    fdt.begin_node(&node_name(kind, device))
-}
-
-fn node_name(kind: &str, device: Device) -> String {
-    format!("{kind}@{:x}", device.base())
-}
-
-/// The property that says where a device's registers are.
-fn registers(fdt: &mut FdtWriter, device: Device) -> Result<(), Error> {
-    let (base, size) = device.registers();
-    fdt.property_array_u64("reg", &[base, size])
-}
-
-/// The properties that name the device's pin of the PCH-PIC.
-fn interrupt(fdt: &mut FdtWriter, device: Device) -> Result<(), Error> {
-    let Some(pin) = device.pin() else {
-        return Ok(());
-    };
-    fdt.property_u32("interrupt-parent", phandle::PCH_PIC)?;
-    fdt.property_array_u32("interrupts", &[pin, LEVEL_HIGH])
-}
-
 fn chosen(fdt: &mut FdtWriter, machine: &Machine<'_>) -> Result<(), Error> {
+    let ports = machine.platform.board().uarts;
+    let [first, ..] = ports.map(|port| format!("/{}", node_name("serial", port.place)));
     let node = fdt.begin_node("aliases")?;
-    for index in 0..map::UARTS {
+    for (index, port) in ports.iter().enumerate() {
         fdt.property_string(
             &format!("serial{index}"),
-            &format!("/{}", node_name("serial", Device::Uart(index))),
+            &format!("/{}", node_name("serial", port.place)),
         )?;
     }
     fdt.end_node(node)?;
     let node = fdt.begin_node("chosen")?;
     fdt.property_string(BOOTARGS, machine.command_line)?;
-    fdt.property_string(
-        "stdout-path",
-        &format!("/{}", node_name("serial", Device::Uart(0))),
-    )?;
+    fdt.property_string("stdout-path", &first)?;
     if let Some(initrd) = machine.initrd {
         fdt.property_u64(INITRD_START, initrd.start)?;
         fdt.property_u64(INITRD_END, initrd.end())?;
@@ -167,13 +136,17 @@ fn memory(fdt: &mut FdtWriter, memory: &[Span]) -> Result<(), Error> {
     Ok(())
 }
 
-fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
+fn interrupt_controllers(fdt: &mut FdtWriter, board: &Board) -> Result<(), Error> {
     let node = fdt.begin_node("cpuic")?;
     fdt.property_string("compatible", "loongson,cpu-interrupt-controller")?;
     fdt.property_null("interrupt-controller")?;
     fdt.property_u32("#interrupt-cells", 1)?;
     fdt.property_phandle(phandle::CPU_INTC)?;
     fdt.end_node(node)?;
+
+    if board.has_liointc {
+        legacy_interrupts(fdt)?;
+    }
 
     // Its registers are in IOCSR space; the binding wants an address still.
     let node = fdt.begin_node("eiointc@1400")?;
@@ -186,9 +159,9 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_phandle(phandle::EIOINTC)?;
     fdt.end_node(node)?;
 
-    let node = begin(fdt, "platic", Device::PchPic)?;
+    let node = begin(fdt, "platic", map::PCH_PIC)?;
     fdt.property_string("compatible", "loongson,pch-pic-1.0")?;
-    registers(fdt, Device::PchPic)?;
+    registers(fdt, map::PCH_PIC)?;
     fdt.property_null("interrupt-controller")?;
     fdt.property_u32("#interrupt-cells", 2)?;
     fdt.property_u32("interrupt-parent", phandle::EIOINTC)?;
@@ -196,9 +169,9 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.property_phandle(phandle::PCH_PIC)?;
     fdt.end_node(node)?;
 
-    let node = begin(fdt, "msi", Device::PchMsi)?;
+    let node = begin(fdt, "msi", map::PCH_MSI)?;
     fdt.property_string("compatible", "loongson,pch-msi-1.0")?;
-    registers(fdt, Device::PchMsi)?;
+    registers(fdt, map::PCH_MSI)?;
     fdt.property_null("interrupt-controller")?;
     fdt.property_null("msi-controller")?;
     fdt.property_u32("interrupt-parent", phandle::EIOINTC)?;
@@ -208,51 +181,80 @@ fn interrupt_controllers(fdt: &mut FdtWriter) -> Result<(), Error> {
     fdt.end_node(node)
 }
 
-fn uarts(fdt: &mut FdtWriter) -> Result<(), Error> {
-    for index in 0..map::UARTS {
-        let uart = Device::Uart(index);
-        let node = begin(fdt, "serial", uart)?;
+/// The LIOINTC, all of whose inputs go to its first pin.
+fn legacy_interrupts(fdt: &mut FdtWriter) -> Result<(), Error> {
+    const ALL_TO_INT0: [u32; 4] = [u32::MAX, 0, 0, 0];
+    let place = Place::at(map::chip(0).base + liointc::BASE, liointc::SIZE);
+    let node = begin(fdt, "liointc", place)?;
+    fdt.property_string("compatible", "loongson,liointc-1.0")?;
+    registers(fdt, place)?;
+    fdt.property_null("interrupt-controller")?;
+    fdt.property_u32("#interrupt-cells", 2)?;
+    fdt.property_u32("interrupt-parent", phandle::CPU_INTC)?;
+    fdt.property_u32("interrupts", LIOINTC_INTERRUPT)?;
+    fdt.property_string("interrupt-names", "int0")?;
+    fdt.property_array_u32("loongson,parent_int_map", &ALL_TO_INT0)?;
+    fdt.property_phandle(phandle::LIOINTC)?;
+    fdt.end_node(node)
+}
+
+fn uarts(fdt: &mut FdtWriter, board: &Board) -> Result<(), Error> {
+    for port in &board.uarts {
+        let node = begin(fdt, "serial", port.place)?;
         fdt.property_string("compatible", "ns16550a")?;
-        registers(fdt, uart)?;
-        fdt.property_u32("clock-frequency", UART_CLOCK)?;
-        interrupt(fdt, uart)?;
+        registers(fdt, port.place)?;
+        fdt.property_u32("clock-frequency", port.clock)?;
+        interrupt(fdt, port.place)?;
         fdt.end_node(node)?;
     }
     Ok(())
 }
 
-fn rtc(fdt: &mut FdtWriter) -> Result<(), Error> {
-    let node = begin(fdt, "rtc", Device::Rtc)?;
+fn rtc(fdt: &mut FdtWriter, place: Place) -> Result<(), Error> {
+    let node = begin(fdt, "rtc", place)?;
     fdt.property_string("compatible", "loongson,ls7a-rtc")?;
-    registers(fdt, Device::Rtc)?;
-    interrupt(fdt, Device::Rtc)?;
+    registers(fdt, place)?;
+    interrupt(fdt, place)?;
     fdt.end_node(node)
 }
 
-fn power_control(fdt: &mut FdtWriter) -> Result<(), Error> {
-    let node = begin(fdt, "power", Device::Power)?;
+/// The registers that power off and reset: what they are called, where they are, the width
+/// of an access in bytes, then offset and value of reset and power-off.
+fn power_control(fdt: &mut FdtWriter, board: &Board) -> Result<(), Error> {
+    let (place, width, reset, off) = match board.power {
+        PowerControl::Registers { power, .. } => (
+            power,
+            1,
+            (power::RESET, power::RESET_VALUE.into()),
+            (power::SLEEP_CONTROL, power::SLEEP_OFF.into()),
+        ),
+        PowerControl::Bridge => (
+            map::POWER_MANAGEMENT,
+            4,
+            (power::BRIDGE_RESET, power::BRIDGE_RESET_VALUE),
+            (power::BRIDGE_SLEEP, power::BRIDGE_SLEEP_OFF),
+        ),
+    };
+    let node = begin(fdt, "power", place)?;
     fdt.property_string("compatible", "syscon")?;
-    registers(fdt, Device::Power)?;
+    registers(fdt, place)?;
     fdt.property_u32("reg-shift", 0)?;
-    fdt.property_u32("reg-io-width", 1)?;
-    fdt.property_u32("lvz-sim,exit-code-offset", power::EXIT_CODE as u32)?;
+    fdt.property_u32("reg-io-width", width)?;
+    if let PowerControl::Registers { .. } = board.power {
+        fdt.property_u32("lvz-sim,exit-code-offset", power::EXIT_CODE as u32)?;
+    }
     fdt.property_phandle(phandle::POWER)?;
     fdt.end_node(node)?;
-    let actions = [
-        ("reboot", "syscon-reboot", power::RESET, power::RESET_VALUE),
-        (
-            "poweroff",
-            "syscon-poweroff",
-            power::SLEEP_CONTROL,
-            power::SLEEP_OFF,
-        ),
+    let actions: [(&str, &str, (u64, u32)); 2] = [
+        ("reboot", "syscon-reboot", reset),
+        ("poweroff", "syscon-poweroff", off),
     ];
-    for (name, compatible, offset, value) in actions {
+    for (name, compatible, (offset, value)) in actions {
         let node = fdt.begin_node(name)?;
         fdt.property_string("compatible", compatible)?;
         fdt.property_u32("regmap", phandle::POWER)?;
         fdt.property_u32("offset", offset as u32)?;
-        fdt.property_u32("value", value.into())?;
+        fdt.property_u32("value", value)?;
         fdt.end_node(node)?;
     }
     Ok(())
@@ -261,16 +263,19 @@ fn power_control(fdt: &mut FdtWriter) -> Result<(), Error> {
 /// What firmware works with: the flash with its variables, of so many bytes, and what it
 /// reads of the machine. EDK2 takes for variables the first flash that it does not itself
 /// come from (OvmfPkg/Library/FdtNorFlashQemuLib).
-fn firmware(fdt: &mut FdtWriter, size: u64) -> Result<(), Error> {
+fn firmware(fdt: &mut FdtWriter, board: &Board, size: u64) -> Result<(), Error> {
     const CHIPS_WIDTH: u32 = 4;
-    let node = begin(fdt, "flash", Device::Flash)?;
+    let Some(devices) = board.firmware else {
+        return Ok(());
+    };
+    let node = begin(fdt, "flash", devices.flash)?;
     fdt.property_string("compatible", "cfi-flash")?;
-    fdt.property_array_u64("reg", &[Device::Flash.base(), size])?;
+    fdt.property_array_u64("reg", &[devices.flash.base, size])?;
     fdt.property_u32("bank-width", CHIPS_WIDTH)?;
     fdt.end_node(node)?;
-    let node = begin(fdt, "fw_cfg", Device::FwCfg)?;
+    let node = begin(fdt, "fw_cfg", devices.fw_cfg)?;
     fdt.property_string("compatible", "qemu,fw-cfg-mmio")?;
-    registers(fdt, Device::FwCfg)?;
+    registers(fdt, devices.fw_cfg)?;
     fdt.property_null("dma-coherent")?;
     fdt.end_node(node)
 }
@@ -278,87 +283,13 @@ fn firmware(fdt: &mut FdtWriter, size: u64) -> Result<(), Error> {
 /// Legacy I/O ports. Drivers that probe them, such as i8042, fault unless
 /// this node makes Linux map them (arch/loongarch/kernel/setup.c:
 /// `arch_reserve_pio_range`).
-fn legacy_io(fdt: &mut FdtWriter) -> Result<(), Error> {
-    let node = begin(fdt, "isa", Device::LegacyIo)?;
+fn legacy_io(fdt: &mut FdtWriter, place: Place) -> Result<(), Error> {
+    let node = begin(fdt, "isa", place)?;
     fdt.property_string("compatible", "isa")?;
     fdt.property_u32("#address-cells", 2)?;
     fdt.property_u32("#size-cells", 1)?;
     // I/O port 0, its physical address, the size.
-    let (base, size) = Device::LegacyIo.registers();
-    let ranges = [1, 0, 0, base as u32, size as u32];
+    let ranges = [1, 0, 0, place.base as u32, place.size as u32];
     fdt.property_array_u32("ranges", &ranges)?;
     fdt.end_node(node)
-}
-
-/// The PCI bus (binding pci-host-ecam-generic); `pins` are those of its devices from
-/// number 1 on.
-fn pci(fdt: &mut FdtWriter, pins: &[Device]) -> Result<(), Error> {
-    /// Address spaces in the first cell of a PCI address.
-    const IO: u32 = 1 << 24;
-    const MEMORY: u32 = 2 << 24;
-    /// The device's number in that cell.
-    const DEVICE_SHIFT: u32 = 11;
-    const DEVICES: u32 = 0x1f << DEVICE_SHIFT;
-    const PIN: u32 = 7;
-    /// One interrupt for each function: pin A.
-    const PIN_A: u32 = 1;
-
-    let node = begin(fdt, "pcie", Device::PciConfig)?;
-    fdt.property_string("compatible", "pci-host-ecam-generic")?;
-    fdt.property_string("device_type", "pci")?;
-    fdt.property_u32("#address-cells", 3)?;
-    fdt.property_u32("#size-cells", 2)?;
-    fdt.property_u32("#interrupt-cells", 1)?;
-    fdt.property_u32("linux,pci-domain", 0)?;
-    fdt.property_array_u32("bus-range", &[0, map::PCI_LAST_BUS.into()])?;
-    fdt.property_null("dma-coherent")?;
-    registers(fdt, Device::PciConfig)?;
-    let high = |address: u64| (address >> 32) as u32;
-    let (io, io_size) = Device::PciIo.registers();
-    let (memory, memory_size) = Device::PciMemory.registers();
-    let ranges = [
-        [
-            IO,
-            0,
-            map::FIRST_PCI_PORT,
-            high(io),
-            io as u32,
-            0,
-            io_size as u32,
-        ],
-        [
-            MEMORY,
-            high(memory),
-            memory as u32,
-            high(memory),
-            memory as u32,
-            0,
-            memory_size as u32,
-        ],
-    ];
-    fdt.property_array_u32("ranges", &ranges.concat())?;
-    fdt.property_array_u32("msi-map", &[0, phandle::PCH_MSI, 0, 0x1_0000])?;
-    let interrupts: Vec<u32> = (1u32..)
-        .zip(pins.iter().filter_map(|pin| pin.pin()))
-        .flat_map(|(number, pin)| {
-            let device = number << DEVICE_SHIFT;
-            [device, 0, 0, PIN_A, phandle::PCH_PIC, pin, LEVEL_HIGH]
-        })
-        .collect();
-    fdt.property_array_u32("interrupt-map", &interrupts)?;
-    fdt.property_array_u32("interrupt-map-mask", &[DEVICES, 0, 0, PIN])?;
-    fdt.end_node(node)
-}
-
-fn virtio(fdt: &mut FdtWriter, count: usize) -> Result<(), Error> {
-    for index in 0..count {
-        let device = Device::Virtio(index);
-        let node = begin(fdt, "virtio_mmio", device)?;
-        fdt.property_string("compatible", "virtio,mmio")?;
-        registers(fdt, device)?;
-        fdt.property_null("dma-coherent")?;
-        interrupt(fdt, device)?;
-        fdt.end_node(node)?;
-    }
-    Ok(())
 }

@@ -55,7 +55,11 @@ pub(super) fn load(
         items.add_sized(key::INITRD_SIZE, key::INITRD, initrd);
     }
     let mut files = Tables::of(platform, memory)?.files();
-    files.append(&mut smbios::files(platform.cpus(), memory));
+    files.append(&mut smbios::files(
+        platform.board().name,
+        platform.cpus(),
+        memory,
+    ));
     files.push((MEMORY_FILE, memory_map(memory)));
     items.add_files(files);
 

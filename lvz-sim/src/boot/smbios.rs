@@ -28,10 +28,11 @@ const ARRAY: u16 = 2;
 
 const MHZ: u32 = 1_000_000;
 
-/// The files, by name, of a machine with so many CPUs and this memory.
-pub(super) fn files(cpus: usize, memory: &[Span]) -> Vec<(&'static str, Vec<u8>)> {
+/// The files, by name, of a machine with so many CPUs and this memory on the board of that
+/// name.
+pub(super) fn files(board: &str, cpus: usize, memory: &[Span]) -> Vec<(&'static str, Vec<u8>)> {
     let mut tables = Vec::new();
-    structure(&mut tables, SYSTEM, 0, &system(), &["lvz-sim", "virt"]);
+    structure(&mut tables, SYSTEM, 0, &system(), &["lvz-sim", board]);
     let names = ["CPU 0", "Loongson", "Loongson-3A5000"];
     structure(&mut tables, PROCESSOR, 1, &processor(cpus as u8), &names);
     structure(&mut tables, MEMORY_ARRAY, ARRAY, &array(memory), &[]);

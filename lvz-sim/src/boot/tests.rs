@@ -5,6 +5,7 @@
 
 mod files;
 mod firmware;
+mod loongson;
 
 use super::*;
 use crate::map::HIGH_RAM_BASE;
@@ -18,6 +19,9 @@ use vm_memory::Bytes;
 
 const LOAD: u64 = 0x20_0000;
 const VIRTUAL: u64 = 0x9000_0000_0000_0000;
+
+/// An interrupt's type in a device tree.
+const LEVEL_HIGH: u32 = 4;
 
 /// The machine's memory, which its devices share.
 fn machine(cpus: usize, size: u64) -> (Ram, Platform) {
@@ -34,6 +38,17 @@ fn file(bytes: &[u8]) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
     file
+}
+
+fn property<'a>(tree: &'a ::fdt::Fdt<'a>, node: &str, name: &str) -> Option<&'a [u8]> {
+    Some(tree.find_node(node)?.property(name)?.value)
+}
+
+/// A property's cells.
+fn words(tree: &::fdt::Fdt<'_>, node: &str, name: &str) -> Vec<u32> {
+    let value = property(tree, node, name).unwrap();
+    let words = value.chunks_exact(4).map(|word| word.try_into().unwrap());
+    words.map(u32::from_be_bytes).collect()
 }
 
 fn read_u64(ram: &GuestRam, at: u64) -> u64 {

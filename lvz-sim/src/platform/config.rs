@@ -6,13 +6,13 @@ use super::console::{HostConsole, NullConsole};
 use super::flash::FlashConfig;
 use super::net::Net;
 use super::virtio::disk::DriveConfig;
-use crate::map::{Board, UARTS};
+use crate::map::{Board, UARTS, VIRT_MMIO};
 use std::path::PathBuf;
 
 /// What the machine has beside CPUs and memory.
 pub struct PlatformConfig {
-    /// Where the virtio devices are.
-    pub board: Board,
+    /// Which devices there are, and where.
+    pub board: &'static Board,
     /// Number of CPUs, 1 to 16.
     pub cpus: usize,
     /// Whether the chip sends message interrupts to its CPUs.
@@ -40,7 +40,7 @@ pub struct PlatformConfig {
 impl Default for PlatformConfig {
     fn default() -> Self {
         Self {
-            board: Board::default(),
+            board: &VIRT_MMIO,
             cpus: 1,
             avec: false,
             // A fixed date, 2026-01-01 00:00:00 UTC, so that runs repeat.

@@ -8,6 +8,7 @@ use super::avec::{Avec, Target};
 use super::eiointc::{CORES_PER_NODE, Eiointc};
 use super::field;
 use super::ipi::{Ipi, Send, decode_ipi_send};
+use super::liointc::{self, Liointc};
 use crate::cpu::Vectors;
 use la_arch::eiointc::{BITMAP_SIZE, COREISR};
 use la_arch::iocsr::{
@@ -32,6 +33,9 @@ const IPI_END: u64 = IPI_BASE + IPI_SIZE;
 const IPI_SEND: u64 = IPI_BASE + ipi::IPI_SEND;
 const MAIL_SEND: u64 = IPI_BASE + ipi::MAIL_SEND;
 const ANY_SEND: u64 = IPI_BASE + ipi::ANY_SEND;
+/// The LIOINTC, where there is one, is in the EIOINTC's block, below its first register.
+const LIOINTC_BASE: u64 = liointc::BASE;
+const LIOINTC_END: u64 = LIOINTC_BASE + liointc::SIZE;
 const EIOINTC_END: u64 = EIOINTC_BASE + EIOINTC_SIZE;
 
 /// The CPU and its IOCSR address that the chip register of `node` at `offset` is. Each core
@@ -55,6 +59,15 @@ pub(crate) fn of_chip(node: usize, offset: u64) -> (usize, u32) {
     (first, offset as u32)
 }
 
+/// Which units a chip has that not all have.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Units {
+    /// What sends message interrupts.
+    pub(crate) avec: bool,
+    /// The controller of legacy I/O interrupts.
+    pub(crate) liointc: bool,
+}
+
 /// IOCSR space of all CPUs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Iocsr {
@@ -64,16 +77,19 @@ pub(crate) struct Iocsr {
     pub(crate) eiointc: Eiointc,
     /// What sends message interrupts, if the chip has it.
     avec: Option<Avec>,
+    /// The controller of the chip's own devices, if the board uses it.
+    liointc: Option<Liointc>,
 }
 
 impl Iocsr {
-    /// IOCSR space of `cpus` CPUs after reset, with message interrupts or not.
-    pub(crate) fn new(cpus: usize, avec: bool) -> Self {
+    /// IOCSR space of `cpus` CPUs after reset.
+    pub(crate) fn new(cpus: usize, units: Units) -> Self {
         Self {
             misc: vec![0; cpus.div_ceil(CORES_PER_NODE)],
             ipi: vec![Ipi::default(); cpus],
             eiointc: Eiointc::new(cpus),
-            avec: avec.then(|| Avec::new(cpus)),
+            avec: units.avec.then(|| Avec::new(cpus)),
+            liointc: units.liointc.then(Liointc::default),
         }
     }
 
@@ -95,6 +111,7 @@ impl Iocsr {
                 (Some(avec), Some(other)) => avec.same_shape(other),
                 (avec, other) => avec == other,
             }
+            && self.liointc.is_some() == other.liointc.is_some()
     }
 
     /// Sends the message that was written to `offset` in the window.
@@ -116,7 +133,19 @@ impl Iocsr {
     /// Interrupt inputs of CPU `cpu`: HWI pins and IPI.
     pub(crate) fn lines(&self, cpu: usize) -> (u8, bool) {
         let ipi = self.ipi.get(cpu).is_some_and(Ipi::line);
-        (self.eiointc.pins(cpu), ipi)
+        let legacy = self.liointc.as_ref().map_or(0, |liointc| liointc.pins(cpu));
+        (self.eiointc.pins(cpu) | legacy, ipi)
+    }
+
+    /// Takes the level of an input of the LIOINTC over; whether it is another than before.
+    pub(crate) fn set_liointc(&mut self, number: u32, level: bool) -> bool {
+        let liointc = self.liointc.as_mut();
+        liointc.is_some_and(|liointc| liointc.set(number, level))
+    }
+
+    /// The LIOINTC that CPU `cpu` finds in IOCSR space.
+    fn liointc(&mut self, cpu: usize) -> Option<&mut Liointc> {
+        self.liointc.as_mut().filter(|_| cpu < CORES_PER_NODE)
     }
 
     fn read_word(&mut self, cpu: usize, addr: u64) -> u32 {
@@ -136,7 +165,10 @@ impl Iocsr {
                 .ipi
                 .get(cpu)
                 .map_or(0, |core| core.read(addr - IPI_BASE)),
-            EIOINTC_BASE..EIOINTC_END => self.eiointc.read(cpu, addr - EIOINTC_BASE),
+            LIOINTC_BASE..LIOINTC_END => self
+                .liointc(cpu)
+                .map_or(0, |liointc| liointc.read(addr - LIOINTC_BASE)),
+            LIOINTC_END..EIOINTC_END => self.eiointc.read(cpu, addr - EIOINTC_BASE),
             _ => 0,
         }
     }
@@ -165,7 +197,12 @@ impl Iocsr {
                     core.write(addr - IPI_BASE, value, mask);
                 }
             }
-            EIOINTC_BASE..EIOINTC_END => {
+            LIOINTC_BASE..LIOINTC_END => {
+                if let Some(liointc) = self.liointc(cpu) {
+                    liointc.write(addr - LIOINTC_BASE, value, mask);
+                }
+            }
+            LIOINTC_END..EIOINTC_END => {
                 self.eiointc.write(cpu, addr - EIOINTC_BASE, value, mask);
             }
             _ => {}

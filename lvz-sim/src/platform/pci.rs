@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! PCI Express: a host bridge with one bus, found through ECAM, and virtio devices as its
-//! functions, as QEMU's LoongArch `virt` board has them (hw/pci-host/gpex.c,
-//! hw/virtio/virtio-pci.c). The host bridge is device 0, the virtio devices follow. Wrong
-//! use by a driver has no effect or reads all ones, as on a bus.
+//! PCI Express: a host bridge with one bus, and virtio devices as its functions, as QEMU's
+//! LoongArch `virt` board has them (hw/pci-host/gpex.c, hw/virtio/virtio-pci.c). The host
+//! bridge is device 0, the virtio devices are in the slots that the board names. Wrong use
+//! by a driver has no effect or reads all ones, as on a bus.
 
+mod address;
 mod config;
 mod function;
 mod msix;
@@ -12,30 +13,21 @@ mod msix;
 use super::error::PlatformError;
 use super::field;
 use super::virtio::mmio::Transport;
-use crate::map::PCI_INTX_PINS;
+use crate::map::PciHost;
 use crate::mem::ram::GuestRam;
 use config::ConfigSpace;
 use function::{Function, FunctionState};
 pub(super) use msix::Message;
 use serde::{Deserialize, Serialize};
 
-/// Devices of a bus (each has function 0 only).
-const DEVICES: usize = 32;
-/// What a device's and a bus's part of ECAM is, as shifts.
-const DEVICE_SHIFT: u32 = 15;
-const FUNCTION_SIZE: u64 = 1 << 12;
-
-/// Most virtio devices on the bus.
-pub(super) const FUNCTIONS_MAX: usize = DEVICES - 1;
-
-/// A host bridge of QEMU (PCI_DEVICE_ID_REDHAT_PCIE_HOST).
-const BRIDGE_ID: (u16, u16) = (0x1b36, 0x0008);
+/// The class of a host bridge.
 const BRIDGE_CLASS: u32 = 0x06_0000;
 
 /// The bus with its functions. The devices behind them are transports that the platform
 /// has, function n the transport n.
 #[derive(Debug)]
 pub(super) struct Pci {
+    host: &'static PciHost,
     bridge: ConfigSpace,
     functions: Vec<Function>,
 }
@@ -56,6 +48,12 @@ pub(super) struct Effect {
     pub(super) function: Option<usize>,
 }
 
+/// What is in a slot.
+enum Occupant {
+    Bridge,
+    Function(usize),
+}
+
 /// A place in a function's memory.
 struct Place {
     function: usize,
@@ -65,15 +63,16 @@ struct Place {
 
 impl Pci {
     /// A bus with a function for each of `devices`.
-    pub(super) fn new(devices: &[Transport]) -> Self {
+    pub(super) fn new(host: &'static PciHost, devices: &[Transport]) -> Self {
         Self {
-            bridge: ConfigSpace::new(BRIDGE_ID, BRIDGE_CLASS, 0),
+            host,
+            bridge: ConfigSpace::new(host.id, BRIDGE_CLASS, 0),
             functions: devices.iter().map(Function::new).collect(),
         }
     }
 
     pub(super) fn reset(&mut self, devices: &[Transport]) {
-        *self = Self::new(devices);
+        *self = Self::new(self.host, devices);
     }
 
     pub(super) fn save(&self) -> PciState {
@@ -99,43 +98,56 @@ impl Pci {
         self.functions.get(index).is_some_and(Function::is_master)
     }
 
-    /// The device and the register of an ECAM address.
-    fn decode(offset: u64) -> Option<(usize, u64)> {
-        let device = (offset >> DEVICE_SHIFT) as usize;
-        let register = offset & ((1 << DEVICE_SHIFT) - 1);
-        // Bus 0 and function 0 are all that is there.
-        (device < DEVICES && register < FUNCTION_SIZE).then_some((device, register))
+    /// What is at an address of a window to configuration space, and the register there.
+    fn occupant(&self, window: usize, offset: u64) -> Option<(Occupant, u64)> {
+        let address = self.host.config.get(window)?.format.decode(offset)?;
+        let occupant = match address.device {
+            0 => Occupant::Bridge,
+            device => {
+                let mut slots = self.host.slots.iter();
+                Occupant::Function(slots.position(|slot| slot.device == device)?)
+            }
+        };
+        Some((occupant, address.register))
     }
 
-    /// Reads `size` bytes of configuration space.
-    pub(super) fn config_read(&self, devices: &mut [Transport], offset: u64, size: u8) -> u64 {
+    /// Reads `size` bytes of configuration space through a window.
+    pub(super) fn config_read(
+        &self,
+        devices: &mut [Transport],
+        (window, offset): (usize, u64),
+        size: u8,
+    ) -> u64 {
         let absent = field::mask(size);
-        let Some((device, register)) = Self::decode(offset) else {
-            return absent;
-        };
-        let Some(index) = device.checked_sub(1) else {
-            return self.bridge.read(register, size);
-        };
-        match (self.functions.get(index), devices.get_mut(index)) {
-            (Some(function), Some(transport)) => function.config_read(transport, register, size),
-            _ => absent,
+        match self.occupant(window, offset) {
+            Some((Occupant::Bridge, register)) => self.bridge.read(register, size),
+            Some((Occupant::Function(index), register)) => {
+                match (self.functions.get(index), devices.get_mut(index)) {
+                    (Some(function), Some(transport)) => {
+                        function.config_read(transport, register, size)
+                    }
+                    _ => absent,
+                }
+            }
+            None => absent,
         }
     }
 
-    /// Writes `size` bytes of configuration space.
+    /// Writes `size` bytes of configuration space through a window.
     pub(super) fn config_write(
         &mut self,
         devices: &mut [Transport],
         ram: &GuestRam,
-        offset: u64,
+        (window, offset): (usize, u64),
         (size, value): (u8, u64),
     ) -> Effect {
-        let Some((device, register)) = Self::decode(offset) else {
-            return Effect::default();
-        };
-        let Some(index) = device.checked_sub(1) else {
-            self.bridge.write(register, size, value);
-            return Effect::default();
+        let (index, register) = match self.occupant(window, offset) {
+            Some((Occupant::Function(index), register)) => (index, register),
+            Some((Occupant::Bridge, register)) => {
+                self.bridge.write(register, size, value);
+                return Effect::default();
+            }
+            None => return Effect::default(),
         };
         let (Some(function), Some(transport)) =
             (self.functions.get_mut(index), devices.get_mut(index))
@@ -217,18 +229,14 @@ impl Pci {
         }
     }
 
-    /// Levels of the four interrupt pins of the bus. Function n drives pin (n + 1) % 4, its
-    /// device number (QEMU: gpex_swizzle_map_irq_fn).
-    pub(super) fn intx(&self, devices: &[Transport]) -> [bool; PCI_INTX_PINS] {
-        let mut levels = [false; PCI_INTX_PINS];
-        for (index, (function, transport)) in self.functions.iter().zip(devices).enumerate() {
-            levels[Self::intx_of(index)] |= function.line(transport);
-        }
-        levels
-    }
-
-    /// The pin of function `index`.
-    pub(super) fn intx_of(index: usize) -> usize {
-        (index + 1) % PCI_INTX_PINS
+    /// The PCH-PIC pin that function `index` is at, and its level, which may be another
+    /// function's doing.
+    pub(super) fn intx(&self, index: usize, devices: &[Transport]) -> Option<(u32, bool)> {
+        let pin = self.host.slots.get(index)?.pin;
+        let functions = self.functions.iter().zip(devices).zip(self.host.slots);
+        let level = functions
+            .filter(|(_, slot)| slot.pin == pin)
+            .any(|((function, transport), _)| function.line(transport));
+        Some((pin, level))
     }
 }

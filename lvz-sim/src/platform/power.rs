@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Power-off, reset and the power button: the registers of an ACPI generic event
-//! device, which the device tree describes as `syscon-poweroff` and `syscon-reboot`
+//! Power-off, reset and the power button: what the bridge's power-management block has for
+//! that, or in its place the registers of an ACPI generic event device, which the device tree describes as `syscon-poweroff` and `syscon-reboot`
 //! (ACPI specification, "Sleep control register" and "Reset register"; addresses and
 //! values as on QEMU's `virt` board, hw/loongarch/virt-fdt-build.c:
 //! `fdt_add_ged_reset`, hw/acpi/generic_event_device.c).
@@ -23,6 +23,15 @@ pub(crate) const SLEEP_TYPE_OFF: u8 = 5;
 /// SLP_EN with that type.
 pub(crate) const SLEEP_OFF: u8 = 1 << 5 | SLEEP_TYPE_OFF << 2;
 pub(crate) const RESET_VALUE: u8 = 0x42;
+
+/// Reset register of the bridge's power-management block: bit 0 resets (Linux
+/// arch/loongarch/boot/dts/loongson-2k2000.dtsi, whose block is the same).
+pub(crate) const BRIDGE_RESET: u64 = 0x30;
+pub(crate) const BRIDGE_RESET_VALUE: u32 = 1;
+/// Its PM1 control register (ACPI specification, "PM1 control registers"): SLP_EN and, in
+/// SLP_TYP, what the same device tree has there for power-off.
+pub(crate) const BRIDGE_SLEEP: u64 = 0x14;
+pub(crate) const BRIDGE_SLEEP_OFF: u32 = 1 << 13 | 7 << 10;
 
 /// The event that the power button was pressed.
 pub(crate) const BUTTON: u32 = 1 << 1;
@@ -67,6 +76,20 @@ impl Power {
             }
             RESET if value == RESET_VALUE => self.event = Some(PowerEvent::Reset),
             EXIT_CODE => self.exit_code = value,
+            _ => {}
+        }
+    }
+
+    /// Software writes to the bridge's power-management block, on a board that powers off and
+    /// resets by it. There is no register for an exit code.
+    pub(crate) fn write_bridge(&mut self, offset: u64, value: u32) {
+        match offset {
+            BRIDGE_SLEEP if value & BRIDGE_SLEEP_OFF == BRIDGE_SLEEP_OFF => {
+                self.event = Some(PowerEvent::Off(0));
+            }
+            BRIDGE_RESET if value & BRIDGE_RESET_VALUE != 0 => {
+                self.event = Some(PowerEvent::Reset);
+            }
             _ => {}
         }
     }

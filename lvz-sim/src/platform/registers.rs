@@ -4,7 +4,7 @@
 
 use super::iocsr::of_chip;
 use super::{Platform, field};
-use crate::map::{CHIP_UPPER, Device};
+use crate::map::{CHIP_UPPER, Device, PowerControl};
 
 impl Platform {
     /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
@@ -45,9 +45,9 @@ impl Platform {
             }
             Device::Chip(node) => self.chip_read(node, offset, size),
             Device::ChipUpper(node) => self.chip_read(node, offset + CHIP_UPPER, size),
-            Device::PciConfig => {
+            Device::PciConfig(window) => {
                 let pci = self.pci.as_ref()?;
-                pci.config_read(&mut self.virtio, offset, size)
+                pci.config_read(&mut self.virtio, (window, offset), size)
             }
             Device::PciMemory => {
                 let pci = self.pci.as_mut()?;
@@ -58,7 +58,7 @@ impl Platform {
                 }
                 value
             }
-            Device::Avec | Device::PchMsi | Device::PciIntx(_) => 0,
+            Device::Avec | Device::PchMsi => 0,
         })
     }
 
@@ -73,7 +73,15 @@ impl Platform {
                 self.pic.write(offset, size, value, &mut changes);
                 self.deliver(&changes);
             }
-            Device::PowerManagement if size == 4 => self.rtc.write_pm(offset & !3, value as u32),
+            Device::PowerManagement => {
+                if size == 4 {
+                    self.rtc.write_pm(offset & !3, value as u32);
+                }
+                if let PowerControl::Bridge = self.board.power {
+                    let value = value & field::mask(size);
+                    self.power.write_bridge(offset, value as u32);
+                }
+            }
             Device::Rtc if size == 4 => {
                 self.rtc.write(now, offset & !3, value as u32);
                 self.update_rtc(now);
@@ -111,13 +119,15 @@ impl Platform {
             Device::PchMsi if offset == 0 => {
                 self.deliver(&[(value as u8, true)]);
             }
-            Device::PciConfig | Device::PciMemory => {
+            Device::PciConfig(_) | Device::PciMemory => {
                 let Some(pci) = &mut self.pci else {
                     return false;
                 };
                 let (devices, access) = (&mut self.virtio, (size, value));
                 let effect = match device {
-                    Device::PciConfig => pci.config_write(devices, &self.ram, offset, access),
+                    Device::PciConfig(window) => {
+                        pci.config_write(devices, &self.ram, (window, offset), access)
+                    }
                     _ => pci.memory_write(devices, &self.ram, pa, access),
                 };
                 self.dma |= effect.dma;
@@ -125,13 +135,7 @@ impl Platform {
                     self.update_virtio(index);
                 }
             }
-            Device::PowerManagement
-            | Device::Rtc
-            | Device::Events
-            | Device::LegacyIo
-            | Device::PchMsi
-            | Device::PciIo
-            | Device::PciIntx(_) => {}
+            Device::Rtc | Device::Events | Device::LegacyIo | Device::PchMsi | Device::PciIo => {}
         }
         true
     }

@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 /// State of all devices, for a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlatformState {
+    /// The board's name.
+    board: String,
     iocsr: Iocsr,
     pic: PchPic,
     uarts: [Uart; UARTS],
@@ -35,6 +37,7 @@ impl Platform {
     /// the changes to volatile drives.
     pub fn save(&self) -> Result<PlatformState, PlatformError> {
         Ok(PlatformState {
+            board: self.board.name.to_owned(),
             iocsr: self.iocsr.clone(),
             pic: self.pic.clone(),
             uarts: self.uarts.clone(),
@@ -54,6 +57,9 @@ impl Platform {
 
     /// Takes over a saved state. After an error the state is undefined.
     pub fn restore(&mut self, state: &PlatformState) -> Result<(), PlatformError> {
+        if self.board.name != state.board {
+            return Err(PlatformError::Mismatch("the board (--machine)"));
+        }
         if !self.iocsr.same_shape(&state.iocsr) {
             return Err(PlatformError::Mismatch("the number of CPUs"));
         }
@@ -69,7 +75,7 @@ impl Platform {
         match (&mut self.pci, &state.pci) {
             (Some(pci), Some(saved)) => pci.restore(saved)?,
             (None, None) => {}
-            _ => return Err(PlatformError::Mismatch("the board (--machine)")),
+            _ => return Err(PlatformError::Mismatch("the PCI bus")),
         }
         match (&mut self.flash, &state.flash) {
             (Some(flash), Some(saved)) => flash.restore(saved)?,

@@ -9,6 +9,7 @@ mod fw_cfg;
 mod hostile;
 mod interrupts;
 mod lockstep;
+mod loongson;
 mod net;
 mod pci;
 mod serial;
@@ -21,25 +22,45 @@ use super::eiointc::CORES_PER_NODE;
 use super::net::Net;
 use super::virtio::disk::DriveConfig;
 use super::*;
-use crate::map;
+use crate::map::{self, Input};
 use la_arch::iocsr::{EIOINTC_BASE as EIOINTC, IPI_BASE as IPI};
 use la_arch::{eiointc, iocsr, ipi, pch_pic};
 use vm_memory::GuestAddress;
 
-const PCH_PIC_BASE: u64 = Device::PchPic.base();
-const PM_BASE: u64 = Device::PowerManagement.base();
-const RTC_BASE: u64 = Device::Rtc.base();
-const POWER_BASE: u64 = Device::Power.base();
-const VIRTIO_BASE: u64 = Device::Virtio(0).base();
-const VIRTIO_STRIDE: u64 = Device::Virtio(1).base() - VIRTIO_BASE;
-const LEGACY_IO_BASE: u64 = Device::LegacyIo.base();
-const UART_BASE: u64 = Device::Uart(0).base();
-const UART_SIZE: u64 = Device::Uart(0).registers().1;
-const PCH_MSI_BASE: u64 = Device::PchMsi.base();
+const PCH_PIC_BASE: u64 = place(Device::PchPic).base;
+const PM_BASE: u64 = place(Device::PowerManagement).base;
+const RTC_BASE: u64 = place(Device::Rtc).base;
+const POWER_BASE: u64 = place(Device::Power).base;
+const VIRTIO_BASE: u64 = place(Device::Virtio(0)).base;
+const VIRTIO_STRIDE: u64 = place(Device::Virtio(1)).base - VIRTIO_BASE;
+const LEGACY_IO_BASE: u64 = place(Device::LegacyIo).base;
+const UART_BASE: u64 = place(Device::Uart(0)).base;
+const UART_SIZE: u64 = place(Device::Uart(0)).size;
+const PCH_MSI_BASE: u64 = place(Device::PchMsi).base;
 
-/// The interrupt of a device at the PCH-PIC, a bit.
+/// Where a device of the default board is.
+const fn place(device: Device) -> Place {
+    place_on(&map::VIRT_MMIO, device)
+}
+
+const fn place_on(board: &Board, device: Device) -> Place {
+    match board.place(device) {
+        Some(place) => place,
+        None => panic!("the board does not have it"),
+    }
+}
+
+/// The PCH-PIC pin of a device of the default board.
+fn pin_number(device: Device) -> u32 {
+    match place(device).input {
+        Some(Input::PchPic(pin)) => pin,
+        other => panic!("{device:?} is at {other:?}"),
+    }
+}
+
+/// The same as a bit.
 fn pin(device: Device) -> u64 {
-    1 << device.pin().unwrap()
+    1 << pin_number(device)
 }
 
 /// A machine to test, with 64 MiB of memory.
@@ -124,10 +145,10 @@ fn addresses_without_a_device_do_not_answer() {
     for pa in [
         0,
         map::LOW_RAM_SIZE - 1,
-        PCH_PIC_BASE + Device::PchPic.registers().1,
-        POWER_BASE + Device::Power.registers().1,
+        PCH_PIC_BASE + place(Device::PchPic).size,
+        POWER_BASE + place(Device::Power).size,
         VIRTIO_BASE - 1,
-        VIRTIO_BASE + Device::Virtio(0).registers().1,
+        VIRTIO_BASE + place(Device::Virtio(0)).size,
         VIRTIO_BASE + count * VIRTIO_STRIDE,
         u64::MAX,
     ] {
@@ -179,7 +200,7 @@ fn configurations_out_of_range_are_refused() {
 fn the_power_button_interrupts_until_its_event_is_read() {
     let mut rig = Rig::new(1);
     rig.set_up_interrupts();
-    let events = Device::Events.base();
+    let events = place(Device::Events).base;
     assert_eq!(rig.read(events, 4), 0);
     rig.serial.press();
     rig.platform.advance(1);

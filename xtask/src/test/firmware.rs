@@ -117,7 +117,7 @@ fn kernel(context: &Context) -> Machine {
         kernel: context.products.distribution_kernel.vmlinuz(),
         smp: 2,
         memory_mib: 1024,
-        pci: true,
+        board: Some("virt"),
         ..Machine::default()
     }
 }

@@ -29,11 +29,29 @@ const WATCHPOINTS_NUMBER: &str = "8";
 /// How long one machine may take.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
-/// The check that drives interrupt by messages, on PCI: each message of a function has an
-/// interrupt of its own.
-const MESSAGES_CHECK: &str = "messages";
-const MESSAGES: &str = "awk '/MSI/ && /req/ { n += $2 } END { exit !n }' /proc/interrupts \
-    && echo KVM-LA-CHECK messages ok || echo KVM-LA-CHECK messages FAILED\n";
+/// A check of what a board has, beside those of the script.
+struct BoardCheck {
+    name: &'static str,
+    /// Shell commands that succeed where it is well.
+    commands: &'static str,
+}
+
+/// Drives interrupt by messages, on PCI: each message of a function has an interrupt of its
+/// own.
+const MESSAGES: BoardCheck = BoardCheck {
+    name: "messages",
+    commands: "awk '/MSI/ && /req/ { n += $2 } END { exit !n }' /proc/interrupts",
+};
+
+/// Linux's driver for the bridge's PCI has found it, the chip's UART interrupts by the LIOINTC
+/// while it is open, and the bridge's, which has this output, by the PCH-PIC.
+const BRIDGE: BoardCheck = BoardCheck {
+    name: "bridge",
+    commands: "[ -e /sys/bus/platform/drivers/loongson-pci/1a000000.pcie ] \
+        && { echo >&3; awk '/liointc/ && /ttyS0/ { n += $2 } END { exit !n }' /proc/interrupts; \
+        } 3>/dev/ttyS0 \
+        && awk '/PCH PIC/ && /ttyS1/ { n += $2 } END { exit !n }' /proc/interrupts",
+};
 
 /// What the checks' lines begin with.
 const MARKER: &str = "KVM-LA-CHECK";
@@ -44,44 +62,65 @@ const DISK_MIB: u64 = 64;
 /// What the computation starts from.
 const SEED: u64 = 2;
 
+impl BoardCheck {
+    fn script(&self) -> String {
+        let Self { name, commands } = self;
+        format!("{{ {commands}; }} && echo {MARKER} {name} ok || echo {MARKER} {name} FAILED\n")
+    }
+}
+
 /// One machine of the suite.
 struct Case {
     name: &'static str,
     smp: u32,
     distribution: bool,
-    pci: bool,
+    /// lvz-sim's board, if it is not the default, and what is checked of it.
+    board: Option<&'static str>,
+    checks: &'static [BoardCheck],
 }
+
+/// The default board with the small kernel.
+const SMALL: Case = Case {
+    name: "",
+    smp: 1,
+    distribution: false,
+    board: None,
+    checks: &[],
+};
 
 const CASES: &[Case] = &[
     Case {
         name: "smp=1",
-        smp: 1,
-        distribution: false,
-        pci: false,
+        ..SMALL
     },
     Case {
         name: "smp=2",
         smp: 2,
-        distribution: false,
-        pci: false,
+        ..SMALL
     },
     Case {
         name: "smp=4",
         smp: 4,
-        distribution: false,
-        pci: false,
+        ..SMALL
     },
     Case {
         name: "distribution-kernel",
         smp: 2,
         distribution: true,
-        pci: false,
+        ..SMALL
     },
     Case {
         name: "pci",
-        smp: 1,
-        distribution: false,
-        pci: true,
+        board: Some("virt"),
+        checks: &[MESSAGES],
+        ..SMALL
+    },
+    Case {
+        name: "3a5000",
+        smp: 2,
+        board: Some("3a5000"),
+        checks: &[MESSAGES, BRIDGE],
+        ..SMALL
     },
 ];
 
@@ -100,10 +139,13 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
                 .to_owned(),
         ));
     }
+    if case.board == Some("3a5000") && matches!(context.simulator, Simulator::Tcg(_)) {
+        return Ok(Verdict::Skipped("QEMU has no such board".to_owned()));
+    }
     let products = &context.products;
     let run = products.cache.new_run(&format!("linux-{}", case.name))?;
     let share = run.join("share");
-    let before = if case.pci { MESSAGES } else { "" };
+    let before: String = case.checks.iter().map(BoardCheck::script).collect();
     make_share(
         &share,
         &format!("{before}exec bash /share/workload-script {}\n", case.smp),
@@ -141,7 +183,7 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
         },
         smp: case.smp,
         memory_mib: 1024,
-        pci: case.pci,
+        board: case.board,
         drives: vec![
             products.userland_drive(),
             Drive {
@@ -163,11 +205,8 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
             last = std::time::Instant::now();
         }
     })?;
-    let more = [(watched, WATCHPOINTS_CHECK), (case.pci, MESSAGES_CHECK)];
-    let more: Vec<&str> = more
-        .into_iter()
-        .filter_map(|(is, name)| is.then_some(name))
-        .collect();
+    let checks = case.checks.iter().map(|check| check.name);
+    let more: Vec<&str> = checks.chain(watched.then_some(WATCHPOINTS_CHECK)).collect();
     let verdict = judge(&outcome.console, &more)
         .and_then(|()| outcome.check(LIMIT))
         .and_then(|()| check_disk(context, &disk));

@@ -2,9 +2,8 @@
 
 //! The DSDT: devices with their registers and interrupts.
 
-use super::table::{gsi, table};
-use crate::boot::fdt::UART_CLOCK;
-use crate::map::{self, Device, FIRST_PCI_PORT};
+use super::table::{gsi, gsi_of, table};
+use crate::map::{Board, PciHost, Place, Port, Slot};
 use crate::platform::power;
 use acpi_tables::Aml;
 use acpi_tables::aml;
@@ -25,20 +24,25 @@ const PRESSED: u8 = 0x80;
 /// Device properties, as in the device tree (UEFI forum's "_DSD implementation guide").
 const DEVICE_PROPERTIES: &str = "DAFFD814-6EBA-4D8C-8A91-BC9BBF4AA301";
 
-/// The table of a machine with so many CPUs; `pins` are those of its PCI devices from
-/// number 1 on.
-pub(super) fn dsdt(cpus: usize, pins: &[Device]) -> Sdt {
+/// A PCI bus, and where devices are on it.
+pub(super) struct Bus<'a> {
+    pub(super) host: &'a PciHost,
+    pub(super) slots: &'a [Slot],
+}
+
+/// The table of a machine with so many CPUs, whose register of events is at `event_register`.
+pub(super) fn dsdt(cpus: usize, board: &Board, event_register: Place, bus: &Bus<'_>) -> Sdt {
     let mut list = List::default();
     for cpu in 0..cpus as u32 {
         list.device(&format!("C{cpu:03X}"), &"ACPI0007", cpu, &[]);
     }
-    for index in 0..map::UARTS {
-        uart(&mut list, index);
+    for (index, port) in (0u32..).zip(&board.uarts) {
+        uart(&mut list, index, port);
     }
-    let registers = resources(Device::Rtc, Trigger::Level);
+    let registers = resources(board.rtc, Trigger::Level);
     list.device("RTC0", &"LOON0001", 0, &[("_CRS", &registers)]);
-    events(&mut list);
-    pci(&mut list, pins);
+    events(&mut list, event_register);
+    pci(&mut list, bus);
     let off = power::SLEEP_TYPE_OFF;
     list.add(&Name::new(
         "\\_S5_".into(),
@@ -108,44 +112,43 @@ fn template(resources: Vec<&dyn Aml>) -> Encoded {
     Encoded(bytes)
 }
 
-fn memory(device: Device) -> Memory32Fixed {
-    let (base, size) = device.registers();
-    Memory32Fixed::new(true, base as u32, size as u32)
+fn memory(place: Place) -> Memory32Fixed {
+    Memory32Fixed::new(true, place.base as u32, place.size as u32)
 }
 
-fn interrupt(device: Device, trigger: Trigger) -> Option<Interrupt> {
-    let number = gsi(device)?;
+fn interrupt(place: Place, trigger: Trigger) -> Option<Interrupt> {
+    let number = gsi_of(place)?;
     let edge = trigger == Trigger::Edge;
     Some(Interrupt::new(true, edge, false, !edge, number))
 }
 
 /// A device's registers and its interrupt.
-fn resources(device: Device, trigger: Trigger) -> Encoded {
-    let memory = memory(device);
-    let interrupt = interrupt(device, trigger);
+fn resources(place: Place, trigger: Trigger) -> Encoded {
+    let memory = memory(place);
+    let interrupt = interrupt(place, trigger);
     let mut list: Vec<&dyn Aml> = vec![&memory];
     list.extend(interrupt.iter().map(|interrupt| interrupt as &dyn Aml));
     template(list)
 }
 
-fn uart(list: &mut List, index: usize) {
-    let registers = resources(Device::Uart(index), Trigger::Level);
-    let clock = Package::new(vec![&"clock-frequency", &UART_CLOCK]);
+fn uart(list: &mut List, index: u32, port: &Port) {
+    let registers = resources(port.place, Trigger::Level);
+    let clock = Package::new(vec![&"clock-frequency", &port.clock]);
     let properties = Package::new(vec![&clock]);
     let uuid = Uuid::new(DEVICE_PROPERTIES);
     let properties = Package::new(vec![&uuid, &properties]);
     list.device(
         &format!("COM{index:X}"),
         &EISAName::new("PNP0501"),
-        index as u32,
+        index,
         &[("_CCA", &ONE), ("_CRS", &registers), ("_DSD", &properties)],
     );
 }
 
 /// The generic event device (5.6.9), which tells of the power button.
-fn events(list: &mut List) {
-    let (base, size) = Device::Events.registers();
-    let interrupt = interrupt(Device::Events, Trigger::Edge);
+fn events(list: &mut List, register: Place) {
+    let Place { base, size, .. } = register;
+    let interrupt = interrupt(register, Trigger::Edge);
     let interrupts = template(interrupt.iter().map(|one| one as &dyn Aml).collect());
     let region = OpRegion::new("EREG".into(), OpRegionSpace::SystemMemory, &base, &size);
     let field = Field::new(
@@ -173,27 +176,23 @@ fn events(list: &mut List) {
     list.device("PWRB", &EISAName::new("PNP0C0C"), 0, &[]);
 }
 
-/// The PCI bus.
-fn pci(list: &mut List, pins: &[Device]) {
+fn pci(list: &mut List, Bus { host, slots }: &Bus<'_>) {
     /// All functions of a device.
     const FUNCTIONS: u32 = 0xffff;
     const DEVICE_SHIFT: u32 = 16;
-    let buses = AddressSpace::new_bus_number(0u16, map::PCI_LAST_BUS.into());
-    let (base, size) = Device::PciMemory.registers();
-    let (base, last) = (base as u32, (base + size - 1) as u32);
+    let buses = AddressSpace::new_bus_number(0u16, host.last_bus.into());
+    let (base, last) = (host.memory.base as u32, host.memory.last() as u32);
     let cacheable = AddressSpaceCacheable::NotCacheable;
     let memory_window = AddressSpace::new_memory(cacheable, true, base, last, None);
-    let (base, size) = Device::PciIo.registers();
-    let (first, last) = (FIRST_PCI_PORT, FIRST_PCI_PORT + size as u32 - 1);
-    let ports = AddressSpace::new_io(first, last, Some(base as u32 - first));
+    let first = host.first_port;
+    let last = first + host.io.size as u32 - 1;
+    let ports = AddressSpace::new_io(first, last, Some(host.io.base as u32 - first));
     let windows = template(vec![&buses, &memory_window, &ports]);
     let mut routes = PackageBuilder::new();
-    for (number, pin) in (1u32..).zip(pins) {
-        let device = number << DEVICE_SHIFT | FUNCTIONS;
-        if let Some(interrupt) = gsi(*pin) {
-            // Pin A, no link device, the interrupt's number.
-            routes.add_element(&Package::new(vec![&device, &ZERO, &ZERO, &interrupt]));
-        }
+    for slot in *slots {
+        let device = u32::from(slot.device) << DEVICE_SHIFT | FUNCTIONS;
+        // Pin A, no link device, the interrupt's number.
+        routes.add_element(&Package::new(vec![&device, &ZERO, &ZERO, &gsi(slot.pin)]));
     }
     list.device(
         "PCI0",
@@ -209,7 +208,12 @@ fn pci(list: &mut List, pins: &[Device]) {
         ],
     );
     // Configuration space is for no other device (PCI firmware specification 3.3, 4.1.2).
-    let configuration = template(vec![&memory(Device::PciConfig)]);
+    let windows: Vec<_> = host
+        .config
+        .iter()
+        .map(|window| memory(window.place))
+        .collect();
+    let configuration = template(windows.iter().map(|window| window as &dyn Aml).collect());
     let reserved = EISAName::new("PNP0C02");
     list.device("RES0", &reserved, 0, &[("_CRS", &configuration)]);
 }

@@ -8,7 +8,7 @@
 
 use super::table::{GSI_BASE, table};
 use crate::boot::fdt::EIOINTC_INTERRUPT;
-use crate::map::{Device, MSI_VECTOR, MSI_VECTORS};
+use crate::map::{MSI_VECTOR, MSI_VECTORS, PCH_MSI, PCH_PIC};
 use crate::platform::eiointc::CORES_PER_NODE;
 use acpi_tables::AmlSink;
 use acpi_tables::sdt::Sdt;
@@ -47,15 +47,14 @@ pub(super) fn madt(cpus: usize) -> Sdt {
 
     body.vec(&MSI_PIC);
     body.byte(VERSION);
-    body.qword(Device::PchMsi.base());
+    body.qword(PCH_MSI.base);
     body.dword(MSI_VECTOR);
     body.dword(MSI_VECTORS);
 
-    let (base, size) = Device::PchPic.registers();
     body.vec(&BIO_PIC);
     body.byte(VERSION);
-    body.qword(base);
-    body.word(size as u16);
+    body.qword(PCH_PIC.base);
+    body.word(PCH_PIC.size as u16);
     body.word(0);
     body.word(GSI_BASE as u16);
     table(*b"APIC", REVISION, &body)

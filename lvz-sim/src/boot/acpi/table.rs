@@ -2,7 +2,7 @@
 
 //! What ACPI tables have in common.
 
-use crate::map::Device;
+use crate::map::{Input, Place};
 use acpi_tables::sdt::Sdt;
 
 pub(super) const OEM: [u8; 6] = *b"LVZSIM";
@@ -14,9 +14,17 @@ pub(super) const GSI_BASE: u32 = 64;
 
 pub(super) const HEADER: usize = 36;
 
-/// The global interrupt number of a device's pin.
-pub(super) fn gsi(device: Device) -> Option<u32> {
-    device.pin().map(|pin| GSI_BASE + pin)
+/// The global interrupt number of a pin of the PCH-PIC.
+pub(super) fn gsi(pin: u32) -> u32 {
+    GSI_BASE + pin
+}
+
+/// That of a device.
+pub(super) fn gsi_of(place: Place) -> Option<u32> {
+    match place.input {
+        Some(Input::PchPic(pin)) => Some(gsi(pin)),
+        Some(Input::Liointc(_)) | None => None,
+    }
 }
 
 /// A table that the crate has no structure for.

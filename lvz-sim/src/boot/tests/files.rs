@@ -167,10 +167,6 @@ fn user_tree(chosen: bool) -> Vec<u8> {
     tree.finish().unwrap()
 }
 
-fn property<'a>(tree: &'a ::fdt::Fdt<'a>, node: &str, name: &str) -> Option<&'a [u8]> {
-    Some(tree.find_node(node)?.property(name)?.value)
-}
-
 #[test]
 fn a_device_tree_of_the_user_is_told_of_command_line_and_initrd() {
     let initrd = file(&[7; 100]);
@@ -253,18 +249,14 @@ fn a_damaged_device_tree_is_an_error_or_nothing() {
 fn the_tree_describes_the_pci_bus() {
     let ram = Ram::new(16 << 20).unwrap();
     let config = PlatformConfig {
-        board: crate::map::Board::Virt,
+        board: &crate::map::VIRT,
         ..PlatformConfig::default()
     };
     let platform = Platform::new(config, ram.map.clone()).unwrap();
     let loaded = load(&ram.map, &platform, &BootConfig::default()).unwrap();
     let tree = ::fdt::Fdt::new(&loaded.tree).unwrap();
     assert!(tree.find_node("/virtio_mmio@16000000").is_none());
-    let words = |node: &str, name: &str| -> Vec<u32> {
-        let value = property(&tree, node, name).unwrap();
-        let words = value.chunks_exact(4).map(|word| word.try_into().unwrap());
-        words.map(u32::from_be_bytes).collect()
-    };
+    let words = |node: &str, name: &str| words(&tree, node, name);
     let bus = "/pcie@20000000";
     let compatible = property(&tree, bus, "compatible");
     assert_eq!(compatible, Some(&b"pci-host-ecam-generic\0"[..]));
@@ -288,5 +280,3 @@ fn the_tree_describes_the_pci_bus() {
         [1 << 11, 0, 0, 1, pic, 17, LEVEL_HIGH]
     );
 }
-
-const LEVEL_HIGH: u32 = 4;

@@ -5,13 +5,13 @@
 use super::*;
 use crate::boot::acpi::Tables;
 use crate::boot::span;
-use crate::map::{Board, Device, FIRMWARE_BASE};
+use crate::map::{Device, FIRMWARE_BASE, VIRT};
 use crate::platform::PlatformError;
 
 fn platform(cpus: usize, firmware: bool) -> (Ram, Platform) {
     let ram = Ram::with_firmware(1 << 30, b"firmware").unwrap();
     let config = PlatformConfig {
-        board: Board::Virt,
+        board: &VIRT,
         cpus,
         firmware,
         ..PlatformConfig::default()
@@ -74,7 +74,7 @@ fn tables_are_found_from_the_rsdp() {
     let table = |name: &str| all.iter().find(|(n, _)| *n == name.as_bytes()).unwrap().1;
     // Reset, sleep control and status, in the registers of the power device.
     let fadt = table("FACP");
-    let power = Device::Power.base();
+    let power = VIRT.place(Device::Power).unwrap().base;
     assert_eq!(u64_at(fadt, 116 + 4), power + 2);
     assert_eq!(fadt[128], 0x42);
     assert_eq!(u64_at(fadt, 244 + 4), power);
@@ -91,7 +91,10 @@ fn tables_are_found_from_the_rsdp() {
     }
     assert_eq!(kinds, [17, 17, 17, 17, 17, 17, 20, 21, 22]);
     let mcfg = table("MCFG");
-    assert_eq!(u64_at(mcfg, 44), Device::PciConfig.base());
+    assert_eq!(
+        u64_at(mcfg, 44),
+        VIRT.place(Device::PciConfig(0)).unwrap().base
+    );
     assert_eq!(mcfg[54..56], [0, 127]);
 }
 
@@ -204,14 +207,15 @@ fn firmware_begins_with_a_tree_and_items() {
     assert_eq!(loaded.secondary_pc, FIRMWARE_BASE);
     assert!(loaded.items.is_some());
     let tree = ::fdt::Fdt::new(&loaded.tree).unwrap();
-    for (kind, registers) in [
-        ("cfi-flash", (Device::Flash.base(), 16 << 20)),
-        ("qemu,fw-cfg-mmio", Device::FwCfg.registers()),
+    for (kind, device) in [
+        ("cfi-flash", Device::Flash),
+        ("qemu,fw-cfg-mmio", Device::FwCfg),
     ] {
+        let place = VIRT.place(device).unwrap();
         let node = tree.find_compatible(&[kind]).unwrap();
         let region = node.reg().unwrap().next().unwrap();
         let found = (region.starting_address as u64, region.size.unwrap() as u64);
-        assert_eq!(found, registers, "{kind}");
+        assert_eq!(found, (place.base, place.size), "{kind}");
     }
     let mut magic = [0; 4];
     ram.map.read_slice(&mut magic, GuestAddress(FDT)).unwrap();

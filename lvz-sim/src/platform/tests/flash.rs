@@ -3,7 +3,7 @@
 //! The flash with the firmware's variables, as EDK2 uses it and as a broken driver does.
 
 use super::*;
-use crate::map::Board;
+use crate::map::{VIRT, VIRT_MMIO};
 use crate::platform::flash::FlashConfig;
 use crate::platform::flash::geometry::{BLOCK, FLASH_MAX};
 use rand_xoshiro::SplitMix64;
@@ -13,7 +13,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-const FLASH: u64 = Device::Flash.base();
+const FLASH: u64 = place_on(&VIRT, Device::Flash).base;
 const READY: u64 = 0x0080_0080;
 const SEQUENCE_ERROR: u64 = 0x00b0_00b0;
 
@@ -23,7 +23,7 @@ fn firmware_rig(path: &Path, volatile: bool) -> Rig {
 
 fn config(path: &Path, volatile: bool) -> PlatformConfig {
     PlatformConfig {
-        board: Board::Virt,
+        board: &VIRT,
         firmware: true,
         variables: Some(FlashConfig {
             path: path.to_owned(),
@@ -218,7 +218,7 @@ fn changes_that_no_file_has_are_in_a_snapshot() {
     for mut wrong in [
         firmware_rig(&path, false),
         Rig::with(PlatformConfig {
-            board: Board::Virt,
+            board: &VIRT,
             ..PlatformConfig::default()
         }),
     ] {
@@ -235,7 +235,7 @@ fn changes_that_no_file_has_are_in_a_snapshot() {
 #[test]
 fn without_a_file_it_is_erased_at_the_start() {
     let mut rig = Rig::with(PlatformConfig {
-        board: Board::Virt,
+        board: &VIRT,
         firmware: true,
         ..PlatformConfig::default()
     });
@@ -266,7 +266,7 @@ fn files_that_are_no_flash_are_refused() {
         assert!(refused(&path).contains("multiple of 256 KiB"), "{length}");
     }
     let on_another_board = PlatformConfig {
-        board: Board::VirtMmio,
+        board: &VIRT_MMIO,
         ..config(&path, false)
     };
     let error = Platform::new(on_another_board, ram)

@@ -4,13 +4,13 @@
 //! broken driver does.
 
 use super::*;
-use crate::map::Board;
+use crate::map::VIRT;
 use crate::platform::fw_cfg::{Items, key};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use vm_memory::Bytes;
 
-const DATA: u64 = Device::FwCfg.base();
+const DATA: u64 = place_on(&VIRT, Device::FwCfg).base;
 const SELECTOR: u64 = DATA + 8;
 const DMA: u64 = DATA + 16;
 /// Where the driver describes an access, and where it wants the bytes.
@@ -25,7 +25,7 @@ const WRITE: u32 = 16;
 
 fn fw_cfg_rig() -> Rig {
     let mut rig = Rig::with(PlatformConfig {
-        board: Board::Virt,
+        board: &VIRT,
         firmware: true,
         ..PlatformConfig::default()
     });

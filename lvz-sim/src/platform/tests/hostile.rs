@@ -205,13 +205,13 @@ fn random_accesses() {
     };
     let mut platform = Platform::new(config, ram.clone()).unwrap();
     let blocks = [
-        Device::PchPic.registers(),
-        (PM_BASE, 2 * Device::Rtc.registers().1),
+        (PCH_PIC_BASE, place(Device::PchPic).size),
+        (PM_BASE, 2 * place(Device::Rtc).size),
         (POWER_BASE - 4, 12),
         (VIRTIO_BASE, 7 * VIRTIO_STRIDE),
         (UART_BASE - 8, UARTS as u64 * UART_SIZE + 16),
         (PCH_MSI_BASE - 8, 24),
-        (LEGACY_IO_BASE, Device::LegacyIo.registers().1 + 8),
+        (LEGACY_IO_BASE, place(Device::LegacyIo).size + 8),
         (0, u64::MAX),
     ];
     let mut generator = SplitMix64::seed_from_u64(7);

@@ -300,7 +300,7 @@ fn interrupts_that_reach_no_cpu_are_a_finding() {
     let mut rig = Rig::new(1);
     rig.platform.lint(true);
     rig.set_up_interrupts();
-    let vector = Device::Uart(0).pin().unwrap() as u8;
+    let vector = pin_number(Device::Uart(0)) as u8;
     uart_level(&mut rig, true);
     assert_eq!(rig.platform.linted(), []);
     uart_level(&mut rig, false);
@@ -335,7 +335,7 @@ fn interrupts_that_reach_no_cpu_are_a_finding() {
 fn each_character_is_an_edge() {
     let mut rig = Rig::new(1);
     rig.set_up_interrupts();
-    let vector = Device::Uart(0).pin().unwrap();
+    let vector = pin_number(Device::Uart(0));
     rig.write(PCH_PIC_BASE + pch_pic::EDGE, 8, 1 << vector);
     let isr = EIOINTC + eiointc::COREISR;
     let acknowledge = |rig: &mut Rig| {
@@ -395,7 +395,7 @@ fn chip_registers_are_iocsr() {
 
 /// Address of a message.
 fn message(cpu: u64, vector: u64) -> u64 {
-    Device::Avec.base() | cpu << CPU_SHIFT | vector << VECTOR_SHIFT
+    place(Device::Avec).base | cpu << CPU_SHIFT | vector << VECTOR_SHIFT
 }
 
 #[test]

@@ -5,15 +5,15 @@
 use super::driver::Driver;
 use super::virtio::disk;
 use super::*;
-use crate::map::Board;
+use crate::map::VIRT;
 use crate::platform::virtio::disk::DriveMode;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use tempfile::NamedTempFile;
 use vm_memory::Bytes;
 
-const ECAM: u64 = Device::PciConfig.base();
-const WINDOW: u64 = Device::PciMemory.base();
+const ECAM: u64 = place_on(&VIRT, Device::PciConfig(0)).base;
+const WINDOW: u64 = place_on(&VIRT, Device::PciMemory).base;
 /// The drive is behind the bridge and the entropy device.
 const DRIVE: u64 = 2;
 /// Its base address registers 1 and 4.
@@ -29,7 +29,7 @@ fn pci_rig(file: &NamedTempFile) -> Rig {
 
 fn board(file: &NamedTempFile) -> PlatformConfig {
     PlatformConfig {
-        board: Board::Virt,
+        board: &VIRT,
         drives: vec![DriveConfig {
             path: file.path().to_owned(),
             mode: DriveMode::Volatile,
@@ -96,7 +96,7 @@ fn the_bus_is_found() {
     // No extended capabilities.
     assert_eq!(rig.read(config(DRIVE, 0x100), 4), 0);
     // All ports and all memory without a function read ones.
-    assert_eq!(rig.read(Device::PciIo.base(), 2), 0xffff);
+    assert_eq!(rig.read(place_on(&VIRT, Device::PciIo).base, 2), 0xffff);
     assert_eq!(rig.read(WINDOW + 0x1000, 8), u64::MAX);
     // This board has no virtio-mmio, the other no PCI.
     assert_eq!(rig.platform.mmio_read(0, VIRTIO_BASE, 4), None);
@@ -196,7 +196,7 @@ fn requests_interrupt_by_message() {
 
     // One aimed at the window of message interrupts goes to a CPU.
     rig.set_iocsr(0, iocsr::MISC_FUNC, 8, iocsr::EXT_IOI_EN | iocsr::AVEC_EN);
-    rig.write(MSIX + 16, 4, Device::Avec.base() + (65 << 4));
+    rig.write(MSIX + 16, 4, place_on(&VIRT, Device::Avec).base + (65 << 4));
     rig.write(MSIX + 16 + 4, 4, 0);
     driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
     assert_eq!(rig.platform.take_messages(0), Some([0, 2, 0, 0]));

@@ -22,19 +22,22 @@ pub(super) fn run(context: &Context, program: &Path, run: &Path) -> Result<Verdi
         Ok(path.into_os_string())
     };
     let (empty, large) = (file("empty", 0)?, file("large", 16 * MIB + 1)?);
+    let drive = file("drive", 512)?;
     let (odd, vars) = (file("odd", 300 << 10)?, file("large-vars", 17 * MIB)?);
     let text = run.join("text");
     fs::write(&text, "no image\n")?;
     let gone: OsString = "/no/such/file".into();
     let code = || firmware.clone().into_os_string();
-    let virt = |more: &[(&str, OsString)]| -> Vec<OsString> {
-        let mut all: Vec<OsString> = vec!["--machine".into(), "virt".into()];
+    let on = |board: &str, more: &[(&str, OsString)]| -> Vec<OsString> {
+        let mut all: Vec<OsString> = vec!["--machine".into(), board.into()];
         for (option, value) in more {
             all.extend([(*option).into(), value.clone()]);
         }
         all
     };
+    let virt = |more: &[(&str, OsString)]| on("virt", more);
     let kernel = context.products.host_kernel.vmlinux().into_os_string();
+    let acpi: Vec<OsString> = vec!["--acpi".into(), "--kernel".into(), kernel.clone()];
     let cases: Vec<(Vec<OsString>, &str)> = vec![
         (virt(&[("--firmware", empty.clone())]), "1 byte to 16 MiB"),
         (virt(&[("--firmware", large)]), "1 byte to 16 MiB"),
@@ -67,9 +70,22 @@ pub(super) fn run(context: &Context, program: &Path, run: &Path) -> Result<Verdi
             vec!["--firmware".into(), code()],
             "this board has no flash, use --machine virt",
         ),
+        (acpi.clone(), "use --machine virt"),
         (
-            vec!["--acpi".into(), "--kernel".into(), kernel],
-            "use --machine virt",
+            on("3a5000", &[("--firmware", code())]),
+            "this board has no flash, use --machine virt",
+        ),
+        ([on("3a5000", &[]), acpi].concat(), "use --machine virt"),
+        (
+            on(
+                "3a5000",
+                &[&vec![("--drive", drive); 12][..], &[("--kernel", kernel)]].concat(),
+            ),
+            "13 virtio devices: the machine takes at most 12",
+        ),
+        (
+            on("3a6000", &[("--firmware", code())]),
+            "possible values: virt-mmio, virt, 3a5000",
         ),
     ];
     let count = cases.len() as u64;
