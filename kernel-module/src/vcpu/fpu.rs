@@ -196,6 +196,7 @@ fn state(euen: Euen) -> u32 {
 }
 
 /// Loads the vCPU's registers of the widest unit that it has.
+#[inline(always)]
 pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared();
     let pinned = irq_off.pinned();
@@ -217,10 +218,16 @@ pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
 /// The kernel's function takes the top too if TM is set, which a guest can do by
 /// `movgr2fcsr`, without binary translation.
 #[cfg(CONFIG_CPU_HAS_LBT)]
+#[inline(always)]
 fn prepare_save(units: &mut Units, pinned: Pinned<'_>) {
+    #[cold]
+    #[inline(never)]
+    fn rarely(units: &mut Units, pinned: Pinned<'_>) {
+        load_lbt(units, pinned);
+    }
     // SAFETY: The unit is on.
     if !units.lbt_loaded && unsafe { fcsr::fcsr0(pinned) } & FCSR_TM != 0 {
-        load_lbt(units, pinned);
+        rarely(units, pinned);
     }
 }
 
@@ -228,6 +235,7 @@ fn prepare_save(units: &mut Units, pinned: Pinned<'_>) {
 fn prepare_save(_: &mut Units, _: Pinned<'_>) {}
 
 /// Saves the vCPU's registers and disables the units.
+#[inline(always)]
 pub(crate) fn lose(shared: &Shared, vcpu: &mut Resident, pinned: Pinned<'_>) {
     if vcpu.units.fpu_loaded {
         let euen = widest(vcpu);
