@@ -40,6 +40,10 @@ use runtime::Helpers;
 /// A block goes with a hot one if it was interpreted this fraction as often.
 const WARM: u16 = 32;
 
+/// A block that was interpreted so many times as often as a hot one is compiled even if the
+/// compiler has had its share of the time: it has cost more than its code will.
+const VERY_HOT: u16 = 4;
+
 /// The names of the instructions without a compiled form, which their handlers execute.
 pub fn without_form() -> impl Iterator<Item = &'static str> {
     isa::all()
@@ -141,13 +145,13 @@ impl Jit {
     /// Has the region around a block compiled, now or beside.
     #[cold]
     fn ask(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
-        if self.beside.as_ref().is_some_and(Beside::is_full) {
-            // A block that is hotter than others asks again sooner than they do.
-            return;
-        }
         let Some(root) = code.block(id) else {
             return;
         };
+        let very_hot = root.heat >= self.hot.saturating_mul(VERY_HOT);
+        if self.beside.as_ref().is_some_and(|b| b.is_full(very_hot)) {
+            return;
+        }
         let region = selection::around(root, code, decoder, self.hot / WARM);
         match &mut self.beside {
             Some(beside) => {
