@@ -62,6 +62,7 @@ macro_rules! insn_table {
     };
     (@ends) => { $crate::cpu::Ends::No };
     (@ends ends) => { $crate::cpu::Ends::Yes };
+    (@ends branch) => { $crate::cpu::Ends::Branch };
 }
 
 /// Every instruction that this simulator implements.

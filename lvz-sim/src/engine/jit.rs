@@ -103,9 +103,11 @@ impl Jit {
         let mut memory = CodeMemory::new(options.code)?;
         let full = || JitError::Memory(std::io::ErrorKind::OutOfMemory.into());
         let enter = memory.add(&compiler.way_in()?)?.ok_or_else(full)?;
-        let dispatch = memory.add(&compiler.dispatch()?)?.ok_or_else(full)?;
+        let dispatch = memory
+            .add(&compiler.dispatch(memory.base())?)?
+            .ok_or_else(full)?;
         memory.keep();
-        let helpers = Helpers::new(checked, dispatch);
+        let helpers = Helpers::new(checked, memory.address(dispatch));
         // A check compares what is compiled in the middle of its work.
         let beside = match options.beside && !checked {
             true => Beside::new(Compiler::new()?, helpers),
@@ -252,14 +254,14 @@ impl Jit {
         };
         // SAFETY: `enter` is the address of the compiled function of this type.
         let enter = unsafe {
-            std::mem::transmute::<*mut u8, unsafe extern "C" fn(*mut u8, *mut Cpu, *mut Frame)>(
-                enter.0.as_ptr(),
+            std::mem::transmute::<*const u8, unsafe extern "C" fn(*const u8, *mut Cpu, *mut Frame)>(
+                self.memory.address(enter),
             )
         };
         // SAFETY: `code` is the address of a compiled region: `CodeMemory` is cleared
         // only together with all that name its code (`CodeCache::forget_code`). The
         // frame's pointers are those of exclusive borrows that are not used until
         // the call is over.
-        unsafe { enter(code.0.as_ptr(), frame.cpu, &raw mut frame) };
+        unsafe { enter(self.memory.address(code), frame.cpu, &raw mut frame) };
     }
 }
