@@ -10,7 +10,7 @@ use super::jit::{Bounds, Jit, JitError, JitOptions};
 use super::jumps::{JumpCache, find};
 use crate::cpu::{Cpu, Op, Step, Stop};
 use crate::fp::Fcsr;
-use crate::isa::Decoder;
+use crate::isa::{self, Decoder};
 use crate::mem::Bus;
 use la_arch::insn::RegFile;
 
@@ -223,7 +223,7 @@ pub(super) fn alone(cpu: &Cpu, decoder: &Decoder, op: &Op) -> Op {
 #[inline(always)]
 fn execute(cpu: &mut Cpu, bus: &mut Bus, ops: &[Op]) -> Option<Way> {
     for op in ops {
-        if let Err(stop) = (op.run)(cpu, bus, op) {
+        if let Err(stop) = isa::execute(cpu, bus, op) {
             stopped(cpu, bus, op, stop);
             return (stop == Stop::Jump).then_some(Way::Jump);
         }
