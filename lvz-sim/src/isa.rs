@@ -25,6 +25,7 @@ mod fp_move;
 mod fp_operands;
 #[cfg(test)]
 mod fp_tests;
+mod frequent;
 mod lbt;
 #[cfg(test)]
 mod lint_tests;
@@ -42,6 +43,7 @@ mod tests;
 mod vector;
 pub use absent::ABSENT;
 pub use decoder::Decoder;
+pub(crate) use frequent::execute;
 pub(crate) use vector::transfer::pattern as vldi_pattern;
 
 /// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`
@@ -62,6 +64,7 @@ macro_rules! insn_table {
     };
     (@ends) => { $crate::cpu::Ends::No };
     (@ends ends) => { $crate::cpu::Ends::Yes };
+    (@ends branch) => { $crate::cpu::Ends::Branch };
 }
 
 /// Every instruction that this simulator implements.

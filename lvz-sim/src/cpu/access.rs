@@ -19,12 +19,17 @@ impl Cpu {
     /// Any exception of translation or access.
     #[inline(always)]
     pub(crate) fn load<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
-        if va & (u64::from(T::SIZE) - 1) == 0
-            && let Some(offset) = self.soft.find_read(va, self.soft_context())
-        {
-            return Ok(bus.ram.read(offset));
+        match self.load_known(bus, va) {
+            Some(value) => Ok(value),
+            None => self.load_slow(bus, va),
         }
-        self.load_slow(bus, va)
+    }
+
+    /// Loads from virtual address `va` if that is aligned and the software TLB has it.
+    #[inline(always)]
+    pub(crate) fn load_known<T: Value>(&self, bus: &Bus, va: u64) -> Option<T> {
+        let offset = self.soft.find_read(va, self.soft_context(), T::SIZE)?;
+        Some(bus.ram.read(offset))
     }
 
     /// Stores to virtual address `va`; no byte is written if it traps.
@@ -33,9 +38,7 @@ impl Cpu {
     /// Any exception of translation or access.
     #[inline(always)]
     pub(crate) fn store<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
-        if va & (u64::from(T::SIZE) - 1) == 0
-            && let Some(offset) = self.soft.find_write(va, self.soft_context())
-        {
+        if let Some(offset) = self.soft.find_write(va, self.soft_context(), T::SIZE) {
             bus.ram.write(offset, value);
             return Ok(());
         }
@@ -107,7 +110,16 @@ impl Cpu {
 
     /// Physical address of a load or store.
     pub(super) fn data_address(&mut self, bus: &mut Bus, va: u64, access: Access) -> Step<u64> {
-        Ok(self.translate(bus, va, access)?.pa)
+        let context = self.soft_context();
+        let known = match access {
+            Access::Load => self.soft.find_read(va, context, 1),
+            Access::Store => self.soft.find_write(va, context, 1),
+            Access::Fetch => None,
+        };
+        match known {
+            Some(offset) => Ok(bus.ram.address(offset)),
+            None => Ok(self.translate(bus, va, access)?.pa),
+        }
     }
 
     /// Stops an access to what a debugger watches.
@@ -133,9 +145,13 @@ impl Cpu {
         Ok(())
     }
 
+    /// Loads from virtual address `va` what the software TLB does not have.
+    ///
+    /// # Errors
+    /// Any exception of translation or access.
     #[cold]
     #[inline(never)]
-    fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+    pub(crate) fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size)?;
         self.check_access(va, size, false)?;

@@ -51,7 +51,10 @@ pub type Handler = fn(&mut Cpu, &mut Bus, &Op) -> Step;
 pub enum Ends {
     /// It does not: the next instruction follows in the same block.
     No,
-    /// Control transfer, or it changes something that block selection,
+    /// A branch to its own address plus an offset, or to the next instruction; it changes
+    /// nothing else than a general register.
+    Branch,
+    /// Another control transfer, or it changes something that block selection,
     /// translation or interrupt delivery depends on.
     Yes,
 }

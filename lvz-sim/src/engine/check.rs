@@ -115,7 +115,7 @@ impl Check {
     /// Executes a block by the interpreter; false if the pass ends with it.
     fn interpret_block(&mut self, work: &mut Work<'_>, id: BlockId) -> bool {
         let (cpu, bus) = (&mut *work.cpu, &mut *work.bus);
-        let ops = work.code.block(id).map_or(&[][..], |b| work.code.ops(b));
+        let ops = work.code.ops_of(id);
         self.replay.pass.block_begins(id, cpu);
         let mut how = Ok(());
         for op in ops {

@@ -314,7 +314,11 @@ fn not_found(cpu: &mut Cpu, engine: &mut Engine<'_>) -> Option<Pause> {
 fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Option<Pause> {
     let block = engine.code.block(id).copied()?;
     let (single, each) = (cpu.executes_alone(), cpu.tally.each);
-    let len = if single { 1 } else { usize::from(block.len) };
+    let len = if single {
+        1
+    } else {
+        usize::from(block.ops.len)
+    };
     let start = engine.bus.ram.address(block.offset);
     let count = engine.others + cpu.icount;
     let quiet = engine.debug.is_quiet((cpu.pc, start), len as u64, count);
@@ -332,7 +336,7 @@ fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Opt
             cpu.unwatched = debug.passed.take() == Some((cpu.id, icount, pc));
             debug.executed(cpu, count + done);
         }
-        let Some(mut op) = engine.code.ops(&block).get(index).copied() else {
+        let Some(mut op) = engine.code.ops(block.ops).get(index).copied() else {
             break;
         };
         if single {

@@ -4,13 +4,13 @@
 
 use super::block_end::{completed, counted, stopped};
 use super::check::{Check, Difference, Work};
-use super::code::{BlockId, CodeCache};
+use super::code::{BlockId, CodeCache, Way};
 use super::jit::memory::Code;
 use super::jit::{Bounds, Jit, JitError, JitOptions};
-use super::jumps::{Jump, JumpCache, find};
-use crate::cpu::{Cpu, Op, Step};
+use super::jumps::{JumpCache, find};
+use crate::cpu::{Cpu, Op, Step, Stop};
 use crate::fp::Fcsr;
-use crate::isa::Decoder;
+use crate::isa::{self, Decoder};
 use crate::mem::Bus;
 use la_arch::insn::RegFile;
 
@@ -92,29 +92,54 @@ pub(super) fn run(
             execute_counted(cpu, bus, code, decoder, block);
             continue;
         }
-        if let Some(Compilation { jit, check }) = compilation
-            && let Some(compiled) = jump.code.or_else(|| warm(cpu, code, decoder, jit, jump))
-        {
-            let Some(check) = check else {
-                let generation = code.generation;
-                jit.enter(compiled, cpu, bus, jumps, Bounds { generation, stop }, None);
-                continue;
-            };
-            let mut work = Work {
-                cpu,
-                bus,
-                code,
-                jumps,
-                decoder,
-                jit,
-            };
-            if !check.pass(&mut work, stop) {
-                return Pause::Differs;
+        let mut at = *jump;
+        let generation = cpu.soft.fetch_generation;
+        // Goes on to blocks of the same page while nothing else is to be looked at.
+        loop {
+            if let Some(Compilation { jit, check }) = compilation
+                // Compiled code computes with all bits of the program counter.
+                && cpu.pc_mask == u64::MAX
+                && let Some(compiled) = at
+                    .code
+                    .or_else(|| warm(cpu, code, jumps, decoder, jit, at.block))
+            {
+                let Some(check) = check else {
+                    let generation = code.generation;
+                    jit.enter(compiled, cpu, bus, jumps, Bounds { generation, stop }, None);
+                    break;
+                };
+                let mut work = Work {
+                    cpu,
+                    bus,
+                    code,
+                    jumps,
+                    decoder,
+                    jit,
+                };
+                if !check.pass(&mut work, stop) {
+                    return Pause::Differs;
+                }
+                break;
             }
-            continue;
+            let begin = cpu.pc;
+            let Some(way) = execute(cpu, bus, code.ops(at.ops)) else {
+                break;
+            };
+            if cpu.attention || cpu.icount >= stop || cpu.soft.fetch_generation != generation {
+                break;
+            }
+            let Some((id, block)) = code.next(at.block, way) else {
+                if code.leads(at.block)
+                    && let Some(to) = jumps.known(cpu, code)
+                {
+                    code.link(at.block, way, to, cpu.pc.wrapping_sub(begin));
+                }
+                break;
+            };
+            at.block = id;
+            at.ops = block.ops;
+            at.code = block.code;
         }
-        let block = jump.block;
-        execute(cpu, bus, code, block);
     }
 }
 
@@ -131,16 +156,14 @@ pub(super) fn next_look(cpu: &Cpu, until: u64) -> u64 {
 fn warm(
     cpu: &Cpu,
     code: &mut CodeCache,
+    jumps: &mut JumpCache,
     decoder: &Decoder,
     jit: &mut Jit,
-    jump: &mut Jump,
+    block: BlockId,
 ) -> Option<Code> {
-    // Compiled code computes with all bits of the program counter.
-    if cpu.pc_mask != u64::MAX {
-        return None;
-    }
-    jump.code = jit.warm(jump.block, code, decoder);
-    jump.code
+    let compiled = jit.warm(block, code, decoder)?;
+    jumps.put(cpu, code, block);
+    Some(compiled)
 }
 
 /// Delivers the exception of an instruction that was not fetched.
@@ -154,7 +177,7 @@ pub(super) fn not_fetched(cpu: &mut Cpu, bus: &mut Bus) {
 /// x87 stack mode of binary translation, for which blocks have the wrong registers.
 #[cold]
 fn step(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: BlockId) {
-    let Some(op) = code.block(id).and_then(|block| code.ops(block).first()) else {
+    let Some(op) = code.ops_of(id).first() else {
         return;
     };
     let op = alone(cpu, decoder, op);
@@ -175,7 +198,7 @@ pub(super) fn perform(cpu: &mut Cpu, bus: &mut Bus, decoder: &Decoder, op: &Op) 
 /// Executes a block whose branches and accesses are counted.
 #[cold]
 fn execute_counted(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, decoder: &Decoder, id: BlockId) {
-    let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
+    let ops = code.ops_of(id);
     for op in ops {
         let how = perform(cpu, bus, decoder, op);
         if how.is_err() || usize::from(op.idx) + 1 == ops.len() {
@@ -196,16 +219,17 @@ pub(super) fn alone(cpu: &Cpu, decoder: &Decoder, op: &Op) -> Op {
     cpu.in_stack_mode(op, registers)
 }
 
+/// Executes a block; how control left it, if no exception did.
 #[inline(always)]
-fn execute(cpu: &mut Cpu, bus: &mut Bus, code: &CodeCache, id: BlockId) {
-    let ops = code.block(id).map_or(&[][..], |block| code.ops(block));
+fn execute(cpu: &mut Cpu, bus: &mut Bus, ops: &[Op]) -> Option<Way> {
     for op in ops {
-        if let Err(stop) = (op.run)(cpu, bus, op) {
+        if let Err(stop) = isa::execute(cpu, bus, op) {
             stopped(cpu, bus, op, stop);
-            return;
+            return (stop == Stop::Jump).then_some(Way::Jump);
         }
     }
     completed(cpu, ops.len() as u64);
+    Some(Way::On)
 }
 
 /// What is due between blocks; says when the CPU has to pause.

@@ -40,6 +40,10 @@ use runtime::Helpers;
 /// A block goes with a hot one if it was interpreted this fraction as often.
 const WARM: u16 = 32;
 
+/// A block that was interpreted so many times as often as a hot one is compiled even if the
+/// compiler has had its share of the time: it has cost more than its code will.
+const VERY_HOT: u16 = 4;
+
 /// The names of the instructions without a compiled form, which their handlers execute.
 pub fn without_form() -> impl Iterator<Item = &'static str> {
     isa::all()
@@ -99,9 +103,11 @@ impl Jit {
         let mut memory = CodeMemory::new(options.code)?;
         let full = || JitError::Memory(std::io::ErrorKind::OutOfMemory.into());
         let enter = memory.add(&compiler.way_in()?)?.ok_or_else(full)?;
-        let dispatch = memory.add(&compiler.dispatch()?)?.ok_or_else(full)?;
+        let dispatch = memory
+            .add(&compiler.dispatch(memory.base())?)?
+            .ok_or_else(full)?;
         memory.keep();
-        let helpers = Helpers::new(checked, dispatch);
+        let helpers = Helpers::new(checked, memory.address(dispatch));
         // A check compares what is compiled in the middle of its work.
         let beside = match options.beside && !checked {
             true => Beside::new(Compiler::new()?, helpers),
@@ -141,13 +147,13 @@ impl Jit {
     /// Has the region around a block compiled, now or beside.
     #[cold]
     fn ask(&mut self, id: BlockId, code: &mut CodeCache, decoder: &Decoder) {
-        if self.beside.as_ref().is_some_and(Beside::is_full) {
-            // A block that is hotter than others asks again sooner than they do.
-            return;
-        }
         let Some(root) = code.block(id) else {
             return;
         };
+        let very_hot = root.heat >= self.hot.saturating_mul(VERY_HOT);
+        if self.beside.as_ref().is_some_and(|b| b.is_full(very_hot)) {
+            return;
+        }
         let region = selection::around(root, code, decoder, self.hot / WARM);
         match &mut self.beside {
             Some(beside) => {
@@ -248,14 +254,14 @@ impl Jit {
         };
         // SAFETY: `enter` is the address of the compiled function of this type.
         let enter = unsafe {
-            std::mem::transmute::<*mut u8, unsafe extern "C" fn(*mut u8, *mut Cpu, *mut Frame)>(
-                enter.0.as_ptr(),
+            std::mem::transmute::<*const u8, unsafe extern "C" fn(*const u8, *mut Cpu, *mut Frame)>(
+                self.memory.address(enter),
             )
         };
         // SAFETY: `code` is the address of a compiled region: `CodeMemory` is cleared
         // only together with all that name its code (`CodeCache::forget_code`). The
         // frame's pointers are those of exclusive borrows that are not used until
         // the call is over.
-        unsafe { enter(code.0.as_ptr(), frame.cpu, &raw mut frame) };
+        unsafe { enter(self.memory.address(code), frame.cpu, &raw mut frame) };
     }
 }

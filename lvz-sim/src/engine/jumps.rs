@@ -2,7 +2,7 @@
 
 //! The jump cache: blocks by program counter and context.
 
-use super::code::{BlockId, CodeCache};
+use super::code::{BlockId, CodeCache, Ops};
 use super::jit::memory::Code;
 use crate::cpu::{Cpu, Step};
 use crate::isa::Decoder;
@@ -20,8 +20,27 @@ pub(super) const JUMPS: usize = 32_768;
 pub(super) struct Jump {
     pub(super) pc: u64,
     pub(super) key: u64,
+    /// Zero for compiled code if there is none.
     pub(super) code: Option<Code>,
     pub(super) block: BlockId,
+    pub(super) ops: Ops,
+}
+
+impl Jump {
+    /// The entry for block `id`, which is at `cpu.pc`.
+    fn to(id: BlockId, cpu: &Cpu, code: &CodeCache) -> Self {
+        let block = code.block(id);
+        Jump {
+            pc: cpu.pc,
+            key: key(cpu, code),
+            // Compiled code computes with all bits of the program counter.
+            code: block
+                .and_then(|b| b.code)
+                .filter(|_| cpu.pc_mask == u64::MAX),
+            block: id,
+            ops: block.map_or(Ops::default(), |b| b.ops),
+        }
+    }
 }
 
 /// What no context of any generation has: numbers of contexts are smaller in the
@@ -42,6 +61,7 @@ impl JumpCache {
                     key: NO_KEY,
                     code: None,
                     block: BlockId::default(),
+                    ops: Ops::default(),
                 }; JUMPS],
             ),
         }
@@ -51,6 +71,11 @@ impl JumpCache {
     pub(super) fn known(&self, cpu: &Cpu, code: &CodeCache) -> Option<BlockId> {
         let jump = &self.jumps[index(cpu)];
         (jump.pc == cpu.pc && jump.key == key(cpu, code)).then_some(jump.block)
+    }
+
+    /// Has an entry for block `id`, which is at `cpu.pc`.
+    pub(super) fn put(&mut self, cpu: &Cpu, code: &CodeCache, id: BlockId) {
+        self.jumps[index(cpu)] = Jump::to(id, cpu, code);
     }
 
     /// The first entry.
@@ -83,31 +108,26 @@ pub(super) fn find<'j>(
     code: &mut CodeCache,
     jumps: &'j mut JumpCache,
     decoder: &Decoder,
-) -> Step<&'j mut Jump> {
+) -> Step<&'j Jump> {
     let pc = cpu.pc;
     let jump = &mut jumps.jumps[index(cpu)];
     if jump.pc == pc && jump.key == key(cpu, code) {
         return Ok(jump);
     }
-    let block = find_slow(cpu, bus, code, decoder)?;
-    let compiled = code.block(block).and_then(|block| block.code);
-    *jump = Jump {
-        pc,
-        // Decoding may have thrown other blocks away.
-        key: key(cpu, code),
-        code: compiled.filter(|_| cpu.pc_mask == u64::MAX),
-        block,
-    };
+    find_slow(cpu, bus, code, jump, decoder)?;
     Ok(jump)
 }
 
+/// Fills an entry, which may have the block already, found at another time.
 #[cold]
+#[inline(never)]
 fn find_slow(
     cpu: &mut Cpu,
     bus: &mut Bus,
     code: &mut CodeCache,
+    jump: &mut Jump,
     decoder: &Decoder,
-) -> Step<BlockId> {
+) -> Step {
     let pc = cpu.pc;
     if pc & 3 != 0 {
         return Err(cpu.raise_at(Exception::ADEF, pc));
@@ -124,10 +144,13 @@ fn find_slow(
             offset
         }
     };
-    let (block, new_page) = code.find(&mut bus.ram, decoder, offset);
+    let guess = (jump.pc == pc).then_some(jump.block);
+    let (id, new_page) = code.find(&mut bus.ram, decoder, offset, guess);
     if new_page {
         cpu.soft.drop_writes(offset);
         bus.new_code.push(offset);
     }
-    Ok(block)
+    // Decoding may have thrown other blocks away.
+    *jump = Jump::to(id, cpu, code);
+    Ok(())
 }

@@ -50,17 +50,17 @@ fn jirl(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
 }
 
 crate::insn_table! { Group::Integer;
-    BEQZ => branch_if!(|rj| rj == 0), @ends;
-    BNEZ => branch_if!(|rj| rj != 0), @ends;
+    BEQZ => branch_if!(|rj| rj == 0), @branch;
+    BNEZ => branch_if!(|rj| rj != 0), @branch;
     JIRL => jirl, @ends;
-    B => b, @ends;
-    BL => bl, @ends;
-    BEQ => branch_if!(|rj, rd| rj == rd), @ends;
-    BNE => branch_if!(|rj, rd| rj != rd), @ends;
-    BLT => branch_if!(|rj, rd| (rj as i64) < rd as i64), @ends;
-    BGE => branch_if!(|rj, rd| rj as i64 >= rd as i64), @ends;
-    BLTU => branch_if!(|rj, rd| rj < rd), @ends;
-    BGEU => branch_if!(|rj, rd| rj >= rd), @ends;
+    B => b, @branch;
+    BL => bl, @branch;
+    BEQ => branch_if!(|rj, rd| rj == rd), @branch;
+    BNE => branch_if!(|rj, rd| rj != rd), @branch;
+    BLT => branch_if!(|rj, rd| (rj as i64) < rd as i64), @branch;
+    BGE => branch_if!(|rj, rd| rj as i64 >= rd as i64), @branch;
+    BLTU => branch_if!(|rj, rd| rj < rd), @branch;
+    BGEU => branch_if!(|rj, rd| rj >= rd), @branch;
 }
 
 #[cfg(test)]

@@ -35,8 +35,8 @@ macro_rules! compare {
         crate::insn_table! { Group::Fp;
             $($s => |cpu, _bus, op| fcmp::<f32>(cpu, op);
             $d => |cpu, _bus, op| fcmp::<f64>(cpu, op);)*
-            BCEQZ => |cpu, _bus, op| branch_if(cpu, op, false), @ends;
-            BCNEZ => |cpu, _bus, op| branch_if(cpu, op, true), @ends;
+            BCEQZ => |cpu, _bus, op| branch_if(cpu, op, false), @branch;
+            BCNEZ => |cpu, _bus, op| branch_if(cpu, op, true), @branch;
         }
     };
 }

@@ -9,7 +9,7 @@ use la_arch::insn::integer as enc;
 
 /// `rj + si12`.
 #[inline(always)]
-fn displaced(cpu: &Cpu, op: &Op) -> u64 {
+pub(super) fn displaced(cpu: &Cpu, op: &Op) -> u64 {
     cpu.get(op.rj).wrapping_add(i64::from(op.imm) as u64)
 }
 
@@ -25,11 +25,13 @@ fn scaled(cpu: &Cpu, op: &Op) -> u64 {
     cpu.get(op.rj).wrapping_add(offset(op))
 }
 
-fn ld<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn ld<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     load::<T>(cpu, bus, op, displaced(cpu, op))
 }
 
-fn st<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn st<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     store::<T>(cpu, bus, op, displaced(cpu, op))
 }
 

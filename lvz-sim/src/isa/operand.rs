@@ -109,8 +109,23 @@ data! {
 /// Loads a `T` at `va` into rd.
 #[inline(always)]
 pub(super) fn load<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op, va: u64) -> Step {
-    let value = T::from_bits(cpu.load(bus, va)?);
-    cpu.set(op.rd, value.to_register());
+    match cpu.load_known(bus, va) {
+        Some(bits) => loaded::<T>(cpu, op, bits),
+        // The last call of a handler, which so needs no stack.
+        None => load_missed::<T>(cpu, bus, op, va),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn load_missed<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op, va: u64) -> Step {
+    let bits = cpu.load_slow(bus, va)?;
+    loaded::<T>(cpu, op, bits)
+}
+
+#[inline(always)]
+fn loaded<T: Datum>(cpu: &mut Cpu, op: &Op, bits: T::Bits) -> Step {
+    cpu.set(op.rd, T::from_bits(bits).to_register());
     Ok(())
 }
 

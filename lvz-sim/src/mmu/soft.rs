@@ -107,6 +107,13 @@ fn tag(va: u64, context: u64) -> u64 {
     va & !PAGE_MASK | context
 }
 
+/// The tag of an access of `size` bytes, which no page has if it is not aligned.
+#[inline(always)]
+fn tag_of_access(va: u64, context: u64, size: u8) -> u64 {
+    debug_assert!(size.is_power_of_two() && size <= 1 << ALIGNMENT_BITS);
+    va & (!PAGE_MASK | (u64::from(size) - 1)) | context
+}
+
 impl SoftTlb {
     /// Empty.
     pub(crate) fn new() -> Self {
@@ -117,18 +124,20 @@ impl SoftTlb {
         }
     }
 
-    /// Where a load from `va` finds its bytes (which must not cross a page).
+    /// Where an aligned load of `size` bytes from `va` finds them.
     #[inline(always)]
-    pub(crate) fn find_read(&self, va: u64, context: u64) -> Option<usize> {
+    pub(crate) fn find_read(&self, va: u64, context: u64, size: u8) -> Option<usize> {
         let slot = &self.slots[index(va, context)];
-        (slot.read == tag(va, context)).then(|| va.wrapping_add(slot.addend) as usize)
+        (slot.read == tag_of_access(va, context, size))
+            .then(|| va.wrapping_add(slot.addend) as usize)
     }
 
-    /// Where a store to `va` goes.
+    /// Where an aligned store of `size` bytes to `va` goes.
     #[inline(always)]
-    pub(crate) fn find_write(&self, va: u64, context: u64) -> Option<usize> {
+    pub(crate) fn find_write(&self, va: u64, context: u64, size: u8) -> Option<usize> {
         let slot = &self.slots[index(va, context)];
-        (slot.write == tag(va, context)).then(|| va.wrapping_add(slot.addend) as usize)
+        (slot.write == tag_of_access(va, context, size))
+            .then(|| va.wrapping_add(slot.addend) as usize)
     }
 
     /// Where an instruction is.

@@ -79,9 +79,9 @@ impl Beside {
         })
     }
 
-    /// No more regions are taken for now.
-    pub(super) fn is_full(&self) -> bool {
-        self.rests || self.waiting >= MAX_WAITING
+    /// No more regions are taken for now, or only those of `very_hot` blocks.
+    pub(super) fn is_full(&self, very_hot: bool) -> bool {
+        self.rests && !very_hot || self.waiting >= MAX_WAITING
     }
 
     /// Gives the thread a region.

@@ -139,7 +139,8 @@ impl Compiler {
     }
 
     /// Goes on at `cpu.pc`, if the code there is known and nothing is due.
-    pub(super) fn dispatch(&mut self) -> Result<Vec<u8>, JitError> {
+    /// `base` is the first byte of the memory for code.
+    pub(super) fn dispatch(&mut self, base: *const u8) -> Result<Vec<u8>, JitError> {
         use cranelift_codegen::ir::condcodes::IntCC::*;
         let signature = Self::region_signature();
         self.compile(signature, |mut b, target| {
@@ -177,7 +178,7 @@ impl Compiler {
             let key = b.ins().bor(key, context);
             let held_pc = load(&mut b, jump, layout::JUMP_PC);
             let held_key = load(&mut b, jump, layout::JUMP_KEY);
-            let code = load(&mut b, jump, layout::JUMP_CODE);
+            let code = b.ins().load(types::I32, flags, jump, layout::JUMP_CODE.0);
             let differs = b.ins().bxor(held_pc, pc);
             let other = b.ins().bxor(held_key, key);
             let differs = b.ins().bor(differs, other);
@@ -187,6 +188,8 @@ impl Compiler {
             b.ins().brif(ready, go, &[], back, &[]);
 
             b.switch_to_block(go);
+            let code = b.ins().uextend(types::I64, code);
+            let code = b.ins().iadd_imm_s(code, base as i64);
             b.ins().return_call_indirect(region, code, &[cpu, frame]);
             b.switch_to_block(back);
             b.ins().return_(&[]);

@@ -5,6 +5,7 @@
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect, munmap};
 use std::ffi::c_void;
 use std::io;
+use std::num::NonZeroU32;
 use std::ptr::NonNull;
 use wasmtime_internal_jit_icache_coherence::{clear_cache, pipeline_flush_mt};
 
@@ -14,10 +15,11 @@ const ALIGNMENT: usize = 16;
 /// Granularity of protection: the largest page of the hosts.
 const PAGE: usize = 64 << 10;
 
-/// The address of a function in a [`CodeMemory`]. It is there until the memory is
-/// cleared, or to the end if it is kept.
+/// A function in a [`CodeMemory`], by its distance from the beginning. It is there until
+/// the memory is cleared, or to the end if it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Code(pub(super) NonNull<u8>);
+#[repr(transparent)]
+pub(in super::super) struct Code(NonZeroU32);
 
 /// A range of addresses that is filled from its beginning.
 pub(super) struct CodeMemory {
@@ -28,12 +30,8 @@ pub(super) struct CodeMemory {
     kept: usize,
 }
 
-// SAFETY: The mapping belongs to no thread in particular, and a `Code` is used by
-// nothing but the engine that owns both.
+// SAFETY: The mapping belongs to no thread in particular.
 unsafe impl Send for CodeMemory {}
-// SAFETY: As above.
-unsafe impl Send for Code {}
-
 impl CodeMemory {
     /// Reserves room for `size` bytes, rounded up to whole pages.
     pub(super) fn new(size: usize) -> io::Result<Self> {
@@ -51,8 +49,9 @@ impl CodeMemory {
         Ok(CodeMemory {
             base,
             size,
-            used: 0,
-            kept: 0,
+            // No function is at the very beginning.
+            used: ALIGNMENT,
+            kept: ALIGNMENT,
         })
     }
 
@@ -62,6 +61,9 @@ impl CodeMemory {
         let Some(end) = start.checked_add(code.len()).filter(|&e| e <= self.size) else {
             return Ok(None);
         };
+        let Some(place) = u32::try_from(start).ok().and_then(NonZeroU32::new) else {
+            return Ok(None);
+        };
         let (first, last) = (start / PAGE * PAGE, end.next_multiple_of(PAGE));
         self.protect(first, last, MprotectFlags::READ | MprotectFlags::WRITE)?;
         #[expect(
@@ -69,18 +71,29 @@ impl CodeMemory {
             reason = "one bound covers both"
         )]
         // SAFETY: The range is inside the mapping, and writable now.
-        let place = unsafe {
-            let place = self.base.add(start);
-            place.copy_from_nonoverlapping(NonNull::from(code).cast(), code.len());
-            place
+        let first_byte = unsafe {
+            let first_byte = self.base.add(start);
+            first_byte.copy_from_nonoverlapping(NonNull::from(code).cast(), code.len());
+            first_byte
         };
         self.protect(first, last, MprotectFlags::READ | MprotectFlags::EXEC)?;
         // Some CPUs fetch instructions from a cache of their own.
         // SAFETY: The range was written just now.
-        unsafe { clear_cache(place.as_ptr().cast(), code.len()) }?;
+        unsafe { clear_cache(first_byte.as_ptr().cast(), code.len()) }?;
         pipeline_flush_mt()?;
         self.used = end.next_multiple_of(ALIGNMENT).min(self.size);
         Ok(Some(Code(place)))
+    }
+
+    /// Where its first byte is.
+    pub(super) fn base(&self) -> *const u8 {
+        self.base.as_ptr()
+    }
+
+    /// Where a function of it is.
+    #[inline(always)]
+    pub(super) fn address(&self, code: Code) -> *const u8 {
+        self.base().wrapping_add(code.0.get() as usize)
     }
 
     /// Keeps what is there until the end.

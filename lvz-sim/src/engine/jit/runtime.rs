@@ -4,7 +4,6 @@
 
 use super::super::block_end::{completed, stopped};
 use super::frame::Frame;
-use super::memory::Code;
 use crate::cpu::{Cpu, Op};
 use crate::mem::Bus;
 
@@ -28,7 +27,7 @@ pub(super) struct Helpers {
 
 impl Helpers {
     /// Those that execute handlers, or repeat what the interpreter did; `dispatch` is kept.
-    pub(super) fn new(checked: bool, dispatch: Code) -> Self {
+    pub(super) fn new(checked: bool, dispatch: *const u8) -> Self {
         let [step, end] = match checked {
             false => [step as *const (), end as *const ()],
             true => [check_step as *const (), check_end as *const ()],
@@ -37,7 +36,7 @@ impl Helpers {
             step: step as usize,
             end: end as usize,
             light: light as *const () as usize,
-            dispatch: dispatch.0.as_ptr() as usize,
+            dispatch: dispatch as usize,
         }
     }
 }

@@ -18,7 +18,7 @@ const MAX_OPS: usize = 400;
 pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder, warm: u16) -> Region {
     let page = root.offset / PAGE_SIZE;
     let mut parts = vec![part(root, code, decoder)];
-    let (mut next, mut ops) = (0, usize::from(root.len));
+    let (mut next, mut ops) = (0, usize::from(root.ops.len));
     while let Some(from) = parts.get(next) {
         let targets: Vec<usize> = from.successors().collect();
         next += 1;
@@ -33,7 +33,7 @@ pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder, warm: u1
             else {
                 continue;
             };
-            ops += usize::from(block.len);
+            ops += usize::from(block.ops.len);
             if ops > MAX_OPS {
                 break;
             }
@@ -44,12 +44,12 @@ pub(super) fn around(root: &Block, code: &CodeCache, decoder: &Decoder, warm: u1
 }
 
 fn part(block: &Block, code: &CodeCache, decoder: &Decoder) -> Part {
-    let items = code.ops(block).iter().map(|op| {
+    let items = code.ops(block.ops).iter().map(|op| {
         let insn = decoder.find(op.insn);
         Item {
             op: *op,
             form: insn.and_then(|insn| forms::of(insn.encoding, op)),
-            ends: insn.is_none_or(|insn| insn.ends == Ends::Yes),
+            ends: insn.is_none_or(|insn| insn.ends != Ends::No),
             light: insn.is_some_and(forms::is_light),
         }
     });
