@@ -76,6 +76,9 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("variables", || {
         skipped_without(kept(context, &run, &variables))
     });
+    report.case("button", || {
+        skipped_without(button(context, &run, &variables))
+    });
     report.case("variables,killed", || {
         skipped_without(killed(context, &run, &variables))
     });
@@ -257,6 +260,22 @@ fn kept(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
     session.expect(&entry)?;
     log_in(&mut session)?;
     power_off(session)?;
+    Ok(Verdict::Passed)
+}
+
+/// The system powers off when the power button is pressed: what waits for the button is all
+/// that it has for that.
+fn button(context: &Context, run: &Path, variables: &Path) -> Result<Verdict> {
+    let mut session = start_disk(context, run, "button", variables)?;
+    log_in(&mut session)?;
+    session.run(
+        "for event in /dev/input/event*; do \
+         (dd if=$event of=/dev/null bs=24 count=1 2>/dev/null && poweroff) & done; sleep 1",
+    )?;
+    // Ctrl-A p. What has not opened the device by then does not hear of it, hence the second.
+    session.type_in("\x01p")?;
+    session.expect("reboot: Power down")?;
+    session.end()?;
     Ok(Verdict::Passed)
 }
 

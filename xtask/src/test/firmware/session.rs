@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! A machine that is operated by its console.
+//! A machine that is operated by its console, at a terminal of its own.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// What ends a command, before its exit status; a shell that echoes what is typed shows the
 /// sum.
@@ -20,7 +24,8 @@ const END: &str = "KVM-LA-$((41 + 1))";
 /// The machine; it is killed when this is dropped.
 pub(super) struct Session {
     child: Child,
-    input: Option<ChildStdin>,
+    /// The terminal's other side.
+    keyboard: File,
     output: Receiver<Vec<u8>>,
     log: File,
     path: PathBuf,
@@ -34,13 +39,13 @@ impl Session {
     pub(super) fn start(mut command: Command, log: &Path, limit: Duration) -> Result<Self> {
         let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let stderr = file.try_clone()?;
+        let (keyboard, terminal) = terminal().context("cannot have a terminal")?;
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(terminal)
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()
             .with_context(|| format!("cannot run {}", command.get_program().display()))?;
-        let input = child.stdin.take();
         let mut stdout = child.stdout.take().ok_or_else(|| anyhow!("no output"))?;
         let (sender, output) = mpsc::channel();
         thread::spawn(move || {
@@ -53,7 +58,7 @@ impl Session {
         });
         Ok(Self {
             child,
-            input,
+            keyboard,
             output,
             log: file,
             path: log.to_owned(),
@@ -98,9 +103,7 @@ impl Session {
     }
 
     pub(super) fn type_in(&mut self, text: &str) -> Result<()> {
-        let input = self.input.as_mut().ok_or_else(|| anyhow!("no input"))?;
-        input.write_all(text.as_bytes())?;
-        input.flush()?;
+        self.keyboard.write_all(text.as_bytes())?;
         Ok(())
     }
 
@@ -131,6 +134,18 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// A terminal: the side that types, and the one that is read.
+fn terminal() -> Result<(File, File)> {
+    let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    grantpt(&keyboard)?;
+    unlockpt(&keyboard)?;
+    let name = ptsname(&keyboard, Vec::new())?;
+    // Not the terminal of this process, which would end with it.
+    let flags = OFlags::RDWR | OFlags::NOCTTY;
+    let terminal = open(OsStr::from_bytes(name.to_bytes()), flags, Mode::empty())?;
+    Ok((keyboard.into(), terminal.into()))
 }
 
 impl Drop for Session {
