@@ -156,8 +156,9 @@ impl Builder {
     /// Builds the machine; it has executed nothing.
     ///
     /// # Errors
-    /// A number out of range, a board that there is not, memory that the host does not grant, a file that cannot be read
-    /// or is not what it should be, nothing to start, or a snapshot of another machine.
+    /// A number out of range, a board that there is not, memory that the host does not grant,
+    /// a file that cannot be read or is not what it should be, nothing to start, or a snapshot
+    /// of another machine.
     pub fn build(self) -> Result<Simulation, Error> {
         if !(1..=MAX_CPUS).contains(&self.cpus) {
             return Err(Error::new(format!(

@@ -6,11 +6,6 @@
 //! the guest uses a unit; that exits, and the vCPU's values are loaded before the next
 //! entry. They stay until the vCPU leaves the CPU (docs/lvz.md 10.2).
 //!
-//! With binary translation the floating-point registers are loaded too: the x87 stack's top
-//! and FCSR.TM, which its instructions read and set, are among these. The kernel's functions
-//! save the top while TM is set alone; here it is saved always, as a guest sets the one
-//! before the other.
-//!
 //! Until then the registers hold what the VMM's thread has there, and user space goes on
 //! with it after KVM_RUN as after any other system call. Of a thread whose registers
 //! the units hold (TIF_USEDFPU, TIF_USEDLBT), the kernel believes that its units are
@@ -22,6 +17,11 @@
 //! `hide` found there before and after. `exits::run` has a type for the time between
 //! them. With the vCPU's own values in the units, EUEN is theirs and the thread's flags
 //! are clear, as the kernel left them when [`own`] had it save the thread's.
+//!
+//! With binary translation the floating-point registers are loaded too: the x87 stack's top
+//! and FCSR.TM, which its instructions read and set, are among these. The kernel's functions
+//! save the top only while TM is set; here it is always saved, as a guest sets the one
+//! before the other.
 
 use kernel::prelude::*;
 use kvm_core::decode::Fpr;

@@ -12,6 +12,7 @@ use crate::cpu::{Cpu, Op, Step, Stop};
 use crate::fp::Fcsr;
 use crate::isa::{self, Decoder};
 use crate::mem::Bus;
+use crate::mmu::PAGE_MASK;
 use la_arch::insn::RegFile;
 
 /// The compiler, and the check of its code if that is wanted.
@@ -129,7 +130,9 @@ pub(super) fn run(
                 break;
             }
             let Some((id, block)) = code.next(at.block, way) else {
-                if code.leads(at.block)
+                // Only blocks of one page are linked.
+                if (begin ^ cpu.pc) & !PAGE_MASK == 0
+                    && code.leads(at.block)
                     && let Some(to) = jumps.known(cpu, code)
                 {
                     code.link(at.block, way, to, cpu.pc.wrapping_sub(begin));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Power-off, reset and the power button: what the bridge's power-management block has for
-//! that, or in its place the registers of an ACPI generic event device, which the device tree describes as `syscon-poweroff` and `syscon-reboot`
-//! (ACPI specification, "Sleep control register" and "Reset register"; addresses and
-//! values as on QEMU's `virt` board, hw/loongarch/virt-fdt-build.c:
-//! `fdt_add_ged_reset`, hw/acpi/generic_event_device.c).
+//! that, or in its place the registers of an ACPI generic event device, which the device
+//! tree describes as `syscon-poweroff` and `syscon-reboot` (ACPI specification, "Sleep
+//! control register" and "Reset register"; addresses and values as on QEMU's `virt` board,
+//! hw/loongarch/virt-fdt-build.c: `fdt_add_ged_reset`, hw/acpi/generic_event_device.c).
 
 use serde::{Deserialize, Serialize};
 
