@@ -2,11 +2,13 @@
 
 //! The physical address space as CPUs see it, and what they share.
 
+mod dirty;
 pub mod ram;
 mod value;
 
 use crate::platform::Platform;
 use crate::world::World;
+pub use dirty::DirtyPages;
 use ram::page_flag;
 pub use ram::{GuestRam, Ram};
 pub use value::Value;

@@ -7,15 +7,15 @@
 //! through a `vm-memory` map with dirty tracking, by which their writes are
 //! noticed.
 
+use super::dirty::DirtyPages;
 use super::value::Value;
 use crate::map::{FIRMWARE_BASE, FIRMWARE_MAX, HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 use std::sync::Arc;
-use vm_memory::bitmap::AtomicBitmap;
 use vm_memory::mmap::MmapRegionBuilder;
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion, GuestRegionMmap, MmapRegion};
 
 /// The machine's memory as devices use it.
-pub type GuestRam = vm_memory::GuestMemoryMmap<AtomicBitmap>;
+pub type GuestRam = vm_memory::GuestMemoryMmap<DirtyPages>;
 
 /// Size of the pages that flags and software TLBs work with: the smallest page
 /// of the architecture.
@@ -124,17 +124,13 @@ impl Ram {
             if part == 0 {
                 continue;
             }
-            let bitmap = AtomicBitmap::new(
-                part,
-                std::num::NonZeroUsize::new(PAGE_SIZE).unwrap_or(std::num::NonZeroUsize::MIN),
-            );
             // SAFETY: `offset + part <= len`, so the pointer stays inside the
             // mapping made above.
             let part_base = unsafe { base.add(offset) };
             // SAFETY: the range is mapped readable and writable for as long as
             // `backing` lives, and `map` is dropped with it (see `Ram`).
             let region = unsafe {
-                MmapRegionBuilder::new_with_bitmap(part, bitmap)
+                MmapRegionBuilder::new_with_bitmap(part, DirtyPages::new(part))
                     .with_raw_mmap_pointer(part_base)
                     .with_mmap_prot(prot)
                     .with_mmap_flags(flags)
@@ -342,13 +338,8 @@ impl Ram {
         let mut pages = Vec::new();
         for region in self.map.iter() {
             let start = self.offset(region.start_addr().0).unwrap_or(0);
-            let written: &AtomicBitmap = std::ops::Deref::deref(region).bitmap();
-            for (word, mut bits) in written.get_and_reset().into_iter().enumerate() {
-                while bits != 0 {
-                    pages.push(start + (word * 64 + bits.trailing_zeros() as usize) * PAGE_SIZE);
-                    bits &= bits - 1;
-                }
-            }
+            let written: &DirtyPages = std::ops::Deref::deref(region).bitmap();
+            pages.extend(written.take().into_iter().map(|offset| start + offset));
         }
         pages
     }

@@ -3,17 +3,18 @@
 //! What a virtio device is to its transport and to the machine.
 
 use super::{disk, net};
+use crate::mem::DirtyPages;
 use crate::platform::console::HostConsole;
 use crate::platform::error::PlatformError;
 use rand_xoshiro::SplitMix64;
 use serde::{Deserialize, Serialize};
 use std::os::fd::BorrowedFd;
-use vm_memory::bitmap::{AtomicBitmap, BS};
+use vm_memory::bitmap::BS;
 
 /// What the driver wrote for the device, across all descriptors of a request.
-pub(crate) type Input<'a> = virtio_queue::Reader<'a, BS<'a, AtomicBitmap>>;
+pub(crate) type Input<'a> = virtio_queue::Reader<'a, BS<'a, DirtyPages>>;
 /// Where the device answers.
-pub(crate) type Output<'a> = virtio_queue::Writer<'a, BS<'a, AtomicBitmap>>;
+pub(crate) type Output<'a> = virtio_queue::Writer<'a, BS<'a, DirtyPages>>;
 
 /// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
