@@ -59,7 +59,7 @@ pub(crate) struct Options {
     /// List the suites and stop
     #[arg(long)]
     list: bool,
-    /// Only cases whose name contains this, or all of several texts with commas between
+    /// Only cases whose name contains this; of several texts with commas between, each
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Whose kvm.ko the KVM hosts load
