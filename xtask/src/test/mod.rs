@@ -17,6 +17,7 @@ mod in_machine;
 mod kernel_patches;
 mod libvirt;
 mod licences;
+mod links;
 mod linux;
 mod machine;
 mod module;
