@@ -24,6 +24,10 @@ use targets::{after, machine, result};
 /// Code memory in which few regions have room.
 const SMALL_CODE: usize = *JitOptions::CODE_SIZES.start();
 
+/// Programs for each compiled form. A third of all programs are soon in a loop in which they
+/// have none: of one program for each form, that many mistakes were not seen.
+const PROGRAMS: usize = 6;
+
 /// The input of a number: all its bytes differ from one number to the next.
 fn input(number: u64) -> [u8; 8] {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()
@@ -105,7 +109,8 @@ fn each_form_does_what_its_handler_does() {
         .filter(|encoding| !called.contains(&encoding.name))
         .collect();
     assert!(formed.len() > 100, "{} forms", formed.len());
-    for (seed, encoding) in (1000..).zip(formed) {
+    let programs = formed.iter().flat_map(|form| [form; PROGRAMS]);
+    for (seed, encoding) in (1000..).zip(programs) {
         // A difference ends in a panic that names the instruction.
         result(&input(seed), Engine::Check(after(1)), Some(encoding));
     }

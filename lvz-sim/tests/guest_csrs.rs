@@ -32,7 +32,11 @@ fn a_guest_has_the_csrs_that_the_table_gives_it() {
                     CsrClass::Sensitive
                 }
             };
-            assert_eq!(cpu.guest_csr_class(number), expected, "{model} {number:#x}");
+            let listed = cpu.guest_csr_class(number);
+            assert_eq!(
+                listed, expected,
+                "{model}, CSR {number:#x}: left is cpu/csr_class.rs, right by la-arch's table"
+            );
         }
     }
 }

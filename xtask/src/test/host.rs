@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict, detail};
-use super::{Context, Tier, licences, oldest_rust, scripts, twins};
+use super::{Context, Tier, licences, links, oldest_rust, scripts, twins};
 use crate::cargo::cargo;
 use crate::kernel_module;
 use crate::setup::workspace;
@@ -20,6 +20,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("cargo test", || cargo_test(context));
     report.case("format outside the workspace", format);
     report.case("documentation", documentation);
+    report.case("links of the texts", links::check);
     report.case("licences of linked crates", licences::run);
     report.case("twins", twins::check);
     scripts::run(context, report);

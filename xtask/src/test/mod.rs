@@ -17,6 +17,7 @@ mod in_machine;
 mod kernel_patches;
 mod libvirt;
 mod licences;
+mod links;
 mod linux;
 mod machine;
 mod module;
@@ -59,7 +60,7 @@ pub(crate) struct Options {
     /// List the suites and stop
     #[arg(long)]
     list: bool,
-    /// Only cases whose name contains this, or all of several texts with commas between
+    /// Only cases whose name contains this; of several texts with commas between, each
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Whose kvm.ko the KVM hosts load

@@ -21,15 +21,68 @@ pub(super) fn isa(context: &Context, report: &mut Report) -> Result<()> {
     if !context.runs(Tier::Full) {
         arguments.extend(["--cases".into(), "1000".into()]);
     }
-    report.case("differential", || run(context, "isa-tests", &arguments));
-    Ok(())
+    let program = Program {
+        package: "isa-tests",
+        arguments,
+        name: |line| line.split_whitespace().nth(1),
+        choose: |names| vec!["--only".into(), names.join(",").into()],
+    };
+    program.case(context, report, "differential")
 }
 
 pub(super) fn system(context: &Context, report: &mut Report) -> Result<()> {
-    report.case("bare-metal", || {
-        run(context, "system-tests", &simulated(context))
-    });
-    Ok(())
+    let program = Program {
+        package: "system-tests",
+        arguments: simulated(context),
+        name: |line| line.split_whitespace().next(),
+        choose: |names| names.iter().map(OsString::from).collect(),
+    };
+    program.case(context, report, "bare-metal")
+}
+
+/// A program of many cases, which it can list and choose among.
+struct Program {
+    package: &'static str,
+    /// What all of its runs have.
+    arguments: Vec<OsString>,
+    /// The name of a case, in a line of `--list`.
+    name: fn(&str) -> Option<&str>,
+    /// The arguments that choose cases.
+    choose: fn(&[String]) -> Vec<OsString>,
+}
+
+impl Program {
+    /// Runs it as the case `name` with all its cases or, if `--only` has texts that `name`
+    /// does not contain, with those of its cases that do.
+    fn case(mut self, context: &Context, report: &mut Report, name: &str) -> Result<()> {
+        if !report.wants(name) {
+            let mut names = self.list(context)?;
+            names.retain(|name| report.wants(name));
+            names.dedup();
+            if names.is_empty() {
+                return Ok(());
+            }
+            self.arguments.extend((self.choose)(&names));
+        }
+        report.needed_case(name, || run(context, self.package, &self.arguments));
+        Ok(())
+    }
+
+    /// The names of its cases.
+    fn list(&self, context: &Context) -> Result<Vec<String>> {
+        let output = cargo::program(&context.products, self.package)?
+            .args(&self.arguments)
+            .arg("--list")
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot run cargo")?;
+        if !output.status.success() {
+            bail!("{} --list ended with {}", self.package, output.status);
+        }
+        let lines = String::from_utf8_lossy(&output.stdout);
+        let names = lines.lines().filter_map(self.name);
+        Ok(names.map(str::to_owned).collect())
+    }
 }
 
 /// The options that choose CPU model and engine, if they are not the program's own.

@@ -166,7 +166,10 @@ impl Report {
         }
         if self.passed + self.failed + self.skipped == 0 {
             match self.only {
-                Some(only) => eprintln!("error: no case was run: --only {only} selects none"),
+                Some(only) => eprintln!(
+                    "error: no case was run: --only {only}: none has {} in its name",
+                    only.replace(',', " and ")
+                ),
                 None => eprintln!("error: no case was run"),
             }
             return ExitCode::FAILURE;
