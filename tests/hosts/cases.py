@@ -11,7 +11,7 @@ import steady
 from far import carrier, ping
 from qemu import PATIENCE, Qemu
 from remote import RemoteQemu
-from verdict import check
+from verdict import check, rounds
 
 # A migration listens at a port of its own each time: the last one's connection may
 # still be there.
@@ -89,7 +89,7 @@ def hosts_ping(run):
 def live(run):
     """A guest that works moves to the far host and back, again and again."""
     source = run.boot()
-    for _ in range(run.rounds):
+    for _ in rounds(run.rounds):
         for where in ("far", "near"):
             destination, address = run.destination(where)
             before = migration.live(source, destination, address)

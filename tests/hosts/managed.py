@@ -9,7 +9,7 @@ import certificates
 import steady
 from domain import FOLDER, Domain
 from far import PARTS, be_managed, make_disk
-from verdict import check
+from verdict import check, rounds
 from virsh import Connection
 
 # A name of the far host that its certificate does not have.
@@ -101,10 +101,10 @@ class Run:
         """Moves a domain to one of the hosts over TLS."""
         domain.migrate(self._site.hosts()[where], self._accels[where], "--tls", *options)
 
-    def there_and_back(self, domain, rounds, *options, downtime=None):
-        """Moves a domain again and again; it goes on each time. It may be stopped for
+    def there_and_back(self, domain, count, *options, downtime=None):
+        """Moves a domain `count` times; it goes on each time. It may be stopped for
         `downtime` milliseconds, if that is given."""
-        for _ in range(rounds):
+        for _ in rounds(count):
             for where in ("far", "near"):
                 if downtime is not None:
                     # Each host's QEMU has a limit of its own.

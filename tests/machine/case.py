@@ -7,7 +7,7 @@ import shutil
 import tempfile
 
 from qemu import Qemu
-from verdict import Skip, check, run_one  # noqa: F401 # for the cases too
+from verdict import Skip, check, rounds, run_one  # noqa: F401 # for the cases too
 
 CASES = []
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 
 import steady
-from case import Skip, case, check
+from case import Skip, case, check, rounds
 from messages import FIRMWARE, KERNEL, WINDOW, has_messages, target
 from migration import FAST, arrived, live, moved, wait_for
 
@@ -93,7 +93,7 @@ def between_modules(run):
     module = run.kvm
     load(module)
     qemu = boot(run)
-    for _ in range(50 if run.tier == "everything" else 4):
+    for _ in rounds(50 if run.tier == "everything" else 4):
         steady.send_port(qemu, "moves")
         qemu.qmp("migrate", uri=f"file:{path}")
         wait_for(qemu, "completed")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """What is printed of a case that runs in a machine: lines "KVM-LA-CASE NAME ...", then
 the same with "ok (N s)", "skipped: REASON" or "FAILED (N s) REASON", which the
-workstation reads (xtask/src/test/in_machine.rs)."""
+workstation reads (xtask/src/test/in_machine.rs). Between them are lines
+"KVM-LA-CASE progress: TEXT"."""
 
 import time
 import traceback
@@ -17,6 +18,13 @@ def check(condition, text):
     """Raises unless the condition holds. An assert would not say what."""
     if not condition:
         raise AssertionError(text)
+
+
+def rounds(count):
+    """The numbers of a case's rounds; says after each how far the case is."""
+    for number in range(1, count + 1):
+        yield number
+        print(f"{MARKER} progress: {number} of {count} rounds", flush=True)
 
 
 def run_one(name, function, run):

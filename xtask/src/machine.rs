@@ -310,7 +310,10 @@ impl Machine {
                 if let Some(initrd) = &self.initrd {
                     command.arg("--initrd").arg(initrd);
                 }
-                command.arg("--append").arg(self.parameters("", ports));
+                // A kernel that goes on after a fault may do so without what is waited for.
+                command
+                    .arg("--append")
+                    .arg(self.parameters("oops=panic", ports));
             }
         }
         if ports == Ports::Apart {

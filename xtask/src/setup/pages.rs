@@ -62,6 +62,11 @@ impl Pages {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    /// The tables translate less than a guest's physical addresses have at most, 47 bits.
+    pub(crate) fn small_tables(self) -> bool {
+        matches!(self, Self::Small3 | Self::Usual2 | Self::Large2)
+    }
+
     /// The kernel's configuration; none for the usual kernel.
     fn config(self) -> Option<Config> {
         match self {

@@ -68,9 +68,11 @@ fn next_case(lines: &mpsc::Receiver<String>) -> Option<String> {
 /// Reads up to the end of a case that has begun.
 fn judge(name: &str, lines: &mpsc::Receiver<String>) -> Result<Verdict> {
     for line in lines {
-        let of_case =
-            said(&line, MARKER).and_then(|(_, text)| text.strip_prefix(name)?.strip_prefix(' '));
-        match of_case {
+        let said = said(&line, MARKER).map(|(_, text)| text);
+        if let Some(progress) = said.and_then(|text| text.strip_prefix("progress: ")) {
+            detail(progress);
+        }
+        match said.and_then(|text| text.strip_prefix(name)?.strip_prefix(' ')) {
             Some(said) if said == "ok" || said.starts_with("ok (") => return Ok(Verdict::Passed),
             Some(said) => {
                 if let Some(reason) = said.strip_prefix("skipped: ") {
@@ -101,8 +103,9 @@ mod tests {
 
     #[test]
     fn a_case_is_judged_by_its_last_line() -> Result<()> {
-        let (name, verdict) =
-            judged("noise\nKVM-LA-CASE a,b ...\n| x\nKVM-LA-CASE a,b ok (1.0 s)\n")?;
+        let (name, verdict) = judged(
+            "noise\nKVM-LA-CASE a,b ...\n| x\nKVM-LA-CASE progress: y\nKVM-LA-CASE a,b ok (1.0 s)\n",
+        )?;
         assert_eq!(name, "a,b");
         assert!(matches!(verdict, Ok(Verdict::Passed)));
         let (_, verdict) = judged("KVM-LA-CASE a ...\nKVM-LA-CASE a FAILED Timeout: b\n")?;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Suite `pages`: KVM hosts with pages of every size and every number of levels that
-//! Linux offers, both modules on them, and guests with pages of each size.
+//! Linux offers, both modules on them, and guests with pages of each size. Linux's
+//! module is not loaded on hosts whose tables are [smaller](Pages::small_tables) than
+//! the guest's address space that it walks.
 
 use std::fs;
 use std::time::Duration;
@@ -34,12 +36,18 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
                     guest.name(),
                     kvm.name()
                 );
-                report.case(&name, || boot(context, kvm, *host, guest));
+                report.case(&name, || match kvm {
+                    Stack::Upstream if host.small_tables() => Ok(Verdict::Skipped(NO_ROOM.into())),
+                    _ => boot(context, kvm, *host, guest),
+                });
             }
         }
     }
     Ok(())
 }
+
+/// Why Linux's module is left out (7.2.12: a fault in kvm_ptw_dir when a VM ended).
+const NO_ROOM: &str = "Linux's module goes beyond such a host's tables, and the host stops";
 
 /// The window of PCI's I/O ports on QEMU's board begins at no multiple of 64 KiB, and a
 /// kernel with such pages warns when it wants to map it.
