@@ -67,6 +67,11 @@ impl Pages {
         matches!(self, Self::Small3 | Self::Usual2 | Self::Large2)
     }
 
+    /// The tables have two levels.
+    pub(crate) fn two_levels(self) -> bool {
+        matches!(self, Self::Usual2 | Self::Large2)
+    }
+
     /// The kernel's configuration; none for the usual kernel.
     fn config(self) -> Option<Config> {
         match self {
