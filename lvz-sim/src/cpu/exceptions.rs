@@ -82,7 +82,7 @@ impl Cpu {
         if trap.machine_error {
             self.deliver_machine_error(pc, trap.badv.unwrap_or(0), exit);
         } else if trap.refill {
-            self.deliver_refill(pc, trap.badv.unwrap_or(0), exit);
+            self.deliver_refill(pc, insn, trap.badv.unwrap_or(0), exit);
         } else {
             self.deliver_general(pc, insn, &trap);
         }
@@ -92,7 +92,8 @@ impl Cpu {
         }
     }
 
-    fn deliver_refill(&mut self, pc: u64, badv: u64, exit: bool) {
+    /// Volume 1, 6.2.4, and for BADI 7.4.9, which leaves out INT, GCHC and MERR alone.
+    fn deliver_refill(&mut self, pc: u64, insn: Option<u32>, badv: u64, exit: bool) {
         let (world, csr) = (self.world(), self.csr());
         let crmd = csr.crmd();
         let vppn = TlbEhi(badv).vppn();
@@ -110,6 +111,7 @@ impl Cpu {
         self.put(world, TlbrEra(pc & !3).with_istlbr(true));
         self.put_csr(world, number::TLBRBADV, badv);
         self.put_csr(world, number::TLBREHI, ehi.0);
+        self.put_badi(world, insn);
         self.pc = entry;
     }
 
@@ -160,9 +162,7 @@ impl Cpu {
                 self.put_csr(world, number::TLBEHI, ehi.0);
             }
         }
-        if let Some(insn) = insn {
-            self.put_csr(world, number::BADI, u64::from(insn));
-        }
+        self.put_badi(world, insn);
         let spacing = match ecfg.vs() {
             0 => 0,
             vs => 4u64 << vs,
@@ -174,6 +174,13 @@ impl Cpu {
             u64::from(exception.code)
         };
         self.pc = entry.wrapping_add(vector * spacing);
+    }
+
+    /// An instruction that could not be fetched, or an interrupt, leaves BADI alone.
+    fn put_badi(&mut self, world: World, insn: Option<u32>) {
+        if let Some(insn) = insn {
+            self.put_csr(world, number::BADI, u64::from(insn));
+        }
     }
 
     /// `ertn`, after the privilege check. Which context it returns to, see

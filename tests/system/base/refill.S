@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 
 # The TLB refill exception: what it records, what it leaves alone, and the way
-# back (manual 6.2.4, 7.5.13 to 7.5.18).
+# back (manual 6.2.4, 7.5.13 to 7.5.18). BADI too has the instruction (7.4.9).
 #
 #@ qemu store.sign: QEMU leaves TLBREHI above VPPN zero; those bits repeat the top
 #@   bit of VPPN (7.5.17).
@@ -35,6 +35,14 @@
     CHECK   "\name\().crmd", $s6, CRMD_DA | (1 << 5) | (1 << 7)
 .endm
 
+# BADI has the instruction at the label.
+.macro CHECK_BADI name:req, label:req
+    la.pcrel $s6, \label
+    ld.w    $s6, $s6, 0
+    csrrd   $s7, BADI
+    CHECKR  "\name\().badi", $s7, $s6
+.endm
+
     .text
     .globl main
 main:
@@ -63,11 +71,13 @@ main:
     CHECK_CSR "load.general_tlbehi", TLBEHI, -1, 0x4000
     CHECK_REFILL "load", VA + 0x124, 1b, 0
     CHECK_CSR "load.istlbr_cleared", TLBRERA, 1, 0
+    CHECK_BADI "load", 1b
 
     li.d    $s0, HIGH
     TRY     2f
 1:  st.d    $s1, $s0, 0x18
-2:  CHECK_REFILL "store", HIGH + 0x18, 1b, 0
+2:  CHECK_BADI "store", 1b
+    CHECK_REFILL "store", HIGH + 0x18, 1b, 0
     la.pcrel $s7, trap_area
     ld.d    $s6, $s7, TR_REHI
     # Above VPPN is the sign.

@@ -38,6 +38,7 @@ main:
     invtlb  0x12, $zero, $zero
     RESET_COUNTS
     CSRW    PRMD, 0
+    HOOK    TR_RHOOK, keep_badi
     RUN     guest
     CHECK_HVC "guest", 1
     # One refill for the code's page, three for the data.
@@ -65,6 +66,13 @@ main:
     CHECK   "prmd", $s0, 8 | 4
     TR      $s0, TR_RCRMD
     CHECK   "crmd", $s0, CRMD_DA | (1 << 5) | (1 << 7)
+    # Root's BADI has the instruction of the guest (X-1).
+    la.pcrel $t0, badi
+    ld.d    $s0, $t0, 0
+    la.pcrel $t0, touch
+    ld.w    $s1, $t0, 0
+    CHECKR  "badi", $s0, $s1
+    HOOK    TR_RHOOK, refill_walk
     # General exception state was hvcl's only; the refill flag is down again.
     CHECK_CSR "istlbr.now", TLBRERA, 1, 0
     # No refill for the other half of a pair; entries survive the exits.
@@ -92,3 +100,15 @@ main:
     # The guest's own refill registers are untouched.
     CHECK_GCSR "grera", TLBRERA, 1, 0
     b       finish
+
+# Refill hook: keeps BADI, since the exit by hvcl overwrites it.
+keep_badi:
+    csrrd   $t1, BADI
+    la.pcrel $t0, badi
+    st.d    $t1, $t0, 0
+    b       refill_walk
+
+    .bss
+    .balign 8
+badi:
+    .skip   8
