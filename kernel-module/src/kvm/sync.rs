@@ -35,6 +35,8 @@ pub(crate) struct Lock<T> {
     value: UnsafeCell<T>,
 }
 
+// SAFETY: Neither a lock nor its value belongs to a thread.
+unsafe impl<T: Send> Send for Lock<T> {}
 // SAFETY: The value is reached under the lock only.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
