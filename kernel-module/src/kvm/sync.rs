@@ -14,15 +14,16 @@ use crate::kvm::calls::calls;
 /// What a lock protects: lockdep tells locks apart by it, and takes locks of one
 /// class that are held at the same time for a deadlock.
 #[derive(Clone, Copy)]
+#[repr(u32)]
 pub(crate) enum Class {
     /// A vCPU's inter-processor interrupts. No other is taken inside.
-    Ipi = 0,
+    Ipi = b::kvm_la_lock_class_KVM_LA_LOCK_IPI,
     /// The extended I/O interrupt controller. No other is taken inside.
-    Eiointc = 1,
+    Eiointc = b::kvm_la_lock_class_KVM_LA_LOCK_EIOINTC,
     /// The platform controller hub. [`Class::Eiointc`] is taken inside.
-    PchPic = 2,
+    PchPic = b::kvm_la_lock_class_KVM_LA_LOCK_PCH_PIC,
     /// The message interrupt controller. No other is taken inside.
-    Dmsintc = 3,
+    Dmsintc = b::kvm_la_lock_class_KVM_LA_LOCK_DMSINTC,
 }
 
 /// A value behind a raw spin lock, which is taken with interrupts off. The kernel

@@ -189,9 +189,9 @@ transfer!(save, kvm_save_fpu, kvm_save_lsx, kvm_save_lasx);
 /// How the event kvm_aux names the unit.
 fn state(euen: Euen) -> u32 {
     match (euen.sxe(), euen.asxe()) {
-        (_, true) => 3,
-        (true, _) => 2,
-        _ => 1,
+        (_, true) => trace::unit::LASX,
+        (true, _) => trace::unit::LSX,
+        _ => trace::unit::FPU,
     }
 }
 
