@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C passes to a function of ours, as what C promises of it.
+//! Arguments that C passes, each as a type that says what C promises of it.
 
 use core::ptr::NonNull;
 

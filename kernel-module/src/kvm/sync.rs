@@ -11,8 +11,8 @@ use pin_init::Wrapper;
 use crate::kvm::bindings as b;
 use crate::kvm::calls::calls;
 
-/// What a lock protects: lockdep tells locks apart by it, and takes locks of one
-/// class that are held at the same time for a deadlock.
+/// What a lock protects. Lockdep tells locks apart by it, and reports a deadlock if two of
+/// one class are held at the same time.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Class {

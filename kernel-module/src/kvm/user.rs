@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The VMM's memory, and what else the kernel says of the current thread.
+//! The VMM's memory, and the kernel's functions for the current thread.
 
 use kernel::error::to_result;
 use kernel::prelude::*;

@@ -127,7 +127,8 @@ fn disable(euen: Euen) {
     csr::exchange::<{ num::EUEN }>(0, euen.0);
 }
 
-/// Turns units off for the guest that hold the VMM's registers. The guest's own stay on.
+/// Turns off the units that hold the VMM's registers, as the guest is about to run. Units with
+/// the guest's own registers stay on.
 #[inline]
 pub(crate) fn hide(vcpu: &mut Resident, _: IrqOff<'_>) {
     let units = &mut vcpu.units;

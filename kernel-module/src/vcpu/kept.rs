@@ -18,11 +18,11 @@
 //!
 //! As long as a vCPU is kept, its `Resident` belongs to that CPU: it is touched there
 //! alone, with interrupts off, so that a load, a call and a switching off come one after
-//! the other. The holder of the vCPU's mutex, whose registers are kept, gets at them by
-//! `Parked` and by `Arriving`, which call [`fetch`] first. Only that holder's KVM_RUN can
-//! have them kept anew, so that what `fetch` saw stays true for it; it sees the stores of
-//! [`save`], whose last, a release, is the one that it acquires. Memory of a kept vCPU is
-//! not freed, as destroying fetches too; after the release nothing uses the CPU's note.
+//! the other. The thread that holds the vCPU's mutex reaches kept registers through `Parked`
+//! and `Arriving`, which call [`fetch`] first. Only a KVM_RUN of that thread can have them
+//! kept anew, so what `fetch` saw stays true for it. `fetch` acquires what the last store of
+//! [`save`] releases, and so sees all of them. Memory of a kept vCPU is not freed, as
+//! destroying fetches too; after the release nothing uses the CPU's note.
 
 use core::cell::Cell;
 use core::ptr;

@@ -17,8 +17,8 @@ macro_rules! wanted {
     };
 }
 
-/// Makes a function of each event. What a vCPU says of itself is asked of it only if the
-/// event is traced.
+/// Makes a function of each event. The vCPU's number and pc are read only if the event is
+/// traced.
 macro_rules! events {
     ($(
         $(#[$meta:meta])*
