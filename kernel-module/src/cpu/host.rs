@@ -9,6 +9,7 @@ use core::ptr::{from_ref, null_mut, NonNull};
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Full, Relaxed, Release};
 use kvm_core::cpucfg;
+use kvm_core::csr::COUNTERS;
 use kvm_core::mmu::Geometry;
 use kvm_core::timer::Frequency;
 use kvm_core::vpid::{GidMask, VpidCache};
@@ -52,9 +53,9 @@ pub(crate) struct PerCpu {
     /// The vCPU whose registers stay here while its thread is in user space.
     pub(crate) kept: kept::Note,
     /// The host's performance counters while a guest has them.
-    pub(crate) perf_control: [Cell<u64>; 4],
+    pub(crate) perf_control: [Cell<u64>; COUNTERS as usize],
     /// As above, the counts.
-    pub(crate) perf_count: [Cell<u64>; 4],
+    pub(crate) perf_count: [Cell<u64>; COUNTERS as usize],
 }
 
 impl PerCpu {
