@@ -2,7 +2,6 @@
 /* Kernel macros and inline functions as functions; see glue.h. */
 
 #include <linux/kvm_host.h>
-#include <linux/delay.h>
 #include <linux/entry-virt.h>
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
@@ -66,26 +65,16 @@ void *kvm_la_percpu_ptr(void *area, unsigned int cpu)
 }
 unsigned int kvm_la_next_possible_cpu(int cpu) { return cpumask_next(cpu, cpu_possible_mask); }
 unsigned int kvm_la_cpu_limit(void) { return nr_cpu_ids; }
-void kvm_la_delay(unsigned long cycles) { __delay(cycles); }
 
-void kvm_la_spin_lock_init(spinlock_t *lock) { spin_lock_init(lock); }
-unsigned long kvm_la_spin_lock_irqsave(spinlock_t *lock)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(lock, flags);
-	return flags;
-}
-void kvm_la_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
-{
-	spin_unlock_irqrestore(lock, flags);
-}
-void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, unsigned int class)
+void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, enum kvm_la_lock_class class)
 {
 	/* What raw_spin_lock_init() takes for a class is this line of code. */
 	static struct lock_class_key keys[KVM_LA_LOCK_CLASSES];
 	static const char *const names[KVM_LA_LOCK_CLASSES] = {
-		"kvm_la_ipi", "kvm_la_eiointc", "kvm_la_pch_pic", "kvm_la_dmsintc",
+		[KVM_LA_LOCK_IPI] = "kvm_la_ipi",
+		[KVM_LA_LOCK_EIOINTC] = "kvm_la_eiointc",
+		[KVM_LA_LOCK_PCH_PIC] = "kvm_la_pch_pic",
+		[KVM_LA_LOCK_DMSINTC] = "kvm_la_dmsintc",
 	};
 
 	raw_spin_lock_init(lock);

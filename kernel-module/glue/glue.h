@@ -32,15 +32,17 @@ void kvm_la_free_percpu(void *area);
 void *kvm_la_percpu_ptr(void *area, unsigned int cpu);
 unsigned int kvm_la_next_possible_cpu(int cpu);
 unsigned int kvm_la_cpu_limit(void);
-void kvm_la_delay(unsigned long cycles);
 
 /* Locks */
-void kvm_la_spin_lock_init(spinlock_t *lock);
-unsigned long kvm_la_spin_lock_irqsave(spinlock_t *lock);
-void kvm_la_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
-/* The classes of locks are numbered in src/kvm/sync.rs. */
-#define KVM_LA_LOCK_CLASSES 4
-void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, unsigned int class);
+/* What they protect is in src/kvm/sync.rs. */
+enum kvm_la_lock_class {
+	KVM_LA_LOCK_IPI,
+	KVM_LA_LOCK_EIOINTC,
+	KVM_LA_LOCK_PCH_PIC,
+	KVM_LA_LOCK_DMSINTC,
+	KVM_LA_LOCK_CLASSES,
+};
+void kvm_la_raw_spin_lock_init(raw_spinlock_t *lock, enum kvm_la_lock_class class);
 unsigned long kvm_la_raw_spin_lock_irqsave(raw_spinlock_t *lock);
 void kvm_la_raw_spin_unlock_irqrestore(raw_spinlock_t *lock, unsigned long flags);
 void kvm_la_mmu_lock(struct kvm *kvm);

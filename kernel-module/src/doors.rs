@@ -57,5 +57,5 @@ from_c! {
     ['a] &'a b::kvm_irq_routing_entry: *const b::kvm_irq_routing_entry = |entry| &*entry;
 }
 
-/// What a file is of.
+/// A file descriptor's file, as the VM or vCPU that it was opened for.
 pub(crate) struct File<T>(pub(crate) T);

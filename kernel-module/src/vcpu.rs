@@ -261,8 +261,9 @@ impl<'v> Parked<'v> {
     #[inline]
     pub(crate) fn registers(&mut self) -> &mut Resident {
         kept::fetch(self.shared());
-        // SAFETY: The vCPU's notifiers are called while it is loaded only.
-        self.0.resident(unsafe { Pinned::assume() })
+        // SAFETY: By the invariant of `Holder`. The notifiers leave a vCPU alone that is not
+        // loaded, and no CPU keeps its registers after `fetch`.
+        unsafe { &mut *self.0.vcpu.resident.get() }
     }
 
     /// Sets KVM_GUESTDBG_*.
@@ -321,16 +322,23 @@ impl<'c> Arriving<'c> {
     /// vCPU from now on. The scheduler never waits here: a thread that was scheduled out
     /// has its registers in memory.
     #[inline]
-    pub(crate) fn leave_others(&self, cpu: i32) {
+    pub(crate) fn leave_others(self, cpu: i32) -> Arrived<'c> {
         if self.0.shared.kept_on.read_once() != cpu {
             kept::fetch(&self.0.shared);
         }
+        Arrived(self.0)
     }
+}
 
-    /// The vCPU, which [`Arriving::leave_others`] was called for, on this CPU.
+/// A vCPU that comes to this CPU, and of which no other keeps anything.
+pub(crate) struct Arrived<'c>(&'c Vcpu);
+
+impl<'c> Arrived<'c> {
+    /// The vCPU. What this CPU keeps of it changes no more in `'i`.
     #[inline]
     pub(crate) fn here<'i: 'c>(self, _: IrqOff<'i>) -> Notified<'c> {
-        // SAFETY: By `new`; what this CPU keeps of it changes with interrupts on only.
+        // SAFETY: By `Arriving::new`; other CPUs keep nothing of it, and what this one keeps
+        // changes with interrupts on only.
         unsafe { Notified::new(self.0) }
     }
 }

@@ -93,17 +93,24 @@ TRACE_EVENT(kvm_exit_gspr,
 );
 
 /* Floating-point and vector state: what is done with which. */
-#define kvm_la_aux_ops		\
-	{ 0,	"save" },	\
-	{ 1,	"restore" },	\
-	{ 2,	"enable" },	\
-	{ 3,	"disable" },	\
-	{ 4,	"discard" }
+#define KVM_TRACE_AUX_SAVE	0
+#define KVM_TRACE_AUX_RESTORE	1
 
-#define kvm_la_aux_states	\
-	{ 1,	"FPU" },	\
-	{ 2,	"LSX" },	\
-	{ 3,	"LASX" }
+#define KVM_TRACE_AUX_FPU	1
+#define KVM_TRACE_AUX_LSX	2
+#define KVM_TRACE_AUX_LASX	3
+
+#define kvm_la_aux_ops				\
+	{ KVM_TRACE_AUX_SAVE,		"save" },	\
+	{ KVM_TRACE_AUX_RESTORE,	"restore" },	\
+	{ 2,				"enable" },	\
+	{ 3,				"disable" },	\
+	{ 4,				"discard" }
+
+#define kvm_la_aux_states			\
+	{ KVM_TRACE_AUX_FPU,	"FPU" },	\
+	{ KVM_TRACE_AUX_LSX,	"LSX" },	\
+	{ KVM_TRACE_AUX_LASX,	"LASX" }
 
 TRACE_EVENT(kvm_aux,
 	TP_PROTO(unsigned long pc, unsigned int op, unsigned int state),
@@ -124,10 +131,15 @@ TRACE_EVENT(kvm_aux,
 		  __entry->pc)
 );
 
-#define kvm_la_iocsr_types		\
-	{ 0,	"unsatisfied-read" },	\
-	{ 1,	"read" },		\
-	{ 2,	"write" }
+/* As those of kvm_mmio (trace/events/kvm.h). */
+#define KVM_TRACE_IOCSR_READ_UNSATISFIED	0
+#define KVM_TRACE_IOCSR_READ			1
+#define KVM_TRACE_IOCSR_WRITE			2
+
+#define kvm_la_iocsr_types						\
+	{ KVM_TRACE_IOCSR_READ_UNSATISFIED,	"unsatisfied-read" },	\
+	{ KVM_TRACE_IOCSR_READ,			"read" },		\
+	{ KVM_TRACE_IOCSR_WRITE,		"write" }
 
 TRACE_EVENT(kvm_iocsr,
 	TP_PROTO(int type, int len, u64 gpa, u64 val),

@@ -16,9 +16,9 @@ pub use status::{
     get_estat, get_gintc, set_estat, set_gintc, Status, ESTAT_DIRECT, ESTAT_LINES, GINTC_LINES,
     LINE_SHIFT,
 };
-pub(crate) use table::COUNTERS;
 pub use table::{
     classify, reset_value, user_access, write_rule, Class, CsrFeatures, Reset, UserCsr, WriteRule,
+    COUNTERS,
 };
 
 /// Why an access by user space fails.

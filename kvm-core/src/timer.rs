@@ -59,11 +59,6 @@ impl Frequency {
     /// itself: then nothing is converted.
     pub const TICKS: Self = Self(NSEC_PER_SEC);
 
-    /// In hertz.
-    pub const fn hz(self) -> u64 {
-        self.0.get()
-    }
-
     /// Nanoseconds that `ticks` take, rounded up, so that a deadline is never
     /// early; saturates after 584 years. No 128-bit division, which the kernel
     /// lacks, and no scaling by powers of two, which costs Linux accuracy

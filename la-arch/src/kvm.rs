@@ -6,8 +6,6 @@
 
 /// Pins of the one in-kernel interrupt controller chip (KVM_IRQCHIP_NUM_PINS).
 pub const IRQCHIP_NUM_PINS: u32 = 64;
-/// Cores that the interrupt controllers can name (KVM_MAX_CORES).
-pub const MAX_CORES: u32 = 256;
 /// vCPUs of one VM (KVM_MAX_VCPUS, asm/kvm_host.h).
 pub const MAX_VCPUS: u32 = 256;
 /// Physical CPU ids; also the value of CSR.CPUID of a vCPU that has none yet
@@ -17,10 +15,6 @@ pub const MAX_PHYID: u32 = 256;
 pub const CPUCFG_WORDS: usize = 21;
 /// CSR numbers that KVM accepts are below this (CSR_MAX_NUMS, asm/kvm_host.h).
 pub const CSR_NUMBERS: u16 = 0x800;
-/// Page offset of the coalesced MMIO ring in the vCPU mapping.
-pub const COALESCED_MMIO_PAGE_OFFSET: u32 = 1;
-/// Page offset of the dirty ring in the vCPU mapping.
-pub const DIRTY_LOG_PAGE_OFFSET: u32 = 64;
 
 /// Flags of KVM_SET_GUEST_DEBUG.
 pub mod guest_debug {
@@ -111,8 +105,6 @@ pub mod device {
 pub mod para {
     /// First leaf of the range that software emulates.
     pub const CPUCFG_BASE: u32 = 0x4000_0000;
-    /// Leaves in that range.
-    pub const CPUCFG_SIZE: u32 = 0x100;
     /// Leaf of the signature.
     pub const CPUCFG_SIGNATURE: u32 = CPUCFG_BASE;
     /// Leaf of the feature bits; also the attribute that sets them.

@@ -116,7 +116,8 @@ pub(crate) struct Watch {
     pub(crate) lookups: bool,
 }
 
-/// One counter.
+/// A performance counter, of which `value` is brought up to date when something about it
+/// changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 struct Counter {
     control: u64,
@@ -139,7 +140,7 @@ pub(crate) struct Basis {
     gates: Gates,
 }
 
-/// One CPU.
+/// A CPU's architectural state, and what the engine keeps for it.
 pub struct Cpu {
     /// General registers; entry 0 is always zero (write through [`Cpu::set`]).
     pub gpr: [u64; 32],

@@ -79,7 +79,7 @@ pub mod exit_reason {
     pub const IRQ_WINDOW_OPEN: u32 = 7;
     /// The guest shut down in a way that asks for a reset.
     pub const SHUTDOWN: u32 = 8;
-    /// Entry failed.
+    /// The CPU refused to enter the guest; not on LoongArch.
     pub const FAIL_ENTRY: u32 = 9;
     /// A signal is pending.
     pub const INTR: u32 = 10;

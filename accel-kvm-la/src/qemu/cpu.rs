@@ -151,7 +151,7 @@ impl Cpu {
         self.i32_at(self.layout().cpu_index).load(Ordering::Relaxed)
     }
 
-    /// `halted`.
+    /// QEMU's `halted`: not 0 while the vCPU waits for an interrupt.
     pub fn halted(self) -> u32 {
         self.u32_at(self.layout().halted).load(Ordering::Relaxed)
     }
@@ -167,12 +167,12 @@ impl Cpu {
             .store(id, Ordering::Relaxed);
     }
 
-    /// `unplug`.
+    /// Whether the vCPU is being taken out of the machine.
     pub fn unplug(self) -> bool {
         self.u8_at(self.layout().unplug).load(Ordering::Relaxed) != 0
     }
 
-    /// `exit_request`.
+    /// QEMU's request that the vCPU's thread leaves the guest.
     pub fn exit_request(&self) -> ExitRequest<'_> {
         ExitRequest(self.u8_at(self.layout().exit_request))
     }
@@ -185,7 +185,7 @@ impl Cpu {
             != 0
     }
 
-    /// `random_seed`.
+    /// Seed of the thread's random numbers.
     pub fn random_seed(self) -> u64 {
         self.u64_at(self.layout().random_seed)
             .load(Ordering::Relaxed)
@@ -227,12 +227,12 @@ impl Cpu {
         self.u32_at(offset).store(value, Ordering::Relaxed);
     }
 
-    /// `pc`.
+    /// The program counter.
     pub fn pc(self) -> u64 {
         self.word(self.layout().pc)
     }
 
-    /// Sets `pc`.
+    /// Sets the program counter.
     pub fn set_pc(self, pc: u64) {
         self.set_word(self.layout().pc, pc);
     }
@@ -272,12 +272,12 @@ impl Cpu {
             .store(u8::from(value), Ordering::Relaxed);
     }
 
-    /// `fcsr0`.
+    /// The floating-point control and status register.
     pub fn fcsr0(self) -> u32 {
         self.half(self.layout().fcsr0)
     }
 
-    /// Sets `fcsr0`.
+    /// Sets that register.
     pub fn set_fcsr0(self, value: u32) {
         self.set_half(self.layout().fcsr0, value);
     }
@@ -312,7 +312,7 @@ impl Cpu {
         }
     }
 
-    /// Sets `perf_event_num`.
+    /// Sets how many performance counters the vCPU has.
     pub fn set_perf_event_num(self, value: u32) {
         self.set_half(self.layout().perf_event_num, value);
     }

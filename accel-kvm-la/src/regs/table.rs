@@ -210,6 +210,7 @@ pub static TABLE: LazyLock<Vec<Register>> = LazyLock::new(|| {
 });
 
 /// Index in [`TABLE`] of the CSR `number`.
+#[cfg(test)]
 pub fn index_of_csr(number: u16) -> Option<usize> {
     TABLE
         .iter()

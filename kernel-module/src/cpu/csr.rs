@@ -3,30 +3,36 @@
 //! Access to control and status registers: the root's (`csr*`) and the
 //! guest's (`gcsr*`, docs/lvz.md 3.2), with the number as a const parameter.
 //!
-//! The functions are safe to call in the sense of memory: what a register
-//! write does to the machine is for the callers to get right, and each says
-//! which lock or CPU pinning it relies on. All of them need preemption off
-//! when the value belongs to a vCPU.
+//! The functions are safe to call in the sense of memory: a register of the root's own that
+//! the kernel's memory accesses depend on cannot be written ([`is_ours`]). What the other
+//! writes do to the machine is for the callers to get right, and each says which lock or CPU
+//! pinning it relies on. All of them need preemption off when the value belongs to a vCPU.
 
 use core::arch::asm;
 
 use kvm_core::csr::CsrFile;
 pub(crate) use la_arch::csr::number as num;
-use la_arch::csr::{visit, Class, Visitor};
+use la_arch::csr::{class, visit, Class, Visitor};
+
+/// Registers of the root that may be written: LVZ's own, the units' switches and the
+/// performance counters. None affects the kernel's own memory accesses.
+const fn is_ours(number: u16) -> bool {
+    number == num::EUEN || matches!(class(number), Class::Root | Class::Counter)
+}
 
 /// Makes the three accesses to a CSR, of the root or of the guest.
 macro_rules! accesses {
     ($(
         $(#[$meta:meta])*
-        $name:ident = $instruction:literal($($value:ident: $kind:ident),*);
+        $name:ident = $instruction:literal($($value:ident: $kind:ident),*) $(if $may:ident)?;
     )*) => {$(
         $(#[$meta])*
         #[inline(always)]
         pub(crate) fn $name<const N: u16>($($value: u64),*) -> u64 {
+            $(const { assert!($may(N), "the kernel's own memory accesses depend on this CSR") };)?
             let old: u64;
-            // SAFETY: The root's registers that are written through this (LVZ's own, EUEN
-            // and performance counters) do not affect the kernel's own memory accesses,
-            // and the guest's affect guest mode only and never trap in root mode
+            // SAFETY: Of the root's registers those alone are written that the assertion
+            // lets pass; the guest's affect guest mode only and never trap in root mode
             // (docs/lvz.md G-3).
             unsafe { access!($instruction, N, old $(, $value $kind)*) };
             old
@@ -55,10 +61,10 @@ accesses! {
     /// Reads root CSR `N`.
     read = "csrrd"();
     /// Writes root CSR `N` and returns the old value.
-    write = "csrwr"(value: new);
+    write = "csrwr"(value: new) if is_ours;
     /// Replaces the bits of root CSR `N` that are set in `mask`; returns the old
     /// value.
-    exchange = "csrxchg"(value: new, mask: mask);
+    exchange = "csrxchg"(value: new, mask: mask) if is_ours;
     /// Reads guest CSR `N`.
     guest_read = "gcsrrd"();
     /// Writes guest CSR `N` and returns the old value.

@@ -9,6 +9,7 @@ use core::ptr::{from_ref, null_mut, NonNull};
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Full, Relaxed, Release};
 use kvm_core::cpucfg;
+use kvm_core::csr::COUNTERS;
 use kvm_core::mmu::Geometry;
 use kvm_core::timer::Frequency;
 use kvm_core::vpid::{GidMask, VpidCache};
@@ -22,8 +23,8 @@ use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::calls::calls;
 use crate::kvm::context::{IrqSaveGuard, Pinned};
+use crate::vcpu::kept;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::{kept, Vcpu};
 
 /// What the module knows of the host, fixed while it is loaded.
 pub(crate) struct Host {
@@ -49,13 +50,12 @@ pub(crate) struct PerCpu {
     pub(crate) vpids: Cell<VpidCache>,
     /// The vCPU whose state is in the guest CSRs; only its address.
     last_vcpu: Atomic<*mut Shared>,
-    /// The vCPU whose registers stay here while its thread is in user space, or null
-    /// (`vcpu::kept`).
-    pub(crate) kept: Cell<*const Vcpu>,
+    /// The vCPU whose registers stay here while its thread is in user space.
+    pub(crate) kept: kept::Note,
     /// The host's performance counters while a guest has them.
-    pub(crate) perf_control: [Cell<u64>; 4],
+    pub(crate) perf_control: [Cell<u64>; COUNTERS as usize],
     /// As above, the counts.
-    pub(crate) perf_count: [Cell<u64>; 4],
+    pub(crate) perf_count: [Cell<u64>; COUNTERS as usize],
 }
 
 impl PerCpu {
@@ -251,12 +251,16 @@ fn processor(options: u64) -> cpucfg::Host {
 }
 
 /// Frees what [`Host::detect`] set up.
-pub(crate) fn release() {
+///
+/// # Safety
+///
+/// No hook runs any more, and nothing has what [`host`] gave.
+pub(crate) unsafe fn release() {
     let host = HOST.xchg(null_mut(), Full);
     if host.is_null() {
         return;
     }
-    // SAFETY: Came from `KBox::into_raw`; no hook runs any more.
+    // SAFETY: Came from `KBox::into_raw`; the rest is this function's contract.
     drop(unsafe { KBox::from_raw(host) });
 }
 

@@ -22,8 +22,9 @@ use crate::vcpu::{Holder, Vcpu};
 use crate::vm::Vm;
 
 /// What the world switch calls after each exit, interrupts off. It gives the handler the
-/// [`Holder`] that [`SwitchPage::enter`] got, for the time of the call.
-pub(crate) type Handler = extern "C" fn(Holder<'_>) -> i32;
+/// [`Holder`] that [`SwitchPage::enter`] got, for the time of the call. Nothing else calls
+/// it.
+pub(crate) type Handler = unsafe extern "C" fn(Holder<'_>) -> i32;
 
 /// What the world switch reads and writes, but for the guest's pc ([`Shared::pc`]) and
 /// the host's EENTRY ([`Resident::host_eentry`]).

@@ -91,7 +91,7 @@ pub(crate) fn get_csr(vcpu: &Resident, number: u16) -> Result<u64> {
 fn host_features() -> model::CsrFeatures {
     model::CsrFeatures {
         msgint: host().processor.msgint,
-        counters: 4,
+        counters: model::COUNTERS,
     }
 }
 

@@ -191,32 +191,47 @@ pub(crate) fn handler() -> Handler {
 }
 
 /// The handler where nothing watches that kernel code runs in guest state.
-extern "C" fn handle_exit(mut vcpu: Holder<'_>) -> i32 {
-    // SAFETY: The world switch alone calls it.
+///
+/// # Safety
+///
+/// That of [`Handler`].
+unsafe extern "C" fn handle_exit(mut vcpu: Holder<'_>) -> i32 {
+    // SAFETY: By this function's contract interrupts are off.
     let irq_off = unsafe { IrqOff::assume() };
     if exit::csr_in_memory(vcpu.lend(), irq_off) {
         return Next::Enter.to_c();
     }
-    handle_any(vcpu, false)
+    // SAFETY: By this function's contract.
+    unsafe { handle_any(vcpu, false) }
 }
 
 /// The handler where the state is left first.
-extern "C" fn handle_exit_of_state(vcpu: Holder<'_>) -> i32 {
-    // SAFETY: The world switch alone calls it.
-    guest_state::exit(unsafe { IrqOff::assume() });
-    handle_any(vcpu, true)
+///
+/// # Safety
+///
+/// That of [`Handler`].
+unsafe extern "C" fn handle_exit_of_state(vcpu: Holder<'_>) -> i32 {
+    // SAFETY: By this function's contract, interrupts off.
+    unsafe {
+        guest_state::exit(IrqOff::assume());
+        handle_any(vcpu, true)
+    }
 }
 
 /// Any exit. Guest state was left if `state_matters`, and must be entered again.
+///
+/// # Safety
+///
+/// A [`Handler`] calls it as it was called.
 #[inline(never)]
-extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
+unsafe extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
     let shared = vcpu.shared();
     trace::exit(shared, exit::code(&vcpu));
 
     // Most exits are over without turning interrupts on. The mode stays
     // IN_GUEST_MODE meanwhile: a kick interrupts this CPU, which shows as soon
     // as the guest is entered.
-    // SAFETY: The world switch calls this as it was called.
+    // SAFETY: By this function's contract: the world switch has what `Inside::stay` left.
     let inside = unsafe { Inside::adopt() };
     let irq_off = inside.irq_off();
     pmu::lose(vcpu.lend(), irq_off);

@@ -149,8 +149,8 @@ fn has<D: Device>(OfDevice(vm): OfDevice<'_>, attr: &mut b::kvm_device_attr) -> 
 
 /// Registers of a controller on an I/O bus.
 pub(crate) trait Registers: Sized {
-    /// The controller.
-    type Chip;
+    /// The controller, which vCPUs of any thread reach.
+    type Chip: Sync;
 
     /// Reads `size` bytes (1, 2, 4 or 8) at bus address `address`.
     fn read(chip: &Self::Chip, vcpu: &Shared, address: u64, size: u32) -> u64;
@@ -168,6 +168,12 @@ pub(crate) struct Block<R: Registers> {
     chip: Opaque<*const R::Chip>,
     _registers: PhantomData<R>,
 }
+
+// SAFETY: No field belongs to a thread, and what `chip` points to is for any.
+unsafe impl<R: Registers> Send for Block<R> {}
+// SAFETY: `register` alone writes to a shared block, before KVM has it on a bus, and what the
+// bus reads of it does not change then.
+unsafe impl<R: Registers> Sync for Block<R> {}
 
 impl<R: Registers> Block<R> {
     /// A block that is on no bus.

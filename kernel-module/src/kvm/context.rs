@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where code runs, as values: a function that needs preemption or interrupts off
-//! takes a token, which only a guard gives out, or a hook that C calls that way.
-//! Tokens have no size.
+//! Contexts as values: a function that needs preemption or interrupts off takes a token.
+//! Guards give tokens out, and so do hooks that C calls in such a context. Tokens have no
+//! size.
 
 use core::marker::PhantomData;
 

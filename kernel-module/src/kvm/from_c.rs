@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What C passes to a function of ours, as what C promises of it.
+//! Arguments that C passes, each as a type that says what C promises of it.
 
 use core::ptr::NonNull;
 
@@ -89,11 +89,20 @@ impl<T> Unmade<'_, T> {
     }
 }
 
-/// Structures of which C gives a kernel copy, or that nothing else changes meanwhile.
-pub(crate) trait Given {}
+/// Structures that C lends to a function of ours.
+///
+/// # Safety
+///
+/// C gives a copy in the kernel, or nothing else changes the structure meanwhile.
+pub(crate) unsafe trait Given {}
 
 macro_rules! given {
-    ($($kind:ident)*) => { $(impl Given for b::$kind {})* };
+    ($($kind:ident)*) => {
+        // SAFETY: Generic KVM has a copy of its own for one call (kvm_vcpu_ioctl, kvm_vm_ioctl,
+        // kvm_device_ioctl_attr, kvm_handle_hva_range, irqfd_wakeup, kvm_set_irq), or makes an
+        // entry that nothing else sees yet (setup_routing_entry).
+        $(unsafe impl Given for b::$kind {})*
+    };
 }
 
 given! {

@@ -11,14 +11,15 @@ use kernel::sync::atomic::{Atomic, Release};
 use crate::kvm::atomic::Word;
 
 /// Nothing, and from some moment on a `T` on the heap. The kernel crate's `SetOnce`
-/// holds the value itself, and asks for it by a call.
+/// holds the value itself, and asks for it by a call. Any thread may set the value, borrow it
+/// and drop it, so `T` is for any thread: an `Atomic` pointer asks nothing of it.
 ///
 /// # Invariants
 ///
 /// The pointer is null, or came from a box and does not change any more.
 pub(crate) struct OnceBox<T>(Atomic<*mut T>);
 
-impl<T> OnceBox<T> {
+impl<T: Send + Sync> OnceBox<T> {
     /// Nothing yet.
     pub(crate) const fn new() -> Self {
         Self(Atomic::new(null_mut()))

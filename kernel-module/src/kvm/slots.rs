@@ -204,14 +204,15 @@ impl<'a> Srcu<'a> {
         f: impl FnOnce(Record),
     ) {
         let (kvm, cache) = (self.vm.as_ptr(), &mut cache.0);
-        let current = self.generation() == cache.generation && cache.gpa == gpa;
+        let current =
+            self.generation() == cache.generation && cache.gpa == gpa && cache.len == size;
         // SAFETY: The VM is alive, and the slot of the cache is valid under srcu while
-        // the generation agrees.
+        // the generation agrees: it has the `size` bytes.
         unsafe {
             if !current && b::kvm_gfn_to_hva_cache_init(kvm, cache, gpa, size) != 0 {
                 cache.gpa = u64::MAX;
             } else if !cache.memslot.is_null() {
-                f(Record::at(cache.hva));
+                f(Record::at(cache.hva, size));
                 b::mark_page_dirty_in_slot(kvm, cache.memslot, gpa >> c::PAGE_SHIFT);
             }
         }

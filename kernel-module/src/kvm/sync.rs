@@ -11,18 +11,19 @@ use pin_init::Wrapper;
 use crate::kvm::bindings as b;
 use crate::kvm::calls::calls;
 
-/// What a lock protects: lockdep tells locks apart by it, and takes locks of one
-/// class that are held at the same time for a deadlock.
+/// What a lock protects. Lockdep tells locks apart by it, and reports a deadlock if two of
+/// one class are held at the same time.
 #[derive(Clone, Copy)]
+#[repr(u32)]
 pub(crate) enum Class {
     /// A vCPU's inter-processor interrupts. No other is taken inside.
-    Ipi = 0,
+    Ipi = b::kvm_la_lock_class_KVM_LA_LOCK_IPI,
     /// The extended I/O interrupt controller. No other is taken inside.
-    Eiointc = 1,
+    Eiointc = b::kvm_la_lock_class_KVM_LA_LOCK_EIOINTC,
     /// The platform controller hub. [`Class::Eiointc`] is taken inside.
-    PchPic = 2,
+    PchPic = b::kvm_la_lock_class_KVM_LA_LOCK_PCH_PIC,
     /// The message interrupt controller. No other is taken inside.
-    Dmsintc = 3,
+    Dmsintc = b::kvm_la_lock_class_KVM_LA_LOCK_DMSINTC,
 }
 
 /// A value behind a raw spin lock, which is taken with interrupts off. The kernel
@@ -35,6 +36,8 @@ pub(crate) struct Lock<T> {
     value: UnsafeCell<T>,
 }
 
+// SAFETY: Neither a lock nor its value belongs to a thread.
+unsafe impl<T: Send> Send for Lock<T> {}
 // SAFETY: The value is reached under the lock only.
 unsafe impl<T: Send> Sync for Lock<T> {}
 

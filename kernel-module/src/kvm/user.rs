@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The VMM's memory, and what else the kernel says of the current thread.
+//! The VMM's memory, and the kernel's functions for the current thread.
 
 use kernel::error::to_result;
 use kernel::prelude::*;
@@ -39,16 +39,22 @@ pub(crate) fn write<T: AsBytes>(address: usize, value: &T) -> Result {
 /// Words of guest memory, in the VMM's. An access fails with EFAULT where the VMM has no
 /// memory any more.
 #[derive(Clone, Copy)]
-pub(crate) struct Record(usize);
+pub(crate) struct Record {
+    address: usize,
+    /// Bytes.
+    size: usize,
+}
+
+/// Bytes of the longest word that is accessed.
+const LONGEST: usize = size_of::<u64>();
 
 macro_rules! accesses {
     ($($(#[$meta:meta])* $name:ident($($in:ident: $kind:ty)?) $(-> $out:ty)?, $call:ident;)*) => {$(
         $(#[$meta])*
         pub(crate) fn $name(self, offset: usize $(, $in: $kind)?) -> Result $(<$out>)? {
             $(let mut value: $out = 0;)?
-            let address = self.0.wrapping_add(offset);
-            // SAFETY: An address of user space, by the contract of `at`; faults are
-            // handled.
+            let address = self.place(offset)?;
+            // SAFETY: An address of user space; faults are handled.
             to_result(unsafe {
                 b::$call($($in,)? $({ let to: *mut $out = &raw mut value; to },)? address)
             })?;
@@ -58,15 +64,25 @@ macro_rules! accesses {
 }
 
 impl Record {
-    /// The words at `address`.
+    /// The words of the `size` bytes at `address`.
     ///
     /// # Safety
     ///
-    /// It is in a memory slot, whose addresses were checked to be user space's when it
+    /// They are in a memory slot, whose addresses were checked to be user space's when it
     /// was made.
     #[inline]
-    pub(crate) unsafe fn at(address: usize) -> Self {
-        Self(address)
+    pub(crate) unsafe fn at(address: usize, size: usize) -> Self {
+        Self { address, size }
+    }
+
+    /// Address of the word at `offset`, in user space by the contract of `at`; EFAULT unless
+    /// the longest word fits there.
+    #[inline]
+    fn place(self, offset: usize) -> Result<usize> {
+        match self.size.checked_sub(LONGEST) {
+            Some(last) if offset <= last => Ok(self.address.wrapping_add(offset)),
+            _ => Err(EFAULT),
+        }
     }
 
     accesses! {

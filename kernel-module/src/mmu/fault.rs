@@ -309,8 +309,8 @@ fn map_page(
     })
 }
 
-/// What an access to a slot comes to for which the host gave no page, for this
-/// `reason`. The slot allows the access.
+/// The outcome of an access that the slot allows and for which the host gave no page; `reason`
+/// is its KVM_PFN_ERR_*.
 fn no_page(mut vcpu: Holder<'_>, reason: u64, hva: u64) -> Result<Option<Flush>> {
     let interrupted = match reason {
         // The slot has gone meanwhile.

@@ -127,7 +127,8 @@ fn disable(euen: Euen) {
     csr::exchange::<{ num::EUEN }>(0, euen.0);
 }
 
-/// Turns units off for the guest that hold the VMM's registers. The guest's own stay on.
+/// Turns off the units that hold the VMM's registers, as the guest is about to run. Units with
+/// the guest's own registers stay on.
 #[inline]
 pub(crate) fn hide(vcpu: &mut Resident, _: IrqOff<'_>) {
     let units = &mut vcpu.units;
@@ -189,9 +190,9 @@ transfer!(save, kvm_save_fpu, kvm_save_lsx, kvm_save_lasx);
 /// How the event kvm_aux names the unit.
 fn state(euen: Euen) -> u32 {
     match (euen.sxe(), euen.asxe()) {
-        (_, true) => 3,
-        (true, _) => 2,
-        _ => 1,
+        (_, true) => trace::unit::LASX,
+        (true, _) => trace::unit::LSX,
+        _ => trace::unit::FPU,
     }
 }
 

@@ -18,12 +18,13 @@
 //!
 //! As long as a vCPU is kept, its `Resident` belongs to that CPU: it is touched there
 //! alone, with interrupts off, so that a load, a call and a switching off come one after
-//! the other. The holder of the vCPU's mutex, whose registers are kept, gets at them by
-//! `Parked` and by `Arriving`, which call [`fetch`] first. Only that holder's KVM_RUN can
-//! have them kept anew, so that what `fetch` saw stays true for it; it sees the stores of
-//! [`save`], whose last, a release, is the one that it acquires. Memory of a kept vCPU is
-//! not freed, as destroying fetches too; after the release nothing uses the CPU's note.
+//! the other. The thread that holds the vCPU's mutex reaches kept registers through `Parked`
+//! and `Arriving`, which call [`fetch`] first. Only a KVM_RUN of that thread can have them
+//! kept anew, so what `fetch` saw stays true for it. `fetch` acquires what the last store of
+//! [`save`] releases, and so sees all of them. Memory of a kept vCPU is not freed, as
+//! destroying fetches too; after the release nothing uses the CPU's note.
 
+use core::cell::Cell;
 use core::ptr;
 
 use kernel::sync::atomic::Release;
@@ -36,13 +37,21 @@ use crate::vcpu::load;
 use crate::vcpu::shared::Shared;
 use crate::vcpu::{Notified, Vcpu};
 
+/// A CPU's note of the vCPU whose registers it keeps, or null.
+///
+/// # Invariants
+///
+/// Only [`keep`] notes a vCPU, and [`take_back`] or [`save`] has taken the note back before
+/// the vCPU is freed.
+pub(crate) struct Note(Cell<*const Vcpu>);
+
 /// `Shared::kept_on` while no CPU keeps the vCPU.
 pub(crate) const NOWHERE: i32 = -1;
 
 /// The CPU where the vCPU is loaded keeps its registers.
 #[inline]
 pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
-    vcpu.here.percpu.kept.set(vcpu.vcpu);
+    vcpu.here.percpu.kept.0.set(vcpu.vcpu);
     vcpu.shared.kept_on.write_once(vcpu.here.cpu);
 }
 
@@ -54,7 +63,7 @@ pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
 pub(crate) fn take_back(vcpu: &mut Notified<'_>, cpu: i32, _: IrqOff<'_>) -> bool {
     let kept = vcpu.shared.kept_on.read_once() == cpu;
     if kept {
-        vcpu.here.percpu.kept.set(ptr::null());
+        vcpu.here.percpu.kept.0.set(ptr::null());
         vcpu.shared.kept_on.write_once(NOWHERE);
     }
     kept
@@ -63,9 +72,9 @@ pub(crate) fn take_back(vcpu: &mut Notified<'_>, cpu: i32, _: IrqOff<'_>) -> boo
 /// Takes what this CPU keeps, if anything, into its vCPU's memory.
 #[inline]
 pub(crate) fn save(percpu: &PerCpu, irq_off: IrqOff<'_>) {
-    let kept = percpu.kept.get();
+    let kept = percpu.kept.0.get();
     if !kept.is_null() {
-        percpu.kept.set(ptr::null());
+        percpu.kept.0.set(ptr::null());
         save_vcpu(kept, irq_off);
     }
 }
@@ -73,7 +82,7 @@ pub(crate) fn save(percpu: &PerCpu, irq_off: IrqOff<'_>) {
 #[cold]
 #[inline(never)]
 fn save_vcpu(kept: *const Vcpu, irq_off: IrqOff<'_>) {
-    // SAFETY: A kept vCPU lives, and its `Resident` is this CPU's with interrupts off.
+    // SAFETY: A noted vCPU lives, and its `Resident` is this CPU's with interrupts off.
     let mut vcpu = unsafe { Notified::new(&*kept) };
     load::save(&mut vcpu, irq_off);
     let Notified { shared, .. } = vcpu;
@@ -83,7 +92,7 @@ fn save_vcpu(kept: *const Vcpu, irq_off: IrqOff<'_>) {
 /// Takes the registers of a vCPU whose mutex the caller holds, or that is being
 /// destroyed, into its memory, if a CPU keeps them. Interrupts are on.
 #[inline]
-pub(crate) fn fetch(vcpu: &Shared) {
+pub(super) fn fetch(vcpu: &Shared) {
     let cpu = vcpu.kept_on.read_acquire();
     if cpu != NOWHERE {
         fetch_from(vcpu, cpu);

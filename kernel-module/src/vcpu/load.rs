@@ -50,7 +50,7 @@ impl Csrs {
 
 /// kvm_arch_vcpu_load: by vcpu_load and when the thread is scheduled in, to `cpu`.
 pub(crate) fn scheduled_in(vcpu: Arriving<'_>, cpu: i32) {
-    vcpu.leave_others(cpu);
+    let vcpu = vcpu.leave_others(cpu);
     let guard = IrqSaveGuard::new();
     let irq_off = guard.irq_off();
     let vcpu = &mut vcpu.here(irq_off);

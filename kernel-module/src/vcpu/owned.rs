@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the thread has to itself that holds the vCPU's mutex: every ioctl but
-//! KVM_INTERRUPT, and the whole of KVM_RUN.
+//! The part of a vCPU for the thread that holds its mutex: in every ioctl but
+//! KVM_INTERRUPT, and in the whole of KVM_RUN.
 
 use kvm_core::decode::{next_pc, Gpr, IocsrAccess, MmioTransfer};
 use kvm_core::exit::{ExceptionQueue, Fault};
@@ -37,7 +37,7 @@ pub(crate) struct Load {
     pub(crate) signed: bool,
 }
 
-/// The part of a vCPU that is its mutex's holder's.
+/// The part of a vCPU that is reached through a [`Holder`].
 #[repr(C)]
 pub(crate) struct Owned {
     /// The world switch's.

@@ -8,6 +8,7 @@
 //! of the guest's is enabled they are lent again at each entry, and while one has
 //! overflown: its interrupt is a line that only the CPU raises, so it is nowhere else.
 
+use kvm_core::csr::COUNTERS;
 use la_arch::csr::PerfCtrl;
 use la_arch::lvz::Gcfg;
 
@@ -19,6 +20,8 @@ use crate::vcpu::Holder;
 
 /// Bit 63 of a counter.
 const OVERFLOW: u64 = 1 << 63;
+
+const _: () = assert!(COUNTERS == 4, "each_counter! visits four");
 
 /// The four pairs, control and count.
 macro_rules! each_counter {

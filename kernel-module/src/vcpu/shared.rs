@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What any thread and any context may have of a vCPU. All that code gets that found
-//! the vCPU by its number, or that C calls without the vCPU's mutex.
+//! The part of a vCPU for any thread in any context. Code that finds a vCPU by its number,
+//! or that C calls without the vCPU's mutex, gets this part alone.
 
 use core::ptr::NonNull;
 
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     #[pin]
     pub(crate) ipi: Lock<ipi::Core>,
     pub(crate) pc: Atomic<u64>,
-    /// The CPU that keeps the vCPU's registers, or [`kept::NOWHERE`].
+    /// Number of the CPU that keeps the vCPU's registers, or [`kept::NOWHERE`].
     pub(crate) kept_on: Atomic<i32>,
     mp_state: Atomic<u32>,
     msgint: Atomic<bool>,
@@ -117,7 +117,8 @@ impl Shared {
         (cpuid < MAX_PHYID).then_some(cpuid as u16)
     }
 
-    /// It has that from now on; under the lock of the VM that has changed its table.
+    /// The vCPU has this CSR.CPUID from now on. The caller holds the VM's lock, under which it
+    /// has changed the VM's table.
     pub(crate) fn set_cpuid(&self, cpuid: u16) {
         self.cpuid.write_once(cpuid.into());
     }

@@ -82,8 +82,8 @@ fn write(mut vcpu: Holder<'_>, record: Record, preempted: bool) -> kernel::error
     Ok(())
 }
 
-/// The vCPU is scheduled out while it could run: tells the guest, unless the page of
-/// the record is not there: preemption is off.
+/// Tells the guest that the vCPU is scheduled out while it could run. Preemption is off, so
+/// nothing is written if the record's page is not in memory.
 pub(crate) fn preempted(vcpu: &mut Notified<'_>) {
     let vm = vcpu.shared.vm();
     let steal = &mut vcpu.resident.steal;

@@ -5,6 +5,7 @@
 
 #[cfg(CONFIG_TRACEPOINTS)]
 use crate::kvm::bindings as b;
+use crate::kvm::bindings::constant as c;
 use crate::vcpu::shared::Shared;
 
 /// Whether a tracepoint is on.
@@ -16,8 +17,8 @@ macro_rules! wanted {
     };
 }
 
-/// Makes a function of each event. What a vCPU says of itself is asked of it only if the
-/// event is traced.
+/// Makes a function of each event. The vCPU's number and pc are read only if the event is
+/// traced.
 macro_rules! events {
     ($(
         $(#[$meta:meta])*
@@ -77,10 +78,19 @@ events! {
     vpid_change => __tracepoint_kvm_vpid_change, rust_do_trace_kvm_vpid_change(; vpid: u64);
 }
 
-/// Of [`aux`] (KVM_TRACE_AUX_*).
-pub(crate) const SAVED: u32 = 0;
-/// As above.
-pub(crate) const RESTORED: u32 = 1;
+/// Of [`aux`]: from the CPU to memory.
+pub(crate) const SAVED: u32 = c::KVM_TRACE_AUX_SAVE as u32;
+/// The other way.
+pub(crate) const RESTORED: u32 = c::KVM_TRACE_AUX_RESTORE as u32;
+
+/// The widest unit, for [`aux`].
+pub(crate) mod unit {
+    use crate::kvm::bindings::constant as c;
+
+    pub(crate) const FPU: u32 = c::KVM_TRACE_AUX_FPU as u32;
+    pub(crate) const LSX: u32 = c::KVM_TRACE_AUX_LSX as u32;
+    pub(crate) const LASX: u32 = c::KVM_TRACE_AUX_LASX as u32;
+}
 
 /// Whether one of the events that a csr* makes is traced.
 #[inline(always)]
@@ -98,22 +108,26 @@ pub(crate) fn csr_exit_wanted() -> bool {
 
 /// Reasons of the events of single instructions.
 pub(crate) mod reason {
+    use crate::kvm::bindings::constant as c;
+
     /// `idle`.
-    pub(crate) const IDLE: u32 = 64;
+    pub(crate) const IDLE: u32 = c::KVM_TRACE_EXIT_IDLE as u32;
     /// `cacop`.
-    pub(crate) const CACHE: u32 = 65;
+    pub(crate) const CACHE: u32 = c::KVM_TRACE_EXIT_CACHE as u32;
     /// `cpucfg`.
-    pub(crate) const CPUCFG: u32 = 66;
+    pub(crate) const CPUCFG: u32 = c::KVM_TRACE_EXIT_CPUCFG as u32;
     /// csr*.
-    pub(crate) const CSR: u32 = 67;
+    pub(crate) const CSR: u32 = c::KVM_TRACE_EXIT_CSR as u32;
 }
 
-/// What an access to a device was, for [`mmio`] and [`iocsr`] (KVM_TRACE_MMIO_*).
+/// What an access to a device was, for [`mmio`] and [`iocsr`].
 pub(crate) mod kind {
+    use crate::kvm::bindings::constant as c;
+
     /// A read that no device in the kernel answers.
-    pub(crate) const READ_UNSATISFIED: i32 = 0;
-    pub(crate) const READ: i32 = 1;
-    pub(crate) const WRITE: i32 = 2;
+    pub(crate) const READ_UNSATISFIED: i32 = c::KVM_TRACE_IOCSR_READ_UNSATISFIED as i32;
+    pub(crate) const READ: i32 = c::KVM_TRACE_IOCSR_READ as i32;
+    pub(crate) const WRITE: i32 = c::KVM_TRACE_IOCSR_WRITE as i32;
 }
 
 /// The generic event kvm_mmio: an access to a device, by [`kind`].

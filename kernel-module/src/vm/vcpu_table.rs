@@ -6,14 +6,19 @@ use core::ptr::{from_ref, null_mut};
 
 use kernel::prelude::*;
 use kernel::sync::atomic::{Atomic, Release};
+use kvm_core::intc::VcpuId;
+use la_arch::kvm::MAX_PHYID;
 use pin_init::init_array_from_fn;
 
 use crate::kvm::atomic::Word;
-
+use crate::kvm::bindings::constant::KVM_MAX_VCPU_IDS;
 use crate::vcpu::shared::Shared;
 
-/// How many numbers there are: of vCPUs, and of guest CPUs (Linux KVM_MAX_PHYID).
-const NUMBERS: usize = 256;
+/// How many numbers there are.
+const NUMBERS: usize = VcpuId::COUNT;
+
+// Of vCPUs, and of guest CPUs.
+const _: () = assert!(KVM_MAX_VCPU_IDS == NUMBERS as u64 && MAX_PHYID as usize == NUMBERS);
 
 /// vCPUs by number. What was put in is taken out before it is freed, and it is freed
 /// with the VM only.

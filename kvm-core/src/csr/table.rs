@@ -40,7 +40,7 @@ pub(crate) const IB0ADDR: u16 = 0x390;
 /// Watchpoints of a kind that have software copies.
 const WATCHPOINTS: u16 = 8;
 /// Performance counters that have software copies.
-pub(crate) const COUNTERS: u8 = (COUNTER_CSRS.len() / 2) as u8;
+pub const COUNTERS: u8 = (COUNTER_CSRS.len() / 2) as u8;
 const PERF_LAST: u16 = n::PERFCTRL0 + 2 * COUNTERS as u16 - 1;
 
 const fn watchpoint(number: u16) -> bool {

@@ -73,11 +73,6 @@ impl MmioTransfer {
         }
     }
 
-    /// The access under way.
-    pub fn access(&self) -> Access {
-        self.access
-    }
-
     fn piece(&self) -> u8 {
         self.access.width.min(8)
     }

@@ -2,6 +2,7 @@
 
 //! What the controllers see of the vCPUs, and what they do to them.
 
+use la_arch::kvm::MAX_VCPUS;
 use la_arch::Interrupt;
 
 /// A vCPU's number as user space chose it with `KVM_CREATE_VCPU`
@@ -13,7 +14,7 @@ pub struct VcpuId(u8);
 
 impl VcpuId {
     /// How many there can be.
-    pub const COUNT: usize = 256;
+    pub const COUNT: usize = MAX_VCPUS as usize;
 
     /// The number, if it is below [`VcpuId::COUNT`].
     pub const fn new(id: u32) -> Option<Self> {
@@ -24,7 +25,7 @@ impl VcpuId {
         }
     }
 
-    /// The number, total because a byte holds exactly the range.
+    /// The number: a byte holds exactly the range.
     pub const fn from_byte(id: u8) -> Self {
         Self(id)
     }

@@ -85,12 +85,6 @@ impl Geometry {
         self.size(1)
     }
 
-    /// Number of levels.
-    #[inline]
-    pub const fn levels(&self) -> u8 {
-        self.levels
-    }
-
     /// Level of the root table.
     #[inline]
     pub const fn root_level(&self) -> u8 {

@@ -16,7 +16,8 @@ fn mhz(n: u64) -> Frequency {
 fn frequencies_are_bounded() {
     assert_eq!(Frequency::new(0), None);
     assert_eq!(Frequency::new(Frequency::MAX_HZ + 1), None);
-    assert_eq!(Frequency::new(100).unwrap().hz(), 100);
+    let second = Frequency::new(100).unwrap().ticks_to_ns(100);
+    assert_eq!(second, 1_000_000_000);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub enum Protocol {
     Fdt,
 }
 
-/// A file of `--load`.
+/// An argument of `--load`, `FILE[@0xADDRESS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadFile {
     pub path: PathBuf,
@@ -25,7 +25,7 @@ pub struct LoadFile {
     pub address: Option<u64>,
 }
 
-/// What to boot.
+/// Files and choices of a boot, as the command line has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BootConfig {
     /// ELF `vmlinux`, EFI image, EFI zboot image, or one of them compressed

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict, detail};
-use super::{Context, Tier, licences, links, oldest_rust, scripts, twins};
+use super::{Context, Tier, licences, links, oldest_rust, scripts, spdx, twins};
 use crate::cargo::cargo;
 use crate::kernel_module;
 use crate::setup::workspace;
@@ -22,6 +22,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("documentation", documentation);
     report.case("links of the texts", links::check);
     report.case("licences of linked crates", licences::run);
+    report.case("licence lines", spdx::check);
     report.case("twins", twins::check);
     scripts::run(context, report);
     report.case("clippy of the module", || {

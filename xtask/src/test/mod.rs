@@ -31,6 +31,7 @@ mod sanitizers;
 mod scripts;
 mod selftests;
 mod series;
+mod spdx;
 mod twins;
 mod user_network;
 

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use kvm::random::Random;
-use kvm::uapi::capability;
 use kvm::{Event, Kvm, checksum, request, signal};
 use la_arch::sync_regs::{self, SyncRegs};
 
@@ -47,7 +46,6 @@ struct Shared {
     /// ends the process.
     running: [Mutex<bool>; THREADS as usize],
     failures: bool,
-    sets_root_csrs: bool,
 }
 
 /// Runs a worker and prints its tally.
@@ -62,7 +60,6 @@ pub(super) fn run(seed: u64, number: u64, failures: bool) -> Outcome {
         run_size: usize::try_from(run_size)?,
         running: [const { Mutex::new(false) }; THREADS as usize],
         failures,
-        sets_root_csrs: kvm.capability(capability::SYNC_REGS)? != 0,
     });
     let file = File::options().read(true).write(true).open("/dev/kvm")?;
     let mut random = Random::new(seed, number << 8 | 0xff);
@@ -244,7 +241,6 @@ impl Thread<'_> {
             arena: &self.shared.arena,
             thread: self.id,
             events: &events,
-            sets_root_csrs: self.shared.sets_root_csrs,
             bytes: Vec::new(),
         };
         filler(&mut fill);
