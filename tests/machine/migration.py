@@ -46,19 +46,25 @@ def wait_for(qemu, *wanted, timeout=PATIENCE):
 def moved(source, destination, before, cut=True):
     """What holds when a machine has been moved: the source is done with it, and it
     goes on at the destination."""
-    check(source.status() == "postmigrate", f"the source is {source.status()}")
+    # QEMU says first that the migration has completed, then what that makes of the source.
+    becomes(source, "postmigrate", after="finish-migrate")
     arrived(destination)
     return steady.goes_on(destination, before, after=0, cut=cut)
 
 
 def arrived(destination):
     """Waits until a destination runs."""
+    becomes(destination, "running", after="inmigrate")
+
+
+def becomes(qemu, wanted, after):
+    """Waits until a machine is no longer in the state `after`: then it is as wanted."""
     deadline = time.monotonic() + PATIENCE
-    while destination.status() == "inmigrate":
+    while (status := qemu.status()) == after:
         if time.monotonic() >= deadline:
-            raise Timeout("the destination still waits")
+            raise Timeout(f"it is still {after}")
         time.sleep(0.02)
-    check(destination.status() == "running", f"it is {destination.status()}")
+    check(status == wanted, f"it is {status}, not {wanted}")
 
 
 def boot(run, **options):
