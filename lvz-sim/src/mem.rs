@@ -3,6 +3,7 @@
 //! The physical address space as CPUs see it, and what they share.
 
 mod dirty;
+mod page;
 pub mod ram;
 mod value;
 

@@ -2,7 +2,7 @@
 
 //! Which pages devices have written.
 
-use super::ram::PAGE_SIZE;
+use super::page::PAGE_SIZE;
 use std::num::NonZeroUsize;
 use vm_memory::bitmap::{AtomicBitmap, Bitmap, NewBitmap, RefSlice, WithBitmapSlice};
 

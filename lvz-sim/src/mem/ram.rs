@@ -8,6 +8,7 @@
 //! noticed.
 
 use super::dirty::DirtyPages;
+pub use super::page::{PAGE_SIZE, page_flag};
 use super::value::Value;
 use crate::map::{FIRMWARE_BASE, FIRMWARE_MAX, HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 use std::sync::Arc;
@@ -16,10 +17,6 @@ use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion, GuestRegion
 
 /// The machine's memory as devices use it.
 pub type GuestRam = vm_memory::GuestMemoryMmap<DirtyPages>;
-
-/// Size of the pages that flags and software TLBs work with: the smallest page
-/// of the architecture.
-pub const PAGE_SIZE: usize = 4096;
 
 /// The memory could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -35,18 +32,6 @@ pub enum RamError {
     /// The host would not map it.
     #[error("cannot reserve {0} bytes for the machine's memory: {1}")]
     Map(u64, String),
-}
-
-/// What the engine needs to know of a page before a store.
-pub mod page_flag {
-    /// Decoded blocks came from this page.
-    pub const CODE: u8 = 1;
-    /// Another CPU holds an LL reservation in this page.
-    pub const RESERVED: u8 = 2;
-    /// Loads and fetches find an error that cannot be corrected.
-    pub const POISONED: u8 = 4;
-    /// Stores have no effect.
-    pub const READ_ONLY: u8 = 8;
 }
 
 /// Memory as CPUs use it.
