@@ -9,6 +9,10 @@ import time
 
 from qemu import Timeout
 
+# Logs of consoles, which are read as they grow, stay one file each. By default virtlogd begins
+# a new one every 2 MiB.
+VIRTLOGD_CONF = "max_size = 0\n"
+
 LIBVIRTD_CONF = """\
 auth_unix_rw = "none"
 """
@@ -109,6 +113,7 @@ class Host(Connection):
         os.makedirs(self.sockets)
         if name is None:
             self._write("/etc/libvirt/libvirtd.conf", LIBVIRTD_CONF + configuration)
+            self._write("/etc/libvirt/virtlogd.conf", VIRTLOGD_CONF)
             os.makedirs("/run/libvirt", exist_ok=True)
             run(["mount", "--bind", "/run/libvirt", self.sockets])
         else:
@@ -139,6 +144,7 @@ class Host(Connection):
                 for definition in glob.glob(f"{own}/qemu/*.xml"):
                     os.remove(definition)
                 self._write(f"{own}/libvirtd.conf", configuration)
+                self._write(f"{own}/virtlogd.conf", VIRTLOGD_CONF)
             binds.append(f"mount --bind {own} {folder}")
         binds += ["echo ready", "exec sleep infinity"]
         self._holder = subprocess.Popen(
