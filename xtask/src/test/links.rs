@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn links_are_found_but_for_code_and_other_places() {
         let text = "[a](b.md), [`c`](d/#e) `[f](g)`\n    [h](i)\n```\n[j](k)\n```\n\
-                    [l](https://m) ![n](o.svg)\n";
+                    [l](to:m) ![n](o.svg)\n";
         let found: Vec<_> = links(text).collect();
         assert_eq!(found, [(1, "b.md"), (1, "d/#e"), (6, "o.svg")]);
     }

@@ -2,8 +2,7 @@
 
 //! Suite `pages`: KVM hosts with pages of every size and every number of levels that
 //! Linux offers, both modules on them, and guests with pages of each size. Linux's
-//! module is not loaded on hosts whose tables are [smaller](Pages::small_tables) than
-//! the guest's address space that it walks.
+//! module is left out on hosts with [small tables](Pages::small_tables).
 
 use std::fs;
 use std::time::Duration;
@@ -46,11 +45,10 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Why Linux's module is left out (7.2.12: a fault in kvm_ptw_dir when a VM ended).
-const NO_ROOM: &str = "Linux's module goes beyond such a host's tables, and the host stops";
+/// Why Linux's module is left out.
+const NO_ROOM: &str = "a host with such tables stopped with the module of Linux 7.2.12";
 
-/// Linux 7.2.12 with two levels of tables takes an entry of a huge page for one of a higher
-/// level, pud_leaf, and stops when KVM asks for such a page.
+/// A host with two levels of tables, whose kernel was Linux 7.2.12, stopped with huge pages.
 const WITHOUT_HUGE: &str = "transparent_hugepage=never";
 
 /// The window of PCI's I/O ports on QEMU's board begins at no multiple of 64 KiB, and a
