@@ -13,8 +13,8 @@ pub(crate) mod pre_fault;
 use kernel::error::to_result;
 use kernel::prelude::*;
 use kvm_core::mmu::{
-    self, FlagsChange, Flush, Geometry, HostEntry, HugeRequest, Outcome, Pte, Reclaim, Resched,
-    SlotHuge, StatsDelta, Tables,
+    self, FlagsChange, Flush, Geometry, HostEntry, HugeRequest, Link, Outcome, Place, Pte, Reclaim,
+    Resched, SlotHuge, StatsDelta, Tables, Unlinked,
 };
 
 use crate::cpu::host::host;
@@ -294,28 +294,30 @@ impl Tables for StageTwo<'_> {
     }
 
     #[inline]
-    fn read(&self, table: *mut u64, index: usize) -> Pte {
-        // SAFETY: `table` is a page of this VM and `index` is below the number
-        // of entries, by the contract of the trait.
-        Pte(unsafe { table.add(index).read_volatile() })
+    fn read(&self, place: Place<*mut u64>) -> Pte {
+        // SAFETY: Only kvm_core::mmu makes a `Place`: of a table that is one of these, with an
+        // index that the geometry has, and `geometry` is the only one.
+        Pte(unsafe { place.table().add(place.index()).read_volatile() })
     }
 
     #[inline]
-    fn write(&mut self, table: *mut u64, index: usize, pte: Pte) {
+    fn write(&mut self, place: Place<*mut u64>, pte: Pte) {
         // SAFETY: As for `read`.
-        unsafe { table.add(index).write_volatile(pte.0) };
+        unsafe { place.table().add(place.index()).write_volatile(pte.0) };
     }
 
     fn allocate(&mut self) -> Option<*mut u64> {
         self.cache.as_mut()?.take()
     }
 
-    fn retire(&mut self, table: *mut u64) {
+    fn retire(&mut self, table: Unlinked<*mut u64>) {
         if !self.retired.has_some() {
             self.retired.set_up();
         }
-        // SAFETY: The list is set up. `table` is a page that is linked nowhere any more.
-        unsafe { b::kvm_la_table_retire(self.retired.as_ptr(), table.cast()) };
+        let table = table.into_table().cast();
+        // SAFETY: The list is set up. Only kvm_core::mmu makes an `Unlinked`, of a table that
+        // it takes out of these.
+        unsafe { b::kvm_la_table_retire(self.retired.as_ptr(), table) };
     }
 
     #[inline]
@@ -324,8 +326,8 @@ impl Tables for StageTwo<'_> {
     }
 
     #[inline]
-    fn table_at(&self, address: u64) -> *mut u64 {
-        address.wrapping_add(c::DIRECT_MAP) as *mut u64
+    fn table_at(&self, link: Link) -> *mut u64 {
+        link.address().wrapping_add(c::DIRECT_MAP) as *mut u64
     }
 
     // In line it would take registers of the walks that come here only for a new table.

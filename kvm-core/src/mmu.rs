@@ -48,5 +48,5 @@ pub use range::{
     age_range, test_age_range, unmap_all, unmap_range, write_protect_mask, write_protect_range,
     Reclaim,
 };
-pub use tables::{Flush, MmuError, Outcome, Resched, StatsDelta, Tables};
+pub use tables::{Flush, Link, MmuError, Outcome, Place, Resched, StatsDelta, Tables, Unlinked};
 pub use walk::{lookup, Leaf};

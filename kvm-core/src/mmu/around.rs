@@ -118,7 +118,7 @@ pub fn trim<T: Tables>(tables: &T, geometry: &Geometry, side: Side, host: &[u64]
         index.is_some_and(|index| {
             index < geometry.entries()
                 && matches!(
-                    Entry::of(geometry, tables.read(place.table, index), 0),
+                    Entry::of(geometry, tables.read(place.at(index)), 0),
                     Entry::Empty
                 )
         })
@@ -151,10 +151,10 @@ pub fn map_side<T: Tables>(
     }
     let indices = (place.index..geometry.entries()).take(side.pages);
     for (index, address) in indices.zip(addresses) {
-        let old = tables.read(place.table, index);
+        let old = tables.read(place.at(index));
         if matches!(Entry::of(geometry, old, 0), Entry::Empty) {
             let pte = Mapping { address, ..*like }.pte(geometry, 0);
-            tables.write(place.table, index, pte);
+            tables.write(place.at(index), pte);
             stats.count(0, 1);
         }
     }

@@ -3,7 +3,8 @@
 //! Faults: mapping a page, making one young or dirty, splitting and collapsing
 //! huge pages.
 
-use super::walk::{descend, Entry, Place};
+use super::tables::{Link, Place, Unlinked};
+use super::walk::{descend, Entry};
 use super::{Flush, Geometry, MemoryType, MmuError, Outcome, Pte, StatsDelta, Tables};
 
 /// A page to be mapped.
@@ -123,7 +124,7 @@ fn map_from<T: Tables>(
         };
         if let Some(flush) = flush {
             let pte = mapping.pte(geometry, place.level);
-            tables.write(place.table, place.index, pte);
+            tables.write(place, pte);
             return Ok(Mapped {
                 level: place.level,
                 pte,
@@ -146,6 +147,15 @@ fn replacement_flush(mapping: &Mapping, geometry: &Geometry, level: u8, old: Pte
     }
 }
 
+/// The first entry of a table of pages (level 0) or of tables.
+fn first<T>(table: T, level: u8) -> Place<T> {
+    Place {
+        table,
+        index: 0,
+        level,
+    }
+}
+
 /// Links a table of empty entries.
 fn link_empty<T: Tables>(
     tables: &mut T,
@@ -153,14 +163,14 @@ fn link_empty<T: Tables>(
     place: Place<T::Table>,
 ) -> Result<(), MmuError> {
     let level = place.level.checked_sub(1).ok_or(MmuError::OutOfRange)?;
-    let child = tables.allocate().ok_or(MmuError::NoTable)?;
+    let child = first(tables.allocate().ok_or(MmuError::NoTable)?, level);
     let empty = geometry.empty(level);
     for index in 0..geometry.entries() {
-        tables.write(child, index, empty);
+        tables.write(child.at(index), empty);
     }
     tables.write_barrier();
-    let link = Pte::table(tables.address_of(child));
-    tables.write(place.table, place.index, link);
+    let link = Pte::table(tables.address_of(child.table));
+    tables.write(place, link);
     Ok(())
 }
 
@@ -172,16 +182,16 @@ fn split_at<T: Tables>(
     huge: Pte,
     stats: &mut StatsDelta,
 ) -> Result<(), MmuError> {
-    let child = tables.allocate().ok_or(MmuError::NoTable)?;
+    let child = first(tables.allocate().ok_or(MmuError::NoTable)?, 0);
     let mut pte = huge.small();
     for index in 0..geometry.entries() {
-        tables.write(child, index, pte);
+        tables.write(child.at(index), pte);
         pte = pte.advanced(geometry.page_size());
         stats.count(0, 1);
     }
     tables.write_barrier();
-    let link = Pte::table(tables.address_of(child));
-    tables.write(place.table, place.index, link);
+    let link = Pte::table(tables.address_of(child.table));
+    tables.write(place, link);
     stats.count(1, -1);
     Ok(())
 }
@@ -207,16 +217,16 @@ pub fn collapse<T: Tables>(
     if place.level != 1 || !matches!(Entry::of(geometry, link, 1), Entry::Table) {
         return Err(MmuError::NotHuge);
     }
-    let child = tables.table_at(link.address());
-    let first = tables.read(child, 0);
-    if first.address() & (geometry.huge_size() - 1) != 0 {
+    let child = first(tables.table_at(Link(link)), 0);
+    let lowest = tables.read(child);
+    if lowest.address() & (geometry.huge_size() - 1) != 0 {
         return Err(MmuError::NotHuge);
     }
     let fixed = Pte::ADDRESS | Pte::MAT | Pte::PRESENT | Pte::WRITABLE;
-    let mut expected = first;
+    let mut expected = lowest;
     let (mut young, mut dirty) = (false, true);
     for index in 0..geometry.entries() {
-        let pte = tables.read(child, index);
+        let pte = tables.read(child.at(index));
         if !pte.is_present() || (pte.0 ^ expected.0) & fixed != 0 {
             return Err(MmuError::NotHuge);
         }
@@ -224,11 +234,11 @@ pub fn collapse<T: Tables>(
         dirty &= pte.is_dirty();
         expected = expected.advanced(geometry.page_size());
     }
-    let mut huge = first.huge();
+    let mut huge = lowest.huge();
     huge = if young { huge.young() } else { huge.old() };
     huge = if dirty { huge.dirty() } else { huge.clean() };
-    tables.write(place.table, place.index, huge);
-    tables.retire(child);
+    tables.write(place, huge);
+    tables.retire(Unlinked(child.table));
     let entries = geometry.entries() as i64;
     Ok(Outcome {
         changed: true,
@@ -259,7 +269,7 @@ fn touch<T: Tables>(
         new = new.dirty();
     }
     if new != old {
-        tables.write(place.table, place.index, new);
+        tables.write(place, new);
     }
     Some(dirtied)
 }

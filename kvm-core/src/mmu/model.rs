@@ -102,13 +102,15 @@ impl Tables for Memory {
         ROOT
     }
 
-    fn read(&self, table: u64, index: usize) -> Pte {
+    fn read(&self, place: Place<u64>) -> Pte {
+        let (table, index) = (place.table(), place.index());
         assert!(!self.retired.contains(&table), "read of a retired table");
         self.tables[&table][index]
     }
 
-    fn write(&mut self, table: u64, index: usize, pte: Pte) {
-        self.tables.get_mut(&table).expect("a freed table")[index] = pte;
+    fn write(&mut self, place: Place<u64>, pte: Pte) {
+        let table = self.tables.get_mut(&place.table());
+        table.expect("a freed table")[place.index()] = pte;
     }
 
     fn allocate(&mut self) -> Option<u64> {
@@ -120,7 +122,8 @@ impl Tables for Memory {
         Some(self.next)
     }
 
-    fn retire(&mut self, table: u64) {
+    fn retire(&mut self, table: Unlinked<u64>) {
+        let table = table.into_table();
         assert_ne!(table, ROOT);
         self.retired.push(table);
     }
@@ -129,8 +132,8 @@ impl Tables for Memory {
         table
     }
 
-    fn table_at(&self, address: u64) -> u64 {
-        address
+    fn table_at(&self, link: Link) -> u64 {
+        link.address()
     }
 
     fn resched(&mut self, pending: Flush) -> Resched {

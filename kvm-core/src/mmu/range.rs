@@ -7,7 +7,7 @@
 //! Ranges are half-open and in bytes; what lies beyond
 //! [`Geometry::limit`] is ignored, since nothing is ever mapped there.
 
-use super::walk::for_each;
+use super::walk::{for_each, Range};
 use super::{lookup, Flush, Geometry, Outcome, Tables};
 
 /// What becomes of tables that an unmapping leaves empty.
@@ -30,10 +30,12 @@ pub fn unmap_range<T: Tables>(
     for_each(
         tables,
         geometry,
-        start,
-        end,
-        reclaim,
-        Flush::All,
+        Range {
+            start,
+            end,
+            reclaim,
+            flush: Flush::All,
+        },
         |leaf, outcome| {
             outcome.stats.count(leaf.level, -1);
             Some(geometry.empty(leaf.level))
@@ -59,10 +61,12 @@ pub fn write_protect_range<T: Tables>(
     for_each(
         tables,
         geometry,
-        start,
-        end,
-        Reclaim::Keep,
-        Flush::All,
+        Range {
+            start,
+            end,
+            reclaim: Reclaim::Keep,
+            flush: Flush::All,
+        },
         |leaf, _| leaf.pte.is_dirty().then(|| leaf.pte.clean()),
     )
 }
@@ -89,10 +93,12 @@ pub fn write_protect_mask<T: Tables>(
     for_each(
         tables,
         geometry,
-        start,
-        end,
-        Reclaim::Keep,
-        Flush::All,
+        Range {
+            start,
+            end,
+            reclaim: Reclaim::Keep,
+            flush: Flush::All,
+        },
         |leaf, _| {
             let selected = leaf.level > 0 || {
                 let bit = leaf.base.wrapping_sub(base) >> geometry.page_shift();
@@ -110,10 +116,12 @@ pub fn age_range<T: Tables>(tables: &mut T, geometry: &Geometry, start: u64, end
     for_each(
         tables,
         geometry,
-        start,
-        end,
-        Reclaim::Keep,
-        Flush::None,
+        Range {
+            start,
+            end,
+            reclaim: Reclaim::Keep,
+            flush: Flush::None,
+        },
         |leaf, _| leaf.pte.is_young().then(|| leaf.pte.old()),
     )
 }

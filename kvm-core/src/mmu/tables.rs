@@ -5,11 +5,60 @@
 use super::Pte;
 use crate::errno::{EINVAL, ENOMEM};
 
+/// An entry of a table that is linked, or was just allocated. Its index is below
+/// [`Geometry::entries`](super::Geometry::entries). Only the functions of this module make one.
+#[derive(Clone, Copy)]
+pub struct Place<T> {
+    pub(super) table: T,
+    pub(super) index: usize,
+    pub(super) level: u8,
+}
+
+impl<T: Copy> Place<T> {
+    /// The table.
+    #[inline]
+    pub fn table(&self) -> T {
+        self.table
+    }
+
+    /// Number of the entry in the table.
+    #[inline]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Entry `index` of the same table.
+    #[inline]
+    pub(super) fn at(self, index: usize) -> Self {
+        Self { index, ..self }
+    }
+}
+
+/// What an entry that links a table holds. Only the functions of this module make one.
+pub struct Link(pub(super) Pte);
+
+impl Link {
+    /// Host physical address of the table, as [`Tables::address_of`] gave it.
+    #[inline]
+    pub fn address(&self) -> u64 {
+        self.0.address()
+    }
+}
+
+/// A table that no entry links any more. Only the functions of this module make one.
+pub struct Unlinked<T>(pub(super) T);
+
+impl<T> Unlinked<T> {
+    /// The table.
+    pub fn into_table(self) -> T {
+        self.0
+    }
+}
+
 /// Access to the tables of one VM.
 ///
-/// A handle names a table that is linked or was just allocated; the functions
-/// of this module only use indices below
-/// [`Geometry::entries`](super::Geometry::entries).
+/// An implementation may trust what only the functions of this module can make: [`Place`],
+/// [`Link`] and [`Unlinked`], as long as the geometry that they are given is the tables' own.
 pub trait Tables {
     /// A table; the kernel uses its virtual address.
     type Table: Copy;
@@ -18,25 +67,24 @@ pub trait Tables {
     fn root(&self) -> Self::Table;
 
     /// Reads an entry (a single load: READ_ONCE).
-    fn read(&self, table: Self::Table, index: usize) -> Pte;
+    fn read(&self, place: Place<Self::Table>) -> Pte;
 
     /// Writes an entry (a single store: WRITE_ONCE). The refill handler may be
     /// reading it.
-    fn write(&mut self, table: Self::Table, index: usize, pte: Pte);
+    fn write(&mut self, place: Place<Self::Table>, pte: Pte);
 
     /// Takes a table from the cache that the caller filled before it took the
     /// lock; its entries may hold anything. None when the cache is empty.
     fn allocate(&mut self) -> Option<Self::Table>;
 
     /// Takes back a table that was unlinked: to be freed after the flush.
-    fn retire(&mut self, table: Self::Table);
+    fn retire(&mut self, table: Unlinked<Self::Table>);
 
     /// Host physical address of a table.
     fn address_of(&self, table: Self::Table) -> u64;
 
-    /// The table at a host physical address that
-    /// [`address_of`](Self::address_of) gave.
-    fn table_at(&self, address: u64) -> Self::Table;
+    /// The table that an entry links.
+    fn table_at(&self, link: Link) -> Self::Table;
 
     /// Orders the stores that filled a new table before the store that links it
     /// (smp_wmb).

@@ -2,6 +2,7 @@
 
 //! Walking the tables.
 
+use super::tables::{Link, Place, Unlinked};
 use super::{Flush, Geometry, Outcome, Pte, Reclaim, Resched, Tables};
 
 /// A present page or huge page.
@@ -43,12 +44,14 @@ impl Entry {
     }
 }
 
-/// Where an entry stands.
-#[derive(Clone, Copy)]
-pub(super) struct Place<T> {
-    pub(super) table: T,
-    pub(super) index: usize,
-    pub(super) level: u8,
+/// The first entry of the root table.
+#[inline]
+fn root<T: Tables>(tables: &T, geometry: &Geometry) -> Place<T::Table> {
+    Place {
+        table: tables.root(),
+        index: 0,
+        level: geometry.root_level(),
+    }
 }
 
 /// Descends towards `gpa` until an entry is no link or `level` is reached.
@@ -58,19 +61,15 @@ pub(super) fn descend<T: Tables>(
     gpa: u64,
     level: u8,
 ) -> (Place<T::Table>, Pte) {
-    let mut place = Place {
-        table: tables.root(),
-        index: geometry.index(gpa, geometry.root_level()),
-        level: geometry.root_level(),
-    };
+    let mut place = root(tables, geometry);
     loop {
-        let pte = tables.read(place.table, place.index);
+        place.index = geometry.index(gpa, place.level);
+        let pte = tables.read(place);
         if place.level <= level || !matches!(Entry::of(geometry, pte, place.level), Entry::Table) {
             return (place, pte);
         }
-        place.table = tables.table_at(pte.address());
+        place.table = tables.table_at(Link(pte));
         place.level -= 1;
-        place.index = geometry.index(gpa, place.level);
     }
 }
 
@@ -90,10 +89,19 @@ pub fn lookup<T: Tables>(tables: &T, geometry: &Geometry, gpa: u64) -> Option<Le
     }
 }
 
-/// Visits every present page that overlaps `start..end`, in order.
+/// A range of guest physical addresses to be visited.
+pub(super) struct Range {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) reclaim: Reclaim,
+    /// What a changed entry asks for.
+    pub(super) flush: Flush,
+}
+
+/// Visits every present page that overlaps `range`, in order.
 ///
 /// `visit` gets the leaf and returns its replacement, or None to keep it; a
-/// replacement counts as a change and asks for `flush`. With
+/// replacement counts as a change and asks for the range's flush. With
 /// [`Reclaim::Tables`] every table that lies wholly in the range is unlinked
 /// and retired once it is empty; that asks for [`Flush::All`] even when no page
 /// was mapped, because a refill handler may be in the middle of the table.
@@ -104,26 +112,19 @@ pub fn lookup<T: Tables>(tables: &T, geometry: &Geometry, gpa: u64) -> Option<Le
 pub(super) fn for_each<T: Tables>(
     tables: &mut T,
     geometry: &Geometry,
-    start: u64,
-    end: u64,
-    reclaim: Reclaim,
-    flush: Flush,
+    mut range: Range,
     mut visit: impl FnMut(Leaf, &mut Outcome) -> Option<Pte>,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let end = end.min(geometry.limit());
-    let mut at = start;
-    while at < end {
-        at = one_table(
-            tables,
-            geometry,
-            (start, at, end),
-            reclaim,
-            flush,
-            &mut outcome,
-            &mut visit,
-        );
-        if at < end && tables.resched(outcome.flush) == Resched::Flushed {
+    range.end = range.end.min(geometry.limit());
+    let mut at = range.start;
+    while at < range.end {
+        let level;
+        (at, level) = one_table(tables, geometry, &range, at, &mut outcome, &mut visit);
+        if range.reclaim == Reclaim::Tables {
+            unlink_empty(tables, geometry, range.start, at, level, &mut outcome);
+        }
+        if at < range.end && tables.resched(outcome.flush) == Resched::Flushed {
             outcome.flush = Flush::None;
         }
     }
@@ -131,87 +132,80 @@ pub(super) fn for_each<T: Tables>(
 }
 
 /// One step of [`for_each`]: descends to the first table that has something
-/// for `at` and visits it to its end. Returns where to go on.
+/// for `at` and visits it to its end. Returns where to go on, and the table's level.
 fn one_table<T: Tables>(
     tables: &mut T,
     geometry: &Geometry,
-    (start, from, end): (u64, u64, u64),
-    reclaim: Reclaim,
-    flush: Flush,
+    range: &Range,
+    mut at: u64,
     outcome: &mut Outcome,
     visit: &mut impl FnMut(Leaf, &mut Outcome) -> Option<Pte>,
-) -> u64 {
-    let root = geometry.root_level();
-    let mut path = [None; Geometry::MAX_LEVELS];
-    let mut table = tables.root();
-    let mut level = root;
-    let mut at = from;
-    if let Some(slot) = path.get_mut(level as usize) {
-        *slot = Some(table);
-    }
+) -> (u64, u8) {
+    let mut place = root(tables, geometry);
     loop {
-        let index = geometry.index(at, level);
-        let pte = tables.read(table, index);
-        match Entry::of(geometry, pte, level) {
+        place.index = geometry.index(at, place.level);
+        let pte = tables.read(place);
+        match Entry::of(geometry, pte, place.level) {
             Entry::Table => {
-                table = tables.table_at(pte.address());
-                level -= 1;
-                if let Some(slot) = path.get_mut(level as usize) {
-                    *slot = Some(table);
-                }
+                place.table = tables.table_at(Link(pte));
+                place.level -= 1;
                 continue;
             }
             Entry::Page => {
                 let leaf = Leaf {
                     pte,
-                    level,
-                    base: geometry.base(at, level),
+                    level: place.level,
+                    base: geometry.base(at, place.level),
                 };
                 if let Some(new) = visit(leaf, outcome) {
-                    tables.write(table, index, new);
+                    tables.write(place, new);
                     outcome.changed = true;
-                    outcome.flush = outcome.flush.and(flush);
+                    outcome.flush = outcome.flush.and(range.flush);
                 }
             }
             Entry::Empty => {}
         }
-        at = geometry.next(at, level);
-        if at >= end || geometry.index(at, level) == 0 {
-            break;
+        at = geometry.next(at, place.level);
+        if at >= range.end || geometry.index(at, place.level) == 0 {
+            return (at, place.level);
         }
     }
-    if reclaim == Reclaim::Tables {
-        // `at` has reached the end of the table at `level`, and perhaps of
-        // those above it.
-        while level < root {
-            let base = geometry.base(at.wrapping_sub(1), level + 1);
-            if at != base.wrapping_add(geometry.size(level + 1)) || base < start {
-                break;
-            }
-            let (Some(Some(child)), Some(Some(parent))) = (
-                path.get(level as usize).copied(),
-                path.get(level as usize + 1).copied(),
-            ) else {
-                break;
-            };
-            if !is_empty(tables, geometry, child, level) {
-                break;
-            }
-            level += 1;
-            tables.write(parent, geometry.index(base, level), geometry.empty(level));
-            tables.retire(child);
-            outcome.flush = outcome.flush.and(Flush::All);
+}
+
+/// Retires the tables of `level` and above that end at `end`, begin at `start` or later, and
+/// are empty, from the lowest up.
+fn unlink_empty<T: Tables>(
+    tables: &mut T,
+    geometry: &Geometry,
+    start: u64,
+    end: u64,
+    level: u8,
+    outcome: &mut Outcome,
+) {
+    for above in level + 1..=geometry.root_level() {
+        let base = geometry.base(end.wrapping_sub(1), above);
+        if end != base.wrapping_add(geometry.size(above)) || base < start {
+            return;
         }
+        let (parent, link) = descend(tables, geometry, base, above);
+        let child = tables.table_at(Link(link));
+        if !is_empty(tables, geometry, child, above - 1) {
+            return;
+        }
+        tables.write(parent, geometry.empty(above));
+        tables.retire(Unlinked(child));
+        outcome.flush = outcome.flush.and(Flush::All);
     }
-    at
 }
 
 fn is_empty<T: Tables>(tables: &T, geometry: &Geometry, table: T::Table, level: u8) -> bool {
     (0..geometry.entries()).all(|index| {
-        matches!(
-            Entry::of(geometry, tables.read(table, index), level),
-            Entry::Empty
-        )
+        let pte = tables.read(Place {
+            table,
+            index,
+            level,
+        });
+        matches!(Entry::of(geometry, pte, level), Entry::Empty)
     })
 }
 
