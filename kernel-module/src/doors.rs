@@ -18,7 +18,7 @@ use crate::kvm::from_c::{from_c, FromC};
 use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu::Locked;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::{Arriving, Notified, Parked, Vcpu};
+use crate::vcpu::{Arriving, Loaded, Notified, Parked, Vcpu};
 use crate::vm::Vm;
 
 from_c! {
@@ -34,6 +34,8 @@ from_c! {
     /// The same, or none.
     ['a] Option<&'a Shared>: *mut b::kvm_vcpu =
         |vcpu| if vcpu.is_null() { None } else { Some(FromC::from_c(vcpu)) };
+    /// A vCPU that this thread has loaded.
+    ['a] Loaded<'a>: *mut b::kvm_vcpu = |vcpu| Loaded::new(FromC::from_c(vcpu));
     /// A vCPU whose mutex is held, and that is not loaded.
     ['a] Parked<'a>: *mut b::kvm_vcpu = |vcpu| Parked::new(FromC::from_c(vcpu));
     /// A vCPU whose thread is scheduled in or out, preemption off.

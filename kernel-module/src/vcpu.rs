@@ -6,8 +6,9 @@
 //! | part | token |
 //! | --- | --- |
 //! | [`Shared`] | none: any thread, any context |
-//! | [`Owned`] | [`Holder`]: this thread holds `vcpu->mutex` |
-//! | [`Resident`] | [`Holder`] and [`Pinned`]; [`Parked`]; [`Notified`], also where it is kept |
+//! | [`Owned`] | [`Running`] or [`Parked`]: this thread holds `vcpu->mutex`, and has loaded the vCPU or not |
+//! | [`Resident`] | [`Running`] and [`Pinned`]; [`Parked`]; [`Notified`], also where it is kept |
+//! | the guest registers of this CPU | [`Running`] or [`Loaded`], and [`Pinned`] |
 //!
 //! The doors (`hooks`) make the tokens, one for each call of C; a token is an address.
 
@@ -57,56 +58,100 @@ pub(crate) struct Vcpu {
     pub(crate) resident: UnsafeCell<Resident>,
 }
 
-/// A vCPU whose mutex this thread holds in `'v`.
+/// A vCPU whose mutex this thread holds in `'v`: what [`Running`] and [`Parked`] share.
 ///
 /// # Invariants
 ///
 /// It is the only token of the vCPU's [`Owned`]; what it gives out borrows from it.
 #[repr(transparent)]
-pub(crate) struct Holder<'v> {
+struct Held<'v> {
     vcpu: &'v Vcpu,
     _thread: PhantomData<*mut ()>,
 }
 
-impl<'v> Holder<'v> {
-    /// For a door, or the world switch.
-    ///
+impl<'v> Held<'v> {
     /// # Safety
     ///
     /// This thread holds the vCPU's mutex in `'v`, and uses no other token of it
     /// meanwhile.
     #[inline]
-    pub(crate) unsafe fn new(vcpu: &'v Vcpu) -> Self {
+    unsafe fn new(vcpu: &'v Vcpu) -> Self {
         Self {
             vcpu,
             _thread: PhantomData,
         }
     }
 
-    /// The token, lent.
     #[inline]
-    pub(crate) fn lend(&mut self) -> Holder<'_> {
-        Holder {
+    fn lend(&mut self) -> Held<'_> {
+        Held {
             vcpu: self.vcpu,
             _thread: PhantomData,
         }
     }
 
-    /// The part for all threads.
     #[inline]
-    pub(crate) fn shared(&self) -> &'v Shared {
+    fn shared(&self) -> &'v Shared {
         &self.vcpu.shared
     }
 
     #[inline]
+    fn run(&self) -> RunPage<'v> {
+        // SAFETY: The page lives as long as the vCPU; this thread holds the mutex.
+        unsafe { RunPage::new((*self.shared().generic.as_ptr()).run) }
+    }
+}
+
+impl Deref for Held<'_> {
+    type Target = Owned;
+
+    #[inline]
+    fn deref(&self) -> &Owned {
+        // SAFETY: By the invariant.
+        unsafe { &*self.vcpu.owned.get() }
+    }
+}
+
+impl DerefMut for Held<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Owned {
+        // SAFETY: By the invariant.
+        unsafe { &mut *self.vcpu.owned.get() }
+    }
+}
+
+/// A vCPU whose mutex this thread holds, and that it has loaded.
+#[repr(transparent)]
+pub(crate) struct Running<'v>(Held<'v>);
+
+impl<'v> Running<'v> {
+    /// The token, lent.
+    #[inline]
+    pub(crate) fn lend(&mut self) -> Running<'_> {
+        Running(self.0.lend())
+    }
+
+    /// The part for all threads.
+    #[inline]
+    pub(crate) fn shared(&self) -> &'v Shared {
+        self.0.shared()
+    }
+
+    #[inline]
     pub(crate) fn vm(&self) -> &'v Vm {
-        self.vcpu.shared.vm()
+        self.shared().vm()
+    }
+
+    /// For functions that C calls too, without the mutex.
+    #[inline]
+    pub(crate) fn loaded(&self) -> Loaded<'v> {
+        Loaded(self.shared(), PhantomData)
     }
 
     /// The vCPU, for the world switch.
     #[inline]
     pub(crate) fn as_ptr(&mut self) -> *const Vcpu {
-        self.vcpu
+        self.0.vcpu
     }
 
     /// What belongs to the CPU where the vCPU is loaded.
@@ -119,14 +164,13 @@ impl<'v> Holder<'v> {
     #[inline]
     pub(crate) fn split<'a>(&'a mut self, _: Pinned<'a>) -> (&'a mut Owned, &'a mut Resident) {
         // SAFETY: By the invariant; the notifiers do not run in `'a`.
-        unsafe { (&mut *self.vcpu.owned.get(), &mut *self.vcpu.resident.get()) }
+        unsafe { (&mut *self.0.vcpu.owned.get(), &mut *self.0.vcpu.resident.get()) }
     }
 
     /// The page shared with user space.
     #[inline]
     pub(crate) fn run(&self) -> RunPage<'v> {
-        // SAFETY: The page lives as long as the vCPU; this thread holds the mutex.
-        unsafe { RunPage::new((*self.shared().generic.as_ptr()).run) }
+        self.0.run()
     }
 
     /// For KVM's functions.
@@ -170,7 +214,7 @@ impl<'v> Holder<'v> {
 }
 
 /// A vCPU on its own thread. Nothing of [`Resident`] is borrowed while the thread sleeps:
-/// that would borrow the [`Holder`], which these functions are called with.
+/// that would borrow the [`Running`], which these functions are called with.
 struct OnThread<'v>(&'v KvmVcpu);
 
 impl OnThread<'_> {
@@ -178,66 +222,78 @@ impl OnThread<'_> {
         self.0.as_ptr()
     }
 
-    // The vCPU is alive, and this is its thread. It is loaded by `Parked::loaded`, which
-    // calls the last four, and the others with what that gives out.
+    // The vCPU is alive, and this is its thread. `Parked` calls the last four, in pairs, and
+    // `Running` the others, the vCPU loaded.
     calls! {
         fn halt(&self) = kvm_vcpu_halt;
         fn handle_work(&self) -> i32 = kvm_la_xfer_to_guest_mode_handle_work;
         fn dirty_ring_is_full(&self) -> bool = kvm_la_dirty_ring_check_request;
         fn signal_exit(&self) = kvm_la_handle_signal_exit;
         fn load(&self) = vcpu_load;
+        fn put(&self) = vcpu_put;
         fn set_signals(&self) = kvm_sigset_activate;
         fn reset_signals(&self) = kvm_sigset_deactivate;
-        fn put(&self) = vcpu_put;
     }
 }
 
-impl Deref for Holder<'_> {
+impl Deref for Running<'_> {
     type Target = Owned;
 
     #[inline]
     fn deref(&self) -> &Owned {
-        // SAFETY: By the invariant.
-        unsafe { &*self.vcpu.owned.get() }
+        &self.0
     }
 }
 
-impl DerefMut for Holder<'_> {
+impl DerefMut for Running<'_> {
     #[inline]
     fn deref_mut(&mut self) -> &mut Owned {
-        // SAFETY: By the invariant.
-        unsafe { &mut *self.vcpu.owned.get() }
+        &mut self.0
     }
 }
 
-/// As [`Holder`], of a vCPU that is not loaded: the notifiers leave it alone. Its
-/// [`Resident`] is given out only when no CPU keeps its registers ([`kept`]).
-#[repr(transparent)]
-pub(crate) struct Parked<'v>(Holder<'v>);
+/// A vCPU that is loaded on this thread, without its mutex.
+#[derive(Clone, Copy)]
+pub(crate) struct Loaded<'v>(&'v Shared, PhantomData<*mut ()>);
+
+impl<'v> Loaded<'v> {
+    /// For a door.
+    ///
+    /// # Safety
+    ///
+    /// This thread has loaded the vCPU in `'v`.
+    pub(crate) unsafe fn new(vcpu: &'v Shared) -> Self {
+        Self(vcpu, PhantomData)
+    }
+
+    /// The part for all threads.
+    #[inline]
+    pub(crate) fn shared(self) -> &'v Shared {
+        self.0
+    }
+}
+
+/// A vCPU whose mutex this thread holds, and that is not loaded: the notifiers leave it
+/// alone. Its [`Resident`] is given out only when no CPU keeps its registers ([`kept`]).
+pub(crate) struct Parked<'v>(Held<'v>);
 
 impl<'v> Parked<'v> {
     /// For a door.
     ///
     /// # Safety
     ///
-    /// As for [`Holder::new`], and the vCPU is not loaded.
+    /// This thread holds the vCPU's mutex in `'v`, has not loaded it, and uses no other token
+    /// of it meanwhile.
     #[inline]
     pub(crate) unsafe fn new(vcpu: &'v Vcpu) -> Self {
         // SAFETY: By this function's contract.
-        Self(unsafe { Holder::new(vcpu) })
+        Self(unsafe { Held::new(vcpu) })
     }
 
     /// The token, lent.
     #[inline]
     pub(crate) fn lend(&mut self) -> Parked<'_> {
         Parked(self.0.lend())
-    }
-
-    /// For functions that do not mind whether the vCPU is loaded.
-    #[inline]
-    pub(crate) fn holder(&mut self) -> Holder<'_> {
-        kept::fetch(self.shared());
-        self.0.lend()
     }
 
     /// The part for all threads.
@@ -248,7 +304,7 @@ impl<'v> Parked<'v> {
 
     #[inline]
     pub(crate) fn vm(&self) -> &'v Vm {
-        self.0.vm()
+        self.shared().vm()
     }
 
     /// The page shared with user space.
@@ -261,28 +317,37 @@ impl<'v> Parked<'v> {
     #[inline]
     pub(crate) fn registers(&mut self) -> &mut Resident {
         kept::fetch(self.shared());
-        // SAFETY: By the invariant of `Holder`. The notifiers leave a vCPU alone that is not
+        // SAFETY: By the invariant of `Held`. The notifiers leave a vCPU alone that is not
         // loaded, and no CPU keeps its registers after `fetch`.
         unsafe { &mut *self.0.vcpu.resident.get() }
     }
 
     /// Sets KVM_GUESTDBG_*.
     pub(crate) fn set_guest_debug(&mut self, flags: u32) {
-        word!(self.0.generic(), guest_debug).write_once(flags as usize);
+        word!(&self.shared().generic, guest_debug).write_once(flags as usize);
     }
 
     /// Whether KVM_RUN is to enter the guest.
     pub(crate) fn wants_to_run(&self) -> bool {
-        word!(self.0.generic(), wants_to_run).read_once()
+        word!(&self.shared().generic, wants_to_run).read_once()
     }
 
-    /// Loads the vCPU for `f`, with the signals that KVM_SET_SIGNAL_MASK chose.
+    /// Loads the vCPU for `f`.
+    pub(crate) fn loaded<R>(&mut self, f: impl FnOnce(Running<'_>) -> R) -> R {
+        let thread = OnThread(&self.shared().generic);
+        thread.load();
+        let result = f(Running(self.0.lend()));
+        thread.put();
+        result
+    }
+
+    /// As [`Self::loaded`], with the signals that KVM_SET_SIGNAL_MASK chose.
     #[inline]
-    pub(crate) fn loaded<R>(&mut self, f: impl FnOnce(Holder<'_>) -> R) -> R {
-        let thread = OnThread(self.0.generic());
+    pub(crate) fn loaded_with_signals<R>(&mut self, f: impl FnOnce(Running<'_>) -> R) -> R {
+        let thread = OnThread(&self.shared().generic);
         thread.load();
         thread.set_signals();
-        let result = f(self.0.lend());
+        let result = f(Running(self.0.lend()));
         thread.reset_signals();
         thread.put();
         result

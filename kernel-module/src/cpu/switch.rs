@@ -18,13 +18,13 @@ use crate::kvm::pages::ZeroedPage;
 use crate::vcpu::owned::Owned;
 use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::{Holder, Vcpu};
+use crate::vcpu::{Running, Vcpu};
 use crate::vm::Vm;
 
 /// What the world switch calls after each exit, interrupts off. It gives the handler the
-/// [`Holder`] that [`SwitchPage::enter`] got, for the time of the call. Nothing else calls
+/// [`Running`] that [`SwitchPage::enter`] got, for the time of the call. Nothing else calls
 /// it.
-pub(crate) type Handler = unsafe extern "C" fn(Holder<'_>) -> i32;
+pub(crate) type Handler = unsafe extern "C" fn(Running<'_>) -> i32;
 
 /// What the world switch reads and writes, but for the guest's pc ([`Shared::pc`]) and
 /// the host's EENTRY ([`Resident::host_eentry`]).
@@ -162,7 +162,7 @@ impl SwitchPage {
     ///
     /// Interrupts are off; the vCPU is loaded and prepared; the current stack is in
     /// directly mapped memory (as the kernel's stacks are).
-    pub(crate) unsafe fn enter(&self, mut vcpu: Holder<'_>) -> i32 {
+    pub(crate) unsafe fn enter(&self, mut vcpu: Running<'_>) -> i32 {
         let enter = self.copy_of(&raw const kvm_la_switch_enter);
         // SAFETY: The copy of `kvm_la_switch_enter`, which has this signature; the
         // rest is this function's contract. A `Vcpu` is in memory of kmalloc.

@@ -20,7 +20,7 @@ use crate::mmu;
 use crate::mmu::Locked;
 use crate::vcpu::shared::Shared;
 use crate::vcpu::{life, load};
-use crate::vcpu::{Arriving, Notified, Parked, Vcpu};
+use crate::vcpu::{Arriving, Loaded, Notified, Parked, Vcpu};
 use crate::vm::{self, Vm};
 
 /// Makes the functions ([`callbacks!`]), under the names that C calls them by.
@@ -147,18 +147,18 @@ hooks! {
     kvm_arch_vcpu_ioctl_translate(vcpu: Parked<'_>, translation: *mut b::kvm_translation) -> i32 =
         |_, _| EINVAL;
 
-    // vCPUs, from any thread.
+    // vCPUs, from any thread, but for those that are loaded on this one.
     kvm_arch_vcpu_unlocked_ioctl(file: File<&Shared>, ioctl: u32, argument: usize) -> isize =
         ioctl::vcpu_unlocked;
     /// A sleeping vCPU has a reason to wake.
     kvm_arch_vcpu_runnable(vcpu: &Shared) -> i32 = halt::is_asked_for;
     /// The vCPU's own thread asks while it polls and before it sleeps, the vCPU loaded.
-    kvm_cpu_has_pending_timer(vcpu: &Shared) -> i32 = halt::is_interrupted;
+    kvm_cpu_has_pending_timer(vcpu: Loaded<'_>) -> i32 = halt::is_interrupted;
     /// Whether a kick must interrupt the guest.
     kvm_arch_vcpu_should_kick(vcpu: &Shared) -> i32 =
         |vcpu: &Shared| vcpu.generic.must_be_interrupted();
     /// The loaded vCPU's guest is in its kernel.
-    kvm_arch_vcpu_in_kernel(vcpu: &Shared) -> bool = |_: &Shared| {
+    kvm_arch_vcpu_in_kernel(vcpu: Loaded<'_>) -> bool = |_: Loaded<'_>| {
         // No other vCPU's registers are loaded meanwhile.
         let _guard = PreemptGuard::new();
         la_arch::csr::Crmd(csr::guest_read::<{ num::CRMD }>()).plv() == 0

@@ -64,7 +64,7 @@ pub(crate) fn vcpu(File(vcpu): File<Parked<'_>>, ioctl: u32, argument: usize) ->
 /// KVM_PRE_FAULT_MEMORY: the range is passed back, as far as it is left.
 fn pre_fault_memory(mut vcpu: Parked<'_>, argument: usize) -> Result {
     let mut range: b::kvm_pre_fault_memory = read(argument)?;
-    let result = pre_fault(vcpu.holder(), &mut range);
+    let result = vcpu.loaded(|vcpu| pre_fault(vcpu, &mut range));
     write(argument, &[range.gpa, range.size])?;
     result
 }
@@ -125,7 +125,8 @@ fn set_attr(mut vcpu: Parked<'_>, attr: &b::kvm_device_attr) -> Result {
     if record.is_some_and(|address| !Srcu::lock(&vcpu.vm().kvm).has_memory(address)) {
         return Err(EINVAL);
     }
-    steal::set(vcpu.holder(), record);
+    let shared = vcpu.shared();
+    steal::set(&mut vcpu.registers().steal, shared, record);
     Ok(())
 }
 

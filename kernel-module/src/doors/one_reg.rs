@@ -180,8 +180,8 @@ fn reset(mut vcpu: Parked<'_>) {
     // The registers that they would go to are empty.
     let _ = shared.messages.take();
     irqchip::repeat_lines(shared);
-    steal::set(vcpu.holder(), None);
     let resident = vcpu.registers();
+    steal::set(&mut resident.steal, shared, None);
     resident.csrs.file.reset(shared.id);
     resident.timer.model.set_tcfg(0);
     resident.timer.model.set_tval(0);

@@ -19,7 +19,7 @@ pub(crate) fn get(vcpu: Parked<'_>, regs: &mut b::kvm_regs) -> Result {
 pub(crate) fn set(mut vcpu: Parked<'_>, regs: &mut b::kvm_regs) -> Result {
     vcpu.switch.gpr = regs.gpr;
     vcpu.switch.gpr[0] = 0;
-    vcpu.holder().set_pc(regs.pc);
+    vcpu.set_pc(regs.pc);
     Ok(())
 }
 

@@ -49,7 +49,7 @@ fn load_sets(mut vcpu: Parked<'_>, valid: u64, dirty: u64) -> Result {
     if dirty & sets::GENERAL != 0 {
         vcpu.switch.gpr = read_register!(run, gpr);
         vcpu.switch.gpr[0] = 0;
-        vcpu.holder().set_pc(read_register!(run, pc));
+        vcpu.set_pc(read_register!(run, pc));
     }
     if dirty & sets::CSR != 0 {
         let values = read_register!(run, csr);

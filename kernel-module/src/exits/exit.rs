@@ -17,7 +17,7 @@ use la_arch::Interrupt;
 use crate::cpu::csr::{self, num};
 use crate::exits::mmio;
 use crate::kvm::bindings as b;
-use crate::kvm::context::IrqOff;
+use crate::kvm::context::{IrqOff, PreemptGuard};
 use crate::kvm::generic_vcpu::count;
 use crate::kvm::next::{Next, Quick};
 use crate::kvm::slots::Srcu;
@@ -28,13 +28,13 @@ use crate::vcpu::owned::PendingIo;
 use crate::vcpu::shared::request;
 use crate::vcpu::steal;
 use crate::vcpu::trace::{self, reason};
-use crate::vcpu::Holder;
+use crate::vcpu::Running;
 
 /// Whether the exit was a csr* of a register in memory, which is done now. Nothing
 /// is looked at that a longer exit would see to: what waits for the vCPU interrupts
 /// this CPU as soon as the guest is entered again.
 #[inline(always)]
-pub(crate) fn csr_in_memory(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> bool {
+pub(crate) fn csr_in_memory(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) -> bool {
     if classify(vcpu.switch.estat) != Exit::Sensitive {
         return false;
     }
@@ -56,7 +56,7 @@ pub(crate) fn csr_in_memory(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> bool {
 /// devices, memory that is at hand, hypercalls, first uses of a unit. [`Quick::Later`] for
 /// the others, which [`handle`] must finish.
 #[inline]
-pub(crate) fn quick(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
+pub(crate) fn quick(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) -> Quick {
     let pinned = irq_off.pinned();
     match classify(vcpu.switch.estat) {
         Exit::Sensitive => gspr(vcpu, irq_off),
@@ -89,7 +89,7 @@ pub(crate) fn quick(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
 }
 
 /// Handles the exit that `vcpu.switch` describes and [`quick`] left.
-pub(crate) fn handle(mut vcpu: Holder<'_>) -> Result<Next> {
+pub(crate) fn handle(mut vcpu: Running<'_>) -> Result<Next> {
     match classify(vcpu.switch.estat) {
         Exit::Interrupt => count!(&vcpu.shared().generic, int_exits),
         exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => {
@@ -112,13 +112,13 @@ pub(crate) fn handle(mut vcpu: Holder<'_>) -> Result<Next> {
     Ok(Next::Enter)
 }
 
-fn not_an_instruction(mut vcpu: Holder<'_>) {
+fn not_an_instruction(mut vcpu: Running<'_>) {
     let word = vcpu.instruction();
     vcpu.queue_exception(Fault::instruction_non_existent(word));
 }
 
 /// First use of floating point or vectors since the vCPU came to this CPU.
-fn unit(vcpu: Holder<'_>, present: bool, irq_off: IrqOff<'_>) -> Quick {
+fn unit(vcpu: Running<'_>, present: bool, irq_off: IrqOff<'_>) -> Quick {
     if present {
         fpu::own(vcpu, irq_off);
     } else {
@@ -128,7 +128,7 @@ fn unit(vcpu: Holder<'_>, present: bool, irq_off: IrqOff<'_>) -> Quick {
 }
 
 /// A sensitive instruction; [`Quick::Later`] for an `idle` that must sleep.
-fn gspr(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
+fn gspr(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) -> Quick {
     let word = vcpu.instruction();
     let shared = vcpu.shared();
     trace::exit_gspr(shared, word);
@@ -161,7 +161,7 @@ fn gspr(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
             trace::exit_idle(shared, reason::IDLE);
             count!(&shared.generic, idle_exits);
             vcpu.advance();
-            if !interrupt::is_pending(shared, irq_off.pinned()) {
+            if !interrupt::is_pending(vcpu.loaded(), irq_off.pinned()) {
                 return Quick::Later;
             }
         }
@@ -176,13 +176,13 @@ fn gspr(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) -> Quick {
 
 /// Whether a fault was of a fetch. One that hardware reports as a load shows by
 /// its address.
-fn is_fetch(vcpu: &Holder<'_>, exit: Exit, gpa: u64) -> bool {
+fn is_fetch(vcpu: &Running<'_>, exit: Exit, gpa: u64) -> bool {
     exit == Exit::Fetch || (exit == Exit::Load && vcpu.shared().pc() == gpa)
 }
 
 /// An access beyond what the VM can address, or a fetch where no memory is.
 #[cold]
-fn address_error(mut vcpu: Holder<'_>, exit: Exit, gpa: u64) {
+fn address_error(mut vcpu: Running<'_>, exit: Exit, gpa: u64) {
     let word = vcpu.instruction();
     let fault = if is_fetch(&vcpu, exit, gpa) {
         Fault::fetch_address(word, vcpu.shared().pc())
@@ -194,7 +194,7 @@ fn address_error(mut vcpu: Holder<'_>, exit: Exit, gpa: u64) {
 
 /// What the guest did where a fault in stage-2 translation was.
 #[inline]
-fn access(vcpu: &Holder<'_>, exit: Exit) -> Access {
+fn access(vcpu: &Running<'_>, exit: Exit) -> Access {
     Access {
         gpa: vcpu.switch.badv,
         write: exit.is_write() == Some(true),
@@ -205,7 +205,7 @@ fn access(vcpu: &Holder<'_>, exit: Exit) -> Access {
 /// A fault in stage-2 translation: a device, or memory that is at hand. [`Quick::Later`]
 /// for memory that the host must be asked for.
 #[inline]
-fn memory(mut vcpu: Holder<'_>, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
+fn memory(mut vcpu: Running<'_>, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
     let access = access(&vcpu, exit);
     let vm = vcpu.vm();
     if access.gpa >= vm.gpa_limit {
@@ -225,7 +225,7 @@ fn memory(mut vcpu: Holder<'_>, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
 
 /// An access where there is no memory: of a device, unless it is a fetch.
 #[inline]
-fn no_memory(srcu: &Srcu<'_>, vcpu: Holder<'_>, exit: Exit, gpa: u64) -> Next {
+fn no_memory(srcu: &Srcu<'_>, vcpu: Running<'_>, exit: Exit, gpa: u64) -> Next {
     if is_fetch(&vcpu, exit, gpa) {
         address_error(vcpu, exit, gpa);
         return Next::Enter;
@@ -234,7 +234,7 @@ fn no_memory(srcu: &Srcu<'_>, vcpu: Holder<'_>, exit: Exit, gpa: u64) -> Next {
 }
 
 /// What [`memory`] left.
-fn slow_memory(mut vcpu: Holder<'_>, exit: Exit) -> Result<Next> {
+fn slow_memory(mut vcpu: Running<'_>, exit: Exit) -> Result<Next> {
     let access = access(&vcpu, exit);
     let srcu = Srcu::lock(&vcpu.vm().kvm);
     match fault::slow(&srcu, vcpu.lend(), access) {
@@ -245,7 +245,7 @@ fn slow_memory(mut vcpu: Holder<'_>, exit: Exit) -> Result<Next> {
 }
 
 /// A hypercall.
-fn hvcl(mut vcpu: Holder<'_>) -> Next {
+fn hvcl(mut vcpu: Running<'_>) -> Next {
     let word = vcpu.instruction();
     let (shared, vm) = (vcpu.shared(), vcpu.vm());
     let plv = Crmd(csr::guest_read::<{ num::CRMD }>()).plv() as u8;
@@ -268,7 +268,9 @@ fn hvcl(mut vcpu: Holder<'_>) -> Next {
         }
         Hypercall::StealTime(record) => {
             count!(&shared.generic, hypercall_exits);
-            steal::set(vcpu.lend(), record);
+            let guard = PreemptGuard::new();
+            let steal = &mut vcpu.resident(guard.pinned()).steal;
+            steal::set(steal, shared, record);
             hypercall::resume(&mut vcpu.switch.gpr, code::SUCCESS);
         }
         Hypercall::User { args } => {
@@ -294,6 +296,6 @@ fn hvcl(mut vcpu: Holder<'_>) -> Next {
 
 /// Exception code of the last exit.
 #[inline]
-pub(crate) fn code(vcpu: &Holder<'_>) -> u32 {
+pub(crate) fn code(vcpu: &Running<'_>) -> u32 {
     Estat(vcpu.switch.estat).ecode() as u32
 }

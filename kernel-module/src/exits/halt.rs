@@ -32,6 +32,7 @@ use crate::kvm::bindings as b;
 use crate::kvm::context::{IrqGuard, IrqOff, PreemptGuard};
 use crate::vcpu::interrupt;
 use crate::vcpu::shared::{request, Shared};
+use crate::vcpu::Loaded;
 
 /// A wait shorter than this costs more than turning round.
 const SHORTEST_NS: u64 = 2000;
@@ -43,14 +44,14 @@ pub(crate) fn is_asked_for(vcpu: &Shared) -> bool {
 
 /// kvm_cpu_has_pending_timer: the guest has an interrupt that it enabled. While
 /// kvm_vcpu_halt polls the answer may take as long as its window.
-pub(crate) fn is_interrupted(vcpu: &Shared) -> bool {
-    if vcpu.mp_state() != b::KVM_MP_STATE_RUNNABLE {
+pub(crate) fn is_interrupted(vcpu: Loaded<'_>) -> bool {
+    if vcpu.shared().mp_state() != b::KVM_MP_STATE_RUNNABLE {
         return false;
     }
     if interrupt::is_pending(vcpu, PreemptGuard::new().pinned()) {
         return true;
     }
-    if vcpu.generic.is_blocking() {
+    if vcpu.shared().generic.is_blocking() {
         return false;
     }
     wait(vcpu);
@@ -58,14 +59,15 @@ pub(crate) fn is_interrupted(vcpu: &Shared) -> bool {
 }
 
 /// Waits for an interrupt of the host.
-fn wait(vcpu: &Shared) {
+fn wait(loaded: Loaded<'_>) {
+    let vcpu = loaded.shared();
     let guard = IrqGuard::new();
     let irq_off = guard.irq_off();
     vcpu.generic.set_mode(b::IN_GUEST_MODE);
     let window = u64::from(vcpu.generic.halt_poll_ns());
     // The timer before ESTAT: an expiry between the two is seen there.
-    let longest = until_timer(irq_off).map_or(window, |timer| timer.min(window));
-    if longest >= SHORTEST_NS && nothing_waits(vcpu, irq_off) {
+    let longest = until_timer(loaded, irq_off).map_or(window, |timer| timer.min(window));
+    if longest >= SHORTEST_NS && nothing_waits(loaded, irq_off) {
         vcpu.alarm.set(longest);
         host().switch.wait(irq_off);
     }
@@ -73,9 +75,10 @@ fn wait(vcpu: &Shared) {
 }
 
 /// The vCPU has no reason to go on, and the CPU has no other task.
-fn nothing_waits(vcpu: &Shared, irq_off: IrqOff<'_>) -> bool {
+fn nothing_waits(loaded: Loaded<'_>, irq_off: IrqOff<'_>) -> bool {
+    let vcpu = loaded.shared();
     vcpu.interrupts.peek().raised() == 0
-        && !interrupt::is_pending(vcpu, irq_off.pinned())
+        && !interrupt::is_pending(loaded, irq_off.pinned())
         && !vcpu.generic.is_requested(request::UNBLOCK)
         && !work_pending()
         // SAFETY: For any context.
@@ -83,7 +86,7 @@ fn nothing_waits(vcpu: &Shared, irq_off: IrqOff<'_>) -> bool {
 }
 
 /// Nanoseconds until the guest's timer interrupts it.
-fn until_timer(_: IrqOff<'_>) -> Option<u64> {
+fn until_timer(_: Loaded<'_>, _: IrqOff<'_>) -> Option<u64> {
     let ecfg = csr::guest_read::<{ num::ECFG }>();
     let tcfg = csr::guest_read::<{ num::TCFG }>();
     let ticks = timer::remaining(tcfg, csr::guest_read::<{ num::TVAL }>(), ecfg)?;

@@ -18,11 +18,11 @@ use crate::kvm::slots::Srcu;
 use crate::vcpu::fpu;
 use crate::vcpu::owned::{Load, Owned, PendingIo};
 use crate::vcpu::trace::{self, kind};
-use crate::vcpu::{Holder, Parked};
+use crate::vcpu::{Running, Parked};
 
 /// A load or store of the guest at `gpa`, where there is no memory.
 #[inline]
-pub(crate) fn access(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, gpa: u64) -> Next {
+pub(crate) fn access(srcu: &Srcu<'_>, mut vcpu: Running<'_>, gpa: u64) -> Next {
     let word = vcpu.instruction();
     let access = match memory(word) {
         Ok(Memory::Access(access)) if access.begins_at(&vcpu.switch.gpr, gpa) => access,
@@ -95,7 +95,7 @@ fn load_register(vcpu: &mut Owned, load: Load, data: [u8; 8]) {
 
 /// Asks user space for an access.
 #[inline]
-fn ask(vcpu: &Holder<'_>, direction: Direction, gpa: u64, len: u8, data: [u8; 8]) {
+fn ask(vcpu: &Running<'_>, direction: Direction, gpa: u64, len: u8, data: [u8; 8]) {
     vcpu.run()
         .ask_mmio(gpa, len, direction == Direction::Write, data);
     if direction == Direction::Write {
@@ -104,7 +104,7 @@ fn ask(vcpu: &Holder<'_>, direction: Direction, gpa: u64, len: u8, data: [u8; 8]
 }
 
 /// Asks user space for the next piece of a transfer.
-fn to_user(mut vcpu: Holder<'_>, mut transfer: MmioTransfer) -> Next {
+fn to_user(mut vcpu: Running<'_>, mut transfer: MmioTransfer) -> Next {
     let Some(request) = transfer.request() else {
         return Next::Enter;
     };
@@ -128,7 +128,7 @@ fn to_user(mut vcpu: Holder<'_>, mut transfer: MmioTransfer) -> Next {
 }
 
 /// Carries a transfer on until it is done or user space is needed.
-fn proceed(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, mut transfer: MmioTransfer) -> Next {
+fn proceed(srcu: &Srcu<'_>, mut vcpu: Running<'_>, mut transfer: MmioTransfer) -> Next {
     let generic = &vcpu.shared().generic;
     while let Some(request) = transfer.request() {
         let mut data = request.data;
@@ -153,7 +153,7 @@ fn proceed(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, mut transfer: MmioTransfer) ->
 }
 
 /// An iocsr* of the guest.
-pub(crate) fn iocsr(mut vcpu: Holder<'_>, access: IocsrAccess) -> Next {
+pub(crate) fn iocsr(mut vcpu: Running<'_>, access: IocsrAccess) -> Next {
     let shared = vcpu.shared();
     let address = access.rj.read(&vcpu.switch.gpr) as u32;
     let mut data = match access.direction {
@@ -248,5 +248,6 @@ fn resume_transfer(mut vcpu: Parked<'_>, mut transfer: MmioTransfer, wants_to_ru
         return Next::Enter;
     }
     vcpu.pending_io = None;
-    proceed(&Srcu::lock(&vcpu.vm().kvm), vcpu.holder(), transfer)
+    let srcu = Srcu::lock(&vcpu.vm().kvm);
+    vcpu.loaded(|vcpu| proceed(&srcu, vcpu, transfer))
 }

@@ -27,7 +27,7 @@ use crate::vcpu::shared::{request, Shared};
 use crate::vcpu::steal;
 use crate::vcpu::trace;
 use crate::vcpu::vpid;
-use crate::vcpu::{Holder, Parked};
+use crate::vcpu::{Running, Parked};
 
 /// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
 #[inline(always)]
@@ -50,7 +50,7 @@ fn has_pending_work(vcpu: &Shared) -> bool {
 /// Interrupts on: handles signals, rescheduling and requests. Ok if the
 /// way is free.
 #[inline(never)]
-fn pending_work(mut vcpu: Holder<'_>) -> Result<(), Stop> {
+fn pending_work(mut vcpu: Running<'_>) -> Result<(), Stop> {
     let shared = vcpu.shared();
     if work_pending() {
         vcpu.handle_work()?;
@@ -75,7 +75,7 @@ fn pending_work(mut vcpu: Holder<'_>) -> Result<(), Stop> {
 
 /// A stopped vCPU sleeps until a signal or a kick, and goes back to user space,
 /// which alone can start it.
-fn stopped(mut vcpu: Holder<'_>) -> Error {
+fn stopped(mut vcpu: Running<'_>) -> Error {
     vcpu.halt();
     match vcpu.handle_work() {
         Err(error) => error,
@@ -95,7 +95,7 @@ struct Inside(IrqGuard);
 impl Inside {
     /// Hides the units.
     #[inline]
-    fn begin(mut vcpu: Holder<'_>, guard: IrqGuard) -> Self {
+    fn begin(mut vcpu: Running<'_>, guard: IrqGuard) -> Self {
         fpu::hide(vcpu.resident(guard.irq_off().pinned()), guard.irq_off());
         Self(guard)
     }
@@ -125,7 +125,7 @@ impl Inside {
 
     /// Shows the units.
     #[inline]
-    fn end(self, mut vcpu: Holder<'_>) -> IrqGuard {
+    fn end(self, mut vcpu: Running<'_>) -> IrqGuard {
         let irq_off = self.irq_off();
         fpu::show(vcpu.resident(irq_off.pinned()), irq_off);
         self.0
@@ -133,7 +133,7 @@ impl Inside {
 }
 
 /// Prepares entry: everything is loaded. Interrupts are on if it stops.
-fn prepare(mut vcpu: Holder<'_>) -> Result<Inside, Stop> {
+fn prepare(mut vcpu: Running<'_>) -> Result<Inside, Stop> {
     let shared = vcpu.shared();
     loop {
         if has_pending_work(shared) {
@@ -146,7 +146,7 @@ fn prepare(mut vcpu: Holder<'_>) -> Result<Inside, Stop> {
         // From here on a kick sends an interrupt; what was asked for before is
         // seen below.
         shared.generic.set_mode(b::IN_GUEST_MODE);
-        interrupt::deliver(shared, irq_off);
+        interrupt::deliver(vcpu.loaded(), irq_off);
         if shared.generic.request_pending() {
             late_requests(vcpu.lend(), irq_off);
         }
@@ -160,7 +160,7 @@ fn prepare(mut vcpu: Holder<'_>) -> Result<Inside, Stop> {
 
 /// Something came meanwhile: the guest is not entered yet.
 #[inline(never)]
-fn withdraw(vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+fn withdraw(vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared();
     if shared.counters_lent() {
         pmu::lose(vcpu, irq_off);
@@ -171,7 +171,7 @@ fn withdraw(vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
 
 /// Requests that touch the CPU. The GID is current.
 #[inline(never)]
-fn late_requests(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+fn late_requests(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     let generic = &vcpu.shared().generic;
     if generic.check_request(request::PMU) {
         pmu::own(vcpu.lend(), irq_off);
@@ -195,7 +195,7 @@ pub(crate) fn handler() -> Handler {
 /// # Safety
 ///
 /// That of [`Handler`].
-unsafe extern "C" fn handle_exit(mut vcpu: Holder<'_>) -> i32 {
+unsafe extern "C" fn handle_exit(mut vcpu: Running<'_>) -> i32 {
     // SAFETY: By this function's contract interrupts are off.
     let irq_off = unsafe { IrqOff::assume() };
     if exit::csr_in_memory(vcpu.lend(), irq_off) {
@@ -210,7 +210,7 @@ unsafe extern "C" fn handle_exit(mut vcpu: Holder<'_>) -> i32 {
 /// # Safety
 ///
 /// That of [`Handler`].
-unsafe extern "C" fn handle_exit_of_state(vcpu: Holder<'_>) -> i32 {
+unsafe extern "C" fn handle_exit_of_state(vcpu: Running<'_>) -> i32 {
     // SAFETY: By this function's contract, interrupts off.
     unsafe {
         guest_state::exit(IrqOff::assume());
@@ -224,7 +224,7 @@ unsafe extern "C" fn handle_exit_of_state(vcpu: Holder<'_>) -> i32 {
 ///
 /// A [`Handler`] calls it as it was called.
 #[inline(never)]
-unsafe extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i32 {
+unsafe extern "C" fn handle_any(mut vcpu: Running<'_>, state_matters: bool) -> i32 {
     let shared = vcpu.shared();
     trace::exit(shared, exit::code(&vcpu));
 
@@ -276,10 +276,10 @@ unsafe extern "C" fn handle_any(mut vcpu: Holder<'_>, state_matters: bool) -> i3
 /// Enters the guest again, with what waits for it and, if they are to be lent, with the
 /// performance counters.
 #[inline(always)]
-fn reenter(mut vcpu: Holder<'_>, inside: Inside, state_matters: bool, lend: bool) -> i32 {
+fn reenter(mut vcpu: Running<'_>, inside: Inside, state_matters: bool, lend: bool) -> i32 {
     let (shared, irq_off) = (vcpu.shared(), inside.irq_off());
     interrupt::deliver_exception(vcpu.lend(), irq_off);
-    interrupt::deliver(shared, irq_off);
+    interrupt::deliver(vcpu.loaded(), irq_off);
     if lend {
         shared.generic.clear_request(request::PMU);
         pmu::own(vcpu, irq_off);
@@ -294,7 +294,7 @@ fn reenter(mut vcpu: Holder<'_>, inside: Inside, state_matters: bool, lend: bool
 
 /// The rest of an exit, with interrupts on, and what [`prepare`] answers.
 #[inline]
-fn after(mut vcpu: Holder<'_>, quick: Quick) -> Result<Inside, Stop> {
+fn after(mut vcpu: Running<'_>, quick: Quick) -> Result<Inside, Stop> {
     if matches!(quick, Quick::Later) && exit::handle(vcpu.lend())? == Next::User {
         return Err(Stop::User);
     }
@@ -336,14 +336,14 @@ pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
         return EINTR.to_errno();
     }
     vcpu.run().set_exit_reason(b::KVM_EXIT_UNKNOWN);
-    let result = vcpu.loaded(enter);
+    let result = vcpu.loaded_with_signals(enter);
     sync_regs::store(vcpu);
     result
 }
 
 /// Runs the guest until user space has something to do.
 #[inline]
-fn enter(mut vcpu: Holder<'_>) -> i32 {
+fn enter(mut vcpu: Running<'_>) -> i32 {
     let shared = vcpu.shared();
     let inside = match prepare(vcpu.lend()) {
         Err(stop) => return stop.into_c(),

@@ -22,7 +22,7 @@ use crate::mmu::host_page::HostPage;
 use crate::mmu::{geometry, StageTwo};
 use crate::vcpu::shared::request;
 use crate::vcpu::vpid;
-use crate::vcpu::Holder;
+use crate::vcpu::Running;
 use crate::vm::Vm;
 
 /// What a guest did at an address of its memory.
@@ -142,7 +142,7 @@ impl<'a> Candidate<'a> {
 /// a kick.
 #[inline]
 pub(crate) fn quick(
-    mut vcpu: Holder<'_>,
+    mut vcpu: Running<'_>,
     slot: &SlotPointer<'_>,
     access: Access,
     irq_off: IrqOff<'_>,
@@ -189,7 +189,7 @@ pub(crate) enum Answer {
 }
 
 /// Makes the memory of `access` accessible; may sleep.
-pub(crate) fn slow(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Answer {
+pub(crate) fn slow(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> Answer {
     match map(srcu, vcpu.lend(), access) {
         Ok(Some(flush)) => {
             flush_for(vcpu, flush, access.modify);
@@ -201,7 +201,7 @@ pub(crate) fn slow(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Ans
 }
 
 /// Arranges for `flush` before the next entry.
-fn flush_for(mut vcpu: Holder<'_>, flush: Flush, modify: bool) {
+fn flush_for(mut vcpu: Running<'_>, flush: Flush, modify: bool) {
     let generic = &vcpu.shared().generic;
     match flush {
         Flush::None => {}
@@ -217,7 +217,7 @@ fn flush_for(mut vcpu: Holder<'_>, flush: Flush, modify: bool) {
 }
 
 /// Maps the page of `access`; None if there is no memory.
-fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<Flush>> {
+fn map(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> Result<Option<Flush>> {
     let vm = vcpu.vm();
     let Some(slot) = vcpu.slot(srcu, access.gpa) else {
         return Ok(None);
@@ -252,7 +252,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, access: Access) -> Result<Option<F
 /// Asks the host for the page and maps it; may sleep. KVM_PFN_ERR_* if the host gives
 /// none. The cache of tables is full.
 pub(super) fn ask_and_map(
-    mut vcpu: Holder<'_>,
+    mut vcpu: Running<'_>,
     candidate: &Candidate<'_>,
     hva: u64,
 ) -> core::result::Result<core::result::Result<Mapped, MmuError>, u64> {
@@ -269,7 +269,7 @@ pub(super) fn ask_and_map(
 /// Maps a page that the host gave after `sequence` was read; None if the host has
 /// taken it back since.
 fn map_page(
-    mut vcpu: Holder<'_>,
+    mut vcpu: Running<'_>,
     candidate: &Candidate<'_>,
     page: HostPage,
     sequence: usize,
@@ -311,7 +311,7 @@ fn map_page(
 
 /// The outcome of an access that the slot allows and for which the host gave no page; `reason`
 /// is its KVM_PFN_ERR_*.
-fn no_page(mut vcpu: Holder<'_>, reason: u64, hva: u64) -> Result<Option<Flush>> {
+fn no_page(mut vcpu: Running<'_>, reason: u64, hva: u64) -> Result<Option<Flush>> {
     let interrupted = match reason {
         // The slot has gone meanwhile.
         c::PFN_NOSLOT => return Ok(None),

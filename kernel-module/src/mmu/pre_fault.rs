@@ -18,11 +18,11 @@ use crate::kvm::user::{cond_resched, has_signal};
 use crate::mmu::fault::{ask_and_map, Access, Candidate};
 use crate::mmu::{geometry, StageTwo};
 use crate::vcpu::shared::request;
-use crate::vcpu::Holder;
+use crate::vcpu::Running;
 
 /// Maps the pages of `range`, which is afterwards what is left of it. An error only if
 /// nothing was mapped.
-pub(crate) fn pre_fault(mut vcpu: Holder<'_>, range: &mut b::kvm_pre_fault_memory) -> Result {
+pub(crate) fn pre_fault(mut vcpu: Running<'_>, range: &mut b::kvm_pre_fault_memory) -> Result {
     let is_aligned = (range.gpa | range.size) & c::PAGE_SIZE.wrapping_sub(1) == 0;
     let is_range = range.size > 0 && range.gpa.checked_add(range.size).is_some();
     if range.flags != 0 || !is_aligned || !is_range {
@@ -51,7 +51,7 @@ pub(crate) fn pre_fault(mut vcpu: Holder<'_>, range: &mut b::kvm_pre_fault_memor
 }
 
 /// Maps the page at `gpa` unless it is. How many bytes are mapped there.
-fn map_at(srcu: &Srcu<'_>, mut vcpu: Holder<'_>, gpa: u64) -> Result<u64> {
+fn map_at(srcu: &Srcu<'_>, mut vcpu: Running<'_>, gpa: u64) -> Result<u64> {
     let vm = vcpu.vm();
     let slot = vcpu.slot(srcu, gpa).ok_or(ENOENT)?;
     let access = Access {

@@ -37,7 +37,7 @@ use crate::kvm::context::{IrqOff, Pinned, PreemptGuard};
 use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::Shared;
 use crate::vcpu::trace;
-use crate::vcpu::Holder;
+use crate::vcpu::Running;
 
 /// FCSR.TM: the x87 register stack is in use, saving it takes LBT's state.
 const FCSR_TM: u32 = 1 << 6;
@@ -198,7 +198,7 @@ fn state(euen: Euen) -> u32 {
 
 /// Loads the vCPU's registers of the widest unit that it has.
 #[inline(always)]
-pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+pub(crate) fn own(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared();
     let pinned = irq_off.pinned();
     let resident = vcpu.resident(pinned);
@@ -252,7 +252,7 @@ pub(crate) fn lose(shared: &Shared, vcpu: &mut Resident, pinned: Pinned<'_>) {
 }
 
 /// Loads the vCPU's registers of binary translation.
-pub(crate) fn own_lbt(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+pub(crate) fn own_lbt(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     own(vcpu.lend(), irq_off);
     let pinned = irq_off.pinned();
     load_lbt(&mut vcpu.resident(pinned).units, pinned);
@@ -290,7 +290,7 @@ fn load_lbt(_: &mut Units, _: Pinned<'_>) {}
 fn save_lbt(_: &mut Units, _: Pinned<'_>) {}
 
 /// Runs `f` with the lanes of a floating-point or vector register, in memory.
-fn with_lanes<R>(mut vcpu: Holder<'_>, register: Fpr, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
+fn with_lanes<R>(mut vcpu: Running<'_>, register: Fpr, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
     let guard = PreemptGuard::new();
     let shared = vcpu.shared();
     let resident = vcpu.resident(guard.pinned());
@@ -301,12 +301,12 @@ fn with_lanes<R>(mut vcpu: Holder<'_>, register: Fpr, f: impl FnOnce(&mut [u64; 
 }
 
 /// The lanes of a register, lowest first.
-pub(crate) fn read(vcpu: Holder<'_>, register: Fpr) -> [u64; 4] {
+pub(crate) fn read(vcpu: Running<'_>, register: Fpr) -> [u64; 4] {
     with_lanes(vcpu, register, |lanes| *lanes)
 }
 
 /// Sets the low `count` lanes of a register.
-pub(crate) fn write(vcpu: Holder<'_>, register: Fpr, new: [u64; 4], count: u8) {
+pub(crate) fn write(vcpu: Running<'_>, register: Fpr, new: [u64; 4], count: u8) {
     with_lanes(vcpu, register, |lanes| {
         for (lane, value) in lanes.iter_mut().zip(new).take(usize::from(count)) {
             *lane = value;

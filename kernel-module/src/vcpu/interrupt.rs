@@ -13,14 +13,14 @@ use la_arch::Interrupt;
 use crate::cpu::csr::{self, num};
 use crate::kvm::context::{IrqOff, Pinned};
 use crate::vcpu::shared::Shared;
-use crate::vcpu::Holder;
+use crate::vcpu::{Loaded, Running};
 
 /// Puts what was asked for into the guest's registers.
 #[inline]
-pub(crate) fn deliver(vcpu: &Shared, _: IrqOff<'_>) {
-    let taken = vcpu.interrupts.take();
+pub(crate) fn deliver(vcpu: Loaded<'_>, _: IrqOff<'_>) {
+    let taken = vcpu.shared().interrupts.take();
     if !taken.is_empty() {
-        write(vcpu, taken);
+        write(vcpu.shared(), taken);
     }
 }
 
@@ -50,8 +50,9 @@ fn write(vcpu: &Shared, taken: Taken) {
 }
 
 /// Whether an interrupt that the guest has enabled is pending, be it in its
-/// registers or on the way there. The vCPU is loaded.
-pub(crate) fn is_pending(vcpu: &Shared, _: Pinned<'_>) -> bool {
+/// registers or on the way there.
+pub(crate) fn is_pending(vcpu: Loaded<'_>, _: Pinned<'_>) -> bool {
+    let vcpu = vcpu.shared();
     let overflow = match vcpu.counter_overflown() {
         true => Interrupt::PMI.mask(),
         false => 0,
@@ -66,14 +67,14 @@ pub(crate) fn is_pending(vcpu: &Shared, _: Pinned<'_>) -> bool {
 
 /// Gives the guest the exception that waits, if any.
 #[inline]
-pub(crate) fn deliver_exception(vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+pub(crate) fn deliver_exception(vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     if vcpu.exception.is_pending() {
         write_exception(vcpu, irq_off);
     }
 }
 
 #[inline(never)]
-fn write_exception(mut vcpu: Holder<'_>, _: IrqOff<'_>) {
+fn write_exception(mut vcpu: Running<'_>, _: IrqOff<'_>) {
     if let Some(fault) = vcpu.exception.take() {
         let before = ExceptionState {
             crmd: csr::guest_read::<{ num::CRMD }>(),

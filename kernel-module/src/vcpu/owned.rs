@@ -10,7 +10,7 @@ use crate::cpu::switch::Switch;
 use crate::kvm::slots::HvaCache;
 use crate::mmu::TableCache;
 use crate::vcpu::vpid::Gid;
-use crate::vcpu::{Holder, Parked};
+use crate::vcpu::{Running, Parked};
 
 /// What waits for user space.
 #[derive(Clone, Copy)]
@@ -37,7 +37,7 @@ pub(crate) struct Load {
     pub(crate) signed: bool,
 }
 
-/// The part of a vCPU that is reached through a [`Holder`].
+/// The part of a vCPU that is reached through a [`Running`].
 #[repr(C)]
 pub(crate) struct Owned {
     /// The world switch's.
@@ -87,14 +87,14 @@ impl Owned {
 }
 
 impl Parked<'_> {
-    /// As [`Holder::advance`].
+    /// As [`Running::advance`].
     #[inline]
     pub(crate) fn advance(&mut self) {
-        self.0.advance();
+        self.set_pc(next_pc(self.shared().pc()));
     }
 }
 
-impl Holder<'_> {
+impl Running<'_> {
     /// The instruction that the last exit was of is over.
     #[inline]
     pub(crate) fn advance(&mut self) {

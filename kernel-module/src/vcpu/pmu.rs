@@ -16,7 +16,7 @@ use crate::cpu::csr::{self, num};
 use crate::kvm::context::IrqOff;
 use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::{request, Shared};
-use crate::vcpu::Holder;
+use crate::vcpu::Running;
 
 /// Bit 63 of a counter.
 const OVERFLOW: u64 = 1 << 63;
@@ -52,7 +52,7 @@ fn set_lent(count: u8) {
 }
 
 /// Lends the counters.
-pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+pub(crate) fn own(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared();
     shared.set_counter_overflown(false, irq_off);
     let resident = vcpu.resident(irq_off.pinned());
@@ -78,7 +78,7 @@ pub(crate) fn own(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
 
 /// Takes them back, and asks for them again if the guest counts.
 #[inline]
-pub(crate) fn lose(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+pub(crate) fn lose(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     let shared = vcpu.shared();
     if shared.counters_lent() {
         take_back(shared, vcpu.resident(irq_off.pinned()), irq_off);

@@ -18,7 +18,7 @@ use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::kvm::generic_vcpu::KvmVcpu;
 use crate::kvm::sync::{Class, Lock};
-use crate::vcpu::{kept, Holder, Parked};
+use crate::vcpu::{kept, Running, Parked};
 use crate::vm::Vm;
 
 /// `KVM_REQ_*`: bits of `vcpu->requests`.
@@ -184,7 +184,7 @@ impl Shared {
     }
 }
 
-impl Holder<'_> {
+impl Running<'_> {
     /// Sets the guest's program counter.
     #[inline]
     pub(crate) fn set_pc(&mut self, pc: u64) {
@@ -193,6 +193,12 @@ impl Holder<'_> {
 }
 
 impl Parked<'_> {
+    /// As [`Running::set_pc`].
+    #[inline]
+    pub(crate) fn set_pc(&mut self, pc: u64) {
+        self.shared().pc.write_once(pc);
+    }
+
     /// Sets KVM_MP_STATE_*.
     pub(crate) fn set_mp_state(&mut self, state: u32) {
         self.shared().mp_state.write_once(state);

@@ -10,8 +10,8 @@ use crate::kvm::atomic::write_barrier;
 use crate::kvm::context::PreemptGuard;
 use crate::kvm::slots::{HvaCache, Srcu};
 use crate::kvm::user::{run_delay, Record};
-use crate::vcpu::shared::request;
-use crate::vcpu::{Holder, Notified};
+use crate::vcpu::shared::{request, Shared};
+use crate::vcpu::{Notified, Running};
 
 /// What the vCPU's thread and the scheduler's notifier both change.
 pub(crate) struct Steal {
@@ -32,18 +32,16 @@ impl Steal {
 }
 
 /// Starts the record at `address`, or stops.
-pub(crate) fn set(mut vcpu: Holder<'_>, address: Option<u64>) {
-    change(vcpu.lend(), |steal| match address {
-        Some(address) => steal.enable(address, run_delay()),
-        None => steal.disable(),
-    });
-    if address.is_some() {
-        vcpu.shared().generic.make_request(request::STEAL_UPDATE);
-    }
+pub(crate) fn set(steal: &mut Steal, vcpu: &Shared, address: Option<u64>) {
+    let Some(address) = address else {
+        return steal.time.disable();
+    };
+    steal.time.enable(address, run_delay());
+    vcpu.generic.make_request(request::STEAL_UPDATE);
 }
 
 /// Changes the state on the vCPU's thread, and tells what it is then.
-fn change(mut vcpu: Holder<'_>, f: impl FnOnce(&mut StealTime)) -> StealTime {
+fn change(mut vcpu: Running<'_>, f: impl FnOnce(&mut StealTime)) -> StealTime {
     let guard = PreemptGuard::new();
     let steal = &mut vcpu.resident(guard.pinned()).steal;
     f(&mut steal.time);
@@ -51,7 +49,7 @@ fn change(mut vcpu: Holder<'_>, f: impl FnOnce(&mut StealTime)) -> StealTime {
 }
 
 /// Writes the record, before the guest is entered; may sleep.
-pub(crate) fn update(mut vcpu: Holder<'_>) {
+pub(crate) fn update(mut vcpu: Running<'_>) {
     let Some(gpa) = change(vcpu.lend(), |_| ()).address() else {
         return;
     };
@@ -66,7 +64,7 @@ pub(crate) fn update(mut vcpu: Holder<'_>) {
 }
 
 /// The stores of [`update`], as far as they succeed.
-fn write(mut vcpu: Holder<'_>, record: Record, preempted: bool) -> kernel::error::Result {
+fn write(mut vcpu: Running<'_>, record: Record, preempted: bool) -> kernel::error::Result {
     if preempted {
         record.put_u8(PREEMPTED, 0)?;
         change(vcpu.lend(), |steal| steal.preempted_written(false));

@@ -14,7 +14,7 @@ use crate::kvm::bindings::constant as c;
 use crate::kvm::context::IrqOff;
 use crate::vcpu::shared::request;
 use crate::vcpu::trace;
-use crate::vcpu::Holder;
+use crate::vcpu::Running;
 
 /// A vCPU's GID, and the CPU that gave it.
 pub(crate) struct Gid {
@@ -42,7 +42,7 @@ impl Gid {
 
 /// Makes sure that the vCPU has a GID that is valid on this CPU, in GSTAT and
 /// in the GTLBC value for the world switch.
-pub(crate) fn renew(mut vcpu: Holder<'_>, irq_off: IrqOff<'_>) {
+pub(crate) fn renew(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     let host = host();
     let shared = vcpu.shared();
     let (owned, resident) = vcpu.split(irq_off.pinned());
