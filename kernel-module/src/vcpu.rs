@@ -7,7 +7,8 @@
 //! | --- | --- |
 //! | [`Shared`] | none: any thread, any context |
 //! | [`Owned`] | [`Running`] or [`Parked`]: this thread holds `vcpu->mutex`, and has loaded the vCPU or not |
-//! | [`Resident`] | [`Running`] and [`Pinned`]; [`Parked`]; [`Notified`], also where it is kept |
+//! | [`Resident`] | [`Running`] and [`Pinned`]; [`Notified`], also where it is kept |
+//! | its [`Registers`] | [`Parked`] |
 //! | the guest registers of this CPU | [`Running`] or [`Loaded`], and [`Pinned`] |
 //!
 //! The doors (`hooks`) make the tokens, one for each call of C; a token is an address.
@@ -42,7 +43,7 @@ use crate::kvm::generic_vcpu::{word, KvmVcpu};
 use crate::kvm::run_page::RunPage;
 use crate::kvm::slots::{SlotPointer, Srcu};
 use crate::vcpu::owned::Owned;
-use crate::vcpu::resident::Resident;
+use crate::vcpu::resident::{Registers, Resident};
 use crate::vcpu::shared::Shared;
 use crate::vm::Vm;
 
@@ -274,7 +275,7 @@ impl<'v> Loaded<'v> {
 }
 
 /// A vCPU whose mutex this thread holds, and that is not loaded: the notifiers leave it
-/// alone. Its [`Resident`] is given out only when no CPU keeps its registers ([`kept`]).
+/// alone. Its [`Registers`] are given out only when no CPU keeps its registers ([`kept`]).
 pub(crate) struct Parked<'v>(Held<'v>);
 
 impl<'v> Parked<'v> {
@@ -315,11 +316,11 @@ impl<'v> Parked<'v> {
 
     /// The registers and what goes with them.
     #[inline]
-    pub(crate) fn registers(&mut self) -> &mut Resident {
+    pub(crate) fn registers(&mut self) -> &mut Registers {
         kept::fetch(self.shared());
         // SAFETY: By the invariant of `Held`. The notifiers leave a vCPU alone that is not
         // loaded, and no CPU keeps its registers after `fetch`.
-        unsafe { &mut *self.0.vcpu.resident.get() }
+        unsafe { &mut (*self.0.vcpu.resident.get()).registers }
     }
 
     /// Sets KVM_GUESTDBG_*.

@@ -22,7 +22,7 @@ use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::calls::calls;
-use crate::kvm::context::{IrqSaveGuard, Pinned};
+use crate::kvm::context::{with_irqs_off, IrqOff, Pinned};
 use crate::vcpu::kept;
 use crate::vcpu::shared::Shared;
 
@@ -67,6 +67,44 @@ impl PerCpu {
             self.last_vcpu.write_once(this);
         }
         changed
+    }
+}
+
+/// Where a vCPU is loaded, or was last.
+pub(crate) struct Here {
+    cpu: i32,
+    /// Of any CPU before the first time.
+    percpu: &'static PerCpu,
+}
+
+impl Here {
+    /// Of a vCPU that has never been loaded.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            cpu: -1,
+            percpu: host().percpu.of(next_possible(-1)),
+        }
+    }
+
+    /// This CPU, whose number is `cpu`.
+    #[inline]
+    pub(crate) fn new(cpu: i32, pinned: Pinned<'_>) -> Self {
+        Self {
+            cpu,
+            percpu: host().percpu.of(number(pinned)),
+        }
+    }
+
+    /// The CPU's number; -1 before the first time.
+    #[inline]
+    pub(crate) fn cpu(&self) -> i32 {
+        self.cpu
+    }
+
+    /// The CPU's state. The vCPU is loaded here, or this CPU keeps its registers.
+    #[inline]
+    pub(crate) fn percpu(&self, _: IrqOff<'_>) -> &PerCpu {
+        self.percpu
     }
 }
 
@@ -147,13 +185,8 @@ impl Host {
 
     /// State of this CPU.
     #[inline]
-    pub(crate) fn this_cpu(&self, pinned: Pinned<'_>) -> &PerCpu {
+    pub(crate) fn this_cpu<'c>(&'c self, pinned: Pinned<'c>) -> &'c PerCpu {
         self.percpu.of(number(pinned))
-    }
-
-    /// State of some CPU.
-    pub(crate) fn any_cpu(&self) -> &PerCpu {
-        self.percpu.of(next_possible(-1))
     }
 
     fn for_each_cpu(&self, mut visit: impl FnMut(&PerCpu)) {
@@ -298,9 +331,9 @@ pub(crate) fn enable(pinned: Pinned<'_>) -> i32 {
 
 /// Switches the extension off, on this CPU.
 pub(crate) fn disable() {
-    let guard = IrqSaveGuard::new();
-    let irq_off = guard.irq_off();
-    kept::save(host().this_cpu(irq_off.pinned()), irq_off);
-    quiesce();
-    csr::flush_all_guests();
+    with_irqs_off(|irq_off| {
+        kept::save(host().this_cpu(irq_off.pinned()), irq_off);
+        quiesce();
+        csr::flush_all_guests();
+    });
 }

@@ -16,13 +16,13 @@ use crate::cpu::csr;
 use crate::cpu::host::host;
 use crate::irqchip;
 use crate::kvm::error::OrErrno;
-use crate::vcpu::resident::Resident;
+use crate::vcpu::resident::Registers;
 use crate::vcpu::shared::request;
 use crate::vcpu::steal;
 use crate::vcpu::Parked;
 
 /// ESTAT and GINTC as saved.
-fn status(vcpu: &Resident) -> Status {
+fn status(vcpu: &Registers) -> Status {
     let file = &vcpu.csrs.file;
     Status {
         estat: file.get(num::ESTAT),
@@ -75,7 +75,7 @@ pub(crate) fn get(mut vcpu: Parked<'_>, id: u64) -> Result<u64> {
 }
 
 /// Value of CSR `number` as user space sees it, once [`settle`] was called.
-pub(crate) fn get_csr(vcpu: &Resident, number: u16) -> Result<u64> {
+pub(crate) fn get_csr(vcpu: &Registers, number: u16) -> Result<u64> {
     let access = user_access(number, host_features()).or_errno()?;
     let file = &vcpu.csrs.file;
     Ok(match access {
@@ -128,14 +128,14 @@ pub(crate) fn set_cpucfg(mut vcpu: Parked<'_>, index: u16, value: u64) -> Result
 pub(crate) fn set_csr(mut vcpu: Parked<'_>, number: u16, value: u64) -> Result {
     let access = user_access(number, host_features()).or_errno()?;
     let (shared, vm) = (vcpu.shared(), vcpu.vm());
-    let resident = vcpu.registers();
-    resident.csrs.loaded = false;
+    let registers = vcpu.registers();
+    registers.csrs.loaded = false;
     match access {
         UserCsr::Plain(number) => {
-            resident.csrs.file.set(number, value);
+            registers.csrs.file.set(number, value);
             match number {
-                num::TCFG => resident.timer.model.set_tcfg(value),
-                num::TVAL => resident.timer.model.set_tval(value),
+                num::TCFG => registers.timer.model.set_tcfg(value),
+                num::TVAL => registers.timer.model.set_tval(value),
                 // QEMU's own controller raises the line first, and the guest may have
                 // found no vector then.
                 num::MSGIS0..num::MSGIR if value != 0 && shared.has_msgint() => {
@@ -145,20 +145,20 @@ pub(crate) fn set_csr(mut vcpu: Parked<'_>, number: u16, value: u64) -> Result {
             }
         }
         UserCsr::Counter(number) => {
-            resident.csrs.file.set(number, value);
+            registers.csrs.file.set(number, value);
             shared.generic.make_request(request::PMU);
         }
         UserCsr::Cpuid => {
             if let Some(id) = vm.set_cpuid(shared, value)? {
-                resident.csrs.file.set(num::CPUID, u64::from(id));
+                registers.csrs.file.set(num::CPUID, u64::from(id));
             }
         }
         UserCsr::Estat => {
-            let msgint = resident.cpucfg.msgint();
-            let new = model::set_estat(status(resident), value, msgint);
-            store(resident, new);
+            let msgint = registers.cpucfg.msgint();
+            let new = model::set_estat(status(registers), value, msgint);
+            store(registers, new);
         }
-        UserCsr::Gintc => store(resident, model::set_gintc(status(resident), value)),
+        UserCsr::Gintc => store(registers, model::set_gintc(status(registers), value)),
         UserCsr::Ignored => {}
     }
     Ok(())
@@ -166,7 +166,7 @@ pub(crate) fn set_csr(mut vcpu: Parked<'_>, number: u16, value: u64) -> Result {
 
 /// ESTAT and GINTC are what user space says, with what is asked for since it read
 /// them.
-fn store(vcpu: &mut Resident, status: Status) {
+fn store(vcpu: &mut Registers, status: Status) {
     vcpu.csrs.file.set(num::ESTAT, status.estat);
     vcpu.csrs.file.set(num::GINTC, status.gintc);
 }
@@ -180,12 +180,12 @@ fn reset(mut vcpu: Parked<'_>) {
     // The registers that they would go to are empty.
     let _ = shared.messages.take();
     irqchip::repeat_lines(shared);
-    let resident = vcpu.registers();
-    steal::set(&mut resident.steal, shared, None);
-    resident.csrs.file.reset(shared.id);
-    resident.timer.model.set_tcfg(0);
-    resident.timer.model.set_tval(0);
-    resident.csrs.loaded = false;
+    let registers = vcpu.registers();
+    steal::set(&mut registers.steal, shared, None);
+    registers.csrs.file.reset(shared.id);
+    registers.timer.model.set_tcfg(0);
+    registers.timer.model.set_tval(0);
+    registers.csrs.loaded = false;
     // GSTAT and with it the GID is gone: another one is needed, or the vCPU would
     // share GID 0 with others. A reset leaves nothing in a TLB either.
     vcpu.gid.drop_entries();

@@ -15,7 +15,7 @@ use la_arch::sync_regs::{SyncLbt, ALL_CSRS, COUNTER_CSRS, CSRS};
 use crate::doors::one_reg;
 use crate::kvm::run_page::{read_register, write_register};
 use crate::vcpu::fpu::FPRS;
-use crate::vcpu::resident::Resident;
+use crate::vcpu::resident::Registers;
 use crate::vcpu::Parked;
 
 /// Takes over what user space marked dirty, before the guest runs. EINVAL for
@@ -66,7 +66,7 @@ fn load_sets(mut vcpu: Parked<'_>, valid: u64, dirty: u64) -> Result {
         load_csrs(vcpu.lend(), &COUNTER_CSRS, &read_register!(run, counters))?;
     }
     if dirty & sets::LBT != 0 {
-        let Resident { cpucfg, units, .. } = vcpu.registers();
+        let Registers { cpucfg, units, .. } = vcpu.registers();
         if !cpucfg.lbt() {
             return Err(ENXIO);
         }
@@ -145,13 +145,13 @@ fn store_sets(mut vcpu: Parked<'_>, valid: u64) {
     if valid & sets::CSR != 0 {
         one_reg::settle(vcpu.lend());
     }
-    let resident = vcpu.registers();
-    let csr = |number| one_reg::get_csr(resident, number).unwrap_or(0);
+    let registers = vcpu.registers();
+    let csr = |number| one_reg::get_csr(registers, number).unwrap_or(0);
     if valid & sets::CSR != 0 {
         write_register!(run, csr = CSRS.map(csr));
     }
     if valid & sets::CPUCFG != 0 {
-        let word = |index| resident.cpucfg.get(index as u16).unwrap_or(0);
+        let word = |index| registers.cpucfg.get(index as u16).unwrap_or(0);
         let words: [u32; CPUCFG_WORDS] = core::array::from_fn(word);
         write_register!(run, cpucfg = words);
     }
@@ -159,8 +159,8 @@ fn store_sets(mut vcpu: Parked<'_>, valid: u64) {
         write_register!(run, counters = COUNTER_CSRS.map(csr));
     }
     if valid & sets::LBT != 0 {
-        let value = |register| resident.units.lbt(register);
-        let values = if resident.cpucfg.lbt() {
+        let value = |register| registers.units.lbt(register);
+        let values = if registers.cpucfg.lbt() {
             SyncLbt {
                 scr: [0, 1, 2, 3].map(|n| value(Lbt::Scr(n))),
                 eflags: value(Lbt::Eflags),

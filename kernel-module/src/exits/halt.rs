@@ -29,7 +29,7 @@ use crate::cpu::csr::{self, num};
 use crate::cpu::host::host;
 use crate::exits::run::work_pending;
 use crate::kvm::bindings as b;
-use crate::kvm::context::{IrqGuard, IrqOff, PreemptGuard};
+use crate::kvm::context::{with_irqs_off, IrqOff, PreemptGuard};
 use crate::vcpu::interrupt;
 use crate::vcpu::shared::{request, Shared};
 use crate::vcpu::Loaded;
@@ -61,17 +61,17 @@ pub(crate) fn is_interrupted(vcpu: Loaded<'_>) -> bool {
 /// Waits for an interrupt of the host.
 fn wait(loaded: Loaded<'_>) {
     let vcpu = loaded.shared();
-    let guard = IrqGuard::new();
-    let irq_off = guard.irq_off();
-    vcpu.generic.set_mode(b::IN_GUEST_MODE);
-    let window = u64::from(vcpu.generic.halt_poll_ns());
-    // The timer before ESTAT: an expiry between the two is seen there.
-    let longest = until_timer(loaded, irq_off).map_or(window, |timer| timer.min(window));
-    if longest >= SHORTEST_NS && nothing_waits(loaded, irq_off) {
-        vcpu.alarm.set(longest);
-        host().switch.wait(irq_off);
-    }
-    vcpu.generic.set_mode(b::OUTSIDE_GUEST_MODE);
+    with_irqs_off(|irq_off| {
+        vcpu.generic.set_mode(b::IN_GUEST_MODE);
+        let window = u64::from(vcpu.generic.halt_poll_ns());
+        // The timer before ESTAT: an expiry between the two is seen there.
+        let longest = until_timer(loaded, irq_off).map_or(window, |timer| timer.min(window));
+        if longest >= SHORTEST_NS && nothing_waits(loaded, irq_off) {
+            vcpu.alarm.set(longest);
+            host().switch.wait(irq_off);
+        }
+        vcpu.generic.set_mode(b::OUTSIDE_GUEST_MODE);
+    });
 }
 
 /// The vCPU has no reason to go on, and the CPU has no other task.

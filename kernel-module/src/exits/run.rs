@@ -17,7 +17,7 @@ use crate::exits::exit;
 use crate::exits::mmio;
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
-use crate::kvm::context::{IrqGuard, IrqOff};
+use crate::kvm::context::{leave_irqs_off, IrqGuard, IrqOff};
 use crate::kvm::error::IntoC;
 use crate::kvm::next::{Next, Quick, Stop};
 use crate::vcpu::fpu;
@@ -139,7 +139,8 @@ fn prepare(mut vcpu: Running<'_>) -> Result<Inside, Stop> {
         if has_pending_work(shared) {
             pending_work(vcpu.lend())?;
         }
-        let guard = IrqGuard::new();
+        // SAFETY: They are on here, as `pending_work` may sleep; `Inside` has the guard next.
+        let guard = unsafe { IrqGuard::new() };
         let irq_off = guard.irq_off();
         interrupt::deliver_exception(vcpu.lend(), irq_off);
         vpid::renew(vcpu.lend(), irq_off);
@@ -267,7 +268,7 @@ unsafe extern "C" fn handle_any(mut vcpu: Running<'_>, state_matters: bool) -> i
             Next::Enter.to_c()
         }
         Err(stop) => {
-            IrqGuard::new().leave();
+            leave_irqs_off();
             stop.into_c()
         }
     }

@@ -136,34 +136,20 @@ impl Drop for PreemptGuard {
     }
 }
 
-/// Keeps interrupts off until it is dropped, which restores what was before.
-pub(crate) struct IrqSaveGuard {
-    flags: usize,
-    _thread: PhantomData<*mut ()>,
+/// Runs `f` with interrupts off, and restores what was before. No guard, since two of them could
+/// be dropped in an order that turns interrupts on too early.
+#[inline]
+pub(crate) fn with_irqs_off<R>(f: impl FnOnce(IrqOff<'_>) -> R) -> R {
+    let flags = irqs::save();
+    let result = f(IrqOff(PhantomData));
+    irqs::restore(flags);
+    result
 }
 
-impl IrqSaveGuard {
-    /// Turns interrupts off.
-    #[inline]
-    pub(crate) fn new() -> Self {
-        Self {
-            flags: irqs::save(),
-            _thread: PhantomData,
-        }
-    }
-
-    /// The proof of it.
-    #[inline]
-    pub(crate) fn irq_off(&self) -> IrqOff<'_> {
-        IrqOff(PhantomData)
-    }
-}
-
-impl Drop for IrqSaveGuard {
-    #[inline]
-    fn drop(&mut self) {
-        irqs::restore(self.flags);
-    }
+/// Turns interrupts off, for the world switch, which expects them so.
+#[inline]
+pub(crate) fn leave_irqs_off() {
+    irqs::disable();
 }
 
 /// Keeps interrupts off until it is dropped, which turns them on. The world switch
@@ -171,9 +157,13 @@ impl Drop for IrqSaveGuard {
 pub(crate) struct IrqGuard(PhantomData<*mut ()>);
 
 impl IrqGuard {
-    /// Turns interrupts off, which are on.
+    /// Turns interrupts off.
+    ///
+    /// # Safety
+    ///
+    /// They are on, and nothing else turns them on before the guard is dropped.
     #[inline]
-    pub(crate) fn new() -> Self {
+    pub(crate) unsafe fn new() -> Self {
         irqs::disable();
         Self(PhantomData)
     }

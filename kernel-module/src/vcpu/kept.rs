@@ -50,9 +50,9 @@ pub(crate) const NOWHERE: i32 = -1;
 
 /// The CPU where the vCPU is loaded keeps its registers.
 #[inline]
-pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
-    vcpu.here.percpu.kept.0.set(vcpu.vcpu);
-    vcpu.shared.kept_on.write_once(vcpu.here.cpu);
+pub(crate) fn keep(vcpu: &mut Notified<'_>, irq_off: IrqOff<'_>) {
+    vcpu.here.percpu(irq_off).kept.0.set(vcpu.vcpu);
+    vcpu.shared.kept_on.write_once(vcpu.here.cpu());
 }
 
 /// The vCPU is loaded on `cpu`, which is this one: whether its registers are there still.
@@ -60,10 +60,10 @@ pub(crate) fn keep(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
 /// What says so is the vCPU's note. A CPU's own says the same: both are made and taken back
 /// there, with interrupts off.
 #[inline]
-pub(crate) fn take_back(vcpu: &mut Notified<'_>, cpu: i32, _: IrqOff<'_>) -> bool {
+pub(crate) fn take_back(vcpu: &mut Notified<'_>, cpu: i32, irq_off: IrqOff<'_>) -> bool {
     let kept = vcpu.shared.kept_on.read_once() == cpu;
     if kept {
-        vcpu.here.percpu.kept.0.set(ptr::null());
+        vcpu.here.percpu(irq_off).kept.0.set(ptr::null());
         vcpu.shared.kept_on.write_once(NOWHERE);
     }
     kept

@@ -8,8 +8,8 @@ use la_arch::csr::Llbctl;
 use pin_init::Init;
 
 use crate::cpu::csr::{self, num, Messages};
-use crate::cpu::host::host;
-use crate::kvm::context::{IrqOff, IrqSaveGuard};
+use crate::cpu::host::{host, Here};
+use crate::kvm::context::{with_irqs_off, IrqOff};
 use crate::kvm::user::run_delay;
 use crate::kvm::zeroed::zeroed;
 use crate::vcpu::fpu;
@@ -51,18 +51,18 @@ impl Csrs {
 /// kvm_arch_vcpu_load: by vcpu_load and when the thread is scheduled in, to `cpu`.
 pub(crate) fn scheduled_in(vcpu: Arriving<'_>, cpu: i32) {
     let vcpu = vcpu.leave_others(cpu);
-    let guard = IrqSaveGuard::new();
-    let irq_off = guard.irq_off();
-    let vcpu = &mut vcpu.here(irq_off);
-    if vcpu.steal.time.is_due(run_delay) {
-        vcpu.shared.generic.make_request(request::STEAL_UPDATE);
-    }
-    let kept = kept::take_back(vcpu, cpu, irq_off);
-    // Another vCPU may have set the VM's counter since.
-    let offset = vcpu.shared.vm().time_offset();
-    if !kept || vcpu.csrs.offset != offset {
-        load(vcpu, cpu, kept, offset, irq_off);
-    }
+    with_irqs_off(|irq_off| {
+        let vcpu = &mut vcpu.here(irq_off);
+        if vcpu.steal.time.is_due(run_delay) {
+            vcpu.shared.generic.make_request(request::STEAL_UPDATE);
+        }
+        let kept = kept::take_back(vcpu, cpu, irq_off);
+        // Another vCPU may have set the VM's counter since.
+        let offset = vcpu.shared.vm().time_offset();
+        if !kept || vcpu.csrs.offset != offset {
+            load(vcpu, cpu, kept, offset, irq_off);
+        }
+    });
 }
 
 /// kvm_arch_vcpu_put: by vcpu_put and when the thread is scheduled out.
@@ -70,8 +70,7 @@ pub(crate) fn scheduled_out(mut vcpu: Notified<'_>) {
     if vcpu.shared.generic.is_preempted() {
         steal::preempted(&mut vcpu);
     }
-    let guard = IrqSaveGuard::new();
-    put(&mut vcpu, guard.irq_off());
+    with_irqs_off(|irq_off| put(&mut vcpu, irq_off));
 }
 
 /// Puts the vCPU's state into the guest registers of this CPU, as far as
@@ -79,19 +78,19 @@ pub(crate) fn scheduled_out(mut vcpu: Notified<'_>) {
 /// VM's time offset became `offset`.
 #[inline(never)]
 fn load(vcpu: &mut Notified<'_>, cpu: i32, kept: bool, offset: i64, irq_off: IrqOff<'_>) {
-    let percpu = host().this_cpu(irq_off.pinned());
+    let here = Here::new(cpu, irq_off.pinned());
+    let percpu = here.percpu(irq_off);
     if kept {
         save(vcpu, irq_off);
     } else {
         kept::save(percpu, irq_off);
     }
-    let moved = vcpu.here.cpu != cpu;
-    vcpu.here.cpu = cpu;
-    vcpu.here.percpu = percpu;
+    let moved = vcpu.here.cpu() != cpu;
     if percpu.take_for(vcpu.shared) || moved {
         vcpu.csrs.loaded = false;
         vcpu.host_eentry = csr::read::<{ num::EENTRY }>();
     }
+    vcpu.here = here;
     timer::load(vcpu, irq_off);
     if vcpu.csrs.loaded && vcpu.csrs.offset == offset {
         return;

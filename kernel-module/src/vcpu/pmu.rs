@@ -60,7 +60,7 @@ pub(crate) fn own(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     if count == 0 || shared.counters_lent() {
         return;
     }
-    let percpu = resident.here.percpu;
+    let percpu = resident.here.percpu(irq_off);
     each_counter!(N => {
         percpu.perf_count[N as usize].set(csr::read::<{ num::PERFCNTR0 + 2 * N }>());
         percpu.perf_control[N as usize].set(csr::write::<{ num::PERFCTRL0 + 2 * N }>(0));
@@ -103,7 +103,7 @@ fn take_back(shared: &Shared, resident: &mut Resident, irq_off: IrqOff<'_>) {
     if counts || overflown {
         shared.generic.make_request(request::PMU);
     }
-    let percpu = resident.here.percpu;
+    let percpu = resident.here.percpu(irq_off);
     each_counter!(N => {
         csr::write::<{ num::PERFCNTR0 + 2 * N }>(percpu.perf_count[N as usize].get());
     });

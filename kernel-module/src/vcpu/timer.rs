@@ -11,6 +11,7 @@ use kvm_core::timer::{Frequency, Timer, TI};
 use crate::cpu::csr::{self, num};
 use crate::cpu::host::host;
 use crate::kvm::context::IrqOff;
+use crate::vcpu::resident::Registers;
 use crate::vcpu::Notified;
 
 /// The guest's timer while the vCPU is off a CPU.
@@ -36,8 +37,8 @@ pub(crate) fn load(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
         vcpu.shared.alarm.cancel();
         vcpu.timer.alarm = false;
     }
-    let file = &mut vcpu.resident.csrs.file;
-    let timer = &vcpu.resident.timer.model;
+    let Registers { csrs, timer, .. } = &mut vcpu.resident.registers;
+    let (file, timer) = (&mut csrs.file, &timer.model);
     let restore = timer.restore(Frequency::TICKS, csr::counter(), file.get(num::ESTAT));
     file.set(num::ESTAT, restore.estat);
     // Stopped first: no expiry of what was there may get into ESTAT (T-12).
@@ -53,8 +54,8 @@ pub(crate) fn load(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
 /// Takes the timer and ESTAT out of the guest's registers and, if the vCPU is
 /// about to sleep, sets the alarm.
 pub(crate) fn save(vcpu: &mut Notified<'_>, _: IrqOff<'_>) {
-    let file = &mut vcpu.resident.csrs.file;
-    let timer = &mut vcpu.resident.timer;
+    let Registers { csrs, timer, .. } = &mut vcpu.resident.registers;
+    let file = &mut csrs.file;
     let tcfg = csr::guest_read::<{ num::TCFG }>();
     // TVAL before ESTAT: an expiry between the two is seen at least once.
     let tval = csr::guest_read::<{ num::TVAL }>();

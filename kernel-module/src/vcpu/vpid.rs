@@ -46,8 +46,8 @@ pub(crate) fn renew(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     let host = host();
     let shared = vcpu.shared();
     let (owned, resident) = vcpu.split(irq_off.pinned());
-    let cpu = resident.here.cpu;
-    let given = &resident.here.percpu.vpids;
+    let cpu = resident.here.cpu();
+    let given = &resident.here.percpu(irq_off).vpids;
     let (gid, mut vpids) = (&mut owned.gid, given.get());
     let VpidCheck::New { flush_all } = vpids.check(&mut gid.vpid, gid.cpu != cpu) else {
         return;
