@@ -36,12 +36,11 @@ use kernel::prelude::*;
 
 use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
-use crate::kvm::bindings::constant::PAGE_SHIFT;
 use crate::kvm::calls::calls;
 use crate::kvm::context::{IrqOff, Pinned};
 use crate::kvm::generic_vcpu::{word, KvmVcpu};
 use crate::kvm::run_page::RunPage;
-use crate::kvm::slots::{SlotPointer, Srcu};
+use crate::kvm::slots::{SlotPage, Srcu};
 use crate::vcpu::owned::Owned;
 use crate::vcpu::resident::{Registers, Resident};
 use crate::vcpu::shared::Shared;
@@ -200,12 +199,12 @@ impl<'v> Running<'v> {
         OnThread(self.generic()).dirty_ring_is_full()
     }
 
-    /// The memory slot that holds `gpa`. The vCPU remembers which slot was used last.
+    /// The page at `gpa`, if a memory slot has it. `srcu` is that of the vCPU's VM.
     #[inline]
-    pub(crate) fn slot<'s>(&mut self, _: &'s Srcu<'_>, gpa: u64) -> Option<SlotPointer<'s>> {
-        let gfn = gpa >> PAGE_SHIFT;
-        // SAFETY: On the vCPU's thread, under srcu as long as the result.
-        unsafe { SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(self.generic().as_ptr(), gfn)) }
+    pub(crate) fn page<'s>(&mut self, srcu: &'s Srcu<'_>, gpa: u64) -> Option<SlotPage<'s>> {
+        debug_assert!(srcu.is_of(&self.vm().kvm));
+        // SAFETY: This is the vCPU's thread; the VM is the vCPU's, as asserted.
+        unsafe { srcu.page(self.generic(), gpa) }
     }
 
     /// A fatal signal ends KVM_RUN.

@@ -98,7 +98,8 @@ impl Vm {
 
     /// `vcpu` is complete: others may find it by its id.
     pub(crate) fn publish(&self, vcpu: &Shared) {
-        self.by_id.put(vcpu.id as usize, vcpu);
+        // SAFETY: `withdraw` comes before the vCPU is freed (vcpu/life.rs).
+        unsafe { self.by_id.put(vcpu.id as usize, vcpu) };
     }
 
     /// `vcpu` is being destroyed: nothing finds it any more.
@@ -126,7 +127,8 @@ impl Vm {
         Ok(match change.or_errno()? {
             CpuidChange::Unchanged => None,
             CpuidChange::Assign(id) => {
-                table.put(usize::from(id), vcpu);
+                // SAFETY: As in `publish`.
+                unsafe { table.put(usize::from(id), vcpu) };
                 vcpu.set_cpuid(id);
                 Some(id)
             }

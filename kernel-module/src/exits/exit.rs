@@ -213,10 +213,10 @@ fn memory(mut vcpu: Running<'_>, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
         return Quick::Done(Next::Enter);
     }
     let srcu = Srcu::lock(&vm.kvm);
-    let Some(slot) = vcpu.slot(&srcu, access.gpa) else {
+    let Some(page) = vcpu.page(&srcu, access.gpa) else {
         return Quick::Done(no_memory(&srcu, vcpu, exit, access.gpa));
     };
-    if fault::quick(vcpu, &slot, access, irq_off) {
+    if fault::quick(vcpu, &page, access, irq_off) {
         Quick::Done(Next::Enter)
     } else {
         Quick::Later

@@ -6,6 +6,7 @@
 //! copied, and those that decide anything are read once.
 
 use core::marker::PhantomData;
+use core::mem::offset_of;
 
 use la_arch::sync_regs::SyncRegs;
 
@@ -23,7 +24,7 @@ macro_rules! read {
     ($page:expr, $($field:ident).+) => {{
         let page: RunPage<'_> = $page;
         // SAFETY: The page is valid, by the contract of `new`; any words are values.
-        unsafe { (*page.run).$($field).+ }
+        unsafe { (&raw const (*page.run).$($field).+).read_volatile() }
     }};
 }
 
@@ -33,7 +34,34 @@ macro_rules! write {
         let page: RunPage<'_> = $page;
         let value = $value;
         // SAFETY: As in `read`.
-        unsafe { (*page.run).$($field).+ = value }
+        unsafe { (&raw mut (*page.run).$($field).+).write_volatile(value) }
+    }};
+}
+
+// As one word, which is one access: the eight bytes of an access to a device.
+const _: () = {
+    let data = offset_of!(b::kvm_run, __bindgen_anon_1.mmio.data);
+    assert!(data.is_multiple_of(align_of::<u64>()));
+    let data = offset_of!(b::kvm_run, __bindgen_anon_1.iocsr_io.data);
+    assert!(data.is_multiple_of(align_of::<u64>()));
+};
+
+/// [`read`] of such bytes.
+macro_rules! read_bytes {
+    ($page:expr, $($field:ident).+) => {{
+        let page: RunPage<'_> = $page;
+        // SAFETY: As in `read`; aligned, as asserted.
+        unsafe { (&raw const (*page.run).$($field).+).cast::<u64>().read_volatile() }
+    }};
+}
+
+/// [`write`] of such bytes.
+macro_rules! write_bytes {
+    ($page:expr, $($field:ident).+ = $value:expr) => {{
+        let page: RunPage<'_> = $page;
+        let value = u64::from_ne_bytes($value);
+        // SAFETY: As in `read_bytes`.
+        unsafe { (&raw mut (*page.run).$($field).+).cast::<u64>().write_volatile(value) }
     }};
 }
 
@@ -65,14 +93,14 @@ impl<'a> RunPage<'a> {
         write!(self, __bindgen_anon_1.mmio.phys_addr = gpa);
         write!(self, __bindgen_anon_1.mmio.len = u32::from(len));
         write!(self, __bindgen_anon_1.mmio.is_write = u8::from(is_write));
-        write!(self, __bindgen_anon_1.mmio.data = data);
+        write_bytes!(self, __bindgen_anon_1.mmio.data = data);
     }
 
     /// What user space gave for a load, and the address that it finds there.
     #[inline]
     pub(crate) fn mmio_answer(self) -> ([u8; 8], u64) {
         (
-            read!(self, __bindgen_anon_1.mmio.data),
+            read_bytes!(self, __bindgen_anon_1.mmio.data).to_ne_bytes(),
             read!(self, __bindgen_anon_1.mmio.phys_addr),
         )
     }
@@ -90,13 +118,13 @@ impl<'a> RunPage<'a> {
             self,
             __bindgen_anon_1.iocsr_io.is_write = u8::from(is_write)
         );
-        write!(self, __bindgen_anon_1.iocsr_io.data = data);
+        write_bytes!(self, __bindgen_anon_1.iocsr_io.data = data);
     }
 
     /// What user space gave for an `iocsrrd`.
     #[inline]
     pub(crate) fn iocsr_answer(self) -> u64 {
-        u64::from_le_bytes(read!(self, __bindgen_anon_1.iocsr_io.data))
+        u64::from_le(read_bytes!(self, __bindgen_anon_1.iocsr_io.data))
     }
 
     /// KVM_EXIT_HYPERCALL; `result` is what user space need not write.
@@ -117,19 +145,12 @@ impl<'a> RunPage<'a> {
     /// changed: `kvm_valid_regs` and `kvm_dirty_regs`.
     #[inline]
     pub(crate) fn register_sets(self) -> (u64, u64) {
-        // SAFETY: As in `read`.
-        unsafe {
-            (
-                (&raw const (*self.run).kvm_valid_regs).read_volatile(),
-                (&raw const (*self.run).kvm_dirty_regs).read_volatile(),
-            )
-        }
+        (read!(self, kvm_valid_regs), read!(self, kvm_dirty_regs))
     }
 
     /// No set is marked as changed any more.
     pub(crate) fn clear_dirty_sets(self) {
-        // SAFETY: As in `read`.
-        unsafe { (&raw mut (*self.run).kvm_dirty_regs).write_volatile(0) };
+        write!(self, kvm_dirty_regs = 0);
     }
 
     /// The registers of these sets, for [`read_register!`] and

@@ -3,6 +3,7 @@
 //! Memory slots and buses of a VM, which stay as they are under `kvm->srcu`.
 
 use core::marker::PhantomData;
+use core::ops::Deref;
 use core::ptr::NonNull;
 
 use kvm_core::decode::Direction;
@@ -83,8 +84,7 @@ impl<'a> SlotPointer<'a> {
 
     // The slot is valid; arithmetic on its words.
     calls! {
-        /// Where the VMM has the page of `gfn`, which is in the slot.
-        pub(crate) fn hva(&self, gfn: u64) -> usize = kvm_la_gfn_to_hva_memslot;
+        fn hva(&self, gfn: u64) -> usize = kvm_la_gfn_to_hva_memslot;
     }
 
     /// Its words, which do not change.
@@ -92,20 +92,6 @@ impl<'a> SlotPointer<'a> {
     fn words(&self) -> &b::kvm_memory_slot {
         // SAFETY: The slot is valid; other flags are another slot.
         unsafe { self.slot.as_ref() }
-    }
-
-    /// As [`Self::hva`]; None where the slot allows no such access.
-    pub(crate) fn hva_for(&self, gfn: u64, write: bool) -> Option<u64> {
-        let read_only = if write { b::KVM_MEM_READONLY } else { 0 };
-        let refused = read_only | b::KVM_MEMSLOT_INVALID;
-        (self.user_flags() & refused == 0).then(|| self.hva(gfn) as u64)
-    }
-
-    /// The guest has stored to the page of `gfn`.
-    #[inline]
-    pub(crate) fn mark_dirty(&self, vm: &KvmVm, gfn: u64) {
-        // SAFETY: The slot is valid and of this VM.
-        unsafe { b::mark_page_dirty_in_slot(vm.as_ptr(), self.as_ptr(), gfn) };
     }
 
     /// Whether dirty pages are logged (kvm_slot_dirty_track_enabled).
@@ -145,12 +131,61 @@ impl<'a> SlotPointer<'a> {
     }
 }
 
+/// A page of a slot.
+pub(crate) struct SlotPage<'a> {
+    slot: SlotPointer<'a>,
+    vm: &'a KvmVm,
+    gfn: u64,
+}
+
+impl<'a> SlotPage<'a> {
+    /// Its number, of the guest's pages.
+    #[inline]
+    pub(crate) fn gfn(&self) -> u64 {
+        self.gfn
+    }
+
+    /// Where the VMM has it.
+    #[inline]
+    pub(crate) fn hva(&self) -> u64 {
+        self.slot.hva(self.gfn) as u64
+    }
+
+    /// As [`Self::hva`]; None where the slot allows no such access.
+    pub(crate) fn hva_for(&self, write: bool) -> Option<u64> {
+        let read_only = if write { b::KVM_MEM_READONLY } else { 0 };
+        let refused = read_only | b::KVM_MEMSLOT_INVALID;
+        (self.user_flags() & refused == 0).then(|| self.hva())
+    }
+
+    /// The guest has stored to it.
+    #[inline]
+    pub(crate) fn mark_dirty(&self) {
+        // SAFETY: The slot is valid, of this VM, and has the page.
+        unsafe { b::mark_page_dirty_in_slot(self.vm.as_ptr(), self.as_ptr(), self.gfn) };
+    }
+}
+
+impl<'a> Deref for SlotPage<'a> {
+    type Target = SlotPointer<'a>;
+
+    #[inline]
+    fn deref(&self) -> &SlotPointer<'a> {
+        &self.slot
+    }
+}
+
 impl<'a> Srcu<'a> {
     /// Begins the section.
     #[inline]
     pub(crate) fn lock(vm: &'a KvmVm) -> Self {
         let index = vm.srcu_read_lock();
         Self { vm, index }
+    }
+
+    /// Whether it is that of `vm`.
+    pub(crate) fn is_of(&self, vm: &KvmVm) -> bool {
+        self.as_ptr() == vm.as_ptr()
     }
 
     fn as_ptr(&self) -> *mut b::kvm {
@@ -163,7 +198,23 @@ impl<'a> Srcu<'a> {
         fn generation(&self) -> u64 = kvm_la_memslots_generation;
     }
 
-    /// An access of `vcpu` to an in-kernel device; true if one answered.
+    /// The page at `gpa`, if a memory slot has it. `vcpu` remembers which slot was used last.
+    ///
+    /// # Safety
+    ///
+    /// This is the thread of `vcpu`, which is one of the VM.
+    #[inline]
+    pub(crate) unsafe fn page(&self, vcpu: &KvmVcpu, gpa: u64) -> Option<SlotPage<'_>> {
+        let gfn = gpa >> c::PAGE_SHIFT;
+        // SAFETY: By this function's contract; under srcu as long as the result.
+        let slot =
+            unsafe { SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(vcpu.as_ptr(), gfn)) };
+        let vm = self.vm;
+        slot.map(|slot| SlotPage { slot, vm, gfn })
+    }
+
+    /// An access of `vcpu` to an in-kernel device; true if one answered. False for more than
+    /// eight bytes.
     #[inline]
     pub(crate) fn bus(
         &self,
@@ -174,11 +225,14 @@ impl<'a> Srcu<'a> {
         len: u8,
         data: &mut [u8; 8],
     ) -> bool {
+        if usize::from(len) > data.len() {
+            return false;
+        }
         // Devices in C read it as one number (virt/kvm/eventfd.c:ioeventfd_in_range).
         let mut aligned = u64::from_ne_bytes(*data);
         let pointer = (&raw mut aligned).cast();
         let (vcpu, len) = (vcpu.as_ptr(), i32::from(len));
-        // SAFETY: Under srcu; there are eight bytes and `len` is at most eight.
+        // SAFETY: Under srcu; there are eight bytes.
         let result = unsafe {
             match direction {
                 Direction::Read => b::kvm_io_bus_read(vcpu, bus, address, len, pointer),

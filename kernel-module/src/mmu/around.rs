@@ -21,7 +21,7 @@ impl Candidate<'_> {
         if tables.is_invalidating() {
             return;
         }
-        let (geometry, slot) = (&geometry(), self.slot.place());
+        let (geometry, slot) = (&geometry(), self.page.place());
         for side in mmu::sides(geometry, &slot, self.access.gpa) {
             let mut entries = [0; WINDOW];
             let Some(entries) = entries.get_mut(..side.pages).filter(|e| !e.is_empty()) else {
@@ -34,7 +34,7 @@ impl Candidate<'_> {
                 continue;
             }
             let gpa = side.first(geometry);
-            let run = HostRun::at_hand(self.slot, gpa >> geometry.page_shift(), side.pages);
+            let run = HostRun::at_hand(self.page, gpa >> geometry.page_shift(), side.pages);
             let like = Mapping {
                 gpa,
                 address: 0,

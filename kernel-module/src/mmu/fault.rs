@@ -16,7 +16,7 @@ use crate::cpu::host::host;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::context::IrqOff;
 use crate::kvm::error::Errno;
-use crate::kvm::slots::{SlotPointer, Srcu};
+use crate::kvm::slots::{SlotPage, Srcu};
 use crate::kvm::user::{cond_resched, fix_for_store, send_poisoned};
 use crate::mmu::host_page::HostPage;
 use crate::mmu::{geometry, StageTwo};
@@ -39,20 +39,18 @@ pub(crate) struct Access {
 /// An access to a slot: what decides how its page is mapped.
 pub(super) struct Candidate<'a> {
     pub(super) access: Access,
-    pub(super) slot: &'a SlotPointer<'a>,
-    pub(super) gfn: u64,
+    pub(super) page: &'a SlotPage<'a>,
     /// The slot's dirty pages are logged.
     pub(super) logging: bool,
 }
 
 impl<'a> Candidate<'a> {
     #[inline(always)]
-    pub(super) fn new(access: Access, slot: &'a SlotPointer<'a>) -> Self {
+    pub(super) fn new(access: Access, page: &'a SlotPage<'a>) -> Self {
         Self {
             access,
-            slot,
-            gfn: access.gpa >> c::PAGE_SHIFT,
-            logging: slot.is_logged(),
+            page,
+            logging: page.is_logged(),
         }
     }
 
@@ -61,8 +59,8 @@ impl<'a> Candidate<'a> {
     #[inline(always)]
     fn may_be_huge(&self, hva: u64, host_is_huge: impl FnOnce() -> bool) -> bool {
         let request = HugeRequest {
-            slot: self.slot.place(),
-            class: self.slot.class(),
+            slot: self.page.place(),
+            class: self.page.class(),
             hva,
             write: self.access.write,
             dirty_logging: self.logging,
@@ -97,15 +95,15 @@ impl<'a> Candidate<'a> {
             access.write,
             self.logging,
             |tables, directory| {
-                if !tables.has_spare(geometry) || tables.is_invalidated(None, self.gfn) {
+                if !tables.has_spare(geometry) || tables.is_invalidated(None, self.page.gfn()) {
                     return None;
                 }
-                let hva = self.slot.hva(self.gfn) as u64;
+                let hva = self.page.hva();
                 let (entry, huge) = tables.host_entry(hva);
                 if !entry.is_writable() {
                     return None;
                 }
-                page = HostPage::at_hand(self.slot, self.gfn, entry);
+                page = HostPage::at_hand(self.page, entry);
                 let page = page.as_ref()?;
                 let huge = directory && self.may_be_huge(hva, || huge);
                 Some(self.mapping(page, MemoryType::Coherent, huge))
@@ -128,14 +126,14 @@ impl<'a> Candidate<'a> {
 
     /// Puts the page of the fault into the dirty log, if that is new and there is one.
     #[inline(always)]
-    fn log(&self, vm: &Vm, done: &mmu::Fault) {
+    fn log(&self, done: &mmu::Fault) {
         if done.dirtied && self.logging {
-            self.slot.mark_dirty(&vm.kvm, self.gfn);
+            self.page.mark_dirty();
         }
     }
 }
 
-/// Makes the memory of `access` in `slot` accessible, without waiting for
+/// Makes `page`, that of `access`, accessible, without waiting for
 /// anything: true if the guest can go on at once. The guest's GID is current.
 ///
 /// `mmu_lock` is only tried: its holder may be waiting for this CPU to answer
@@ -143,7 +141,7 @@ impl<'a> Candidate<'a> {
 #[inline]
 pub(crate) fn quick(
     mut vcpu: Running<'_>,
-    slot: &SlotPointer<'_>,
+    page: &SlotPage<'_>,
     access: Access,
     irq_off: IrqOff<'_>,
 ) -> bool {
@@ -153,7 +151,7 @@ pub(crate) fn quick(
         return false;
     }
     let vm = vcpu.vm();
-    let candidate = Candidate::new(access, slot);
+    let candidate = Candidate::new(access, page);
     let done = StageTwo::try_locked(vm, Some(&mut vcpu.tables), |tables| {
         candidate.at_hand(tables)
     });
@@ -161,7 +159,7 @@ pub(crate) fn quick(
     let Some(Some(done)) = done else {
         return false;
     };
-    candidate.log(vm, &done);
+    candidate.log(&done);
     match done.flush {
         Flush::None => {}
         Flush::Gpa(gpa) => {
@@ -219,23 +217,23 @@ fn flush_for(mut vcpu: Running<'_>, flush: Flush, modify: bool) {
 /// Maps the page of `access`; None if there is no memory.
 fn map(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> Result<Option<Flush>> {
     let vm = vcpu.vm();
-    let Some(slot) = vcpu.slot(srcu, access.gpa) else {
+    let Some(page) = vcpu.page(srcu, access.gpa) else {
         return Ok(None);
     };
-    let candidate = Candidate::new(access, &slot);
-    let (geometry, gfn) = (&geometry(), candidate.gfn);
+    let candidate = Candidate::new(access, &page);
+    let geometry = &geometry();
     if vcpu.mmu_was_busy {
         let (gpa, write) = (access.gpa, access.write);
         let mapped = StageTwo::locked(vm, None, |tables| {
             mmu::fault(tables, geometry, gpa, write, candidate.logging, |_, _| None)
         });
         if let Some(done) = mapped {
-            candidate.log(vm, &done);
+            candidate.log(&done);
             return Ok(Some(done.flush));
         }
     }
 
-    let Some(hva) = slot.hva_for(gfn, access.write) else {
+    let Some(hva) = page.hva_for(access.write) else {
         return Ok(None);
     };
     vcpu.tables.top_up(geometry)?;
@@ -244,7 +242,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> Result<Option<
         Err(reason) => return no_page(vcpu, reason, hva),
     };
     if mapped.pte.is_dirty() && candidate.logging {
-        slot.mark_dirty(&vm.kvm, gfn);
+        page.mark_dirty();
     }
     Ok(Some(mapped.flush))
 }
@@ -258,7 +256,7 @@ pub(super) fn ask_and_map(
 ) -> core::result::Result<core::result::Result<Mapped, MmuError>, u64> {
     loop {
         let sequence = vcpu.vm().kvm.invalidate_seq();
-        let page = HostPage::ask(candidate.slot, candidate.gfn, candidate.access.write)?;
+        let page = HostPage::ask(candidate.page, candidate.access.write)?;
         if let Some(mapped) = map_page(vcpu.lend(), candidate, page, sequence, hva) {
             return Ok(mapped);
         }
@@ -280,8 +278,8 @@ fn map_page(
         // What changed may be what the host did for this very fault, as when it copied
         // the page. With nothing under way its entry is the answer.
         let still_maps = || tables.host_entry(hva).0.maps(page.address(), page.writable);
-        if tables.is_invalidated(Some(sequence), candidate.gfn)
-            && (tables.is_invalidated(None, candidate.gfn) || !still_maps())
+        if tables.is_invalidated(Some(sequence), candidate.page.gfn())
+            && (tables.is_invalidated(None, candidate.page.gfn()) || !still_maps())
         {
             page.unused();
             return None;

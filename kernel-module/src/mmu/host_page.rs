@@ -13,47 +13,65 @@ use kvm_core::mmu::{HostEntry, WINDOW};
 
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
-use crate::kvm::slots::SlotPointer;
+use crate::kvm::calls::calls;
+use crate::kvm::slots::{SlotPage, SlotPointer};
 use crate::kvm::user;
 use crate::mmu::StageTwo;
+
+/// A reference to a page that the host gave, or null.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct PageRef(*mut b::page);
+
+impl PageRef {
+    const NULL: Self = Self(null_mut());
+
+    #[inline]
+    fn as_ptr(&self) -> *mut b::page {
+        self.0
+    }
+
+    // The reference is given back once, by what has it: `HostPage` or `HostRun`. The first two
+    // are not called for null.
+    calls! {
+        fn pfn(&self) -> u64 = kvm_la_page_to_pfn;
+        fn is_large(&self) -> bool = kvm_la_page_is_large;
+        fn release_unused(&self) = kvm_la_release_page_unused;
+    }
+}
 
 /// A page frame and the reference to its page, if it has one.
 pub(crate) struct HostPage {
     pub(crate) pfn: u64,
     pub(crate) writable: bool,
-    page: *mut b::page,
+    page: PageRef,
     /// The host's entry is that of a page that is in use and dirty.
     told: bool,
 }
 
 impl HostPage {
-    /// The page of `gfn`, for writing, if the host has it at hand; `entry` is the host's.
+    /// The host's for `of`, for writing, if it is at hand; `entry` is the host's.
     #[inline]
-    pub(crate) fn at_hand(slot: &SlotPointer<'_>, gfn: u64, entry: HostEntry) -> Option<Self> {
-        let mut page = null_mut();
-        // SAFETY: The slot is valid; does not sleep. If there is a page, it is valid.
-        let pfn = unsafe {
-            if b::kvm_prefetch_pages(slot.as_ptr(), gfn, &raw mut page, 1) != 1 {
-                return None;
-            }
-            b::kvm_la_page_to_pfn(page)
-        };
-        Some(Self {
-            pfn: pfn as u64,
+    pub(crate) fn at_hand(of: &SlotPage<'_>, entry: HostEntry) -> Option<Self> {
+        let mut page = PageRef::NULL;
+        // SAFETY: The slot is valid; does not sleep.
+        let count = unsafe { b::kvm_prefetch_pages(of.as_ptr(), of.gfn(), &raw mut page.0, 1) };
+        (count == 1).then(|| Self {
+            pfn: page.pfn(),
             writable: true,
             page,
             told: entry.is_at_hand(),
         })
     }
 
-    /// Asks for the page of `gfn`; may sleep. KVM_PFN_ERR_* if there is none.
-    pub(crate) fn ask(slot: &SlotPointer<'_>, gfn: u64, write: bool) -> Result<Self, u64> {
-        let (mut page, mut writable) = (null_mut(), false);
-        let slot = slot.as_ptr();
+    /// Asks for the host's page for `of`; may sleep. KVM_PFN_ERR_* if there is none.
+    pub(crate) fn ask(of: &SlotPage<'_>, write: bool) -> Result<Self, u64> {
+        let (mut page, mut writable) = (PageRef::NULL, false);
+        let (slot, gfn) = (of.as_ptr(), of.gfn());
         // SAFETY: The slot is valid, on a thread that may sleep; the second function tests
         // a value.
         unsafe {
-            let pfn = b::kvm_la_faultin_pfn(slot, gfn, write, &raw mut writable, &raw mut page);
+            let pfn = b::kvm_la_faultin_pfn(slot, gfn, write, &raw mut writable, &raw mut page.0);
             if b::kvm_la_is_error_noslot_pfn(pfn) {
                 return Err(pfn as u64);
             }
@@ -79,8 +97,7 @@ impl HostPage {
 
     /// Whether it is one of several that the host allocated together.
     pub(crate) fn is_large(&self) -> bool {
-        // SAFETY: Null, or a page that the host gave.
-        !self.page.is_null() && unsafe { b::kvm_la_page_is_large(self.page) }
+        !self.page.0.is_null() && self.page.is_large()
     }
 
     /// The guest has it now: `mmu_lock` is still held.
@@ -90,20 +107,19 @@ impl HostPage {
             return self.unused();
         }
         // SAFETY: The host gave the page; the lock is held.
-        unsafe { b::kvm_la_release_faultin_page(tables.as_ptr(), self.page, self.writable) };
+        unsafe { b::kvm_la_release_faultin_page(tables.as_ptr(), self.page.0, self.writable) };
     }
 
     /// The guest does not get it.
     #[inline]
     pub(crate) fn unused(self) {
-        // SAFETY: The host gave the page.
-        unsafe { b::kvm_la_release_page_unused(self.page) };
+        self.page.release_unused();
     }
 }
 
 /// Pages in a row whose entries the host has as [`HostEntry::is_at_hand`] says.
 pub(crate) struct HostRun {
-    pages: [*mut b::page; WINDOW],
+    pages: [PageRef; WINDOW],
     count: usize,
 }
 
@@ -111,34 +127,32 @@ impl HostRun {
     /// At most `count` pages from `gfn` on: as many as the host gives.
     #[inline]
     pub(crate) fn at_hand(slot: &SlotPointer<'_>, gfn: u64, count: usize) -> Self {
-        let mut pages = [null_mut(); WINDOW];
+        let mut pages = [PageRef::NULL; WINDOW];
         let limit = count.min(WINDOW) as i32;
+        let first = pages.as_mut_ptr().cast();
         // SAFETY: The slot is valid, and there is room; does not sleep.
-        let count = unsafe { b::kvm_prefetch_pages(slot.as_ptr(), gfn, pages.as_mut_ptr(), limit) };
+        let count = unsafe { b::kvm_prefetch_pages(slot.as_ptr(), gfn, first, limit) };
         Self {
             pages,
             count: count.max(0) as usize,
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = *mut b::page> + '_ {
+    fn iter(&self) -> impl Iterator<Item = PageRef> + '_ {
         self.pages.iter().copied().take(self.count)
     }
 
     /// Their host physical addresses.
     #[inline]
     pub(crate) fn addresses(&self) -> impl Iterator<Item = u64> + '_ {
-        // SAFETY: The host gave the pages.
-        self.iter()
-            .map(|page| (unsafe { b::kvm_la_page_to_pfn(page) } as u64) << c::PAGE_SHIFT)
+        self.iter().map(|page| page.pfn() << c::PAGE_SHIFT)
     }
 
     /// The guest has them, or does not get them.
     #[inline]
     pub(crate) fn release(self) {
         for page in self.iter() {
-            // SAFETY: The host gave the page.
-            unsafe { b::kvm_la_release_page_unused(page) };
+            page.release_unused();
         }
     }
 }

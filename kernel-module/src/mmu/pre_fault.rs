@@ -53,19 +53,19 @@ pub(crate) fn pre_fault(mut vcpu: Running<'_>, range: &mut b::kvm_pre_fault_memo
 /// Maps the page at `gpa` unless it is. How many bytes are mapped there.
 fn map_at(srcu: &Srcu<'_>, mut vcpu: Running<'_>, gpa: u64) -> Result<u64> {
     let vm = vcpu.vm();
-    let slot = vcpu.slot(srcu, gpa).ok_or(ENOENT)?;
+    let page = vcpu.page(srcu, gpa).ok_or(ENOENT)?;
     let access = Access {
         gpa,
         write: false,
         modify: false,
     };
-    let candidate = Candidate::new(access, &slot);
+    let candidate = Candidate::new(access, &page);
     let geometry = &geometry();
     let found = StageTwo::locked(vm, None, |tables| mmu::lookup(tables, geometry, gpa));
     let level = if let Some(leaf) = found {
         leaf.level
     } else {
-        let hva = slot.hva_for(candidate.gfn, false).ok_or(ENOENT)?;
+        let hva = page.hva_for(false).ok_or(ENOENT)?;
         vcpu.tables.top_up(geometry)?;
         let mapped = ask_and_map(vcpu.lend(), &candidate, hva).map_err(|reason| match reason {
             c::PFN_NOSLOT => ENOENT,

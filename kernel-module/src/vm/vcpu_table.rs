@@ -20,8 +20,7 @@ const NUMBERS: usize = VcpuId::COUNT;
 // Of vCPUs, and of guest CPUs.
 const _: () = assert!(KVM_MAX_VCPU_IDS == NUMBERS as u64 && MAX_PHYID as usize == NUMBERS);
 
-/// vCPUs by number. What was put in is taken out before it is freed, and it is freed
-/// with the VM only.
+/// vCPUs by number.
 pub(crate) struct VcpuTable(KVBox<[Atomic<*mut Shared>; NUMBERS]>);
 
 impl VcpuTable {
@@ -35,7 +34,8 @@ impl VcpuTable {
     #[inline]
     pub(crate) fn get(&self, number: usize) -> Option<&Shared> {
         let vcpu = self.0.get(number)?.read_once();
-        // SAFETY: As the type says.
+        // SAFETY: `put` asks that what is here is taken out before it is freed; and a vCPU is
+        // freed with its VM only, which has this table.
         unsafe { vcpu.as_ref() }
     }
 
@@ -46,7 +46,11 @@ impl VcpuTable {
     }
 
     /// `vcpu` is complete, and has `number` from now on.
-    pub(crate) fn put(&self, number: usize, vcpu: &Shared) {
+    ///
+    /// # Safety
+    ///
+    /// [`Self::remove`] is called with them before the vCPU is freed.
+    pub(crate) unsafe fn put(&self, number: usize, vcpu: &Shared) {
         if let Some(place) = self.0.get(number) {
             place.store(from_ref(vcpu).cast_mut(), Release);
         }
