@@ -33,10 +33,15 @@ const CRATES: &[Crate] = &[
         root: "kernel-module/src/kvm_la.rs",
         tokens: &[
             "IrqOff",
-            "Owned",
+            "Loaded",
+            "Locked",
+            "Notified",
+            "Parked",
             "Pinned",
             "Resident",
             "RunPage",
+            "Running",
+            "SlotPage",
             "SlotPointer",
             "Srcu",
         ],
@@ -76,8 +81,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!(
-        "{:<14} {:>5} {:>6} {:>6} {:>9} {:>6} {:>6}  circles of files",
-        "crate", "files", "lines", "unsafe", "per 1,000", "tokens", "prose"
+        "{:<14} {:>5} {:>6} {:>6} {:>9} {:>5} {:>6} {:>6}  circles of files",
+        "crate", "files", "lines", "unsafe", "per 1,000", "calls", "tokens", "prose"
     );
     let dash = || "-".to_owned();
     for part in CRATES {
@@ -87,12 +92,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let sizes: Vec<String> = circles.iter().map(|c| c.len().to_string()).collect();
         let has_rules = !part.tokens.is_empty();
         println!(
-            "{:<14} {:>5} {:>6} {:>6} {:>9} {:>6} {:>6}  {}",
+            "{:<14} {:>5} {:>6} {:>6} {:>9} {:>5} {:>6} {:>6}  {}",
             part.root.split('/').next().unwrap_or_default(),
             sources.len(),
             house.lines,
             house.unsafe_code,
             format!("{:.1}", house.per_1000()),
+            house.calls,
             has_rules
                 .then_some(house.tokens)
                 .map_or_else(dash, |n| n.to_string()),
@@ -114,6 +120,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!(
         "\nlines: of code, without tests\n\
          unsafe: blocks, functions, implementations and types of functions\n\
+         calls: functions of C that the macro of this name makes safe ones of\n\
          tokens: functions that take a type which proves a lock, a context or an owner\n\
          prose: comments that ask for a lock or a context\n\
          circles: sizes of groups of files of which each names each other, directly or not"
@@ -125,6 +132,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 struct House {
     lines: usize,
     unsafe_code: usize,
+    calls: usize,
     tokens: usize,
     prose: usize,
 }
@@ -138,6 +146,7 @@ impl House {
                 .filter(|line| !line.trim().is_empty())
                 .count(),
             unsafe_code: code().map(unsafe_code).sum(),
+            calls: code().map(functions_of_c).sum(),
             tokens: code().map(|code| functions_with(code, proofs)).sum(),
             prose: sources
                 .iter()
@@ -167,6 +176,18 @@ fn unsafe_code(code: &str) -> usize {
         .count()
 }
 
+/// How many functions of C the kernel module's macro `calls` makes safe ones of.
+fn functions_of_c(code: &str) -> usize {
+    let mut inside = false;
+    code.lines()
+        .map(str::trim)
+        .filter(|line| {
+            inside = (inside || *line == "calls! {") && *line != "}";
+            inside && tokens(line).any(|token| token == "fn")
+        })
+        .count()
+}
+
 /// How many functions have one of these types among their arguments.
 fn functions_with(code: &str, types: &[&str]) -> usize {
     let tokens: Vec<&str> = tokens(code).collect();
@@ -193,5 +214,12 @@ mod tests {
         let code =
             "fn a(bql: &Bql, other: &Bql) {}\nfn b() { Bql::lock() }\nfn c(x: u8) -> Pinned;\n";
         assert_eq!(functions_with(code, &["Bql", "Pinned"]), 2);
+    }
+
+    #[test]
+    fn functions_of_c_have_a_name_there() {
+        let code = "calls! {\nfn a(&self) -> bool = kvm_a;\nfn b(x: u8; Pinned<'_>) = kvm_b;\n}\n\
+                    fn c() {}\n";
+        assert_eq!(functions_of_c(code), 2);
     }
 }
