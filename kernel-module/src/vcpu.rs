@@ -164,7 +164,12 @@ impl<'v> Running<'v> {
     #[inline]
     pub(crate) fn split<'a>(&'a mut self, _: Pinned<'a>) -> (&'a mut Owned, &'a mut Resident) {
         // SAFETY: By the invariant; the notifiers do not run in `'a`.
-        unsafe { (&mut *self.0.vcpu.owned.get(), &mut *self.0.vcpu.resident.get()) }
+        unsafe {
+            (
+                &mut *self.0.vcpu.owned.get(),
+                &mut *self.0.vcpu.resident.get(),
+            )
+        }
     }
 
     /// The page shared with user space.

@@ -18,7 +18,7 @@ use crate::kvm::slots::Srcu;
 use crate::vcpu::fpu;
 use crate::vcpu::owned::{Load, Owned, PendingIo};
 use crate::vcpu::trace::{self, kind};
-use crate::vcpu::{Running, Parked};
+use crate::vcpu::{Parked, Running};
 
 /// A load or store of the guest at `gpa`, where there is no memory.
 #[inline]

@@ -27,7 +27,7 @@ use crate::vcpu::shared::{request, Shared};
 use crate::vcpu::steal;
 use crate::vcpu::trace;
 use crate::vcpu::vpid;
-use crate::vcpu::{Running, Parked};
+use crate::vcpu::{Parked, Running};
 
 /// xfer_to_guest_mode_work_pending: a signal or rescheduling waits for the thread.
 #[inline(always)]

@@ -207,8 +207,7 @@ impl<'a> Srcu<'a> {
     pub(crate) unsafe fn page(&self, vcpu: &KvmVcpu, gpa: u64) -> Option<SlotPage<'_>> {
         let gfn = gpa >> c::PAGE_SHIFT;
         // SAFETY: By this function's contract; under srcu as long as the result.
-        let slot =
-            unsafe { SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(vcpu.as_ptr(), gfn)) };
+        let slot = unsafe { SlotPointer::new(b::kvm_vcpu_gfn_to_memslot(vcpu.as_ptr(), gfn)) };
         let vm = self.vm;
         slot.map(|slot| SlotPage { slot, vm, gfn })
     }

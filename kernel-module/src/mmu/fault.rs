@@ -23,7 +23,6 @@ use crate::mmu::{geometry, StageTwo};
 use crate::vcpu::shared::request;
 use crate::vcpu::vpid;
 use crate::vcpu::Running;
-use crate::vm::Vm;
 
 /// What a guest did at an address of its memory.
 #[derive(Clone, Copy)]

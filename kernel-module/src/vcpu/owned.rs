@@ -10,7 +10,7 @@ use crate::cpu::switch::Switch;
 use crate::kvm::slots::HvaCache;
 use crate::mmu::TableCache;
 use crate::vcpu::vpid::Gid;
-use crate::vcpu::{Running, Parked};
+use crate::vcpu::{Parked, Running};
 
 /// What waits for user space.
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::kvm::generic_vcpu::KvmVcpu;
 use crate::kvm::sync::{Class, Lock};
-use crate::vcpu::{kept, Running, Parked};
+use crate::vcpu::{kept, Parked, Running};
 use crate::vm::Vm;
 
 /// `KVM_REQ_*`: bits of `vcpu->requests`.

@@ -5,8 +5,8 @@
 use super::bytes::Bytes;
 use kvm_core::mmu::{
     age_range, collapse, fault, lookup, map, test_age_range, unmap_all, unmap_range,
-    write_protect_mask, write_protect_range, Flush, Geometry, Mapping, MemoryType, MmuError,
-    Outcome, Pte, Reclaim, Resched, StatsDelta, Tables,
+    write_protect_mask, write_protect_range, Flush, Geometry, Link, Mapping, MemoryType, MmuError,
+    Outcome, Place, Pte, Reclaim, Resched, StatsDelta, Tables, Unlinked,
 };
 use std::collections::BTreeMap;
 
@@ -45,13 +45,15 @@ impl Tables for Memory {
         ROOT
     }
 
-    fn read(&self, table: u64, index: usize) -> Pte {
+    fn read(&self, place: Place<u64>) -> Pte {
+        let table = place.table();
         assert!(!self.retired.contains(&table), "read of a retired table");
-        self.tables[&table][index]
+        self.tables[&table][place.index()]
     }
 
-    fn write(&mut self, table: u64, index: usize, pte: Pte) {
-        self.tables.get_mut(&table).expect("a table")[index] = pte;
+    fn write(&mut self, place: Place<u64>, pte: Pte) {
+        let table = self.tables.get_mut(&place.table());
+        table.expect("a table")[place.index()] = pte;
     }
 
     fn allocate(&mut self) -> Option<u64> {
@@ -62,7 +64,8 @@ impl Tables for Memory {
         Some(self.next)
     }
 
-    fn retire(&mut self, table: u64) {
+    fn retire(&mut self, table: Unlinked<u64>) {
+        let table = table.into_table();
         assert!(table != ROOT && self.tables.contains_key(&table));
         self.retired.push(table);
     }
@@ -71,7 +74,8 @@ impl Tables for Memory {
         table
     }
 
-    fn table_at(&self, address: u64) -> u64 {
+    fn table_at(&self, link: Link) -> u64 {
+        let address = link.address();
         assert!(self.tables.contains_key(&address), "not a table's address");
         address
     }
