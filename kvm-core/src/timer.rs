@@ -154,16 +154,6 @@ impl Timer {
         }
     }
 
-    /// TCFG as saved or set.
-    pub const fn tcfg(&self) -> u64 {
-        self.tcfg
-    }
-
-    /// TVAL as saved or set, 48 bits.
-    pub const fn tval(&self) -> u64 {
-        self.tval
-    }
-
     /// User space writes TCFG. TVAL is the remaining time from now on.
     pub fn set_tcfg(&mut self, tcfg: u64) {
         self.tcfg = tcfg & TVAL_MASK;

@@ -189,14 +189,19 @@ pub fn stage2(data: &[u8]) {
             }
             _ => collapse(&mut memory, g, gpa).unwrap_or_default(),
         };
-        stats.add(outcome.stats);
+        count(&mut stats, outcome.stats);
         memory.flush(outcome.flush);
     }
     let outcome = unmap_all(&mut memory, g);
-    stats.add(outcome.stats);
+    count(&mut stats, outcome.stats);
     memory.flush(outcome.flush);
     assert_eq!(memory.tables.len(), 1, "tables leaked");
     assert_eq!(stats, StatsDelta::default(), "pages are miscounted");
+}
+
+fn count(stats: &mut StatsDelta, delta: StatsDelta) {
+    stats.pages += delta.pages;
+    stats.hugepages += delta.hugepages;
 }
 
 fn map_page(
@@ -227,7 +232,7 @@ fn map_page(
             let leaf = lookup(memory, g, gpa).expect("what was mapped");
             assert_eq!((leaf.pte, leaf.level), (mapped.pte, mapped.level));
             assert!(mapping.writable || !mapped.pte.is_writable());
-            stats.add(mapped.stats);
+            count(stats, mapped.stats);
             memory.flush(mapped.flush);
         }
         Err(MmuError::OutOfRange) => assert!(gpa >= g.limit()),

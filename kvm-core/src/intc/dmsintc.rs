@@ -143,11 +143,6 @@ impl Pending {
         }
         words
     }
-
-    /// Whether a vector waits; may be out of date at once.
-    pub fn any(&self) -> bool {
-        self.0.iter().any(|word| word.load(Ordering::Relaxed) != 0)
-    }
 }
 
 #[cfg(test)]

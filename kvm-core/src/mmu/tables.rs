@@ -163,12 +163,6 @@ impl StatsDelta {
         };
         *counter = counter.wrapping_add(by);
     }
-
-    /// Adds another change.
-    pub fn add(&mut self, other: Self) {
-        self.pages = self.pages.wrapping_add(other.pages);
-        self.hugepages = self.hugepages.wrapping_add(other.hugepages);
-    }
 }
 
 /// Result of an operation on a range.

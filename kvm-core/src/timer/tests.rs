@@ -144,7 +144,7 @@ fn after_migration_the_count_goes_on() {
     timer.set_tval(u64::MAX);
     let restore = timer.restore(f, 1 << 61, TI);
     assert_eq!((restore.estat, restore.tval), (TI, TVAL_MASK));
-    assert_eq!((timer.tcfg(), timer.tval()), (0x8000 | EN, TVAL_MASK));
+    assert_eq!((timer.tcfg, timer.tval), (0x8000 | EN, TVAL_MASK));
 }
 
 #[test]

@@ -72,8 +72,13 @@ impl World {
         assert_eq!(self.memory.tables.len(), 1, "tables leaked");
     }
 
+    fn count(&mut self, delta: StatsDelta) {
+        self.stats.pages += delta.pages;
+        self.stats.hugepages += delta.hugepages;
+    }
+
     fn settle(&mut self, outcome: Outcome) {
-        self.stats.add(outcome.stats);
+        self.count(outcome.stats);
         if !self.memory.retired.is_empty() {
             assert_eq!(
                 outcome.flush,
@@ -109,7 +114,7 @@ impl World {
                 assert_eq!(mapped.pte.is_dirty(), mapping.writable && mapping.dirty);
                 let base = g.base(mapping.gpa, mapped.level);
                 self.model.insert(base, (mapped.level, mapped.pte));
-                self.stats.add(mapped.stats);
+                self.count(mapped.stats);
                 self.memory.flush(mapped.flush);
             }
             Err(MmuError::OutOfRange) => assert!(mapping.gpa >= g.limit()),
@@ -280,7 +285,7 @@ impl World {
             let addresses = (0..side.pages as u64).map(|n| host + first % host + n * page);
             let stats = map_side(&mut self.memory, &g, &side, &like, addresses);
             assert_eq!(stats.pages, expected.len() as i64);
-            self.stats.add(stats);
+            self.count(stats);
             for gpa in expected {
                 let pte = lookup(&self.memory, &g, gpa).expect("what was mapped").pte;
                 assert_eq!(pte.address(), host + gpa % host);
