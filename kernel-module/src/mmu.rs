@@ -27,6 +27,20 @@ use crate::kvm::slots::{class_flags, place, ConstSlot, SlotPointer};
 use crate::kvm::user::cond_resched;
 use crate::vm::Vm;
 
+// The kernel's refill handler loads entries of these tables, and the host's own are read.
+const _: () = assert!(
+    Pte::VALID == c::PTE_VALID
+        && Pte::DIRTY == c::PTE_DIRTY
+        && Pte::MAT == c::PTE_MAT
+        && Pte::HUGE == c::PTE_HUGE
+        && Pte::PRESENT == c::PTE_PRESENT
+        && Pte::WRITE == c::PTE_WRITE
+        && Pte::WRITABLE == c::PTE_MODIFIED
+        && HostEntry::PROTNONE == c::PTE_PROTNONE
+        && HostEntry::SPECIAL == c::PTE_SPECIAL,
+    "bits of page-table entries are not those of this kernel"
+);
+
 /// The layout of the tables, as constants where that helps.
 #[inline(always)]
 pub(crate) fn geometry() -> Geometry {

@@ -20,9 +20,9 @@ pub struct HostEntry(pub u64);
 
 impl HostEntry {
     /// The page may not be accessed now (NUMA balancing, PROT_NONE).
-    const PROTNONE: u64 = 1 << 10;
+    pub const PROTNONE: u64 = 1 << 10;
     /// No page structure belongs to it, or none that may be used.
-    const SPECIAL: u64 = 1 << 11;
+    pub const SPECIAL: u64 = 1 << 11;
 
     /// What every entry has for which [`is_at_hand`](Self::is_at_hand) is true.
     pub const AT_HAND: u64 = Pte::VALID | Pte::PRESENT | Pte::WRITE;
