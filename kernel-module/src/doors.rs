@@ -17,8 +17,9 @@ use crate::kvm::bindings as b;
 use crate::kvm::from_c::{from_c, FromC};
 use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu::Locked;
+use crate::vcpu::notified::{Arriving, Notified};
 use crate::vcpu::shared::Shared;
-use crate::vcpu::{Arriving, Loaded, Notified, Parked, Vcpu};
+use crate::vcpu::{Loaded, Parked, Vcpu};
 use crate::vm::Vm;
 
 from_c! {

@@ -18,9 +18,10 @@ use crate::kvm::from_c::{callbacks, Unmade};
 use crate::kvm::slots::{ConstSlot, SlotPointer};
 use crate::mmu;
 use crate::mmu::Locked;
+use crate::vcpu::notified::{Arriving, Notified};
 use crate::vcpu::shared::Shared;
 use crate::vcpu::{life, load};
-use crate::vcpu::{Arriving, Loaded, Notified, Parked, Vcpu};
+use crate::vcpu::{Loaded, Parked, Vcpu};
 use crate::vm::{self, Vm};
 
 /// Makes the functions ([`callbacks!`]), under the names that C calls them by.

@@ -34,8 +34,9 @@ use crate::kvm::atomic::Word;
 use crate::kvm::bindings as b;
 use crate::kvm::context::IrqOff;
 use crate::vcpu::load;
+use crate::vcpu::notified::Notified;
 use crate::vcpu::shared::Shared;
-use crate::vcpu::{Notified, Vcpu};
+use crate::vcpu::Vcpu;
 
 /// A CPU's note of the vCPU whose registers it keeps, or null.
 ///

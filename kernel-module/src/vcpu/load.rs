@@ -14,10 +14,10 @@ use crate::kvm::user::run_delay;
 use crate::kvm::zeroed::zeroed;
 use crate::vcpu::fpu;
 use crate::vcpu::kept;
+use crate::vcpu::notified::{Arriving, Notified};
 use crate::vcpu::shared::request;
 use crate::vcpu::steal;
 use crate::vcpu::timer;
-use crate::vcpu::{Arriving, Notified};
 
 /// The values of a vCPU's CSRs, and where they hold.
 pub(crate) struct Csrs {

@@ -10,8 +10,9 @@ use crate::kvm::atomic::write_barrier;
 use crate::kvm::context::PreemptGuard;
 use crate::kvm::slots::{HvaCache, Srcu};
 use crate::kvm::user::{run_delay, Record};
+use crate::vcpu::notified::Notified;
 use crate::vcpu::shared::{request, Shared};
-use crate::vcpu::{Notified, Running};
+use crate::vcpu::Running;
 
 /// What the vCPU's thread and the scheduler's notifier both change.
 pub(crate) struct Steal {

@@ -11,8 +11,8 @@ use kvm_core::timer::{Frequency, Timer, TI};
 use crate::cpu::csr::{self, num};
 use crate::cpu::host::host;
 use crate::kvm::context::IrqOff;
+use crate::vcpu::notified::Notified;
 use crate::vcpu::resident::Registers;
-use crate::vcpu::Notified;
 
 /// The guest's timer while the vCPU is off a CPU.
 pub(crate) struct GuestTimer {
