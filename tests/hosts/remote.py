@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The far host and its QEMUs, as the near host uses them."""
 
+import collections
 import json
 import os
 import socket
@@ -56,6 +57,8 @@ class RemoteQemu:
         self.cpus = smp
         self._ended = False
         self._texts = {}
+        # How much of each text `steady.sound` has looked at.
+        self.sound_until = collections.Counter()
         self._number = far.ask("start", smp=smp, **options)
 
     def __getattr__(self, method):

@@ -93,7 +93,9 @@ class Domain:
         self.kind = kind
         self.cpus = cpus
         self.log = f"{FOLDER}/{name}"
-        self._texts = {}
+        self._texts = collections.defaultdict(str)
+        # How much of each text `steady.sound` has looked at.
+        self.sound_until = collections.Counter()
         # How much of each text came from which machine.
         self._read = collections.Counter()
         self._pty = None
@@ -198,14 +200,14 @@ class Domain:
 
     def text(self, stream):
         """All that the guest has written to a port so far, over all its boots."""
-        text = self._texts.setdefault(stream, bytearray())
         # Where it was before has the older text.
         for host in self._hosts:
             place = stream, host.machine
             more = host.read(f"{self.log}.{stream}", self._read[place])
-            self._read[place] += len(more)
-            text += more
-        return text.decode("latin-1").replace("\r", "")
+            if more:
+                self._read[place] += len(more)
+                self._texts[stream] += more.decode("latin-1").replace("\r", "")
+        return self._texts[stream]
 
     def kernel(self):
         """All that the guest's kernel printed so far."""

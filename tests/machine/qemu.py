@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """A QEMU with a guest, driven over QMP, on a KVM host."""
 
+import collections
 import errno
 import fcntl
 import json
@@ -78,7 +79,11 @@ class Qemu:
         self.dir = tempfile.mkdtemp(prefix="qemu-")
         self._answers = b""
         self._events = []
-        self._texts = {}
+        self._texts = collections.defaultdict(str)
+        # How much of each stream's file is in its text.
+        self._read = collections.Counter()
+        # How much of each text `steady.sound` has looked at.
+        self.sound_until = collections.Counter()
         self._served = self.cpus
         self._inputs = {}
         self.closed = False
@@ -233,11 +238,13 @@ class Qemu:
 
     def text(self, stream):
         """All that the guest has written to a stream so far."""
-        text = self._texts.setdefault(stream, bytearray())
         with open(os.path.join(self.dir, stream), "rb") as file:
-            file.seek(len(text))
-            text += file.read()
-        return text.decode("latin-1").replace("\r", "")
+            file.seek(self._read[stream])
+            more = file.read()
+        if more:
+            self._read[stream] += len(more)
+            self._texts[stream] += more.decode("latin-1").replace("\r", "")
+        return self._texts[stream]
 
     def kernel(self):
         """All that the guest's kernel printed so far."""

@@ -49,9 +49,14 @@ def position(qemu):
 
 
 def sound(qemu):
-    """Raises if the guest or its kernel complained."""
-    bad = BAD.search(qemu.console()) or BAD.search(qemu.kernel())
-    check(not bad, f"the guest says: {bad and bad.group().strip()}")
+    """Raises if the guest or its kernel has complained since this was asked last: all that they
+    have printed is more with each move."""
+    for stream in ("console", "kernel"):
+        text = qemu.text(stream)
+        bad = BAD.search(text, qemu.sound_until[stream])
+        check(not bad, f"the guest says: {bad and bad.group().strip()}")
+        # The line behind that may not be whole yet.
+        qemu.sound_until[stream] = text.rfind("\n") + 1
 
 
 def expect(qemu, count, after=0, timeout=PATIENCE):
@@ -76,7 +81,13 @@ def boot(qemu, count=3):
 
 def last(qemu):
     """The last line of a guest that is stopped."""
-    return lines(qemu)[-1]
+    text = qemu.console()
+    begin = len(text)
+    while begin >= 0:
+        begin = text.rfind("KVM-LA-STEADY ", 0, begin)
+        if begin >= 0 and (match := LINE.match(text, begin)):
+            return Progress(match)
+    raise Timeout(f"the guest has printed no line yet; {qemu.tail()}")
 
 
 def consecutive(before, behind, cut=False):
