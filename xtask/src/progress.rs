@@ -130,7 +130,7 @@ impl Step {
         log: &Path,
         keep: impl Fn(&mut VecDeque<String>, String),
     ) -> Result<()> {
-        let program = command.get_program().to_string_lossy().into_owned();
+        let program = tool(&command);
         let (status, shown) = self.watch(command, log, keep)?;
         if !status.success() {
             self.clear();
@@ -195,6 +195,17 @@ impl Drop for Step {
     }
 }
 
+/// The program that a command is there to run: unshare(1) only makes room for it.
+fn tool(command: &Command) -> String {
+    let program = command.get_program();
+    let mut inside = command.get_args().skip_while(|word| *word != "--");
+    let program = match inside.nth(1) {
+        Some(inside) if program == "unshare" => inside,
+        _ => program,
+    };
+    program.to_string_lossy().into_owned()
+}
+
 /// Whether a compiler or linker names its error in this line.
 fn is_error(line: &str) -> bool {
     line.starts_with("error") || line.starts_with("ERROR: ") || line.contains(" error: ")
@@ -217,6 +228,21 @@ pub(crate) fn is_kbuild_progress(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_names_the_tool_in_a_namespace() {
+        assert_eq!(
+            tool(&crate::toolroot::with_own_mounts("mmdebstrap")),
+            "mmdebstrap"
+        );
+        let root = crate::toolroot::ToolRoot::new(Path::new("/root"), &[]);
+        let mut make = root.command_in(Path::new("/"), "make");
+        make.args(["--", "all"]);
+        assert_eq!(tool(&make), "make");
+        let mut tar = Command::new("tar");
+        tar.args(["--extract", "--", "file"]);
+        assert_eq!(tool(&tar), "tar");
+    }
 
     #[test]
     fn errors_are_told_from_what_explains_them() {

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::mirror;
 use crate::progress::Step;
-use crate::toolroot::is_root;
+use crate::toolroot::{is_root, with_own_mounts};
 
 /// The release that supplies everything.
 pub(crate) const SUITE: &str = "forky";
@@ -66,7 +66,13 @@ impl Tree<'_> {
     ) -> Result<()> {
         let mirror = mirror::from_environment()?;
         check_tools()?;
-        let mut command = Command::new("mmdebstrap");
+        // In its mode `unshare` mmdebstrap mounts in a namespace of its own, in root's mode it
+        // does not: /dev/shm would stay mounted in the tree if it were killed.
+        let mut command = if is_root() {
+            with_own_mounts("mmdebstrap")
+        } else {
+            Command::new("mmdebstrap")
+        };
         command.arg(format!("--variant={}", self.variant));
         command.arg(format!("--architectures={}", self.architectures));
         command.arg(format!("--include={}", self.packages.join(",")));
