@@ -88,7 +88,12 @@ impl Cache {
             }
         };
         let dir = base.join("kvm-la");
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs::create_dir_all(&dir).with_context(|| {
+            format!(
+                "cannot create the cache {}: XDG_CACHE_HOME names another folder for it",
+                dir.display()
+            )
+        })?;
         Ok(Self { dir })
     }
 
@@ -141,7 +146,8 @@ impl Cache {
         Err(anyhow!("no free name in {}", runs.display()))
     }
 
-    /// Takes the lock under which products are made, waiting for another run or thread.
+    /// Takes the lock under which products are made, waiting for another run or thread, and
+    /// removes what interrupted runs left behind.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.dir.join("lock");
         let mut file = File::options()
@@ -150,7 +156,12 @@ impl Cache {
             .write(true)
             .read(true)
             .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot write in the cache {}: XDG_CACHE_HOME names another folder for it",
+                    self.dir.display()
+                )
+            })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -172,7 +183,9 @@ impl Cache {
         // before they do, the next run waits for them.
         rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())
             .with_context(|| format!("cannot share {}", path.display()))?;
-        Ok(Lock(file))
+        let lock = Lock(file);
+        self.remove_partial()?;
+        Ok(lock)
     }
 
     /// Where the product of this name and key is, or will be.
@@ -213,8 +226,8 @@ impl Cache {
         Ok(path)
     }
 
-    /// Removes what interrupted runs left behind. The caller holds the lock.
-    pub(crate) fn remove_partial(&self) -> Result<()> {
+    /// Removes products that are not whole. The caller holds the lock.
+    fn remove_partial(&self) -> Result<()> {
         for path in self.entries()? {
             if path.extension().is_some_and(|e| e == "partial") {
                 remove_tree(&path)?;
@@ -357,6 +370,21 @@ mod tests {
                 .is_err_and(|error| error.contains("run `umount ") && error.contains(" /proc`,")),
             "{error:?}"
         );
+    }
+
+    #[test]
+    fn whoever_takes_the_lock_clears_up() -> Result<()> {
+        let dir = std::env::temp_dir().join(format!("xtask-cache-lock-{}", std::process::id()));
+        fs::create_dir_all(dir.join("thing-0123456789abcdef.partial/half"))?;
+        fs::create_dir_all(dir.join("thing-0123456789abcdef"))?;
+        let cache = Cache { dir: dir.clone() };
+        let lock = cache.lock()?;
+        let names = cache.entries()?;
+        assert!(names.contains(&dir.join("thing-0123456789abcdef")));
+        assert!(names.iter().all(|name| name.extension().is_none()));
+        drop(lock);
+        fs::remove_dir_all(dir)?;
+        Ok(())
     }
 
     #[test]

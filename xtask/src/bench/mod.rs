@@ -3,7 +3,6 @@
 //! `bench`: figures of ours beside the rival's, measured in one run.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::dist::identity::Identity;
 use crate::machine::{Chosen, Simulator};
+use crate::output;
 use crate::said;
 use crate::setup::{self, KernelOption, Products, workspace};
 
@@ -154,6 +154,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if chosen.is_empty() {
         chosen.extend(BENCHES.iter().map(|(_, bench)| bench));
     }
+    boot::check(options)?;
+    // What takes an hour must not be lost for want of a place.
+    if let Some(file) = &options.json {
+        output::check(file)?;
+    }
+    if let Some(dir) = &options.svg {
+        Picture::check(dir)?;
+    }
     let products = setup::products(options.kernel)?;
     let simulator = Simulator::build(Chosen::default())?;
     let bench = Bench {
@@ -162,17 +170,21 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         options,
     };
     let mut found = Found::default();
-    for function in chosen {
+    // What was measured before a bench failed is kept.
+    let verdict = chosen.iter().try_for_each(|function| {
         let Found { rows, pictures } = function(&bench)?;
         found.rows.extend(rows);
         found.pictures.extend(pictures);
-    }
-    let rows = found.rows;
-    print(&rows, options.verbose);
-    if let Some(dir) = &options.svg {
-        for picture in &found.pictures {
-            picture.draw(dir)?;
-        }
+        Ok(())
+    });
+    let delivered = deliver(&found, options);
+    verdict.and(delivered).map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints the figures, and writes the files that are asked for.
+fn deliver(Found { rows, pictures }: &Found, options: &Options) -> Result<()> {
+    if !rows.is_empty() {
+        print(rows, options.verbose);
     }
     if let Some(file) = &options.json {
         let rows: Vec<Value> = rows
@@ -194,10 +206,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 object
             })
             .collect();
-        fs::write(file, format!("{:#}\n", Value::from(rows)))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        output::write(file, &format!("{:#}\n", Value::from(rows)))?;
     }
-    Ok(ExitCode::SUCCESS)
+    if let Some(dir) = &options.svg {
+        for picture in pictures {
+            picture.draw(dir)?;
+        }
+    }
+    Ok(())
 }
 
 /// Prints the table, `!` behind a target that is not reached; with `verbose` below each

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Args;
 
+use crate::output;
 use crate::setup::workspace;
 use crate::sources::Sources;
 
@@ -101,12 +102,9 @@ impl Series {
                 directory.display()
             );
         }
-        let mut files = Vec::new();
-        for (name, text) in &self.0 {
-            let file = directory.join(name);
-            fs::write(&file, text).with_context(at)?;
-            files.push(file);
-        }
+        let files: Vec<PathBuf> = self.0.keys().map(|name| directory.join(name)).collect();
+        let texts = self.0.values().map(String::as_str);
+        output::write_all(files.iter().map(PathBuf::as_path).zip(texts))?;
         Ok(files)
     }
 

@@ -83,7 +83,6 @@ impl Products {
         let tools = self.firmware_tools()?;
         let cache = self.cache.apart("firmware")?;
         let lock = cache.lock()?;
-        cache.remove_partial()?;
         let key = Key::new(1)
             .with("tools", self.tools.name())
             .with("list", TOOLS)

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::machine;
 
@@ -20,6 +20,15 @@ thread_local! {
 /// the suite's name.
 pub(super) fn detail(text: impl Display) {
     println!("{}:     {text}", SUITE.get());
+}
+
+/// The texts of `--only`. An empty one would be in every name.
+pub(super) fn texts(only: &str) -> Result<String> {
+    ensure!(
+        only.split(',').all(|text| !text.is_empty()),
+        "an empty text is in the name of every case: name a part, or leave --only out"
+    );
+    Ok(only.to_owned())
 }
 
 /// What a case that did not fail came to.
@@ -234,6 +243,14 @@ mod tests {
         report.case("smp=1", || Err(anyhow!("must not run")));
         report.case("smp=2", || Ok(Verdict::Passed));
         assert_eq!((report.passed, report.failed), (1, 0));
+    }
+
+    #[test]
+    fn an_empty_text_is_refused() {
+        for only in ["", ",", "a,", ",a", "a,,b"] {
+            assert!(texts(only).is_err(), "{only}");
+        }
+        assert!(texts("a,b c").is_ok_and(|only| only == "a,b c"));
     }
 
     #[test]
