@@ -8,10 +8,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Error, Result, bail};
 
 use super::mirror;
-use crate::progress::Step;
+use crate::progress::{Step, is_disk_full};
 use crate::toolroot::{is_root, with_own_mounts};
 
 /// The release that supplies everything.
@@ -98,7 +98,7 @@ impl Tree<'_> {
         if is_root() {
             command.arg("--mode=root").arg("--format=directory");
             command.arg(SUITE).arg(target).args(mirror);
-            return step.run(command, log).with_context(hint);
+            return step.run(command, log).map_err(hint);
         }
         // Without root's rights the tree is unpacked from an archive, so that its files
         // are the user's. Device nodes are left out: those of the running system are
@@ -106,7 +106,7 @@ impl Tree<'_> {
         let archive = target.join(".tree.tar");
         command.arg("--mode=unshare").arg("--format=tar");
         command.arg(SUITE).arg(&archive).args(mirror);
-        step.run(command, log).with_context(hint)?;
+        step.run(command, log).map_err(hint)?;
         let mut tar = Command::new("tar");
         tar.args([
             "--extract",
@@ -115,19 +115,26 @@ impl Tree<'_> {
             "--file",
         ]);
         tar.arg(&archive).arg("--directory").arg(target);
-        step.run(tar, log)?;
+        step.run(tar, log).map_err(hint)?;
         std::fs::remove_file(&archive)?;
         Ok(())
     }
 }
 
-fn hint() -> String {
-    format!(
+/// An error of mmdebstrap's with what can be done about it.
+fn hint(error: Error) -> Error {
+    if is_disk_full(&error) {
+        return error.context(
+            "the disk is full: make room (docs/setup.md says how much is needed), or name \
+             another place for the cache in XDG_CACHE_HOME or for temporary files in TMPDIR",
+        );
+    }
+    error.context(format!(
         "the packages could not be fetched or unpacked; without a network none can be: a proxy \
          is set in apt's configuration, another mirror in {}; if the log says NO_PUBKEY or \
          'not signed', update the package debian-archive-keyring",
         mirror::VARIABLE
-    )
+    ))
 }
 
 /// Says in one line which of the host's tools are missing, if any are.
