@@ -93,6 +93,16 @@ pub(crate) fn write_all<'a>(files: impl IntoIterator<Item = (&'a Path, &'a str)>
     written.rename()
 }
 
+/// Copies a file in the same way; its size.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<u64> {
+    let partial = partial(to);
+    let copied = Partial(vec![(partial.clone(), to.to_owned())]);
+    let size = fs::copy(from, &partial)
+        .with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    copied.rename()?;
+    Ok(size)
+}
+
 /// The name under which a file is written until it is whole.
 fn partial(file: &Path) -> PathBuf {
     let mut name = OsString::from(".");
@@ -155,6 +165,9 @@ mod tests {
         assert_eq!(fs::read_to_string(&one)?, "old");
         assert_eq!(names(&dir)?, ["one"]);
         write_all([(&*one, "new"), (&*two, "new")])?;
+        assert!(copy(&dir, &one).is_err());
+        assert!(copy(&one, &bad).is_err());
+        assert_eq!(copy(&one, &two)?, 3);
         assert_eq!(names(&dir)?, ["one", "two"]);
         assert_eq!(fs::read_to_string(&one)?, "new");
         fs::remove_dir_all(dir)?;
