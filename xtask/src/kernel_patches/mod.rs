@@ -27,13 +27,19 @@ use crate::sources::Sources;
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where the patches go; it is made, and must not hold other patches
-    #[arg(value_name = "DIR", default_value = "target/kernel-patches")]
-    directory: PathBuf,
+    /// [target/kernel-patches]
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let series = Series::make(&workspace()?)?;
-    for file in series.write(&options.directory)? {
+    let workspace = workspace()?;
+    let directory = match &options.directory {
+        Some(directory) => directory.clone(),
+        None => workspace.join("target/kernel-patches"),
+    };
+    let series = Series::make(&workspace)?;
+    for file in series.write(&directory)? {
         println!("{}", file.display());
     }
     Ok(ExitCode::SUCCESS)

@@ -168,6 +168,7 @@ fn check_tools() -> Result<()> {
         );
     }
     if !is_root() {
+        check_ranges()?;
         let status = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "true"])
             .stdin(Stdio::null())
@@ -182,6 +183,47 @@ fn check_tools() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Says in one line if mmdebstrap cannot give the files of a tree owners: it takes these from
+/// a range of numbers that is the user's.
+fn check_ranges() -> Result<()> {
+    let id = |option: &str| -> Option<String> {
+        let output = Command::new("id").args(["--user", option]).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let names = [id("--name"), id("--real")].map(Option::unwrap_or_default);
+    let mut files = vec!["/etc/subuid", "/etc/subgid"];
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        !has_range(&text, &names)
+    });
+    if !files.is_empty() {
+        bail!(
+            "no range in {} for {}: run `sudo usermod --add-subuids 100000-165535 \
+             --add-subgids 100000-165535 {1}`, or with another range if these are taken",
+            files.join(" and "),
+            names
+                .iter()
+                .find(|name| !name.is_empty())
+                .map_or("this user", String::as_str)
+        );
+    }
+    Ok(())
+}
+
+/// Whether a text as /etc/subuid has it (subuid(5)) gives a range to a user under one of its
+/// names, of which its number is one.
+fn has_range(text: &str, names: &[String]) -> bool {
+    text.lines().any(|line| {
+        let fields: Vec<&str> = line.trim().split(':').collect();
+        let [name, first, count] = fields.as_slice() else {
+            return false;
+        };
+        names.iter().any(|other| other == name)
+            && first.parse::<u32>().is_ok()
+            && count.parse::<u32>().is_ok_and(|count| count > 0)
+    })
 }
 
 fn find_program(name: &str) -> Option<PathBuf> {
@@ -225,7 +267,24 @@ fn is_transport_setting(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_transport_setting;
+    use super::*;
+
+    #[test]
+    fn a_range_is_the_users_by_name_or_number() {
+        let names = ["me".to_owned(), "1000".to_owned()];
+        for text in ["me:100000:65536\n", "# a\nother:1:1\n1000:100000:65536\n"] {
+            assert!(has_range(text, &names), "{text}");
+        }
+        for text in [
+            "",
+            "me:100000:0\n",
+            "other:100000:65536\n",
+            "me\n",
+            "me:x:65536\n",
+        ] {
+            assert!(!has_range(text, &names), "{text}");
+        }
+    }
 
     #[test]
     fn only_transport_settings_are_handed_on() {
