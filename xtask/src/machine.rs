@@ -249,11 +249,14 @@ impl Outcome {
             ),
             Some(status) => bail!("the machine's script ended with status {status}"),
             None => {
-                let panic = self.line_with("Kernel panic");
+                let why = self.line_with("Kernel panic").or_else(|| {
+                    let of_simulator = |line: &&str| line.starts_with("lvz-sim: ");
+                    self.console.lines().rfind(of_simulator)
+                });
                 bail!(
                     "the machine ended before its script did ({}{})",
                     self.status,
-                    panic.map(|line| format!(", {line}")).unwrap_or_default()
+                    why.map(|line| format!(", {line}")).unwrap_or_default()
                 )
             }
         }
@@ -611,10 +614,12 @@ mod tests {
         let limit = Duration::from_secs(1);
         assert!(outcome("KVM-LA-EXIT 0\n").check(limit).is_ok());
         assert!(outcome("KVM-LA-EXIT 1\n").check(limit).is_err());
-        assert!(
-            outcome("Kernel panic - not syncing\n")
-                .check(limit)
-                .is_err()
-        );
+        for line in [
+            "Kernel panic - not syncing",
+            "lvz-sim: unknown CPU model 'x'",
+        ] {
+            let error = outcome(&format!("{line}\n")).check(limit);
+            assert!(error.is_err_and(|error| error.to_string().contains(line)));
+        }
     }
 }
