@@ -99,6 +99,11 @@ impl Report {
             .is_none_or(|only| only.split(',').all(|part| name.contains(part)))
     }
 
+    /// Whether one of several cases is part of the run.
+    pub(super) fn wants_any(&self, names: impl IntoIterator<Item: AsRef<str>>) -> bool {
+        names.into_iter().any(|name| self.wants(name.as_ref()))
+    }
+
     /// What the names of cases must contain, if not every case is wanted.
     pub(super) fn only(&self) -> Option<&str> {
         self.only.as_deref()
@@ -273,5 +278,7 @@ mod tests {
         assert!(report.wants("kvm=rust,accel=rust,smp=4,reset-loop"));
         assert!(!report.wants("kvm=rust,accel=upstream,smp=4,reset-loop"));
         assert!(!report.wants("kvm=rust,accel=rust,smp=4,reboot"));
+        assert!(report.wants_any(["other", "accel=rust,reset"]));
+        assert!(!report.wants_any(["other", "reset"]));
     }
 }
