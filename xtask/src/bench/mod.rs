@@ -169,16 +169,25 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         simulator: &simulator,
         options,
     };
-    let mut found = Found::default();
-    // What was measured before a bench failed is kept.
-    let verdict = chosen.iter().try_for_each(|function| {
-        let Found { rows, pictures } = function(&bench)?;
-        found.rows.extend(rows);
-        found.pictures.extend(pictures);
-        Ok(())
-    });
+    let (found, verdict) = gather(chosen.iter().map(|function| function(&bench)));
     let delivered = deliver(&found, options);
     verdict.and(delivered).map(|()| ExitCode::SUCCESS)
+}
+
+/// What benches find, and the first failure: what was measured before it is kept, and no bench
+/// after it runs.
+fn gather(benches: impl Iterator<Item = Result<Found>>) -> (Found, Result<()>) {
+    let mut all = Found::default();
+    for found in benches {
+        match found {
+            Ok(Found { rows, pictures }) => {
+                all.rows.extend(rows);
+                all.pictures.extend(pictures);
+            }
+            Err(error) => return (all, Err(error)),
+        }
+    }
+    (all, Ok(()))
 }
 
 /// Prints the figures, and writes the files that are asked for.
@@ -256,5 +265,24 @@ fn print(rows: &[Row], verbose: bool) {
                 of("upstream")
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn what_was_measured_before_a_failure_is_kept() {
+        let row = |name: &str| Found::from(vec![Row::new(name.to_owned(), "s", 1.0, 2.0)]);
+        let mut benches = vec![Ok(row("a")), Err(anyhow!("broken")), Ok(row("b"))].into_iter();
+        let (found, verdict) = gather(&mut benches);
+        assert!(verdict.is_err());
+        assert_eq!(found.rows.len(), 1);
+        assert_eq!(benches.len(), 1, "none ran after the failure");
+        let (found, verdict) = gather([Ok(row("a")), Ok(row("b"))].into_iter());
+        assert!(verdict.is_ok());
+        assert_eq!(found.rows.len(), 2);
     }
 }
