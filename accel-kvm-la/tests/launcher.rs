@@ -16,6 +16,16 @@ use std::time::Duration;
 /// Prints its preload list and its arguments.
 const SHOW: &str = "#!/bin/sh\necho \"preload=$LD_PRELOAD\"\nprintf 'argument=%s\\n' \"$@\"\n";
 
+/// An ELF file of this and no more.
+const HEADER: [u8; 64] = {
+    let mut header = [0; 64];
+    header[0] = 0x7f;
+    header[1] = b'E';
+    header[2] = b'L';
+    header[3] = b'F';
+    header
+};
+
 /// One test at a time: a process that another test starts would for a moment hold
 /// open a program that is still being written, and a program in that state cannot be run.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -42,11 +52,11 @@ impl Place {
         self.dir.join("bin/qemu-kvm-la")
     }
 
-    /// A file that the loader takes for an empty list of libraries: it need not
-    /// be one to be named.
+    /// The header of a library with nothing behind it, which the loader passes over: it need
+    /// not be one to be named.
     fn library(&self, name: &str) -> PathBuf {
         let file = self.dir.join(name);
-        fs::write(&file, b"").expect("a file");
+        fs::write(&file, HEADER).expect("a file");
         file
     }
 
@@ -181,9 +191,65 @@ fn what_is_missing_is_said_in_one_line() {
     assert!(error.contains("/nowhere/qemu"), "{error}");
     let odd = place.dir.join("with space");
     fs::create_dir_all(&odd).expect("a directory");
-    fs::write(odd.join("x.so"), b"").expect("a file");
+    fs::write(odd.join("x.so"), HEADER).expect("a file");
     let error = refused(place.command().env("KVM_LA_LIBRARY", odd.join("x.so")));
     assert!(error.contains("colon or a space"), "{error}");
+}
+
+#[test]
+fn a_library_that_is_not_whole_is_refused() {
+    let place = Place::new("cut");
+    let library = place.library("bin/libaccel_kvm_la.so");
+    let mut header = HEADER;
+    // One section header of 64 bytes, which follows.
+    (header[40], header[58], header[60]) = (64, 64, 1);
+    let mut whole = header.to_vec();
+    whole.resize(128, 0);
+    let cut = whole.get(..127).expect("less than all");
+    for text in [
+        &b""[..],
+        b"\x7fELF",
+        b"not a library".repeat(9).as_slice(),
+        &header,
+        cut,
+    ] {
+        fs::write(&library, text).expect("a file");
+        let error = refused(&mut place.command());
+        assert!(error.contains("is not a whole library"), "{error}");
+    }
+    fs::write(&library, whole).expect("a file");
+    assert_eq!(
+        shown(place.command().arg("x")).last().map(String::as_str),
+        Some("argument=x")
+    );
+}
+
+/// A name without a slash is a file of the working directory, and not what PATH has.
+#[test]
+fn a_name_without_a_directory_is_the_file_that_was_looked_at() {
+    let place = Place::new("bare");
+    place.library("bin/libaccel_kvm_la.so");
+    let first = place.dir.join("first");
+    fs::create_dir_all(&first).expect("a directory");
+    symlink(place.launcher(), first.join("qemu-system-loongarch64")).expect("a link");
+    let path = format!("{}:/usr/bin:/bin", first.display());
+    let mut command = place.command();
+    command.current_dir(place.dir.join("path"));
+    command
+        .env("PATH", &path)
+        .env("KVM_LA_QEMU", "qemu-system-loongarch64");
+    assert_eq!(
+        shown(command.arg("x")).last().map(String::as_str),
+        Some("argument=x")
+    );
+    // An empty element of PATH is the working directory.
+    let mut command = place.command();
+    command.current_dir(place.dir.join("path"));
+    command.env("PATH", format!("{}::/usr/bin:/bin", first.display()));
+    assert_eq!(
+        shown(command.arg("x")).last().map(String::as_str),
+        Some("argument=x")
+    );
 }
 
 /// What the launcher itself says: the loader has its words about the empty library.
@@ -250,8 +316,22 @@ fn a_launcher_that_may_not_be_renewed_says_so() {
     assert_eq!(warning.lines().count(), 1, "{warning}");
     assert!(warning.contains("touch"), "{warning}");
     assert_eq!(changed(&place.launcher()), before);
-    let quiet = nobody(place.command().env("KVM_LA_LOG", "error")).expect("the launcher runs");
-    assert_eq!(warnings(&quiet), "");
+    for level in ["error", "ERROR", " off "] {
+        let quiet = nobody(place.command().env("KVM_LA_LOG", level)).expect("the launcher runs");
+        assert_eq!(warnings(&quiet), "", "{level}");
+    }
+    // A log on a full disk takes no warning, and QEMU starts nevertheless.
+    let full = fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .expect("a device");
+    let mut command = place.command();
+    let started = nobody(command.stderr(full)).expect("the launcher runs");
+    assert!(
+        text(&started).0.contains("argument=x"),
+        "{:?}",
+        started.status
+    );
 }
 
 #[test]

@@ -7,12 +7,14 @@
 //! made in a sibling directory and renamed, so an interrupted run leaves
 //! nothing that a later run could mistake for a result.
 
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use sha2::{Digest as _, Sha256};
 
 /// Products of an older key are kept this long after their last use, so that
@@ -86,7 +88,12 @@ impl Cache {
             }
         };
         let dir = base.join("kvm-la");
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs::create_dir_all(&dir).with_context(|| {
+            format!(
+                "cannot create the cache {}: XDG_CACHE_HOME names another folder for it",
+                dir.display()
+            )
+        })?;
         Ok(Self { dir })
     }
 
@@ -139,7 +146,8 @@ impl Cache {
         Err(anyhow!("no free name in {}", runs.display()))
     }
 
-    /// Takes the lock under which products are made, waiting for another run or thread.
+    /// Takes the lock under which products are made, waiting for another run or thread, and
+    /// removes what interrupted runs left behind.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.dir.join("lock");
         let mut file = File::options()
@@ -148,7 +156,12 @@ impl Cache {
             .write(true)
             .read(true)
             .open(&path)
-            .with_context(|| format!("cannot open {}", path.display()))?;
+            .with_context(|| {
+                format!(
+                    "cannot write in the cache {}: XDG_CACHE_HOME names another folder for it",
+                    self.dir.display()
+                )
+            })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -170,7 +183,9 @@ impl Cache {
         // before they do, the next run waits for them.
         rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())
             .with_context(|| format!("cannot share {}", path.display()))?;
-        Ok(Lock(file))
+        let lock = Lock(file);
+        self.remove_partial()?;
+        Ok(lock)
     }
 
     /// Where the product of this name and key is, or will be.
@@ -211,8 +226,8 @@ impl Cache {
         Ok(path)
     }
 
-    /// Removes what interrupted runs left behind. The caller holds the lock.
-    pub(crate) fn remove_partial(&self) -> Result<()> {
+    /// Removes products that are not whole. The caller holds the lock.
+    fn remove_partial(&self) -> Result<()> {
         for path in self.entries()? {
             if path.extension().is_some_and(|e| e == "partial") {
                 remove_tree(&path)?;
@@ -256,11 +271,62 @@ impl Cache {
 }
 
 fn remove_tree(path: &Path) -> Result<()> {
+    check_nothing_mounted(path)?;
     match fs::remove_dir_all(path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
     }
+}
+
+/// Refuses to remove a directory in which something is mounted: that is the workstation's own.
+fn check_nothing_mounted(path: &Path) -> Result<()> {
+    let Ok(dir) = path.canonicalize() else {
+        return Ok(());
+    };
+    let mounts = Path::new("/proc/self/mountinfo");
+    let mounts = fs::read(mounts).with_context(|| format!("cannot read {}", mounts.display()))?;
+    // The last to be mounted is the first to go.
+    let mounted: Vec<String> = mounted_in(&mounts, &dir)
+        .iter()
+        .rev()
+        .map(|place| place.display().to_string())
+        .collect();
+    if !mounted.is_empty() {
+        bail!(
+            "{} cannot be removed, as something is mounted there: run `umount {}`, then try again",
+            path.display(),
+            mounted.join(" ")
+        );
+    }
+    Ok(())
+}
+
+/// What is mounted in a directory, by the lines of /proc/PID/mountinfo
+/// (proc_pid_mountinfo(5)), in their order. The directory has no symbolic link in it.
+fn mounted_in(mounts: &[u8], dir: &Path) -> Vec<PathBuf> {
+    mounts
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4))
+        .map(|field| PathBuf::from(OsString::from_vec(without_escapes(field))))
+        .filter(|place| place.starts_with(dir))
+        .collect()
+}
+
+/// A field of mountinfo, in which `\ooo` stands for a byte that would end it.
+fn without_escapes(mut field: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(field.len());
+    while let Some((first, rest)) = field.split_first() {
+        let octal = rest
+            .get(..3)
+            .filter(|_| *first == b'\\')
+            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        bytes.push(octal.unwrap_or(*first));
+        field = rest
+            .get(if octal.is_some() { 3 } else { 0 }..)
+            .unwrap_or_default();
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -275,6 +341,50 @@ mod tests {
         assert_ne!(a.hex(), b.hex());
         assert_ne!(a.hex(), c.hex());
         assert_eq!(a.hex(), Key::new(1).with("x", "ab").with("y", "c").hex());
+    }
+
+    #[test]
+    fn what_is_mounted_in_a_directory_is_found() {
+        let mounts = b"26 1 254:0 / / rw - ext4 /dev/vda rw\n\
+            87 27 0:39 / /c\\040d/x.partial/dev/pts rw,relatime - devpts none rw\n\
+            88 27 0:27 / /c\\040d/x.partial/dev/shm rw shared:3 - tmpfs tmpfs rw\n\
+            89 27 0:27 / /c\\040d/x.partial-not rw - tmpfs tmpfs rw\n\
+            90 27 0:27 / /c\\134 rw - tmpfs tmpfs rw\n";
+        assert_eq!(
+            mounted_in(mounts, Path::new("/c d/x.partial")),
+            [
+                Path::new("/c d/x.partial/dev/pts"),
+                Path::new("/c d/x.partial/dev/shm")
+            ]
+        );
+        assert_eq!(mounted_in(mounts, Path::new("/c\\")), [Path::new("/c\\")]);
+        assert!(mounted_in(mounts, Path::new("/d")).is_empty());
+    }
+
+    #[test]
+    fn where_something_is_mounted_nothing_is_removed() {
+        let error = check_nothing_mounted(Path::new("/proc")).map_err(|error| error.to_string());
+        assert!(
+            error
+                .as_ref()
+                .is_err_and(|error| error.contains("run `umount ") && error.contains(" /proc`,")),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn whoever_takes_the_lock_clears_up() -> Result<()> {
+        let dir = std::env::temp_dir().join(format!("xtask-cache-lock-{}", std::process::id()));
+        fs::create_dir_all(dir.join("thing-0123456789abcdef.partial/half"))?;
+        fs::create_dir_all(dir.join("thing-0123456789abcdef"))?;
+        let cache = Cache { dir: dir.clone() };
+        let lock = cache.lock()?;
+        let names = cache.entries()?;
+        assert!(names.contains(&dir.join("thing-0123456789abcdef")));
+        assert!(names.iter().all(|name| name.extension().is_none()));
+        drop(lock);
+        fs::remove_dir_all(dir)?;
+        Ok(())
     }
 
     #[test]

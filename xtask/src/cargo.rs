@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::cache::{Cache, Key};
+use crate::machine;
 use crate::progress::Step;
 use crate::setup::{Products, workspace};
 use crate::sources::Sources;
@@ -199,6 +200,10 @@ pub(crate) fn program(products: &Products, package: &str) -> Result<Command> {
         .args([package, "--"])
         .envs(products.environment())
         .stdin(Stdio::null());
+    // A path of the environment's may be relative to where this runs.
+    if let Some(simulator) = machine::named()? {
+        command.env("LVZ_SIM", simulator);
+    }
     Ok(command)
 }
 

@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,8 +111,8 @@ impl Simulator {
 
     /// The simulator's executable, built.
     pub(crate) fn program() -> Result<PathBuf> {
-        if let Some(program) = std::env::var_os("LVZ_SIM") {
-            return Ok(program.into());
+        if let Some(program) = named()? {
+            return Ok(program);
         }
         let output = Self::cargo_build()?
             .arg("--message-format=json-render-diagnostics")
@@ -133,7 +134,7 @@ impl Simulator {
 
     /// Compiles what `build` then finds compiled, its output into `log`.
     pub(crate) fn compile(log: &Path) -> Result<()> {
-        if std::env::var_os("LVZ_SIM").is_some() {
+        if named()?.is_some() {
             return Ok(());
         }
         let mut step = Step::start("lvz-sim: building");
@@ -248,11 +249,14 @@ impl Outcome {
             ),
             Some(status) => bail!("the machine's script ended with status {status}"),
             None => {
-                let panic = self.line_with("Kernel panic");
+                let why = self.line_with("Kernel panic").or_else(|| {
+                    let of_simulator = |line: &&str| line.starts_with("lvz-sim: ");
+                    self.console.lines().rfind(of_simulator)
+                });
                 bail!(
                     "the machine ended before its script did ({}{})",
                     self.status,
-                    panic.map(|line| format!(", {line}")).unwrap_or_default()
+                    why.map(|line| format!(", {line}")).unwrap_or_default()
                 )
             }
         }
@@ -502,6 +506,27 @@ impl Machine {
     }
 }
 
+/// The simulator that the environment names, if it names one.
+pub(crate) fn named() -> Result<Option<PathBuf>> {
+    program_of(std::env::var_os("LVZ_SIM"))
+}
+
+/// The program that a value of LVZ_SIM names, from wherever it is started.
+fn program_of(value: Option<OsString>) -> Result<Option<PathBuf>> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let program = std::path::absolute(&value)?;
+    let is_executable = |meta: fs::Metadata| meta.is_file() && meta.mode() & 0o111 != 0;
+    if !fs::metadata(&program).is_ok_and(is_executable) {
+        bail!(
+            "LVZ_SIM={} is no program: name an lvz-sim by its path, or unset it",
+            value.display()
+        );
+    }
+    Ok(Some(program))
+}
+
 /// Milliseconds of CPU time of all simulators that have ended.
 static CPU_TIME: AtomicU64 = AtomicU64::new(0);
 
@@ -560,6 +585,21 @@ mod tests {
     }
 
     #[test]
+    fn the_simulator_that_is_named_is_a_program() -> Result<()> {
+        assert_eq!(program_of(None)?, None);
+        assert_eq!(program_of(Some("".into()))?, None);
+        assert_eq!(program_of(Some("/bin/sh".into()))?, Some("/bin/sh".into()));
+        for other in ["/nowhere", "/etc/passwd", "/", "lvz-sim of nowhere"] {
+            let error = program_of(Some(other.into())).map_err(|error| error.to_string());
+            assert!(
+                error.is_err_and(|error| error.contains(&format!("LVZ_SIM={other} is no"))),
+                "{other}"
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
     fn the_last_marker_counts() {
         assert_eq!(
             outcome("KVM-LA-EXIT 3\nKVM-LA-EXIT 0\n").script_status(),
@@ -574,10 +614,12 @@ mod tests {
         let limit = Duration::from_secs(1);
         assert!(outcome("KVM-LA-EXIT 0\n").check(limit).is_ok());
         assert!(outcome("KVM-LA-EXIT 1\n").check(limit).is_err());
-        assert!(
-            outcome("Kernel panic - not syncing\n")
-                .check(limit)
-                .is_err()
-        );
+        for line in [
+            "Kernel panic - not syncing",
+            "lvz-sim: unknown CPU model 'x'",
+        ] {
+            let error = outcome(&format!("{line}\n")).check(limit);
+            assert!(error.is_err_and(|error| error.to_string().contains(line)));
+        }
     }
 }

@@ -3,6 +3,10 @@
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
 //! `conformance`, `dist`, `sim` and `env`.
 
+// Its macros are for all that follows.
+#[macro_use]
+mod output;
+
 mod backend;
 mod bench;
 mod boot;

@@ -136,12 +136,24 @@ pub(crate) struct GuestReport {
     pub(crate) failed: Vec<String>,
     /// It began to power off.
     pub(crate) powered_off: bool,
+    /// What its QEMU or our launcher said last, warnings left out.
+    pub(crate) emulator: Option<String>,
 }
+
+/// What lines of programs that run guests begin with.
+const EMULATORS: &[&str] = &["qemu-system-loongarch64: ", "qemu-kvm-la: "];
 
 impl GuestReport {
     /// Reads the lines of guest `number` from a host's console.
     pub(crate) fn read(console: &str, number: usize) -> Self {
         let mut report = Self::default();
+        let own = format!("guest{number}: ");
+        report.emulator = console
+            .lines()
+            .filter_map(|line| line.strip_prefix(&own))
+            .filter(|line| EMULATORS.iter().any(|name| line.starts_with(name)))
+            .rfind(|line| !line.contains(": warning: "))
+            .map(str::to_owned);
         for text in said::all(console, &format!("guest{number}"), GUEST_MARKER) {
             let words: Vec<&str> = text.split_whitespace().collect();
             match words.as_slice() {
@@ -161,7 +173,11 @@ impl GuestReport {
     /// An error that says what the guest did not do.
     pub(crate) fn check(&self) -> Result<()> {
         if !self.reached_init {
-            bail!("the guest did not reach its init");
+            let why = self.emulator.as_deref();
+            bail!(
+                "the guest did not reach its init{}",
+                why.map(|line| format!(": {line}")).unwrap_or_default()
+            );
         }
         match self.checks {
             None => bail!("the guest did not finish its checks"),
@@ -388,6 +404,17 @@ mod tests {
         let other = GuestReport::read(console, 1);
         assert_eq!(other.failed, ["timer"]);
         assert!(other.check().is_err());
+    }
+
+    #[test]
+    fn a_guest_that_qemu_did_not_start_has_its_reason() {
+        let console = "guest0: qemu-system-loongarch64: unable to find CPU model 'x'\n\
+                       guest0: qemu-kvm-la: warning: QEMU was installed after this program\n\
+                       guest1: qemu-system-loongarch64: other\n";
+        let error = GuestReport::read(console, 0)
+            .check()
+            .map_err(|error| error.to_string());
+        assert!(error.is_err_and(|error| error.ends_with(": unable to find CPU model 'x'")));
     }
 
     #[test]

@@ -130,19 +130,20 @@ impl Step {
         log: &Path,
         keep: impl Fn(&mut VecDeque<String>, String),
     ) -> Result<()> {
-        let program = command.get_program().to_string_lossy().into_owned();
+        let program = tool(&command);
         let (status, shown) = self.watch(command, log, keep)?;
         if !status.success() {
             self.clear();
             for line in &shown {
                 say(&format!("    {line}"));
             }
-            let error = shown.iter().find(|line| is_error(line));
+            let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+            let error = reason(&shown);
             bail!(
                 "{}: {program} failed ({status}){}{}, see {}",
                 self.text,
                 if error.is_some() { ": " } else { "" },
-                error.map_or("", String::as_str),
+                error.unwrap_or_default(),
                 log.display()
             );
         }
@@ -195,9 +196,39 @@ impl Drop for Step {
     }
 }
 
-/// Whether a compiler or linker names its error in this line.
+/// The program that a command is there to run: unshare(1) only makes room for it.
+fn tool(command: &Command) -> String {
+    let program = command.get_program();
+    let mut inside = command.get_args().skip_while(|word| *word != "--");
+    let program = match inside.nth(1) {
+        Some(inside) if program == "unshare" => inside,
+        _ => program,
+    };
+    program.to_string_lossy().into_owned()
+}
+
+/// What errno ENOSPC is called.
+const DISK_FULL: &str = "No space left on device";
+
+/// Whether a failed tool said that the disk is full.
+pub(crate) fn is_disk_full(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains(DISK_FULL)
+}
+
+/// The line of a failed tool's that tells why: what follows from a full disk can look like
+/// anything.
+fn reason<'a>(lines: &[&'a str]) -> Option<&'a str> {
+    let full = lines.iter().find(|line| line.contains(DISK_FULL));
+    full.or_else(|| lines.iter().find(|line| is_error(line)))
+        .map(|line| line.trim())
+}
+
+/// Whether a compiler, a linker or apt names its error in this line.
 fn is_error(line: &str) -> bool {
-    line.starts_with("error") || line.starts_with("ERROR: ") || line.contains(" error: ")
+    ["error", "ERROR: ", "E: "]
+        .iter()
+        .any(|word| line.starts_with(word))
+        || line.contains(" error: ")
 }
 
 /// Whether a line is one of those by which Kbuild tells what it does: two spaces,
@@ -219,12 +250,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_error_names_the_tool_in_a_namespace() {
+        assert_eq!(
+            tool(&crate::toolroot::with_own_mounts("mmdebstrap")),
+            "mmdebstrap"
+        );
+        let root = crate::toolroot::ToolRoot::new(Path::new("/root"), &[]);
+        let mut make = root.command_in(Path::new("/"), "make");
+        make.args(["--", "all"]);
+        assert_eq!(tool(&make), "make");
+        let mut tar = Command::new("tar");
+        tar.args(["--extract", "--", "file"]);
+        assert_eq!(tool(&tar), "tar");
+    }
+
+    #[test]
     fn errors_are_told_from_what_explains_them() {
         for line in [
             "error[E0425]: cannot find value `X` in module `b`",
             "error: invalid value 'X' for '--with-attribute-custom-enum <CUSTOM>'",
             "glue/glue.c:7:1: error: unknown type name 'u65'",
             "ERROR: modpost: \"missing\" [kvm.ko] undefined!",
+            "E: Unable to locate package nosuch",
         ] {
             assert!(is_error(line), "{line}");
         }
@@ -234,6 +281,21 @@ mod tests {
         ] {
             assert!(!is_error(line), "{line}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_the_reason() {
+        let lines = [
+            "Get:5 http://mirror/debian forky/main amd64 Packages",
+            "E: Some index files failed to download.",
+            "  Write error - write (28: No space left on device)",
+        ];
+        assert_eq!(
+            reason(&lines),
+            Some("Write error - write (28: No space left on device)")
+        );
+        assert_eq!(reason(&lines[..2]), Some(lines[1]));
+        assert_eq!(reason(&lines[..1]), None);
     }
 
     #[test]

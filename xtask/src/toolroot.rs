@@ -166,9 +166,19 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Options of unshare(1) for mounts that vanish with what mounted them.
+const OWN_MOUNTS: &[&str] = &["--mount", "--propagation", "private"];
+
+/// A command of root's whose mounts vanish with it, however it ends.
+pub(crate) fn with_own_mounts(program: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(OWN_MOUNTS).arg("--").arg(program);
+    command
+}
+
 fn namespace_options() -> &'static [&'static str] {
     if is_root() {
-        &["--mount", "--propagation", "private"]
+        OWN_MOUNTS
     } else {
         &[
             "--user",

@@ -14,6 +14,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,7 @@ extern "C" fn main() -> i32 {
     match exec() {
         Ok(never) => match never {},
         Err(error) => {
-            eprintln!("qemu-kvm-la: {error:#}");
+            say(&format!("{error:#}"));
             libc::EXIT_FAILURE
         }
     }
@@ -59,19 +60,32 @@ fn exec() -> Result<std::convert::Infallible> {
         // A launcher that may not do it can at least say it. A file system that takes no change is
         // that of an image, whose files came together.
         && error.kind() == io::ErrorKind::PermissionDenied
-        && !env::var_os("KVM_LA_LOG").is_some_and(|level| level == "off" || level == "error")
+        && !env::var_os("KVM_LA_LOG").is_some_and(|level| is_quiet(&level))
     {
-        eprintln!(
-            "qemu-kvm-la: warning: QEMU was installed after this program, and libvirt may go by \
-             what an earlier QEMU could do: as root, run `touch {}`",
+        say(&format!(
+            "warning: QEMU was installed after this program, and libvirt may go by what an \
+             earlier QEMU could do: as root, run `touch {}`",
             own.path.display()
-        );
+        ));
     }
     let error = Command::new(&qemu.path)
         .args(env::args_os().skip(1))
         .env(PRELOAD, preload)
         .exec();
     Err(error).with_context(|| format!("cannot run {}", qemu.path.display()))
+}
+
+/// Says a line on standard error. If that is full, a log's disk say, QEMU starts all the same.
+fn say(line: &str) {
+    let _ = io::stderr().write_all(format!("qemu-kvm-la: {line}\n").as_bytes());
+}
+
+/// Whether a level of KVM_LA_LOG leaves warnings out; the library reads it in the same way.
+fn is_quiet(level: &OsStr) -> bool {
+    let level = level.to_string_lossy();
+    ["off", "error"]
+        .iter()
+        .any(|quiet| level.trim().eq_ignore_ascii_case(quiet))
 }
 
 /// A file, and what was found out about it at once.
@@ -81,7 +95,10 @@ struct Found {
 }
 
 impl Found {
+    /// The path is absolute from here on: what runs a name without a slash would look for it in
+    /// PATH, and find another file than this one.
     fn at(path: PathBuf) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
         let meta = fs::metadata(&path)?;
         Ok(Self { path, meta })
     }
@@ -162,8 +179,14 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
         .find(|file| file.is_file())
         .map(|file| {
             // The loader would go on without it.
-            fs::File::open(file)
+            let is_whole = is_whole(file)
                 .with_context(|| format!("cannot read {}: let its user do so", file.display()))?;
+            if !is_whole {
+                bail!(
+                    "{} is not a whole library: install accel-kvm-la again",
+                    file.display()
+                );
+            }
             std::path::absolute(file).with_context(|| format!("cannot resolve {}", file.display()))
         })
         .unwrap_or_else(|| {
@@ -176,6 +199,22 @@ fn library(named: Option<OsString>, own: &Path) -> Result<PathBuf> {
                 tried.join(", ")
             ))
         })
+}
+
+/// Whether a file is ELF to its end, which is that of the section headers (elf(5), `e_shoff`,
+/// `e_shentsize`, `e_shnum`).
+fn is_whole(file: &Path) -> io::Result<bool> {
+    let mut header = [0; 64];
+    let mut file = fs::File::open(file)?;
+    match file.read_exact(&mut header) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        other => other?,
+    }
+    let half = |at: usize| u64::from(u16::from_le_bytes([header[at], header[at + 1]]));
+    let mut table = [0; 8];
+    table.copy_from_slice(&header[40..48]);
+    let end = u64::from_le_bytes(table).saturating_add(half(58) * half(60));
+    Ok(header.starts_with(b"\x7fELF") && file.metadata()?.len() >= end)
 }
 
 /// The loader's list with the library at its head.

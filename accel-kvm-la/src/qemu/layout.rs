@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 
 use la_arch::csr::{Class, Csr, TABLE, number};
 
+use super::log::say;
+
 /// A field's place in the migration tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Vmstate {
@@ -227,9 +229,9 @@ pub fn layout() -> &'static Layout {
     match LAYOUT.get() {
         Some(layout) => layout,
         None => {
-            eprintln!(
+            say(
                 "accel-kvm-la: a hook was called before the backend knew QEMU's structures; \
-                 this is a fault of the backend, please report it"
+                 this is a fault of the backend, please report it\n",
             );
             std::process::abort();
         }

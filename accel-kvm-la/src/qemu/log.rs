@@ -19,11 +19,17 @@ impl Log for StandardError {
         let level = record.level().as_str().to_ascii_lowercase();
         // In one piece: standard error has no buffer.
         let line = format!("accel-kvm-la: {level}: {}\n", record.args());
-        // There is nowhere to say that it cannot be said.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        say(&line);
     }
 
     fn flush(&self) {}
+}
+
+/// Says something on standard error without QEMU's own functions. `eprintln!` would panic, and
+/// so end QEMU, where that is full.
+pub(crate) fn say(text: &str) {
+    // There is nowhere to say that it cannot be said.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Begins to log, if `KVM_LA_LOG` says so.

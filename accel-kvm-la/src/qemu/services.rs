@@ -13,6 +13,7 @@
 use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 use std::sync::OnceLock;
 
+use super::log::say;
 use super::opaque::{
     AddressSpace, CPUState, FlatView, GuestPanicInformation, KVMState, MemoryListener,
     MemoryRegion, Object, ObjectProperty, QEMUError, QemuThread, VMChangeStateEntry,
@@ -390,9 +391,9 @@ pub fn services() -> &'static Services {
     match SERVICES.get() {
         Some(services) => services,
         None => {
-            eprintln!(
+            say(
                 "accel-kvm-la: a hook was called before the backend was linked to QEMU; \
-                 this is a fault of the backend, please report it"
+                 this is a fault of the backend, please report it\n",
             );
             std::process::abort();
         }

@@ -175,7 +175,10 @@ fn number(option: &str, text: &str) -> Result<u64> {
 /// directory of this program, where cargo puts both, else just its name.
 fn simulator() -> String {
     let name = "lvz-sim";
-    if let Ok(program) = std::env::var("LVZ_SIM") {
+    if let Some(program) = std::env::var("LVZ_SIM")
+        .ok()
+        .filter(|name| !name.is_empty())
+    {
         return program;
     }
     std::env::current_exe()

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::functions::by_function;
 use super::picture::{Group, Picture};
-use super::{Bench, Found, LIMIT, Row, marks, versions};
+use super::{Bench, Found, LIMIT, Options, Row, marks, versions};
 use crate::boot::read_stats;
 use crate::nested::{Guest, HOST_CPUS, Nested, Stack};
 use crate::said;
@@ -151,15 +151,20 @@ impl Measured {
     }
 }
 
-/// Runs it.
-pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
-    let options = bench.options;
+/// Refuses loads that there are not.
+pub(super) fn check(options: &Options) -> Result<()> {
     for name in &options.loads {
         if !LOADS.iter().any(|load| load.name == name) {
             let known: Vec<&str> = LOADS.iter().map(|load| load.name).collect();
             bail!("no load {name}: there are {}", known.join(", "));
         }
     }
+    Ok(())
+}
+
+/// Runs it.
+pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
+    let options = bench.options;
     let cpus = match options.smp.as_slice() {
         [] => CPUS,
         cpus => cpus,

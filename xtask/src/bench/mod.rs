@@ -3,7 +3,6 @@
 //! `bench`: figures of ours beside the rival's, measured in one run.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::dist::identity::Identity;
 use crate::machine::{Chosen, Simulator};
+use crate::output;
 use crate::said;
 use crate::setup::{self, KernelOption, Products, workspace};
 
@@ -154,6 +154,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     if chosen.is_empty() {
         chosen.extend(BENCHES.iter().map(|(_, bench)| bench));
     }
+    boot::check(options)?;
+    // What takes an hour must not be lost for want of a place.
+    if let Some(file) = &options.json {
+        output::check(file)?;
+    }
+    if let Some(dir) = &options.svg {
+        Picture::check(dir)?;
+    }
     let products = setup::products(options.kernel)?;
     let simulator = Simulator::build(Chosen::default())?;
     let bench = Bench {
@@ -161,18 +169,31 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         simulator: &simulator,
         options,
     };
-    let mut found = Found::default();
-    for function in chosen {
-        let Found { rows, pictures } = function(&bench)?;
-        found.rows.extend(rows);
-        found.pictures.extend(pictures);
-    }
-    let rows = found.rows;
-    print(&rows, options.verbose);
-    if let Some(dir) = &options.svg {
-        for picture in &found.pictures {
-            picture.draw(dir)?;
+    let (found, verdict) = gather(chosen.iter().map(|function| function(&bench)));
+    let delivered = deliver(&found, options);
+    verdict.and(delivered).map(|()| ExitCode::SUCCESS)
+}
+
+/// What benches find, and the first failure: what was measured before it is kept, and no bench
+/// after it runs.
+fn gather(benches: impl Iterator<Item = Result<Found>>) -> (Found, Result<()>) {
+    let mut all = Found::default();
+    for found in benches {
+        match found {
+            Ok(Found { rows, pictures }) => {
+                all.rows.extend(rows);
+                all.pictures.extend(pictures);
+            }
+            Err(error) => return (all, Err(error)),
         }
+    }
+    (all, Ok(()))
+}
+
+/// Prints the figures, and writes the files that are asked for.
+fn deliver(Found { rows, pictures }: &Found, options: &Options) -> Result<()> {
+    if !rows.is_empty() {
+        print(rows, options.verbose);
     }
     if let Some(file) = &options.json {
         let rows: Vec<Value> = rows
@@ -194,10 +215,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
                 object
             })
             .collect();
-        fs::write(file, format!("{:#}\n", Value::from(rows)))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        output::write(file, &format!("{:#}\n", Value::from(rows)))?;
     }
-    Ok(ExitCode::SUCCESS)
+    if let Some(dir) = &options.svg {
+        for picture in pictures {
+            picture.draw(dir)?;
+        }
+    }
+    Ok(())
 }
 
 /// Prints the table, `!` behind a target that is not reached; with `verbose` below each
@@ -240,5 +265,24 @@ fn print(rows: &[Row], verbose: bool) {
                 of("upstream")
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::anyhow;
+
+    #[test]
+    fn what_was_measured_before_a_failure_is_kept() {
+        let row = |name: &str| Found::from(vec![Row::new(name.to_owned(), "s", 1.0, 2.0)]);
+        let mut benches = vec![Ok(row("a")), Err(anyhow!("broken")), Ok(row("b"))].into_iter();
+        let (found, verdict) = gather(&mut benches);
+        assert!(verdict.is_err());
+        assert_eq!(found.rows.len(), 1);
+        assert_eq!(benches.len(), 1, "none ran after the failure");
+        let (found, verdict) = gather([Ok(row("a")), Ok(row("b"))].into_iter());
+        assert!(verdict.is_ok());
+        assert_eq!(found.rows.len(), 2);
     }
 }

@@ -10,6 +10,8 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::output;
+
 /// One picture.
 pub(super) struct Picture {
     /// Name of its file, without the ending.
@@ -60,15 +62,20 @@ const TITLE: f64 = 24.0;
 const TEXT: f64 = 15.0;
 
 impl Picture {
+    /// Makes a directory for pictures, and refuses one in which none can be written.
+    pub(super) fn check(dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir)
+            .with_context(|| format!("cannot create {}: name another directory", dir.display()))?;
+        output::check(&dir.join("picture.svg"))
+    }
+
     /// Draws it into a file of this directory.
     pub(super) fn draw(&self, dir: &Path) -> Result<()> {
         let file = dir.join(format!("{}.svg", self.name));
         let mut text = String::new();
         self.draw_into(&mut text)
             .with_context(|| format!("cannot draw {}", file.display()))?;
-        fs::create_dir_all(dir)
-            .and_then(|()| fs::write(&file, text))
-            .with_context(|| format!("cannot write {}", file.display()))
+        output::write(&file, &text)
     }
 
     fn draw_into(&self, target: &mut String) -> Result<()> {

@@ -3,6 +3,7 @@
 //! What packages say of their origin: version, time and maintainer, all taken from
 //! the commit that is checked out, so that the same commit gives the same packages.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
@@ -43,16 +44,12 @@ impl Identity {
         let changed =
             !git(workspace, &["--no-optional-locks", "status", "--porcelain"])?.is_empty();
         let modified = if changed { "+modified" } else { "" };
-        let variable =
-            |name: &str, other: &str| std::env::var(name).unwrap_or_else(|_| other.to_owned());
+        let [name, address] = [("DEBFULLNAME", name), ("DEBEMAIL", address)]
+            .map(|(variable, committer)| part(variable, std::env::var_os(variable), committer));
         Ok(Self {
             version: format!("{VERSION}+git{time}.{commit}{modified}"),
             epoch: epoch.parse().context("git gave no time of the commit")?,
-            maintainer: format!(
-                "{} <{}>",
-                variable("DEBFULLNAME", name),
-                variable("DEBEMAIL", address)
-            ),
+            maintainer: format!("{} <{}>", name?, address?),
         })
     }
 
@@ -80,6 +77,24 @@ impl Identity {
     }
 }
 
+/// A part of the field Maintainer: what a variable says, or else the commit.
+fn part(variable: &str, value: Option<OsString>, committer: &str) -> Result<String> {
+    let value = value
+        .filter(|value| !value.is_empty())
+        .unwrap_or_else(|| committer.into());
+    let fits = |text: &&str| {
+        let reserved = |c: char| c.is_control() || matches!(c, '<' | '>');
+        !text.trim().is_empty() && !text.contains(reserved)
+    };
+    match value.to_str().filter(fits) {
+        Some(text) => Ok(text.trim().to_owned()),
+        None => bail!(
+            "{:?} cannot be part of a package's maintainer, NAME <ADDRESS>: set {variable}",
+            value.display()
+        ),
+    }
+}
+
 fn git(workspace: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new("git")
         .current_dir(workspace)
@@ -100,6 +115,27 @@ fn git(workspace: &Path, arguments: &[&str]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_maintainer_stays_in_one_field() {
+        let part =
+            |value: &str, committer: &str| part("DEBFULLNAME", Some(value.into()), committer);
+        assert!(part("A Name", "Other").is_ok_and(|name| name == "A Name"));
+        assert!(part("", "Other").is_ok_and(|name| name == "Other"));
+        for (value, committer) in [
+            ("a\nDepends: b", "Other"),
+            ("A <a@b>", "Other"),
+            (" ", "Other"),
+            ("", ""),
+        ] {
+            let error = part(value, committer).map_err(|error| error.to_string());
+            assert!(
+                error
+                    .is_err_and(|error| error.contains("set DEBFULLNAME") && !error.contains('\n')),
+                "{value:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_changelog_has_the_form_that_debian_reads() -> Result<()> {

@@ -19,6 +19,7 @@ use clap::Args;
 
 use crate::cache::Cache;
 use crate::cargo::{AMD64, ARM64};
+use crate::output;
 use crate::setup::{self, workspace};
 use crate::toolroot::ToolRoot;
 pub(crate) use identity::Identity;
@@ -155,18 +156,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// Puts a package beside the others, in the place of its older versions; its size.
-fn publish(file: &Path, output: &Path) -> Result<u64> {
+fn publish(file: &Path, folder: &Path) -> Result<u64> {
     let name = file
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let partial = output.join(format!(".{name}.{}", std::process::id()));
-    let size =
-        fs::copy(file, &partial).with_context(|| format!("cannot write {}", partial.display()))?;
-    let target = output.join(&name);
-    fs::rename(&partial, &target).with_context(|| format!("cannot write {}", target.display()))?;
-    for entry in fs::read_dir(output)? {
+    let size = output::copy(file, &folder.join(&name))?;
+    for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let other = path.file_name().unwrap_or_default().to_string_lossy();
         if other != name && is_version_of(&other, &name) {

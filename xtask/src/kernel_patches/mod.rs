@@ -20,19 +20,26 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Args;
 
+use crate::output;
 use crate::setup::workspace;
 use crate::sources::Sources;
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where the patches go; it is made, and must not hold other patches
-    #[arg(value_name = "DIR", default_value = "target/kernel-patches")]
-    directory: PathBuf,
+    /// [target/kernel-patches]
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let series = Series::make(&workspace()?)?;
-    for file in series.write(&options.directory)? {
+    let workspace = workspace()?;
+    let directory = match &options.directory {
+        Some(directory) => directory.clone(),
+        None => workspace.join("target/kernel-patches"),
+    };
+    let series = Series::make(&workspace)?;
+    for file in series.write(&directory)? {
         println!("{}", file.display());
     }
     Ok(ExitCode::SUCCESS)
@@ -101,12 +108,9 @@ impl Series {
                 directory.display()
             );
         }
-        let mut files = Vec::new();
-        for (name, text) in &self.0 {
-            let file = directory.join(name);
-            fs::write(&file, text).with_context(at)?;
-            files.push(file);
-        }
+        let files: Vec<PathBuf> = self.0.keys().map(|name| directory.join(name)).collect();
+        let texts = self.0.values().map(String::as_str);
+        output::write_all(files.iter().map(PathBuf::as_path).zip(texts))?;
         Ok(files)
     }
 

@@ -8,11 +8,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Error, Result, bail};
 
 use super::mirror;
-use crate::progress::Step;
-use crate::toolroot::is_root;
+use crate::progress::{Step, is_disk_full};
+use crate::toolroot::{is_root, with_own_mounts};
 
 /// The release that supplies everything.
 pub(crate) const SUITE: &str = "forky";
@@ -66,7 +66,13 @@ impl Tree<'_> {
     ) -> Result<()> {
         let mirror = mirror::from_environment()?;
         check_tools()?;
-        let mut command = Command::new("mmdebstrap");
+        // In its mode `unshare` mmdebstrap mounts in a namespace of its own, in root's mode it
+        // does not: /dev/shm would stay mounted in the tree if it were killed.
+        let mut command = if is_root() {
+            with_own_mounts("mmdebstrap")
+        } else {
+            Command::new("mmdebstrap")
+        };
         command.arg(format!("--variant={}", self.variant));
         command.arg(format!("--architectures={}", self.architectures));
         command.arg(format!("--include={}", self.packages.join(",")));
@@ -92,7 +98,7 @@ impl Tree<'_> {
         if is_root() {
             command.arg("--mode=root").arg("--format=directory");
             command.arg(SUITE).arg(target).args(mirror);
-            return step.run(command, log).with_context(hint);
+            return step.run(command, log).map_err(hint);
         }
         // Without root's rights the tree is unpacked from an archive, so that its files
         // are the user's. Device nodes are left out: those of the running system are
@@ -100,7 +106,7 @@ impl Tree<'_> {
         let archive = target.join(".tree.tar");
         command.arg("--mode=unshare").arg("--format=tar");
         command.arg(SUITE).arg(&archive).args(mirror);
-        step.run(command, log).with_context(hint)?;
+        step.run(command, log).map_err(hint)?;
         let mut tar = Command::new("tar");
         tar.args([
             "--extract",
@@ -109,19 +115,26 @@ impl Tree<'_> {
             "--file",
         ]);
         tar.arg(&archive).arg("--directory").arg(target);
-        step.run(tar, log)?;
+        step.run(tar, log).map_err(hint)?;
         std::fs::remove_file(&archive)?;
         Ok(())
     }
 }
 
-fn hint() -> String {
-    format!(
+/// An error of mmdebstrap's with what can be done about it.
+fn hint(error: Error) -> Error {
+    if is_disk_full(&error) {
+        return error.context(
+            "the disk is full: make room (docs/setup.md says how much is needed), or name \
+             another place for the cache in XDG_CACHE_HOME or for temporary files in TMPDIR",
+        );
+    }
+    error.context(format!(
         "the packages could not be fetched or unpacked; without a network none can be: a proxy \
          is set in apt's configuration, another mirror in {}; if the log says NO_PUBKEY or \
          'not signed', update the package debian-archive-keyring",
         mirror::VARIABLE
-    )
+    ))
 }
 
 /// Says in one line which of the host's tools are missing, if any are.
@@ -155,6 +168,7 @@ fn check_tools() -> Result<()> {
         );
     }
     if !is_root() {
+        check_ranges()?;
         let status = Command::new("unshare")
             .args(["--user", "--map-root-user", "--mount", "true"])
             .stdin(Stdio::null())
@@ -169,6 +183,47 @@ fn check_tools() -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Says in one line if mmdebstrap cannot give the files of a tree owners: it takes these from
+/// a range of numbers that is the user's.
+fn check_ranges() -> Result<()> {
+    let id = |option: &str| -> Option<String> {
+        let output = Command::new("id").args(["--user", option]).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let names = [id("--name"), id("--real")].map(Option::unwrap_or_default);
+    let mut files = vec!["/etc/subuid", "/etc/subgid"];
+    files.retain(|file| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        !has_range(&text, &names)
+    });
+    if !files.is_empty() {
+        bail!(
+            "no range in {} for {}: run `sudo usermod --add-subuids 100000-165535 \
+             --add-subgids 100000-165535 {1}`, or with another range if these are taken",
+            files.join(" and "),
+            names
+                .iter()
+                .find(|name| !name.is_empty())
+                .map_or("this user", String::as_str)
+        );
+    }
+    Ok(())
+}
+
+/// Whether a text as /etc/subuid has it (subuid(5)) gives a range to a user under one of its
+/// names, of which its number is one.
+fn has_range(text: &str, names: &[String]) -> bool {
+    text.lines().any(|line| {
+        let fields: Vec<&str> = line.trim().split(':').collect();
+        let [name, first, count] = fields.as_slice() else {
+            return false;
+        };
+        names.iter().any(|other| other == name)
+            && first.parse::<u32>().is_ok()
+            && count.parse::<u32>().is_ok_and(|count| count > 0)
+    })
 }
 
 fn find_program(name: &str) -> Option<PathBuf> {
@@ -212,7 +267,24 @@ fn is_transport_setting(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_transport_setting;
+    use super::*;
+
+    #[test]
+    fn a_range_is_the_users_by_name_or_number() {
+        let names = ["me".to_owned(), "1000".to_owned()];
+        for text in ["me:100000:65536\n", "# a\nother:1:1\n1000:100000:65536\n"] {
+            assert!(has_range(text, &names), "{text}");
+        }
+        for text in [
+            "",
+            "me:100000:0\n",
+            "other:100000:65536\n",
+            "me\n",
+            "me:x:65536\n",
+        ] {
+            assert!(!has_range(text, &names), "{text}");
+        }
+    }
 
     #[test]
     fn only_transport_settings_are_handed_on() {

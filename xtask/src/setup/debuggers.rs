@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::debian::Tree;
 use super::{CannotBeHad, Products, packages};
@@ -34,9 +34,10 @@ impl Products {
                     include: &[],
                 }
                 .make(dir, &mut step, &log)
-                .context(CannotBeHad(
-                    "the debuggers of configs/debuggers.packages cannot be had",
-                ))?;
+                .map_err(|error| {
+                    CannotBeHad("the debuggers of configs/debuggers.packages cannot be had")
+                        .or(error)
+                })?;
                 step.done();
                 Ok(())
             })?,

@@ -83,7 +83,6 @@ impl Products {
         let tools = self.firmware_tools()?;
         let cache = self.cache.apart("firmware")?;
         let lock = cache.lock()?;
-        cache.remove_partial()?;
         let key = Key::new(1)
             .with("tools", self.tools.name())
             .with("list", TOOLS)
@@ -124,9 +123,9 @@ impl Products {
                     include: &[],
                 }
                 .make(dir, &mut step, &log)
-                .context(CannotBeHad(
-                    "the tools of configs/firmware.packages cannot be had",
-                ))?;
+                .map_err(|error| {
+                    CannotBeHad("the tools of configs/firmware.packages cannot be had").or(error)
+                })?;
                 step.done();
                 Ok(())
             })?,
@@ -152,9 +151,9 @@ impl Products {
             include: &include(),
         }
         .make(&tree, &mut step, &log)
-        .context(CannotBeHad(
-            "the packages of configs/disk.packages cannot be had",
-        ))?;
+        .map_err(|error| {
+            CannotBeHad("the packages of configs/disk.packages cannot be had").or(error)
+        })?;
         userland::configure(&tree)?;
         let mut configure = tools.command("sh")?;
         configure.args(["-c", CONFIGURE, "sh"]).arg(&tree);

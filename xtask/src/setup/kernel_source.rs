@@ -12,14 +12,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 
 use super::debian::SUITE;
 use super::kernel_packages::{self, Apt, Package};
 use super::mirror;
 use super::series::{KernelOption, Series};
 use crate::cache::{Cache, Key};
-use crate::progress::Step;
+use crate::progress::{Step, is_disk_full};
 use crate::toolroot::{KERNEL_SOURCE, ToolRoot};
 
 /// The source product's name in the cache.
@@ -68,6 +68,17 @@ impl KernelSource {
 #[derive(Debug)]
 pub(crate) struct CannotBeHad(pub(super) &'static str);
 
+impl CannotBeHad {
+    /// An error with this in front. Tests that need the package are skipped then, so a full disk
+    /// stays what it is.
+    pub(super) fn or(self, error: Error) -> Error {
+        if is_disk_full(&error) {
+            return error;
+        }
+        error.context(self)
+    }
+}
+
 impl fmt::Display for CannotBeHad {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.0)
@@ -115,7 +126,8 @@ pub(crate) fn make(
         let lists = dir.join("apt");
         fs::create_dir(&lists)?;
         let mut step = Step::start("kernel source: looking for other series");
-        let apt = Apt::update(lists.clone(), root, &mut step, log).context(NO_SOURCE)?;
+        let apt = Apt::update(lists.clone(), root, &mut step, log)
+            .map_err(|error| NO_SOURCE.or(error))?;
         let package = choose(apt.packages()?, wanted, own.series).context(NO_SOURCE)?;
         step.done();
         fs::write(dir.join("package"), package.to_line())?;
@@ -254,6 +266,13 @@ fn unpack(root: &ToolRoot, archive: &str, dir: &Path, log: &Path) -> Result<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_skips_no_test() {
+        let skips = |text: &str| NO_SOURCE.or(anyhow!("{text}")).is::<CannotBeHad>();
+        assert!(skips("E: Could not resolve the mirror"));
+        assert!(!skips("Write error - write (28: No space left on device)"));
+    }
 
     fn packages() -> Result<Vec<Package>> {
         [

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::debian::Tree;
 use super::{CannotBeHad, Products, packages, workspace};
@@ -57,9 +57,9 @@ impl Products {
                     include: INCLUDE,
                 }
                 .make(dir, &mut step, &log)
-                .context(CannotBeHad(
-                    "the tools of configs/lint.packages cannot be had",
-                ))?;
+                .map_err(|error| {
+                    CannotBeHad("the tools of configs/lint.packages cannot be had").or(error)
+                })?;
                 step.done();
                 Ok(())
             })?,

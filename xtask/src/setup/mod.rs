@@ -76,7 +76,6 @@ pub(crate) fn products(kernel: KernelOption) -> Result<Products> {
     // One run at a time makes products; the lock is held only while this looks
     // and makes, not while the products are used.
     let lock = cache.lock()?;
-    cache.remove_partial()?;
     let log = cache.logs()?.join("setup.log");
     let visible = visible(&cache)?;
     let visible = visible.each_ref().map(PathBuf::as_path);
@@ -150,7 +149,6 @@ fn make_kernel(
     // Runs that want the other products need not wait for this one.
     let cache = cache.apart("series")?;
     let _lock = cache.lock()?;
-    cache.remove_partial()?;
     make_kernel_in(&cache, tools, wanted, &log)
 }
 

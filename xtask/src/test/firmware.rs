@@ -33,6 +33,16 @@ const ENTRY: &str = "kept-entry";
 /// The one that is made before the simulator is killed.
 const LAST_ENTRY: &str = "last-entry";
 
+/// A case that starts the disk, with its variables in a file.
+type Later = fn(&Context, &Path, &Path) -> Result<Verdict>;
+
+/// The cases that go on from what the case `disk` leaves.
+const LATER: &[(&str, Later)] = &[
+    ("variables", kept),
+    ("button", button),
+    ("variables,killed", killed),
+];
+
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     if !context.runs(Tier::Full) {
         return Ok(());
@@ -72,16 +82,16 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     let variables = run.join("vars.fd");
     fs::copy(context.products.firmware_variables(), &variables)?;
-    report.needed_case("disk", || skipped_without(disk(context, &run, &variables)));
-    report.case("variables", || {
-        skipped_without(kept(context, &run, &variables))
-    });
-    report.case("button", || {
-        skipped_without(button(context, &run, &variables))
-    });
-    report.case("variables,killed", || {
-        skipped_without(killed(context, &run, &variables))
-    });
+    if report.wants_any(
+        ["disk"]
+            .into_iter()
+            .chain(LATER.iter().map(|(name, _)| *name)),
+    ) {
+        report.needed_case("disk", || skipped_without(disk(context, &run, &variables)));
+    }
+    for (name, case) in LATER {
+        report.case(name, || skipped_without(case(context, &run, &variables)));
+    }
     if report.failures() == failures {
         fs::remove_dir_all(&run)?;
     }

@@ -62,7 +62,7 @@ pub(crate) struct Options {
     #[arg(long)]
     list: bool,
     /// Only cases whose name contains this; of several texts with commas between, each
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = report::texts)]
     only: Option<String>,
     /// Whose kvm.ko the KVM hosts load
     #[arg(long, value_enum, default_value = "rust")]
@@ -77,7 +77,7 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["cpu", "engine"])]
     tcg: bool,
     /// How often guests of the suite `hosts` go to the other host and back
-    #[arg(long, value_name = "N", default_value = "20")]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// How many suites run at the same time; as many as the computer has CPUs, at most 4,
     /// if not given

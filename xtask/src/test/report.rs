@@ -7,7 +7,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::machine;
 
@@ -20,6 +20,15 @@ thread_local! {
 /// the suite's name.
 pub(super) fn detail(text: impl Display) {
     println!("{}:     {text}", SUITE.get());
+}
+
+/// The texts of `--only`. An empty one would be in every name.
+pub(super) fn texts(only: &str) -> Result<String> {
+    ensure!(
+        only.split(',').all(|text| !text.is_empty()),
+        "an empty text is in the name of every case: name a part, or leave --only out"
+    );
+    Ok(only.to_owned())
 }
 
 /// What a case that did not fail came to.
@@ -88,6 +97,11 @@ impl Report {
         self.only
             .as_ref()
             .is_none_or(|only| only.split(',').all(|part| name.contains(part)))
+    }
+
+    /// Whether one of several cases is part of the run.
+    pub(super) fn wants_any(&self, names: impl IntoIterator<Item: AsRef<str>>) -> bool {
+        names.into_iter().any(|name| self.wants(name.as_ref()))
     }
 
     /// What the names of cases must contain, if not every case is wanted.
@@ -237,6 +251,14 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_text_is_refused() {
+        for only in ["", ",", "a,", ",a", "a,,b"] {
+            assert!(texts(only).is_err(), "{only}");
+        }
+        assert!(texts("a,b c").is_ok_and(|only| only == "a,b c"));
+    }
+
+    #[test]
     fn a_run_of_no_case_fails() {
         let mut report = Report::new(Some("nowhere".to_owned()));
         report.case("smp=1", || Err(anyhow!("must not run")));
@@ -256,5 +278,7 @@ mod tests {
         assert!(report.wants("kvm=rust,accel=rust,smp=4,reset-loop"));
         assert!(!report.wants("kvm=rust,accel=upstream,smp=4,reset-loop"));
         assert!(!report.wants("kvm=rust,accel=rust,smp=4,reboot"));
+        assert!(report.wants_any(["other", "accel=rust,reset"]));
+        assert!(!report.wants_any(["other", "reset"]));
     }
 }

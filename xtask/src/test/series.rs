@@ -26,10 +26,10 @@ const BOOT: &str = "boot";
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("unfit-trees", || unfit::check(&context.products));
     let programs = OURS.iter().filter(|program| program.tier == TIER);
-    let mut names = [KERNEL, MODULE, BOOT]
+    let names = [KERNEL, MODULE, BOOT]
         .into_iter()
         .chain(programs.map(|program| program.name));
-    if !names.any(|name| report.wants(name)) {
+    if !report.wants_any(names) {
         return Ok(());
     }
     let mut other = None;

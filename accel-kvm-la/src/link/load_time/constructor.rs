@@ -12,6 +12,7 @@ use std::ffi::{c_int, c_void};
 
 use super::image::{Image, function, symbol};
 use super::{attach, environment};
+use crate::qemu::log::say;
 
 /// `MODULE_INIT_MIGRATION`.
 const STAGE: c_int = 0;
@@ -68,10 +69,10 @@ fn tell_if_qemu() {
             .starts_with(b"qemu-system-loongarch64")
     });
     if is_qemu {
-        eprintln!(
+        say(&format!(
             "accel-kvm-la cannot go into {}: it exports no symbols, or has no KVM; this QEMU \
-             goes on with its own accelerators",
+             goes on with its own accelerators\n",
             path.display()
-        );
+        ));
     }
 }

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use super::image::{Image, function, symbol};
 use super::patch::PatchError;
+use crate::qemu::log::say;
 
 /// What was not as it must be.
 #[derive(Debug, thiserror::Error)]
@@ -157,7 +158,7 @@ pub(crate) fn refuse(identity: &Identity, refusal: &Refusal) {
     let text = CString::new(message.replace('\0', " ")).unwrap_or_default();
     let Some(add) = symbol(c"qemu_add_machine_init_done_notifier") else {
         // There is no later moment to speak at.
-        eprintln!("{message}");
+        say(&format!("{message}\n"));
         return;
     };
     if MESSAGE.set(text).is_err() {
@@ -196,7 +197,7 @@ unsafe extern "C" fn machine_done(_: *mut Notifier, _: *mut c_void) {
         return;
     }
     if let Some(message) = MESSAGE.get() {
-        eprintln!("{}", message.to_string_lossy());
+        say(&format!("{}\n", message.to_string_lossy()));
     }
     std::process::exit(1);
 }

@@ -33,45 +33,71 @@ const CHECKS: &str = include_str!("checks.sh");
 const PACKAGES: &str = "/kvm-la/packages";
 const BOOT: &str = "/kvm-la/boot";
 
+/// A case.
+type Case = fn(&Context, &Packages) -> Result<Verdict>;
+
+const CASES: &[(&str, Case)] = &[
+    ("lvz-sim:amd64", |context, packages| {
+        let root = clean_root(&packages.dist.cache)?;
+        lvz_sim(context, packages, "lvz-sim:amd64", &root, &[])
+    }),
+    ("lvz-sim:arm64", |context, packages| {
+        on_arm64(packages, |root| {
+            lvz_sim(context, packages, "lvz-sim:arm64", root, &["qemu-aarch64"])
+        })
+    }),
+    ("engines:arm64", |_, packages| {
+        on_arm64(packages, engines::run)
+    }),
+    ("kvm-la-dkms", |context, packages| {
+        module_source(context, packages, "whole")
+    }),
+    ("kvm-la-dkms,headers", |context, packages| {
+        module_source(context, packages, "headers")
+    }),
+    ("qemu-kvm-la", backend),
+    (KERNEL, kernel::run),
+    ("lintian", |_, packages| lintian(packages)),
+    ("reproducible", |_, packages| reproducible(packages)),
+];
+
+/// The case whose build takes longer than all else.
+const KERNEL: &str = "linux-image:minimal";
+
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     // The roots that packages are made in and installed to take minutes to bring up.
     if !context.runs(Tier::Full) {
         return Ok(());
     }
-    let packages = Packages::new()?;
-    report.case("lvz-sim:amd64", || {
-        let root = clean_root(&packages.dist.cache)?;
-        lvz_sim(context, &packages, "lvz-sim:amd64", &root, &[])
-    });
-    let on_arm64 = |run: &dyn Fn(&ToolRoot) -> Result<Verdict>| {
-        // It has the libraries for arm64 too, and dpkg knows them.
-        let root = &packages.dist.root;
-        if !root.dir().join(QEMU_ARM64).is_file() {
-            return Ok(Verdict::Skipped(format!(
-                "the packaging root has no {QEMU_ARM64}"
-            )));
-        }
-        run(root)
-    };
-    report.case("lvz-sim:arm64", || {
-        on_arm64(&|root| lvz_sim(context, &packages, "lvz-sim:arm64", root, &["qemu-aarch64"]))
-    });
-    report.case("engines:arm64", || on_arm64(&engines::run));
-    report.case("kvm-la-dkms", || module_source(context, &packages, "whole"));
-    report.case("kvm-la-dkms,headers", || {
-        module_source(context, &packages, "headers")
-    });
-    report.case("qemu-kvm-la", || backend(context, &packages));
-    // Its build takes longer than all else.
     let named = report
         .only()
         .is_some_and(|only| only.contains("linux-image"));
-    if context.everything || named {
-        report.case("linux-image:minimal", || kernel::run(context, &packages));
+    let cases = CASES
+        .iter()
+        .filter(|(name, _)| *name != KERNEL || context.everything || named);
+    if !report.wants_any(cases.clone().map(|(name, _)| *name)) {
+        return Ok(());
     }
-    report.case("lintian", || lintian(&packages));
-    report.case("reproducible", || reproducible(&packages));
+    let packages = Packages::new()?;
+    for (name, case) in cases {
+        report.case(name, || case(context, &packages));
+    }
     Ok(())
+}
+
+/// Runs something in the packaging root, which has the libraries for arm64 too, and whose
+/// dpkg knows them.
+fn on_arm64(
+    packages: &Packages,
+    run: impl FnOnce(&ToolRoot) -> Result<Verdict>,
+) -> Result<Verdict> {
+    let root = &packages.dist.root;
+    if !root.dir().join(QEMU_ARM64).is_file() {
+        return Ok(Verdict::Skipped(format!(
+            "the packaging root has no {QEMU_ARM64}"
+        )));
+    }
+    run(root)
 }
 
 /// What runs programs for arm64.
