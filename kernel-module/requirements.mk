@@ -2,6 +2,9 @@
 #
 # Ends make in one line if no kvm.ko can be built against KDIR.
 
+ifneq ($(words $(KDIR)),1)
+$(error KDIR is '$(KDIR)', and make knows no file names with spaces: give the directory another name)
+endif
 ifeq ($(wildcard $(KDIR)/Makefile),)
 $(error $(KDIR) is no kernel build directory: name one with KDIR=DIR)
 endif
@@ -26,6 +29,13 @@ endif
 
 ifneq ($(CONFIG_RUST),y)
 $(error $(KDIR)/.config lacks CONFIG_RUST=y: set it $(again))
+endif
+# The kernel's own crates can be used by the compiler alone that made them.
+rustc := $(or $(RUSTC),rustc)
+built-by := $(subst ",,$(CONFIG_RUSTC_VERSION_TEXT))
+ours := $(shell $(rustc) --version 2>/dev/null)
+ifneq ($(and $(built-by),$(subst $(built-by),,$(or $(ours),none))),)
+$(error $(KDIR) was built by $(built-by), and $(rustc) is $(or $(ours),not there): name that compiler with RUSTC=FILE)
 endif
 ifeq ($(CONFIG_KVM),y)
 $(error $(KDIR)/.config has CONFIG_KVM=y, and no module replaces a KVM that is built in: set CONFIG_KVM=m $(again), or build this one in (kernel-patches/README.md))

@@ -64,6 +64,14 @@ const UNFIT: &[Unfit] = &[
         &["CONFIG_KVM=y", "set CONFIG_KVM=m"],
     ),
     (
+        "include/config/auto.conf",
+        Some(
+            "CONFIG_LOONGARCH=y\nCONFIG_RUST=y\nCONFIG_KVM=m\n\
+             CONFIG_RUSTC_VERSION_TEXT=\"rustc 1.0.1 (other)\"\n",
+        ),
+        &["built by rustc 1.0.1 (other)", "RUSTC=FILE"],
+    ),
+    (
         "include/config/kernel.release",
         Some("5.10.1\n"),
         &["Linux 5.10.1", "or later is needed"],
