@@ -76,15 +76,7 @@ impl Platform {
                 self.pic.write(offset, size, value, &mut changes);
                 self.deliver(&changes);
             }
-            Device::PowerManagement => {
-                if size == 4 {
-                    self.rtc.write_pm(offset & !3, value as u32);
-                }
-                if let PowerControl::Bridge = self.board.power {
-                    let value = value & field::mask(size);
-                    self.power.write_bridge(offset, value as u32);
-                }
-            }
+            Device::PowerManagement => self.pm_write(offset, size, value),
             Device::Rtc if size == 4 => {
                 self.rtc.write(now, offset & !3, value as u32);
                 self.update_rtc(now);
@@ -128,6 +120,17 @@ impl Platform {
             Device::Rtc | Device::Events | Device::LegacyIo | Device::PchMsi | Device::PciIo => {}
         }
         true
+    }
+
+    /// Writes the power-management block; on some boards it has the machine's power, too.
+    fn pm_write(&mut self, offset: u64, size: u8, value: u64) {
+        if size == 4 {
+            self.rtc.write_pm(offset & !3, value as u32);
+        }
+        if let PowerControl::Bridge = self.board.power {
+            let value = value & field::mask(size);
+            self.power.write_bridge(offset, value as u32);
+        }
     }
 
     fn uart_write(&mut self, index: usize, offset: u64, value: u8) {
