@@ -298,22 +298,7 @@ impl Machine {
         if self.hash {
             command.arg("--hash");
         }
-        match &self.snapshot_in {
-            // The rest of the machine must be as it was when it was saved.
-            Some(snapshot) => {
-                command.arg("--snapshot-in").arg(snapshot);
-            }
-            None => {
-                command.arg("--kernel").arg(&self.kernel);
-                if let Some(initrd) = &self.initrd {
-                    command.arg("--initrd").arg(initrd);
-                }
-                // A kernel that goes on after a fault may do so without what is waited for.
-                command
-                    .arg("--append")
-                    .arg(self.parameters("oops=panic", ports));
-            }
-        }
+        self.begin(&mut command, ports);
         if ports == Ports::Apart {
             // lvz-sim writes whole lines of both: in the order of the machine.
             command.args(["--serial1", "-"]);
@@ -359,6 +344,23 @@ impl Machine {
             command.arg("--max-instructions").arg(count.to_string());
         }
         command
+    }
+
+    /// What lvz-sim begins with: a kernel, or a snapshot.
+    fn begin(&self, command: &mut Command, ports: Ports) {
+        if let Some(snapshot) = &self.snapshot_in {
+            // The rest of the machine must be as it was when it was saved.
+            command.arg("--snapshot-in").arg(snapshot);
+            return;
+        }
+        command.arg("--kernel").arg(&self.kernel);
+        if let Some(initrd) = &self.initrd {
+            command.arg("--initrd").arg(initrd);
+        }
+        // A kernel that goes on after a fault may do so without what is waited for.
+        command
+            .arg("--append")
+            .arg(self.parameters("oops=panic", ports));
     }
 
     fn tcg(&self, tools: &ToolRoot, ports: Ports) -> Result<Command> {
