@@ -111,17 +111,17 @@ fn serve(
     peer: Peer<'_>,
     restart: &mut dyn FnMut(&mut Machine) -> Result<bool>,
 ) -> Result<Option<RunEnd>> {
-    let stub = GdbStub::new(peer);
-    let mut state = match stub.run_state_machine(session) {
-        Ok(state) => state,
-        Err(error) => {
-            lost(&error);
-            return Ok(None);
-        }
-    };
+    let mut next = GdbStub::new(peer).run_state_machine(session);
     let mut end = None;
     loop {
-        let next = match state {
+        let state = match next {
+            Ok(state) => state,
+            Err(error) => {
+                lost(&error);
+                return Ok(end);
+            }
+        };
+        next = match state {
             GdbStubStateMachine::Idle(mut idle) => match idle.borrow_conn().next() {
                 Some(byte) => idle.incoming_data(session, byte),
                 None => return Ok(None),
@@ -150,13 +150,7 @@ fn serve(
             }
             GdbStubStateMachine::Disconnected(mut gone) => {
                 let reason = gone.get_reason();
-                let peer = gone.borrow_conn();
-                if reason == DisconnectReason::Kill {
-                    // GDB's vKill waits for it.
-                    let _ = peer.write_all(b"$OK#9a");
-                }
-                // It may be gone already.
-                let _ = peer.flush();
+                take_leave(gone.borrow_conn(), reason);
                 return Ok(match reason {
                     DisconnectReason::Kill => Some(RunEnd::Quit),
                     DisconnectReason::Disconnect => None,
@@ -166,14 +160,17 @@ fn serve(
                 });
             }
         };
-        state = match next {
-            Ok(state) => state,
-            Err(error) => {
-                lost(&error);
-                return Ok(end);
-            }
-        };
     }
+}
+
+/// Sends a debugger that goes what it may still wait for.
+fn take_leave(peer: &mut Peer<'_>, reason: DisconnectReason) {
+    if reason == DisconnectReason::Kill {
+        // GDB's vKill waits for it.
+        let _ = peer.write_all(b"$OK#9a");
+    }
+    // It may be gone already.
+    let _ = peer.flush();
 }
 
 /// What a debugger is told of the end of a run.

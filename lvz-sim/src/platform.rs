@@ -101,25 +101,12 @@ impl std::fmt::Debug for Platform {
 
 impl Platform {
     /// Builds the devices of a machine with memory `ram`.
-    pub fn new(config: PlatformConfig, ram: GuestRam) -> Result<Self, PlatformError> {
+    pub fn new(mut config: PlatformConfig, ram: GuestRam) -> Result<Self, PlatformError> {
         let cpus = config.cpus;
         if !(1..=MAX_CPUS).contains(&cpus) {
             return Err(PlatformError::Cpus(cpus));
         }
-        let mut virtio = vec![Transport::new(Box::new(Entropy::new(config.seed)))];
-        for (index, drive) in config.drives.iter().enumerate() {
-            let disk = Disk::open(drive)?;
-            virtio.push(Transport::new(Box::new(Block::new(disk, index))));
-        }
-        if let Some(host) = config.console {
-            virtio.push(Transport::new(Box::new(Port::new(host))));
-        }
-        if let Some(root) = &config.share {
-            virtio.push(Transport::new(Box::new(Share::new(root)?)));
-        }
-        if let Some(net) = config.net {
-            virtio.push(Transport::new(Box::new(Network::new(net))));
-        }
+        let virtio = transports(&mut config)?;
         let board = config.board;
         if config.firmware && board.firmware.is_none() {
             return Err(PlatformError::NoFlash);
@@ -381,4 +368,22 @@ impl Platform {
             self.drive(Device::Events, self.power.line());
         }
     }
+}
+
+/// The virtio devices that `config` asks for, in the order of their places.
+fn transports(config: &mut PlatformConfig) -> Result<Vec<Transport>, PlatformError> {
+    let mut devices: Vec<Box<dyn VirtioDevice>> = vec![Box::new(Entropy::new(config.seed))];
+    for (index, drive) in config.drives.iter().enumerate() {
+        devices.push(Box::new(Block::new(Disk::open(drive)?, index)));
+    }
+    if let Some(host) = config.console.take() {
+        devices.push(Box::new(Port::new(host)));
+    }
+    if let Some(root) = &config.share {
+        devices.push(Box::new(Share::new(root)?));
+    }
+    if let Some(net) = config.net.take() {
+        devices.push(Box::new(Network::new(net)));
+    }
+    Ok(devices.into_iter().map(Transport::new).collect())
 }

@@ -3,8 +3,9 @@
 //! `--stats`: the figures of a run.
 
 use crate::calls::Call;
-use crate::cpu::{Events, LEVELS, PLVS};
+use crate::cpu::{Cpu, Events, LEVELS, PLVS};
 use crate::engine::Machine;
+use crate::mmu::TlbCounts;
 use crate::stats::{Executed, ExitCause, ExitRecord, Split};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -94,7 +95,7 @@ impl EventFigures {
 }
 
 /// Where all instructions went; the parts add up to the total.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Shares {
     /// In guest mode.
     pub guest: u64,
@@ -141,86 +142,106 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Closes the machine's books and reads them.
-    pub(crate) fn of(machine: &mut Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
-        let mut records: BTreeMap<ExitCause, ExitRecord> = BTreeMap::new();
-        let mut sites: Option<BTreeMap<(ExitCause, u64), ExitRecord>> = None;
-        let mut shares = Shares {
-            guest: 0,
-            exits: 0,
-            outside: 0,
-        };
-        let mut entries = 0;
-        let (mut first_entry, mut last_exit) = (None::<Executed>, None::<Executed>);
-        let mut tlb = TlbReport::default();
-        for cpu in &mut machine.cpus {
-            let mut stats = cpu.stats.clone();
-            stats.finish(cpu.icount, cpu.world());
-            shares.guest += stats.guest;
-            shares.outside += stats.outside;
-            entries += stats.entries;
-            first_entry = [first_entry, stats.first_entry]
-                .into_iter()
-                .flatten()
-                .min_by_key(|executed| executed.instructions);
-            last_exit = [last_exit, stats.last_exit]
-                .into_iter()
-                .flatten()
-                .max_by_key(|executed| executed.instructions);
-            for (cause, record) in &stats.exits {
-                shares.exits += record.total();
-                records.entry(*cause).or_default().merge(record);
-            }
-            for (site, record) in stats.sites.iter().flatten() {
-                let sites = sites.get_or_insert_default();
-                sites.entry(*site).or_default().merge(record);
-            }
-            let counts = cpu.tlb.counts;
-            for (i, figures) in [&mut tlb.host, &mut tlb.stage1, &mut tlb.stage2]
-                .into_iter()
-                .enumerate()
-            {
-                figures.refills += counts.refills[i];
-                figures.walks += counts.walks[i];
-                figures.fills += counts.fills[i];
-                figures.invalidated += counts.invalidated[i];
-            }
+    /// Reads the machine's books as if they were closed now.
+    pub(crate) fn of(machine: &Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
+        let mut sums = Sums::default();
+        for cpu in &machine.cpus {
+            sums.add(cpu);
         }
-        let events = events(machine);
-        let calls = machine.cpus.iter().filter_map(|cpu| cpu.calls.as_ref());
-        let calls = calls
-            .flat_map(|calls| calls.seen().iter().cloned())
-            .collect::<Vec<_>>();
-        let wanted = machine.cpus.iter().any(|cpu| cpu.calls.is_some());
-        let exits = records
-            .into_iter()
-            .map(|(cause, r)| (cause, ExitFigures::of(&r)))
-            .collect();
-        let sites = sites.map(|sites| {
-            let mut by_cause: BTreeMap<ExitCause, BTreeMap<String, ExitFigures>> = BTreeMap::new();
-            for ((cause, pc), record) in &sites {
-                let figures = by_cause.entry(*cause).or_default();
-                figures.insert(format!("{pc:#x}"), ExitFigures::of(record));
-            }
-            by_cause
-        });
         Report {
             instructions: machine.instructions(),
             instructions_here: machine.instructions() - before,
             seconds,
             time_ns: machine.time(),
-            shares,
-            entries,
-            first_entry,
-            last_exit,
-            exits,
-            sites,
-            calls: wanted.then_some(calls),
-            tlb,
-            events,
+            shares: sums.shares,
+            entries: sums.entries,
+            first_entry: sums.first_entry,
+            last_exit: sums.last_exit,
+            exits: figures(&sums.exits),
+            sites: sums.sites.as_ref().map(by_cause),
+            calls: calls(machine),
+            tlb: sums.tlb,
+            events: events(machine),
             state_hash: hash.map(|h| format!("{h:016x}")),
         }
     }
+}
+
+/// What the CPUs counted, added up.
+#[derive(Default)]
+struct Sums {
+    shares: Shares,
+    entries: u64,
+    first_entry: Option<Executed>,
+    last_exit: Option<Executed>,
+    exits: BTreeMap<ExitCause, ExitRecord>,
+    sites: Option<BTreeMap<(ExitCause, u64), ExitRecord>>,
+    tlb: TlbReport,
+}
+
+impl Sums {
+    fn add(&mut self, cpu: &Cpu) {
+        let mut stats = cpu.stats.clone();
+        stats.finish(cpu.icount, cpu.world());
+        self.shares.guest += stats.guest;
+        self.shares.outside += stats.outside;
+        self.entries += stats.entries;
+        let entries = [self.first_entry, stats.first_entry].into_iter().flatten();
+        self.first_entry = entries.min_by_key(|executed| executed.instructions);
+        let exits = [self.last_exit, stats.last_exit].into_iter().flatten();
+        self.last_exit = exits.max_by_key(|executed| executed.instructions);
+        for (cause, record) in &stats.exits {
+            self.shares.exits += record.total();
+            self.exits.entry(*cause).or_default().merge(record);
+        }
+        for (site, record) in stats.sites.iter().flatten() {
+            let sites = self.sites.get_or_insert_default();
+            sites.entry(*site).or_default().merge(record);
+        }
+        self.tlb.add(&cpu.tlb.counts);
+    }
+}
+
+impl TlbReport {
+    fn add(&mut self, counts: &TlbCounts) {
+        let kinds = [&mut self.host, &mut self.stage1, &mut self.stage2];
+        for (kind, figures) in kinds.into_iter().enumerate() {
+            figures.refills += counts.refills[kind];
+            figures.walks += counts.walks[kind];
+            figures.fills += counts.fills[kind];
+            figures.invalidated += counts.invalidated[kind];
+        }
+    }
+}
+
+fn figures(records: &BTreeMap<ExitCause, ExitRecord>) -> BTreeMap<ExitCause, ExitFigures> {
+    records
+        .iter()
+        .map(|(cause, record)| (*cause, ExitFigures::of(record)))
+        .collect()
+}
+
+/// The figures of each place in the guest, by the cause of its exits.
+fn by_cause(
+    sites: &BTreeMap<(ExitCause, u64), ExitRecord>,
+) -> BTreeMap<ExitCause, BTreeMap<String, ExitFigures>> {
+    let mut by_cause: BTreeMap<ExitCause, BTreeMap<String, ExitFigures>> = BTreeMap::new();
+    for ((cause, pc), record) in sites {
+        let figures = by_cause.entry(*cause).or_default();
+        figures.insert(format!("{pc:#x}"), ExitFigures::of(record));
+    }
+    by_cause
+}
+
+/// The system calls that were written down, if they were.
+fn calls(machine: &Machine) -> Option<Vec<Call>> {
+    let calls: Vec<_> = machine
+        .cpus
+        .iter()
+        .filter_map(|cpu| cpu.calls.as_ref())
+        .collect();
+    let seen = calls.iter().flat_map(|calls| calls.seen().iter().cloned());
+    (!calls.is_empty()).then(|| seen.collect())
 }
 
 /// What all CPUs did, by mode and privilege level; a level at which nothing ran has no

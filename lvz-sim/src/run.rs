@@ -2,25 +2,18 @@
 
 //! `lvz-sim run`.
 
+mod build;
+mod observe;
+mod results;
+
 use crate::boot::{self, BootConfig, BootError};
-use crate::calls::Calls;
 use crate::cli::RunArgs;
-use crate::engine::{Engine, JitOptions, Machine, RunEnd};
-use crate::gdb::{self, Options, Tape, Taped};
-use crate::map::{FIRMWARE_MAX, UARTS};
-use crate::mem::Ram;
-use crate::platform::PlatformConfig;
-use crate::platform::console::{HostConsole, LineConsole, NullConsole};
-use crate::platform::net::Net;
-use crate::platform::terminal::Terminal;
+use crate::engine::{Machine, RunEnd};
+use crate::gdb::{self, Options, Tape};
+use crate::map::UARTS;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
-use crate::profile::Profile;
-use crate::report::Report;
-use crate::symbols::Symbols;
-use crate::trace::Tracer;
-use anyhow::{Context, Result, bail};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use anyhow::{Context, Result};
+use results::Results;
 use std::path::Path;
 use std::time::Instant;
 
@@ -31,21 +24,10 @@ use std::time::Instant;
 /// being written.
 pub fn run(args: &RunArgs) -> Result<u8> {
     let tapes = args.gdb.is_some().then(<[Tape; UARTS]>::default);
-    let mut machine = build(args, tapes.as_ref())?;
-    let boot = BootConfig {
-        kernel: args.kernel.clone(),
-        files: args.load.clone(),
-        initrd: args.initrd.clone(),
-        command_line: args.append.clone(),
-        device_tree: args.dtb.clone(),
-        firmware: args.firmware.is_some(),
-        acpi: args.acpi,
-        protocol: args.boot_protocol,
-    };
+    let mut machine = build::machine(args, tapes.as_ref())?;
+    let boot = boot_config(args);
     if let Some(path) = &args.dump_dtb {
-        let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, &boot)?;
-        std::fs::write(path, loaded.tree)
-            .with_context(|| format!("cannot write the device tree to '{}'", path.display()))?;
+        dump_tree(&machine, &boot, path)?;
         return Ok(0);
     }
     let boot = args.snapshot_in.is_none().then_some(boot);
@@ -54,157 +36,71 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         (None, Some(snapshot)) => machine.load(snapshot)?,
         (None, None) => {}
     }
-    for &address in &args.poison {
-        if !machine.set_poison(address, true) {
-            bail!("--poison {address:#x}: there is no memory");
-        }
-    }
-    machine.bus.platform.lint(args.trace.lint);
-    for cpu in &mut machine.cpus {
-        let mut trace = args.trace;
-        trace.instructions = traced(args);
-        trace.site = args.trace_site;
-        cpu.set_trace(trace);
-        cpu.calls = args.stats_calls.map(|number| Box::new(Calls::of(number)));
-        if args.stats_events {
-            cpu.tally.count_each();
-        }
-        if args.stats_sites {
-            cpu.stats.sites.get_or_insert_default();
-        }
-    }
-    if traced(args) {
-        machine.debug.tracer = Some(Tracer {
-            filter: args.trace_only.clone().unwrap_or_default(),
-            symbols: Symbols::read(&args.symbols)?,
-        });
-    }
-    if args.profile.is_some() {
-        machine.profile = Some(Profile::new(Symbols::read(&args.symbols)?));
-    }
-    choose_engine(&mut machine, args)?;
+    observe::prepare(&mut machine, args)?;
+    observe::choose_engine(&mut machine, args)?;
     if args.wall_clock {
         machine.use_wall_clock();
     }
     let started = Instant::now();
     let before = machine.instructions();
-    let limit = args.max_instructions.unwrap_or(u64::MAX);
-    let mut restart = |machine: &mut Machine| {
-        let Some(boot) = &boot else {
-            return Ok(false);
-        };
-        machine.bus.platform.reset();
-        machine.bus.ram.clear();
-        machine.reset_cpus();
-        start(machine, boot)?;
-        Ok(true)
-    };
-    let end = match debugger(args, tapes) {
-        Some(options) => gdb::run(&mut machine, options, limit, &mut restart)?,
-        None => loop {
-            match machine.run(limit) {
-                RunEnd::Reset if restart(&mut machine)? => {}
-                end => break end,
-            }
-        },
-    };
+    let end = until_end(&mut machine, args, tapes, boot.as_ref())?;
     let seconds = started.elapsed().as_secs_f64();
     machine.bus.platform.advance(machine.time());
     if let (RunEnd::Limit, Some(path)) = (end, &args.snapshot_out) {
         machine.save(path)?;
     }
     let hash = args.hash.then(|| machine.state_hash());
-    // The terminal is restored before anything else is printed.
-    let report = Report::of(&mut machine, seconds, before, hash);
-    let difference = machine.difference().cloned();
-    let profile = machine.profile.take();
-    drop(machine);
-    if let Some(path) = &args.stats {
-        write_report(path, &report)?;
-    }
-    if let (Some(path), Some(profile)) = (&args.profile, profile) {
-        std::fs::write(path, profile.folded())
-            .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
-    }
-    if let Some(hash) = hash {
-        eprintln!(
-            "lvz-sim: {} instructions, state {hash:016x}",
-            report.instructions
-        );
-    }
-    Ok(match end {
-        RunEnd::PowerOff(code) => code,
-        RunEnd::Limit | RunEnd::Quit | RunEnd::Halted => 0,
-        RunEnd::Reset => {
-            eprintln!(
-                "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
-            );
-            1
-        }
-        RunEnd::Differs => {
-            if let Some(difference) = difference {
-                eprintln!("lvz-sim: compiled code differs: {difference}");
-            }
-            1
-        }
-        RunEnd::Stuck => {
-            eprintln!("lvz-sim: every CPU is idle and nothing will ever wake one");
-            1
-        }
-    })
+    let results = Results::of(machine, end, seconds, before, hash);
+    results.write(args)?;
+    Ok(results.status())
 }
 
-fn build(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
-    let ram = match &args.firmware {
-        Some(path) => Ram::with_firmware(args.memory, &read_firmware(path)?)?,
-        None => Ram::new(args.memory)?,
-    };
-    let cpus = usize::from(args.smp);
-    // Before the terminal is taken over: this may wait for a peer.
-    let net = open_net(args)?;
-    let mut serial: [Box<dyn HostConsole>; UARTS] = [
-        Box::new(Terminal::new().context("cannot use the terminal")?),
-        second_port(args.serial1.as_deref())?,
-    ];
-    if let Some(tapes) = tapes {
-        let mut both = tapes.iter();
-        serial = serial.map(|console| -> Box<dyn HostConsole> {
-            match both.next() {
-                Some(tape) => Box::new(Taped::new(console, tape)),
-                None => console,
-            }
-        });
-    }
-    let config = PlatformConfig {
-        board: args.machine,
-        cpus,
-        seed: args.seed,
-        serial,
-        drives: args.drive.clone(),
-        share: args.share.clone(),
+/// What the machine boots.
+fn boot_config(args: &RunArgs) -> BootConfig {
+    BootConfig {
+        kernel: args.kernel.clone(),
+        files: args.load.clone(),
+        initrd: args.initrd.clone(),
+        command_line: args.append.clone(),
+        device_tree: args.dtb.clone(),
         firmware: args.firmware.is_some(),
-        variables: args.firmware_vars.clone(),
-        net,
-        ..PlatformConfig::default()
-    };
-    let model = args.cpu.clone().with_readings(args.lvz);
-    let model = model.with_ns_per_instruction(args.ns_per_instruction);
-    Ok(Machine::with_memory(model, cpus, ram, config)?)
+        acpi: args.acpi,
+        protocol: args.boot_protocol,
+    }
 }
 
-/// The firmware's code.
-fn read_firmware(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map(|file| file.take(FIRMWARE_MAX + 1));
-    file.and_then(|mut file| file.read_to_end(&mut bytes))
-        .with_context(|| format!("firmware '{}': cannot read it", path.display()))?;
-    if bytes.is_empty() || bytes.len() as u64 > FIRMWARE_MAX {
-        bail!(
-            "firmware '{}': the file must have 1 byte to 16 MiB",
-            path.display()
-        );
+/// Writes the device tree with which the machine would start.
+fn dump_tree(machine: &Machine, boot: &BootConfig, path: &Path) -> Result<()> {
+    let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, boot)?;
+    std::fs::write(path, loaded.tree)
+        .with_context(|| format!("cannot write the device tree to '{}'", path.display()))
+}
+
+/// Runs the machine to its end, and over resets if there is something to boot again.
+fn until_end(
+    machine: &mut Machine,
+    args: &RunArgs,
+    tapes: Option<[Tape; UARTS]>,
+    boot: Option<&BootConfig>,
+) -> Result<RunEnd> {
+    let limit = args.max_instructions.unwrap_or(u64::MAX);
+    let mut restart = |machine: &mut Machine| {
+        let Some(boot) = boot else {
+            return Ok(false);
+        };
+        machine.reset();
+        start(machine, boot)?;
+        Ok(true)
+    };
+    if let Some(options) = debugger(args, tapes) {
+        return gdb::run(machine, options, limit, &mut restart);
     }
-    Ok(bytes)
+    loop {
+        match machine.run(limit) {
+            RunEnd::Reset if restart(machine)? => {}
+            end => return Ok(end),
+        }
+    }
 }
 
 /// How the machine is debugged, if it is.
@@ -234,62 +130,6 @@ fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
     })
 }
 
-/// Whether instructions are traced.
-fn traced(args: &RunArgs) -> bool {
-    args.trace.instructions || args.trace_site.is_some() || args.trace_only.is_some()
-}
-
-/// The engine that is asked for, or the fastest that there is.
-fn choose_engine(machine: &mut Machine, args: &RunArgs) -> Result<()> {
-    let traced = traced(args);
-    match args.engine {
-        Some(Engine::Jit(_) | Engine::Check(_)) if traced => {
-            bail!("instructions are traced by the interpreter: leave out --engine")
-        }
-        Some(engine) => machine
-            .use_engine(engine)
-            .context("use --engine interpreter"),
-        None if traced => Ok(()),
-        None => {
-            if let Err(error) = machine.use_engine(Engine::Jit(JitOptions::default())) {
-                eprintln!("lvz-sim: {error}: all instructions are interpreted");
-            }
-            Ok(())
-        }
-    }
-}
-
-fn open_net(args: &RunArgs) -> Result<Option<Net>> {
-    let Some(config) = &args.net else {
-        return Ok(None);
-    };
-    if config.lockstep && args.wall_clock {
-        bail!("lock-step needs time that both machines share: leave out --wall-clock");
-    }
-    let net = Net::open(config)?;
-    if !net.link.repeatable() {
-        eprintln!(
-            "lvz-sim: frames arrive by the computer's clock: a run with --net repeats only with lockstep"
-        );
-    }
-    Ok(Some(net))
-}
-
-/// The host's side of the second serial port.
-fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
-    let output: Box<dyn Write + Send> = match path {
-        None => return Ok(Box::new(NullConsole)),
-        Some(path) if path == "-" => Box::new(io::stdout()),
-        Some(path) => Box::new(File::create(path).with_context(|| {
-            format!(
-                "cannot write the second serial port's output to '{}'",
-                path.display()
-            )
-        })?),
-    };
-    Ok(Box::new(LineConsole::new(output)))
-}
-
 /// Puts the kernel into memory and the CPUs at its entry.
 ///
 /// # Errors
@@ -313,10 +153,4 @@ pub fn start(machine: &mut Machine, config: &BootConfig) -> Result<(), BootError
         }
     }
     Ok(())
-}
-
-fn write_report(path: &Path, report: &Report) -> Result<()> {
-    let text = serde_json::to_string_pretty(report)?;
-    std::fs::write(path, text + "\n")
-        .with_context(|| format!("cannot write statistics to '{}'", path.display()))
 }

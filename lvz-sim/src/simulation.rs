@@ -295,9 +295,7 @@ impl Simulation {
                 "a machine from a snapshot has nothing to start again",
             ));
         }
-        self.machine.bus.platform.reset();
-        self.machine.bus.ram.clear();
-        self.machine.reset_cpus();
+        self.machine.reset();
         self.begin()
     }
 

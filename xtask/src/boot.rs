@@ -14,9 +14,13 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::machine::{Chosen, Simulator};
+mod figures;
+
+use crate::machine::{Chosen, Machine, Simulator};
 use crate::nested::{Guest, GuestReport, HOST_CPUS, Nested, Stack};
-use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption, Pages};
+use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption, Pages, Products};
+use figures::print_table;
+pub(crate) use figures::{instructions, read_stats};
 
 /// How long a boot may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -82,75 +86,16 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    for file in options.guest_initrd.iter().chain(
-        options
-            .guest_kernel
-            .as_ref()
-            .filter(|file| !is_distribution(file)),
-    ) {
-        if !file.is_file() {
-            bail!("{}: no such file", file.display());
-        }
-    }
-    if options.smp > HOST_CPUS && options.guest_kernel.is_none() {
-        bail!(
-            "the host's kernel, which is the guest's too, has {HOST_CPUS} CPUs at most: \
-             for {} add --guest-kernel distribution",
-            options.smp
-        );
-    }
+    options.check()?;
     let usual = setup::products(options.kernel)?;
     let products = usual.with_pages(options.pages)?;
     let simulator = Simulator::build(options.chosen.clone())?;
-    let mut guest = Guest {
-        initrd: options.guest_initrd.clone(),
-        cpu: options.guest_cpu.clone(),
-        smp: options.smp,
-        memory_mib: options.memory,
-        append: options.guest_append.clone(),
-        ..Guest::default()
-    };
-    match &options.guest_kernel {
-        Some(file) if is_distribution(file) => {
-            guest.kernel = Some(products.distribution_kernel.vmlinuz());
-            guest.append = format!("{DISTRIBUTION_PARAMETERS} {}", guest.append);
-        }
-        other => guest.kernel = other.clone(),
-    }
-    if let Some(pages) = options.guest_pages {
-        guest.kernel = Some(usual.with_pages(pages)?.host_kernel.vmlinux());
-    }
-    let nested = Nested {
-        kvm: options.kvm,
-        accel: options.accel,
-        host_smp: options.host_smp.unwrap_or(options.smp.min(HOST_CPUS)),
-        kernel_irqchip: !options.no_kernel_irqchip,
-        guests: vec![guest],
-        interactive: options.interactive,
-        // What is open on the workstation cannot be gone back to.
-        copy_share: options.gdb.is_some(),
-    };
+    let nested = options.nested(options.guest(&usual, &products)?);
     let run = products.cache.new_run("boot")?;
-    let mut machine = nested.machine(&products, &run.join("share"))?;
     let stats = run.join("stats.json");
+    let mut machine = nested.machine(&products, &run.join("share"))?;
     machine.stats = Some(stats.clone());
-    machine.lvz = options.lvz.clone();
-    machine.gdb = options.gdb.clone();
-    let guest_kernel = nested
-        .guests
-        .first()
-        .and_then(|guest| guest.kernel.as_ref());
-    let guest_kernel = guest_kernel.unwrap_or(&machine.kernel).clone();
-    machine.options = symbols_of("host", &machine.kernel)?;
-    machine.options.extend(symbols_of("guest", &guest_kernel)?);
-    machine.options.extend(options.simulator.iter().cloned());
-    if options.gdb.is_some() {
-        eprintln!(
-            "symbols: file {}; add-symbol-file {} -o 0xd02000000000000 for the guest's (docs/debugging.md)",
-            machine.kernel.display(),
-            guest_kernel.display()
-        );
-    }
+    options.prepare(&mut machine, &nested)?;
     if options.interactive {
         let status = machine.run_interactively(&simulator)?;
         if status.success() {
@@ -186,6 +131,87 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+impl Options {
+    /// Refuses what cannot work before anything is brought up.
+    fn check(&self) -> Result<()> {
+        let kernel = self.guest_kernel.as_ref();
+        let kernel = kernel.filter(|file| !is_distribution(file));
+        for file in self.guest_initrd.iter().chain(kernel) {
+            if !file.is_file() {
+                bail!("{}: no such file", file.display());
+            }
+        }
+        if self.smp > HOST_CPUS && self.guest_kernel.is_none() {
+            bail!(
+                "the host's kernel, which is the guest's too, has {HOST_CPUS} CPUs at most: \
+                 for {} add --guest-kernel distribution",
+                self.smp
+            );
+        }
+        Ok(())
+    }
+
+    /// The guest; `usual` has the products without a choice of pages, `products` those of
+    /// the host.
+    fn guest(&self, usual: &Products, products: &Products) -> Result<Guest> {
+        let mut guest = Guest {
+            initrd: self.guest_initrd.clone(),
+            cpu: self.guest_cpu.clone(),
+            smp: self.smp,
+            memory_mib: self.memory,
+            append: self.guest_append.clone(),
+            ..Guest::default()
+        };
+        match &self.guest_kernel {
+            Some(file) if is_distribution(file) => {
+                guest.kernel = Some(products.distribution_kernel.vmlinuz());
+                guest.append = format!("{DISTRIBUTION_PARAMETERS} {}", guest.append);
+            }
+            other => guest.kernel = other.clone(),
+        }
+        if let Some(pages) = self.guest_pages {
+            guest.kernel = Some(usual.with_pages(pages)?.host_kernel.vmlinux());
+        }
+        Ok(guest)
+    }
+
+    /// The host with this guest.
+    fn nested(&self, guest: Guest) -> Nested {
+        Nested {
+            kvm: self.kvm,
+            accel: self.accel,
+            host_smp: self.host_smp.unwrap_or(self.smp.min(HOST_CPUS)),
+            kernel_irqchip: !self.no_kernel_irqchip,
+            guests: vec![guest],
+            interactive: self.interactive,
+            // What is open on the workstation cannot be gone back to.
+            copy_share: self.gdb.is_some(),
+        }
+    }
+
+    /// Gives `nested`'s machine the simulator's options, with the symbols of both kernels.
+    fn prepare(&self, machine: &mut Machine, nested: &Nested) -> Result<()> {
+        machine.lvz = self.lvz.clone();
+        machine.gdb = self.gdb.clone();
+        let guest_kernel = nested
+            .guests
+            .first()
+            .and_then(|guest| guest.kernel.as_ref());
+        let guest_kernel = guest_kernel.unwrap_or(&machine.kernel).clone();
+        machine.options = symbols_of("host", &machine.kernel)?;
+        machine.options.extend(symbols_of("guest", &guest_kernel)?);
+        machine.options.extend(self.simulator.iter().cloned());
+        if self.gdb.is_some() {
+            eprintln!(
+                "symbols: file {}; add-symbol-file {} -o 0xd02000000000000 for the guest's (docs/debugging.md)",
+                machine.kernel.display(),
+                guest_kernel.display()
+            );
+        }
+        Ok(())
+    }
+}
+
 /// The simulator's option that names addresses of `mode` by the symbols of `kernel`, if it is an
 /// ELF file.
 pub(crate) fn symbols_of(mode: &str, kernel: &Path) -> Result<Vec<OsString>> {
@@ -202,13 +228,6 @@ pub(crate) fn symbols_of(mode: &str, kernel: &Path) -> Result<Vec<OsString>> {
 
 fn is_distribution(file: &Path) -> bool {
     file == Path::new("distribution")
-}
-
-/// The simulator's figures of a run.
-pub(crate) fn read_stats(file: &Path) -> Result<Value> {
-    let text = fs::read_to_string(file)
-        .with_context(|| format!("the simulator left no figures in {}", file.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))
 }
 
 /// The JSON that `--json` writes; docs/commands.md describes it.
@@ -242,45 +261,4 @@ fn result(options: &Options, report: &GuestReport, figures: Option<&Value>) -> V
         },
         "exits": exits,
     })
-}
-
-/// Prints what the exits cost, most expensive first.
-fn print_table(figures: &Value) {
-    let number = |value: &Value| value.as_f64().unwrap_or(0.0);
-    let mut rows: Vec<(&String, f64, f64, f64)> = figures["exits"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, exit)| {
-            (
-                name,
-                number(&exit["count"]),
-                number(&exit["host_instructions_mean"]),
-                number(&exit["host_instructions_p99"]),
-            )
-        })
-        .filter(|(_, count, ..)| *count > 0.0)
-        .collect();
-    rows.sort_by(|a, b| (b.1 * b.2).total_cmp(&(a.1 * a.2)));
-    println!(
-        "{:<16} {:>10} {:>12} {:>12}",
-        "exit", "count", "host mean", "host p99"
-    );
-    for (name, count, mean, p99) in rows {
-        println!("{name:<16} {count:>10.0} {mean:>12.0} {p99:>12.0}");
-    }
-    if let Some((host, guest)) = instructions(figures) {
-        println!(
-            "instructions: {:.1} million in the host, {:.1} million in the guest",
-            host as f64 / 1e6,
-            guest as f64 / 1e6
-        );
-    }
-}
-
-/// Instructions in root mode and in guest mode, of all CPUs.
-pub(crate) fn instructions(figures: &Value) -> Option<(u64, u64)> {
-    let total = figures["instructions"].as_u64()?;
-    let guest = figures["shares"]["guest"].as_u64()?;
-    Some((total.checked_sub(guest)?, guest))
 }

@@ -5,12 +5,10 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -24,15 +22,15 @@ use crate::said;
 use crate::setup::workspace;
 use crate::streams::Streams;
 use crate::toolroot::ToolRoot;
+use transcript::Transcript;
+
+mod transcript;
 
 /// What every script of a machine can judge its kernel's log with.
 const COMPLAINTS: &str = include_str!("../../tests/guest/complaints");
 
 /// What the host's init prints last, before the script's exit status.
 const EXIT_MARKER: &str = "KVM-LA-EXIT";
-
-/// How long a kernel that panicked may still print.
-const AFTER_PANIC: Duration = Duration::from_secs(3);
 
 /// What lvz-sim's machines are, where that is not its default.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -304,22 +302,7 @@ impl Machine {
         if self.hash {
             command.arg("--hash");
         }
-        match &self.snapshot_in {
-            // The rest of the machine must be as it was when it was saved.
-            Some(snapshot) => {
-                command.arg("--snapshot-in").arg(snapshot);
-            }
-            None => {
-                command.arg("--kernel").arg(&self.kernel);
-                if let Some(initrd) = &self.initrd {
-                    command.arg("--initrd").arg(initrd);
-                }
-                // A kernel that goes on after a fault may do so without what is waited for.
-                command
-                    .arg("--append")
-                    .arg(self.parameters("oops=panic", ports));
-            }
-        }
+        self.begin(&mut command, ports);
         if ports == Ports::Apart {
             // lvz-sim writes whole lines of both: in the order of the machine.
             command.args(["--serial1", "-"]);
@@ -365,6 +348,23 @@ impl Machine {
             command.arg("--max-instructions").arg(count.to_string());
         }
         command
+    }
+
+    /// What lvz-sim begins with: a kernel, or a snapshot.
+    fn begin(&self, command: &mut Command, ports: Ports) {
+        if let Some(snapshot) = &self.snapshot_in {
+            // The rest of the machine must be as it was when it was saved.
+            command.arg("--snapshot-in").arg(snapshot);
+            return;
+        }
+        command.arg("--kernel").arg(&self.kernel);
+        if let Some(initrd) = &self.initrd {
+            command.arg("--initrd").arg(initrd);
+        }
+        // A kernel that goes on after a fault may do so without what is waited for.
+        command
+            .arg("--append")
+            .arg(self.parameters("oops=panic", ports));
     }
 
     fn tcg(&self, tools: &ToolRoot, ports: Ports) -> Result<Command> {
@@ -433,8 +433,7 @@ impl Machine {
         mut observe: impl FnMut(&str),
     ) -> Result<Outcome> {
         let mut command = self.command(simulator, Ports::Apart)?;
-        let mut file =
-            File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let (first, stdout) = std::io::pipe()?;
         let (second, stderr) = std::io::pipe()?;
         let started = Instant::now();
@@ -446,54 +445,21 @@ impl Machine {
             .with_context(|| format!("cannot run {}", command.get_program().display()))?;
         drop(command);
         let mut streams = Streams::read(vec![first, second]);
-        let mut console = Vec::new();
-        let mut beside_ram_kib = None;
-        // A kernel that panicked prints its reasons and then does nothing.
-        let mut panicked_at: Option<Instant> = None;
-        let timed_out = loop {
-            if panicked_at.is_some_and(|at| at.elapsed() >= AFTER_PANIC) {
-                break false;
-            }
-            let Some(mut left) = limit.checked_sub(started.elapsed()) else {
-                break true;
-            };
-            if panicked_at.is_some() {
-                left = left.min(AFTER_PANIC);
-            }
-            match streams.lines(left) {
-                Ok(lines) => {
-                    file.write_all(&lines)?;
-                    for line in String::from_utf8_lossy(&lines).lines() {
-                        if is_panic(line) {
-                            panicked_at.get_or_insert_with(Instant::now);
-                        }
-                        if line.contains("KVM-LA-") {
-                            beside_ram_kib =
-                                beside_ram_kib.max(resident::beside_ram_kib(child.id()));
-                        }
-                        observe(line.trim_end());
-                    }
-                    console.extend(lines);
-                }
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => break false,
-            }
-        };
-        if timed_out || panicked_at.is_some() {
+        let mut transcript = Transcript::new(file, &mut observe);
+        let timed_out = transcript.follow(&mut streams, child.id(), started, limit)?;
+        if timed_out || transcript.has_panicked() {
             child.kill()?;
         }
         note_cpu_time(&child);
         let status = child.wait()?;
         // A process that outlives the simulator does not hold up the report.
-        let rest = streams.rest();
-        file.write_all(&rest)?;
-        console.extend(rest);
+        transcript.write(&streams.rest())?;
         Ok(Outcome {
             status,
             timed_out,
-            console: String::from_utf8_lossy(&console).replace('\r', ""),
+            console: transcript.text(),
             elapsed: started.elapsed(),
-            beside_ram_kib,
+            beside_ram_kib: transcript.beside_ram_kib(),
         })
     }
 
@@ -543,12 +509,6 @@ fn note_cpu_time(child: &Child) {
     if let Some(time) = resident::cpu_time(child.id()) {
         CPU_TIME.fetch_add(time.as_millis() as u64, Ordering::Relaxed);
     }
-}
-
-/// Whether a line of the console is the last word of the machine's own kernel.
-/// A guest's is marked by its number.
-fn is_panic(line: &str) -> bool {
-    line.contains("Kernel panic - not syncing") && !line.starts_with("guest")
 }
 
 /// A path for QEMU's comma-separated options.

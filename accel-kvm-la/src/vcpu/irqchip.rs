@@ -21,9 +21,9 @@ const PINS: i32 = la_arch::kvm::IRQCHIP_NUM_PINS as i32;
 
 /// kvm_arch_irqchip_create: positive if the board makes the controllers itself.
 ///
-/// A kernel that says it has them and then does not (vendors' 6.6 kernels
-/// answer "operation not supported") would end QEMU when the board makes them;
-/// so that is asked before, and [`fall_back`] makes the board use its own.
+/// A kernel that says it has them and then does not would end QEMU when the board
+/// makes them (11.1: hw/intc/loongarch_ipi_kvm.c kvm_ipi_realize aborts); so that is
+/// asked before, and [`fall_back`] makes the board use its own.
 pub fn create(_bql: &Bql, accelerator: Accelerator) -> i32 {
     if accelerator::irqchip_is_split() {
         report::error("kernel_irqchip=split is not supported on LoongArch");

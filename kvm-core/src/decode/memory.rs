@@ -4,7 +4,7 @@
 //! and kvm_emu_mmio_write, which know the general registers' only).
 
 use super::{Direction, Fpr, Gpr, Gprs};
-use la_arch::insn::{atomic, bound, fp, integer, lsx, privileged, Encoding};
+use la_arch::insn::{atomic, bound, fp, integer, lasx, lsx, privileged, Encoding};
 
 /// The register that a load fills or a store empties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ opcodes! { major6:
     LD_BU = integer::LD_BU; LD_HU = integer::LD_HU; LD_WU = integer::LD_WU;
     PRELD = integer::PRELD; CACOP = privileged::CACOP;
     FLD_S = fp::FLD_S; FST_S = fp::FST_S; FLD_D = fp::FLD_D; FST_D = fp::FST_D;
-    VLD = lsx::VLD; VST = lsx::VST; XVLD = XVLD_INSN; XVST = XVST_INSN;
+    VLD = lsx::VLD; VST = lsx::VST; XVLD = lasx::XVLD; XVST = lasx::XVST;
 }
 
 // With an index register: the bits above these tell the width, of floating-point
@@ -155,10 +155,6 @@ opcodes! { major17:
     FLD_BOUND = bound::FLDGT_S; FST_BOUND = bound::FSTGT_S;
 }
 
-// LASX (Volume 2; numbers from loongson-community/loongarch-opcodes).
-const XVLD_INSN: Encoding = Encoding::new("xvld", 0x2c80_0000, "VdJSk12", 0);
-const XVST_INSN: Encoding = Encoding::new("xvst", 0x2cc0_0000, "VdJSk12", 0);
-
 // First bytes of the remaining groups.
 const LL_W: u32 = atomic::LL_W.bits >> 24;
 const SC_D: u32 = atomic::SC_D.bits >> 24;
@@ -168,8 +164,8 @@ const LDPTR_D: u32 = integer::LDPTR_D.bits >> 24;
 const STPTR_D: u32 = integer::STPTR_D.bits >> 24;
 const VLDREPL: u32 = lsx::VLDREPL_D.bits >> 24;
 const VSTELM: u32 = lsx::VSTELM_D.bits >> 24;
-const XVLDREPL: u32 = 0x32;
-const XVSTELM: u32 = 0x33;
+const XVLDREPL: u32 = lasx::XVLDREPL_D.bits >> 24;
+const XVSTELM: u32 = lasx::XVSTELM_D.bits >> 24;
 const INDEXED: u32 = integer::LDX_B.bits >> 24;
 const LDDIR: u32 = privileged::LDDIR.bits >> 18;
 const LDPTE: u32 = privileged::LDPTE.bits >> 18;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 use super::*;
-use la_arch::insn::{atomic, bound, fp, integer, lsx, lvz, privileged, Encoding, Operands};
+use la_arch::insn::{atomic, bound, fp, integer, lasx, lsx, lvz, privileged, Encoding, Operands};
 use proptest::prelude::*;
 
 fn encodings() -> Vec<Encoding> {
@@ -10,26 +10,12 @@ fn encodings() -> Vec<Encoding> {
         bound::ALL,
         fp::ALL,
         integer::ALL,
+        lasx::ALL,
         lsx::ALL,
         lvz::ALL,
         privileged::ALL,
     ];
-    let lasx = [
-        ("xvld", 0x2c80_0000, "VdJSk12"),
-        ("xvst", 0x2cc0_0000, "VdJSk12"),
-        ("xvldx", 0x3848_0000, "VdJK"),
-        ("xvstx", 0x384c_0000, "VdJK"),
-        ("xvldrepl.d", 0x3210_0000, "VdJSk9"),
-        ("xvldrepl.w", 0x3220_0000, "VdJSk10"),
-        ("xvldrepl.h", 0x3240_0000, "VdJSk11"),
-        ("xvldrepl.b", 0x3280_0000, "VdJSk12"),
-        ("xvstelm.d", 0x3310_0000, "VdJSk8Un2"),
-        ("xvstelm.w", 0x3320_0000, "VdJSk8Un3"),
-        ("xvstelm.h", 0x3340_0000, "VdJSk8Un4"),
-        ("xvstelm.b", 0x3380_0000, "VdJSk8Un5"),
-    ];
-    let lasx = lasx.map(|(name, bits, format)| Encoding::new(name, bits, format, 0));
-    groups.concat().into_iter().chain(lasx).collect()
+    groups.concat()
 }
 
 /// What an instruction of this mnemonic does to memory, from its name alone.

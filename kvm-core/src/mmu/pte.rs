@@ -2,6 +2,9 @@
 
 //! A stage-2 entry.
 
+use la_arch::csr::TlbElo;
+use la_arch::page_table;
+
 /// Memory access type, bits 5:4 of an entry (manual volume 1, 2.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryType {
@@ -29,17 +32,17 @@ pub struct Pte(pub u64);
 
 impl Pte {
     /// V, valid; KVM's accessed bit.
-    pub const VALID: u64 = 1 << 0;
+    pub const VALID: u64 = TlbElo(0).with_v(true).0;
     /// D, dirty: stores are allowed.
-    pub const DIRTY: u64 = 1 << 1;
+    pub const DIRTY: u64 = TlbElo(0).with_d(true).0;
     /// MAT field.
-    pub const MAT: u64 = 3 << 4;
+    pub const MAT: u64 = TlbElo(0).with_mat(3).0;
     /// The entry of a directory maps a huge page.
-    pub const HUGE: u64 = 1 << 6;
+    pub const HUGE: u64 = page_table::HUGE;
     /// Software: the entry maps a page, whether or not it is young.
-    pub const PRESENT: u64 = 1 << 7;
+    pub const PRESENT: u64 = page_table::PRESENT;
     /// Software: WRITE, kept equal to D.
-    pub const WRITE: u64 = 1 << 8;
+    pub const WRITE: u64 = page_table::WRITE;
     /// Software: MODIFIED, the page may be made dirty.
     pub const WRITABLE: u64 = 1 << 9;
     /// Physical address bits 47:12.

@@ -10,7 +10,7 @@ use super::config::{BootConfig, LoadedMachine};
 use super::device_tree::{self, FDT};
 use super::error::{BootError, ImageError, failed};
 use super::image::{self, IMAGE_MAX};
-use super::span::Span;
+use super::span::{self, Span};
 use super::{pe, smbios};
 use crate::map::FIRMWARE_BASE;
 use crate::mem::GuestRam;
@@ -32,7 +32,7 @@ pub(super) fn load(
     memory: &[Span],
     command_line: &str,
 ) -> Result<LoadedMachine, BootError> {
-    let total: u64 = memory.iter().map(|span| span.length).sum();
+    let total = span::total(memory);
     let mut items = Items::default();
     let cpus = (platform.cpus() as u16).to_le_bytes().to_vec();
     items.add(key::RAM_SIZE, total.to_le_bytes().to_vec());

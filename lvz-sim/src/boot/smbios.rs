@@ -5,7 +5,7 @@
 //! 7.20). The firmware adds what it is itself.
 
 use super::fdt::CPU_CLOCK;
-use super::span::Span;
+use super::span::{self, Span};
 use acpi_tables::AmlSink as _;
 
 pub(super) const TABLES_FILE: &str = "etc/smbios/smbios-tables";
@@ -112,7 +112,7 @@ fn array(memory: &[Span]) -> Vec<u8> {
     fields.dword(EXTENDED);
     fields.word(NO_ERRORS);
     fields.word(1);
-    fields.qword(memory.iter().map(|span| span.length).sum());
+    fields.qword(span::total(memory));
     fields
 }
 

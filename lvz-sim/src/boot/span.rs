@@ -37,6 +37,11 @@ pub(super) fn memory(ram: &GuestRam) -> Vec<Span> {
         .collect()
 }
 
+/// The length of all of them.
+pub(super) fn total(spans: &[Span]) -> u64 {
+    spans.iter().map(|span| span.length).sum()
+}
+
 /// Whether `ram` has all of a range.
 pub(super) fn holds(ram: &GuestRam, start: u64, length: u64) -> bool {
     usize::try_from(length).is_ok_and(|length| ram.check_range(GuestAddress(start), length))

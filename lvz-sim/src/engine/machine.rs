@@ -164,6 +164,14 @@ impl Machine {
         self.time
     }
 
+    /// Puts devices and CPUs into the state after reset and clears the memory. Time and counts
+    /// of instructions go on.
+    pub(crate) fn reset(&mut self) {
+        self.bus.platform.reset();
+        self.bus.ram.clear();
+        self.reset_cpus();
+    }
+
     /// Puts all CPUs into the state after reset, keeping the time.
     pub fn reset_cpus(&mut self) {
         for cpu in &mut self.cpus {

@@ -3,10 +3,10 @@
 //! The floating-point control and status register.
 
 use super::env::{Env, Flags, Round};
+use la_arch::fcsr::{CAUSE, CAUSE_SHIFT, ENABLES, FIELDS, FLAGS, FLAGS_SHIFT, RM, RM_SHIFT, TM};
 
-/// FCSR0 (manual volume 1, 3.1.3): Enables in bits 4:0, RM in 9:8, Flags in 20:16, Cause in 28:24.
-/// FCSR1, FCSR2 and FCSR3 are views of some of its fields. Binary translation has TM, bit 6, beside
-/// them (Linux: `FPU_CSR_TM`), which FCSR0 has on a CPU with binary translation only.
+/// FCSR0 (manual volume 1, 3.1.3). FCSR1, FCSR2 and FCSR3 are views of some of its fields. Beside
+/// them there is TM, on a CPU with binary translation only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fcsr(u32);
 
@@ -16,27 +16,14 @@ pub(crate) struct Fcsr(u32);
 #[must_use]
 pub(crate) struct Trap;
 
-const EXCEPTIONS: u32 = 0x1f;
-const RM_SHIFT: u32 = 8;
-const FLAGS_SHIFT: u32 = 16;
-const CAUSE_SHIFT: u32 = 24;
-
 /// The fields that `movgr2fcsr` and `movfcsr2gr` reach through FCSR0 to FCSR3.
-const VIEWS: [u32; 4] = [
-    EXCEPTIONS | 3 << RM_SHIFT | EXCEPTIONS << FLAGS_SHIFT | EXCEPTIONS << CAUSE_SHIFT,
-    EXCEPTIONS,
-    EXCEPTIONS << FLAGS_SHIFT | EXCEPTIONS << CAUSE_SHIFT,
-    3 << RM_SHIFT,
-];
+const VIEWS: [u32; 4] = [FIELDS, ENABLES, FLAGS | CAUSE, RM];
 
-/// TM: f0 to f7 are an x87 stack.
-const STACK_MODE: u32 = 1 << 6;
-
-/// What decides whether a result of the computer's unit can be taken: RM and Enables.
-pub(crate) const MODE_AND_ENABLES: i64 = (EXCEPTIONS | 3 << RM_SHIFT) as i64;
+/// What decides whether a result of the computer's unit can be taken.
+pub(crate) const MODE_AND_ENABLES: i64 = (ENABLES | RM) as i64;
 
 /// All fields but Cause, which each operation writes.
-pub(crate) const ALL_BUT_CAUSE: i64 = !(EXCEPTIONS << CAUSE_SHIFT) as i32 as i64;
+pub(crate) const ALL_BUT_CAUSE: i64 = !CAUSE as i32 as i64;
 
 pub(crate) const INEXACT_CAUSE_AND_FLAG: i64 =
     (Flags::INEXACT.bits() as i64) << CAUSE_SHIFT | (Flags::INEXACT.bits() as i64) << FLAGS_SHIFT;
@@ -44,7 +31,7 @@ pub(crate) const INEXACT_CAUSE_AND_FLAG: i64 =
 impl Fcsr {
     /// The register with all the fields of `bits`; undefined bits are dropped.
     pub(crate) const fn from_bits(bits: u32) -> Self {
-        Self(bits & (VIEWS[0] | STACK_MODE))
+        Self(bits & (FIELDS | TM))
     }
 
     /// All fields.
@@ -55,7 +42,7 @@ impl Fcsr {
     /// Reads FCSR`number` (`movfcsr2gr`). One that does not exist reads as zero.
     pub(crate) fn read(self, number: usize) -> u32 {
         let view = match number {
-            0 => VIEWS[0] | STACK_MODE,
+            0 => FIELDS | TM,
             _ => VIEWS.get(number).copied().unwrap_or(0),
         };
         self.0 & view
@@ -64,15 +51,23 @@ impl Fcsr {
     /// Whether TM is set.
     #[inline(always)]
     pub(crate) const fn stack_mode(self) -> bool {
-        self.0 & STACK_MODE != 0
+        self.0 & TM != 0
     }
 
     /// The same with TM set or clear.
     pub(crate) const fn with_stack_mode(self, on: bool) -> Self {
-        Self(self.0 & !STACK_MODE | if on { STACK_MODE } else { 0 })
+        Self(self.0 & !TM | if on { TM } else { 0 })
     }
 
-    /// Writes FCSR`number` (`movgr2fcsr`); never causes an exception. To one that does not exist
+    /// Writes FCSR0, on a CPU with binary translation (`lbt`) TM too; never causes an exception.
+    pub(crate) fn write_whole(&mut self, value: u32, lbt: bool) {
+        self.write(0, value);
+        if lbt {
+            *self = self.with_stack_mode(Self::from_bits(value).stack_mode());
+        }
+    }
+
+    /// Writes FCSR`number` (`movgr2fcsr`) but for TM; never causes an exception. To one that does not exist
     /// nothing is written.
     pub(crate) fn write(&mut self, number: usize, value: u32) {
         let view = VIEWS.get(number).copied().unwrap_or(0);
@@ -97,11 +92,11 @@ impl Fcsr {
     /// With underflow enabled a tiny result raises it even if exact (manual volume 1, 3.1.4).
     #[inline(always)]
     pub(crate) fn record(&mut self, raised: Flags) -> Result<(), Trap> {
-        let enables = self.0 & EXCEPTIONS;
+        let enables = self.0 & ENABLES;
         let raised = u32::from(raised.bits());
         let tiny = (raised / u32::from(Flags::TINY.bits())) * u32::from(Flags::UNDERFLOW.bits());
-        let cause = (raised & EXCEPTIONS) | (tiny & enables);
-        self.0 = (self.0 & !(EXCEPTIONS << CAUSE_SHIFT)) | cause << CAUSE_SHIFT;
+        let cause = (raised & ENABLES) | (tiny & enables);
+        self.0 = self.0 & !CAUSE | cause << CAUSE_SHIFT;
         if cause & enables != 0 {
             return Err(Trap);
         }

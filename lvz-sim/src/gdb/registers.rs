@@ -270,9 +270,6 @@ impl Register {
 /// As `movgr2fcsr` does.
 fn write_fcsr(cpu: &mut Cpu, value: u32) {
     let mut fcsr = Fcsr::from_bits(cpu.fcsr);
-    fcsr.write(0, value);
-    if cpu.has_lbt {
-        fcsr = fcsr.with_stack_mode(Fcsr::from_bits(value).stack_mode());
-    }
+    fcsr.write_whole(value, cpu.has_lbt);
     cpu.fcsr = fcsr.bits();
 }

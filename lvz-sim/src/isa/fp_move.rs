@@ -64,10 +64,12 @@ fn movgr2fcsr(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.require_fp()?;
     let mut fcsr = Fcsr::from_bits(cpu.fcsr);
     let value = cpu.get(op.rj) as u32;
-    fcsr.write(usize::from(op.rd), value);
-    if op.rd == 0 && cpu.has_lbt {
-        fcsr = fcsr.with_stack_mode(Fcsr::from_bits(value).stack_mode());
-        cpu.attention = true;
+    match op.rd {
+        0 => {
+            fcsr.write_whole(value, cpu.has_lbt);
+            cpu.attention |= cpu.has_lbt;
+        }
+        number => fcsr.write(usize::from(number), value),
     }
     cpu.fcsr = fcsr.bits();
     Ok(())

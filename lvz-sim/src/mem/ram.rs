@@ -137,7 +137,14 @@ impl Ram {
             flags: vec![0; len / PAGE_SIZE],
             writes: None,
         };
-        if let Some(to) = memory.bytes_mut().get_mut(ram..) {
+        memory.burn(firmware);
+        Ok(memory)
+    }
+
+    /// Makes read-only memory of what is behind RAM, with `firmware` in it.
+    fn burn(&mut self, firmware: &[u8]) {
+        let (ram, len) = (self.ram, self.len);
+        if let Some(to) = self.bytes_mut().get_mut(ram..) {
             // What nothing was written to is erased flash.
             to.fill(0xff);
             for (to, from) in to.iter_mut().zip(firmware) {
@@ -145,9 +152,8 @@ impl Ram {
             }
         }
         for page in (ram..len).step_by(PAGE_SIZE) {
-            memory.set_flag(page, page_flag::READ_ONLY);
+            self.set_flag(page, page_flag::READ_ONLY);
         }
-        Ok(memory)
     }
 
     /// Size in bytes, firmware included.

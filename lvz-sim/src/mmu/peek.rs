@@ -4,12 +4,13 @@
 //! no entry the page tables are walked, as `lddir` and `ldpte` would (Volume 1, 4.2.6).
 
 use super::tlb::{Kind, Tag};
-use super::walk::{HUGE, index, index_field};
+use super::walk::{index, index_field};
 use super::{PA_MASK, PAGE_MASK};
 use crate::cpu::Cpu;
 use crate::mem::Bus;
 use crate::world::World;
 use la_arch::csr::{Dmw, TlbElo, number as n};
+use la_arch::page_table::HUGE;
 
 /// Levels of directories, the highest first.
 const LEVELS: [u32; 4] = [4, 3, 2, 1];

@@ -8,13 +8,8 @@ use crate::cpu::{Cpu, CsrFile, Op, Reading, Rule, Step};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{TlbElo, TlbrEhi, number as n};
+use la_arch::page_table::{HUGE, HUGE_GLOBAL};
 
-/// A directory entry is a huge page; bit 6 is G in the lowest level.
-pub(super) const HUGE: u64 = 1 << 6;
-/// G of a huge page, bit 6 being taken.
-const HUGE_GLOBAL: u64 = 1 << 12;
-/// G of a page.
-const GLOBAL: u64 = 1 << 6;
 /// The level a huge page was found at, which `lddir` leaves for `ldpte`.
 const LEVEL: u64 = 3 << 13;
 
@@ -38,7 +33,7 @@ pub(super) fn index(address: u64, (base, width): (u64, u64)) -> u64 {
 pub(super) fn half(huge: u64, ps: u64, odd: bool) -> u64 {
     let mut entry = huge & !(LEVEL | HUGE);
     if entry & HUGE_GLOBAL != 0 {
-        entry = entry & !HUGE_GLOBAL | GLOBAL;
+        entry = TlbElo(entry & !HUGE_GLOBAL).with_g(true).0;
     }
     if odd {
         entry.wrapping_add(1 << ps)

@@ -10,21 +10,18 @@
 use super::Access;
 use super::tlb::{Entry, Kind};
 use super::translate::{Fault, Lookup, Mapping, page_invalid, permissions, refusal};
-use super::walk::{HUGE, half, index, index_field};
+use super::walk::{half, index, index_field};
 use crate::cpu::{Cpu, Reading, Step};
 use crate::mem::Bus;
 use crate::mem::ram::page_flag;
 use la_arch::Exception;
 use la_arch::csr::TlbElo;
+use la_arch::page_table::{HUGE, PRESENT as P, WRITE as W};
 
 /// The page is used.
-const V: u64 = 1 << 0;
+const V: u64 = TlbElo(0).with_v(true).0;
 /// The page is written.
-const D: u64 = 1 << 1;
-/// There is such a page.
-const P: u64 = 1 << 7;
-/// The page may be written.
-const W: u64 = 1 << 8;
+const D: u64 = TlbElo(0).with_d(true).0;
 
 /// The entry of a page in a table.
 struct Leaf {

@@ -3,8 +3,11 @@
 //! Reads and writes of the devices' registers by the CPUs.
 
 use super::iocsr::of_chip;
+use super::pci::{Effect, Pci};
+use super::virtio::mmio::Transport;
 use super::{Platform, field};
 use crate::map::{CHIP_UPPER, Device, PowerControl};
+use crate::mem::ram::GuestRam;
 
 impl Platform {
     /// Reads `size` (1, 2, 4, 8) bytes at physical address `pa`; `None` if no
@@ -73,15 +76,7 @@ impl Platform {
                 self.pic.write(offset, size, value, &mut changes);
                 self.deliver(&changes);
             }
-            Device::PowerManagement => {
-                if size == 4 {
-                    self.rtc.write_pm(offset & !3, value as u32);
-                }
-                if let PowerControl::Bridge = self.board.power {
-                    let value = value & field::mask(size);
-                    self.power.write_bridge(offset, value as u32);
-                }
-            }
+            Device::PowerManagement => self.pm_write(offset, size, value),
             Device::Rtc if size == 4 => {
                 self.rtc.write(now, offset & !3, value as u32);
                 self.update_rtc(now);
@@ -98,14 +93,7 @@ impl Platform {
                     self.update_virtio(index);
                 }
             }
-            Device::Uart(index) => {
-                let uart = self.uarts.get_mut(index);
-                let sent = uart.and_then(|uart| uart.write(offset, value as u8));
-                if let (Some(byte), Some(host)) = (sent, self.serial.get_mut(index)) {
-                    host.write(&[byte]);
-                }
-                self.update_uart(index);
-            }
+            Device::Uart(index) => self.uart_write(index, offset, value as u8),
             Device::Flash => {
                 if let Some(flash) = &mut self.flash {
                     flash.write(offset, size, value);
@@ -119,23 +107,53 @@ impl Platform {
             Device::PchMsi if offset == 0 => {
                 self.deliver(&[(value as u8, true)]);
             }
-            Device::PciConfig(_) | Device::PciMemory => {
-                let Some(pci) = &mut self.pci else {
-                    return false;
-                };
-                let (devices, access) = (&mut self.virtio, (size, value));
-                let effect = match device {
-                    Device::PciConfig(window) => {
-                        pci.config_write(devices, &self.ram, (window, offset), access)
-                    }
-                    _ => pci.memory_write(devices, &self.ram, pa, access),
-                };
-                self.dma |= effect.dma;
-                if let Some(index) = effect.function {
-                    self.update_virtio(index);
-                }
+            Device::PciConfig(window) => {
+                let (place, access) = ((window, offset), (size, value));
+                return self
+                    .pci_write(|pci, devices, ram| pci.config_write(devices, ram, place, access));
+            }
+            Device::PciMemory => {
+                let access = (size, value);
+                return self
+                    .pci_write(|pci, devices, ram| pci.memory_write(devices, ram, pa, access));
             }
             Device::Rtc | Device::Events | Device::LegacyIo | Device::PchMsi | Device::PciIo => {}
+        }
+        true
+    }
+
+    /// Writes the power-management block; on some boards it has the machine's power, too.
+    fn pm_write(&mut self, offset: u64, size: u8, value: u64) {
+        if size == 4 {
+            self.rtc.write_pm(offset & !3, value as u32);
+        }
+        if let PowerControl::Bridge = self.board.power {
+            let value = value & field::mask(size);
+            self.power.write_bridge(offset, value as u32);
+        }
+    }
+
+    fn uart_write(&mut self, index: usize, offset: u64, value: u8) {
+        let uart = self.uarts.get_mut(index);
+        let sent = uart.and_then(|uart| uart.write(offset, value));
+        if let (Some(byte), Some(host)) = (sent, self.serial.get_mut(index)) {
+            host.write(&[byte]);
+        }
+        self.update_uart(index);
+    }
+
+    /// Does what a write on the bus is to have as its effect; `false` if there is no bus.
+    fn pci_write(
+        &mut self,
+        write: impl FnOnce(&mut Pci, &mut [Transport], &GuestRam) -> Effect,
+    ) -> bool {
+        let Some(pci) = &mut self.pci else {
+            return false;
+        };
+        let effect = write(pci, &mut self.virtio, &self.ram);
+        self.dma |= effect.dma;
+        if let Some(index) = effect.function {
+            self.update_virtio(index);
         }
         true
     }

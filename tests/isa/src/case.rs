@@ -3,9 +3,10 @@
 //! A test case, and what came out of it.
 
 use crate::layout::{
-    CONTEXT_BYTES, CONTEXT_FCC, CONTEXT_FCSR, CONTEXT_GPR, CONTEXT_HEAD, CONTEXT_VR, FCSR_ENABLES,
-    HOT_BYTES, LASX_MAGIC, LASX_SIZE, READ_ONLY, READ_ONLY_SIZE, hot_index, read_only_byte,
+    CONTEXT_BYTES, CONTEXT_FCC, CONTEXT_FCSR, CONTEXT_GPR, CONTEXT_HEAD, CONTEXT_VR, HOT_BYTES,
+    LASX_MAGIC, LASX_SIZE, READ_ONLY, READ_ONLY_SIZE, hot_index, read_only_byte,
 };
+use la_arch::fcsr;
 
 /// The registers that instructions work on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +132,7 @@ impl Case {
     pub fn untrapped(&self, pc: u64) -> Case {
         let mut case = self.clone();
         case.pc = pc;
-        case.state.fcsr &= !FCSR_ENABLES;
+        case.state.fcsr &= !fcsr::ENABLES;
         case
     }
 }

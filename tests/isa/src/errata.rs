@@ -6,8 +6,8 @@
 //! the manual asks for, and the simulator has to agree with that.
 
 use crate::case::{Case, Outcome, State, Trap};
-use crate::layout::{FCSR_CAUSE_SHIFT, FCSR_ENABLES, FCSR_FIELDS};
 use crate::subjects;
+use la_arch::fcsr::{CAUSE, CAUSE_SHIFT, ENABLES, FIELDS};
 
 mod lanes;
 mod list;
@@ -170,7 +170,7 @@ fn same_rd_rj(context: &Context<'_>, outcome: &mut Outcome) -> bool {
 }
 
 fn reserved_fcsr_bits(_: &Context<'_>, outcome: &mut Outcome) -> bool {
-    outcome.state.fcsr &= FCSR_FIELDS;
+    outcome.state.fcsr &= FIELDS;
     true
 }
 
@@ -221,7 +221,7 @@ fn upper_half_kept(context: &Context<'_>, outcome: &mut Outcome) -> bool {
 fn float_trap(case: &Case, cause: u32) -> Outcome {
     let mut outcome = trapped(case, Trap::FloatingPoint);
     let fcsr = &mut outcome.state.fcsr;
-    *fcsr = *fcsr & !(FCSR_ENABLES << FCSR_CAUSE_SHIFT) | cause << FCSR_CAUSE_SHIFT;
+    *fcsr = *fcsr & !CAUSE | cause << CAUSE_SHIFT;
     outcome
 }
 
@@ -246,8 +246,8 @@ fn vector_float_trap(context: &Context<'_>, outcome: &mut Outcome) -> bool {
         return false;
     };
     let [vd, ..] = registers(case);
-    let enables = case.state.fcsr & FCSR_ENABLES;
-    let mut cause = untrapped.state.fcsr >> FCSR_CAUSE_SHIFT & FCSR_ENABLES;
+    let enables = case.state.fcsr & ENABLES;
+    let mut cause = untrapped.state.fcsr >> CAUSE_SHIFT & ENABLES;
     if lanes::any_tiny(context.name, untrapped.state.vr[vd]) {
         cause |= UNDERFLOW & enables;
     }

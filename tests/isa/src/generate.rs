@@ -9,8 +9,9 @@ pub mod shape;
 mod values;
 
 use crate::case::{Case, State};
-use crate::layout::{FCSR_ENABLES, FCSR_FIELDS, HOT_BYTES, slot};
+use crate::layout::{HOT_BYTES, slot};
 use crate::rng::Rng;
+use la_arch::fcsr;
 use la_arch::insn::{Encoding, Operands, RegFile};
 use shape::Shape;
 use values::Element;
@@ -149,7 +150,7 @@ fn immediate(rng: &mut Rng, width: u8) -> u64 {
 fn state(rng: &mut Rng, encoding: &Encoding) -> State {
     let mut state = registers(rng, &elements(encoding.name));
     if rng.one_in(2) {
-        state.fcsr &= !FCSR_ENABLES;
+        state.fcsr &= !fcsr::ENABLES;
     }
     state
 }
@@ -167,11 +168,11 @@ fn registers(rng: &mut Rng, elements: &[Element]) -> State {
         gpr: [0; 32],
         vr: [[0; 4]; 32],
         fcc: rng.bits() as u8,
-        fcsr: rng.bits() as u32 & FCSR_FIELDS,
+        fcsr: rng.bits() as u32 & fcsr::FIELDS,
     };
     if rng.one_in(2) {
         // With all of them enabled at random, most would trap.
-        state.fcsr &= !(rng.bits() as u32 & FCSR_ENABLES);
+        state.fcsr &= !(rng.bits() as u32 & fcsr::ENABLES);
     }
     for value in &mut state.gpr {
         *value = values::general(rng);

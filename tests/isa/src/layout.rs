@@ -80,13 +80,6 @@ pub fn slot(index: usize) -> u64 {
     CODE + index as u64 * SLOT
 }
 
-/// FCSR0's fields: enables, rounding mode, flags, cause.
-pub const FCSR_FIELDS: u32 = 0x1f1f_031f;
-/// FCSR0's enables; flags and cause have the same five bits.
-pub const FCSR_ENABLES: u32 = 0x1f;
-/// Where cause is in FCSR0.
-pub const FCSR_CAUSE_SHIFT: u32 = 24;
-
 /// The address of byte number `at` of a window record.
 pub fn hot_address(at: usize) -> u64 {
     HOT[at / HOT_SIZE as usize] + at as u64 % HOT_SIZE

@@ -284,21 +284,7 @@ fn measure(
 ) -> Result<Measured> {
     let what = format!("{}, {smp} CPUs, {} stack", load.name, stack.name());
     eprintln!("bench boot: {what}");
-    let mut guest = Guest {
-        smp,
-        memory_mib,
-        append: if load.program.is_empty() {
-            String::new()
-        } else {
-            format!("kvm-la.load={}", load.program)
-        },
-        ..Guest::default()
-    };
-    if smp > HOST_CPUS {
-        // The host's kernel, which guests run otherwise, has no more.
-        guest.kernel = Some(bench.products.distribution_kernel.vmlinuz());
-        guest.append = format!("{DISTRIBUTION_PARAMETERS} {}", guest.append);
-    }
+    let guest = guest(bench, load, smp, memory_mib);
     let nested = Nested {
         kvm: stack,
         accel: stack,
@@ -311,16 +297,8 @@ fn measure(
     let run = bench.products.cache.new_run("bench-boot")?;
     let share = run.join("share");
     let mut machine = nested.machine(bench.products, &share)?;
-    let (prepare, beside) = (load.prepare, load.beside);
     let qemu = format!("{} {} \"$@\"", nested.qemu(0, &guest), load.devices);
-    let script = format!(
-        "prepare() {{ {prepare}; }}\n\
-         beside() {{ {beside}; }}\n\
-         qemu() {{ {qemu}; }}\n\
-         measured() {{ python3 /share/marks.py {qemu}; }}\n\
-         {SCRIPT}"
-    );
-    fs::write(share.join("run"), script)?;
+    fs::write(share.join("run"), script(load, &qemu))?;
     fs::write(share.join("marks.py"), marks::PROGRAM)?;
     let stats = run.join("stats.json");
     machine.stats = Some(stats.clone());
@@ -346,6 +324,38 @@ fn measure(
     let measured = result().with_context(|| format!("{what}, see {}", log.display()))?;
     fs::remove_dir_all(&run)?;
     Ok(measured)
+}
+
+/// The guest that has this load.
+fn guest(bench: &Bench<'_>, load: &Load, smp: u32, memory_mib: u32) -> Guest {
+    let mut guest = Guest {
+        smp,
+        memory_mib,
+        append: if load.program.is_empty() {
+            String::new()
+        } else {
+            format!("kvm-la.load={}", load.program)
+        },
+        ..Guest::default()
+    };
+    if smp > HOST_CPUS {
+        // The host's kernel, which guests run otherwise, has no more.
+        guest.kernel = Some(bench.products.distribution_kernel.vmlinuz());
+        guest.append = format!("{DISTRIBUTION_PARAMETERS} {}", guest.append);
+    }
+    guest
+}
+
+/// What the host runs; `qemu` is the command that runs the guest.
+fn script(load: &Load, qemu: &str) -> String {
+    let (prepare, beside) = (load.prepare, load.beside);
+    format!(
+        "prepare() {{ {prepare}; }}\n\
+         beside() {{ {beside}; }}\n\
+         qemu() {{ {qemu}; }}\n\
+         measured() {{ python3 /share/marks.py {qemu}; }}\n\
+         {SCRIPT}"
+    )
 }
 
 /// Takes the figures from the simulator's.

@@ -118,17 +118,8 @@ impl Picture {
         for (i, group) in self.groups.iter().enumerate() {
             // The first is at the top.
             let base = (groups - 1 - i) as f64;
-            for (parts, low, high, shade) in [
-                (&group.ours, 0.5, 0.9, 1.0),
-                (&group.upstream, 0.1, 0.5, PALE),
-            ] {
-                let mut left = 0.0;
-                for (part, colour) in parts.iter().zip(COLOURS) {
-                    let corners = [(left, base + low), (left + part, base + high)];
-                    let bar = Rectangle::new(corners, colour.mix(shade).filled());
-                    chart.draw_series([bar])?;
-                    left += part;
-                }
+            for bar in group.bars(base) {
+                chart.draw_series([bar])?;
             }
             let (x, y) = chart.backend_coord(&(0.0, base + 0.5));
             root.draw(&Text::new(&*group.name, (x - 8, y), named.clone()))?;
@@ -151,6 +142,25 @@ impl Picture {
             left += 38 + 6 * i32::try_from(name.len())?;
         }
         Ok(())
+    }
+}
+
+impl Group {
+    /// The parts of both bars, in the unit of height above `base`.
+    fn bars(&self, base: f64) -> Vec<Rectangle<(f64, f64)>> {
+        let mut bars = Vec::new();
+        for (parts, low, high, shade) in [
+            (&self.ours, 0.5, 0.9, 1.0),
+            (&self.upstream, 0.1, 0.5, PALE),
+        ] {
+            let mut left = 0.0;
+            for (part, colour) in parts.iter().zip(COLOURS) {
+                let corners = [(left, base + low), (left + part, base + high)];
+                bars.push(Rectangle::new(corners, colour.mix(shade).filled()));
+                left += part;
+            }
+        }
+        bars
     }
 }
 

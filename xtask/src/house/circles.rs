@@ -135,28 +135,9 @@ impl Names {
         let own: BTreeSet<&str> = modules(&source.code).collect();
         let mut names = Self::default();
         let mut exports = BTreeMap::new();
-        // The module in which the token is, and the depths at which those begin that are
-        // no files.
-        let (mut module, mut depth, mut inline) = (source.module.clone(), 0_u32, Vec::new());
+        let mut scope = Scope::file(source.module.clone());
         for (at, token) in tokens.iter().enumerate() {
-            match *token {
-                "{" => {
-                    depth += 1;
-                    // In a macro its name may be `$name`.
-                    let before = &tokens[..at.saturating_sub(1)];
-                    if before.ends_with(&["mod"]) || before.ends_with(&["mod", "$"]) {
-                        module.push(tokens[at - 1].to_owned());
-                        inline.push(depth);
-                    }
-                }
-                "}" => {
-                    if inline.pop_if(|begin| *begin == depth).is_some() {
-                        module.pop();
-                    }
-                    depth = depth.saturating_sub(1);
-                }
-                _ => {}
-            }
+            scope.pass(&tokens, at);
             let in_path = at > 1 && is_separator(&tokens, at - 2);
             // `pub(in path)` says where a name is known.
             let is_visibility = at > 1 && tokens[at - 2..at] == ["(", "in"];
@@ -165,9 +146,9 @@ impl Names {
             }
             let start = match *token {
                 "crate" => Vec::new(),
-                "self" => module.clone(),
-                "super" => module[..module.len().saturating_sub(1)].to_vec(),
-                name if own.contains(name) => [module.as_slice(), &[name.to_owned()]].concat(),
+                "self" => scope.module.clone(),
+                "super" => scope.parent().to_vec(),
+                name if own.contains(name) => scope.child(name),
                 _ => continue,
             };
             let mut found = Vec::new();
@@ -192,6 +173,57 @@ impl Names {
         }
         names.uses.extend(exports);
         names
+    }
+}
+
+/// Where a token is.
+struct Scope {
+    module: Path,
+    /// Braces that are open.
+    depth: u32,
+    /// At which depths the modules begin that are no files.
+    inline: Vec<u32>,
+}
+
+impl Scope {
+    /// The beginning of a module's file.
+    fn file(module: Path) -> Self {
+        Self {
+            module,
+            depth: 0,
+            inline: Vec::new(),
+        }
+    }
+
+    /// Goes past a token.
+    fn pass(&mut self, tokens: &[&str], at: usize) {
+        match tokens[at] {
+            "{" => {
+                self.depth += 1;
+                // In a macro its name may be `$name`.
+                let before = &tokens[..at.saturating_sub(1)];
+                if before.ends_with(&["mod"]) || before.ends_with(&["mod", "$"]) {
+                    self.module.push(tokens[at - 1].to_owned());
+                    self.inline.push(self.depth);
+                }
+            }
+            "}" => {
+                let depth = self.depth;
+                if self.inline.pop_if(|begin| *begin == depth).is_some() {
+                    self.module.pop();
+                }
+                self.depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn parent(&self) -> &[String] {
+        &self.module[..self.module.len().saturating_sub(1)]
+    }
+
+    fn child(&self, name: &str) -> Path {
+        [self.module.as_slice(), &[name.to_owned()]].concat()
     }
 }
 

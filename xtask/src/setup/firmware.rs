@@ -143,28 +143,7 @@ impl Products {
         let tree = dir.join("tree");
         fs::create_dir(&tree)?;
         let mut step = Step::start("firmware: fetching and unpacking the disk's system");
-        Tree {
-            variant: "extract",
-            architectures: "loong64",
-            packages: &packages(SYSTEM),
-            exclude: EXCLUDE,
-            include: &include(),
-        }
-        .make(&tree, &mut step, &log)
-        .map_err(|error| {
-            CannotBeHad("the packages of configs/disk.packages cannot be had").or(error)
-        })?;
-        userland::configure(&tree)?;
-        let mut configure = tools.command("sh")?;
-        configure.args(["-c", CONFIGURE, "sh"]).arg(&tree);
-        step.run(configure, &log)?;
-        let guest = tree.join("root/guest");
-        fs::create_dir_all(&guest)?;
-        let kernel = self.distribution_kernel.vmlinuz();
-        for (file, name) in [(&kernel, "kernel"), (&self.initramfs.guest(), "initrd")] {
-            fs::copy(file, guest.join(name))
-                .with_context(|| format!("cannot copy {}", file.display()))?;
-        }
+        self.make_tree(&tree, tools, &mut step, &log)?;
         step.done();
 
         let mut step = Step::start("firmware: making the disk");
@@ -173,29 +152,7 @@ impl Products {
         initramfs::for_disk(&tree.join("usr/bin/busybox"), &modules, &initrd)?;
         let esp = self.make_esp(dir, (&tree, &initrd), tools, &mut step, &log)?;
         let root = self.make_root(dir, &mut step, &log)?;
-        let disk = File::create(dir.join("disk.img"))?;
-        let root_size = root.metadata()?.len();
-        disk.set_len(ROOT_START + root_size + TABLE_SIZE)?;
-        let table = format!(
-            "label: gpt\nlabel-id: 6b766d2d-6c61-4000-8000-000000000003\n\
-             start={}, size={}, type=U, uuid=6b766d2d-6c61-4000-8000-000000000004\n\
-             start={}, size={}, type=L, uuid=6b766d2d-6c61-4000-8000-000000000005\n",
-            ESP_START / SECTOR,
-            ESP_SIZE / SECTOR,
-            ROOT_START / SECTOR,
-            root_size / SECTOR,
-        );
-        let script = dir.join("partitions");
-        fs::write(&script, table)?;
-        let mut sfdisk = tools.command("sh")?;
-        sfdisk.args(["-c", "sfdisk --quiet \"$1\" <\"$2\"", "sh"]);
-        sfdisk.arg(dir.join("disk.img")).arg(&script);
-        step.run(sfdisk, &log)?;
-        for (mut part, start) in [(esp, ESP_START), (root, ROOT_START)] {
-            let mut disk = OpenOptions::new().write(true).open(dir.join("disk.img"))?;
-            disk.seek(SeekFrom::Start(start))?;
-            std::io::copy(&mut part, &mut disk)?;
-        }
+        join(dir, esp, root, tools, &mut step, &log)?;
         for file in [
             "esp.img",
             "root.img",
@@ -208,6 +165,33 @@ impl Products {
         }
         fs::remove_dir_all(&tree)?;
         step.done();
+        Ok(())
+    }
+
+    /// The files of the root file system, with what the disk's guest needs.
+    fn make_tree(&self, tree: &Path, tools: &ToolRoot, step: &mut Step, log: &Path) -> Result<()> {
+        Tree {
+            variant: "extract",
+            architectures: "loong64",
+            packages: &packages(SYSTEM),
+            exclude: EXCLUDE,
+            include: &include(),
+        }
+        .make(tree, step, log)
+        .map_err(|error| {
+            CannotBeHad("the packages of configs/disk.packages cannot be had").or(error)
+        })?;
+        userland::configure(tree)?;
+        let mut configure = tools.command("sh")?;
+        configure.args(["-c", CONFIGURE, "sh"]).arg(tree);
+        step.run(configure, log)?;
+        let guest = tree.join("root/guest");
+        fs::create_dir_all(&guest)?;
+        let kernel = self.distribution_kernel.vmlinuz();
+        for (file, name) in [(&kernel, "kernel"), (&self.initramfs.guest(), "initrd")] {
+            fs::copy(file, guest.join(name))
+                .with_context(|| format!("cannot copy {}", file.display()))?;
+        }
         Ok(())
     }
 
@@ -264,4 +248,39 @@ impl Products {
         step.run(mke2fs, log)?;
         Ok(File::open(dir.join("root.img"))?)
     }
+}
+
+/// Makes `disk.img` in `dir` of its two partitions.
+fn join(
+    dir: &Path,
+    esp: File,
+    root: File,
+    tools: &ToolRoot,
+    step: &mut Step,
+    log: &Path,
+) -> Result<()> {
+    let disk = File::create(dir.join("disk.img"))?;
+    let root_size = root.metadata()?.len();
+    disk.set_len(ROOT_START + root_size + TABLE_SIZE)?;
+    let table = format!(
+        "label: gpt\nlabel-id: 6b766d2d-6c61-4000-8000-000000000003\n\
+         start={}, size={}, type=U, uuid=6b766d2d-6c61-4000-8000-000000000004\n\
+         start={}, size={}, type=L, uuid=6b766d2d-6c61-4000-8000-000000000005\n",
+        ESP_START / SECTOR,
+        ESP_SIZE / SECTOR,
+        ROOT_START / SECTOR,
+        root_size / SECTOR,
+    );
+    let script = dir.join("partitions");
+    fs::write(&script, table)?;
+    let mut sfdisk = tools.command("sh")?;
+    sfdisk.args(["-c", "sfdisk --quiet \"$1\" <\"$2\"", "sh"]);
+    sfdisk.arg(dir.join("disk.img")).arg(&script);
+    step.run(sfdisk, log)?;
+    for (mut part, start) in [(esp, ESP_START), (root, ROOT_START)] {
+        let mut disk = OpenOptions::new().write(true).open(dir.join("disk.img"))?;
+        disk.seek(SeekFrom::Start(start))?;
+        std::io::copy(&mut part, &mut disk)?;
+    }
+    Ok(())
 }

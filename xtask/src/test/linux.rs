@@ -3,7 +3,7 @@
 //! Suite `linux`: Linux on the simulated machine, without virtualization.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::{Context, user_network};
 use crate::machine::{Drive, Machine, Simulator, make_share};
 use crate::nested::copy;
 use crate::said::{self, said};
-use crate::setup::DISTRIBUTION_PARAMETERS;
+use crate::setup::{DISTRIBUTION_PARAMETERS, Products};
 use crate::workload;
 
 const SCRIPT: &str = include_str!("../../../tests/guest/linux-workload");
@@ -133,67 +133,25 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 }
 
 fn boot(context: &Context, case: &Case) -> Result<Verdict> {
-    if case.distribution && matches!(context.simulator, Simulator::Tcg(_)) {
-        return Ok(Verdict::Skipped(
-            "QEMU's board has its disks on PCI, for which the distribution's kernel needs firmware"
-                .to_owned(),
-        ));
+    if matches!(context.simulator, Simulator::Tcg(_))
+        && let Some(reason) = case.not_in_qemu()
+    {
+        return Ok(Verdict::Skipped(reason.to_owned()));
     }
-    if case.board == Some("3a5000") && matches!(context.simulator, Simulator::Tcg(_)) {
-        return Ok(Verdict::Skipped("QEMU has no such board".to_owned()));
-    }
-    let products = &context.products;
-    let run = products.cache.new_run(&format!("linux-{}", case.name))?;
-    let share = run.join("share");
-    let before: String = case.checks.iter().map(BoardCheck::script).collect();
-    make_share(
-        &share,
-        &format!("{before}exec bash /share/workload-script {}\n", case.smp),
-    )?;
-    fs::write(share.join("workload-script"), SCRIPT)?;
-    copy(&products.initramfs.workload(), &share.join("workload"))?;
-    let expect = share.join("expect");
-    write_expectations(&expect, case.smp)?;
+    let run = context
+        .products
+        .cache
+        .new_run(&format!("linux-{}", case.name))?;
     // The small kernel has none.
     let cpu = context.simulator.cpu().unwrap_or_default();
     let watched = case.distribution && cpu.starts_with("la664");
-    if watched {
-        fs::write(share.join("watchpoints.py"), WATCHPOINTS)?;
-        fs::write(expect.join(WATCHPOINTS_CHECK), WATCHPOINTS_NUMBER)?;
-    }
+    let share = run.join("share");
+    fill_share(context, case, &share, watched)?;
     let disk = run.join("disk");
     // Each kernel with the best that it has.
     let file_system = if case.distribution { "ext4" } else { "ext2" };
     make_disk(context, &disk, file_system)?;
-    let machine = Machine {
-        kernel: if case.distribution {
-            products.distribution_kernel.vmlinuz()
-        } else {
-            products.host_kernel.vmlinux()
-        },
-        initrd: Some(if case.distribution {
-            products.initramfs.host_with_modules()
-        } else {
-            products.initramfs.host()
-        }),
-        append: if case.distribution {
-            DISTRIBUTION_PARAMETERS.to_owned()
-        } else {
-            String::new()
-        },
-        smp: case.smp,
-        memory_mib: 1024,
-        board: case.board,
-        drives: vec![
-            products.userland_drive(),
-            Drive {
-                path: disk.clone(),
-                writable: true,
-            },
-        ],
-        share: Some(share),
-        ..Machine::default()
-    };
+    let machine = case.machine(&context.products, share, disk.clone());
     let log = run.join("console.log");
     let mut last = std::time::Instant::now();
     let outcome = machine.run(&context.simulator, &log, LIMIT, |line| {
@@ -213,6 +171,65 @@ fn boot(context: &Context, case: &Case) -> Result<Verdict> {
     verdict.with_context(|| format!("see {}", log.display()))?;
     fs::remove_dir_all(&run)?;
     Ok(Verdict::Passed)
+}
+
+impl Case {
+    /// Why QEMU cannot run it, if it cannot.
+    fn not_in_qemu(&self) -> Option<&'static str> {
+        if self.distribution {
+            return Some(
+                "QEMU's board has its disks on PCI, for which the distribution's kernel needs firmware",
+            );
+        }
+        (self.board == Some("3a5000")).then_some("QEMU has no such board")
+    }
+
+    /// The machine with this shared folder and a disk to write to.
+    fn machine(&self, products: &Products, share: PathBuf, disk: PathBuf) -> Machine {
+        let mut machine = Machine {
+            kernel: products.host_kernel.vmlinux(),
+            initrd: Some(products.initramfs.host()),
+            smp: self.smp,
+            memory_mib: 1024,
+            board: self.board,
+            drives: vec![
+                products.userland_drive(),
+                Drive {
+                    path: disk,
+                    writable: true,
+                },
+            ],
+            share: Some(share),
+            ..Machine::default()
+        };
+        if self.distribution {
+            machine.kernel = products.distribution_kernel.vmlinuz();
+            machine.initrd = Some(products.initramfs.host_with_modules());
+            machine.append = DISTRIBUTION_PARAMETERS.to_owned();
+        }
+        machine
+    }
+}
+
+/// What the machine runs, and what its results are to be.
+fn fill_share(context: &Context, case: &Case, share: &Path, watched: bool) -> Result<()> {
+    let before: String = case.checks.iter().map(BoardCheck::script).collect();
+    make_share(
+        share,
+        &format!("{before}exec bash /share/workload-script {}\n", case.smp),
+    )?;
+    fs::write(share.join("workload-script"), SCRIPT)?;
+    copy(
+        &context.products.initramfs.workload(),
+        &share.join("workload"),
+    )?;
+    let expect = share.join("expect");
+    write_expectations(&expect, case.smp)?;
+    if watched {
+        fs::write(share.join("watchpoints.py"), WATCHPOINTS)?;
+        fs::write(expect.join(WATCHPOINTS_CHECK), WATCHPOINTS_NUMBER)?;
+    }
+    Ok(())
 }
 
 /// Every check of the script must have said that it is well, and those of `more`.

@@ -136,9 +136,40 @@ fn host(
     if report.only().is_some_and(|only| names_another(only, &mix)) {
         return Ok(());
     }
-    let products = &context.products;
     let share = run.join("share");
-    make_share(&share, SCRIPT)?;
+    fill_share(context, report.only(), &share, (kvm, accel), group)?;
+    let products = &context.products;
+    let machine = Machine {
+        kernel: products.host_kernel.vmlinux(),
+        initrd: Some(products.initramfs.host()),
+        smp: 2,
+        memory_mib: MEMORY_MIB,
+        drives: vec![products.userland_drive()],
+        share: Some(share),
+        lvz: (group == USER).then(|| USER_READING.to_owned()),
+        ..Machine::default()
+    };
+    let log = run.join(format!("console-{mix}-{group}.log").replace([',', '='], "-"));
+    in_machine::run(
+        context,
+        report,
+        &machine,
+        &log,
+        LIMIT,
+        &format!("{mix}, {group}"),
+    )
+}
+
+/// What the host runs: the tests of `group` that are chosen, modules, backend and guests.
+fn fill_share(
+    context: &Context,
+    only: Option<&str>,
+    share: &Path,
+    (kvm, accel): (Stack, Stack),
+    group: &str,
+) -> Result<()> {
+    let products = &context.products;
+    make_share(share, SCRIPT)?;
     let tests = share.join("machine");
     fs::create_dir_all(&tests).with_context(|| format!("cannot create {}", tests.display()))?;
     for (name, text) in FILES {
@@ -150,7 +181,7 @@ fn host(
         (false, true) => "full",
         (false, false) => "ci",
     };
-    let only = report.only().unwrap_or_default();
+    let only = only.unwrap_or_default();
     fs::write(
         share.join("arguments"),
         format!("{} {} {group} {tier} {only}\n", kvm.name(), accel.name()),
@@ -180,25 +211,7 @@ fn host(
         let name = module.file_name().unwrap_or_default().to_string_lossy();
         copy(module, &modules.join(format!("{number:02}-{name}")))?;
     }
-    let machine = Machine {
-        kernel: products.host_kernel.vmlinux(),
-        initrd: Some(products.initramfs.host()),
-        smp: 2,
-        memory_mib: MEMORY_MIB,
-        drives: vec![products.userland_drive()],
-        share: Some(share),
-        lvz: (group == USER).then(|| USER_READING.to_owned()),
-        ..Machine::default()
-    };
-    let log = run.join(format!("console-{mix}-{group}.log").replace([',', '='], "-"));
-    in_machine::run(
-        context,
-        report,
-        &machine,
-        &log,
-        LIMIT,
-        &format!("{mix}, {group}"),
-    )
+    Ok(())
 }
 
 /// Debian's UEFI firmware for guests, whose ACPI tables they get CPUs by.

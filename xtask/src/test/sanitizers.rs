@@ -83,29 +83,44 @@ fn test(context: &Context, sanitizer: &Sanitizer) -> Result<Verdict> {
     succeed(cargo::fetch(&workspace))?;
     succeed(fetch_library(context, &library))?;
     let host = host(context)?;
-    let command = |subcommand: &str| -> Result<Command> {
-        let mut cargo = cargo::cargo_of_root(&context.products.tools, &workspace)?;
-        cargo
-            .args([subcommand, "--offline", "--locked", "--package", PACKAGE])
-            .args(["--target", &host, "-Zbuild-std"])
-            // What is compiled once for one run of the tests.
-            .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
-            .env(BOOTSTRAP, "1")
-            .env("CARGO_TARGET_DIR", Path::new(TARGET).join(sanitizer.name))
-            .env(
-                "RUSTFLAGS",
-                format!(
-                    "-Zsanitizer={} -Zexternal-clangrt -Zpre-link-arg=-Wl,--no-as-needed \
-                     -Zpre-link-arg=-l{}",
-                    sanitizer.name, sanitizer.library
-                ),
-            )
-            .env(sanitizer.options.0, sanitizer.options.1);
-        Ok(cargo)
-    };
-    let mut cargo = command("test")?;
+    let mut cargo = command(context, sanitizer, &host, "test")?;
     cargo.args(["--lib", "--test", "backend"]);
-    let output = output(cargo)?;
+    let verdict = count(&output(cargo)?)?;
+    let mut cargo = command(context, sanitizer, &host, "run")?;
+    cargo.args(["--example", CANARY, "--", sanitizer.name]);
+    sings(sanitizer, &output(cargo)?)?;
+    Ok(verdict)
+}
+
+/// A subcommand of cargo for the backend, built with the sanitizer for `host`.
+fn command(
+    context: &Context,
+    sanitizer: &Sanitizer,
+    host: &str,
+    subcommand: &str,
+) -> Result<Command> {
+    let mut cargo = cargo::cargo_of_root(&context.products.tools, &workspace()?)?;
+    cargo
+        .args([subcommand, "--offline", "--locked", "--package", PACKAGE])
+        .args(["--target", host, "-Zbuild-std"])
+        // What is compiled once for one run of the tests.
+        .args(["--config", "profile.dev.package.\"*\".opt-level=0"])
+        .env(BOOTSTRAP, "1")
+        .env("CARGO_TARGET_DIR", Path::new(TARGET).join(sanitizer.name))
+        .env(
+            "RUSTFLAGS",
+            format!(
+                "-Zsanitizer={} -Zexternal-clangrt -Zpre-link-arg=-Wl,--no-as-needed \
+                 -Zpre-link-arg=-l{}",
+                sanitizer.name, sanitizer.library
+            ),
+        )
+        .env(sanitizer.options.0, sanitizer.options.1);
+    Ok(cargo)
+}
+
+/// What the tests' summaries say; what went wrong is printed.
+fn count(output: &Output) -> Result<Verdict> {
     let text = String::from_utf8_lossy(&output.stdout);
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for counts in text.lines().filter_map(parse_result) {
@@ -126,9 +141,6 @@ fn test(context: &Context, sanitizer: &Sanitizer) -> Result<Verdict> {
     if passed == 0 {
         bail!("no test ran");
     }
-    let mut cargo = command("run")?;
-    cargo.args(["--example", CANARY, "--", sanitizer.name]);
-    sings(sanitizer, &self::output(cargo)?)?;
     Ok(Verdict::Counted {
         passed,
         failed,

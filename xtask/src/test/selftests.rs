@@ -147,22 +147,11 @@ fn run_on_host(
     let share = run.join("share");
     make_share(&share, SCRIPT)?;
     copy(&context.kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
-    let mut list = String::new();
-    for program in programs {
-        let Program {
-            name,
-            file,
-            arguments,
-            ..
-        } = program;
-        copy(&dir.join(file), &share.join(name))?;
-        let seconds = limit(context, program).as_secs();
-        list.push_str(&format!("{name} {seconds} {name} {arguments}\n"));
-    }
+    let list = offer(context, programs, dir, &share)?;
+    fs::write(share.join("list"), list)?;
     for file in more {
         copy(file, &share.join(file.file_name().unwrap_or_default()))?;
     }
-    fs::write(share.join("list"), list)?;
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
         initrd: Some(products.initramfs.host()),
@@ -204,6 +193,24 @@ fn run_on_host(
         detail(format_args!("see {}", log.display()));
     }
     Ok(())
+}
+
+/// Copies these programs, files in `dir`, into the shared folder; returns the list by which its
+/// script runs them.
+fn offer(context: &Context, programs: &[&Program<'_>], dir: &Path, share: &Path) -> Result<String> {
+    let mut list = String::new();
+    for program in programs {
+        let Program {
+            name,
+            file,
+            arguments,
+            ..
+        } = program;
+        copy(&dir.join(file), &share.join(name))?;
+        let seconds = limit(context, program).as_secs();
+        list.push_str(&format!("{name} {seconds} {name} {arguments}\n"));
+    }
+    Ok(list)
 }
 
 /// How long a program may take on this run's kernel.

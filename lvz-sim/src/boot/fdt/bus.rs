@@ -9,16 +9,6 @@ use vm_fdt::{Error, FdtWriter};
 
 /// The PCI bus, with devices in `slots`.
 pub(super) fn pci(fdt: &mut FdtWriter, host: &PciHost, slots: &[Slot]) -> Result<(), Error> {
-    /// Address spaces in the first cell of a PCI address.
-    const IO: u32 = 1 << 24;
-    const MEMORY: u32 = 2 << 24;
-    /// The device's number in that cell.
-    const DEVICE_SHIFT: u32 = 11;
-    const DEVICES: u32 = 0x1f << DEVICE_SHIFT;
-    const PIN: u32 = 7;
-    /// One interrupt for each function: pin A.
-    const PIN_A: u32 = 1;
-
     let Some(first) = host.config.first() else {
         return Ok(());
     };
@@ -34,6 +24,19 @@ pub(super) fn pci(fdt: &mut FdtWriter, host: &PciHost, slots: &[Slot]) -> Result
     let windows = host.config.iter().map(|window| window.place);
     let windows: Vec<u64> = windows.flat_map(|place| [place.base, place.size]).collect();
     fdt.property_array_u64("reg", &windows)?;
+    fdt.property_array_u32("ranges", &ranges(host))?;
+    fdt.property_array_u32("msi-map", &[0, phandle::PCH_MSI, 0, 0x1_0000])?;
+    interrupt_map(fdt, slots)?;
+    fdt.end_node(node)
+}
+
+/// The bus's ports and memory: where they are on the bus (three cells), for the CPU (two), and
+/// their sizes (two).
+fn ranges(host: &PciHost) -> Vec<u32> {
+    /// Address spaces in the first cell of a PCI address.
+    const IO: u32 = 1 << 24;
+    const MEMORY: u32 = 2 << 24;
+
     let high = |address: u64| (address >> 32) as u32;
     let (io, memory) = (host.io, host.memory);
     let ranges = [
@@ -56,8 +59,18 @@ pub(super) fn pci(fdt: &mut FdtWriter, host: &PciHost, slots: &[Slot]) -> Result
             memory.size as u32,
         ],
     ];
-    fdt.property_array_u32("ranges", &ranges.concat())?;
-    fdt.property_array_u32("msi-map", &[0, phandle::PCH_MSI, 0, 0x1_0000])?;
+    ranges.concat()
+}
+
+/// Which pin of the PCH-PIC each device's interrupt goes to.
+fn interrupt_map(fdt: &mut FdtWriter, slots: &[Slot]) -> Result<(), Error> {
+    /// The device's number in the first cell of a PCI address.
+    const DEVICE_SHIFT: u32 = 11;
+    const DEVICES: u32 = 0x1f << DEVICE_SHIFT;
+    const PIN: u32 = 7;
+    /// One interrupt for each function: pin A.
+    const PIN_A: u32 = 1;
+
     let interrupts: Vec<u32> = slots
         .iter()
         .flat_map(|slot| {
@@ -67,8 +80,7 @@ pub(super) fn pci(fdt: &mut FdtWriter, host: &PciHost, slots: &[Slot]) -> Result
         })
         .collect();
     fdt.property_array_u32("interrupt-map", &interrupts)?;
-    fdt.property_array_u32("interrupt-map-mask", &[DEVICES, 0, 0, PIN])?;
-    fdt.end_node(node)
+    fdt.property_array_u32("interrupt-map-mask", &[DEVICES, 0, 0, PIN])
 }
 
 /// The transports of so many virtio devices.

@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
@@ -195,24 +196,7 @@ fn measure(
     let programs = Programs::build(products)?;
     let run = products.cache.new_run("bench-backend")?;
     let share = run.join("share");
-    make_share(&share, SCRIPT)?;
-    copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
-    fs::write(share.join("backend-bench.py"), PROGRAM)?;
-    fs::write(share.join("marks.py"), marks::PROGRAM)?;
-    for (name, file) in programs.files() {
-        copy(&file, &share.join(name))?;
-    }
-    let qemu = match accel {
-        Stack::Upstream => "qemu-system-loongarch64",
-        Stack::Rust => {
-            let backend = backend::make(products)?;
-            for file in [backend.library(), backend.launcher()] {
-                copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
-            }
-            "/share/qemu-kvm-la"
-        }
-    };
-    fs::write(share.join("qemu"), qemu)?;
+    fill_share(products, &share, &programs, kvm, accel)?;
     let stats = run.join("stats.json");
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
@@ -250,6 +234,35 @@ fn measure(
     let measured = result().with_context(|| format!("{what}, see {}", log.display()))?;
     fs::remove_dir_all(&run)?;
     Ok(measured)
+}
+
+/// What the host runs, with this module and backend.
+fn fill_share(
+    products: &Products,
+    share: &Path,
+    programs: &Programs,
+    kvm: Stack,
+    accel: Stack,
+) -> Result<()> {
+    make_share(share, SCRIPT)?;
+    copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
+    fs::write(share.join("backend-bench.py"), PROGRAM)?;
+    fs::write(share.join("marks.py"), marks::PROGRAM)?;
+    for (name, file) in programs.files() {
+        copy(&file, &share.join(name))?;
+    }
+    let qemu = match accel {
+        Stack::Upstream => "qemu-system-loongarch64",
+        Stack::Rust => {
+            let backend = backend::make(products)?;
+            for file in [backend.library(), backend.launcher()] {
+                copy(&file, &share.join(file.file_name().unwrap_or_default()))?;
+            }
+            "/share/qemu-kvm-la"
+        }
+    };
+    fs::write(share.join("qemu"), qemu)?;
+    Ok(())
 }
 
 fn round_trips(stats: &Value, programs: &Programs) -> Result<Vec<f64>> {

@@ -81,43 +81,9 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
         whole([Stack::Rust; 2])?,
     ];
     print_details(&ours, &upstream);
-    let pairs: Vec<Pair<'_>> = CLASSES
-        .iter()
-        .zip(ours.classes.iter().zip(&upstream.classes))
-        .map(|(class, (ours, upstream))| Pair {
-            class,
-            ours: *ours,
-            upstream: *upstream,
-            both: both
-                .iter()
-                .find_map(|(name, cost)| (*name == class.name).then_some(*cost)),
-        })
-        .collect();
-    let row = |name: &str, unit, ours, upstream| Row {
-        target: target(name),
-        ..Row::new(name.to_owned(), unit, ours, upstream)
-    };
-    let cost = |name: &str, ours: Cost, upstream: Cost| {
-        row(name, "instructions", ours.figure(), upstream.figure())
-    };
-    let mut rows: Vec<Row> = pairs
-        .iter()
-        .map(|pair| cost(pair.class.name, pair.ours, pair.upstream))
-        .collect();
-    rows.extend(pairs.iter().filter_map(|pair| {
-        let name = format!("both,{}", pair.class.name);
-        Some(cost(&name, pair.both?, pair.upstream))
-    }));
-    let [whole_ours, whole_upstream, whole_both] = &whole;
-    for (ours, (upstream, both)) in whole_ours.iter().zip(whole_upstream.iter().zip(whole_both)) {
-        let name = ours.0;
-        if WALKER.contains(&name) {
-            rows.push(cost(&format!("walker,{name}"), ours.1, upstream.1));
-        } else {
-            rows.push(cost(name, ours.1, upstream.1));
-            rows.push(cost(&format!("both,{name}"), both.1, upstream.1));
-        }
-    }
+    let pairs = pairs(&ours, &upstream, &both);
+    let mut rows = class_rows(&pairs);
+    rows.extend(walker_rows(&whole));
     rows.extend(messages::rows(products, simulator)?);
     let [mean_ours, mean_upstream] = means(&pairs);
     rows.push(row(
@@ -137,6 +103,65 @@ pub(super) fn bench(bench: &Bench<'_>) -> Result<Found> {
         pictures: pictures(&pairs, &ours.versions),
     })
 }
+
+/// A row with its target, if it has one.
+fn row(name: &str, unit: &'static str, ours: f64, upstream: f64) -> Row {
+    Row {
+        target: target(name),
+        ..Row::new(name.to_owned(), unit, ours, upstream)
+    }
+}
+
+fn cost_row(name: &str, ours: Cost, upstream: Cost) -> Row {
+    row(name, "instructions", ours.figure(), upstream.figure())
+}
+
+/// The classes of both modules, with what `both` has of our stack.
+fn pairs(ours: &Measured, upstream: &Measured, both: &[Named]) -> Vec<Pair<'static>> {
+    CLASSES
+        .iter()
+        .zip(ours.classes.iter().zip(&upstream.classes))
+        .map(|(class, (ours, upstream))| Pair {
+            class,
+            ours: *ours,
+            upstream: *upstream,
+            both: both
+                .iter()
+                .find_map(|(name, cost)| (*name == class.name).then_some(*cost)),
+        })
+        .collect()
+}
+
+/// Each class, and behind them those of our stack.
+fn class_rows(pairs: &[Pair<'_>]) -> Vec<Row> {
+    let mut rows: Vec<Row> = pairs
+        .iter()
+        .map(|pair| cost_row(pair.class.name, pair.ours, pair.upstream))
+        .collect();
+    rows.extend(pairs.iter().filter_map(|pair| {
+        let name = format!("both,{}", pair.class.name);
+        Some(cost_row(&name, pair.both?, pair.upstream))
+    }));
+    rows
+}
+
+/// The classes on a host with all units: our module, upstream's, and our stack.
+fn walker_rows([ours, upstream, both]: &[Vec<Named>; 3]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (ours, (upstream, both)) in ours.iter().zip(upstream.iter().zip(both)) {
+        let name = ours.0;
+        if WALKER.contains(&name) {
+            rows.push(cost_row(&format!("walker,{name}"), ours.1, upstream.1));
+        } else {
+            rows.push(cost_row(name, ours.1, upstream.1));
+            rows.push(cost_row(&format!("both,{name}"), both.1, upstream.1));
+        }
+    }
+    rows
+}
+
+/// The cost of a class, with its name.
+type Named = (&'static str, Cost);
 
 /// One class, measured.
 struct Pair<'a> {
@@ -204,7 +229,7 @@ fn measure_short(
     programs: &Programs,
     [kvm, accel]: [Stack; 2],
     chosen: &[&str],
-) -> Result<Vec<(&'static str, Cost)>> {
+) -> Result<Vec<Named>> {
     let cpu = simulator.cpu().map(|cpu| format!(" on {cpu}"));
     let units = match simulator.cpu() {
         Some(WHOLE_CPU) => UNITS,

@@ -14,20 +14,69 @@ use super::super::report::Verdict;
 
 const MIB: u64 = 1 << 20;
 
+/// The options of a run, and what the line has that refuses them.
+type Case = (Vec<OsString>, &'static str);
+
 pub(super) fn run(context: &Context, program: &Path, run: &Path) -> Result<Verdict> {
     let firmware = context.products.firmware_code();
-    let file = |name: &str, size: u64| -> Result<OsString> {
-        let path = run.join(name);
-        File::create(&path)?.set_len(size)?;
-        Ok(path.into_os_string())
-    };
-    let (empty, large) = (file("empty", 0)?, file("large", 16 * MIB + 1)?);
-    let drive = file("drive", 512)?;
-    let (odd, vars) = (file("odd", 300 << 10)?, file("large-vars", 17 * MIB)?);
-    let text = run.join("text");
-    fs::write(&text, "no image\n")?;
-    let gone: OsString = "/no/such/file".into();
-    let code = || firmware.clone().into_os_string();
+    let kernel = context.products.host_kernel.vmlinux();
+    let cases = cases(&firmware, &kernel, Files::make(run)?);
+    let count = cases.len() as u64;
+    for (options, reason) in cases {
+        refused(program, &options, reason)?;
+    }
+    Ok(Verdict::Counted {
+        passed: count,
+        failed: 0,
+        skipped: 0,
+    })
+}
+
+/// Files that are wrong for what they are given as, but for `drive`.
+struct Files {
+    empty: OsString,
+    /// More than firmware can be.
+    large: OsString,
+    /// Not as long as flash can be, and more than that.
+    odd: OsString,
+    vars: OsString,
+    drive: OsString,
+    text: OsString,
+    gone: OsString,
+}
+
+impl Files {
+    fn make(dir: &Path) -> Result<Self> {
+        let file = |name: &str, size: u64| -> Result<OsString> {
+            let path = dir.join(name);
+            File::create(&path)?.set_len(size)?;
+            Ok(path.into_os_string())
+        };
+        let text = dir.join("text");
+        fs::write(&text, "no image\n")?;
+        Ok(Self {
+            empty: file("empty", 0)?,
+            large: file("large", 16 * MIB + 1)?,
+            odd: file("odd", 300 << 10)?,
+            vars: file("large-vars", 17 * MIB)?,
+            drive: file("drive", 512)?,
+            text: text.into_os_string(),
+            gone: "/no/such/file".into(),
+        })
+    }
+}
+
+fn cases(firmware: &Path, kernel: &Path, files: Files) -> Vec<Case> {
+    let Files {
+        empty,
+        large,
+        odd,
+        vars,
+        drive,
+        text,
+        gone,
+    } = files;
+    let code = || firmware.to_owned().into_os_string();
     let on = |board: &str, more: &[(&str, OsString)]| -> Vec<OsString> {
         let mut all: Vec<OsString> = vec!["--machine".into(), board.into()];
         for (option, value) in more {
@@ -36,9 +85,9 @@ pub(super) fn run(context: &Context, program: &Path, run: &Path) -> Result<Verdi
         all
     };
     let virt = |more: &[(&str, OsString)]| on("virt", more);
-    let kernel = context.products.host_kernel.vmlinux().into_os_string();
+    let kernel = kernel.to_owned().into_os_string();
     let acpi: Vec<OsString> = vec!["--acpi".into(), "--kernel".into(), kernel.clone()];
-    let cases: Vec<(Vec<OsString>, &str)> = vec![
+    vec![
         (virt(&[("--firmware", empty.clone())]), "1 byte to 16 MiB"),
         (virt(&[("--firmware", large)]), "1 byte to 16 MiB"),
         (virt(&[("--firmware", gone.clone())]), "cannot read it"),
@@ -63,7 +112,7 @@ pub(super) fn run(context: &Context, program: &Path, run: &Path) -> Result<Verdi
             "not an EFI image",
         ),
         (
-            virt(&[("--firmware", code()), ("--load", text.into_os_string())]),
+            virt(&[("--firmware", code()), ("--load", text)]),
             "cannot be used with",
         ),
         (
@@ -87,22 +136,19 @@ pub(super) fn run(context: &Context, program: &Path, run: &Path) -> Result<Verdi
             on("3a6000", &[("--firmware", code())]),
             "possible values: virt-mmio, virt, 3a5000",
         ),
-    ];
-    let count = cases.len() as u64;
-    for (options, reason) in cases {
-        let output = Command::new(program).arg("run").args(&options).output()?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if output.status.code() != Some(2) || said.lines().count() != 1 || !said.contains(reason) {
-            bail!(
-                "{options:?} gave {} and not one line with '{reason}': {}",
-                output.status,
-                said.trim()
-            );
-        }
+    ]
+}
+
+/// Whether lvz-sim refuses these options in one line with this reason.
+fn refused(program: &Path, options: &[OsString], reason: &str) -> Result<()> {
+    let output = Command::new(program).arg("run").args(options).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.code() != Some(2) || said.lines().count() != 1 || !said.contains(reason) {
+        bail!(
+            "{options:?} gave {} and not one line with '{reason}': {}",
+            output.status,
+            said.trim()
+        );
     }
-    Ok(Verdict::Counted {
-        passed: count,
-        failed: 0,
-        skipped: 0,
-    })
+    Ok(())
 }

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! The machine that the command line describes.
+
+use crate::cli::RunArgs;
+use crate::engine::Machine;
+use crate::gdb::{Tape, Taped};
+use crate::map::{FIRMWARE_MAX, UARTS};
+use crate::mem::Ram;
+use crate::platform::PlatformConfig;
+use crate::platform::console::{HostConsole, LineConsole, NullConsole};
+use crate::platform::net::Net;
+use crate::platform::terminal::Terminal;
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Builds it; what its serial ports carry is recorded on `tapes`.
+pub(super) fn machine(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
+    let ram = match &args.firmware {
+        Some(path) => Ram::with_firmware(args.memory, &read_firmware(path)?)?,
+        None => Ram::new(args.memory)?,
+    };
+    let cpus = usize::from(args.smp);
+    // Before the terminal is taken over: this may wait for a peer.
+    let net = open_net(args)?;
+    let mut serial: [Box<dyn HostConsole>; UARTS] = [
+        Box::new(Terminal::new().context("cannot use the terminal")?),
+        second_port(args.serial1.as_deref())?,
+    ];
+    if let Some(tapes) = tapes {
+        let mut both = tapes.iter();
+        serial = serial.map(|console| -> Box<dyn HostConsole> {
+            match both.next() {
+                Some(tape) => Box::new(Taped::new(console, tape)),
+                None => console,
+            }
+        });
+    }
+    let config = PlatformConfig {
+        board: args.machine,
+        cpus,
+        seed: args.seed,
+        serial,
+        drives: args.drive.clone(),
+        share: args.share.clone(),
+        firmware: args.firmware.is_some(),
+        variables: args.firmware_vars.clone(),
+        net,
+        ..PlatformConfig::default()
+    };
+    let model = args.cpu.clone().with_readings(args.lvz);
+    let model = model.with_ns_per_instruction(args.ns_per_instruction);
+    Ok(Machine::with_memory(model, cpus, ram, config)?)
+}
+
+/// The firmware's code.
+fn read_firmware(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map(|file| file.take(FIRMWARE_MAX + 1));
+    file.and_then(|mut file| file.read_to_end(&mut bytes))
+        .with_context(|| format!("firmware '{}': cannot read it", path.display()))?;
+    if bytes.is_empty() || bytes.len() as u64 > FIRMWARE_MAX {
+        bail!(
+            "firmware '{}': the file must have 1 byte to 16 MiB",
+            path.display()
+        );
+    }
+    Ok(bytes)
+}
+
+fn open_net(args: &RunArgs) -> Result<Option<Net>> {
+    let Some(config) = &args.net else {
+        return Ok(None);
+    };
+    if config.lockstep && args.wall_clock {
+        bail!("lock-step needs time that both machines share: leave out --wall-clock");
+    }
+    let net = Net::open(config)?;
+    if !net.link.repeatable() {
+        eprintln!(
+            "lvz-sim: frames arrive by the computer's clock: a run with --net repeats only with lockstep"
+        );
+    }
+    Ok(Some(net))
+}
+
+/// The host's side of the second serial port.
+fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
+    let output: Box<dyn Write + Send> = match path {
+        None => return Ok(Box::new(NullConsole)),
+        Some(path) if path == "-" => Box::new(io::stdout()),
+        Some(path) => Box::new(File::create(path).with_context(|| {
+            format!(
+                "cannot write the second serial port's output to '{}'",
+                path.display()
+            )
+        })?),
+    };
+    Ok(Box::new(LineConsole::new(output)))
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What is left of a run: figures, a profile, and how it ended.
+
+use crate::cli::RunArgs;
+use crate::engine::{Difference, Machine, RunEnd};
+use crate::profile::Profile;
+use crate::report::Report;
+use anyhow::{Context, Result};
+use std::path::Path;
+
+/// The results of a machine that is gone.
+pub(super) struct Results {
+    end: RunEnd,
+    report: Report,
+    hash: Option<u64>,
+    difference: Option<Difference>,
+    profile: Option<Profile>,
+}
+
+impl Results {
+    /// Drops `machine`, which gives the terminal back before anything is printed. The run took `seconds` and began after `before` instructions.
+    pub(super) fn of(
+        mut machine: Machine,
+        end: RunEnd,
+        seconds: f64,
+        before: u64,
+        hash: Option<u64>,
+    ) -> Self {
+        Self {
+            end,
+            report: Report::of(&machine, seconds, before, hash),
+            hash,
+            difference: machine.difference().cloned(),
+            profile: machine.profile.take(),
+        }
+    }
+
+    /// Writes the files that are asked for, and prints the hash.
+    pub(super) fn write(&self, args: &RunArgs) -> Result<()> {
+        if let Some(path) = &args.stats {
+            write_report(path, &self.report)?;
+        }
+        if let (Some(path), Some(profile)) = (&args.profile, &self.profile) {
+            std::fs::write(path, profile.folded())
+                .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
+        }
+        if let Some(hash) = self.hash {
+            eprintln!(
+                "lvz-sim: {} instructions, state {hash:016x}",
+                self.report.instructions
+            );
+        }
+        Ok(())
+    }
+
+    /// The exit status; prints why if the end is a failure.
+    pub(super) fn status(&self) -> u8 {
+        match self.end {
+            RunEnd::PowerOff(code) => code,
+            RunEnd::Limit | RunEnd::Quit | RunEnd::Halted => 0,
+            RunEnd::Reset => {
+                eprintln!(
+                    "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
+                );
+                1
+            }
+            RunEnd::Differs => {
+                if let Some(difference) = &self.difference {
+                    eprintln!("lvz-sim: compiled code differs: {difference}");
+                }
+                1
+            }
+            RunEnd::Stuck => {
+                eprintln!("lvz-sim: every CPU is idle and nothing will ever wake one");
+                1
+            }
+        }
+    }
+}
+
+fn write_report(path: &Path, report: &Report) -> Result<()> {
+    let text = serde_json::to_string_pretty(report)?;
+    std::fs::write(path, text + "\n")
+        .with_context(|| format!("cannot write statistics to '{}'", path.display()))
+}
