@@ -197,6 +197,23 @@ struct Tables<'a> {
     link: LinkServices,
 }
 
+/// Whether QEMU's table, by its number and size, is the one that this backend knows.
+fn agree(abi: u32, size: usize) -> Result<(), LinkError> {
+    if abi != KVM_LA_ABI {
+        return Err(LinkError::Abi {
+            theirs: abi,
+            ours: KVM_LA_ABI,
+        });
+    }
+    if size != size_of::<KvmLaQemu>() {
+        return Err(LinkError::Size {
+            theirs: size,
+            ours: size_of::<KvmLaQemu>(),
+        });
+    }
+    Ok(())
+}
+
 impl Tables<'_> {
     /// Reads them, after the checks that say whether they can be.
     ///
@@ -211,18 +228,7 @@ impl Tables<'_> {
         let abi = unsafe { (*qemu).abi };
         // SAFETY: As above.
         let size = unsafe { (*qemu).size };
-        if abi != KVM_LA_ABI {
-            return Err(LinkError::Abi {
-                theirs: abi,
-                ours: KVM_LA_ABI,
-            });
-        }
-        if size as usize != size_of::<KvmLaQemu>() {
-            return Err(LinkError::Size {
-                theirs: size as usize,
-                ours: size_of::<KvmLaQemu>(),
-            });
-        }
+        agree(abi, size as usize)?;
         // SAFETY: By this function's contract, since the two agree.
         let qemu = unsafe { &*qemu };
         if qemu.symbols.is_null() {

@@ -59,26 +59,8 @@ impl Synchroniser<'_> {
         let Some(page) = self.sync_page() else {
             return Ok(());
         };
-        let timer = self.timer_changes(cache, level);
         let mut regs = SyncRegs::default();
-        let (mut dirty, mut changes) = (0, Vec::new());
-        for (index, register, slot) in in_page() {
-            if !self.has(register) {
-                continue;
-            }
-            // A set is taken over whole, but for CSRs.
-            let value = register.load(self.cpu);
-            slot.put(&mut regs, value);
-            let changed = match register.group {
-                Group::Timer => timer,
-                _ => self.change(cache, index, register, level).is_some(),
-            };
-            if changed {
-                dirty |= slot.set();
-                regs.csr_dirty |= slot.dirty_bit();
-                changes.push((index, value));
-            }
-        }
+        let (mut dirty, changes) = self.put_words(cache, level, &mut regs);
         if dirty & sets::CSR != 0 {
             dirty |= sets::CSR_SELECT;
         }
@@ -119,6 +101,36 @@ impl Synchroniser<'_> {
         } else {
             Err(CpucfgRefused)
         }
+    }
+
+    /// Puts all words of the table into `regs`: the sets of those that differ, and these, each
+    /// with its place in the table.
+    fn put_words(
+        &self,
+        cache: &Cache,
+        level: Level,
+        regs: &mut SyncRegs,
+    ) -> (u64, Vec<(usize, u64)>) {
+        let timer = self.timer_changes(cache, level);
+        let (mut dirty, mut changes) = (0, Vec::new());
+        for (index, register, slot) in in_page() {
+            if !self.has(register) {
+                continue;
+            }
+            // A set is taken over whole, but for CSRs.
+            let value = register.load(self.cpu);
+            slot.put(regs, value);
+            let changed = match register.group {
+                Group::Timer => timer,
+                _ => self.change(cache, index, register, level).is_some(),
+            };
+            if changed {
+                dirty |= slot.set();
+                regs.csr_dirty |= slot.dirty_bit();
+                changes.push((index, value));
+            }
+        }
+        (dirty, changes)
     }
 }
 

@@ -12,7 +12,8 @@ use super::state::{Authority, Vcpu};
 use super::{dirty_ring, step, synchronise};
 use crate::kvm::abi::exit_reason;
 use crate::kvm::run::Run;
-use crate::qemu::bql::Bql;
+use crate::kvm::run_page::RunPage;
+use crate::qemu::bql::{Bql, WithoutBql};
 use crate::qemu::thread::Running;
 use crate::qemu::{report, runstate};
 use crate::regs::Level;
@@ -22,7 +23,7 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
     if vcpu.cpu.halted() != 0 {
         return (bql, Outcome::Halted);
     }
-    let mut page = match vcpu.page() {
+    let page = match vcpu.page() {
         Ok(page) => page,
         Err(error) => {
             report::error(&error.to_string());
@@ -34,10 +35,21 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
         return (bql, Outcome::Debug);
     }
     let without = bql.unlock();
-    dirty_ring::before_run(vcpu, &without);
-    let mut running = Running::start(&without, vcpu.cpu);
-    vcpu.set_in_run_loop(true);
+    let outcome = run_until_left(vcpu, page, &without);
+    let bql = without.lock();
+    match outcome {
+        Outcome::Debug => step::end(&bql, vcpu),
+        Outcome::Failed => runstate::internal_error(&bql, vcpu.cpu),
+        Outcome::Interrupt | Outcome::Halted => {}
+    }
+    (bql, outcome)
+}
 
+/// Enters the guest again and again, until an exit is for others.
+fn run_until_left(vcpu: &Vcpu, mut page: RunPage, without: &WithoutBql) -> Outcome {
+    dirty_ring::before_run(vcpu, without);
+    let mut running = Running::start(without, vcpu.cpu);
+    vcpu.set_in_run_loop(true);
     let run = Run::of(vcpu.cpu);
     let exit_request = vcpu.cpu.exit_request();
     let outcome = loop {
@@ -48,33 +60,18 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
         }
         kick::honour_exit_request(exit_request, &page);
         vcpu.note_run();
-        let result = run.run();
-        if result < 0 {
-            match result.wrapping_neg() {
-                libc::EINTR | libc::EAGAIN => {
-                    kick::eat(&page);
-                    break Outcome::Interrupt;
-                }
-                libc::EFAULT if page.exit_reason() == exit_reason::MEMORY_FAULT => {}
-                errno => {
-                    report::error(&format!(
-                        "kvm run failed: vCPU {}: KVM_RUN: {}",
-                        vcpu.cpu.index(),
-                        Errno::from_raw(errno).desc()
-                    ));
-                    break Outcome::Failed;
-                }
-            }
+        if let Err(outcome) = entered(run.run(), vcpu, &page) {
+            break outcome;
         }
-        match exit::handle(vcpu, page.exit(), &without) {
+        match exit::handle(vcpu, page.exit(), without) {
             Next::Enter => {}
             Next::Leave(outcome) => break outcome,
             Next::ReapDirtyRings => {
                 // A thread that waits for all vCPUs to stop must not wait for this one
                 // while this one waits for theirs.
                 drop(running);
-                let left = dirty_ring::full(vcpu, &without);
-                running = Running::start(&without, vcpu.cpu);
+                let left = dirty_ring::full(vcpu, without);
+                running = Running::start(without, vcpu.cpu);
                 if let Some(outcome) = left {
                     break outcome;
                 }
@@ -84,11 +81,28 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
 
     vcpu.set_in_run_loop(false);
     drop(running);
-    let bql = without.lock();
-    match outcome {
-        Outcome::Debug => step::end(&bql, vcpu),
-        Outcome::Failed => runstate::internal_error(&bql, vcpu.cpu),
-        Outcome::Interrupt | Outcome::Halted => {}
+    outcome
+}
+
+/// Whether KVM_RUN, which returned `result`, has left an exit in the page; else why the loop ends.
+#[inline(always)]
+fn entered(result: i32, vcpu: &Vcpu, page: &RunPage) -> Result<(), Outcome> {
+    if result >= 0 {
+        return Ok(());
     }
-    (bql, outcome)
+    match result.wrapping_neg() {
+        libc::EINTR | libc::EAGAIN => {
+            kick::eat(page);
+            Err(Outcome::Interrupt)
+        }
+        libc::EFAULT if page.exit_reason() == exit_reason::MEMORY_FAULT => Ok(()),
+        errno => {
+            report::error(&format!(
+                "kvm run failed: vCPU {}: KVM_RUN: {}",
+                vcpu.cpu.index(),
+                Errno::from_raw(errno).desc()
+            ));
+            Err(Outcome::Failed)
+        }
+    }
 }
