@@ -56,7 +56,7 @@ pub(crate) fn run(
     restart: &mut dyn FnMut(&mut Machine) -> Result<bool>,
 ) -> Result<RunEnd> {
     let listener = Listener::open(&options.address)?;
-    eprintln!(
+    crate::say!(
         "lvz-sim: for a debugger: target remote {}",
         listener.address()
     );
@@ -75,7 +75,7 @@ pub(crate) fn run(
         };
         let mut session = Session::new(machine, &mut history, limit);
         if let Some(reason) = session.history.refused() {
-            eprintln!("lvz-sim: no debugging backwards: {reason}");
+            crate::say!("lvz-sim: no debugging backwards: {reason}");
         }
         if let Some(end) = serve(&mut session, peer, restart)? {
             return Ok(end);
@@ -184,5 +184,5 @@ fn last_words(end: RunEnd) -> MultiThreadStopReason<u64> {
 
 /// The line to a debugger is of no use any more: the machine goes on without it.
 fn lost(error: &dyn std::fmt::Display) {
-    eprintln!("lvz-sim: the debugger is gone: {error}");
+    crate::say!("lvz-sim: the debugger is gone: {error}");
 }

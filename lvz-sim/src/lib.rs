@@ -83,6 +83,7 @@ mod report;
 pub mod run;
 mod simulation;
 mod snapshot;
+mod standard_error;
 mod stats;
 mod symbols;
 #[doc(hidden)]

@@ -12,13 +12,13 @@ use std::{fs, io};
 
 fn main() -> ExitCode {
     let Some(dir) = std::env::args_os().nth(1).map(PathBuf::from) else {
-        eprintln!("usage: lvz-sim-manual DIR");
+        lvz_sim::say!("usage: lvz-sim-manual DIR");
         return ExitCode::from(2);
     };
     match write(&dir) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lvz-sim-manual: cannot write in {}: {error}", dir.display());
+            lvz_sim::say!("lvz-sim-manual: cannot write in {}: {error}", dir.display());
             ExitCode::FAILURE
         }
     }

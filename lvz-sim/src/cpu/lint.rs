@@ -57,9 +57,10 @@ impl Cpu {
     pub(crate) fn lint(&mut self, rule: Rule, pc: u64, what: &str) {
         if self.lints.reported.insert((rule, pc)) {
             let text = rule.text();
-            eprintln!(
+            crate::say!(
                 "[{}] cpu{} lint: {what}, pc={pc:#x}: {text}",
-                self.icount, self.id
+                self.icount,
+                self.id
             );
         }
     }

@@ -227,7 +227,7 @@ impl Jit {
                 Some(_) => "it is",
                 None => "all instructions are",
             };
-            eprintln!("lvz-sim: {error}: {what} interpreted");
+            crate::say!("lvz-sim: {error}: {what} interpreted");
         }
     }
 

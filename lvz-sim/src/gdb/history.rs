@@ -237,7 +237,7 @@ impl History {
         machine.debug.halt = None;
         if let Err(error) = restored {
             // It is the same machine, so this is a fault of the simulator.
-            eprintln!("lvz-sim: cannot go back: {error}");
+            crate::say!("lvz-sim: cannot go back: {error}");
             self.refused = Some(error.to_string());
         }
         self.refused.is_none()
@@ -388,7 +388,7 @@ impl History {
 
     fn go_to_begin(&mut self, machine: &mut Machine) -> Back {
         if let Some(gap) = &self.gap {
-            eprintln!("lvz-sim: no debugging backwards: {gap}");
+            crate::say!("lvz-sim: no debugging backwards: {gap}");
         }
         self.restore(machine, 0);
         Back::Begin

@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
             (RunEnd::Halted, Some(halt)) => Event::Stopped(self.reason(&halt)),
             (RunEnd::Halted, None) => Event::Spoken,
             (RunEnd::Stuck, _) => {
-                eprintln!("lvz-sim: every CPU is idle and nothing will ever wake one: stopped");
+                crate::say!("lvz-sim: every CPU is idle and nothing will ever wake one: stopped");
                 Event::Stopped(signal(0, Signal::SIGINT))
             }
             (end, _) => Event::Ended(end),

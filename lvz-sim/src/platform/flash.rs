@@ -270,7 +270,7 @@ impl Flash {
 
     fn failed(&mut self, error: &io::Error, bit: u8) {
         if self.status & bit == 0 {
-            eprintln!("lvz-sim: {}", self.store.failure(error));
+            crate::say!("lvz-sim: {}", self.store.failure(error));
         }
         self.status |= bit;
     }

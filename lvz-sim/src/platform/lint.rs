@@ -29,7 +29,7 @@ impl Platform {
             Undelivered::Disabled => return,
         };
         if lints.insert((vector, reason)) {
-            eprintln!(
+            crate::say!(
                 "[{} ns] lint: a device's interrupt, EIOINTC vector {vector}, reaches no CPU: \
                  {text} (Loongson 3A5000 manual, extended I/O interrupts)",
                 self.advanced

@@ -6,6 +6,7 @@
 
 use super::console::HostConsole;
 use super::wait::ready;
+use crate::say;
 use rustix::event::{PollFd, PollFlags};
 use rustix::termios::{self, OptionalActions, Termios};
 use std::io::{self, Write};
@@ -27,6 +28,8 @@ pub(crate) struct Terminal {
     /// The terminal's mode before, if input is a terminal.
     saved: Option<Termios>,
     held: Vec<u8>,
+    /// An output that failed has been complained of.
+    failed: bool,
     escaped: bool,
     ended: bool,
     button: bool,
@@ -55,6 +58,7 @@ impl Terminal {
             output,
             saved,
             held: Vec::new(),
+            failed: false,
             escaped: false,
             ended: false,
             button: false,
@@ -67,12 +71,19 @@ impl Terminal {
         if self.held.is_empty() {
             return;
         }
-        // A closed output must not stop the machine.
-        let _ = self
+        let written = self
             .output
             .write_all(&self.held)
             .and_then(|()| self.output.flush());
         self.held.clear();
+        // A closed output must not stop the machine, nor must a full disk.
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+            && !self.failed
+        {
+            self.failed = true;
+            say!("lvz-sim: what the machine prints is lost: {error}");
+        }
     }
 
     fn ready(&self, timeout: Duration) -> bool {

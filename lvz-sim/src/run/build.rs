@@ -79,7 +79,7 @@ fn open_net(args: &RunArgs) -> Result<Option<Net>> {
     }
     let net = Net::open(config)?;
     if !net.link.repeatable() {
-        eprintln!(
+        crate::say!(
             "lvz-sim: frames arrive by the computer's clock: a run with --net repeats only with lockstep"
         );
     }

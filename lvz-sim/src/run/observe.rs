@@ -61,7 +61,7 @@ pub(super) fn choose_engine(machine: &mut Machine, args: &RunArgs) -> Result<()>
         None if traced => Ok(()),
         None => {
             if let Err(error) = machine.use_engine(Engine::Jit(JitOptions::default())) {
-                eprintln!("lvz-sim: {error}: all instructions are interpreted");
+                crate::say!("lvz-sim: {error}: all instructions are interpreted");
             }
             Ok(())
         }

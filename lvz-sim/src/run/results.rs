@@ -46,7 +46,7 @@ impl Results {
                 .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
         }
         if let Some(hash) = self.hash {
-            eprintln!(
+            crate::say!(
                 "lvz-sim: {} instructions, state {hash:016x}",
                 self.report.instructions
             );
@@ -60,19 +60,19 @@ impl Results {
             RunEnd::PowerOff(code) => code,
             RunEnd::Limit | RunEnd::Quit | RunEnd::Halted => 0,
             RunEnd::Reset => {
-                eprintln!(
+                crate::say!(
                     "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
                 );
                 1
             }
             RunEnd::Differs => {
                 if let Some(difference) = &self.difference {
-                    eprintln!("lvz-sim: compiled code differs: {difference}");
+                    crate::say!("lvz-sim: compiled code differs: {difference}");
                 }
                 1
             }
             RunEnd::Stuck => {
-                eprintln!("lvz-sim: every CPU is idle and nothing will ever wake one");
+                crate::say!("lvz-sim: every CPU is idle and nothing will ever wake one");
                 1
             }
         }

@@ -26,7 +26,7 @@ impl Cpu {
                 .map(|b| format!(" badv={b:#x}"))
                 .unwrap_or_default();
             let insn = insn.map(|i| format!(" insn={i:#010x}")).unwrap_or_default();
-            eprintln!(
+            crate::say!(
                 "[{}] cpu{} {} plv{} {}{kind}{exit} pc={pc:#x}{badv}{insn}",
                 self.icount,
                 self.id,
@@ -43,9 +43,11 @@ impl Cpu {
     /// After the `ertn` at `from` has entered the guest.
     pub(crate) fn trace_entry(&mut self, from: u64) {
         if self.trace.guest {
-            eprintln!(
+            crate::say!(
                 "[{}] cpu{} enters guest at pc={:#x}",
-                self.icount, self.id, self.pc
+                self.icount,
+                self.id,
+                self.pc
             );
         }
         if self.trace.lint {

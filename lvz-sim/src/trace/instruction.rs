@@ -127,9 +127,10 @@ impl Tracer {
             Err(crate::cpu::Stop::Trap) => " traps".to_owned(),
             _ => before.changes(cpu),
         };
-        eprintln!(
+        crate::say!(
             "[{icount}] cpu{} {mode} plv{plv} {pc:#x}{place}: {:08x} {text}{changes}",
-            cpu.id, op.insn,
+            cpu.id,
+            op.insn,
         );
     }
 }

@@ -315,7 +315,7 @@ impl Link {
 
 /// Says something about the link to the user.
 fn say(name: &dyn std::fmt::Display, what: impl std::fmt::Display) {
-    eprintln!("lvz-sim: net {name}: {what}");
+    crate::say!("lvz-sim: net {name}: {what}");
 }
 
 fn not_now(error: &io::Error) -> bool {
