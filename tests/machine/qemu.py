@@ -81,7 +81,7 @@ class Qemu:
         self._events = []
         self._texts = collections.defaultdict(str)
         # How much of each stream's file is in its text.
-        self._read = collections.Counter()
+        self._seen = collections.Counter()
         # How much of each text `steady.sound` has looked at.
         self.sound_until = collections.Counter()
         self._served = self.cpus
@@ -239,10 +239,10 @@ class Qemu:
     def text(self, stream):
         """All that the guest has written to a stream so far."""
         with open(os.path.join(self.dir, stream), "rb") as file:
-            file.seek(self._read[stream])
+            file.seek(self._seen[stream])
             more = file.read()
         if more:
-            self._read[stream] += len(more)
+            self._seen[stream] += len(more)
             self._texts[stream] += more.decode("latin-1").replace("\r", "")
         return self._texts[stream]
 
