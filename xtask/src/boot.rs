@@ -18,6 +18,7 @@ mod figures;
 
 use crate::machine::{Chosen, Machine, Simulator};
 use crate::nested::{Guest, GuestReport, HOST_CPUS, Nested, Stack};
+use crate::output;
 use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption, Pages, Products};
 use figures::print_table;
 pub(crate) use figures::{instructions, read_stats};
@@ -118,8 +119,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let figures = read_stats(&stats);
     let result = result(options, &report, figures.as_ref().ok());
     if let Some(file) = &options.json {
-        fs::write(file, format!("{result:#}\n"))
-            .with_context(|| format!("cannot write {}", file.display()))?;
+        output::write(file, &format!("{result:#}\n"))?;
     }
     verdict.with_context(|| format!("boot failed, see {}", log.display()))?;
     let figures = figures?;
@@ -134,6 +134,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 impl Options {
     /// Refuses what cannot work before anything is brought up.
     fn check(&self) -> Result<()> {
+        if let Some(file) = &self.json {
+            output::check(file)?;
+        }
         let kernel = self.guest_kernel.as_ref();
         let kernel = kernel.filter(|file| !is_distribution(file));
         for file in self.guest_initrd.iter().chain(kernel) {
