@@ -27,6 +27,7 @@ use kernel::prelude::*;
 use kvm_core::decode::Fpr;
 use kvm_core::one_reg::Lbt;
 use la_arch::csr::Euen;
+use la_arch::fcsr::TM;
 
 use crate::cpu::csr::{self, num};
 #[cfg(CONFIG_CPU_HAS_LBT)]
@@ -38,9 +39,6 @@ use crate::vcpu::resident::Resident;
 use crate::vcpu::shared::Shared;
 use crate::vcpu::trace;
 use crate::vcpu::Running;
-
-/// FCSR.TM: the x87 register stack is in use, saving it takes LBT's state.
-const FCSR_TM: u32 = 1 << 6;
 
 /// How many floating-point or vector registers there are.
 pub(crate) const FPRS: usize = 32;
@@ -80,7 +78,7 @@ impl Units {
     pub(crate) fn set_fcsr(&mut self, value: u32) {
         self.fpu.fcsr = match host().processor.lbt_x86 {
             true => value,
-            false => value & !FCSR_TM,
+            false => value & !TM,
         };
     }
 
@@ -206,7 +204,7 @@ pub(crate) fn own(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
         return;
     }
     save_host(resident, irq_off);
-    if resident.units.fpu.fcsr & FCSR_TM != 0 {
+    if resident.units.fpu.fcsr & TM != 0 {
         load_lbt(&mut resident.units, pinned);
     }
     let euen = widest(resident);
@@ -227,7 +225,7 @@ fn prepare_save(units: &mut Units, pinned: Pinned<'_>) {
         load_lbt(units, pinned);
     }
     // SAFETY: The unit is on.
-    if !units.lbt_loaded && unsafe { fcsr::fcsr0(pinned) } & FCSR_TM != 0 {
+    if !units.lbt_loaded && unsafe { fcsr::fcsr0(pinned) } & TM != 0 {
         rarely(units, pinned);
     }
 }
