@@ -61,7 +61,7 @@ pub(crate) struct Options {
     /// List the suites and stop
     #[arg(long)]
     list: bool,
-    /// Only cases whose name contains this; of several texts with commas between, each
+    /// Only cases whose name contains this; of several texts with commas between, all of them
     #[arg(long, value_name = "TEXT", value_parser = report::texts)]
     only: Option<String>,
     /// Whose kvm.ko the KVM hosts load
