@@ -6,8 +6,8 @@
 //! | part | token |
 //! | --- | --- |
 //! | [`Shared`] | none: any thread, any context |
-//! | [`Owned`] | [`Running`] or [`Parked`]: this thread holds `vcpu->mutex`, and has loaded the vCPU or not |
-//! | [`Resident`] | [`Running`] and [`Pinned`]; [`Notified`](notified::Notified), also where it is kept |
+//! | [`Owned`] | [`Running`] or [`Parked`]: this thread holds `vcpu->mutex` |
+//! | [`Resident`] | [`Running`] and [`Pinned`]; [`Notified`](notified::Notified) |
 //! | its [`Registers`] | [`Parked`] |
 //! | the guest registers of this CPU | [`Running`] or [`Loaded`], and [`Pinned`] |
 //!

@@ -79,6 +79,7 @@ enum Command {
     House(house::Options),
     /// Run the simulator itself.
     Sim {
+        /// lvz-sim's own arguments: `cargo xtask sim -- run --help` lists its options.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use crate::dist::identity::Identity;
@@ -42,7 +43,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     kernel: KernelOption,
     /// Benches to run; all if none is named
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(BENCHES.iter().map(|(name, _)| *name)))]
     names: Vec<String>,
     /// Write the figures there
     #[arg(long, value_name = "FILE")]
@@ -141,19 +142,17 @@ impl Row {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let mut chosen = Vec::new();
-    for name in &options.names {
-        match BENCHES.iter().find(|(known, _)| known == name) {
-            Some((_, bench)) => chosen.push(bench),
-            None => {
-                let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
-                bail!("no bench {name}: there are {}", known.join(", "));
-            }
+    let chosen: Vec<&Function> = match &options.names[..] {
+        [] => BENCHES.iter().map(|(_, bench)| bench).collect(),
+        names => {
+            let known = |name| BENCHES.iter().find(|(known, _)| known == name);
+            names
+                .iter()
+                .filter_map(known)
+                .map(|(_, bench)| bench)
+                .collect()
         }
-    }
-    if chosen.is_empty() {
-        chosen.extend(BENCHES.iter().map(|(_, bench)| bench));
-    }
+    };
     boot::check(options)?;
     // What takes an hour must not be lost for want of a place.
     if let Some(file) = &options.json {

@@ -137,8 +137,20 @@ fn hint(error: Error) -> Error {
     ))
 }
 
+/// Says in one line that the roots' programs do not run on a computer of this architecture.
+fn check_computer(architecture: &str) -> Result<()> {
+    if architecture != "x86_64" {
+        bail!(
+            "this runs on x86-64 computers, of whose programs the toolchain root is made, and this \
+             one is {architecture}: what it makes for LoongArch is copied there (docs/packages.md)"
+        );
+    }
+    Ok(())
+}
+
 /// Says in one line which of the host's tools are missing, if any are.
 fn check_tools() -> Result<()> {
+    check_computer(std::env::consts::ARCH)?;
     let mut packages = Vec::new();
     let mut need = |program: &str, package: &'static str| {
         if find_program(program).is_none() && !packages.contains(&package) {
@@ -284,6 +296,14 @@ mod tests {
         ] {
             assert!(!has_range(text, &names), "{text}");
         }
+    }
+
+    #[test]
+    fn computers_of_other_architectures_are_refused_by_name() {
+        assert!(check_computer("x86_64").is_ok());
+        let error = check_computer("loongarch64").unwrap_err().to_string();
+        assert!(error.contains("x86-64 computers") && error.contains("loongarch64"));
+        assert!(!error.contains('\n'), "{error}");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::Value;
 
+use super::Context;
 use super::report::{Report, Verdict, detail};
-use super::{Context, Tier};
 use crate::setup::workspace;
 
 /// The package that is measured.
@@ -41,9 +41,7 @@ impl Lines {
 }
 
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    if context.runs(Tier::Full) {
-        report.case(PACKAGE, || measure(context));
-    }
+    report.case(PACKAGE, || measure(context));
     Ok(())
 }
 

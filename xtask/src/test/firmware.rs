@@ -15,7 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::report::{Report, Verdict};
-use super::{Context, Tier, determinism};
+use super::{Context, determinism};
 use crate::machine::{Machine, Simulator, make_share};
 use crate::setup::CannotBeHad;
 use session::Session;
@@ -44,9 +44,6 @@ const LATER: &[(&str, Later)] = &[
 ];
 
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    if !context.runs(Tier::Full) {
-        return Ok(());
-    }
     let Simulator::LvzSim { program, .. } = &context.simulator else {
         bail!("the firmware is lvz-sim's");
     };

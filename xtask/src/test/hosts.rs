@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::libvirt::PREPARE;
 use super::report::{Report, Verdict, detail};
-use super::{Context, Tier, in_machine};
+use super::{Context, in_machine};
 use crate::backend;
 use crate::machine::{Machine, Outcome, make_share};
 use crate::nested::{Stack, copy};
@@ -197,9 +197,6 @@ impl Pair {
 }
 
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    if !context.runs(Tier::Full) {
-        return Ok(());
-    }
     let run = context.products.cache.new_run("hosts")?;
     let failures = report.failures();
     report.case("repeats", || repeats(context, &run));

@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 
+use super::Context;
 use super::report::{Report, Verdict};
-use super::{Context, Tier};
 use crate::nested::{Guest, Nested, Stack};
 use crate::setup::Pages;
 
@@ -22,10 +22,6 @@ const LIMIT: Duration = Duration::from_secs(40 * 60);
 const GUESTS: [Pages; 3] = [Pages::Small4, Pages::Usual3, Pages::Large3];
 
 pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
-    // Each kernel takes some minutes to build.
-    if !context.runs(Tier::Full) {
-        return Ok(());
-    }
     for host in Pages::value_variants() {
         for guest in GUESTS {
             for kvm in Stack::ALL {
