@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_the_reason() {
         let lines = [
-            "Get:5 http://mirror/debian forky/main amd64 Packages",
+            "Get:5 forky/main amd64 Packages",
             "E: Some index files failed to download.",
             "  Write error - write (28: No space left on device)",
         ];
