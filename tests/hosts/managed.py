@@ -174,7 +174,7 @@ def shared_smp(run):
 def copied(run):
     """A guest whose disk moves with it."""
     domain = run.boot(run.own_disk)
-    run.there_and_back(domain, 2, "--copy-storage-all")
+    run.there_and_back(domain, 2, "--copy-storage-all", downtime=DOWNTIME)
 
 
 def stranger(run):
