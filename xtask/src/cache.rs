@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_takes_the_lock_clears_up() -> Result<()> {
+    fn taking_the_lock_clears_up() -> Result<()> {
         let dir = std::env::temp_dir().join(format!("xtask-cache-lock-{}", std::process::id()));
         fs::create_dir_all(dir.join("thing-0123456789abcdef.partial/half"))?;
         fs::create_dir_all(dir.join("thing-0123456789abcdef"))?;

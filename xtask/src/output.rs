@@ -29,7 +29,7 @@ macro_rules! eprintln {
     };
 }
 
-/// Prints a line, and ends the program if nobody can have it.
+/// Prints a line, and ends the program if standard output takes none.
 pub(crate) fn print(line: &fmt::Arguments<'_>) {
     if cfg!(test) {
         // Tests' lines are shown by the standard library's way alone, if they fail.
