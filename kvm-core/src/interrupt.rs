@@ -197,6 +197,10 @@ pub const fn timer_raced(before: u64, after: u64) -> bool {
 
 /// Interrupts the guest would see in ESTAT.IS after the next entry.
 pub const fn pending_view(estat: u64, gintc: u64, queued: Taken) -> u64 {
+    if queued.is_empty() {
+        let estat = Estat(estat).is();
+        return get_estat(Status { estat, gintc });
+    }
     let delivery = queued.delivery();
     get_estat(Status {
         estat: delivery.estat(Estat(estat).is()),

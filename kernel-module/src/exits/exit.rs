@@ -23,7 +23,6 @@ use crate::kvm::next::{Next, Quick};
 use crate::kvm::slots::Srcu;
 use crate::mmu::fault::{self, Access, Answer};
 use crate::vcpu::fpu;
-use crate::vcpu::interrupt;
 use crate::vcpu::owned::PendingIo;
 use crate::vcpu::shared::request;
 use crate::vcpu::steal;
@@ -95,8 +94,7 @@ pub(crate) fn handle(mut vcpu: Running<'_>) -> Result<Next> {
         exit @ (Exit::Fetch | Exit::Load | Exit::Store | Exit::Modify) => {
             return slow_memory(vcpu, exit)
         }
-        // `quick` leaves `idle` alone of these, its pc moved on; no interrupt was
-        // pending when the guest was left.
+        // `quick` leaves `idle` alone of these, its pc moved on.
         Exit::Sensitive => vcpu.halt(),
         Exit::Unexpected(code) => {
             pr_warn_once!("kvm: unexpected exit code {} of a guest\n", code);
@@ -127,7 +125,7 @@ fn unit(vcpu: Running<'_>, present: bool, irq_off: IrqOff<'_>) -> Quick {
     Quick::Done(Next::Enter)
 }
 
-/// A sensitive instruction; [`Quick::Later`] for an `idle` that must sleep.
+/// A sensitive instruction; [`Quick::Later`] for an `idle`.
 fn gspr(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) -> Quick {
     let word = vcpu.instruction();
     let shared = vcpu.shared();
@@ -161,9 +159,7 @@ fn gspr(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) -> Quick {
             trace::exit_idle(shared, reason::IDLE);
             count!(&shared.generic, idle_exits);
             vcpu.advance();
-            if !interrupt::is_pending(vcpu.loaded(), irq_off.pinned()) {
-                return Quick::Later;
-            }
+            return Quick::Later;
         }
         Some(Sensitive::Cacop) => {
             trace::exit_cache(shared, reason::CACHE);

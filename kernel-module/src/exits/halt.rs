@@ -29,7 +29,7 @@ use crate::cpu::csr::{self, num};
 use crate::cpu::host::host;
 use crate::exits::run::work_pending;
 use crate::kvm::bindings as b;
-use crate::kvm::context::{with_irqs_off, IrqOff, PreemptGuard};
+use crate::kvm::context::{with_irqs_off, IrqOff};
 use crate::vcpu::interrupt;
 use crate::vcpu::shared::{request, Shared};
 use crate::vcpu::Loaded;
@@ -45,21 +45,24 @@ pub(crate) fn is_asked_for(vcpu: &Shared) -> bool {
 /// kvm_cpu_has_pending_timer: the guest has an interrupt that it enabled. While
 /// kvm_vcpu_halt polls the answer may take as long as its window.
 pub(crate) fn is_interrupted(vcpu: Loaded<'_>) -> bool {
-    if vcpu.shared().mp_state() != b::KVM_MP_STATE_RUNNABLE {
+    let shared = vcpu.shared();
+    if shared.mp_state() != b::KVM_MP_STATE_RUNNABLE {
         return false;
     }
-    if interrupt::is_pending(vcpu, PreemptGuard::new().pinned()) {
+    if is_pending(vcpu) {
         return true;
     }
-    if vcpu.shared().generic.is_blocking() {
-        return false;
-    }
-    wait(vcpu);
-    interrupt::is_pending(vcpu, PreemptGuard::new().pinned())
+    !shared.generic.is_blocking() && wait(vcpu)
 }
 
-/// Waits for an interrupt of the host.
-fn wait(loaded: Loaded<'_>) {
+#[inline]
+fn is_pending(vcpu: Loaded<'_>) -> bool {
+    with_irqs_off(|irq_off| interrupt::is_pending(vcpu, irq_off.pinned()))
+}
+
+/// Waits for an interrupt of the host: whether it brought the guest one.
+#[inline(never)]
+fn wait(loaded: Loaded<'_>) -> bool {
     let vcpu = loaded.shared();
     with_irqs_off(|irq_off| {
         vcpu.generic.set_mode(b::IN_GUEST_MODE);
@@ -72,6 +75,7 @@ fn wait(loaded: Loaded<'_>) {
         }
         vcpu.generic.set_mode(b::OUTSIDE_GUEST_MODE);
     });
+    is_pending(loaded)
 }
 
 /// The vCPU has no reason to go on, and the CPU has no other task.
