@@ -10,6 +10,9 @@ pub(crate) mod fault;
 pub(crate) mod host_page;
 pub(crate) mod pre_fault;
 
+use core::mem::MaybeUninit;
+use core::slice;
+
 use kernel::error::to_result;
 use kernel::prelude::*;
 use kvm_core::mmu::{
@@ -40,6 +43,9 @@ const _: () = assert!(
         && HostEntry::SPECIAL == c::PTE_SPECIAL,
     "bits of page-table entries are not those of this kernel"
 );
+
+/// Entries of a table.
+const ENTRIES: usize = 1 << (c::PAGE_SHIFT - 3);
 
 /// The layout of the tables, as constants where that helps.
 #[inline(always)]
@@ -320,8 +326,18 @@ impl Tables for StageTwo<'_> {
         unsafe { place.table().add(place.index()).write_volatile(pte.0) };
     }
 
-    fn allocate(&mut self) -> Option<*mut u64> {
-        self.cache.as_mut()?.take()
+    fn allocate(&mut self, mut entry: impl FnMut(usize) -> Pte) -> Option<*mut u64> {
+        let table = self.cache.as_mut()?.take()?;
+        // SAFETY: It is a page, and nothing else has it yet.
+        let entries =
+            unsafe { slice::from_raw_parts_mut(table.cast::<MaybeUninit<u64>>(), ENTRIES) };
+        // Eight at a time, which the compiler unrolls.
+        for (group, entries) in entries.chunks_exact_mut(8).enumerate() {
+            for (index, slot) in entries.iter_mut().enumerate() {
+                slot.write(entry(8 * group + index).0);
+            }
+        }
+        Some(table)
     }
 
     fn retire(&mut self, table: Unlinked<*mut u64>) {

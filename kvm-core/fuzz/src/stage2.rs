@@ -20,7 +20,6 @@ struct Memory {
     retired: Vec<u64>,
     next: u64,
     cache: usize,
-    garbage: u64,
     flushes_at_resched: bool,
 }
 
@@ -56,11 +55,11 @@ impl Tables for Memory {
         table.expect("a table")[place.index()] = pte;
     }
 
-    fn allocate(&mut self) -> Option<u64> {
+    fn allocate(&mut self, entry: impl FnMut(usize) -> Pte) -> Option<u64> {
         self.cache = self.cache.checked_sub(1)?;
         self.next += self.geometry.page_size();
-        let garbage = vec![Pte(self.garbage); self.geometry.entries()];
-        self.tables.insert(self.next, garbage);
+        let entries = (0..self.geometry.entries()).map(entry).collect();
+        self.tables.insert(self.next, entries);
         Some(self.next)
     }
 
@@ -125,7 +124,6 @@ pub fn stage2(data: &[u8]) {
         retired: Vec::new(),
         next: ROOT,
         cache: 0,
-        garbage: bytes.long(),
         flushes_at_resched: bytes.flag(),
     };
     let mut stats = StatsDelta::default();

@@ -147,15 +147,6 @@ fn replacement_flush(mapping: &Mapping, geometry: &Geometry, level: u8, old: Pte
     }
 }
 
-/// The first entry of a table of pages (level 0) or of tables.
-fn first<T>(table: T, level: u8) -> Place<T> {
-    Place {
-        table,
-        index: 0,
-        level,
-    }
-}
-
 /// Links a table of empty entries.
 fn link_empty<T: Tables>(
     tables: &mut T,
@@ -163,13 +154,19 @@ fn link_empty<T: Tables>(
     place: Place<T::Table>,
 ) -> Result<(), MmuError> {
     let level = place.level.checked_sub(1).ok_or(MmuError::OutOfRange)?;
-    let child = first(tables.allocate().ok_or(MmuError::NoTable)?, level);
     let empty = geometry.empty(level);
-    for index in 0..geometry.entries() {
-        tables.write(child.at(index), empty);
-    }
+    link_table(tables, place, |_| empty)
+}
+
+/// Links a table of these entries.
+fn link_table<T: Tables>(
+    tables: &mut T,
+    place: Place<T::Table>,
+    entry: impl FnMut(usize) -> Pte,
+) -> Result<(), MmuError> {
+    let table = tables.allocate(entry).ok_or(MmuError::NoTable)?;
     tables.write_barrier();
-    let link = Pte::table(tables.address_of(child.table));
+    let link = Pte::table(tables.address_of(table));
     tables.write(place, link);
     Ok(())
 }
@@ -182,16 +179,12 @@ fn split_at<T: Tables>(
     huge: Pte,
     stats: &mut StatsDelta,
 ) -> Result<(), MmuError> {
-    let child = first(tables.allocate().ok_or(MmuError::NoTable)?, 0);
-    let mut pte = huge.small();
-    for index in 0..geometry.entries() {
-        tables.write(child.at(index), pte);
-        pte = pte.advanced(geometry.page_size());
-        stats.count(0, 1);
-    }
-    tables.write_barrier();
-    let link = Pte::table(tables.address_of(child.table));
-    tables.write(place, link);
+    let first = huge.small();
+    let page_size = geometry.page_size();
+    link_table(tables, place, |index| {
+        first.advanced(index as u64 * page_size)
+    })?;
+    stats.count(0, geometry.entries() as i64);
     stats.count(1, -1);
     Ok(())
 }
@@ -217,7 +210,11 @@ pub fn collapse<T: Tables>(
     if place.level != 1 || !matches!(Entry::of(geometry, link, 1), Entry::Table) {
         return Err(MmuError::NotHuge);
     }
-    let child = first(tables.table_at(Link(link)), 0);
+    let child = Place {
+        table: tables.table_at(Link(link)),
+        index: 0,
+        level: 0,
+    };
     let lowest = tables.read(child);
     if lowest.address() & (geometry.huge_size() - 1) != 0 {
         return Err(MmuError::NotHuge);

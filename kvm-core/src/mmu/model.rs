@@ -113,12 +113,11 @@ impl Tables for Memory {
         table.expect("a freed table")[place.index()] = pte;
     }
 
-    fn allocate(&mut self) -> Option<u64> {
+    fn allocate(&mut self, entry: impl FnMut(usize) -> Pte) -> Option<u64> {
         self.cache = self.cache.checked_sub(1)?;
         self.next += self.geometry.page_size();
-        // What the cache gives is not cleared.
-        let garbage = vec![Pte(u64::MAX); self.geometry.entries()];
-        self.tables.insert(self.next, garbage);
+        let entries = (0..self.geometry.entries()).map(entry).collect();
+        self.tables.insert(self.next, entries);
         Some(self.next)
     }
 

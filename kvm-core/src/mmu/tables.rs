@@ -74,8 +74,8 @@ pub trait Tables {
     fn write(&mut self, place: Place<Self::Table>, pte: Pte);
 
     /// Takes a table from the cache that the caller filled before it took the
-    /// lock; its entries may hold anything. None when the cache is empty.
-    fn allocate(&mut self) -> Option<Self::Table>;
+    /// lock, and writes what `entry` says for each index. None when the cache is empty.
+    fn allocate(&mut self, entry: impl FnMut(usize) -> Pte) -> Option<Self::Table>;
 
     /// Takes back a table that was unlinked: to be freed after the flush.
     fn retire(&mut self, table: Unlinked<Self::Table>);
