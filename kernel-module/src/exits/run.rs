@@ -170,15 +170,11 @@ fn withdraw(vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     shared.generic.set_mode(b::OUTSIDE_GUEST_MODE);
 }
 
-/// Requests that touch the CPU. The GID is current.
+/// Requests that touch the CPU.
 #[inline(never)]
-fn late_requests(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
-    let generic = &vcpu.shared().generic;
-    if generic.check_request(request::PMU) {
-        pmu::own(vcpu.lend(), irq_off);
-    }
-    if generic.check_request(request::TLB_FLUSH_GPA) {
-        vpid::flush_gpa(vcpu.flush_gpa, irq_off);
+fn late_requests(vcpu: Running<'_>, irq_off: IrqOff<'_>) {
+    if vcpu.shared().generic.check_request(request::PMU) {
+        pmu::own(vcpu, irq_off);
     }
 }
 

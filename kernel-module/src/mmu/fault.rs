@@ -14,7 +14,7 @@ use kvm_core::mmu::{self, Flush, HugeRequest, Mapped, Mapping, MemoryType, MmuEr
 
 use crate::cpu::host::host;
 use crate::kvm::bindings::constant as c;
-use crate::kvm::context::IrqOff;
+use crate::kvm::context::{with_irqs_off, IrqOff};
 use crate::kvm::error::Errno;
 use crate::kvm::slots::{SlotPage, Srcu};
 use crate::kvm::user::{cond_resched, fix_for_store, send_poisoned};
@@ -161,11 +161,7 @@ pub(crate) fn quick(
     candidate.log(&done);
     match done.flush {
         Flush::None => {}
-        Flush::Gpa(gpa) => {
-            if mmu::flush_after_fault(host().processor.ptw, access.modify) {
-                vpid::flush_gpa(gpa, irq_off);
-            }
-        }
+        Flush::Gpa(gpa) => flush_gpa(gpa, access.modify, irq_off),
         // Nothing was replaced that other vCPUs could hold.
         Flush::Vcpu | Flush::All => {
             vcpu.gid.drop_entries();
@@ -197,17 +193,24 @@ pub(crate) fn slow(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> An
     }
 }
 
-/// Arranges for `flush` before the next entry.
-fn flush_for(mut vcpu: Running<'_>, flush: Flush, modify: bool) {
+/// Drops the entry that raised a fault at `gpa` from this CPU, if it may be there.
+#[inline]
+fn flush_gpa(gpa: u64, modify: bool, irq_off: IrqOff<'_>) {
+    if mmu::flush_after_fault(host().processor.ptw, modify) {
+        vpid::flush_gpa(gpa, irq_off);
+    }
+}
+
+/// Does `flush`, at the latest before the next entry.
+///
+/// One entry is dropped at once, on the CPU where the thread is by now. If the fault was on
+/// another CPU, the vCPU gets a new GID unless it goes back there first; then the old entry
+/// raises the fault again, and [`quick`] drops it.
+fn flush_for(vcpu: Running<'_>, flush: Flush, modify: bool) {
     let generic = &vcpu.shared().generic;
     match flush {
         Flush::None => {}
-        Flush::Gpa(gpa) => {
-            if mmu::flush_after_fault(host().processor.ptw, modify) {
-                vcpu.flush_gpa = gpa;
-                generic.make_request(request::TLB_FLUSH_GPA);
-            }
-        }
+        Flush::Gpa(gpa) => with_irqs_off(|irq_off| flush_gpa(gpa, modify, irq_off)),
         Flush::Vcpu => generic.make_request(request::TLB_FLUSH),
         Flush::All => vcpu.vm().kvm.flush_remote_tlbs(),
     }

@@ -48,8 +48,6 @@ pub(crate) struct Owned {
     pub(crate) pending_io: Option<PendingIo>,
     /// The vCPU's number on a CPU.
     pub(crate) gid: Gid,
-    /// Of `request::TLB_FLUSH_GPA`.
-    pub(crate) flush_gpa: u64,
     /// Pages for stage-2 tables.
     pub(crate) tables: TableCache,
     /// The last memory fault was left unanswered because `mmu_lock` was not free.
@@ -66,7 +64,6 @@ impl Owned {
             exception: ExceptionQueue::new(),
             pending_io: None,
             gid: Gid::default(),
-            flush_gpa: u64::MAX,
             tables: TableCache::default(),
             mmu_was_busy: false,
             steal_cache: HvaCache::default(),

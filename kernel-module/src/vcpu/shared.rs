@@ -29,12 +29,10 @@ pub(crate) mod request {
     pub(crate) const UNBLOCK: u64 = c::KVM_REQ_UNBLOCK & 0xff;
     /// Drop all translations: the vCPU gets a new GID.
     pub(crate) const TLB_FLUSH: u64 = c::KVM_REQ_TLB_FLUSH & 0xff;
-    /// Drop the stage-2 entry of `Owned::flush_gpa`.
-    pub(crate) const TLB_FLUSH_GPA: u64 = c::ARCH_REQ_0;
     /// Write the steal-time record.
-    pub(crate) const STEAL_UPDATE: u64 = c::ARCH_REQ_1;
+    pub(crate) const STEAL_UPDATE: u64 = c::ARCH_REQ_0;
     /// Lend the performance counters.
-    pub(crate) const PMU: u64 = c::ARCH_REQ_2;
+    pub(crate) const PMU: u64 = c::ARCH_REQ_1;
 }
 
 /// The part of a vCPU that every thread may use.

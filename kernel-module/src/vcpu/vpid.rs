@@ -12,7 +12,6 @@ use crate::cpu::csr::{self, num};
 use crate::cpu::host::host;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::context::IrqOff;
-use crate::vcpu::shared::request;
 use crate::vcpu::trace;
 use crate::vcpu::Running;
 
@@ -59,7 +58,6 @@ pub(crate) fn renew(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
         csr::flush_all_guests();
     }
     trace::vpid_change(shared, gid.vpid.raw());
-    shared.generic.clear_request(request::TLB_FLUSH_GPA);
 
     // What the guest's LL saw may no longer be what its SC would store to.
     let wcllb = Llbctl(0).with_wcllb(true).0;
