@@ -15,6 +15,9 @@ from migration import FAST, arrived, live, moved, wait_for
 # What steady calls the units, and the line of /proc/cpuinfo of a host that has them.
 UNITS = {"lasx": "lasx", "lbt": "lbt_x86"}
 
+# Message interrupts by QEMU's controller.
+WITH_MESSAGES = ["-machine", "dmsi=on", "-cpu", "max,msgint=on"]
+
 # The modules of KVM, by whose name they are.
 MODULES = {"rust": "/share/kvm-rust.ko", "upstream": "/share/kvm-upstream.ko"}
 
@@ -73,15 +76,9 @@ def units(run):
 @case("units-messages", smp=(1, 2), irqchip=("off",))
 def units_messages(run):
     """The same with message interrupts, which Linux uses for the port, by QEMU's controller."""
-    if not has_messages():
-        raise Skip("the host has no message interrupts")
-    if run.accel != "rust":
-        raise Skip("QEMU's own backend does not give KVM the registers of messages")
-    words = ["-machine", "dmsi=on", "-cpu", "max,msgint=on"]
-    qemu = boot(run, *words)
-    check(target(qemu) in WINDOW, f"messages go to {target(qemu):#x}")
+    qemu = boot_messages(run)
     for _ in range(3):
-        qemu = move_live(run, qemu, run.accel, *words)
+        qemu = move_live(run, qemu, run.accel, *WITH_MESSAGES)
     qemu.quit()
 
 
@@ -89,10 +86,32 @@ def units_messages(run):
 def between_modules(run):
     """It is put aside, the module is exchanged for the other, and there it goes on: 4
     times, 50 with --all. A host of its own, as a failure leaves either module there."""
+    load(run.kvm)
+    exchange(run, boot(run))
+
+
+@case("units-messages-between-modules", smp=(1, 2), irqchip=("off",), group="modules")
+def messages_between_modules(run):
+    """The same with message interrupts."""
+    load(run.kvm)
+    exchange(run, boot_messages(run), *WITH_MESSAGES)
+
+
+def boot_messages(run):
+    """A guest that gets the port's interrupts as messages too."""
+    if not has_messages():
+        raise Skip("the host has no message interrupts")
+    if run.accel != "rust":
+        raise Skip("QEMU's own backend does not give KVM the registers of messages")
+    qemu = boot(run, *WITH_MESSAGES)
+    check(target(qemu) in WINDOW, f"messages go to {target(qemu):#x}")
+    return qemu
+
+
+def exchange(run, qemu, *words):
+    """Exchanges the module under the guest again and again. `words`: more options of QEMU."""
     path = run.path("saved")
     module = run.kvm
-    load(module)
-    qemu = boot(run)
     for _ in rounds(50 if run.tier == "everything" else 4):
         steady.send_port(qemu, "moves")
         qemu.qmp("migrate", uri=f"file:{path}")
@@ -101,7 +120,7 @@ def between_modules(run):
         qemu.quit()
         module = "upstream" if module == "rust" else "rust"
         load(module)
-        qemu = start(run, incoming=f"file:{path}")
+        qemu = start(run, *words, incoming=f"file:{path}")
         qemu.qmp("migrate-set-parameters", max_bandwidth=FAST)
         arrived(qemu)
         os.remove(path)
