@@ -297,8 +297,7 @@ impl Machine {
     }
 
     fn lvz_sim(&self, program: &Path, ports: Ports) -> Command {
-        let mut command = Command::new(program);
-        command.arg("run");
+        let mut command = run_command(program);
         if self.hash {
             command.arg("--hash");
         }
@@ -470,6 +469,15 @@ impl Machine {
             .status()
             .with_context(|| format!("cannot run {}", command.get_program().display()))
     }
+}
+
+/// `lvz-sim run`, which ends with this process however that ends. The thread that starts it has
+/// to be the one that waits for it: Linux ends it with that thread.
+pub(crate) fn run_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("run");
+    command.arg(format!("--exit-with-parent={}", std::process::id()));
+    command
 }
 
 /// The simulator that the environment names, if it names one.
