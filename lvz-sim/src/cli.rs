@@ -235,6 +235,11 @@ pub struct RunArgs {
     /// Print a hash of memory and registers at the end
     #[arg(long)]
     pub hash: bool,
+
+    /// Be killed when the process that started this one ends, or the thread of it that did so
+    /// (on Linux). With =PID, the number of that process, nothing runs if it has ended before
+    #[arg(long, value_name = "PID", require_equals = true, value_parser = clap::value_parser!(i32).range(1..))]
+    pub exit_with_parent: Option<Option<i32>>,
 }
 
 /// Takes the name of a board.

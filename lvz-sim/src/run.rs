@@ -4,6 +4,7 @@
 
 mod build;
 mod observe;
+mod parent;
 mod results;
 
 use crate::boot::{self, BootConfig, BootError};
@@ -23,6 +24,9 @@ use std::time::Instant;
 /// Anything that keeps the machine from being set up, or its results from
 /// being written.
 pub fn run(args: &RunArgs) -> Result<u8> {
+    if let Some(pid) = args.exit_with_parent {
+        parent::exit_with(pid)?;
+    }
     let tapes = args.gdb.is_some().then(<[Tape; UARTS]>::default);
     let mut machine = build::machine(args, tapes.as_ref())?;
     let boot = boot_config(args);

@@ -5,6 +5,8 @@
 #![allow(clippy::expect_used)]
 
 use std::path::PathBuf;
+#[cfg(target_os = "linux")]
+use std::process::{ChildStdout, Stdio};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 
@@ -37,6 +39,10 @@ fn rdtime_d(rd: u32, rj: u32) -> u32 {
 fn st_b(rd: u32, rj: u32, imm: u32) -> u32 {
     0x2900_0000 | imm << 10 | rj << 5 | rd
 }
+
+/// `b 0`: to itself.
+#[cfg(target_os = "linux")]
+const B_SELF: u32 = 0x5000_0000;
 
 /// Powers off with the low byte of a register as exit code.
 fn power_off(code: u32) -> [u32; 5] {
@@ -79,11 +85,20 @@ impl Program {
     }
 
     fn run_by(&self, mut command: Command, address: &str, arguments: &[&str]) -> Output {
+        let output = self.arguments(&mut command, address, arguments).output();
+        output.expect("the simulator's output")
+    }
+
+    fn arguments<'a>(
+        &self,
+        command: &'a mut Command,
+        address: &str,
+        arguments: &[&str],
+    ) -> &'a mut Command {
         let mut load = self.path("program").into_os_string();
         load.push(address);
         command.args(["run", "--memory", "64M", "--load"]).arg(load);
-        let output = command.args(arguments).output();
-        output.expect("the simulator's output")
+        command.args(arguments)
     }
 }
 
@@ -174,4 +189,77 @@ fn without_memory_for_code_all_is_interpreted() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let output = program.run_within(enough + 1024, &[]);
     assert!(ends(&output) && output.stderr.is_empty(), "{output:?}");
+}
+
+/// Whether the stream ends, because nothing holds its other end any more, within `limit`.
+#[cfg(target_os = "linux")]
+fn ends_within(stream: ChildStdout, limit: std::time::Duration) -> bool {
+    use std::io::Read as _;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut stream = stream;
+        // Whoever waited may have stopped waiting.
+        let _ = sender.send(stream.read_to_end(&mut Vec::new()).is_ok());
+    });
+    receiver.recv_timeout(limit).unwrap_or(false)
+}
+
+/// A simulator whose parent, a shell, is killed: whether it ends too.
+#[cfg(target_os = "linux")]
+fn ends_with_its_parent(program: &Program) -> bool {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    use std::io::Read as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::time::Duration;
+    let mut shell = Command::new("sh");
+    // Two commands, so that the shell stays.
+    shell.args(["-c", "\"$0\" \"$@\" --exit-with-parent=$$; true", SIMULATOR]);
+    let shell = program.arguments(&mut shell, "@0x200000", &[]);
+    let spawned = shell.stdout(Stdio::piped()).process_group(0).spawn();
+    let mut shell = spawned.expect("a shell");
+    let group = Pid::from_child(&shell);
+    let mut stdout = shell.stdout.take().expect("its output");
+    // The machine runs: it has said a letter.
+    let began = stdout.read_exact(&mut [0]);
+    shell.kill().expect("a shell to kill");
+    shell.wait().expect("its end");
+    let ended = began.is_ok() && ends_within(stdout, Duration::from_secs(20));
+    // The simulator, if it is still there.
+    let _ = kill_process_group(group, Signal::KILL);
+    ended
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_simulator_ends_with_its_parent() {
+    // Writes a letter, and runs for ever.
+    let endless = [
+        lu12i_w(T0, 0x1fe00),
+        ori(T0, T0, 0x1e0),
+        addi_w(T1, ZERO, u32::from(b'x')),
+        st_b(T1, T0, 0),
+        B_SELF,
+    ];
+    let endless = Program::new(&endless);
+    assert!(ends_with_its_parent(&endless));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_parent_that_has_ended_is_found_out() {
+    let program = Program::new(&power_off(A0));
+    let own = format!("--exit-with-parent={}", std::process::id());
+    for option in ["--exit-with-parent", &own] {
+        let output = program.run("@0x200000", &[option]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+    }
+    // A child that was waited for has this number no more, and was never the parent.
+    let mut gone = Command::new("true").spawn().expect("a process");
+    gone.wait().expect("its end");
+    let option = format!("--exit-with-parent={}", gone.id());
+    let output = program.run("@0x200000", &[&option]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains(&option), "{text}");
 }

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 
 from qemu import Qemu
-from verdict import Skip, check, rounds, run_one  # noqa: F401 # for the cases too
+from verdict import Skip, check, rounds  # noqa: F401 # for the cases too
 
 CASES = []
 
@@ -103,9 +103,10 @@ class Run:
         return lines
 
 
-def run_all(kvm, accel, group, only, everything, ci):
-    """Runs the cases of a group; whether all passed."""
-    good = True
+def chosen(kvm, accel, group, only, tier):
+    """The cases of a group that a run of this tier has, whose whole names have all parts of
+    `only`: whole name, function, number of CPUs, irqchip."""
+    everything, ci = tier == "everything", tier == "ci"
     for name, function, sizes, ci_sizes, irqchips, of_group in CASES:
         if of_group != group:
             continue
@@ -118,8 +119,5 @@ def run_all(kvm, accel, group, only, everything, ci):
                 full = f"kvm={kvm},accel={accel},smp={smp}"
                 full += ",kernel-irqchip=off" if irqchip == "off" else ""
                 full += f",{name}"
-                if not all(part in full for part in only.split(",")):
-                    continue
-                tier = "everything" if everything else "ci" if ci else "full"
-                good &= run_one(full, function, Run(kvm, accel, smp, irqchip, tier))
-    return good
+                if all(part in full for part in only.split(",")):
+                    yield full, function, smp, irqchip

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-"""Runs the cases of one host: main.py KVM ACCEL GROUP TIER [ONLY].
+"""Runs the cases of one host: main.py [--list] KVM ACCEL GROUP TIER [ONLY].
 
 TIER is ci, full or everything; ONLY are parts of the names of the cases, with
-commas between."""
+commas between. With --list their names are printed, anywhere."""
 
 import importlib
 import os
@@ -11,20 +11,27 @@ import sys
 
 import case
 import qemu
-from verdict import MARKER
+from verdict import MARKER, run_one
 
 
 def main():
-    kvm, accel, group, tier = sys.argv[1:5]
-    only = sys.argv[5] if len(sys.argv) > 5 else ""
+    words = sys.argv[1:]
+    listed = words[0] == "--list"
+    kvm, accel, group, tier, *only = words[listed:]
     here = os.path.dirname(os.path.abspath(__file__))
     for name in sorted(os.listdir(here)):
         stem, ending = os.path.splitext(name)
         if ending == ".py" and stem not in ("main", "case", "qemu", "verdict"):
             importlib.import_module(stem)
+    cases = case.chosen(kvm, accel, group, only[0] if only else "", tier)
+    if listed:
+        for full, _, _, _ in cases:
+            print(full)
+        return
     shutil.copy("/share/guest.kernel", qemu.KERNEL)
     shutil.copy("/share/guest.initrd", qemu.INITRD)
-    case.run_all(kvm, accel, group, only, tier == "everything", tier == "ci")
+    for full, function, smp, irqchip in cases:
+        run_one(full, function, case.Run(kvm, accel, smp, irqchip, tier))
     print(f"{MARKER} all ended", flush=True)
 
 

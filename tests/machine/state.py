@@ -223,6 +223,8 @@ def savevm_input(run):
     qemu.qmp("cont")
     steady.received(qemu, "waiting", at)
     steady.received_port(qemu, "waiting")
+    # That it is taken back is seen by a line that it prints again.
+    steady.expect(qemu, 1, at)
     # What waits comes before the first line that is loaded.
     loading = steady.position(qemu)
     at = load(qemu, "one")

@@ -89,8 +89,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     options.check()?;
     let usual = setup::products(options.kernel)?;
-    let products = usual.with_pages(options.pages)?;
     let simulator = Simulator::build(options.chosen.clone())?;
+    if let Some(readings) = &options.lvz {
+        simulator.check(&["--lvz", readings])?;
+    }
+    let products = usual.with_pages(options.pages)?;
     let nested = options.nested(options.guest(&usual, &products)?);
     let run = products.cache.new_run("boot")?;
     let stats = run.join("stats.json");

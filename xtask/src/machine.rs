@@ -68,9 +68,36 @@ pub(crate) enum Simulator {
 impl Simulator {
     /// Builds lvz-sim as it is meant to be run and finds its executable. One that
     /// the environment variable LVZ_SIM names is taken as it is.
+    ///
+    /// # Errors
+    /// It does not build, or refuses what is chosen.
     pub(crate) fn build(chosen: Chosen) -> Result<Self> {
         let program = Self::program()?;
-        Ok(Self::LvzSim { program, chosen })
+        let simulator = Self::LvzSim { program, chosen };
+        simulator.check(&simulator.chosen())?;
+        Ok(simulator)
+    }
+
+    /// Has lvz-sim look at options of `run` before anything is made for one: its own line says
+    /// what is wrong with them.
+    pub(crate) fn check(&self, options: &[&str]) -> Result<()> {
+        let Self::LvzSim { program, .. } = self else {
+            return Ok(());
+        };
+        if options.is_empty() {
+            return Ok(());
+        }
+        // It builds the machine, and runs nothing.
+        let mut command = run_command(program);
+        command.args(options).args(["--dump-dtb", "/dev/null"]);
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", program.display()))?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr).trim_end());
+        }
+        Ok(())
     }
 
     /// The same, whose instructions are executed by this engine.
@@ -297,8 +324,7 @@ impl Machine {
     }
 
     fn lvz_sim(&self, program: &Path, ports: Ports) -> Command {
-        let mut command = Command::new(program);
-        command.arg("run");
+        let mut command = run_command(program);
         if self.hash {
             command.arg("--hash");
         }
@@ -472,6 +498,15 @@ impl Machine {
     }
 }
 
+/// `lvz-sim run`, which ends with this process however that ends. The thread that starts it has
+/// to be the one that waits for it: Linux ends it with that thread.
+pub(crate) fn run_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("run");
+    command.arg(format!("--exit-with-parent={}", std::process::id()));
+    command
+}
+
 /// The simulator that the environment names, if it names one.
 pub(crate) fn named() -> Result<Option<PathBuf>> {
     program_of(std::env::var_os("LVZ_SIM"))
@@ -556,6 +591,26 @@ mod tests {
                 "{other}"
             );
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_simulators_own_line_says_what_is_wrong() -> Result<()> {
+        let simulator = |program: &str| Simulator::LvzSim {
+            program: program.into(),
+            chosen: Chosen::default(),
+        };
+        simulator("/bin/true").check(&["--cpu", "x"])?;
+        simulator("/nowhere").check(&[])?;
+        // A shell takes `run` for a script, which is not there.
+        let error = simulator("/bin/sh").check(&["--cpu", "x"]);
+        let error = error.map_err(|error| error.to_string());
+        assert!(
+            error
+                .as_ref()
+                .is_err_and(|error| error.contains("run") && error.lines().count() == 1),
+            "{error:?}"
+        );
         Ok(())
     }
 

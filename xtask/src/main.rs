@@ -129,7 +129,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Dist(options) => dist::run(&options),
         Command::KernelPatches(options) => kernel_patches::run(&options),
         Command::House(options) => house::run(&options),
-        Command::Sim { arguments } => sim::run(&arguments),
+        Command::Sim { arguments } => match sim::run(&arguments)? {},
         Command::Env(kernel) => {
             for (name, value) in setup::products(kernel)?.environment() {
                 println!("{name}={}", value.display());

@@ -2,19 +2,18 @@
 
 //! `sim`: the simulator itself.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
-use std::process::{Command, ExitCode};
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use crate::machine::Simulator;
 
-/// Runs lvz-sim with these arguments in our place.
-pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode> {
+/// Becomes lvz-sim with these arguments: signals and the exit status are its own.
+pub(crate) fn run(arguments: &[OsString]) -> Result<Infallible> {
     let program = Simulator::program()?;
-    let status = Command::new(&program)
-        .args(arguments)
-        .status()
-        .with_context(|| format!("cannot run {}", program.display()))?;
-    Ok(crate::exit_code(status))
+    let error = Command::new(&program).args(arguments).exec();
+    Err(error).with_context(|| format!("cannot run {}", program.display()))
 }

@@ -3,6 +3,7 @@
 //! Tests of the loader: images of each kind, the tables as a kernel reads
 //! them, and damaged files.
 
+mod devices;
 mod files;
 mod firmware;
 mod loongson;

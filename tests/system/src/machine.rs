@@ -72,7 +72,8 @@ fn simulator(options: &Options, program: &Program, elf: &Path) -> Result<Command
     let own = program.directives.sim_args.iter().any(|arg| arg == "--cpu");
     let cpu = options.cpu.as_deref().filter(|_| !own);
     simulator
-        .args(["run", "--memory", MEMORY, "--smp"])
+        // The thread that starts it waits for it, too.
+        .args(["run", "--exit-with-parent", "--memory", MEMORY, "--smp"])
         .arg(program.directives.cpus.to_string())
         .args(cpu.into_iter().flat_map(|cpu| ["--cpu", cpu]))
         .args(

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all that ran passed.
+/// Whether some passed and none failed.
 fn start() -> Result<bool> {
     let Some(options) = options::parse(std::env::args().skip(1))? else {
         print!("{}", options::USAGE);

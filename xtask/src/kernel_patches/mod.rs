@@ -96,9 +96,20 @@ impl Series {
 
     /// Writes the patches into a directory and returns the files in order.
     pub(crate) fn write(&self, directory: &Path) -> Result<Vec<PathBuf>> {
-        let at = || format!("cannot write in {}", directory.display());
-        fs::create_dir_all(directory).with_context(at)?;
-        for entry in fs::read_dir(directory).with_context(at)? {
+        ensure!(
+            directory.is_dir() || !directory.exists(),
+            "{} is no directory, and the patches go into one: name another",
+            directory.display()
+        );
+        fs::create_dir_all(directory).with_context(|| {
+            format!(
+                "cannot make {}, the directory for the patches: name another",
+                directory.display()
+            )
+        })?;
+        for entry in fs::read_dir(directory)
+            .with_context(|| format!("cannot read {}", directory.display()))?
+        {
             let name = entry?.file_name();
             let name = name.to_string_lossy();
             // `git am *.patch` would take it too.
@@ -237,6 +248,27 @@ mod tests {
         fs::write(dir.join("0002-old.patch"), "b\n")?;
         assert!(series.write(&dir).is_err());
         fs::remove_dir_all(dir)?;
+        Ok(())
+    }
+
+    #[test]
+    fn where_no_directory_can_be_one_is_wanted() -> Result<()> {
+        let file = std::env::temp_dir().join(format!("xtask-no-directory-{}", std::process::id()));
+        fs::write(&file, "kept")?;
+        for (place, reason) in [
+            (file.clone(), "is no directory, and the patches go into one"),
+            (file.join("below"), "the directory for the patches"),
+        ] {
+            let error = Series(BTreeMap::new())
+                .write(&place)
+                .map_err(|e| e.to_string());
+            assert!(
+                error.as_ref().is_err_and(|error| error.contains(reason)),
+                "{error:?}"
+            );
+        }
+        assert_eq!(fs::read_to_string(&file)?, "kept");
+        fs::remove_file(file)?;
         Ok(())
     }
 }

@@ -68,7 +68,8 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         let disk = set.disk()?;
         // What a shell does with the directory's name: nothing.
         let command = format!(
-            "sh -c '{} run --machine virt --memory 1G --firmware {} --drive {},readonly # {{}}'",
+            "sh -c 'exec {} run --exit-with-parent --machine virt --memory 1G --firmware {} \
+             --drive {},readonly # {{}}'",
             set.simulator()?.display(),
             context.products.firmware_code().display(),
             disk.display(),
@@ -172,7 +173,9 @@ impl<'a> Set<'a> {
     /// Runs the set on the simulator with further options.
     fn simulated(&self, options: &str) -> Result<Seen> {
         let program = self.simulator()?.display();
-        let command = format!("{program} run --memory 512M --smp {{cpus}} {options} --kernel {{}}");
+        let command = format!(
+            "{program} run --exit-with-parent --memory 512M --smp {{cpus}} {options} --kernel {{}}"
+        );
         self.run(&["--emulator", &command])
     }
 

@@ -9,14 +9,13 @@ mod session;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::report::{Report, Verdict};
 use super::{Context, determinism};
-use crate::machine::{Machine, Simulator, make_share};
+use crate::machine::{Machine, Simulator, make_share, run_command};
 use crate::setup::CannotBeHad;
 use session::Session;
 
@@ -209,8 +208,8 @@ fn start(
     let Simulator::LvzSim { program, .. } = &context.simulator else {
         bail!("the firmware is lvz-sim's");
     };
-    let mut command = Command::new(program);
-    command.args(["run", "--machine", "virt", "--smp", "2", "--memory", "2G"]);
+    let mut command = run_command(program);
+    command.args(["--machine", "virt", "--smp", "2", "--memory", "2G"]);
     command.args(context.simulator.chosen());
     command.args(firmware_options(context, Some(variables)));
     if let Some(disk) = disk {

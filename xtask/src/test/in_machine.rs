@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::Context;
 use super::report::{Report, Verdict, detail};
@@ -19,6 +19,27 @@ pub(super) const VERDICT: &str = include_str!("../../../tests/machine/verdict.py
 
 /// What the lines about cases begin with.
 pub(super) const MARKER: &str = "KVM-LA-CASE";
+
+/// The names of the cases that a machine would run with these `arguments`: what its main.py, in
+/// `folder`, lists here.
+pub(super) fn names(context: &Context, folder: &Path, arguments: &str) -> Result<Vec<String>> {
+    let main = folder.join("main.py");
+    let mut python = context.products.tools.command("python3")?;
+    python.arg("-B").arg(&main).arg("--list");
+    let output = python
+        .args(arguments.split_whitespace())
+        .output()
+        .context("cannot run python3")?;
+    if !output.status.success() {
+        bail!(
+            "{} lists no cases: {}",
+            main.display(),
+            String::from_utf8_lossy(&output.stderr).trim_end()
+        );
+    }
+    let lines = String::from_utf8_lossy(&output.stdout);
+    Ok(lines.lines().map(str::to_owned).collect())
+}
 
 /// Runs a machine to its end and reports the cases that it runs. What fails
 /// outside them is said of `title`.

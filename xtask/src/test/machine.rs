@@ -137,7 +137,12 @@ fn host(
         return Ok(());
     }
     let share = run.join("share");
-    fill_share(context, report.only(), &share, (kvm, accel), group)?;
+    let arguments = arguments(context, report.only(), (kvm, accel), group);
+    let tests = write_tests(&share, &arguments)?;
+    if in_machine::names(context, &tests, &arguments)?.is_empty() {
+        return Ok(());
+    }
+    fill_share(context, &share, kvm, group)?;
     let products = &context.products;
     let machine = Machine {
         kernel: products.host_kernel.vmlinux(),
@@ -160,15 +165,24 @@ fn host(
     )
 }
 
-/// What the host runs: the tests of `group` that are chosen, modules, backend and guests.
-fn fill_share(
+/// What main.py is told: the tests of `group` that are chosen.
+fn arguments(
     context: &Context,
     only: Option<&str>,
-    share: &Path,
     (kvm, accel): (Stack, Stack),
     group: &str,
-) -> Result<()> {
-    let products = &context.products;
+) -> String {
+    let tier = match (context.everything, context.runs(Tier::Full)) {
+        (true, _) => "everything",
+        (false, true) => "full",
+        (false, false) => "ci",
+    };
+    let only = only.unwrap_or_default();
+    format!("{} {} {group} {tier} {only}\n", kvm.name(), accel.name())
+}
+
+/// Makes the share with the tests and what they are told; the folder of the tests.
+fn write_tests(share: &Path, arguments: &str) -> Result<PathBuf> {
     make_share(share, SCRIPT)?;
     let tests = share.join("machine");
     fs::create_dir_all(&tests).with_context(|| format!("cannot create {}", tests.display()))?;
@@ -176,16 +190,13 @@ fn fill_share(
         fs::write(tests.join(name), text)
             .with_context(|| format!("cannot write in {}", tests.display()))?;
     }
-    let tier = match (context.everything, context.runs(Tier::Full)) {
-        (true, _) => "everything",
-        (false, true) => "full",
-        (false, false) => "ci",
-    };
-    let only = only.unwrap_or_default();
-    fs::write(
-        share.join("arguments"),
-        format!("{} {} {group} {tier} {only}\n", kvm.name(), accel.name()),
-    )?;
+    fs::write(share.join("arguments"), arguments)?;
+    Ok(tests)
+}
+
+/// What the host runs beside the tests: modules, backend and guests.
+fn fill_share(context: &Context, share: &Path, kvm: Stack, group: &str) -> Result<()> {
+    let products = &context.products;
     copy(&kvm.kvm_ko(products)?, &share.join("kvm.ko"))?;
     if group == MODULES {
         for stack in Stack::ALL {

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
@@ -105,18 +105,22 @@ fn run(context: &Context, package: &str, arguments: &[OsString]) -> Result<Verdi
         detail(format_args!("{line}"));
         counts = parse_closing_line(&line).or(counts);
     }
-    let status = child.wait()?;
+    judge(package, counts, child.wait()?)
+}
+
+/// What a program's counts and its exit status come to, which must agree: it ends well if
+/// something passed and nothing failed.
+fn judge(package: &str, counts: Option<(u64, u64, u64)>, status: ExitStatus) -> Result<Verdict> {
     match counts {
-        // Its word and its exit status must agree.
-        Some((passed, failed, skipped)) if status.success() == (failed == 0) => {
+        Some((passed, failed, skipped)) if status.success() == (failed == 0 && passed > 0) => {
             Ok(Verdict::Counted {
                 passed,
                 failed,
                 skipped,
             })
         }
-        Some((_, failed, _)) => {
-            bail!("{package} counted {failed} failures and ended with {status}")
+        Some((passed, failed, _)) => {
+            bail!("{package} counted {passed} passed, {failed} failed, and ended with {status}")
         }
         None if status.success() => bail!("{package} printed no closing line"),
         None => bail!("{package} ended with {status}"),
@@ -138,7 +142,8 @@ pub(super) fn parse_closing_line(line: &str) -> Option<(u64, u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_closing_line;
+    use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
 
     #[test]
     fn closing_lines() {
@@ -149,5 +154,40 @@ mod tests {
         );
         assert_eq!(parse_closing_line("it passed, 1 failed"), None);
         assert_eq!(parse_closing_line("3 passed"), None);
+    }
+
+    #[test]
+    fn counts_and_exit_status_must_agree() {
+        let (well, badly) = (ExitStatus::from_raw(0), ExitStatus::from_raw(1 << 8));
+        for (counts, status) in [
+            ((3, 0, 0), well),
+            ((3, 0, 2), well),
+            ((3, 1, 0), badly),
+            // Only what is tested elsewhere was asked for.
+            ((0, 0, 2), badly),
+        ] {
+            let verdict = judge("tests", Some(counts), status);
+            let Ok(Verdict::Counted {
+                passed,
+                failed,
+                skipped,
+            }) = verdict
+            else {
+                panic!("{counts:?} with {status}");
+            };
+            assert_eq!((passed, failed, skipped), counts);
+        }
+        for (counts, status) in [
+            (Some((3, 0, 0)), badly),
+            (Some((3, 1, 0)), well),
+            (Some((0, 0, 2)), well),
+            (None, well),
+            (None, badly),
+        ] {
+            assert!(
+                judge("tests", counts, status).is_err(),
+                "{counts:?} with {status}"
+            );
+        }
     }
 }

@@ -145,7 +145,11 @@ impl Report {
                 self.passed += passed;
                 self.failed += failed;
                 self.skipped += skipped;
-                let word = if failed == 0 { "ok" } else { "FAILED" };
+                let word = match (passed, failed) {
+                    (0, 0) => "skipped",
+                    (_, 0) => "ok",
+                    _ => "FAILED",
+                };
                 println!(
                     "{suite}: {name} {word}: {passed} passed, {failed} failed, {skipped} skipped ({seconds:.0} s)"
                 );
@@ -169,7 +173,7 @@ impl Report {
         self.failures.push(format!("{}: {error:#}", self.suite));
     }
 
-    /// Prints the closing line. A run without a single case has shown nothing, and
+    /// Prints the closing line. A run in which no case passed has shown nothing, and
     /// fails.
     pub(super) fn finish(self) -> ExitCode {
         if !self.failures.is_empty() {
@@ -196,10 +200,15 @@ impl Report {
             "\n{} passed, {} failed, {} skipped",
             self.passed, self.failed, self.skipped
         );
-        if self.failed == 0 && self.passed > 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
+        match (self.passed, self.failed) {
+            (0, 0) => {
+                eprintln!(
+                    "error: nothing was shown: all cases were skipped, for the reasons above"
+                );
+                ExitCode::FAILURE
+            }
+            (_, 0) => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
         }
     }
 }
@@ -262,6 +271,13 @@ mod tests {
     fn a_run_of_no_case_fails() {
         let mut report = Report::new(Some("nowhere".to_owned()));
         report.case("smp=1", || Err(anyhow!("must not run")));
+        assert_eq!(report.finish(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_run_of_skipped_cases_fails() {
+        let mut report = Report::new(None);
+        report.case("a", || Ok(Verdict::Skipped("not here".to_owned())));
         assert_eq!(report.finish(), ExitCode::FAILURE);
     }
 

@@ -5,12 +5,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Result, bail};
 
 use super::super::Context;
 use super::super::report::Verdict;
+use crate::machine::run_command;
 
 const MIB: u64 = 1 << 20;
 
@@ -141,7 +141,7 @@ fn cases(firmware: &Path, kernel: &Path, files: Files) -> Vec<Case> {
 
 /// Whether lvz-sim refuses these options in one line with this reason.
 fn refused(program: &Path, options: &[OsString], reason: &str) -> Result<()> {
-    let output = Command::new(program).arg("run").args(options).output()?;
+    let output = run_command(program).args(options).output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.code() != Some(2) || said.lines().count() != 1 || !said.contains(reason) {
         bail!(
