@@ -36,6 +36,8 @@ pub(super) struct Signatures {
     pub(super) region: SigRef,
     /// Of the functions of `runtime`.
     pub(super) helper: SigRef,
+    /// Of functions that call those aside.
+    pub(super) aside: SigRef,
 }
 
 /// The unit that must be enabled (EUEN).
@@ -290,6 +292,20 @@ impl Emitter<'_> {
         self.b.inst_results(call)[0]
     }
 
+    /// Calls a helper where code seldom comes.
+    fn call_aside(&mut self, helper: usize) -> Value {
+        let helper = self.b.ins().iconst(types::I64, helper as i64);
+        let op = self.b.ins().iconst(types::I64, self.op as i64);
+        let arguments = [self.frame, op];
+        self.b
+            .ins()
+            .call_indirect(self.signatures.aside, helper, &arguments);
+        let status = layout::FRAME_STATUS.0;
+        self.b
+            .ins()
+            .load(types::I64, self.memories.cpu, self.frame, status)
+    }
+
     /// Executes the instruction that ends the block by its handler.
     fn end(&mut self) {
         self.sync();
@@ -302,6 +318,11 @@ impl Emitter<'_> {
     fn step(&mut self, written: u32) {
         self.sync();
         let status = self.call(self.helpers.step);
+        self.go_on(status, written);
+    }
+
+    /// Goes on behind the instruction if its handler did.
+    fn go_on(&mut self, status: Value, written: u32) {
         let on = self.b.create_block();
         self.b.ins().brif(status, self.back, &[], on, &[]);
         self.b.switch_to_block(on);
@@ -386,9 +407,19 @@ impl Emitter<'_> {
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(miss);
         let after = std::mem::replace(&mut self.unstored, before);
-        self.step(written & !1);
+        self.aside(written, |e| {
+            e.b.ins().jump(done, &[]);
+        });
         self.unstored = after;
-        self.b.ins().jump(done, &[]);
         self.b.switch_to_block(done);
+    }
+
+    /// Has the handler execute the instruction where code seldom comes, and goes on as `on`
+    /// does.
+    fn aside(&mut self, written: u32, on: impl FnOnce(&mut Self)) {
+        self.sync();
+        let status = self.call_aside(self.helpers.step_aside);
+        self.go_on(status, written & !1);
+        on(self);
     }
 }
