@@ -9,6 +9,7 @@
 //! the computer's registers from one round to the next (`Part::unstored`).
 
 mod units;
+mod vectors;
 mod walk;
 
 use super::layout::{self, Field};
@@ -20,6 +21,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, Variable};
 use std::borrow::Cow;
+use vectors::Vectors;
 
 /// How a load fills its register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,8 @@ pub(super) struct Emitter<'a> {
     synced: bool,
     /// The general registers that may be newer than those in memory, one a bit.
     unstored: u32,
+    /// The vector registers whose values are known.
+    vectors: Vectors,
     /// A handler was called, which may have set `inside`.
     handled: bool,
     /// The units that were found enabled in this block.
@@ -205,6 +209,7 @@ impl Emitter<'_> {
 
     /// The block's instructions have ended.
     fn count(&mut self) {
+        self.store_vectors();
         if self.handled {
             let zero = self.b.ins().iconst(types::I64, 0);
             self.put(layout::INSIDE, zero);
@@ -269,9 +274,10 @@ impl Emitter<'_> {
             .return_call_indirect(self.signatures.region, dispatch, &arguments);
     }
 
-    /// Completes what is in memory: the general registers, and where the block began.
+    /// Completes what is in memory: the registers, and where the block began.
     fn sync(&mut self) {
         self.store_gprs(!0);
+        self.store_vectors();
         if self.synced {
             return;
         }
