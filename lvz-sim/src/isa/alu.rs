@@ -32,6 +32,7 @@ macro_rules! named {
 
 named!(addi_w, |rj, imm| word(rj.wrapping_add(imm) as u32));
 named!(addi_d, |rj, imm| rj.wrapping_add(imm));
+named!(lu12i_w, |imm| imm << 12);
 named!(or, |rj, rk| rj | rk);
 named!(andi, |rj, imm| rj & imm);
 
@@ -57,7 +58,7 @@ crate::insn_table! { Group::Integer;
     ALSL_W => rd!(|rj, rk, imm| word(alsl(rj, rk, imm) as u32));
     ALSL_WU => rd!(|rj, rk, imm| alsl(rj, rk, imm) & 0xffff_ffff);
     ALSL_D => rd!(|rj, rk, imm| alsl(rj, rk, imm));
-    LU12I_W => rd!(|imm| imm << 12);
+    LU12I_W => lu12i_w;
     LU32I_D => rd!(|rd, imm| splice(imm, rd, 32));
     LU52I_D => rd!(|rj, imm| splice(imm, rj, 52));
     SLT => rd!(|rj, rk| ((rj as i64) < rk as i64).into());

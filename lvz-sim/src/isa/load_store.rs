@@ -48,7 +48,8 @@ pub(super) fn ldptr<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     load::<T>(cpu, bus, op, scaled(cpu, op))
 }
 
-fn stptr<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn stptr<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     store::<T>(cpu, bus, op, scaled(cpu, op))
 }
 
