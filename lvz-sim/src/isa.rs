@@ -43,7 +43,7 @@ mod tests;
 mod vector;
 pub use absent::ABSENT;
 pub use decoder::Decoder;
-pub(crate) use frequent::execute;
+pub(crate) use frequent::{execute, execute_last};
 pub(crate) use vector::transfer::pattern as vldi_pattern;
 
 /// Builds a group's table: `table!(Group::Integer; ADD_W => add_w, B => b, @ends; ...)`

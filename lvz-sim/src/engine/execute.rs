@@ -225,14 +225,28 @@ pub(super) fn alone(cpu: &Cpu, decoder: &Decoder, op: &Op) -> Op {
 /// Executes a block; how control left it, if no exception did.
 #[inline(always)]
 fn execute(cpu: &mut Cpu, bus: &mut Bus, ops: &[Op]) -> Option<Way> {
-    for op in ops {
-        if let Err(stop) = isa::execute(cpu, bus, op) {
+    match execute_ops(cpu, bus, ops) {
+        Ok(()) => {
+            completed(cpu, ops.len() as u64);
+            Some(Way::On)
+        }
+        Err((op, stop)) => {
             stopped(cpu, bus, op, stop);
-            return (stop == Stop::Jump).then_some(Way::Jump);
+            (stop == Stop::Jump).then_some(Way::Jump)
         }
     }
-    completed(cpu, ops.len() as u64);
-    Some(Way::On)
+}
+
+/// Executes a block's instructions up to the first that does not simply go on.
+#[inline(always)]
+fn execute_ops<'o>(cpu: &mut Cpu, bus: &mut Bus, ops: &'o [Op]) -> Result<(), (&'o Op, Stop)> {
+    let Some((last, others)) = ops.split_last() else {
+        return Ok(());
+    };
+    for op in others {
+        isa::execute(cpu, bus, op).map_err(|stop| (op, stop))?;
+    }
+    isa::execute_last(cpu, bus, last).map_err(|stop| (last, stop))
 }
 
 /// What is due between blocks; says when the CPU has to pause.

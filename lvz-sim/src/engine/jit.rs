@@ -106,8 +106,11 @@ impl Jit {
         let dispatch = memory
             .add(&compiler.dispatch(memory.base())?)?
             .ok_or_else(full)?;
+        let helpers = Helpers::new(checked, memory.address(dispatch), |helper| {
+            let aside = memory.add(&compiler.aside(helper)?)?.ok_or_else(full)?;
+            Ok(memory.address(aside))
+        })?;
         memory.keep();
-        let helpers = Helpers::new(checked, memory.address(dispatch));
         // A check compares what is compiled in the middle of its work.
         let beside = match options.beside && !checked {
             true => Beside::new(Compiler::new()?, helpers),
@@ -251,6 +254,7 @@ impl Jit {
             cpu,
             bus,
             replay: replay.map_or(std::ptr::null_mut(), std::ptr::from_mut),
+            status: 0,
         };
         // SAFETY: `enter` is the address of the compiled function of this type.
         let enter = unsafe {

@@ -3,7 +3,8 @@
 //! Addition, comparison, logic and constants (Volume 1, 2.2.1).
 
 use super::operand::{rd, word};
-use crate::cpu::Group;
+use crate::cpu::{Cpu, Group, Handler, Op, Step};
+use crate::mem::Bus;
 use la_arch::insn::integer as enc;
 
 /// `(rj << sa) + rk`; the field holds the shift amount minus one.
@@ -17,6 +18,23 @@ fn alsl(rj: u64, rk: u64, sa2: u64) -> u64 {
 fn splice(high: u64, low: u64, len: u32) -> u64 {
     high << len | low & ((1 << len) - 1)
 }
+
+/// A handler with a name, for the interpreter's step (`frequent`).
+macro_rules! named {
+    ($name:ident, |$($operand:ident),*| $value:expr) => {
+        #[inline]
+        pub(super) fn $name(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
+            let handler: Handler = rd!(|$($operand),*| $value);
+            handler(cpu, bus, op)
+        }
+    };
+}
+
+named!(addi_w, |rj, imm| word(rj.wrapping_add(imm) as u32));
+named!(addi_d, |rj, imm| rj.wrapping_add(imm));
+named!(lu12i_w, |imm| imm << 12);
+named!(or, |rj, rk| rj | rk);
+named!(andi, |rj, imm| rj & imm);
 
 /// A handler that writes to rd what it computes from the program counter.
 macro_rules! pc_relative {
@@ -34,13 +52,13 @@ crate::insn_table! { Group::Integer;
     ADD_D => rd!(|rj, rk| rj.wrapping_add(rk));
     SUB_W => rd!(|rj, rk| word(rj.wrapping_sub(rk) as u32));
     SUB_D => rd!(|rj, rk| rj.wrapping_sub(rk));
-    ADDI_W => rd!(|rj, imm| word(rj.wrapping_add(imm) as u32));
-    ADDI_D => rd!(|rj, imm| rj.wrapping_add(imm));
+    ADDI_W => addi_w;
+    ADDI_D => addi_d;
     ADDU16I_D => rd!(|rj, imm| rj.wrapping_add(imm << 16));
     ALSL_W => rd!(|rj, rk, imm| word(alsl(rj, rk, imm) as u32));
     ALSL_WU => rd!(|rj, rk, imm| alsl(rj, rk, imm) & 0xffff_ffff);
     ALSL_D => rd!(|rj, rk, imm| alsl(rj, rk, imm));
-    LU12I_W => rd!(|imm| imm << 12);
+    LU12I_W => lu12i_w;
     LU32I_D => rd!(|rd, imm| splice(imm, rd, 32));
     LU52I_D => rd!(|rj, imm| splice(imm, rj, 52));
     SLT => rd!(|rj, rk| ((rj as i64) < rk as i64).into());
@@ -53,12 +71,12 @@ crate::insn_table! { Group::Integer;
     PCADDU18I => pc_relative!(|pc, imm| pc.wrapping_add(imm << 18));
     PCALAU12I => pc_relative!(|pc, imm| pc.wrapping_add(imm << 12) & !0xfff);
     AND => rd!(|rj, rk| rj & rk);
-    OR => rd!(|rj, rk| rj | rk);
+    OR => or;
     NOR => rd!(|rj, rk| !(rj | rk));
     XOR => rd!(|rj, rk| rj ^ rk);
     ANDN => rd!(|rj, rk| rj & !rk);
     ORN => rd!(|rj, rk| rj | !rk);
-    ANDI => rd!(|rj, imm| rj & imm);
+    ANDI => andi;
     ORI => rd!(|rj, imm| rj | imm);
     XORI => rd!(|rj, imm| rj ^ imm);
 }

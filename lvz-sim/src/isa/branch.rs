@@ -17,6 +17,11 @@ fn jump(cpu: &mut Cpu, op: &Op) -> Step {
     cpu.jump(target)
 }
 
+#[inline(always)]
+fn jump_if(cpu: &mut Cpu, op: &Op, condition: bool) -> Step {
+    if condition { jump(cpu, op) } else { Ok(()) }
+}
+
 /// The return address.
 #[inline(always)]
 fn link(cpu: &Cpu, op: &Op) -> u64 {
@@ -28,35 +33,58 @@ macro_rules! branch_if {
     (|$($operand:ident),*| $condition:expr) => {
         |cpu, _bus, op| {
             $(let $operand = operand!($operand, cpu, op);)*
-            if $condition { jump(cpu, op) } else { Ok(()) }
+            jump_if(cpu, op, $condition)
         }
     };
 }
 
-fn b(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn b(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     jump(cpu, op)
 }
 
-fn bl(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn bl(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     cpu.set(RA, link(cpu, op));
     jump(cpu, op)
 }
 
-fn jirl(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn jirl(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     // rd and rj may be the same: the target comes first.
     let target = cpu.get(op.rj).wrapping_add(offset(op));
     cpu.set(op.rd, link(cpu, op));
     cpu.jump(target)
 }
 
+#[inline]
+pub(super) fn beqz(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+    jump_if(cpu, op, cpu.get(op.rj) == 0)
+}
+
+#[inline]
+pub(super) fn bnez(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+    jump_if(cpu, op, cpu.get(op.rj) != 0)
+}
+
+#[inline]
+pub(super) fn beq(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+    jump_if(cpu, op, cpu.get(op.rj) == cpu.get(op.rd))
+}
+
+#[inline]
+pub(super) fn bne(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+    jump_if(cpu, op, cpu.get(op.rj) != cpu.get(op.rd))
+}
+
 crate::insn_table! { Group::Integer;
-    BEQZ => branch_if!(|rj| rj == 0), @branch;
-    BNEZ => branch_if!(|rj| rj != 0), @branch;
+    BEQZ => beqz, @branch;
+    BNEZ => bnez, @branch;
     JIRL => jirl, @ends;
     B => b, @branch;
     BL => bl, @branch;
-    BEQ => branch_if!(|rj, rd| rj == rd), @branch;
-    BNE => branch_if!(|rj, rd| rj != rd), @branch;
+    BEQ => beq, @branch;
+    BNE => bne, @branch;
     BLT => branch_if!(|rj, rd| (rj as i64) < rd as i64), @branch;
     BGE => branch_if!(|rj, rd| rj as i64 >= rd as i64), @branch;
     BLTU => branch_if!(|rj, rd| rj < rd), @branch;

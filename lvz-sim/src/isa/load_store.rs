@@ -9,7 +9,7 @@ use la_arch::insn::integer as enc;
 
 /// `rj + si12`.
 #[inline(always)]
-pub(super) fn displaced(cpu: &Cpu, op: &Op) -> u64 {
+fn displaced(cpu: &Cpu, op: &Op) -> u64 {
     cpu.get(op.rj).wrapping_add(i64::from(op.imm) as u64)
 }
 
@@ -43,11 +43,13 @@ fn stx<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     store::<T>(cpu, bus, op, indexed(cpu, op))
 }
 
-fn ldptr<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn ldptr<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     load::<T>(cpu, bus, op, scaled(cpu, op))
 }
 
-fn stptr<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
+#[inline]
+pub(super) fn stptr<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     store::<T>(cpu, bus, op, scaled(cpu, op))
 }
 

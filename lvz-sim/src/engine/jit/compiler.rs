@@ -115,10 +115,42 @@ impl Compiler {
             let signatures = Signatures {
                 region: b.import_signature(Self::region_signature()),
                 helper: b.import_signature(helper),
+                aside: b.import_signature(Self::aside_signature()),
             };
             Emitter::emit(b, signatures, helpers, region, &ops, target);
         })?;
         Ok(Compiled { code, ops })
+    }
+
+    /// The signature of functions that call helpers aside.
+    fn aside_signature() -> Signature {
+        let mut signature = Signature::new(CallConv::PreserveAll);
+        signature
+            .params
+            .extend([AbiParam::new(types::I64), AbiParam::new(types::I64)]);
+        signature
+    }
+
+    /// Calls a helper and changes no register, so that a call of it where code seldom
+    /// comes has no register spilled elsewhere. The result goes into the frame.
+    pub(super) fn aside(&mut self, helper: usize) -> Result<Vec<u8>, JitError> {
+        let signature = self.helper_signature();
+        self.compile(Self::aside_signature(), |mut b, target| {
+            let entry = b.create_block();
+            b.append_block_params_for_function_params(entry);
+            b.switch_to_block(entry);
+            let params = b.block_params(entry).to_vec();
+            let signature = b.import_signature(signature);
+            let helper = b.ins().iconst(types::I64, helper as i64);
+            let call = b.ins().call_indirect(signature, helper, &params);
+            let status = b.inst_results(call)[0];
+            let flags = MemFlagsData::trusted();
+            b.ins()
+                .store(flags, status, params[0], layout::FRAME_STATUS.0);
+            b.ins().return_(&[]);
+            b.seal_all_blocks();
+            b.finalize(target);
+        })
     }
 
     /// The way in: `fn(code, cpu, frame)` of the host's convention.

@@ -8,7 +8,9 @@
 //! that were written since they were last stored (`unstored`); a loop keeps those in
 //! the computer's registers from one round to the next (`Part::unstored`).
 
+mod accesses;
 mod units;
+mod vectors;
 mod walk;
 
 use super::layout::{self, Field};
@@ -20,6 +22,7 @@ use cranelift_codegen::ir::{
 };
 use cranelift_frontend::{FunctionBuilder, Variable};
 use std::borrow::Cow;
+use vectors::Vectors;
 
 /// How a load fills its register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub(super) struct Signatures {
     pub(super) region: SigRef,
     /// Of the functions of `runtime`.
     pub(super) helper: SigRef,
+    /// Of functions that call those aside.
+    pub(super) aside: SigRef,
 }
 
 /// The unit that must be enabled (EUEN).
@@ -90,6 +95,8 @@ pub(super) struct Emitter<'a> {
     synced: bool,
     /// The general registers that may be newer than those in memory, one a bit.
     unstored: u32,
+    /// The vector registers whose values are known.
+    vectors: Vectors,
     /// A handler was called, which may have set `inside`.
     handled: bool,
     /// The units that were found enabled in this block.
@@ -203,6 +210,7 @@ impl Emitter<'_> {
 
     /// The block's instructions have ended.
     fn count(&mut self) {
+        self.store_vectors();
         if self.handled {
             let zero = self.b.ins().iconst(types::I64, 0);
             self.put(layout::INSIDE, zero);
@@ -267,9 +275,10 @@ impl Emitter<'_> {
             .return_call_indirect(self.signatures.region, dispatch, &arguments);
     }
 
-    /// Completes what is in memory: the general registers, and where the block began.
+    /// Completes what is in memory: the registers, and where the block began.
     fn sync(&mut self) {
         self.store_gprs(!0);
+        self.store_vectors();
         if self.synced {
             return;
         }
@@ -290,6 +299,20 @@ impl Emitter<'_> {
         self.b.inst_results(call)[0]
     }
 
+    /// Calls a helper where code seldom comes.
+    fn call_aside(&mut self, helper: usize) -> Value {
+        let helper = self.b.ins().iconst(types::I64, helper as i64);
+        let op = self.b.ins().iconst(types::I64, self.op as i64);
+        let arguments = [self.frame, op];
+        self.b
+            .ins()
+            .call_indirect(self.signatures.aside, helper, &arguments);
+        let status = layout::FRAME_STATUS.0;
+        self.b
+            .ins()
+            .load(types::I64, self.memories.cpu, self.frame, status)
+    }
+
     /// Executes the instruction that ends the block by its handler.
     fn end(&mut self) {
         self.sync();
@@ -302,6 +325,11 @@ impl Emitter<'_> {
     fn step(&mut self, written: u32) {
         self.sync();
         let status = self.call(self.helpers.step);
+        self.go_on(status, written);
+    }
+
+    /// Goes on behind the instruction if its handler did.
+    fn go_on(&mut self, status: Value, written: u32) {
         let on = self.b.create_block();
         self.b.ins().brif(status, self.back, &[], on, &[]);
         self.b.switch_to_block(on);
@@ -316,36 +344,6 @@ impl Emitter<'_> {
         }
     }
 
-    /// Where in this process the `size` bytes at `va` are. What follows is for a hit
-    /// of the software TLB; the second block is for a miss.
-    fn find(&mut self, va: Value, size: u32, tag: Field) -> (Value, Block) {
-        debug_assert!(size.is_power_of_two() && size <= 1 << layout::ALIGNMENT_BITS);
-        let page = self.b.ins().ushr_imm_s(va, layout::DISTANCE_SHIFT);
-        let mixed = self.b.ins().bxor(page, self.salt);
-        let distance = self.b.ins().band_imm_s(mixed, layout::DISTANCE_MASK);
-        let slot = self.b.ins().iadd(self.slots, distance);
-        let held = self
-            .b
-            .ins()
-            .load(types::I64, self.memories.soft_tlb, slot, tag.0);
-        // An address that is not aligned has bits where tags have none.
-        let wanted = self.b.ins().band_imm_s(va, !0xfff | (i64::from(size) - 1));
-        let wanted = self.b.ins().bor(wanted, self.context);
-        let same = self.b.ins().icmp(IntCC::Equal, held, wanted);
-        let (hit, miss) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(miss);
-        self.b.ins().brif(same, hit, &[], miss, &[]);
-        self.b.switch_to_block(hit);
-        let addend = self.b.ins().load(
-            types::I64,
-            self.memories.soft_tlb,
-            slot,
-            layout::SLOT_ADDEND.0,
-        );
-        let offset = self.b.ins().iadd(va, addend);
-        (self.b.ins().iadd(self.ram, offset), miss)
-    }
-
     /// Extends an integer to a register.
     pub(super) fn extend(&mut self, value: Value, extension: Extension) -> Value {
         match (self.b.func.dfg.value_type(value), extension) {
@@ -353,42 +351,5 @@ impl Emitter<'_> {
             (_, Extension::Signed) => self.b.ins().sextend(types::I64, value),
             (_, Extension::Zero) => self.b.ins().uextend(types::I64, value),
         }
-    }
-
-    /// Loads a value of type `ty` at `va`, which `write` puts into its register; the
-    /// general registers in `written` are among those.
-    pub(super) fn load_with(
-        &mut self,
-        va: Value,
-        ty: Type,
-        written: u32,
-        write: impl FnOnce(&mut Self, Value),
-    ) {
-        let (place, miss) = self.find(va, ty.bytes(), layout::SLOT_READ);
-        let value = self.b.ins().load(ty, self.memories.ram, place, 0);
-        let before = self.unstored;
-        write(self, value);
-        self.missed(miss, written, before);
-    }
-
-    /// Stores `value` at `va`.
-    pub(super) fn store(&mut self, va: Value, value: Value) {
-        let size = self.b.func.dfg.value_type(value).bytes();
-        let (place, miss) = self.find(va, size, layout::SLOT_WRITE);
-        self.b.ins().store(self.memories.ram, value, place, 0);
-        self.missed(miss, 0, self.unstored);
-    }
-
-    /// Ends the two ways of an access: a miss is the handler's. The general registers in
-    /// `before` were not stored before the access.
-    fn missed(&mut self, miss: Block, written: u32, before: u32) {
-        let done = self.b.create_block();
-        self.b.ins().jump(done, &[]);
-        self.b.switch_to_block(miss);
-        let after = std::mem::replace(&mut self.unstored, before);
-        self.step(written & !1);
-        self.unstored = after;
-        self.b.ins().jump(done, &[]);
-        self.b.switch_to_block(done);
     }
 }

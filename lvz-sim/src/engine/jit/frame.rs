@@ -27,4 +27,6 @@ pub(super) struct Frame {
     pub(super) bus: *mut Bus,
     /// Null where nothing is checked.
     pub(super) replay: *mut Replay,
+    /// The result of a function that was called aside (`Compiler::aside`).
+    pub(super) status: u64,
 }

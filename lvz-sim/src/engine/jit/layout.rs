@@ -52,6 +52,7 @@ pub(super) const ALIGNMENT_BITS: u32 = TAG_ALIGNMENT_BITS;
 pub(super) const FRAME_RAM: Field = field(offset_of!(Frame, ram));
 pub(super) const FRAME_STOP: Field = field(offset_of!(Frame, bounds.stop));
 pub(super) const FRAME_GENERATION: Field = field(offset_of!(Frame, bounds.generation));
+pub(super) const FRAME_STATUS: Field = field(offset_of!(Frame, status));
 pub(super) const FRAME_JUMPS: Field = field(offset_of!(Frame, jumps));
 
 pub(super) const JUMP_MASK: i64 = JUMPS as i64 - 1;

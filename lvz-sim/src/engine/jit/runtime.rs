@@ -3,6 +3,7 @@
 //! What compiled code calls: handlers of the interpreter.
 
 use super::super::block_end::{completed, stopped};
+use super::error::JitError;
 use super::frame::Frame;
 use crate::cpu::{Cpu, Op};
 use crate::mem::Bus;
@@ -21,23 +22,31 @@ pub(super) struct Helpers {
     pub(super) end: usize,
     /// [`light`].
     pub(super) light: usize,
+    /// [`step`], called aside ([`Compiler::aside`](super::compiler::Compiler::aside)).
+    pub(super) step_aside: usize,
     /// The compiled function that goes on at `cpu.pc`.
     pub(super) dispatch: usize,
 }
 
 impl Helpers {
-    /// Those that execute handlers, or repeat what the interpreter did; `dispatch` is kept.
-    pub(super) fn new(checked: bool, dispatch: *const u8) -> Self {
+    /// Those that execute handlers, or repeat what the interpreter did; `dispatch` is kept,
+    /// and `aside` makes the function that calls another aside.
+    pub(super) fn new(
+        checked: bool,
+        dispatch: *const u8,
+        aside: impl FnOnce(usize) -> Result<*const u8, JitError>,
+    ) -> Result<Self, JitError> {
         let [step, end] = match checked {
             false => [step as *const (), end as *const ()],
             true => [check_step as *const (), check_end as *const ()],
         };
-        Helpers {
+        Ok(Helpers {
             step: step as usize,
             end: end as usize,
             light: light as *const () as usize,
+            step_aside: aside(step as usize)? as usize,
             dispatch: dispatch as usize,
-        }
+        })
     }
 }
 

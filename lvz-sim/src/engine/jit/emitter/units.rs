@@ -7,13 +7,14 @@ use super::super::layout;
 use super::{Emitter, Gate};
 use crate::fp;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 
 impl Emitter<'_> {
     /// Executes the instruction by its handler, which works on registers alone.
     pub(super) fn light(&mut self, written: u32) {
         self.store_gprs(!0);
         self.unstored = 0;
+        self.release_vectors();
         let status = self.call(self.helpers.light);
         let (traps, on) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(traps);
@@ -34,11 +35,14 @@ impl Emitter<'_> {
     /// Emits `fast` for when `condition` is true; else the handler, which works on
     /// vector registers alone, executes the instruction.
     pub(in super::super) fn or_light(&mut self, condition: Value, fast: impl FnOnce(&mut Self)) {
+        // Both ways begin and end with them in memory.
+        self.release_vectors();
         let [plain, other, done] = [(); 3].map(|()| self.b.create_block());
         self.b.set_cold_block(other);
         self.b.ins().brif(condition, plain, &[], other, &[]);
         self.b.switch_to_block(plain);
         fast(self);
+        self.release_vectors();
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(other);
         let unstored = self.unstored;
@@ -66,27 +70,6 @@ impl Emitter<'_> {
         self.trap();
         self.b.switch_to_block(on);
         self.open.push(gate);
-    }
-
-    /// Vector register `r` as elements of a type.
-    pub(in super::super) fn vr(&mut self, r: u8, ty: Type) -> Value {
-        self.load_cpu(ty, layout::vr(r, 0, 0))
-    }
-
-    /// Writes vector register `r`.
-    pub(in super::super) fn set_vr(&mut self, r: u8, value: Value) {
-        self.put(layout::vr(r, 0, 0), value);
-    }
-
-    /// An element of vector register `r`.
-    pub(in super::super) fn vr_element(&mut self, r: u8, ty: Type, index: u8) -> Value {
-        self.load_cpu(ty, layout::vr(r, ty.bytes(), index))
-    }
-
-    /// Writes an element of vector register `r`.
-    pub(in super::super) fn set_vr_element(&mut self, r: u8, value: Value, index: u8) {
-        let size = self.b.func.dfg.value_type(value).bytes();
-        self.put(layout::vr(r, size, index), value);
     }
 
     /// The condition flags.

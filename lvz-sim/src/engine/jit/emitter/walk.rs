@@ -91,6 +91,7 @@ impl<'a> Emitter<'a> {
             op: std::ptr::null(),
             synced: false,
             unstored: 0,
+            vectors: [None; 32],
             handled: false,
             open: Vec::new(),
         };
@@ -103,6 +104,7 @@ impl<'a> Emitter<'a> {
         (self.synced, self.handled) = (false, false);
         self.unstored = part.unstored;
         self.open.clear();
+        self.vectors = [None; 32];
         self.distance = part.offset.wrapping_sub(self.root) as i64;
         self.next = part.offset + 4 * part.items.len();
         self.len = part.items.len() as i64;
@@ -128,6 +130,7 @@ impl<'a> Emitter<'a> {
     fn handler(&mut self, item: &Item) {
         self.step(item.writes());
         self.unstored = 0;
+        self.vectors = [None; 32];
         (self.synced, self.handled) = (true, true);
     }
 }

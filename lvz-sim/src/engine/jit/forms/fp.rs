@@ -45,6 +45,7 @@ impl Emitter<'_> {
 }
 
 fn load(e: &mut Emitter<'_>, op: &Op, va: Value, ty: Type) {
+    e.release_vector(op.rd);
     e.load_with(va, ty, 0, |e, value| e.set_fpr(op.rd, value));
 }
 

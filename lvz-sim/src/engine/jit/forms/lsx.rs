@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! LSX on the computer's vectors. Vector registers stay in memory between instructions.
+//! LSX on the computer's vectors.
 
 use super::super::emitter::{Emitter, Extension, Gate};
 use super::super::form::{Form, field};
@@ -229,9 +229,8 @@ macro_rules! elements {
                 let va = e.get(op.rj);
                 let bytes = types::$lane.bytes();
                 let va = e.b.ins().iadd_imm_s(va, i64::from(op.imm) * i64::from(bytes));
-                e.load_with(va, types::$lane, 0, |e, value| {
-                    let value = e.b.ins().splat(types::$ty, value);
-                    e.set_vr(op.rd, value);
+                e.load_vector(va, types::$lane, op.rd, |e, value| {
+                    e.b.ins().splat(types::$ty, value)
                 });
             }),
             form(&enc::$store, field::RJ, 0, |e, op| {
@@ -258,7 +257,7 @@ const ELEMENTS: &[Form] = elements! {
 };
 
 fn load(e: &mut Emitter<'_>, op: &Op, va: Value) {
-    e.load_with(va, types::I64X2, 0, |e, value| e.set_vr(op.rd, value));
+    e.load_vector(va, types::I64X2, op.rd, |_, value| value);
 }
 
 fn store(e: &mut Emitter<'_>, op: &Op, va: Value) {
