@@ -328,7 +328,7 @@ impl Tables for StageTwo<'_> {
 
     fn allocate(&mut self, mut entry: impl FnMut(usize) -> Pte) -> Option<*mut u64> {
         let table = self.cache.as_mut()?.take()?;
-        // SAFETY: It is a page, and nothing else has it yet.
+        // SAFETY: The cache gives pages, which have so many entries; nothing else has this one yet.
         let entries =
             unsafe { slice::from_raw_parts_mut(table.cast::<MaybeUninit<u64>>(), ENTRIES) };
         // Eight at a time, which the compiler unrolls.

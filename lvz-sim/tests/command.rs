@@ -198,7 +198,7 @@ fn ends_within(stream: ChildStdout, limit: std::time::Duration) -> bool {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut stream = stream;
-        // Whoever waited may have stopped waiting.
+        // The receiver is gone after the limit.
         let _ = sender.send(stream.read_to_end(&mut Vec::new()).is_ok());
     });
     receiver.recv_timeout(limit).unwrap_or(false)

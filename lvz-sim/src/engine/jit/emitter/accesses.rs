@@ -69,19 +69,16 @@ impl Emitter<'_> {
         self.b.ins().jump(done, &[]);
         self.b.switch_to_block(miss);
         let after = std::mem::replace(&mut self.unstored, before);
-        self.aside(written, |e| {
-            e.b.ins().jump(done, &[]);
-        });
+        self.aside(written);
+        self.b.ins().jump(done, &[]);
         self.unstored = after;
         self.b.switch_to_block(done);
     }
 
-    /// Has the handler execute the instruction where code seldom comes, and goes on as `on`
-    /// does.
-    pub(super) fn aside(&mut self, written: u32, on: impl FnOnce(&mut Self)) {
+    /// Has the handler execute the instruction where code seldom comes, and goes on if it did.
+    pub(super) fn aside(&mut self, written: u32) {
         self.sync();
         let status = self.call_aside(self.helpers.step_aside);
         self.go_on(status, written & !1);
-        on(self);
     }
 }

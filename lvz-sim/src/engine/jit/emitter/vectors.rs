@@ -115,10 +115,9 @@ impl Emitter<'_> {
         let result = self.b.append_block_param(done, whole);
         self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(miss);
-        self.aside(0, |e| {
-            let value = e.load_cpu(whole, layout::vr(r, 0, 0));
-            e.b.ins().jump(done, &[value.into()]);
-        });
+        self.aside(0);
+        let value = self.load_cpu(whole, layout::vr(r, 0, 0));
+        self.b.ins().jump(done, &[value.into()]);
         self.b.switch_to_block(done);
         self.set_vr(r, result);
     }
