@@ -17,16 +17,14 @@
 )]
 mod targets;
 
+use la_arch::csr::number as csr;
 use la_arch::insn::Encoding;
-use lvz_sim::engine::{Engine, JitOptions, without_form};
+use lvz_sim::cpu::Via;
+use lvz_sim::engine::{Engine, JitOptions, Machine, without_form};
 use targets::{after, machine, result};
 
 /// Code memory in which few regions have room.
 const SMALL_CODE: usize = *JitOptions::CODE_SIZES.start();
-
-/// Programs for each compiled form. A third of all programs are soon in a loop in which they
-/// have none: of one program for each form, that many mistakes were not seen.
-const PROGRAMS: usize = 6;
 
 /// The input of a number: all its bytes differ from one number to the next.
 fn input(number: u64) -> [u8; 8] {
@@ -44,6 +42,30 @@ fn programs_run_in_host_and_in_guest_mode() {
         }
     }
     assert!(modes.iter().all(|&cpus| cpus > 5), "{modes:?}");
+}
+
+/// What the handlers are for happens: left alone, a random program is soon in a loop of few
+/// instructions.
+#[test]
+fn programs_go_elsewhere_miss_the_tlb_and_change() {
+    let (mut refilled, mut changed) = ([0, 0], 0);
+    for number in 0..60 {
+        let mut machine = machine(&input(number), Engine::Interpreter, None);
+        let program = |machine: &Machine| machine.bus.ram.bytes()[targets::PROGRAM].to_vec();
+        let before = program(&machine);
+        machine.run(targets::INSTRUCTIONS);
+        changed += u32::from(program(&machine) != before);
+        for cpu in &machine.cpus {
+            let count = |via, of| cpu.csr_read(&machine.bus, via, of);
+            let moves = [Via::Csr, Via::Gcsr].map(|via| count(via, targets::MOVES));
+            assert!(moves.iter().any(|&moves| moves > 8), "{number}: {moves:?}");
+            for (refilled, via) in refilled.iter_mut().zip([Via::Csr, Via::Gcsr]) {
+                *refilled += u32::from(count(via, targets::REFILLS) > 8);
+            }
+        }
+    }
+    assert!(refilled.iter().all(|&cpus| cpus > 3), "{refilled:?}");
+    assert!(changed > 5, "{changed}");
 }
 
 #[test]
@@ -109,8 +131,7 @@ fn each_form_does_what_its_handler_does() {
         .filter(|encoding| !called.contains(&encoding.name))
         .collect();
     assert!(formed.len() > 100, "{} forms", formed.len());
-    let programs = formed.iter().flat_map(|form| [form; PROGRAMS]);
-    for (seed, encoding) in (1000..).zip(programs) {
+    for (seed, encoding) in (1000..).zip(formed) {
         // A difference ends in a panic that names the instruction.
         result(&input(seed), Engine::Check(after(1)), Some(encoding));
     }
@@ -129,7 +150,9 @@ fn a_cpu_may_begin_at_address_zero() {
         let mut machine = machine(&input(0), engine, None);
         // b 0
         machine.bus.ram.bytes_mut()[..4].copy_from_slice(&0x5000_0000_u32.to_le_bytes());
-        for cpu in &mut machine.cpus {
+        let Machine { cpus, bus, .. } = &mut machine;
+        for cpu in cpus {
+            cpu.csr_write(bus, Via::Csr, csr::TCFG, 0);
             cpu.pc = 0;
         }
         machine.run(1000);

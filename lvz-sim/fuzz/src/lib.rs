@@ -10,6 +10,7 @@ mod board;
 mod devices;
 mod driver;
 mod flash;
+mod handlers;
 mod images;
 mod network;
 mod packets;
@@ -27,24 +28,39 @@ pub use rings::rings;
 pub use share::share;
 pub use snapshots::snapshots;
 
-use la_arch::Interrupt;
-use la_arch::csr::{Crmd, PerfCtrl, Prmd, number as csr};
+use handlers::{ENTER, HOST, Has, MULTIPLIER, MULTIPLIER_AT, csrs, handlers};
+use la_arch::csr::{Crmd, Dmw, Euen, PerfCtrl, Prmd, number as csr};
 use la_arch::insn::Encoding;
 use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 use lvz_sim::cpu::{Cpu, Model, Via};
 use lvz_sim::engine::{Engine, JitOptions, Machine, RunEnd};
 use lvz_sim::mem::Ram;
 use lvz_sim::platform::PlatformConfig;
-use program::{CODE, DATA, ENTER, HANDLER, REFILL, ordinary, program};
+use program::{CODE, CODE_SIZE, DATA, ordinary, program};
 use random::Random;
+use std::ops::Range;
 
 const MEMORY: u64 = 16 << 20;
 
+/// Where a program is in memory.
+pub const PROGRAM: Range<usize> = CODE..CODE + CODE_SIZE;
+
+/// The CSR that counts the refills of a program by pages.
+pub const REFILLS: u16 = handlers::REFILLS;
+/// The CSR that counts how often a program went elsewhere.
+pub const MOVES: u16 = handlers::MOVES;
+
 /// Instructions of a run.
-pub const INSTRUCTIONS: u64 = 60_000;
+pub const INSTRUCTIONS: u64 = 20_000;
 
 /// Models, and values of EUEN for them: most often all units that they have.
-const MODELS: [(&str, [u64; 5]); 2] = [("la464", [3, 3, 3, 1, 0]), ("la664", [15, 15, 9, 7, 0])];
+const MODELS: [(&str, [u64; 8]); 2] = [
+    ("la464", [3, 3, 3, 3, 3, 3, 1, 0]),
+    ("la664", [15, 15, 15, 15, 15, 9, 7, 0]),
+];
+
+/// Two instructions that do nothing.
+const NOPS: u64 = 0x0340_0000_0340_0000;
 
 /// A GID.
 const GUEST: u64 = 5;
@@ -63,10 +79,16 @@ pub fn machine(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> Mac
     let guest = random.below(2) == 1;
     let (model, euen) = random.one_of(&MODELS);
     let model: Model = model.parse().expect("a model");
-    let euen = random.one_of(&euen);
+    let euen = Euen::from(random.one_of(&euen));
+    let has = Has {
+        counters: model.has_counters() && random.below(3) == 0,
+        floats: euen.fpe(),
+        vectors: euen.sxe(),
+    };
     let counts = model.has_counters();
     let mut ram = Ram::new(MEMORY).expect("memory for a machine");
-    program(&mut random, &mut ram, &model, favoured);
+    let shape = program(&mut random, &mut ram, &model, favoured);
+    handlers(&mut ram, has);
     let config = PlatformConfig {
         cpus,
         ..PlatformConfig::default()
@@ -79,15 +101,17 @@ pub fn machine(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> Mac
             machine.cpus[i].csr_write(&mut machine.bus, via, number, value);
         };
         for via in [Via::Csr, Via::Gcsr] {
-            set(via, csr::EUEN, euen);
-            set(via, csr::EENTRY, HANDLER as u64);
+            set(via, csr::EUEN, euen.into());
+            let mapped = shape.mapped && guest == (via == Via::Gcsr);
+            for (number, value) in csrs(&mut random, mapped, has) {
+                set(via, number, value);
+            }
         }
-        set(Via::Csr, csr::TLBRENTRY, REFILL as u64);
         if guest {
             enter(&mut set);
         }
         if counts {
-            count(&mut random, &mut set);
+            count(&mut random, has, &mut set);
         }
         let cpu = &mut machine.cpus[i];
         registers(&mut random, cpu);
@@ -100,6 +124,12 @@ pub fn machine(bytes: &[u8], engine: Engine, favoured: Option<&Encoding>) -> Mac
 /// 16 MiB pages, of which the odd one is invalid.
 fn enter(set: &mut impl FnMut(Via, u16, u64)) {
     const VALID_DIRTY_CACHED: u64 = 0x13;
+    // What returns from a refill is mapped: the host's addresses are a direct window's.
+    let window = Dmw::default().with_plv(1).with_mat(1);
+    set(Via::Csr, csr::DMW0, window.into());
+    set(Via::Csr, csr::CRMD, Crmd::default().with_pg(true).into());
+    set(Via::Csr, csr::PRMD, Prmd::default().with_pie(true).into());
+    set(Via::Csr, csr::EENTRY, HOST as u64);
     set(Via::Csr, csr::ERA, CODE as u64);
     let control = Gtlbc::default().with_usetgid(true).with_tgid(GUEST);
     set(Via::Csr, csr::GTLBC, control.into());
@@ -112,39 +142,28 @@ fn enter(set: &mut impl FnMut(Via, u16, u64)) {
 
 /// Has the performance counters count, most of them near their overflow, of which the
 /// machine takes notice now and then. Some of them may be the guest's.
-fn count(random: &mut Random<'_>, set: &mut impl FnMut(Via, u16, u64)) {
+fn count(random: &mut Random<'_>, has: Has, set: &mut impl FnMut(Via, u16, u64)) {
     const EVENTS: [u64; 8] = [0x00, 0x00, 0x01, 0x01, 0x02, 0x03, 0x08, 0x3c];
-    let interrupts = random.below(3) == 0;
     for i in 0..4 {
-        let left = random.next() % INSTRUCTIONS;
+        let left = random.next() % 5_000;
         let control = PerfCtrl::default()
             .with_event(random.one_of(&EVENTS))
             .with_plv(if random.below(4) == 0 { 0xe } else { 0xf })
-            .with_ie(interrupts);
+            .with_ie(has.counters);
         set(Via::Csr, csr::PERFCNTR0 + 2 * i, (1 << 63) - left);
         set(Via::Csr, csr::PERFCTRL0 + 2 * i, control.into());
     }
     let lent = Gcfg::default().with_gpmnum(random.next() % 8);
     set(Via::Csr, csr::GCFG, lent.into());
-    for via in [Via::Csr, Via::Gcsr] {
-        set(via, csr::ECFG, Interrupt::PMI.mask());
-        set(
-            via,
-            csr::CRMD,
-            Crmd::default().with_da(true).with_ie(interrupts).into(),
-        );
-    }
-    set(
-        Via::Csr,
-        csr::PRMD,
-        Prmd::default().with_pie(interrupts).into(),
-    );
 }
 
 fn registers(random: &mut Random<'_>, cpu: &mut Cpu) {
     for r in 1..32u8 {
         let value = match r {
+            18 => NOPS,
             20..28 => DATA + (random.next() & 0xf_fff8),
+            28 => CODE as u64 + CODE_SIZE as u64 / 2,
+            MULTIPLIER_AT => MULTIPLIER,
             _ if random.below(3) == 0 => random.next() % 64,
             _ => random.next(),
         };

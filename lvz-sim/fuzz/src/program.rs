@@ -10,22 +10,12 @@ use lvz_sim::mem::Ram;
 
 /// Where the program is: two pages, so that branches cross from one to the other.
 pub(super) const CODE: usize = 0x10_0000;
-const CODE_SIZE: usize = 8 << 10;
-/// Where exceptions go: back into the program, at the instruction behind.
-pub(super) const HANDLER: usize = 0x2_0000;
-/// Where TLB refills go: as [`HANDLER`].
-pub(super) const REFILL: usize = 0x2_1000;
-/// What enters the guest: it writes the TLB entry that the CSRs hold, and returns to the program.
-pub(super) const ENTER: usize = 0x2_2000;
+pub(super) const CODE_SIZE: usize = 8 << 10;
 /// Where the data is.
 pub(super) const DATA: u64 = 0x20_0000;
 
 /// Performance counters and their controls, eight CSRs.
 const COUNTERS: u32 = 0x200;
-const ERA: u32 = 0x6;
-const TLBRERA: u32 = 0x8a;
-const ERTN: u32 = 0x0648_3800;
-const TLBWR: u32 = 0x0648_3000;
 
 /// The instruction of this name.
 fn encoding(name: &str) -> &'static Encoding {
@@ -55,6 +45,49 @@ const ACCESSES: [&str; 19] = [
     "ldptr.d", "stptr.w", "ldx.d", "stx.h", "fld.d", "fst.s", "vld", "vst",
 ];
 
+/// What a program is like; none of it is the most frequent.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Shape {
+    /// By pages instead of direct addresses, which come and go in the TLB.
+    pub(super) mapped: bool,
+    /// It moves its own instructions.
+    copies: bool,
+    /// All operands are in registers 4 to 7.
+    narrow: bool,
+}
+
+impl Shape {
+    fn choose(random: &mut Random<'_>) -> Self {
+        let chosen = random.below(16);
+        match chosen {
+            ..8 => Self::default(),
+            _ => Self {
+                mapped: chosen & 1 != 0,
+                copies: chosen & 2 != 0,
+                narrow: chosen & 4 != 0,
+            },
+        }
+    }
+
+    /// What stands for registers in these operands of an instruction.
+    fn operands(self, of: &Encoding, operands: u32) -> u32 {
+        const EACH: u32 = 1 | 1 << 5 | 1 << 10;
+        let all = of.format.operand_bits;
+        match self.narrow {
+            true => (operands & !(0x18 * EACH) | (4 * EACH)) & all,
+            false => operands & all,
+        }
+    }
+
+    /// Where a result goes: register 4 to 17.
+    fn result(self, random: u32) -> u32 {
+        4 + random % if self.narrow { 4 } else { 14 }
+    }
+}
+
+/// What moves instructions, one or two at once.
+const COPIES: [&str; 4] = ["ld.w", "ld.d", "st.w", "st.d"];
+
 /// Puts words into memory.
 pub(super) fn put(ram: &mut Ram, at: usize, words: &[u32]) {
     for (place, word) in ram.bytes_mut()[at..].chunks_exact_mut(4).zip(words) {
@@ -80,34 +113,47 @@ fn branch(random: &mut Random<'_>, branch: &Encoding, at: usize) -> u32 {
 }
 
 /// Puts a program into memory, which often has the instruction `favoured`. Registers 20 to 27
-/// hold addresses of data, and are only read.
+/// hold addresses of data, 28 one of code, and are only read.
 pub(super) fn program(
     random: &mut Random<'_>,
     ram: &mut Ram,
     model: &Model,
     favoured: Option<&Encoding>,
-) {
+) -> Shape {
+    let shape = Shape::choose(random);
     let ordinary = ordinary(model);
     let branches = BRANCHES.map(encoding);
     let accesses = ACCESSES.map(encoding);
+    let copies = COPIES.map(encoding);
+    let invtlb = encoding("invtlb");
     let words: Vec<u32> = (0..CODE_SIZE / 4)
         .map(|at| match random.below(16) {
             0 | 1 => {
                 let chosen = random.one_of(&branches);
                 branch(random, chosen, at)
             }
+            2 if shape.copies => {
+                let offset = (random.word() & 0x3ff << 2) << 10;
+                random.one_of(&copies).bits | offset | 28 << 5 | 18
+            }
+            3 if shape.mapped && random.below(8) == 0 => {
+                // All entries, all that are not global, those of an address.
+                let operation = random.one_of(&[0, 3, 5, 6, 6]);
+                let address = 20 + random.below(8) as u32;
+                invtlb.bits | address << 10 | operation
+            }
             2..=5 => {
                 let access = random.one_of(&accesses);
                 let operands = random.word();
                 let base = 20 + operands % 8;
-                let data = 4 + (operands >> 3) % 14;
+                let data = shape.result(operands >> 3);
                 let fields = operands & access.format.operand_bits & !0x3ff;
                 access.bits | fields | base << 5 | data
             }
             6 => {
                 // csrrd: csrxchg with r0 for a mask.
                 let operands = random.word();
-                let rd = 4 + (operands >> 27) % 14;
+                let rd = shape.result(operands >> 27);
                 let number = match random.below(4) {
                     0 => COUNTERS << 10 | operands & 7 << 10,
                     _ => operands & 0x3ff << 10,
@@ -120,38 +166,12 @@ pub(super) fn program(
                     _ => random.one_of(&ordinary),
                 };
                 let operands = random.word();
-                // Results go to registers 4 to 17.
-                let rd = 4 + (operands >> 27) % 14;
-                let fields = operands & chosen.format.operand_bits & !0x1f;
+                let rd = shape.result(operands >> 27);
+                let fields = shape.operands(chosen, operands) & !0x1f;
                 chosen.bits | fields | rd & chosen.format.operand_bits
             }
         })
         .collect();
     put(ram, CODE, &words);
-    put(ram, HANDLER, &skip(ERA));
-    put(ram, REFILL, &skip(TLBRERA));
-    put(ram, ENTER, &[TLBWR, ERTN]);
-}
-
-/// Returns to the instruction behind the one whose address `csr` holds; from the program's first
-/// part on, from its beginning. r30 and r31 are clobbered.
-fn skip(csr: u32) -> [u32; 10] {
-    const LIMIT: u32 = 2047;
-    let page = (CODE as u32 >> 12) << 5;
-    let csrrd = |rd: u32| 0x0400_0000 | csr << 10 | rd;
-    let csrwr = |rd: u32| 0x0400_0020 | csr << 10 | rd;
-    // TLBRERA's lowest bit says that a refill is handled; ERA drops it.
-    let refill = 1;
-    [
-        csrrd(30),
-        0x02c0_0000 | 4 << 10 | 30 << 5 | 30, // addi.d r30, r30, 4
-        0x1400_001f | page,                   // lu12i.w r31, CODE
-        0x0011_8000 | 31 << 10 | 30 << 5 | 31, // sub.d r31, r30, r31
-        0x0240_0000 | LIMIT << 10 | 31 << 5 | 31, // sltui r31, r31, LIMIT
-        0x4400_0000 | 3 << 10 | 31 << 5,      // bnez r31, +3
-        0x1400_001e | page,                   // lu12i.w r30, CODE
-        0x0380_0000 | refill << 10 | 30 << 5 | 30, // ori r30, r30, refill
-        csrwr(30),
-        ERTN,
-    ]
+    shape
 }

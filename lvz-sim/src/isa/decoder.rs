@@ -5,9 +5,13 @@
 use crate::cpu::{Cpu, Ends, Insn, Model, Op, Step, Stop};
 use crate::mem::Bus;
 use la_arch::Exception;
+use la_arch::insn::Encoding;
 use rustc_hash::FxHashSet;
 
-/// Instructions of a CPU model, bucketed by the top ten bits of their words.
+/// How many of a word's top bits choose a bucket.
+const TOP: u32 = 10;
+
+/// Instructions of a CPU model, bucketed by the top bits of their words.
 pub struct Decoder {
     buckets: Vec<Vec<&'static Insn>>,
     /// Bits of the instructions that access memory.
@@ -23,14 +27,10 @@ impl std::fmt::Debug for Decoder {
 impl Decoder {
     /// Collects what `model` implements.
     pub fn new(model: &Model) -> Self {
-        let mut buckets = vec![Vec::new(); 1024];
+        let mut buckets = vec![Vec::new(); 1 << TOP];
         for insn in super::all().filter(|i| model.implements(i)) {
-            for (top, bucket) in buckets.iter_mut().enumerate() {
-                let word = (top as u32) << 22;
-                let mask = insn.encoding.mask() & 0xffc0_0000;
-                if word & mask == insn.encoding.bits & mask {
-                    bucket.push(insn);
-                }
+            for top in tops(insn.encoding) {
+                buckets[top].push(insn);
             }
         }
         let accesses = super::accesses_memory().map(|insn| insn.encoding.bits);
@@ -48,7 +48,7 @@ impl Decoder {
 
     /// The instruction that `word` encodes, if the model has it.
     pub fn find(&self, word: u32) -> Option<&'static Insn> {
-        self.buckets[(word >> 22) as usize]
+        self.buckets[(word >> (32 - TOP)) as usize]
             .iter()
             .copied()
             .find(|insn| insn.encoding.matches(word))
@@ -84,6 +84,16 @@ impl Decoder {
         };
         (op, insn.ends)
     }
+}
+
+/// All top bits that words of an instruction have.
+fn tops(encoding: &Encoding) -> impl Iterator<Item = usize> {
+    let top = |word: u32| (word >> (32 - TOP)) as usize;
+    let (fixed, free) = (top(encoding.bits), top(!encoding.mask()));
+    // The subsets of the free bits, which end where they begin.
+    let next =
+        move |&subset: &usize| Some(subset.wrapping_sub(free) & free).filter(|&bits| bits != 0);
+    std::iter::successors(Some(0), next).map(move |subset| fixed | subset)
 }
 
 fn nonexistent(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
