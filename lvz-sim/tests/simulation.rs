@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../examples/guest.rs"]
+mod guest;
+
 use lvz_sim::{End, Simulation};
 
 const BASE: u64 = 0x20_0000;
@@ -73,6 +76,11 @@ fn steps_are_single_and_a_run_goes_on_behind_them() {
         (machine.pc(1), machine.csr(1, 0), machine.register(0, 32)),
         (None, None, None)
     );
+}
+
+#[test]
+fn the_example_of_a_guest_runs() {
+    guest::main().unwrap();
 }
 
 #[test]
