@@ -14,7 +14,7 @@ use crate::symbols::SymbolFile;
 use crate::trace::{Filter, Trace};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A LoongArch64 system simulator with the virtualization extension (LVZ).
 #[derive(Debug, Parser)]
@@ -198,7 +198,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "WHAT")]
     pub trace_only: Option<Filter>,
 
-    /// Name addresses in traces and profiles by the symbols of an ELF file, which are those
+    /// Name addresses in traces of instructions and in profiles by the symbols of an ELF file, which are those
     /// of the host, of the guest or of both, with BASE (hexadecimal) added; can be repeated
     #[arg(long, value_name = "[host:|guest:]FILE[@BASE]")]
     pub symbols: Vec<SymbolFile>,
@@ -216,7 +216,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "load", "initrd", "dtb"])]
     pub snapshot_in: Option<PathBuf>,
 
-    /// Stop after N instructions of all CPUs together
+    /// Stop after N instructions of all CPUs together, at the end of the turn: up to 100,000
+    /// later. The exit status is 0
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub max_instructions: Option<u64>,
 
@@ -342,10 +343,20 @@ pub fn parse_engine(s: &str) -> Result<Engine, String> {
     }
 }
 
+/// Whether the end of a name that no file has can only be an address without 0x.
+fn names_an_address(s: &str) -> bool {
+    let is_address = |digits: &str| parse_address(digits).is_ok();
+    s.rsplit_once('@')
+        .is_some_and(|(_, digits)| is_address(digits) && !Path::new(s).exists())
+}
+
 /// Parses FILE or FILE@0xADDRESS.
 fn parse_load(s: &str) -> Result<LoadFile, String> {
     let (path, address) = match s.rsplit_once("@0x") {
         Some((path, digits)) => (path, Some(parse_address(digits)?)),
+        None if names_an_address(s) => {
+            return Err("an address begins with 0x: FILE@0xADDRESS".to_owned());
+        }
         None => (s, None),
     };
     Ok(LoadFile {
@@ -421,6 +432,8 @@ mod tests {
         }
         assert!(parse_load("a.bin@0x").is_err());
         assert!(parse_load("a.bin@0x2g").is_err());
+        let error = parse_load("a.bin@200000").unwrap_err();
+        assert!(error.contains("FILE@0xADDRESS"), "{error}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Profile {
             World::Guest => "guest",
         };
         let level = if cpu.plv == 0 { "kernel" } else { "user" };
-        let function = match self.symbols.find(world, cpu.pc) {
+        let function = match self.symbols.find(world, cpu.csr().direct(), cpu.pc) {
             // Programs are at the same addresses as each other, and have no symbols here.
             Some((name, _)) if cpu.plv == 0 => name,
             _ => "[unknown]",

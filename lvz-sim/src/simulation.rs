@@ -7,8 +7,8 @@ use crate::cpu::{Cpu, Model, Via};
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
 use crate::map::{BOARDS, Board, MAX_CPUS, VIRT_MMIO};
 use crate::mem::Ram;
-use crate::platform::PlatformConfig;
 use crate::platform::console::{BufferConsole, NullConsole};
+use crate::platform::{PlatformConfig, PowerEvent};
 use crate::run::start;
 use crate::world::World;
 use std::error::Error as StdError;
@@ -240,7 +240,8 @@ impl Simulation {
 
     /// Runs until the machine ends by itself or `instructions` more have ended, of all CPUs
     /// together. It stops between rounds, in which each CPU has its turn: up to 100,000
-    /// instructions later.
+    /// instructions later. A machine that has powered off, or asked for a reset, executes nothing
+    /// more before a [`Simulation::restart`].
     pub fn run(&mut self, instructions: u64) -> End {
         self.run_until(|_| false, instructions)
     }
@@ -251,6 +252,9 @@ impl Simulation {
         mut condition: impl FnMut(&Self) -> bool,
         instructions: u64,
     ) -> End {
+        if let Some(end) = self.over() {
+            return if condition(self) { End::Condition } else { end };
+        }
         let limit = self.instructions().saturating_add(instructions);
         self.machine.go_on();
         loop {
@@ -270,11 +274,22 @@ impl Simulation {
         }
     }
 
+    /// How the machine has ended itself, if it has.
+    fn over(&self) -> Option<End> {
+        Some(match self.machine.bus.platform.power_event()? {
+            PowerEvent::Off(code) => End::PowerOff(code),
+            PowerEvent::Reset => End::Reset,
+        })
+    }
+
     /// Executes one instruction of a CPU; the others have their turns as they come. `None`
-    /// where it did, else why it did not.
+    /// where it did, else how the machine ended; [`End::Limit`] where there is no such CPU.
     pub fn step(&mut self, cpu: usize) -> Option<End> {
         if cpu >= self.machine.cpus.len() {
             return Some(End::Limit);
+        }
+        if let Some(end) = self.over() {
+            return Some(end);
         }
         self.machine.debug.step = Some(cpu);
         self.machine.go_on();
@@ -314,7 +329,8 @@ impl Simulation {
         self.machine.instructions()
     }
 
-    /// The machine's time in nanoseconds.
+    /// The machine's time in nanoseconds at the last end of a round, in which each CPU has its
+    /// turn: steps within a round do not show in it.
     pub fn time(&self) -> u64 {
         self.machine.time()
     }

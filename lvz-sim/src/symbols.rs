@@ -2,6 +2,7 @@
 
 //! Symbols of ELF files: what is at an address, for traces and profiles.
 
+use crate::mmu::PA_MASK;
 use crate::world::World;
 use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, SymbolKind};
@@ -74,15 +75,25 @@ impl Symbols {
         Ok(Self(tables))
     }
 
-    /// The symbol that `pc` is in, in mode `world`, and how far.
-    pub(crate) fn find(&self, world: World, pc: u64) -> Option<(&str, u64)> {
+    /// The symbol that `pc` is in, in mode `world`, and how far. In direct mode, where `pc` is a
+    /// physical address, that of a file which is linked to a direct mapping window too.
+    pub(crate) fn find(&self, world: World, direct: bool, pc: u64) -> Option<(&str, u64)> {
         let tables = self.0.iter();
         let valid = tables.filter(|table| table.world.is_none_or(|of| of == world));
-        valid.into_iter().find_map(|table| table.find(pc))
+        valid.into_iter().find_map(|table| match direct {
+            true => table.find_physical(pc),
+            false => table.find(pc),
+        })
     }
 }
 
 impl Table {
+    /// The symbol that is at the physical address `pc` in the window that its file is linked to.
+    fn find_physical(&self, pc: u64) -> Option<(&str, u64)> {
+        let first = self.symbols.first()?;
+        self.find(first.address & !PA_MASK | pc & PA_MASK)
+    }
+
     fn find(&self, pc: u64) -> Option<(&str, u64)> {
         let behind = self.symbols.partition_point(|s| s.address <= pc);
         let symbol = self.symbols.get(behind.checked_sub(1)?)?;
@@ -139,6 +150,14 @@ fn is_function(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn symbol(address: u64, size: u64, name: &str) -> Symbol {
+        Symbol {
+            address,
+            size,
+            name: name.to_owned(),
+        }
+    }
+
     #[test]
     fn files() {
         let parsed: SymbolFile = "guest:/tmp/vmlinux@0x1000".parse().unwrap();
@@ -151,21 +170,33 @@ mod tests {
     }
 
     #[test]
+    fn in_direct_mode_addresses_are_physical() {
+        let symbols = Symbols(vec![Table {
+            world: None,
+            symbols: vec![symbol(0x9000_0000_0020_0000, 0x10, "start")],
+        }]);
+        let find = |direct, pc| symbols.find(World::Root, direct, pc);
+        assert_eq!(find(true, 0x20_0004), Some(("start", 4)));
+        assert_eq!(find(true, 0x9000_0000_0020_0004), Some(("start", 4)));
+        assert_eq!(find(true, 0x20_0010), None);
+        assert_eq!(find(false, 0x20_0004), None);
+        assert_eq!(find(false, 0x9000_0000_0020_0004), Some(("start", 4)));
+    }
+
+    #[test]
     fn a_symbol_ends_where_it_says() {
-        let symbol = |address, size, name: &str| Symbol {
-            address,
-            size,
-            name: name.to_owned(),
-        };
         let symbols = Symbols(vec![Table {
             world: Some(World::Root),
             symbols: vec![symbol(0x100, 0x10, "first"), symbol(0x200, 0x100, "next")],
         }]);
-        assert_eq!(symbols.find(World::Root, 0x104), Some(("first", 4)));
-        assert_eq!(symbols.find(World::Root, 0x110), None);
-        assert_eq!(symbols.find(World::Root, 0x2ff), Some(("next", 0xff)));
-        assert_eq!(symbols.find(World::Root, 0x300), None);
-        assert_eq!(symbols.find(World::Root, 0xff), None);
-        assert_eq!(symbols.find(World::Guest, 0x104), None);
+        assert_eq!(symbols.find(World::Root, false, 0x104), Some(("first", 4)));
+        assert_eq!(symbols.find(World::Root, false, 0x110), None);
+        assert_eq!(
+            symbols.find(World::Root, false, 0x2ff),
+            Some(("next", 0xff))
+        );
+        assert_eq!(symbols.find(World::Root, false, 0x300), None);
+        assert_eq!(symbols.find(World::Root, false, 0xff), None);
+        assert_eq!(symbols.find(World::Guest, false, 0x104), None);
     }
 }

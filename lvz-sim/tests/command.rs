@@ -164,6 +164,7 @@ fn a_lint_names_the_place_and_the_rule() {
     let output = program.run("@0x200000", &arguments);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("stopped by --max-instructions"), "{text}");
     let findings: Vec<&str> = text.lines().filter(|line| line.contains("lint:")).collect();
     assert_eq!(findings.len(), 1, "{text}");
     for part in ["INE 8 times in a row", "pc=0x0", "no progress"] {

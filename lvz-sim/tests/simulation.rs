@@ -5,6 +5,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../examples/guest.rs"]
+mod guest;
+
 use lvz_sim::{End, Simulation};
 
 const BASE: u64 = 0x20_0000;
@@ -73,6 +76,26 @@ fn steps_are_single_and_a_run_goes_on_behind_them() {
         (machine.pc(1), machine.csr(1, 0), machine.register(0, 32)),
         (None, None, None)
     );
+}
+
+#[test]
+fn the_example_of_a_guest_runs() {
+    guest::main().unwrap();
+}
+
+#[test]
+fn a_machine_that_is_off_stays_off() {
+    // SLP_EN and type 5 to 0x100e001c, then a jump to itself.
+    let off = [0x1420_1c05, 0x0280_d006, 0x2900_70a6, 0x5000_0000];
+    let mut machine = running(&off);
+    while machine.step(0).is_none() {}
+    let count = machine.instructions();
+    assert_eq!(machine.step(0), Some(End::PowerOff(0)));
+    assert_eq!(machine.run(1000), End::PowerOff(0));
+    assert_eq!(machine.run_until(|_| true, 1000), End::Condition);
+    assert_eq!(machine.instructions(), count);
+    machine.restart().unwrap();
+    assert_eq!(machine.step(0), None);
 }
 
 #[test]

@@ -436,8 +436,8 @@ def progress(text):
         print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def from_log(images, text, programs):
-    """The features and the results in the log of the EFI program."""
+def from_log(images, text, programs, said=""):
+    """The features and the results in the log of the EFI program, or what its emulator said."""
     parts, skipped, name, ended = {}, {}, None, False
     # Firmware's console may put escapes for a terminal around a line.
     for line in ESCAPE.sub("", text.replace("\r", "")).split("\n"):
@@ -453,7 +453,8 @@ def from_log(images, text, programs):
         elif name is not None:
             parts[name] += line + "\n"
     if "probe" not in parts:
-        raise Refused("this is not the output of the EFI program: it does not begin")
+        why = said or "it does not begin"
+        raise Refused(f"this is not the output of the EFI program: {why}")
     if not ended:
         print(f"{'stopped':12} in {name}: no program ran after it")
     found = {feature: value != 0 for feature, value in transcript(parts["probe"]).values.items()}
@@ -657,26 +658,28 @@ def main():
         machine = Board(line, arguments.start, arguments.timeout)
         found, results = run_all(images, machine, programs, 1)
     else:
-        found, results = from_log(images, efi_log(images, arguments), programs)
+        text, said = efi_log(images, arguments)
+        found, results = from_log(images, text, programs, said)
     return 0 if report(arguments, images, programs, found, results) else 1
 
 
 def efi_log(images, arguments):
-    """What the EFI program prints or has printed."""
+    """What the EFI program prints or has printed, and the emulator's last message."""
     if arguments.serial:
-        return live(serial(arguments.serial, arguments.speed), arguments.timeout)
+        return live(serial(arguments.serial, arguments.speed), arguments.timeout), ""
     if arguments.log:
         try:
-            return decoded(arguments.log.read_bytes())
+            return decoded(arguments.log.read_bytes()), ""
         except OSError as error:
             raise Refused(f"cannot read {arguments.log}: {error.strerror}") from error
     command = Command("--efi", arguments.efi)
+    last = collections.deque(maxlen=1)
     with command.started(images.path("esp")) as process:
-        messages = threading.Thread(target=drain, args=(process.stderr, collections.deque()))
+        messages = threading.Thread(target=drain, args=(process.stderr, last))
         messages.start()
         text = live(process.stdout, arguments.timeout)
     messages.join()
-    return text
+    return text, last[0] if last else ""
 
 
 def live(stream, timeout):

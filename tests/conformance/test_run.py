@@ -238,6 +238,12 @@ class Runs(unittest.TestCase):
         self.assertEqual(status, 0)
         self.assertEqual(programs["base/x"]["verdict"], "passed")
 
+    def test_efi_command_that_fails_says_why(self):
+        (self.dir / "esp").mkdir()
+        status, seen, said = self.start("--efi", "sh -c 'echo no firmware >&2' {}")
+        self.assertEqual((status, seen), (2, None))
+        self.assertIn("EFI program: no firmware", said)
+
     def line(self):
         """A serial line: its end that the runner opens, and the other."""
         board, runners = pty.openpty()

@@ -72,11 +72,12 @@ impl Simulation {
 #[pymethods]
 impl Simulation {
     /// A machine that has executed nothing. It starts at the entry of `kernel`, or at the first
-    /// byte of `program`, an address and bytes; or it goes on from the file `snapshot`.
+    /// byte of `program`, an address and bytes; or it goes on from the file `snapshot`. `memory`
+    /// is in bytes.
     #[new]
     #[pyo3(signature = (*, kernel=None, program=None, snapshot=None, initrd=None,
                         command_line=None, machine="virt-mmio", cpu="la464", cpus=1,
-                        memory=512 << 20))]
+                        memory=536_870_912))]
     #[expect(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         kernel: Option<PathBuf>,

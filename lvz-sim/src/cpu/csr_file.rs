@@ -92,6 +92,13 @@ impl CsrFile {
         /// GINTC; meaningful in the root file.
         gintc: Gintc;
     }
+
+    /// Whether addresses are physical ones, without windows and TLB.
+    #[inline(always)]
+    pub(crate) fn direct(&self) -> bool {
+        let crmd = self.crmd();
+        crmd.da() || !crmd.pg()
+    }
 }
 
 /// A typed register that can be stored by itself. TCFG is none: its timer is

@@ -23,7 +23,7 @@ impl Cpu {
     pub(crate) fn select_context(&mut self) {
         let csr = self.csr();
         let crmd = csr.crmd();
-        let mapped = crmd.pg() && !crmd.da();
+        let mapped = !csr.direct();
         let mut key = u64::from(self.in_guest()) | u64::from(mapped) << 1 | crmd.plv() << 2;
         if mapped {
             key |= csr.asid().asid() << 4;

@@ -29,8 +29,7 @@ impl Cpu {
     /// What stage 1 makes of `va`: for the guest its physical address.
     pub(crate) fn peek_stage1(&self, bus: &Bus, world: World, va: u64) -> Option<u64> {
         let csr = self.file(world);
-        let crmd = csr.crmd();
-        if crmd.da() || !crmd.pg() {
+        if csr.direct() {
             return Some(va & PA_MASK);
         }
         // A debugger sees what any privilege level sees.

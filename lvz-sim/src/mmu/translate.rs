@@ -236,7 +236,6 @@ impl Cpu {
 
     fn stage1(&self, va: u64, access: Access) -> Place {
         let csr = self.csr();
-        let crmd = csr.crmd();
         let plv = self.plv;
         let direct = Mapping {
             pa: va & PA_MASK,
@@ -244,7 +243,7 @@ impl Cpu {
             perms: Perms::all(),
             entries: [None; 2],
         };
-        if crmd.da() || !crmd.pg() {
+        if csr.direct() {
             return Place::Direct(direct);
         }
         let window = |i| {

@@ -54,11 +54,18 @@ impl Results {
         Ok(())
     }
 
-    /// The exit status; prints why if the end is a failure.
+    /// The exit status; prints why the run ended if the machine did not end it.
     pub(super) fn status(&self) -> u8 {
         match self.end {
             RunEnd::PowerOff(code) => code,
-            RunEnd::Limit | RunEnd::Quit | RunEnd::Halted => 0,
+            RunEnd::Limit => {
+                crate::say!(
+                    "lvz-sim: stopped by --max-instructions, after {} instructions",
+                    self.report.instructions
+                );
+                0
+            }
+            RunEnd::Quit | RunEnd::Halted => 0,
             RunEnd::Reset => {
                 crate::say!(
                     "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"

@@ -31,7 +31,8 @@ impl FromStr for Filter {
         };
         for part in text.split(',') {
             match part.split_once('=') {
-                Some(("mode", "host")) => filter.world = Some(World::Root),
+                // What a trace's lines call it is taken too.
+                Some(("mode", "host" | "root")) => filter.world = Some(World::Root),
                 Some(("mode", "guest")) => filter.world = Some(World::Guest),
                 Some(("plv", level)) => {
                     let level = level.parse().ok().filter(|level| *level < 4);
@@ -79,6 +80,7 @@ pub(crate) struct Before {
     mode: &'static str,
     plv: u8,
     world: World,
+    direct: bool,
     gpr: [u64; 32],
     vr: [VReg; 32],
     vr_high: [VReg; 32],
@@ -97,6 +99,7 @@ impl Tracer {
             mode: cpu.mode(),
             plv: cpu.plv,
             world: cpu.world(),
+            direct: cpu.csr().direct(),
             gpr: cpu.gpr,
             vr: cpu.vr,
             vr_high: cpu.vr_high,
@@ -112,7 +115,7 @@ impl Tracer {
             || unknown(op.insn),
             |insn| text(insn.encoding, op.insn, before.pc),
         );
-        let place = match self.symbols.find(before.world, before.pc) {
+        let place = match self.symbols.find(before.world, before.direct, before.pc) {
             Some((name, distance)) => format!(" <{name}+{distance:#x}>"),
             None => String::new(),
         };
@@ -175,6 +178,8 @@ mod tests {
         let filter: Filter = "mode=guest,plv=3,cpu=1,pc=0x1000-1fff".parse().unwrap();
         assert_eq!((filter.plv, filter.cpu), (Some(3), Some(1)));
         assert_eq!(filter.pc, Some(0x1000..=0x1fff));
+        let host: Filter = "mode=host".parse().unwrap();
+        assert_eq!("mode=root".parse::<Filter>(), Ok(host));
         for bad in ["", "mode=kernel", "plv=4", "cpu=x", "pc=1000", "pc=x-y"] {
             assert!(bad.parse::<Filter>().is_err(), "{bad}");
         }
