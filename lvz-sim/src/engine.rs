@@ -14,6 +14,7 @@ mod machine;
 
 pub use check::Difference;
 pub use jit::{JitError, JitOptions, without_form};
+pub(crate) use machine::Turn;
 pub use machine::{Machine, RunEnd};
 
 /// How instructions are executed. Which one it is cannot be seen from inside the

@@ -87,7 +87,7 @@ pub(crate) fn run(
 pub fn hear(machine: &mut Machine, bytes: &[u8]) {
     let mut history = History::new(Vec::new(), None);
     let mut session = Session::new(machine, &mut history, u64::MAX);
-    let peer = Peer::new(Box::new(Said(bytes)));
+    let peer = Peer::new(Box::new(Said::new(bytes)));
     let mut restart = |_: &mut Machine| Ok(false);
     // Only `restart` fails.
     let _ = serve(&mut session, peer, &mut restart);

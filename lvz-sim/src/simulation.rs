@@ -422,15 +422,11 @@ impl Simulation {
     }
 
     /// Saves the whole machine to a file, from which [`Builder::snapshot`] goes on bit for
-    /// bit. A machine that [`Simulation::step`] has stopped within a round first runs to the
-    /// round's end.
+    /// bit, behind the instruction that [`Simulation::step`] has executed last too.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn save(&mut self, file: impl AsRef<Path>) -> Result<(), Error> {
-        self.machine.go_on();
-        self.machine.run_while(u64::MAX, &mut |_| false);
-        self.output.extend(self.console.take_output());
+    pub fn save(&self, file: impl AsRef<Path>) -> Result<(), Error> {
         self.machine.save(file.as_ref()).map_err(Error::new)
     }
 

@@ -9,7 +9,7 @@
 //! machine can see depends on them.
 
 use crate::cpu::{Counters, Cpu, CsrFile, Lbt, Model, Tally, Timer, VReg};
-use crate::engine::Machine;
+use crate::engine::{Machine, Turn};
 use crate::mmu::Entry;
 use crate::platform::{PlatformError, PlatformState};
 use crate::stats::CpuStats;
@@ -22,7 +22,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM12";
+const MAGIC: &[u8; 8] = b"LVZSIM13";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -79,6 +79,7 @@ pub(crate) struct State {
     model: Model,
     memory: u64,
     time: u64,
+    turn: Option<Turn>,
     cpus: Vec<CpuState>,
     reservations: Vec<[Option<u64>; 2]>,
     counter_read: u64,
@@ -150,6 +151,7 @@ impl Machine {
             model: self.model().clone(),
             memory: self.bus.ram.size() as u64,
             time: self.time,
+            turn: self.turn,
             cpus: self.cpus.iter().map(CpuState::of).collect(),
             reservations: self.bus.reservations().to_vec(),
             counter_read: self.bus.counter_read,
@@ -167,10 +169,10 @@ impl Machine {
         self.bus.set_reservations(state.reservations);
         self.bus.counter_read = state.counter_read;
         self.time = state.time;
+        self.turn = state.turn;
         for (cpu, state) in self.cpus.iter_mut().zip(state.cpus) {
             state.restore(cpu);
         }
-        self.begin_between_rounds();
         self.replace_poison(&state.poisoned);
         self.memory_replaced();
         self.watch_reservations();
@@ -225,6 +227,9 @@ impl Machine {
         }
         if state.cpus.len() != self.cpus.len() || state.reservations.len() != self.cpus.len() {
             return Err(mismatch("the number of CPUs"));
+        }
+        if state.turn.is_some_and(|turn| !turn.is_of(self.cpus.len())) {
+            return Err(format(&"a turn of no CPU"));
         }
         read_memory(&mut input, self.bus.ram.bytes_mut()).map_err(|e| format(&e))?;
         self.take_over(state)?;
@@ -349,5 +354,26 @@ mod tests {
         assert!(loaded.set_poison(0x4000, true));
         loaded.load(&path).expect("the same machine");
         assert_eq!(poisoned(&loaded), [0x1_2000]);
+    }
+
+    #[test]
+    fn a_round_goes_on_in_the_turn_of_a_cpu_that_there_is() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let (mut first, mut second) = (machine(<_>::default()), machine(<_>::default()));
+        let turn = |cpu, idle| {
+            let until = 1234;
+            Some(Turn { cpu, until, idle })
+        };
+        first.turn = turn(0, 0);
+        first.save(&path).expect("a snapshot");
+        second.load(&path).expect("the same machine");
+        assert_eq!(second.turn, first.turn);
+        for none in [turn(1, 0), turn(0, 1)] {
+            first.turn = none;
+            first.save(&path).expect("a snapshot");
+            let refused = second.load(&path);
+            assert!(matches!(refused, Err(SnapshotError::Format(..))));
+        }
     }
 }

@@ -125,6 +125,36 @@ fn a_snapshot_goes_on_as_it_would_have() {
 }
 
 #[test]
+fn a_snapshot_within_a_turn_goes_on_as_it_would_have() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("snapshot");
+    for seed in 3020..3060 {
+        let mut first = machine(&input(seed), Engine::Jit(after(7)), None);
+        first.run(targets::INSTRUCTIONS / 2);
+        // A debugger's single steps, of the last CPU.
+        let step = match first.cpus.len() {
+            1 => &b"$vCont;s:p1.1#f2"[..],
+            _ => b"$vCont;s:p1.2#f3",
+        };
+        let before = first.instructions();
+        lvz_sim::gdb::hear(&mut first, &step.repeat(1 + seed as usize % 7));
+        assert!(first.instructions() > before, "seed {seed}");
+        first.save(&path).expect("a snapshot");
+        let count = first.instructions();
+        let mut second = machine(&input(seed), Engine::Interpreter, None);
+        second.load(&path).expect("the same machine");
+        assert_eq!(second.instructions(), count, "seed {seed}");
+        for more in [1, targets::INSTRUCTIONS] {
+            let counts = [&mut first, &mut second].map(|machine| {
+                machine.run(count + more);
+                (machine.instructions(), machine.state_hash())
+            });
+            assert_eq!(counts[0], counts[1], "seed {seed}");
+        }
+    }
+}
+
+#[test]
 fn each_form_does_what_its_handler_does() {
     let called: Vec<&str> = without_form().collect();
     let formed: Vec<&Encoding> = targets::instructions()

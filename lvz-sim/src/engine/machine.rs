@@ -16,6 +16,7 @@ use crate::mem::{Bus, Ram};
 use crate::platform::{Platform, PlatformConfig, PlatformError, PowerEvent};
 use crate::profile::Profile;
 use crate::stats::Executed;
+use serde::{Deserialize, Serialize};
 use std::ops::Add as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,12 +47,20 @@ pub enum RunEnd {
 }
 
 /// A round that a debugger stopped inside a CPU's turn.
-struct Turn {
-    cpu: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    pub(crate) cpu: usize,
     /// The time at which the round ends.
-    until: u64,
+    pub(crate) until: u64,
     /// CPUs before it that are idle.
-    idle: usize,
+    pub(crate) idle: usize,
+}
+
+impl Turn {
+    /// Whether a machine with so many CPUs can be in it.
+    pub(crate) fn is_of(self, cpus: usize) -> bool {
+        self.cpu < cpus && self.idle <= self.cpu
+    }
 }
 
 /// A complete machine.
@@ -71,7 +80,7 @@ pub struct Machine {
     /// What a debugger has asked for.
     pub(crate) debug: Debug,
     /// Where the next round goes on.
-    turn: Option<Turn>,
+    pub(crate) turn: Option<Turn>,
     /// Where instructions are executed, if that is wanted.
     pub(crate) profile: Option<Profile>,
 }
@@ -284,11 +293,6 @@ impl Machine {
         self.debug.go_on(&self.cpus);
     }
 
-    /// The next round begins with its first CPU: the state is one between rounds.
-    pub(crate) fn begin_between_rounds(&mut self) {
-        self.turn = None;
-    }
-
     /// The most instructions that end in a round, blocks that go beyond it included.
     pub(crate) fn round_length(&self) -> u64 {
         2 * QUANTUM_ALONE.max(QUANTUM * self.cpus.len() as u64)
@@ -426,10 +430,13 @@ impl Machine {
         &self.model
     }
 
-    /// Puts all CPUs' reserved pages under watch.
+    /// Puts all CPUs' reserved pages under watch, but those of one inside its turn.
     pub(crate) fn watch_reservations(&mut self) {
         for i in 0..self.cpus.len() {
             self.end_turn(i);
+        }
+        if let Some(turn) = self.turn {
+            self.begin_turn(turn.cpu);
         }
     }
 

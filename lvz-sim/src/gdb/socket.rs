@@ -6,6 +6,7 @@ use crate::platform::ready;
 use anyhow::{Context as _, Result};
 use gdbstub::conn::Connection;
 use rustix::event::{PollFd, PollFlags};
+use std::cell::Cell;
 use std::fmt;
 use std::fs;
 use std::io::{self, Read, Write};
@@ -152,12 +153,25 @@ impl Stream for UnixStream {
     }
 }
 
-/// A peer that has said everything and does not listen.
-pub(super) struct Said<'a>(pub(super) &'a [u8]);
+/// A peer that has said everything and does not listen. It lets the machine run a little before
+/// it goes on.
+pub(super) struct Said<'a> {
+    rest: &'a [u8],
+    waits: Cell<bool>,
+}
+
+impl<'a> Said<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        let waits = Cell::new(true);
+        Self { rest: bytes, waits }
+    }
+}
 
 impl Read for Said<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        // What is read at once is heard at once.
+        let one = buffer.len().min(1);
+        self.rest.read(&mut buffer[..one])
     }
 }
 
@@ -173,7 +187,7 @@ impl Write for Said<'_> {
 
 impl Stream for Said<'_> {
     fn has_spoken(&self) -> bool {
-        true
+        !self.waits.replace(!self.waits.get())
     }
 }
 
