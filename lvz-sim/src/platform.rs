@@ -328,7 +328,10 @@ impl Platform {
     /// What to wait for while all CPUs are idle.
     fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let devices = self.devices().filter_map(VirtioDevice::input);
-        let ports = self.serial.iter().filter_map(|host| host.input());
+        // What has no room waits until the machine has read.
+        let ports = self.serial.iter().zip(&self.uarts);
+        let ports = ports.filter(|(_, uart)| uart.room() > 0);
+        let ports = ports.filter_map(|(host, _)| host.input());
         ports.chain(devices)
     }
 
@@ -348,8 +351,16 @@ impl Platform {
         }
     }
 
+    /// Notices what a user at a console wants of the simulator itself.
+    pub(crate) fn listen(&mut self) {
+        for host in &mut self.serial {
+            host.listen();
+        }
+    }
+
     /// Gives the UARTs host input that they have room for.
     fn type_in(&mut self) {
+        self.listen();
         for (uart, host) in self.uarts.iter_mut().zip(&mut self.serial) {
             let mut buffer = [0; 16];
             let room = uart.room().min(buffer.len());
