@@ -58,7 +58,7 @@ use virtio::disk::Disk;
 pub use virtio::disk::{DriveConfig, DriveMode};
 use virtio::mmio::Transport;
 use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
-pub(crate) use wait::ready;
+pub(crate) use wait::{listen_at, ready};
 
 /// While something can come from outside at any time, the machine looks for it each
 /// so many nanoseconds of simulated time.
