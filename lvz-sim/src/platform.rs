@@ -247,7 +247,7 @@ impl Platform {
             self.update_uart(index);
         }
         for index in 0..self.virtio.len() {
-            if self.pci.as_ref().is_some_and(|pci| !pci.is_master(index)) {
+            if !self.polls(index) {
                 continue;
             }
             if self.virtio[index].poll(&self.ram, now) {
@@ -325,9 +325,16 @@ impl Platform {
         self.virtio.iter().map(Transport::device)
     }
 
+    /// Whether [`Self::advance`] looks at what comes from outside to virtio device `index`.
+    fn polls(&self, index: usize) -> bool {
+        self.pci.as_ref().is_none_or(|pci| pci.is_master(index))
+    }
+
     /// What to wait for while all CPUs are idle.
     fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let devices = self.devices().filter_map(VirtioDevice::input);
+        let devices = self.devices().enumerate();
+        let devices = devices.filter(|(index, _)| self.polls(*index));
+        let devices = devices.filter_map(|(_, device)| device.input());
         // What has no room waits until the machine has read.
         let ports = self.serial.iter().zip(&self.uarts);
         let ports = ports.filter(|(_, uart)| uart.room() > 0);
