@@ -122,17 +122,19 @@ fn serve(
             }
         };
         next = match state {
-            GdbStubStateMachine::Idle(mut idle) => match idle.borrow_conn().next() {
-                Some(byte) => idle.incoming_data(session, byte),
-                None => return Ok(None),
-            },
+            GdbStubStateMachine::Idle(mut idle) => {
+                match idle.borrow_conn().next(&mut || session.stays()) {
+                    Some(byte) => idle.incoming_data(session, byte),
+                    None => return Ok(session.left()),
+                }
+            }
             GdbStubStateMachine::Running(mut running) => {
                 let peer = running.borrow_conn();
                 match session.go(&mut || peer.has_spoken()) {
                     Event::Stopped(reason) => running.report_stop(session, reason),
-                    Event::Spoken => match running.borrow_conn().next() {
+                    Event::Spoken => match running.borrow_conn().next(&mut || session.stays()) {
                         Some(byte) => running.incoming_data(session, byte),
-                        None => return Ok(None),
+                        None => return Ok(session.left()),
                     },
                     Event::Ended(RunEnd::Reset) if restart(session.machine)? => {
                         session.history.begin(session.machine);

@@ -88,6 +88,7 @@ mod stats;
 mod symbols;
 #[doc(hidden)]
 pub mod trace;
+mod whole_file;
 mod world;
 
 pub use cpu::{Model, ModelError};

@@ -58,7 +58,7 @@ use virtio::disk::Disk;
 pub use virtio::disk::{DriveConfig, DriveMode};
 use virtio::mmio::Transport;
 use virtio::{Block, Entropy, Network, Port, Share, VirtioDevice};
-pub(crate) use wait::ready;
+pub(crate) use wait::{listen_at, ready};
 
 /// While something can come from outside at any time, the machine looks for it each
 /// so many nanoseconds of simulated time.
@@ -247,7 +247,7 @@ impl Platform {
             self.update_uart(index);
         }
         for index in 0..self.virtio.len() {
-            if self.pci.as_ref().is_some_and(|pci| !pci.is_master(index)) {
+            if !self.polls(index) {
                 continue;
             }
             if self.virtio[index].poll(&self.ram, now) {
@@ -325,10 +325,20 @@ impl Platform {
         self.virtio.iter().map(Transport::device)
     }
 
+    /// Whether [`Self::advance`] looks at what comes from outside to virtio device `index`.
+    fn polls(&self, index: usize) -> bool {
+        self.pci.as_ref().is_none_or(|pci| pci.is_master(index))
+    }
+
     /// What to wait for while all CPUs are idle.
     fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let devices = self.devices().filter_map(VirtioDevice::input);
-        let ports = self.serial.iter().filter_map(|host| host.input());
+        let devices = self.devices().enumerate();
+        let devices = devices.filter(|(index, _)| self.polls(*index));
+        let devices = devices.filter_map(|(_, device)| device.input());
+        // What has no room waits until the machine has read.
+        let ports = self.serial.iter().zip(&self.uarts);
+        let ports = ports.filter(|(_, uart)| uart.room() > 0);
+        let ports = ports.filter_map(|(host, _)| host.input());
         ports.chain(devices)
     }
 
@@ -348,8 +358,16 @@ impl Platform {
         }
     }
 
+    /// Notices what a user at a console wants of the simulator itself.
+    pub(crate) fn listen(&mut self) {
+        for host in &mut self.serial {
+            host.listen();
+        }
+    }
+
     /// Gives the UARTs host input that they have room for.
     fn type_in(&mut self) {
+        self.listen();
         for (uart, host) in self.uarts.iter_mut().zip(&mut self.serial) {
             let mut buffer = [0; 16];
             let room = uart.room().min(buffer.len());

@@ -13,6 +13,7 @@ use crate::engine::{Machine, RunEnd};
 use crate::gdb::{self, Options, Tape};
 use crate::map::UARTS;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
+use crate::whole_file;
 use anyhow::{Context, Result};
 use results::Results;
 use std::path::Path;
@@ -76,7 +77,7 @@ fn boot_config(args: &RunArgs) -> BootConfig {
 /// Writes the device tree with which the machine would start.
 fn dump_tree(machine: &Machine, boot: &BootConfig, path: &Path) -> Result<()> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, boot)?;
-    std::fs::write(path, loaded.tree)
+    whole_file::write(path, &loaded.tree)
         .with_context(|| format!("cannot write the device tree to '{}'", path.display()))
 }
 

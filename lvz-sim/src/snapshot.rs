@@ -13,6 +13,7 @@ use crate::engine::{Machine, Turn};
 use crate::mmu::Entry;
 use crate::platform::{PlatformError, PlatformState};
 use crate::stats::CpuStats;
+use crate::whole_file;
 use crate::world::World;
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
@@ -186,18 +187,9 @@ impl Machine {
     /// I/O errors, or a device whose state cannot be saved.
     pub fn save(&self, path: &Path) -> Result<(), SnapshotError> {
         let state = self.state()?;
-        let fail = |e| SnapshotError::Io("write", path.to_owned(), e);
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        write_state(&partial, &state, self.bus.ram.bytes())
-            .and_then(|()| std::fs::rename(&partial, path))
-            .map_err(|e| {
-                // What is left of a failed attempt is of no use; that it may
-                // not be removable either changes nothing.
-                let _ = std::fs::remove_file(&partial);
-                fail(e)
-            })
+        let memory = self.bus.ram.bytes();
+        whole_file::create(path, |file| write_state(file, &state, memory))
+            .map_err(|e| SnapshotError::Io("write", path.to_owned(), e))
     }
 
     /// Takes over the state in `path`, which must be of a machine with the
@@ -231,7 +223,9 @@ impl Machine {
         if state.turn.is_some_and(|turn| !turn.is_of(self.cpus.len())) {
             return Err(format(&"a turn of no CPU"));
         }
-        read_memory(&mut input, self.bus.ram.bytes_mut()).map_err(|e| format(&e))?;
+        read_memory(&mut input, self.bus.ram.bytes_mut())
+            .and_then(|()| read_end(&mut input))
+            .map_err(|e| format(&e))?;
         self.take_over(state)?;
         Ok(())
     }
@@ -249,9 +243,9 @@ impl Machine {
     }
 }
 
-fn write_state(path: &Path, state: &State, memory: &[u8]) -> io::Result<()> {
+fn write_state(file: &File, state: &State, memory: &[u8]) -> io::Result<()> {
     let bytes = postcard::to_stdvec(state).map_err(io::Error::other)?;
-    let mut out = GzEncoder::new(BufWriter::new(File::create(path)?), Compression::fast());
+    let mut out = GzEncoder::new(BufWriter::new(file), Compression::fast());
     out.write_all(MAGIC)?;
     out.write_all(&(bytes.len() as u64).to_le_bytes())?;
     out.write_all(&bytes)?;
@@ -305,6 +299,14 @@ fn read_memory(input: &mut impl Read, memory: &mut [u8]) -> io::Result<()> {
     }
 }
 
+/// Comes to the end of the gzip stream, where its checksum is compared.
+fn read_end(input: &mut impl Read) -> io::Result<()> {
+    match input.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(io::Error::other("more behind the memory")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +340,30 @@ mod tests {
         let refused = slow.expect("a machine without files").load(&path);
         let text = refused.err().map(|e| e.to_string()).unwrap_or_default();
         assert!(text.contains("--ns-per-instruction"), "{text}");
+    }
+
+    #[test]
+    fn damage_to_memory_is_noticed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let mut saved = machine(LvzReadings::default());
+        // Bytes that do not compress.
+        let mut random = 1u64;
+        for at in (0x1000..0x9000).step_by(8) {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            saved.bus.ram.write(at, random);
+        }
+        saved.save(&path).expect("a snapshot");
+        let whole = std::fs::read(&path).expect("a snapshot");
+        let mut changed = whole.clone();
+        changed[whole.len() / 2] ^= 1;
+        for damaged in [&changed, &whole[..whole.len() - 4]] {
+            std::fs::write(&path, damaged).expect("a file");
+            let refused = machine(LvzReadings::default()).load(&path);
+            assert!(matches!(refused, Err(SnapshotError::Format(..))));
+        }
     }
 
     #[test]

@@ -7,8 +7,13 @@ use crate::world::World;
 use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 use std::cmp::Reverse;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+/// Most bytes of a file.
+const FILE_MAX: u64 = 4 << 30;
 
 /// `[host:|guest:]FILE[@BASE]`: a file with symbols, the mode in which they are valid, and what is
 /// added to their addresses.
@@ -104,16 +109,29 @@ impl Table {
 
 fn read(file: &SymbolFile) -> Result<Table> {
     let path = file.path.display();
-    let bytes = std::fs::read(&file.path).with_context(|| format!("cannot read '{path}'"))?;
+    let mut bytes = Vec::new();
+    File::open(&file.path)
+        .and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes))
+        .with_context(|| format!("cannot read '{path}'"))?;
+    if bytes.len() as u64 > FILE_MAX {
+        bail!("'{path}' has more than 4 GiB: take one without debugging information");
+    }
     let object = object::File::parse(bytes.as_slice())
         .with_context(|| format!("'{path}' is no object file"))?;
     // In a module each section begins at 0, and BASE is where the code is.
     let module = object.kind() == ObjectKind::Relocatable;
-    let mut symbols: Vec<Symbol> = object
+    let candidates = object
         .symbols()
         .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Unknown))
-        .filter_map(|symbol| {
-            let name = symbol.name().ok().filter(|name| is_function(name))?;
+        .filter_map(|symbol| Some((symbol.name().ok()?, symbol)));
+    let mut names = 0;
+    let bounded = candidates.take_while(|(name, _)| {
+        names += name.len();
+        names <= bytes.len()
+    });
+    let mut symbols: Vec<Symbol> = bounded
+        .filter(|(name, _)| is_function(name))
+        .filter_map(|(name, symbol)| {
             let section = object.section_by_index(symbol.section_index()?).ok()?;
             if module && section.name() != Ok(".text") {
                 return None;
@@ -130,6 +148,10 @@ fn read(file: &SymbolFile) -> Result<Table> {
             })
         })
         .collect();
+    // Names can share their ends, but no linker has them be longer than the file together.
+    if names > bytes.len() {
+        bail!("'{path}' has a damaged symbol table");
+    }
     if symbols.is_empty() {
         bail!("'{path}' has no symbols of code");
     }
@@ -167,6 +189,63 @@ mod tests {
         assert_eq!((plain.world, plain.base), (None, 0));
         assert!("x@y".parse::<SymbolFile>().is_err());
         assert!("host:".parse::<SymbolFile>().is_err());
+    }
+
+    /// An ELF file whose symbols' names begin at these offsets of `strings`.
+    fn elf(strings: &[u8], names: impl Iterator<Item = u32>) -> Vec<u8> {
+        const HEADER: usize = 64;
+        let mut table = vec![0; 24];
+        for name in names {
+            table.extend(name.to_le_bytes());
+            // A function of section 1, at 0x1000, of 4 bytes.
+            table.extend([0x12, 0, 1, 0]);
+            table.extend([0x1000u64, 4].map(u64::to_le_bytes).concat());
+        }
+        // Kind, address, offset, size, link, size of an entry.
+        let sections = [
+            [0; 6],
+            [1, 0x1000, HEADER, 4, 0, 0],
+            [2, 0, HEADER, table.len(), 3, 24],
+            [3, 0, HEADER + table.len(), strings.len(), 0, 0],
+        ];
+        let at = HEADER + table.len() + strings.len();
+        let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x02\x01\x01\0\0\0".to_vec();
+        elf.extend([0, 0, at as u64].map(u64::to_le_bytes).concat());
+        elf.extend([0; 4]);
+        elf.extend([64u16, 56, 0, 64, 4, 3].map(u16::to_le_bytes).concat());
+        elf.extend(table);
+        elf.extend(strings);
+        for [kind, address, offset, size, link, entry] in sections {
+            elf.extend([0, kind as u32].map(u32::to_le_bytes).concat());
+            let place = [0, address, offset, size].map(|number| (number as u64).to_le_bytes());
+            elf.extend(place.concat());
+            elf.extend([link as u32, 0].map(u32::to_le_bytes).concat());
+            elf.extend([1, entry as u64].map(u64::to_le_bytes).concat());
+        }
+        elf
+    }
+
+    fn read_bytes(bytes: &[u8]) -> Result<Table> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        read(&SymbolFile {
+            path: file.path().to_owned(),
+            world: None,
+            base: 0,
+        })
+    }
+
+    #[test]
+    fn names_are_not_longer_than_the_file() {
+        let strings = [&[0], &[b'a'; 5000][..], &[0]].concat();
+        let table = read_bytes(&elf(&strings, [1, 4999].into_iter())).unwrap();
+        let lengths: Vec<_> = table.symbols.iter().map(|s| s.name.len()).collect();
+        assert_eq!(lengths, [5000, 2]);
+        let error = read_bytes(&elf(&strings, 1..2000)).unwrap_err();
+        assert!(
+            error.to_string().contains("damaged symbol table"),
+            "{error}"
+        );
     }
 
     #[test]

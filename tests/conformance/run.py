@@ -33,9 +33,13 @@ OUTPUT_LIMIT = 1 << 20
 EFI_LIMIT = 8 << 20
 # How long a line may be silent behind a program's end before the next one starts.
 SETTLE = 0.2
+# How long a process's messages may come behind its end, in seconds. A process that it has
+# started in a session of its own holds their pipe open for as long as that one runs.
+MESSAGES = 1.0
 
-LINE = re.compile(r"(?:(ok) (\S+)|(FAIL) (\S+) (.+)|(val) (\S+) (0x[0-9a-f]+))")
-END = re.compile(r"end 0x([0-9a-f]+) 0x([0-9a-f]+)")
+# Numbers are registers, which have at most 16 digits.
+LINE = re.compile(r"(?:(ok) (\S+)|(FAIL) (\S+) (.+)|(val) (\S+) (0x[0-9a-f]{1,16}))")
+END = re.compile(r"end 0x([0-9a-f]{1,16}) 0x([0-9a-f]{1,16})")
 UNEXPECTED = "unexpected-exception"
 # What the EFI program prints around each program, and at its own end.
 EFI_PROGRAM = re.compile(r"program (\S+( \S+=\S+)?)")
@@ -220,20 +224,34 @@ class Emulator:
         begun = time.monotonic()
         last = collections.deque(maxlen=1)
         with self.command.started(image, cpus) as process:
-            messages = threading.Thread(target=drain, args=(process.stderr, last))
-            messages.start()
+            messages = draining(process.stderr, last)
             output, end = read(process.stdout, begun + self.timeout)
             if end == "closed":
                 end = wait(process, begun + self.timeout)
-        messages.join()
+        messages.join(MESSAGES)
         code = process.returncode
         status = ""
         if end == "exit" and code > 0:
             status = f"status {code}"
         elif end == "exit" and code < 0:
-            status = f"signal {signal.Signals(-code).name}"
+            status = f"signal {signal_name(-code)}"
         said = last[0] if last else ""
         return Console(decoded(output), end, status, time.monotonic() - begun, said)
+
+
+def signal_name(number):
+    """Real-time signals have no names but those of the first and the last."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def draining(stream, last):
+    """A thread that reads a process's messages, for which this program does not wait to end."""
+    messages = threading.Thread(target=drain, args=(stream, last), daemon=True)
+    messages.start()
+    return messages
 
 
 def drain(stream, last):
@@ -675,10 +693,9 @@ def efi_log(images, arguments):
     command = Command("--efi", arguments.efi)
     last = collections.deque(maxlen=1)
     with command.started(images.path("esp")) as process:
-        messages = threading.Thread(target=drain, args=(process.stderr, last))
-        messages.start()
+        messages = draining(process.stderr, last)
         text = live(process.stdout, arguments.timeout)
-    messages.join()
+    messages.join(MESSAGES)
     return text, last[0] if last else ""
 
 

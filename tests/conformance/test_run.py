@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import tty
 import unittest
 
@@ -117,6 +118,9 @@ class Runs(unittest.TestCase):
     def test_crashed_by_a_signal(self):
         self.assertEqual(self.verdict("echo ok a; kill -SEGV $$"), ("crashed", 1, 1))
 
+    def test_crashed_by_a_signal_without_a_name(self):
+        self.assertEqual(self.verdict("echo ok a; kill -40 $$"), ("crashed", 1, 1))
+
     def test_crashed_with_a_status(self):
         self.assertEqual(self.verdict("echo ok a; echo why >&2; exit 1")[0], "crashed")
 
@@ -130,6 +134,10 @@ class Runs(unittest.TestCase):
     def test_garbled_counts(self):
         self.assertEqual(self.verdict("echo ok a; echo ok b; echo end 0x9 0x0")[0], "garbled")
 
+    def test_a_count_of_too_many_digits_is_no_end(self):
+        digits = "printf 'end 0x'; yes | tr -d '\\n' | tr y f | head -c 9000; echo ' 0x0'"
+        self.assertEqual(self.verdict(f"echo ok a; {digits}")[0], "cut short")
+
     def test_garbled_by_a_check_too_few(self):
         self.assertEqual(self.verdict("echo ok a; echo end 0x1 0x0"), ("garbled", 1, 1))
 
@@ -139,6 +147,12 @@ class Runs(unittest.TestCase):
 
     def test_flooded(self):
         self.assertEqual(self.verdict("yes | head -c 9000000"), ("flooded", 0, 0))
+
+    def test_what_holds_the_errors_open_is_not_waited_for(self):
+        script = f"setsid sleep 30 >/dev/null & {GOOD}"
+        begun = time.monotonic()
+        self.assertEqual(self.verdict(script)[0], "passed")
+        self.assertLess(time.monotonic() - begun, 25)
 
     def test_flooded_errors_do_not_stop_it(self):
         self.assertEqual(self.verdict(f"yes | head -c 9000000 >&2; {GOOD}")[0], "passed")

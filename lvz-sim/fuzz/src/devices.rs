@@ -4,6 +4,7 @@
 //! PCI, IOCSR.
 
 use super::board::{BAR, FUNCTIONS, MEMORY, Parts, config_space, msix, registers};
+use super::driver::fill;
 use super::random::Random;
 use lvz_sim::engine::Machine;
 use lvz_sim::map::{Device, Place};
@@ -43,6 +44,9 @@ pub(super) fn access(
         let size = random.one_of(&[1, 2, 4, 4, 4, 8]);
         let address = address(random, &places);
         let value = value(random, &places);
+        if random.below(64) == 0 {
+            firmware_item(random, parts, machine);
+        }
         let platform = &mut machine.bus.platform;
         match random.below(16) {
             0..=4 => {
@@ -70,6 +74,28 @@ pub(super) fn access(
         }
     }
     now
+}
+
+/// Asks the firmware configuration device for an item, or a part of it, by DMA.
+fn firmware_item(random: &mut Random<'_>, parts: &Parts, machine: &mut Machine) {
+    const REGISTER: u64 = 0x10;
+    let Some(place) = parts.board.place(Device::FwCfg) else {
+        return;
+    };
+    let at = random.below(0x1_0000) as u64 * 8;
+    // Read, skip, select, write; most items have small numbers.
+    let control = (random.below(0x40) << 16 | random.below(32)) as u32;
+    let length = random.word() >> random.below(32);
+    let address = random.next() >> random.below(64);
+    let access = [control.to_be_bytes(), length.to_be_bytes()].concat();
+    fill(
+        machine,
+        at,
+        &[access, address.to_be_bytes().to_vec()].concat(),
+    );
+    let register = place.base + REGISTER;
+    let platform = &mut machine.bus.platform;
+    platform.mmio_write(0, register, 8, at.swap_bytes());
 }
 
 /// A value has no more bits than were read.

@@ -3,7 +3,7 @@
 //! A virtio driver, which can do anything wrong. Registers are named by their offsets on
 //! virtio-mmio.
 
-use super::board::registers;
+use super::board::{config_space, msix, registers};
 use lvz_sim::engine::Machine;
 use lvz_sim::map::{Board, Device};
 
@@ -18,6 +18,7 @@ const USED: u64 = 0x2000;
 /// Flags of a descriptor.
 pub(super) const NEXT: u16 = 1;
 pub(super) const WRITE: u16 = 2;
+pub(super) const INDIRECT: u16 = 4;
 
 /// A descriptor: address, length, flags, next.
 pub(super) type Descriptor = (u64, u32, u16, u16);
@@ -66,6 +67,38 @@ impl Driver {
             .bus
             .platform
             .mmio_write(0, base + offset, size, value);
+    }
+
+    /// Has the device interrupt by messages, which go to these addresses.
+    pub(super) fn use_messages(&self, machine: &mut Machine, addresses: &[u64]) {
+        const MSIX_CAPABILITY: u64 = 0x11;
+        const FIRST_CAPABILITY: u64 = 0x34;
+        const ENABLE: u64 = 1 << 15;
+        let Some(host) = self.board.pci() else {
+            return;
+        };
+        let platform = &mut machine.bus.platform;
+        for (entry, address) in (0..).zip(addresses) {
+            for (field, value) in [(0, *address), (8, entry)] {
+                let at = msix(host, self.index) + 16 * entry + field;
+                platform.mmio_write(0, at, 8, value);
+            }
+        }
+        let slot = host.slots[self.index as usize];
+        let Some((space, _)) = config_space(host, slot.device).next() else {
+            return;
+        };
+        let mut byte = |at| platform.mmio_read(0, space + at, 1).unwrap_or(0);
+        let mut at = byte(FIRST_CAPABILITY);
+        while at != 0 && byte(at) != MSIX_CAPABILITY {
+            at = byte(at + 1);
+        }
+        platform.mmio_write(0, space + at + 2, 2, ENABLE);
+        // The vectors of the configuration and of both queues.
+        for (register, value) in [(0x10, 0), (0x16, 0), (0x1a, 0), (0x16, 1), (0x1a, 1)] {
+            let at = registers(host, self.index) + register;
+            platform.mmio_write(0, at, 2, value);
+        }
     }
 
     /// Tells the device of queue `number`.

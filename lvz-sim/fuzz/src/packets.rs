@@ -95,6 +95,8 @@ pub(crate) fn packets(bytes: &[u8]) -> Vec<u8> {
                 _ => body.extend(random.one_of(WORDS).bytes()),
             }
         }
+        // What lets the machine run most often ends with an interrupt: then more can be said.
+        let resumes = matches!(body.first(), Some(b'c' | b's' | b'v' | b'b'));
         // One in eight has a wrong sum, or is none.
         let sum = body.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
         match random.below(8) {
@@ -102,7 +104,7 @@ pub(crate) fn packets(bytes: &[u8]) -> Vec<u8> {
             1 => said.extend([b"$", &body[..], b"#00"].concat()),
             _ => said.extend([b"+$", &body[..], format!("#{sum:02x}").as_bytes()].concat()),
         }
-        if random.below(4) == 0 {
+        if random.below(4) == 0 || resumes && random.below(8) != 0 {
             said.push(3);
         }
     }

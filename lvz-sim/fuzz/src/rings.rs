@@ -4,7 +4,7 @@
 //! anything into descriptors, rings and registers.
 
 use super::board::{MEMORY, Parts};
-use super::driver::{Driver, ENTRIES, describe, fill, offer, queue};
+use super::driver::{Driver, ENTRIES, INDIRECT, NEXT, WRITE, describe, fill, offer, queue};
 use super::random::Random;
 use lvz_sim::engine::Machine;
 use lvz_sim::map::BOARDS;
@@ -14,6 +14,9 @@ const DEVICES: usize = 4;
 const BUFFERS: u64 = 0x20_0000;
 const BUFFERS_SIZE: usize = 0x1_0000;
 const ROUNDS: usize = 60;
+/// Where messages interrupt: by the bridge's controller, and each CPU.
+const MESSAGES: u64 = 0x2ff0_0000;
+const CPU_MESSAGES: u64 = 0x2fe0_0000;
 
 /// The target.
 ///
@@ -28,6 +31,12 @@ pub fn rings(bytes: &[u8]) {
     let any = random.word();
     let features = random.one_of(&[0, 3 << 28, 1 << 28, any]);
     driver.start(&mut machine, features);
+    if random.below(2) == 1 {
+        // To the interrupt controllers, and into memory, the rings themselves among it.
+        let targets = [MESSAGES, CPU_MESSAGES, queue(0) + 0x1000, MEMORY - 4];
+        let addresses = [random.one_of(&targets), random.one_of(&targets)];
+        driver.use_messages(&mut machine, &addresses);
+    }
     let mut slots = [0u16; 2];
     for _ in 0..ROUNDS {
         let number = random.below(2) as u16;
@@ -47,7 +56,8 @@ pub fn rings(bytes: &[u8]) {
                 let value = random.next() as u16;
                 fill(&mut machine, at, &value.to_le_bytes());
             }
-            3..=9 => request(&mut random, &mut machine, number),
+            3 => indirect(&mut random, &mut machine, number),
+            4..=9 => request(&mut random, &mut machine, number),
             _ => {
                 let slot = &mut slots[usize::from(number)];
                 let head = random.below(usize::from(ENTRIES) + 1) as u16;
@@ -59,6 +69,27 @@ pub fn rings(bytes: &[u8]) {
         machine.bus.platform.advance(0);
     }
     machine.bus.platform.save().expect("all of it can be saved");
+}
+
+/// Writes a descriptor of a table of further ones, which is most often almost a right one.
+fn indirect(random: &mut Random<'_>, machine: &mut Machine, number: u16) {
+    let table = BUFFERS + BUFFERS_SIZE as u64;
+    let count = 1 + random.below(4) as u16;
+    for entry in 0..count {
+        let address = BUFFERS + random.below(BUFFERS_SIZE) as u64;
+        let length = random.one_of(&[1, 16, 512, 4096, u32::MAX]);
+        let flags = match random.below(8) {
+            0 => random.below(8) as u16,
+            _ => (NEXT * u16::from(entry + 1 < count)) | random.one_of(&[0, WRITE]),
+        };
+        describe(machine, table, entry, (address, length, flags, entry + 1));
+    }
+    let length = match random.below(8) {
+        0 => random.word(),
+        _ => 16 * u32::from(count),
+    };
+    let head = random.below(usize::from(ENTRIES)) as u16;
+    describe(machine, queue(number), head, (table, length, INDIRECT, 0));
 }
 
 /// Writes a few descriptors, and what they may be of.

@@ -229,6 +229,20 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether a stopped machine waits for the debugger: not once a user at its console wants
+    /// the end of the simulation.
+    pub(super) fn stays(&mut self) -> bool {
+        let platform = &mut self.machine.bus.platform;
+        platform.listen();
+        !platform.quit_requested()
+    }
+
+    /// How the run has ended if the debugger says no more: not, except by the user.
+    pub(super) fn left(&self) -> Option<RunEnd> {
+        let quit = self.machine.bus.platform.quit_requested();
+        quit.then_some(RunEnd::Quit)
+    }
+
     /// What the debugger is told of a stop.
     fn reason(&mut self, halt: &Halt) -> MultiThreadStopReason<u64> {
         self.current = halt.cpu;

@@ -2,7 +2,7 @@
 
 //! Where a debugger comes from: a TCP port of this computer or a Unix socket.
 
-use crate::platform::ready;
+use crate::platform::{listen_at, ready};
 use anyhow::{Context as _, Result};
 use gdbstub::conn::Connection;
 use rustix::event::{PollFd, PollFlags};
@@ -16,6 +16,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+/// How long something is waited for at a time.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Longest packet that is heard out; debuggers are told of less.
+const PACKET_MAX: usize = 64 << 10;
 
 /// Where to wait for a debugger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +79,7 @@ impl Listener {
                 Socket::Tcp(TcpListener::bind(address.as_str()).with_context(failed)?)
             }
             Address::Unix(path) => {
-                let listener = UnixListener::bind(path).with_context(failed)?;
+                let listener = listen_at(path).with_context(failed)?;
                 Socket::Unix(listener, path.clone())
             }
         }))
@@ -99,7 +104,7 @@ impl Listener {
 
     /// Whether a debugger is there.
     pub(super) fn is_called(&self) -> bool {
-        is_ready(self.fd())
+        is_ready(self.fd(), Duration::ZERO)
     }
 
     /// Waits for a debugger.
@@ -128,50 +133,50 @@ impl Drop for Listener {
     }
 }
 
-fn is_ready(fd: BorrowedFd<'_>) -> bool {
-    ready(
-        &mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)],
-        Duration::ZERO,
-    )
+fn is_ready(fd: BorrowedFd<'_>, within: Duration) -> bool {
+    ready(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], within)
 }
 
 /// What is read and written as a stream of bytes.
 pub(super) trait Stream: Read + Write {
-    /// Whether reading does not wait.
-    fn has_spoken(&self) -> bool;
+    /// Whether reading does not wait, now or within this time.
+    fn speaks(&self, within: Duration) -> bool;
 }
 
 impl Stream for TcpStream {
-    fn has_spoken(&self) -> bool {
-        is_ready(self.as_fd())
+    fn speaks(&self, within: Duration) -> bool {
+        is_ready(self.as_fd(), within)
     }
 }
 
 impl Stream for UnixStream {
-    fn has_spoken(&self) -> bool {
-        is_ready(self.as_fd())
+    fn speaks(&self, within: Duration) -> bool {
+        is_ready(self.as_fd(), within)
     }
 }
 
-/// A peer that has said everything and does not listen. It lets the machine run a little before
-/// it goes on.
+/// A peer that has said everything and does not listen. It is heard when it is asked for the
+/// second time, so that a machine runs for a while before.
 pub(super) struct Said<'a> {
-    rest: &'a [u8],
-    waits: Cell<bool>,
+    bytes: &'a [u8],
+    asked: Cell<bool>,
 }
 
 impl<'a> Said<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        let waits = Cell::new(true);
-        Self { rest: bytes, waits }
+        let asked = Cell::default();
+        Self { bytes, asked }
     }
 }
 
 impl Read for Said<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // What is read at once is heard at once.
-        let one = buffer.len().min(1);
-        self.rest.read(&mut buffer[..one])
+        // A packet at a time, with its sum.
+        let end = self.bytes.iter().position(|byte| *byte == b'#');
+        let length = end.map_or(usize::MAX, |end| end + 3);
+        let count = self.bytes.take(length as u64).read(buffer)?;
+        self.bytes = &self.bytes[count..];
+        Ok(count)
     }
 }
 
@@ -186,8 +191,8 @@ impl Write for Said<'_> {
 }
 
 impl Stream for Said<'_> {
-    fn has_spoken(&self) -> bool {
-        !self.waits.replace(!self.waits.get())
+    fn speaks(&self, _: Duration) -> bool {
+        self.asked.replace(!self.asked.get())
     }
 }
 
@@ -199,6 +204,8 @@ pub(super) struct Peer<'a> {
     taken: usize,
     /// What is still to be said.
     said: Vec<u8>,
+    /// Bytes since a packet has ended.
+    unended: usize,
 }
 
 impl<'a> Peer<'a> {
@@ -208,18 +215,23 @@ impl<'a> Peer<'a> {
             heard: Vec::new(),
             taken: 0,
             said: Vec::new(),
+            unended: 0,
         }
     }
 
     /// Whether it has said something, or has gone.
     pub(super) fn has_spoken(&self) -> bool {
-        self.taken < self.heard.len() || self.stream.has_spoken()
+        self.taken < self.heard.len() || self.stream.speaks(Duration::ZERO)
     }
 
-    /// Its next byte, waited for; `None` if it has gone.
-    pub(super) fn next(&mut self) -> Option<u8> {
+    /// Its next byte, waited for as long as `waits`, which is asked now and then, says so;
+    /// `None` if it has gone, or sends a packet without an end.
+    pub(super) fn next(&mut self, waits: &mut dyn FnMut() -> bool) -> Option<u8> {
         if self.taken >= self.heard.len() {
             self.flush().ok()?;
+            while !self.stream.speaks(PATIENCE) {
+                waits().then_some(())?;
+            }
             let mut buffer = [0; 4096];
             let count = loop {
                 match self.stream.read(&mut buffer) {
@@ -233,7 +245,11 @@ impl<'a> Peer<'a> {
         }
         let byte = self.heard.get(self.taken).copied();
         self.taken += 1;
-        byte
+        self.unended = match byte {
+            Some(b'#') => 0,
+            _ => self.unended + 1,
+        };
+        byte.filter(|_| self.unended <= PACKET_MAX)
     }
 }
 

@@ -111,6 +111,10 @@ impl HostConsole for Taped {
         }
     }
 
+    fn listen(&mut self) {
+        self.console.listen();
+    }
+
     fn read(&mut self, buffer: &mut [u8]) -> usize {
         let mut record = self.tape.record();
         let repeats = record.repeats();

@@ -4,5 +4,6 @@
 
 mod back;
 mod client;
+mod ends;
 mod machines;
 mod stops;

@@ -7,6 +7,8 @@ use std::io::{LineWriter, Write};
 use std::os::fd::BorrowedFd;
 
 mod buffer;
+#[cfg(test)]
+pub(crate) mod leaving;
 pub use buffer::BufferConsole;
 
 /// A host console. Nothing here blocks.
@@ -17,6 +19,10 @@ pub trait HostConsole: Send {
 
     /// Passes on output that the implementation holds back.
     fn flush(&mut self) {}
+
+    /// Notices what the user wants of the simulator itself, which may be while the machine
+    /// takes no input.
+    fn listen(&mut self) {}
 
     /// Gives input that has arrived; returns how many bytes.
     fn read(&mut self, buffer: &mut [u8]) -> usize;

@@ -2,13 +2,16 @@
 
 //! A host console on standard input and output. On a terminal, input is raw
 //! and Ctrl-A is the escape key as in QEMU: Ctrl-A x stops the simulator, Ctrl-A p
-//! presses the power button, Ctrl-A Ctrl-A types Ctrl-A. Input from a file or a pipe is taken as it is.
+//! presses the power button, Ctrl-A Ctrl-A types Ctrl-A. It is heard whether or not the machine
+//! takes what is typed. Input from a file or a pipe is taken as it is.
 
 use super::console::HostConsole;
 use super::wait::ready;
 use crate::say;
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::termios::{self, OptionalActions, Termios};
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -19,6 +22,8 @@ const HELP: &[u8] = b"\r\nC-a h  this help\r\nC-a x  stop the simulator\r\n\
 /// Output is held back until a line ends or this much has come, and while there
 /// is input, until the next poll.
 const OUTPUT_MAX: usize = 4096;
+/// Most of what was typed that waits for the machine; what is typed then is lost.
+const TYPED_MAX: usize = 4096;
 
 /// Standard input and output. The terminal's mode is restored on drop: drop
 /// it before `std::process::exit`.
@@ -27,6 +32,10 @@ pub(crate) struct Terminal {
     output: Box<dyn Write + Send>,
     /// The terminal's mode before, if input is a terminal.
     saved: Option<Termios>,
+    /// Whether it has another mode now.
+    raw: bool,
+    /// What was typed on it and waits for the machine.
+    typed: VecDeque<u8>,
     held: Vec<u8>,
     /// An output that failed has been complained of.
     failed: bool,
@@ -37,26 +46,24 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    /// Takes over standard input; a terminal becomes raw.
+    /// Takes over standard input. A terminal becomes raw when it is first listened to: Ctrl-C
+    /// ends a simulator that still waits for files or peers.
     pub(crate) fn new() -> io::Result<Self> {
         let input = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 0)?;
         Self::on(input, Box::new(io::stdout()))
     }
 
     fn on(input: OwnedFd, output: Box<dyn Write + Send>) -> io::Result<Self> {
-        let saved = if termios::isatty(&input) {
-            let mode = termios::tcgetattr(&input)?;
-            let mut raw = mode.clone();
-            raw.make_raw();
-            termios::tcsetattr(&input, OptionalActions::Now, &raw)?;
-            Some(mode)
-        } else {
-            None
+        let saved = match termios::isatty(&input) {
+            true => Some(termios::tcgetattr(&input)?),
+            false => None,
         };
         Ok(Self {
             input,
             output,
             saved,
+            raw: false,
+            typed: VecDeque::new(),
             held: Vec::new(),
             failed: false,
             escaped: false,
@@ -91,6 +98,31 @@ impl Terminal {
             return false;
         }
         ready(&mut [PollFd::new(&self.input, PollFlags::IN)], timeout)
+    }
+
+    /// Has the terminal pass on keys as they are typed.
+    fn make_raw(&mut self) {
+        if let Some(saved) = self.saved.as_ref().filter(|_| !self.raw) {
+            let mut mode = saved.clone();
+            mode.make_raw();
+            if let Err(error) = termios::tcsetattr(&self.input, OptionalActions::Now, &mode) {
+                say!("lvz-sim: the terminal passes on whole lines alone: {error}");
+            }
+            self.raw = true;
+        }
+    }
+
+    /// Reads what is there; an input that cannot be read has ended.
+    fn take(&mut self, buffer: &mut [u8]) -> usize {
+        if buffer.is_empty() || !self.ready(Duration::ZERO) {
+            return 0;
+        }
+        match rustix::io::read(&self.input, buffer) {
+            Ok(count) if count > 0 => return count,
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Ok(_) | Err(_) => self.ended = true,
+        }
+        0
     }
 
     /// Handles the escape key; returns what goes to the machine.
@@ -129,29 +161,31 @@ impl HostConsole for Terminal {
         }
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> usize {
-        if buffer.is_empty() || !self.ready(Duration::ZERO) {
-            return 0;
-        }
-        let count = match rustix::io::read(&self.input, &mut *buffer) {
-            Ok(0) => {
-                self.ended = true;
-                return 0;
-            }
-            Ok(count) => count,
-            Err(_) => return 0,
-        };
+    fn listen(&mut self) {
         if self.saved.is_none() {
-            return count;
+            return;
         }
-        let mut kept = 0;
-        for index in 0..count {
-            if let Some(byte) = self.key(buffer[index]) {
-                buffer[kept] = byte;
-                kept += 1;
+        self.make_raw();
+        let mut keys = [0; 256];
+        let count = self.take(&mut keys);
+        for &key in keys.iter().take(count) {
+            if let Some(byte) = self.key(key)
+                && self.typed.len() < TYPED_MAX
+            {
+                self.typed.push_back(byte);
             }
         }
-        kept
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> usize {
+        if self.saved.is_none() {
+            return self.take(buffer);
+        }
+        let count = self.typed.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(self.typed.drain(..count)) {
+            *to = from;
+        }
+        count
     }
 
     fn interactive(&self) -> bool {
@@ -174,7 +208,7 @@ impl HostConsole for Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.pass_on();
-        if let Some(mode) = &self.saved {
+        if let Some(mode) = self.saved.as_ref().filter(|_| self.raw) {
             // Nothing is left to do if the terminal is gone.
             let _ = termios::tcsetattr(&self.input, OptionalActions::Drain, mode);
         }
@@ -209,33 +243,40 @@ mod tests {
     fn read(terminal: &mut Terminal) -> Vec<u8> {
         terminal.ready(Duration::from_secs(5));
         let mut buffer = [0; 64];
+        terminal.listen();
         let count = terminal.read(&mut buffer);
         buffer[..count].to_vec()
     }
 
-    #[test]
-    fn a_terminal_is_raw_with_an_escape_key() {
+    /// The user's end of a terminal, and its name.
+    fn terminal() -> (File, String) {
         let user = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&user).unwrap();
         unlockpt(&user).unwrap();
         let name = ptsname(&user, Vec::new()).unwrap();
-        let open = || {
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(name.to_str().unwrap())
-                .unwrap()
-        };
-        let watch = open();
+        (user.into(), name.into_string().unwrap())
+    }
+
+    fn open(name: &str) -> File {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).open(name).unwrap()
+    }
+
+    #[test]
+    fn a_terminal_is_raw_with_an_escape_key() {
+        let (mut user, name) = terminal();
+        let watch = open(&name);
         let canonical = |file: &File| {
             let modes = termios::tcgetattr(file).unwrap().local_modes;
             modes.contains(LocalModes::ICANON)
         };
         assert!(canonical(&watch));
         let output = BufferConsole::default();
-        let mut terminal = Terminal::on(open().into(), Box::new(output.clone())).unwrap();
+        let mut terminal = Terminal::on(open(&name).into(), Box::new(output.clone())).unwrap();
+        // Nothing runs yet.
+        assert!(canonical(&watch));
+        terminal.listen();
         assert!(!canonical(&watch));
-        let mut user = File::from(user);
         user.write_all(b"a\x03b\x01\x01c").unwrap();
         assert_eq!(read(&mut terminal), b"a\x03b\x01c");
         // The escape key alone is held until the next key.
@@ -257,6 +298,35 @@ mod tests {
         drop(terminal);
         assert!(canonical(&watch));
         assert_eq!(output.take_output(), b"last words");
+    }
+
+    #[test]
+    fn the_escape_key_is_heard_while_the_machine_takes_nothing() {
+        let (mut user, name) = terminal();
+        let output = BufferConsole::default();
+        let mut terminal = Terminal::on(open(&name).into(), Box::new(output)).unwrap();
+        terminal.listen();
+        for _ in 0..2 * TYPED_MAX / 64 {
+            user.write_all(&[b'a'; 64]).unwrap();
+            assert!(terminal.ready(Duration::from_secs(5)));
+            terminal.listen();
+        }
+        user.write_all(b"\x01x").unwrap();
+        while !terminal.quit() {
+            assert!(terminal.ready(Duration::from_secs(5)));
+            terminal.listen();
+        }
+        let mut buffer = [0; 2 * TYPED_MAX];
+        assert_eq!(terminal.read(&mut buffer), TYPED_MAX);
+    }
+
+    #[test]
+    fn an_input_that_cannot_be_read_has_ended() {
+        let directory = File::open("/").unwrap();
+        let output = Box::new(BufferConsole::default());
+        let mut terminal = Terminal::on(directory.into(), output).unwrap();
+        assert!(read(&mut terminal).is_empty());
+        assert!(!terminal.interactive());
     }
 
     #[test]

@@ -185,6 +185,16 @@ fn configurations_out_of_range_are_refused() {
         error.starts_with("drive /no/such/disk: cannot open it"),
         "{error}"
     );
+    let directory = DriveConfig {
+        path: "/".into(),
+        mode: DriveMode::ReadOnly,
+    };
+    let config = PlatformConfig {
+        drives: vec![directory],
+        ..PlatformConfig::default()
+    };
+    let error = Platform::new(config, ram.clone()).unwrap_err().to_string();
+    assert!(error.starts_with("drive /: cannot open it"), "{error}");
     let config = PlatformConfig {
         share: Some("/no/such/directory".into()),
         ..PlatformConfig::default()

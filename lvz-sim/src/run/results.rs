@@ -6,6 +6,7 @@ use crate::cli::RunArgs;
 use crate::engine::{Difference, Machine, RunEnd};
 use crate::profile::Profile;
 use crate::report::Report;
+use crate::whole_file;
 use anyhow::{Context, Result};
 use std::path::Path;
 
@@ -42,7 +43,7 @@ impl Results {
             write_report(path, &self.report)?;
         }
         if let (Some(path), Some(profile)) = (&args.profile, &self.profile) {
-            std::fs::write(path, profile.folded())
+            whole_file::write(path, profile.folded().as_bytes())
                 .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
         }
         if let Some(hash) = self.hash {
@@ -88,6 +89,6 @@ impl Results {
 
 fn write_report(path: &Path, report: &Report) -> Result<()> {
     let text = serde_json::to_string_pretty(report)?;
-    std::fs::write(path, text + "\n")
+    whole_file::write(path, (text + "\n").as_bytes())
         .with_context(|| format!("cannot write statistics to '{}'", path.display()))
 }

@@ -47,6 +47,15 @@ impl Client {
         self.line.write_all(bytes).expect("a listener");
     }
 
+    /// Whether the stub hangs up, which is waited for.
+    pub(super) fn is_left(&mut self) -> bool {
+        match self.line.read(&mut [0; 4096]) {
+            Ok(count) => count == 0,
+            // There were bytes that it has not read.
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
     /// Sends a packet.
     pub(super) fn send(&mut self, body: &str) {
         let sum = body.bytes().fold(0u8, u8::wrapping_add);

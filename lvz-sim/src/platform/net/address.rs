@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Where the socket is, and how it is opened. All sockets are non-blocking.
 
+use crate::platform::wait::listen_at;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -119,13 +119,7 @@ impl Listener {
     pub(super) fn open(address: &Address) -> io::Result<Self> {
         let listener = match address {
             Address::Unix(path) => {
-                let left = path
-                    .symlink_metadata()
-                    .is_ok_and(|found| found.file_type().is_socket());
-                if left && UnixStream::connect(path).is_err() {
-                    std::fs::remove_file(path)?;
-                }
-                let listener = UnixListener::bind(path)?;
+                let listener = listen_at(path)?;
                 listener.set_nonblocking(true)?;
                 Self::Unix(listener, path.clone())
             }

@@ -394,3 +394,21 @@ fn a_snapshot_has_the_device_but_not_the_link() {
     let error = restored(other).err().unwrap().to_string();
     assert!(error.contains("network device"), "{error}");
 }
+
+/// What nothing takes must not make idle time pass at once.
+#[test]
+fn a_peer_is_not_waited_for_before_the_bus_lets_the_device_work() {
+    /// Function 2 is behind the bridge and the entropy device.
+    const COMMAND: u64 = place_on(&map::VIRT, Device::PciConfig(0)).base + (2 << 15) + 4;
+    const MASTER: u64 = 1 << 2;
+    let (net, mut peer) = net();
+    let mut rig = Rig::with(PlatformConfig {
+        board: &map::VIRT,
+        net: Some(net),
+        ..PlatformConfig::default()
+    });
+    peer.send(b"a frame");
+    assert_eq!(rig.platform.inputs().count(), 0);
+    rig.write(COMMAND, 2, MASTER);
+    assert_eq!(rig.platform.inputs().count(), 1);
+}

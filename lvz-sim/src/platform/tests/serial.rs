@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::platform::console::LineConsole;
+use crate::platform::console::leaving::LeavingConsole;
 
 const IER: u64 = UART_BASE + 1;
 const IIR: u64 = UART_BASE + 2;
@@ -32,6 +33,21 @@ fn output_is_byte_exact() {
     rig.write(LCR, 1, 0x03);
     assert_eq!(rig.read(IER, 1), 0);
     assert!(rig.serial.take_output().is_empty());
+}
+
+#[test]
+fn a_user_is_heard_while_the_uart_takes_nothing() {
+    const LOOPBACK: u64 = 1 << 4;
+    let ram = GuestRam::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
+    let config = PlatformConfig {
+        serial: [Box::new(LeavingConsole::default()), Box::new(NullConsole)],
+        ..PlatformConfig::default()
+    };
+    let mut platform = Platform::new(config, ram).unwrap();
+    assert!(platform.mmio_write(0, MCR, 1, LOOPBACK));
+    assert!(!platform.quit_requested());
+    platform.advance(1);
+    assert!(platform.quit_requested());
 }
 
 /// `serial8250_THRE_test` of Linux: enabling the interrupt of an empty

@@ -74,6 +74,10 @@ impl Disk {
             .write(config.mode == DriveMode::ReadWrite)
             .open(&config.path)
             .map_err(failed("open it"))?;
+        // Whose size means nothing.
+        if file.metadata().is_ok_and(|found| found.is_dir()) {
+            return Err(failed("open it")(io::ErrorKind::IsADirectory.into()));
+        }
         // Seeking finds the size of a block special file too.
         let length = io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(failed("size it"))?;
         if length == 0 {

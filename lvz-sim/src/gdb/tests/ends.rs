@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! Ends of a session that are not the debugger's wish.
+
+use super::client::debug;
+use super::machines::machine;
+use crate::cpu::Model;
+use crate::engine::{Machine, RunEnd};
+use crate::mem::Ram;
+use crate::platform::PlatformConfig;
+use crate::platform::console::leaving::LeavingConsole;
+
+#[test]
+fn a_user_ends_a_run_that_a_debugger_has_stopped() {
+    let ram = Ram::new(16 << 20).expect("memory for a test");
+    let mut config = PlatformConfig::default();
+    config.serial[0] = Box::new(LeavingConsole::default());
+    let mut machine =
+        Machine::with_memory(Model::default(), 1, ram, config).expect("a machine without files");
+    let end = debug(&mut machine, Vec::new(), |client| {
+        client.ask("?");
+        assert!(client.is_left());
+    });
+    assert_eq!(end, Some(RunEnd::Quit));
+}
+
+#[test]
+fn a_packet_without_an_end_is_not_heard_out() {
+    let mut machine = machine(1);
+    let end = debug(&mut machine, Vec::new(), |client| {
+        client.say(b"$");
+        client.say(&[b'a'; (64 << 10) + 1]);
+        assert!(client.is_left());
+    });
+    assert_eq!(end, None);
+}
