@@ -13,6 +13,7 @@ mod jumps;
 mod machine;
 
 pub use check::Difference;
+pub(crate) use debug::SavedRest;
 pub use jit::{JitError, JitOptions, without_form};
 pub(crate) use machine::Turn;
 pub use machine::{Machine, RunEnd};

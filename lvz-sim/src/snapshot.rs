@@ -9,7 +9,7 @@
 //! machine can see depends on them.
 
 use crate::cpu::{Counters, Cpu, CsrFile, Lbt, Model, Tally, Timer, VReg};
-use crate::engine::{Machine, Turn};
+use crate::engine::{Machine, SavedRest, Turn};
 use crate::mmu::Entry;
 use crate::platform::{PlatformError, PlatformState};
 use crate::stats::CpuStats;
@@ -81,6 +81,7 @@ pub(crate) struct State {
     memory: u64,
     time: u64,
     turn: Option<Turn>,
+    rest: Option<SavedRest>,
     cpus: Vec<CpuState>,
     reservations: Vec<[Option<u64>; 2]>,
     counter_read: u64,
@@ -153,6 +154,7 @@ impl Machine {
             memory: self.bus.ram.size() as u64,
             time: self.time,
             turn: self.turn,
+            rest: self.saved_rest(),
             cpus: self.cpus.iter().map(CpuState::of).collect(),
             reservations: self.bus.reservations().to_vec(),
             counter_read: self.bus.counter_read,
@@ -176,6 +178,9 @@ impl Machine {
         }
         self.replace_poison(&state.poisoned);
         self.memory_replaced();
+        if let Some(rest) = &state.rest {
+            self.resume_rest(rest);
+        }
         self.watch_reservations();
         Ok(())
     }
@@ -222,6 +227,10 @@ impl Machine {
         }
         if state.turn.is_some_and(|turn| !turn.is_of(self.cpus.len())) {
             return Err(format(&"a turn of no CPU"));
+        }
+        let memory = self.bus.ram.size();
+        if state.rest.as_ref().is_some_and(|rest| !rest.is_of(memory)) {
+            return Err(format(&"a part of no block"));
         }
         read_memory(&mut input, self.bus.ram.bytes_mut())
             .and_then(|()| read_end(&mut input))

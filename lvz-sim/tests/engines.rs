@@ -26,9 +26,9 @@ use targets::{after, machine, result};
 /// Code memory in which few regions have room.
 const SMALL_CODE: usize = *JitOptions::CODE_SIZES.start();
 
-/// The input of a number: all its bytes differ from one number to the next.
+/// The input of a number.
 fn input(number: u64) -> [u8; 8] {
-    number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()
+    targets::mixed(number).to_be_bytes()
 }
 
 #[test]

@@ -19,18 +19,10 @@ fn all(inputs: u64, target: fn(&[u8])) {
         .unwrap_or(inputs);
     target(&[]);
     for number in 0..inputs {
-        let words = (0..32).map(|word| mixed(number * 32 + word));
+        let words = (0..32).map(|word| targets::mixed(number * 32 + word));
         let bytes: Vec<u8> = words.flat_map(u64::to_be_bytes).collect();
         target(&bytes);
     }
-}
-
-/// A number in whose bits those of another are all over. With one multiplication the low bits
-/// were the same in all inputs, and so what targets choose by them.
-fn mixed(number: u64) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let high = number.wrapping_mul(ODD);
-    (high ^ high >> 32).wrapping_mul(ODD)
 }
 
 #[test]

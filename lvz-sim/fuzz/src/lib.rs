@@ -24,6 +24,7 @@ pub use devices::devices;
 pub use flash::flash;
 pub use images::images;
 pub use network::network;
+pub use random::mixed;
 pub use rings::rings;
 pub use share::share;
 pub use snapshots::snapshots;

@@ -62,3 +62,11 @@ impl<'a> Random<'a> {
         all[self.below(all.len())]
     }
 }
+
+/// A number in whose bits those of another are all over. With one multiplication the low bits
+/// of a series would be the same or take turns, and so what targets choose by them.
+pub fn mixed(number: u64) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let high = number.wrapping_mul(ODD);
+    (high ^ high >> 32).wrapping_mul(ODD)
+}

@@ -25,6 +25,10 @@ pub fn snapshots(bytes: &[u8]) {
         0 => {
             let mut machine = super::machine(bytes, Engine::Interpreter, None);
             machine.run(1_000);
+            if random.below(2) == 1 {
+                // Stopped inside a turn, and often inside a block.
+                lvz_sim::gdb::hear(&mut machine, b"$vCont;s:p1.1#f2");
+            }
             machine.set_poison(0x1000, true);
             machine
         }

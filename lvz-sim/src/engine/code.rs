@@ -14,7 +14,7 @@ use crate::mem::ram::{PAGE_SIZE, Ram, page_flag};
 use rustc_hash::FxHashMap;
 
 /// Longest block. Interrupts wait for the end of one.
-const MAX_LEN: usize = 64;
+pub(super) const MAX_LEN: usize = 64;
 
 /// Decoded instructions kept before all are thrown away (24 MiB of them).
 const MAX_OPS: usize = 1 << 20;
@@ -222,6 +222,30 @@ impl CodeCache {
             .or_default()
             .push(offset);
         (id, ram.set_flag(offset, page_flag::CODE))
+    }
+
+    /// A block of these instructions, which is found nowhere: memory may have others at `offset`.
+    pub(super) fn detached(&mut self, decoder: &Decoder, offset: usize, words: &[u32]) -> BlockId {
+        let start = self.ops.len() as u32;
+        let ops = (0..)
+            .zip(words)
+            .map(|(idx, word)| decoder.decode(*word, idx));
+        self.ops.extend(ops.map(|(op, _)| op));
+        let id = BlockId(self.blocks.len() as u32);
+        self.blocks.push(Block {
+            offset,
+            ops: Ops {
+                start,
+                len: words.len() as u16,
+            },
+            next: [BlockId::NONE; 2],
+            code: None,
+            heat: 0,
+            asked: false,
+            leads: false,
+            dropped: true,
+        });
+        id
     }
 
     /// Drops the blocks of the page at `offset`, which has been written.

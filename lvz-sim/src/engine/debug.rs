@@ -7,13 +7,14 @@
 //! without the stop. So what a debugger sees is what happens without one, bit for bit.
 
 use super::block_end::{completed, counted, ended};
-use super::code::{BlockId, CodeCache};
+use super::code::{BlockId, CodeCache, MAX_LEN};
 use super::execute::{Pause, alone, attend, next_look, not_fetched, perform};
 use super::jumps::{JumpCache, find};
 use crate::cpu::{Cpu, Place, Stop, WatchHit};
 use crate::isa::Decoder;
 use crate::mem::Bus;
 use crate::trace::Tracer;
+use serde::{Deserialize, Serialize};
 
 /// At which of the two moments between instructions `n` and `n + 1` of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +67,56 @@ struct Rest {
     pc: u64,
     /// [`Cpu::now`] is of the last of them that has called [`Cpu::executing`].
     inside: u64,
+}
+
+/// A [`Rest`] that a snapshot has. The block is there as it was decoded: memory may have changed
+/// since.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SavedRest {
+    offset: usize,
+    words: Vec<u32>,
+    done: usize,
+    inside: u64,
+}
+
+impl SavedRest {
+    /// What is left of a block for `cpu`, which is stopped.
+    pub(super) fn of(debug: &Debug, code: &CodeCache, cpu: &Cpu) -> Option<Self> {
+        let rest = debug.rests.get(cpu.id)?.filter(|rest| rest.pc == cpu.pc)?;
+        let block = code.block(rest.block)?;
+        Some(Self {
+            offset: block.offset,
+            words: code.ops(block.ops).iter().map(|op| op.insn).collect(),
+            done: rest.done,
+            inside: rest.inside,
+        })
+    }
+
+    /// Whether a machine with so much memory can have it.
+    pub(crate) fn is_of(&self, memory: usize) -> bool {
+        let length = self.words.len();
+        self.offset < memory
+            && length <= MAX_LEN
+            && self.done < length
+            && self.inside <= self.done as u64
+    }
+
+    /// Has `cpu` go on with it.
+    pub(super) fn resume(
+        &self,
+        debug: &mut Debug,
+        code: &mut CodeCache,
+        decoder: &Decoder,
+        cpu: &Cpu,
+    ) {
+        let rest = Rest {
+            block: code.detached(decoder, self.offset, &self.words),
+            done: self.done,
+            pc: cpu.pc,
+            inside: self.inside,
+        };
+        debug.put_rest(cpu, rest);
+    }
 }
 
 /// What a debugger has asked for.

@@ -5,7 +5,7 @@
 use super::Engine;
 use super::check::Difference;
 use super::code::CodeCache;
-use super::debug::{self, Debug, run_debugged};
+use super::debug::{self, Debug, SavedRest, run_debugged};
 use super::execute::{Compilation, Pause, run};
 use super::jit::JitError;
 use super::jumps::JumpCache;
@@ -286,6 +286,20 @@ impl Machine {
         }
         self.debug.watching = !watched.is_empty();
         before.unwrap_or_default()
+    }
+
+    /// What the CPU that a debugger stopped inside its turn has still to execute of a block.
+    pub(crate) fn saved_rest(&self) -> Option<SavedRest> {
+        let cpu = self.cpus.get(self.turn?.cpu)?;
+        SavedRest::of(&self.debug, &self.code, cpu)
+    }
+
+    /// Has that CPU go on there.
+    pub(crate) fn resume_rest(&mut self, rest: &SavedRest) {
+        let (debug, code) = (&mut self.debug, &mut self.code);
+        if let Some(cpu) = self.turn.and_then(|turn| self.cpus.get(turn.cpu)) {
+            rest.resume(debug, code, &self.decoder, cpu);
+        }
     }
 
     /// Has a machine that a debugger stopped go on with the next [`Machine::run_while`].

@@ -190,14 +190,20 @@ static struct console *run(const struct program *program, u64 *memory, u64 *page
 	return (void *)(address + source->console);
 }
 
+/* How much of the text there is, whatever a program has written. */
+static u64 printed(const struct console *console)
+{
+	if (console->count > sizeof(console->text))
+		return sizeof(console->text);
+	return console->count;
+}
+
 static void print_console(const struct console *console)
 {
-	u64 count = console->count;
+	u64 count = printed(console);
 
-	if (count > sizeof(console->text)) {
+	if (count < console->count)
 		print("it printed too much\n");
-		count = sizeof(console->text);
-	}
 	for (u64 at = 0; at < count; at++)
 		put(console->text[at]);
 }
@@ -206,12 +212,13 @@ static void print_console(const struct console *console)
 static u32 features(const struct console *console)
 {
 	u32 found = 0;
+	u64 count = printed(console);
 	const char *name = feature_names;
 
 	for (u32 feature = 0; feature < feature_count; feature++) {
 		u64 size = length(name);
 
-		for (u64 at = 0; at + size + 9 < console->count; at++)
+		for (u64 at = 0; at + size + 9 < count; at++)
 			if (same(console->text + at, "val ", 4) &&
 			    same(console->text + at + 4, name, size) &&
 			    same(console->text + at + 4 + size, " 0x", 3) &&
