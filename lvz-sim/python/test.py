@@ -82,6 +82,13 @@ class Tests(unittest.TestCase):
         simulation = machine()
         self.assertEqual(simulation.csr("CRMD"), 8)
         self.assertEqual(simulation.csr(0), simulation.csr("crmd"))
+        simulation.set_csr("EENTRY", 0x1234)
+        simulation.set_guest_csr("EENTRY", 0x5000)
+        self.assertEqual((simulation.csr(0xC), simulation.guest_csr(0xC)), (0x1000, 0x5000))
+        simulation.set_register(4, 7)
+        simulation.set_pc(START + 4)
+        self.assertIsNone(simulation.step())
+        self.assertEqual((simulation.pc(), simulation.guest_csr("SAVE0")), (START + 8, 7))
 
     def test_what_cannot_be_done(self):
         simulation = machine()
@@ -99,6 +106,10 @@ class Tests(unittest.TestCase):
             simulation.register(32)
         with self.assertRaisesRegex(KeyError, "NOTHING"):
             simulation.csr("NOTHING")
+        with self.assertRaisesRegex(IndexError, "CPU 1"):
+            simulation.set_pc(START, cpu=1)
+        with self.assertRaisesRegex(RuntimeError, "no CSR 0x123"):
+            simulation.set_csr(0x123, 0)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ use crate::boot::BootConfig;
 use crate::cpu::{Cpu, Model, Via};
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
 use crate::map::{BOARDS, Board, MAX_CPUS, VIRT_MMIO};
-use crate::mem::Ram;
+use crate::mem::{Bus, Ram};
 use crate::platform::console::{BufferConsole, NullConsole};
 use crate::platform::{PlatformConfig, PowerEvent};
 use crate::run::start;
@@ -370,6 +370,80 @@ impl Simulation {
     pub fn guest_csr(&self, cpu: usize, number: u16) -> Option<u64> {
         let cpu = self.cpu(cpu)?;
         Some(cpu.csr_read_of(&self.machine.bus, World::Guest, Via::Gcsr, number))
+    }
+
+    /// A CPU that is to be changed. It decodes anew what is at its program counter, as behind an
+    /// instruction that ends a block.
+    fn changed_cpu(&mut self, cpu: usize) -> Result<(&mut Cpu, &mut Bus), Error> {
+        let cpus = self.machine.cpus.len();
+        let Some(found) = self.machine.cpus.get_mut(cpu) else {
+            return Err(Error::new(format!("there is no CPU {cpu}, of {cpus}")));
+        };
+        self.machine.debug.forget_rests();
+        Ok((found, &mut self.machine.bus))
+    }
+
+    /// Sets the address of a CPU's next instruction. A CPU that waits in `idle` waits no more. In
+    /// 32-bit address mode the upper half is dropped; an address that no instruction can have
+    /// raises what a jump to it raises.
+    ///
+    /// # Errors
+    /// There is no such CPU.
+    pub fn set_pc(&mut self, cpu: usize, address: u64) -> Result<(), Error> {
+        let (cpu, _) = self.changed_cpu(cpu)?;
+        cpu.pc = address & cpu.pc_mask;
+        cpu.idle = false;
+        Ok(())
+    }
+
+    /// Sets a general register, `r0` to `r31`; `r0` stays zero.
+    ///
+    /// # Errors
+    /// There is no such CPU or register.
+    pub fn set_register(&mut self, cpu: usize, register: usize, value: u64) -> Result<(), Error> {
+        let (cpu, _) = self.changed_cpu(cpu)?;
+        if register >= cpu.gpr.len() {
+            return Err(Error::new(format!("there is no register r{register}")));
+        }
+        cpu.set(register as u8, value);
+        Ok(())
+    }
+
+    /// Writes a CSR of root, whatever mode the CPU is in, as `csrwr` does: bits that the register
+    /// has not are dropped, and what follows from a write follows (a timer starts, an interrupt is
+    /// cleared, other translations hold).
+    ///
+    /// # Errors
+    /// There is no such CPU or register.
+    pub fn set_csr(&mut self, cpu: usize, number: u16, value: u64) -> Result<(), Error> {
+        self.write_csr(cpu, World::Root, Via::Csr, number, value)
+    }
+
+    /// Writes a CSR of the guest, whatever mode the CPU is in, as `gcsrwr` does.
+    ///
+    /// # Errors
+    /// There is no such CPU or register, or the model has no LVZ.
+    pub fn set_guest_csr(&mut self, cpu: usize, number: u16, value: u64) -> Result<(), Error> {
+        self.write_csr(cpu, World::Guest, Via::Gcsr, number, value)
+    }
+
+    fn write_csr(
+        &mut self,
+        cpu: usize,
+        world: World,
+        via: Via,
+        number: u16,
+        value: u64,
+    ) -> Result<(), Error> {
+        let (cpu, bus) = self.changed_cpu(cpu)?;
+        if world == World::Guest && !cpu.model.has_lvz() {
+            return Err(Error::new("the CPU model has no LVZ, so no guest's CSRs"));
+        }
+        if !cpu.has_csr(number) {
+            return Err(Error::new(format!("there is no CSR {number:#x}")));
+        }
+        cpu.csr_write_of(bus, world, via, number, value);
+        Ok(())
     }
 
     /// Where in the RAM `length` bytes at a physical address are.

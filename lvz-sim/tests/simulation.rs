@@ -8,6 +8,8 @@
 #[path = "../examples/guest.rs"]
 mod guest;
 
+use lvz_sim::la_arch::csr::{Crmd, Dmw, Estat, Prmd, Tcfg, number};
+use lvz_sim::la_arch::lvz::Gstat;
 use lvz_sim::{End, Simulation};
 
 const BASE: u64 = 0x20_0000;
@@ -167,5 +169,133 @@ fn each_board_powers_off_its_own_way() {
         let builder = Simulation::builder().machine(board).memory(16 << 20);
         let mut machine = builder.program(BASE, bytes(program)).build().unwrap();
         assert_eq!(machine.run(1_000_000), End::PowerOff(0), "{board}");
+    }
+}
+
+/// `ld.d $a1, $a0, 0`, then back to it.
+const LOAD: [u32; 2] = [0x28c0_0085, 0x53ff_ffff];
+const ERTN: [u32; 1] = [0x0648_3800];
+
+#[test]
+fn registers_and_the_program_counter_are_set_between_any_two_instructions() {
+    let mut machine = running(&COUNT);
+    machine.run(1_000_000);
+    // In the middle of a block.
+    machine.step(0);
+    while machine.pc(0) != Some(BASE + 4) {
+        machine.step(0);
+    }
+    machine.set_register(0, 4, 100).unwrap();
+    machine.set_register(0, 0, 1).unwrap();
+    machine.set_pc(0, BASE).unwrap();
+    assert_eq!(machine.step(0), None);
+    assert_eq!(
+        (
+            machine.pc(0),
+            machine.register(0, 4),
+            machine.register(0, 0)
+        ),
+        (Some(BASE + 4), Some(101), Some(0))
+    );
+    machine.run(1000);
+    assert!(machine.register(0, 4) > Some(500));
+    // No instruction can be there.
+    machine.set_csr(0, number::EENTRY, 0x10_0000).unwrap();
+    machine.set_pc(0, BASE + 2).unwrap();
+    machine.step(0);
+    let cause = machine.csr(0, number::ESTAT).map(|value| Estat(value));
+    assert_eq!(machine.pc(0), Some(0x10_0000));
+    assert_eq!(cause.map(Estat::ecode), Some(8), "ADE");
+}
+
+#[test]
+fn a_cpu_that_waits_goes_on_where_it_is_put() {
+    let mut machine = running(&[IDLE[0], IDLE[1], COUNT[0], COUNT[1]]);
+    assert_eq!(machine.run(u64::MAX), End::Stuck);
+    machine.set_pc(0, BASE + 8).unwrap();
+    assert_eq!(machine.run(1000), End::Limit);
+    assert!(machine.register(0, 4) >= Some(500));
+}
+
+#[test]
+fn a_write_of_a_csr_has_its_effects() {
+    let mut machine = running(&COUNT);
+    machine.set_csr(0, number::EENTRY, 0x1234).unwrap();
+    assert_eq!(machine.csr(0, number::EENTRY), Some(0x1000));
+    // Eight ticks of ten nanoseconds.
+    let once = Tcfg(0).with_en(true).with_initval(2).0;
+    machine.set_csr(0, number::TCFG, once).unwrap();
+    machine.run(1000);
+    let timer = |machine: &Simulation| machine.csr(0, number::ESTAT).unwrap() >> 11 & 1;
+    assert_eq!(timer(&machine), 1);
+    machine.set_csr(0, number::TICLR, 1).unwrap();
+    assert_eq!(timer(&machine), 0);
+}
+
+#[test]
+fn a_change_of_the_mapping_holds_for_the_next_instruction() {
+    let mut machine = running(&LOAD);
+    machine.set_register(0, 4, 0x10_0000).unwrap();
+    machine.run(1_000_000);
+    machine.step(0);
+    while machine.pc(0) != Some(BASE + 4) {
+        machine.step(0);
+    }
+    // Only the window is mapped, where the loop is and what it loads is not.
+    let window = Dmw(0).with_plv(1).with_vseg(9).0;
+    machine.set_csr(0, number::DMW0, window).unwrap();
+    machine.set_csr(0, number::TLBRENTRY, 0x30_0000).unwrap();
+    let mapped = Crmd(0).with_pg(true).0;
+    machine.set_csr(0, number::CRMD, mapped).unwrap();
+    machine.set_pc(0, 9 << 60 | BASE).unwrap();
+    machine.step(0);
+    assert_eq!(machine.pc(0), Some(0x30_0000));
+    assert_eq!(machine.csr(0, number::TLBRBADV), Some(0x10_0000));
+}
+
+#[test]
+fn a_test_can_enter_a_guest_by_registers_alone() {
+    let mut machine = running(&ERTN);
+    machine.set_guest_csr(0, number::CRMD, 8).unwrap();
+    machine.set_guest_csr(0, number::SAVE0, 42).unwrap();
+    for (register, value) in [
+        (number::GSTAT, Gstat(0).with_gid(1).with_pgm(true).0),
+        (number::PRMD, Prmd(0).with_pie(true).0),
+        (number::ERA, 0x1_0000),
+    ] {
+        machine.set_csr(0, register, value).unwrap();
+    }
+    assert_eq!(machine.guest_csr(0, number::SAVE0), Some(42));
+    assert_eq!(machine.csr(0, number::SAVE0), Some(0));
+    assert_eq!(machine.step(0), None);
+    assert_eq!(
+        (machine.in_guest(0), machine.pc(0)),
+        (Some(true), Some(0x1_0000))
+    );
+    // Whatever the mode.
+    machine.set_csr(0, number::SAVE0, 1).unwrap();
+    machine.set_guest_csr(0, number::SAVE0, 2).unwrap();
+    assert_eq!(machine.csr(0, number::SAVE0), Some(1));
+    assert_eq!(machine.guest_csr(0, number::SAVE0), Some(2));
+}
+
+#[test]
+fn what_a_machine_has_not_cannot_be_set() {
+    let mut machine = running(&COUNT);
+    let without = Simulation::builder().cpu("la464,lvz=off".parse().unwrap());
+    let mut without = without.program(BASE, bytes(&COUNT)).build().unwrap();
+    for (result, text) in [
+        (machine.set_pc(1, BASE), "no CPU 1"),
+        (machine.set_register(1, 4, 0), "no CPU 1"),
+        (machine.set_register(0, 32, 0), "no register r32"),
+        (machine.set_csr(1, number::CRMD, 0), "no CPU 1"),
+        (machine.set_csr(0, 0x123, 0), "no CSR 0x123"),
+        (machine.set_csr(0, number::SAVE0 + 8, 0), "no CSR 0x38"),
+        (machine.set_guest_csr(0, u16::MAX, 0), "no CSR 0xffff"),
+        (without.set_guest_csr(0, number::CRMD, 0), "no LVZ"),
+    ] {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+        assert_eq!(error.lines().count(), 1);
     }
 }

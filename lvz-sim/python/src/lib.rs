@@ -200,6 +200,40 @@ impl Simulation {
         found(self.machine.guest_csr(cpu, csr.number()?), "CPU", cpu)
     }
 
+    /// Sets the address of a CPU's next instruction; one that waits in `idle` waits no more.
+    #[pyo3(signature = (address, cpu=0))]
+    fn set_pc(&mut self, address: u64, cpu: usize) -> PyResult<()> {
+        self.pc(cpu)?;
+        self.machine.set_pc(cpu, address).map_err(failed)
+    }
+
+    /// Sets a general register; r0 stays zero.
+    #[pyo3(signature = (number, value, cpu=0))]
+    fn set_register(&mut self, number: usize, value: u64, cpu: usize) -> PyResult<()> {
+        self.register(number, cpu)?;
+        self.machine
+            .set_register(cpu, number, value)
+            .map_err(failed)
+    }
+
+    /// Writes a CSR of the host, whatever the mode, as `csrwr` does.
+    #[pyo3(signature = (csr, value, cpu=0))]
+    fn set_csr(&mut self, csr: Csr, value: u64, cpu: usize) -> PyResult<()> {
+        self.pc(cpu)?;
+        self.machine
+            .set_csr(cpu, csr.number()?, value)
+            .map_err(failed)
+    }
+
+    /// Writes a CSR of the guest, whatever the mode, as `gcsrwr` does.
+    #[pyo3(signature = (csr, value, cpu=0))]
+    fn set_guest_csr(&mut self, csr: Csr, value: u64, cpu: usize) -> PyResult<()> {
+        self.pc(cpu)?;
+        self.machine
+            .set_guest_csr(cpu, csr.number()?, value)
+            .map_err(failed)
+    }
+
     /// So many bytes of physical memory.
     fn read_memory<'py>(
         &self,

@@ -5,12 +5,13 @@
 //! each rule. The machine is the same, but that it looks for interrupts after each
 //! instruction of root while GTLBC names a GID (`Watch::lookups`).
 
+use super::csr_numbers::listed;
 use super::findings::Last;
 use super::{Cpu, Rule, Trap, Via};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use la_arch::Exception;
-use la_arch::csr::{Class, TABLE, number as n};
+use la_arch::csr::{Class, number as n};
 
 /// So many times the same exception without a return: the handler causes it itself.
 const WITHOUT_RETURN: u32 = 8;
@@ -22,26 +23,19 @@ fn page_fault(exception: Exception) -> bool {
 }
 
 fn register(number: u16) -> String {
-    let array = TABLE.iter().find_map(|csr| {
-        let element = number.checked_sub(csr.number)?;
-        let at = csr.elements.iter().position(|&e| e == element)?;
-        let first = csr.name.trim_end_matches('0');
-        Some(match at {
-            0 => csr.name.to_owned(),
-            _ => format!("{first}{at}"),
-        })
-    });
-    array.unwrap_or_else(|| format!("CSR {number:#x}"))
+    match listed(number) {
+        Some((csr, 0)) => csr.name.to_owned(),
+        Some((csr, at)) => format!("{}{at}", csr.name.trim_end_matches('0')),
+        None => format!("CSR {number:#x}"),
+    }
 }
 
 fn guest_has(number: u16) -> bool {
-    TABLE.iter().any(|csr| {
-        let hardware = matches!(
+    listed(number).is_some_and(|(csr, _)| {
+        matches!(
             csr.class,
             Class::Guest | Class::Message | Class::Volatile | Class::Constant | Class::Stateless
-        );
-        let element = number.checked_sub(csr.number);
-        hardware && element.is_some_and(|element| csr.elements.contains(&element))
+        )
     })
 }
 
