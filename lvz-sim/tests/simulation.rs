@@ -10,7 +10,7 @@ mod guest;
 
 use lvz_sim::la_arch::csr::{Crmd, Dmw, Estat, Prmd, Tcfg, number};
 use lvz_sim::la_arch::lvz::Gstat;
-use lvz_sim::{End, Simulation};
+use lvz_sim::{End, Rule, Simulation};
 
 const BASE: u64 = 0x20_0000;
 /// `addi.d $a0, $a0, 1`, then back to it.
@@ -35,6 +35,9 @@ fn what_cannot_be_built_is_an_error() {
         (program().machine("pc"), "virt-mmio, virt, 3a5000"),
         (program().cpus(0), "0 CPUs"),
         (program().cpus(17), "17 CPUs"),
+        (program().ns_per_instruction(0), "0 ns"),
+        (program().ns_per_instruction(1001), "1 to 1000"),
+        (program().load("/nowhere/file"), "/nowhere/file"),
         (program().memory(1), "memory"),
         (
             Simulation::builder().program(1 << 40, [0]),
@@ -73,7 +76,7 @@ fn steps_are_single_and_a_run_goes_on_behind_them() {
         assert_eq!(machine.register(0, 4), Some(count.div_ceil(2)));
     }
     assert_eq!(machine.run(1000), End::Limit);
-    assert_eq!(machine.step(1), Some(End::Limit));
+    assert_eq!(machine.step(1), Some(End::NoCpu));
     assert_eq!(
         (machine.pc(1), machine.csr(1, 0), machine.register(0, 32)),
         (None, None, None)
@@ -203,7 +206,7 @@ fn registers_and_the_program_counter_are_set_between_any_two_instructions() {
     machine.set_csr(0, number::EENTRY, 0x10_0000).unwrap();
     machine.set_pc(0, BASE + 2).unwrap();
     machine.step(0);
-    let cause = machine.csr(0, number::ESTAT).map(|value| Estat(value));
+    let cause = machine.csr(0, number::ESTAT).map(Estat);
     assert_eq!(machine.pc(0), Some(0x10_0000));
     assert_eq!(cause.map(Estat::ecode), Some(8), "ADE");
 }
@@ -298,4 +301,71 @@ fn what_a_machine_has_not_cannot_be_set() {
         assert!(error.contains(text), "{error}");
         assert_eq!(error.lines().count(), 1);
     }
+}
+
+#[test]
+fn files_are_loaded_beside_a_program_or_start_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, bytes(&COUNT)).unwrap();
+    let builder = || Simulation::builder().memory(16 << 20);
+    let at = BASE + 0x1000;
+    let alone = builder().load_at(at, &file).build().unwrap();
+    assert_eq!((alone.pc(0), alone.register(0, 4)), (Some(at), Some(1)));
+    let beside = builder().load_at(at, &file).program(BASE, bytes(&IDLE));
+    let mut beside = beside.build().unwrap();
+    let whole = |machine: &Simulation| {
+        let mut read = [0; 8];
+        machine.read_memory(at, &mut read).unwrap();
+        assert_eq!(read.to_vec(), bytes(&COUNT));
+        machine.pc(0)
+    };
+    assert_eq!(whole(&beside), Some(BASE));
+    assert_eq!(beside.run(u64::MAX), End::Stuck);
+    beside.restart().unwrap();
+    assert_eq!(whole(&beside), Some(BASE));
+    // It is no image, and the library has no options.
+    let error = builder().load(&file).build().unwrap_err().to_string();
+    assert!(error.contains("not an ELF"), "{error}");
+    assert!(!error.contains("--"), "{error}");
+}
+
+#[test]
+fn time_and_open_questions_are_as_they_were_chosen() {
+    let builder = || Simulation::builder().program(BASE, bytes(&COUNT));
+    let builder = || builder().memory(16 << 20);
+    let mut machine = builder().ns_per_instruction(10).build().unwrap();
+    machine.run(100_000);
+    assert!(machine.time() >= 1_000_000);
+    // GSTAT.GID after reset.
+    let gid = |machine: Simulation| Gstat(machine.csr(0, number::GSTAT).unwrap()).gid();
+    let ones = builder().lvz("reset=ones".parse().unwrap());
+    assert_eq!(gid(ones.build().unwrap()), 0xff);
+    assert_eq!(gid(builder().build().unwrap()), 0);
+}
+
+#[test]
+fn findings_are_data() {
+    // `csrwr $a0, 0xc` (EENTRY), then back to it.
+    let program = bytes(&[0x0400_3024, 0x53ff_ffff]);
+    let builder = || Simulation::builder().program(BASE, program.clone());
+    let mut machine = builder().lints().build().unwrap();
+    machine.run(1000);
+    assert_eq!(machine.findings(), []);
+    machine.set_register(0, 4, 0x1234).unwrap();
+    for _ in 0..2 {
+        machine.run(1000);
+        let found = machine.findings();
+        let [finding] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(finding.rule, Rule::EntryAlignment);
+        assert_eq!(finding.place, Some((0, BASE)));
+        assert!(finding.to_string().contains("EENTRY"), "{finding}");
+        machine.restart().unwrap();
+    }
+    let mut machine = builder().build().unwrap();
+    machine.set_register(0, 4, 0x1234).unwrap();
+    machine.run(1000);
+    assert_eq!(machine.findings(), []);
 }

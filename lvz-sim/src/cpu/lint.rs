@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! `--trace lint`: what software does that works by luck, or does not work and says
+//! Lints, as `--trace lint` prints them: what software does that works by luck, or does not work and says
 //! nothing. Each finding names the instruction and the rule; a place is reported once for
 //! each rule. The machine is the same, but that it looks for interrupts after each
 //! instruction of root while GTLBC names a GID (`Watch::lookups`).
 
 use super::csr_numbers::listed;
 use super::findings::Last;
-use super::{Cpu, Rule, Trap, Via};
+use super::{Cpu, Trap, Via};
+use crate::finding::{Finding, Rule};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use la_arch::Exception;
@@ -50,12 +51,12 @@ impl Cpu {
     #[cold]
     pub(crate) fn lint(&mut self, rule: Rule, pc: u64, what: &str) {
         if self.lints.reported.insert((rule, pc)) {
-            let text = rule.text();
-            crate::say!(
-                "[{}] cpu{} lint: {what}, pc={pc:#x}: {text}",
-                self.icount,
-                self.id
-            );
+            let (icount, id, text) = (self.icount, self.id, rule.text());
+            self.lints.found.add(Finding {
+                rule,
+                place: Some((id, pc)),
+                text: format!("[{icount}] cpu{id} lint: {what}, pc={pc:#x}: {text}"),
+            });
         }
     }
 

@@ -3,7 +3,8 @@
 //! What `--trace lint` reports, and what it leaves alone.
 
 use super::testing::{In, Machine, PC};
-use crate::cpu::{Rule, Stop, Via};
+use crate::cpu::{Stop, Via};
+use crate::finding::Rule;
 use crate::trace::Trace;
 use la_arch::Exception;
 use la_arch::csr::{Crmd, Prmd, TlbEhi, TlbElo, TlbIdx, number as n};
