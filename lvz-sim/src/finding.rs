@@ -28,6 +28,8 @@ pub enum Rule {
     StaleEntry,
     /// The base of a page table has flags in it.
     WalkBase,
+    /// A valid TLB entry is written whose physical address has bits below the page size.
+    PageAddress,
     /// The same exception again and again without a return in between.
     HandlerFaults,
     /// The same page fault again and again.
@@ -62,6 +64,9 @@ impl Rule {
             }
             Rule::WalkBase => {
                 "which bits below its page are part of a table's address is open (docs/lvz.md Q-31)"
+            }
+            Rule::PageAddress => {
+                "bits of a page's address below its size do not count (Volume 1, 5.4)"
             }
             Rule::HandlerFaults => {
                 "the handler causes the exception itself, and the CPU makes no progress"

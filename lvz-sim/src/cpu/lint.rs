@@ -12,7 +12,7 @@ use crate::finding::{Finding, Rule};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use la_arch::Exception;
-use la_arch::csr::{Class, number as n};
+use la_arch::csr::{Class, TlbElo, number as n};
 
 /// So many times the same exception without a return: the handler causes it itself.
 const WITHOUT_RETURN: u32 = 8;
@@ -113,6 +113,24 @@ impl Cpu {
         let gid = info >> 16 & 0xff;
         if op == 0x16 && gid == 0 && !self.in_guest() && self.model.has_lvz() {
             self.lint(Rule::InvtlbGid, pc, "invtlb 0x16 with GID 0");
+        }
+    }
+
+    /// Before the instruction that is being executed, `tlbwr`, `tlbfill` or a `gtlb` form of
+    /// them, writes an entry of pages of 2^`ps` bytes.
+    #[cold]
+    pub(crate) fn lint_tlb_entry(&mut self, instruction: &str, ps: u8, lo: [u64; 2]) {
+        let below = (1u64 << ps.min(47)) - 1;
+        let halves = lo.map(TlbElo).into_iter().filter(|half| half.v());
+        let addresses = halves.map(|half| half.ppn() << 12);
+        let wrong: Vec<_> = addresses.filter(|pa| pa & below != 0).collect();
+        for pa in wrong {
+            let what = format!(
+                "{instruction} of a page of {} KiB at {pa:#x}: the bits {:#x} are lost",
+                1u64 << ps.min(47) >> 10,
+                pa & below
+            );
+            self.lint(Rule::PageAddress, self.pc_executing(), &what);
         }
     }
 
