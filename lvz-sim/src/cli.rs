@@ -208,7 +208,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
 
-    /// Write a snapshot when the run ends at --max-instructions
+    /// Write a snapshot when the run ends at --max-instructions; a line says so if it ends before
     #[arg(long, value_name = "FILE", requires = "max_instructions")]
     pub snapshot_out: Option<PathBuf>,
 

@@ -7,6 +7,7 @@ use crate::world::World;
 use anyhow::{Context as _, Result, bail};
 use object::{Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 use std::cmp::Reverse;
+use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -75,6 +76,17 @@ impl Symbols {
         Ok(Self(tables))
     }
 
+    /// Whether files can be read, of which nothing is wanted in this run.
+    ///
+    /// # Errors
+    /// One cannot.
+    pub(crate) fn check(files: &[SymbolFile]) -> Result<()> {
+        for file in files {
+            File::open(&file.path).with_context(|| unreadable(file))?;
+        }
+        Ok(())
+    }
+
     /// The symbol that `pc` is in, in mode `world`, and how far. In direct mode, where `pc` is a
     /// physical address, that of a file which is linked to a direct mapping window too.
     pub(crate) fn find(&self, world: World, direct: bool, pc: u64) -> Option<(&str, u64)> {
@@ -102,9 +114,13 @@ impl Table {
     }
 }
 
+fn unreadable(file: &SymbolFile) -> String {
+    format!("cannot read '{}'", file.path.display())
+}
+
 fn read(file: &SymbolFile) -> Result<Table> {
     let path = file.path.display();
-    let bytes = std::fs::read(&file.path).with_context(|| format!("cannot read '{path}'"))?;
+    let bytes = std::fs::read(&file.path).with_context(|| unreadable(file))?;
     let object = object::File::parse(bytes.as_slice())
         .with_context(|| format!("'{path}' is no object file"))?;
     // In a module each section begins at 0, and BASE is where the code is.

@@ -34,6 +34,9 @@ pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
             cpu.stats.sites.get_or_insert_default();
         }
     }
+    if !traced(args) && args.profile.is_none() {
+        Symbols::check(&args.symbols)?;
+    }
     if traced(args) {
         machine.debug.tracer = Some(Tracer {
             filter: args.trace_only.clone().unwrap_or_default(),

@@ -45,6 +45,12 @@ impl Results {
             std::fs::write(path, profile.folded())
                 .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
         }
+        if let (Some(path), false) = (&args.snapshot_out, self.end == RunEnd::Limit) {
+            crate::say!(
+                "lvz-sim: no snapshot '{}': the run ended before --max-instructions",
+                path.display()
+            );
+        }
         if let Some(hash) = self.hash {
             crate::say!(
                 "lvz-sim: {} instructions, state {hash:016x}",
