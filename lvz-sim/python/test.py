@@ -82,9 +82,34 @@ class Tests(unittest.TestCase):
         simulation = machine()
         self.assertEqual(simulation.csr("CRMD"), 8)
         self.assertEqual(simulation.csr(0), simulation.csr("crmd"))
+        simulation.set_csr("EENTRY", 0x1234)
+        simulation.set_guest_csr("EENTRY", 0x5000)
+        self.assertEqual((simulation.csr(0xC), simulation.guest_csr(0xC)), (0x1000, 0x5000))
+        simulation.set_register(4, 7)
+        simulation.set_pc(START + 4)
+        self.assertIsNone(simulation.step())
+        self.assertEqual((simulation.pc(), simulation.guest_csr("SAVE0")), (START + 8, 7))
+
+    def test_findings(self):
+        # csrwr $a0, 0xc (EENTRY), then back to it.
+        program = struct.pack("<2I", 0x04003024, 0x53FFFFFF)
+        for lints in (False, True):
+            simulation = Simulation(program=(START, program), memory=64 << 20, lints=lints)
+            simulation.set_register(4, 0x1234)
+            simulation.run(1000)
+            self.assertEqual(len(simulation.findings), lints)
+        self.assertIn("EENTRY", simulation.findings[0])
+
+    def test_readings_and_the_pace_of_instructions(self):
+        simulation = machine(lvz="reset=ones", ns_per_instruction=10)
+        self.assertEqual(simulation.csr("GSTAT") >> 16 & 0xFF, 0xFF)
 
     def test_what_cannot_be_done(self):
         simulation = machine()
+        with self.assertRaisesRegex(RuntimeError, "unknown LVZ switch"):
+            machine(lvz="nothing=1")
+        with self.assertRaisesRegex(RuntimeError, "1001 ns"):
+            machine(ns_per_instruction=1001)
         with self.assertRaisesRegex(RuntimeError, "not all of it is RAM"):
             simulation.read_memory(1 << 40, 8)
         with self.assertRaisesRegex(RuntimeError, "nothing to run"):
@@ -99,6 +124,12 @@ class Tests(unittest.TestCase):
             simulation.register(32)
         with self.assertRaisesRegex(KeyError, "NOTHING"):
             simulation.csr("NOTHING")
+        with self.assertRaisesRegex(IndexError, "CPU 1"):
+            simulation.set_pc(START, cpu=1)
+        with self.assertRaisesRegex(IndexError, "CPU 1"):
+            simulation.step(cpu=1)
+        with self.assertRaisesRegex(RuntimeError, "no CSR 0x123"):
+            simulation.set_csr(0x123, 0)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 //! The command line of `lvz-sim`.
 
 use crate::boot::{LoadFile, Protocol};
-use crate::cpu::{LvzReadings, Model, readings_help};
+use crate::cpu::{LvzReadings, MAX_NS_PER_INSTRUCTION, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
 use crate::gdb::Address;
 use crate::map::{BOARDS, Board, VIRT_MMIO};
@@ -208,7 +208,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
 
-    /// Write a snapshot when the run ends at --max-instructions
+    /// Write a snapshot when the run ends at --max-instructions; a line says so if it ends before
     #[arg(long, value_name = "FILE", requires = "max_instructions")]
     pub snapshot_out: Option<PathBuf>,
 
@@ -226,7 +226,7 @@ pub struct RunArgs {
     pub wall_clock: bool,
 
     /// Nanoseconds of the machine's time that an instruction takes, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_NS_PER_INSTRUCTION)))]
     pub ns_per_instruction: u16,
 
     /// Seed of the entropy device and of what the kernel gets at boot

@@ -65,6 +65,7 @@ pub mod cpu;
 pub mod disassembly;
 #[doc(hidden)]
 pub mod engine;
+mod finding;
 mod fp;
 #[doc(hidden)]
 pub mod gdb;
@@ -91,6 +92,7 @@ pub mod trace;
 mod whole_file;
 mod world;
 
-pub use cpu::{Model, ModelError};
+pub use cpu::{LvzReadings, Model, ModelError, ReadingError};
+pub use finding::{Finding, Rule};
 pub use la_arch;
 pub use simulation::{Builder, End, Error, Simulation};

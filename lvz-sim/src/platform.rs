@@ -36,7 +36,6 @@ use crate::mem::ram::GuestRam;
 pub use config::PlatformConfig;
 pub use console::{BufferConsole, HostConsole};
 use eiointc::CORES_PER_NODE;
-use eiointc::Undelivered;
 pub use error::PlatformError;
 use flash::Flash;
 pub use flash::FlashConfig;
@@ -48,7 +47,6 @@ use pci::Pci;
 use power::Power;
 pub use power::PowerEvent;
 use rtc::Rtc;
-use rustc_hash::FxHashSet;
 use rustix::event::{PollFd, PollFlags};
 pub use state::PlatformState;
 use std::os::fd::BorrowedFd;
@@ -85,9 +83,8 @@ pub struct Platform {
     flash: Option<Flash>,
     fw_cfg: FwCfg,
     lines: Vec<CpuLines>,
-    /// What has been reported of interrupts that reach no CPU: each vector once for each
-    /// reason.
-    lints: Option<FxHashSet<(u8, Undelivered)>>,
+    /// Interrupts that reach no CPU, if they are looked for.
+    lints: Option<lint::Lints>,
     dma: bool,
     /// The time of the last [`Self::advance`].
     advanced: u64,

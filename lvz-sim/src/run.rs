@@ -7,14 +7,14 @@ mod observe;
 mod parent;
 mod results;
 
-use crate::boot::{self, BootConfig, BootError};
+use crate::boot::{self, BootConfig, BootError, ImageError};
 use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
 use crate::gdb::{self, Options, Tape};
 use crate::map::UARTS;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::whole_file;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use results::Results;
 use std::path::Path;
 use std::time::Instant;
@@ -37,7 +37,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     let boot = args.snapshot_in.is_none().then_some(boot);
     match (&boot, &args.snapshot_in) {
-        (Some(boot), _) => start(&mut machine, boot)?,
+        (Some(boot), _) => start(&mut machine, boot).map_err(advised)?,
         (None, Some(snapshot)) => machine.load(snapshot)?,
         (None, None) => {}
     }
@@ -74,9 +74,21 @@ fn boot_config(args: &RunArgs) -> BootConfig {
     }
 }
 
+/// An error with the option that would help, which is not the library's to name.
+fn advised(error: BootError) -> anyhow::Error {
+    let BootError::File {
+        reason: ImageError::Format,
+        ..
+    } = error
+    else {
+        return error.into();
+    };
+    anyhow!("{error}; --load FILE@0xADDRESS loads any other file")
+}
+
 /// Writes the device tree with which the machine would start.
 fn dump_tree(machine: &Machine, boot: &BootConfig, path: &Path) -> Result<()> {
-    let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, boot)?;
+    let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, boot).map_err(advised)?;
     whole_file::write(path, &loaded.tree)
         .with_context(|| format!("cannot write the device tree to '{}'", path.display()))
 }

@@ -2,14 +2,16 @@
 
 //! The simulator as a library: a machine that another program builds, runs and looks at.
 
-use crate::boot::BootConfig;
-use crate::cpu::{Cpu, Model, Via};
+use crate::boot::{BootConfig, LoadFile};
+use crate::cpu::{Cpu, LvzReadings, MAX_NS_PER_INSTRUCTION, Model, Via};
 use crate::engine::{Engine, JitOptions, Machine, RunEnd};
+use crate::finding::{Finding, Findings};
 use crate::map::{BOARDS, Board, MAX_CPUS, VIRT_MMIO};
-use crate::mem::Ram;
+use crate::mem::{Bus, Ram};
 use crate::platform::console::{BufferConsole, NullConsole};
 use crate::platform::{PlatformConfig, PowerEvent};
 use crate::run::start;
+use crate::trace::Trace;
 use crate::world::World;
 use std::error::Error as StdError;
 use std::fmt;
@@ -52,6 +54,8 @@ pub enum End {
     Condition,
     /// Every CPU is idle, and no timer or device will ever wake one.
     Stuck,
+    /// Nothing ran: [`Simulation::step`] named a CPU that there is not.
+    NoCpu,
 }
 
 /// The end of a run that is not just a stop.
@@ -71,6 +75,9 @@ fn ended(end: RunEnd) -> Option<End> {
 #[must_use]
 pub struct Builder {
     model: Model,
+    readings: LvzReadings,
+    ns_per_instruction: u16,
+    lints: bool,
     board: String,
     cpus: usize,
     memory: u64,
@@ -83,6 +90,9 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             model: Model::default(),
+            readings: LvzReadings::default(),
+            ns_per_instruction: 1,
+            lints: false,
             board: VIRT_MMIO.name.to_owned(),
             cpus: 1,
             memory: 512 << 20,
@@ -98,6 +108,27 @@ impl Builder {
     /// is `la464`.
     pub fn cpu(mut self, model: Model) -> Self {
         self.model = model;
+        self
+    }
+
+    /// Other readings of open questions about LVZ, as `lvz-sim run --lvz` has them:
+    /// `"exit-ll=clear".parse()?`.
+    pub fn lvz(mut self, readings: LvzReadings) -> Self {
+        self.readings = readings;
+        self
+    }
+
+    /// Nanoseconds of the machine's time that an instruction takes, 1 (the default) to 1000.
+    pub fn ns_per_instruction(mut self, ns: u16) -> Self {
+        self.ns_per_instruction = ns;
+        self
+    }
+
+    /// Has software's mistakes looked for, as `lvz-sim run --trace lint` does, but prints none:
+    /// [`Simulation::findings`] has them. While GTLBC names a GID, an interrupt can come to root
+    /// some instructions earlier than without.
+    pub fn lints(mut self) -> Self {
+        self.lints = true;
         self
     }
 
@@ -128,6 +159,23 @@ impl Builder {
         self
     }
 
+    /// A further file of a kind that [`Builder::kernel`] takes, as `lvz-sim run --load` has it;
+    /// can be repeated. Without kernel and program CPU 0 starts at the first one's entry or
+    /// address.
+    pub fn load(self, file: impl Into<PathBuf>) -> Self {
+        self.load_file(None, file.into())
+    }
+
+    /// The same of any file, as it is, at a physical address of 2 MiB or above.
+    pub fn load_at(self, address: u64, file: impl Into<PathBuf>) -> Self {
+        self.load_file(Some(address), file.into())
+    }
+
+    fn load_file(mut self, address: Option<u64>, path: PathBuf) -> Self {
+        self.boot.files.push(LoadFile { path, address });
+        self
+    }
+
     /// The kernel's initial RAM disk.
     pub fn initrd(mut self, file: impl Into<PathBuf>) -> Self {
         self.boot.initrd = Some(file.into());
@@ -140,7 +188,8 @@ impl Builder {
         self
     }
 
-    /// Bytes at a physical address, where CPU 0 starts in direct mode if there is no kernel.
+    /// Bytes at a physical address, where CPU 0 starts in direct mode if there is no kernel;
+    /// with a kernel or a file the registers are those of Linux's boot protocol.
     pub fn program(mut self, address: u64, bytes: impl Into<Vec<u8>>) -> Self {
         self.program = Some((address, bytes.into()));
         self
@@ -173,6 +222,12 @@ impl Builder {
                 BOARDS.map(|board| board.name).join(", ")
             )));
         };
+        if !(1..=MAX_NS_PER_INSTRUCTION).contains(&self.ns_per_instruction) {
+            return Err(Error::new(format!(
+                "{} ns per instruction: it can be 1 to {MAX_NS_PER_INSTRUCTION}",
+                self.ns_per_instruction
+            )));
+        }
         let console = BufferConsole::default();
         let config = PlatformConfig {
             board,
@@ -181,8 +236,10 @@ impl Builder {
             ..PlatformConfig::default()
         };
         let ram = Ram::new(self.memory).map_err(Error::new)?;
+        let model = self.model.clone().with_readings(self.readings);
+        let model = model.with_ns_per_instruction(self.ns_per_instruction);
         let mut machine =
-            Machine::with_memory(self.model.clone(), self.cpus, ram, config).map_err(Error::new)?;
+            Machine::with_memory(model, self.cpus, ram, config).map_err(Error::new)?;
         // A host on which nothing can be compiled interprets: the machine does the same.
         let _ = machine.use_engine(Engine::Jit(JitOptions::default()));
         let mut simulation = Simulation {
@@ -194,6 +251,9 @@ impl Builder {
         match &simulation.start.snapshot {
             Some(file) => simulation.machine.load(file).map_err(Error::new)?,
             None => simulation.begin()?,
+        }
+        if simulation.start.lints {
+            simulation.lint();
         }
         Ok(simulation)
     }
@@ -220,22 +280,47 @@ impl Simulation {
 
     /// Loads what is to run.
     fn begin(&mut self) -> Result<(), Error> {
-        if self.start.boot.kernel.is_some() {
-            start(&mut self.machine, &self.start.boot).map_err(Error::new)?;
-        } else if let (Some((address, _)), Some(cpu)) =
-            (&self.start.program, self.machine.cpus.first_mut())
-        {
+        let boot = &self.start.boot;
+        let files = boot.kernel.is_some() || !boot.files.is_empty();
+        if files {
+            start(&mut self.machine, boot).map_err(Error::new)?;
+        }
+        if let (None, Some((address, _)), Some(cpu)) = (
+            &boot.kernel,
+            &self.start.program,
+            self.machine.cpus.first_mut(),
+        ) {
             cpu.pc = *address;
             self.machine.bus.platform.hand_over();
-        } else {
+        } else if !files {
             return Err(Error::new(
-                "there is nothing to run: name a kernel or a program",
+                "there is nothing to run: name a kernel, a file to load or a program",
             ));
         }
         match self.start.program.clone() {
             Some((address, bytes)) => self.write_memory(address, &bytes),
             None => Ok(()),
         }
+    }
+
+    fn lint(&mut self) {
+        for cpu in &mut self.machine.cpus {
+            cpu.set_trace(Trace {
+                lint: true,
+                ..Trace::default()
+            });
+            cpu.lints.found = Findings::quiet();
+        }
+        self.machine.bus.platform.lint(Findings::quiet());
+    }
+
+    /// What [`Builder::lints`] has found since the machine was built, restarts included: each
+    /// place once for each rule, CPU by CPU, then the devices'.
+    pub fn findings(&self) -> Vec<Finding> {
+        let cpus = self.machine.cpus.iter();
+        let found = cpus.flat_map(|cpu| cpu.lints.found.iter());
+        let devices = self.machine.bus.platform.findings();
+        found.chain(devices).cloned().collect()
     }
 
     /// Runs until the machine ends by itself or `instructions` more have ended, of all CPUs
@@ -283,10 +368,10 @@ impl Simulation {
     }
 
     /// Executes one instruction of a CPU; the others have their turns as they come. `None`
-    /// where it did, else how the machine ended; [`End::Limit`] where there is no such CPU.
+    /// where it did, else how the machine ended; [`End::NoCpu`] where there is no such CPU.
     pub fn step(&mut self, cpu: usize) -> Option<End> {
         if cpu >= self.machine.cpus.len() {
-            return Some(End::Limit);
+            return Some(End::NoCpu);
         }
         if let Some(end) = self.over() {
             return Some(end);
@@ -370,6 +455,80 @@ impl Simulation {
     pub fn guest_csr(&self, cpu: usize, number: u16) -> Option<u64> {
         let cpu = self.cpu(cpu)?;
         Some(cpu.csr_read_of(&self.machine.bus, World::Guest, Via::Gcsr, number))
+    }
+
+    /// A CPU that is to be changed. It decodes anew what is at its program counter, as behind an
+    /// instruction that ends a block.
+    fn changed_cpu(&mut self, cpu: usize) -> Result<(&mut Cpu, &mut Bus), Error> {
+        let cpus = self.machine.cpus.len();
+        let Some(found) = self.machine.cpus.get_mut(cpu) else {
+            return Err(Error::new(format!("there is no CPU {cpu}, of {cpus}")));
+        };
+        self.machine.debug.forget_rests();
+        Ok((found, &mut self.machine.bus))
+    }
+
+    /// Sets the address of a CPU's next instruction. A CPU that waits in `idle` waits no more. In
+    /// 32-bit address mode the upper half is dropped; an address that no instruction can have
+    /// raises what a jump to it raises.
+    ///
+    /// # Errors
+    /// There is no such CPU.
+    pub fn set_pc(&mut self, cpu: usize, address: u64) -> Result<(), Error> {
+        let (cpu, _) = self.changed_cpu(cpu)?;
+        cpu.pc = address & cpu.pc_mask;
+        cpu.idle = false;
+        Ok(())
+    }
+
+    /// Sets a general register, `r0` to `r31`; `r0` stays zero.
+    ///
+    /// # Errors
+    /// There is no such CPU or register.
+    pub fn set_register(&mut self, cpu: usize, register: usize, value: u64) -> Result<(), Error> {
+        let (cpu, _) = self.changed_cpu(cpu)?;
+        if register >= cpu.gpr.len() {
+            return Err(Error::new(format!("there is no register r{register}")));
+        }
+        cpu.set(register as u8, value);
+        Ok(())
+    }
+
+    /// Writes a CSR of root, whatever mode the CPU is in, as `csrwr` does: bits that the register
+    /// has not are dropped, and what follows from a write follows (a timer starts, an interrupt is
+    /// cleared, other translations hold).
+    ///
+    /// # Errors
+    /// There is no such CPU or register.
+    pub fn set_csr(&mut self, cpu: usize, number: u16, value: u64) -> Result<(), Error> {
+        self.write_csr(cpu, World::Root, Via::Csr, number, value)
+    }
+
+    /// Writes a CSR of the guest, whatever mode the CPU is in, as `gcsrwr` does.
+    ///
+    /// # Errors
+    /// There is no such CPU or register, or the model has no LVZ.
+    pub fn set_guest_csr(&mut self, cpu: usize, number: u16, value: u64) -> Result<(), Error> {
+        self.write_csr(cpu, World::Guest, Via::Gcsr, number, value)
+    }
+
+    fn write_csr(
+        &mut self,
+        cpu: usize,
+        world: World,
+        via: Via,
+        number: u16,
+        value: u64,
+    ) -> Result<(), Error> {
+        let (cpu, bus) = self.changed_cpu(cpu)?;
+        if world == World::Guest && !cpu.model.has_lvz() {
+            return Err(Error::new("the CPU model has no LVZ, so no guest's CSRs"));
+        }
+        if !cpu.has_csr(number) {
+            return Err(Error::new(format!("there is no CSR {number:#x}")));
+        }
+        cpu.csr_write_of(bus, world, via, number, value);
+        Ok(())
     }
 
     /// Where in the RAM `length` bytes at a physical address are.

@@ -80,6 +80,17 @@ impl Symbols {
         Ok(Self(tables))
     }
 
+    /// Whether files can be read, of which nothing is wanted in this run.
+    ///
+    /// # Errors
+    /// One cannot.
+    pub(crate) fn check(files: &[SymbolFile]) -> Result<()> {
+        for file in files {
+            File::open(&file.path).with_context(|| unreadable(file))?;
+        }
+        Ok(())
+    }
+
     /// The symbol that `pc` is in, in mode `world`, and how far. In direct mode, where `pc` is a
     /// physical address, that of a file which is linked to a direct mapping window too.
     pub(crate) fn find(&self, world: World, direct: bool, pc: u64) -> Option<(&str, u64)> {
@@ -107,12 +118,16 @@ impl Table {
     }
 }
 
+fn unreadable(file: &SymbolFile) -> String {
+    format!("cannot read '{}'", file.path.display())
+}
+
 fn read(file: &SymbolFile) -> Result<Table> {
     let path = file.path.display();
     let mut bytes = Vec::new();
     File::open(&file.path)
-        .and_then(|file| file.take(FILE_MAX + 1).read_to_end(&mut bytes))
-        .with_context(|| format!("cannot read '{path}'"))?;
+        .and_then(|opened| opened.take(FILE_MAX + 1).read_to_end(&mut bytes))
+        .with_context(|| unreadable(file))?;
     if bytes.len() as u64 > FILE_MAX {
         bail!("'{path}' has more than 4 GiB: take one without debugging information");
     }

@@ -41,7 +41,6 @@ fn st_b(rd: u32, rj: u32, imm: u32) -> u32 {
 }
 
 /// `b 0`: to itself.
-#[cfg(target_os = "linux")]
 const B_SELF: u32 = 0x5000_0000;
 
 /// Powers off with the low byte of a register as exit code.
@@ -169,6 +168,37 @@ fn a_lint_names_the_place_and_the_rule() {
     assert_eq!(findings.len(), 1, "{text}");
     for part in ["INE 8 times in a row", "pc=0x0", "no progress"] {
         assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn files_that_are_not_what_they_should_be() {
+    let program = Program::new(&power_off(ZERO));
+    let refused = |address, arguments: &[&str], text: &str| {
+        let output = program.run(address, arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(text), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    };
+    refused("", &[], "--load FILE@0xADDRESS");
+    // Even if nothing asks for symbols.
+    let symbols = ["--symbols", "/nowhere/vmlinux"];
+    refused("@0x200000", &symbols, "cannot read '/nowhere/vmlinux'");
+}
+
+#[test]
+fn a_snapshot_that_is_not_written_is_said() {
+    for (code, written) in [(&[B_SELF][..], true), (&power_off(ZERO), false)] {
+        let program = Program::new(code);
+        let path = program.path("snapshot");
+        let name = path.to_str().expect("a path of text");
+        let arguments = ["--max-instructions", "1000", "--snapshot-out", name];
+        let output = program.run("@0x200000", &arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert_eq!(text.contains("no snapshot"), !written, "{text}");
+        assert_eq!(path.exists(), written, "{text}");
     }
 }
 

@@ -8,7 +8,9 @@
 #[path = "../examples/guest.rs"]
 mod guest;
 
-use lvz_sim::{End, Simulation};
+use lvz_sim::la_arch::csr::{Crmd, Dmw, Estat, Prmd, Tcfg, number};
+use lvz_sim::la_arch::lvz::Gstat;
+use lvz_sim::{End, Rule, Simulation};
 
 const BASE: u64 = 0x20_0000;
 /// `addi.d $a0, $a0, 1`, then back to it.
@@ -33,6 +35,9 @@ fn what_cannot_be_built_is_an_error() {
         (program().machine("pc"), "virt-mmio, virt, 3a5000"),
         (program().cpus(0), "0 CPUs"),
         (program().cpus(17), "17 CPUs"),
+        (program().ns_per_instruction(0), "0 ns"),
+        (program().ns_per_instruction(1001), "1 to 1000"),
+        (program().load("/nowhere/file"), "/nowhere/file"),
         (program().memory(1), "memory"),
         (
             Simulation::builder().program(1 << 40, [0]),
@@ -71,7 +76,7 @@ fn steps_are_single_and_a_run_goes_on_behind_them() {
         assert_eq!(machine.register(0, 4), Some(count.div_ceil(2)));
     }
     assert_eq!(machine.run(1000), End::Limit);
-    assert_eq!(machine.step(1), Some(End::Limit));
+    assert_eq!(machine.step(1), Some(End::NoCpu));
     assert_eq!(
         (machine.pc(1), machine.csr(1, 0), machine.register(0, 32)),
         (None, None, None)
@@ -168,4 +173,199 @@ fn each_board_powers_off_its_own_way() {
         let mut machine = builder.program(BASE, bytes(program)).build().unwrap();
         assert_eq!(machine.run(1_000_000), End::PowerOff(0), "{board}");
     }
+}
+
+/// `ld.d $a1, $a0, 0`, then back to it.
+const LOAD: [u32; 2] = [0x28c0_0085, 0x53ff_ffff];
+const ERTN: [u32; 1] = [0x0648_3800];
+
+#[test]
+fn registers_and_the_program_counter_are_set_between_any_two_instructions() {
+    let mut machine = running(&COUNT);
+    machine.run(1_000_000);
+    // In the middle of a block.
+    machine.step(0);
+    while machine.pc(0) != Some(BASE + 4) {
+        machine.step(0);
+    }
+    machine.set_register(0, 4, 100).unwrap();
+    machine.set_register(0, 0, 1).unwrap();
+    machine.set_pc(0, BASE).unwrap();
+    assert_eq!(machine.step(0), None);
+    assert_eq!(
+        (
+            machine.pc(0),
+            machine.register(0, 4),
+            machine.register(0, 0)
+        ),
+        (Some(BASE + 4), Some(101), Some(0))
+    );
+    machine.run(1000);
+    assert!(machine.register(0, 4) > Some(500));
+    // No instruction can be there.
+    machine.set_csr(0, number::EENTRY, 0x10_0000).unwrap();
+    machine.set_pc(0, BASE + 2).unwrap();
+    machine.step(0);
+    let cause = machine.csr(0, number::ESTAT).map(Estat);
+    assert_eq!(machine.pc(0), Some(0x10_0000));
+    assert_eq!(cause.map(Estat::ecode), Some(8), "ADE");
+}
+
+#[test]
+fn a_cpu_that_waits_goes_on_where_it_is_put() {
+    let mut machine = running(&[IDLE[0], IDLE[1], COUNT[0], COUNT[1]]);
+    assert_eq!(machine.run(u64::MAX), End::Stuck);
+    machine.set_pc(0, BASE + 8).unwrap();
+    assert_eq!(machine.run(1000), End::Limit);
+    assert!(machine.register(0, 4) >= Some(500));
+}
+
+#[test]
+fn a_write_of_a_csr_has_its_effects() {
+    let mut machine = running(&COUNT);
+    machine.set_csr(0, number::EENTRY, 0x1234).unwrap();
+    assert_eq!(machine.csr(0, number::EENTRY), Some(0x1000));
+    // Eight ticks of ten nanoseconds.
+    let once = Tcfg(0).with_en(true).with_initval(2).0;
+    machine.set_csr(0, number::TCFG, once).unwrap();
+    machine.run(1000);
+    let timer = |machine: &Simulation| machine.csr(0, number::ESTAT).unwrap() >> 11 & 1;
+    assert_eq!(timer(&machine), 1);
+    machine.set_csr(0, number::TICLR, 1).unwrap();
+    assert_eq!(timer(&machine), 0);
+}
+
+#[test]
+fn a_change_of_the_mapping_holds_for_the_next_instruction() {
+    let mut machine = running(&LOAD);
+    machine.set_register(0, 4, 0x10_0000).unwrap();
+    machine.run(1_000_000);
+    machine.step(0);
+    while machine.pc(0) != Some(BASE + 4) {
+        machine.step(0);
+    }
+    // Only the window is mapped, where the loop is and what it loads is not.
+    let window = Dmw(0).with_plv(1).with_vseg(9).0;
+    machine.set_csr(0, number::DMW0, window).unwrap();
+    machine.set_csr(0, number::TLBRENTRY, 0x30_0000).unwrap();
+    let mapped = Crmd(0).with_pg(true).0;
+    machine.set_csr(0, number::CRMD, mapped).unwrap();
+    machine.set_pc(0, 9 << 60 | BASE).unwrap();
+    machine.step(0);
+    assert_eq!(machine.pc(0), Some(0x30_0000));
+    assert_eq!(machine.csr(0, number::TLBRBADV), Some(0x10_0000));
+}
+
+#[test]
+fn a_test_can_enter_a_guest_by_registers_alone() {
+    let mut machine = running(&ERTN);
+    machine.set_guest_csr(0, number::CRMD, 8).unwrap();
+    machine.set_guest_csr(0, number::SAVE0, 42).unwrap();
+    for (register, value) in [
+        (number::GSTAT, Gstat(0).with_gid(1).with_pgm(true).0),
+        (number::PRMD, Prmd(0).with_pie(true).0),
+        (number::ERA, 0x1_0000),
+    ] {
+        machine.set_csr(0, register, value).unwrap();
+    }
+    assert_eq!(machine.guest_csr(0, number::SAVE0), Some(42));
+    assert_eq!(machine.csr(0, number::SAVE0), Some(0));
+    assert_eq!(machine.step(0), None);
+    assert_eq!(
+        (machine.in_guest(0), machine.pc(0)),
+        (Some(true), Some(0x1_0000))
+    );
+    // Whatever the mode.
+    machine.set_csr(0, number::SAVE0, 1).unwrap();
+    machine.set_guest_csr(0, number::SAVE0, 2).unwrap();
+    assert_eq!(machine.csr(0, number::SAVE0), Some(1));
+    assert_eq!(machine.guest_csr(0, number::SAVE0), Some(2));
+}
+
+#[test]
+fn what_a_machine_has_not_cannot_be_set() {
+    let mut machine = running(&COUNT);
+    let without = Simulation::builder().cpu("la464,lvz=off".parse().unwrap());
+    let mut without = without.program(BASE, bytes(&COUNT)).build().unwrap();
+    for (result, text) in [
+        (machine.set_pc(1, BASE), "no CPU 1"),
+        (machine.set_register(1, 4, 0), "no CPU 1"),
+        (machine.set_register(0, 32, 0), "no register r32"),
+        (machine.set_csr(1, number::CRMD, 0), "no CPU 1"),
+        (machine.set_csr(0, 0x123, 0), "no CSR 0x123"),
+        (machine.set_csr(0, number::SAVE0 + 8, 0), "no CSR 0x38"),
+        (machine.set_guest_csr(0, u16::MAX, 0), "no CSR 0xffff"),
+        (without.set_guest_csr(0, number::CRMD, 0), "no LVZ"),
+    ] {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+        assert_eq!(error.lines().count(), 1);
+    }
+}
+
+#[test]
+fn files_are_loaded_beside_a_program_or_start_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, bytes(&COUNT)).unwrap();
+    let builder = || Simulation::builder().memory(16 << 20);
+    let at = BASE + 0x1000;
+    let alone = builder().load_at(at, &file).build().unwrap();
+    assert_eq!((alone.pc(0), alone.register(0, 4)), (Some(at), Some(1)));
+    let beside = builder().load_at(at, &file).program(BASE, bytes(&IDLE));
+    let mut beside = beside.build().unwrap();
+    let whole = |machine: &Simulation| {
+        let mut read = [0; 8];
+        machine.read_memory(at, &mut read).unwrap();
+        assert_eq!(read.to_vec(), bytes(&COUNT));
+        machine.pc(0)
+    };
+    assert_eq!(whole(&beside), Some(BASE));
+    assert_eq!(beside.run(u64::MAX), End::Stuck);
+    beside.restart().unwrap();
+    assert_eq!(whole(&beside), Some(BASE));
+    // It is no image, and the library has no options.
+    let error = builder().load(&file).build().unwrap_err().to_string();
+    assert!(error.contains("not an ELF"), "{error}");
+    assert!(!error.contains("--"), "{error}");
+}
+
+#[test]
+fn time_and_open_questions_are_as_they_were_chosen() {
+    let builder = || Simulation::builder().program(BASE, bytes(&COUNT));
+    let builder = || builder().memory(16 << 20);
+    let mut machine = builder().ns_per_instruction(10).build().unwrap();
+    machine.run(100_000);
+    assert!(machine.time() >= 1_000_000);
+    // GSTAT.GID after reset.
+    let gid = |machine: Simulation| Gstat(machine.csr(0, number::GSTAT).unwrap()).gid();
+    let ones = builder().lvz("reset=ones".parse().unwrap());
+    assert_eq!(gid(ones.build().unwrap()), 0xff);
+    assert_eq!(gid(builder().build().unwrap()), 0);
+}
+
+#[test]
+fn findings_are_data() {
+    // `csrwr $a0, 0xc` (EENTRY), then back to it.
+    let program = bytes(&[0x0400_3024, 0x53ff_ffff]);
+    let builder = || Simulation::builder().program(BASE, program.clone());
+    let mut machine = builder().lints().build().unwrap();
+    machine.run(1000);
+    assert_eq!(machine.findings(), []);
+    machine.set_register(0, 4, 0x1234).unwrap();
+    for _ in 0..2 {
+        machine.run(1000);
+        let found = machine.findings();
+        let [finding] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        assert_eq!(finding.rule, Rule::EntryAlignment);
+        assert_eq!(finding.place, Some((0, BASE)));
+        assert!(finding.to_string().contains("EENTRY"), "{finding}");
+        machine.restart().unwrap();
+    }
+    let mut machine = builder().build().unwrap();
+    machine.set_register(0, 4, 0x1234).unwrap();
+    machine.run(1000);
+    assert_eq!(machine.findings(), []);
 }

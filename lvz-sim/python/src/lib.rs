@@ -77,7 +77,7 @@ impl Simulation {
     #[new]
     #[pyo3(signature = (*, kernel=None, program=None, snapshot=None, initrd=None,
                         command_line=None, machine="virt-mmio", cpu="la464", cpus=1,
-                        memory=536_870_912))]
+                        memory=536_870_912, lvz="", ns_per_instruction=1, lints=false))]
     #[expect(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         kernel: Option<PathBuf>,
@@ -89,13 +89,21 @@ impl Simulation {
         cpu: &str,
         cpus: usize,
         memory: u64,
+        lvz: &str,
+        ns_per_instruction: u16,
+        lints: bool,
     ) -> PyResult<Self> {
         let model: Model = cpu.parse().map_err(failed)?;
         let mut builder = simulator::Simulation::builder()
             .cpu(model)
             .machine(machine)
             .cpus(cpus)
-            .memory(memory);
+            .memory(memory)
+            .lvz(lvz.parse().map_err(failed)?)
+            .ns_per_instruction(ns_per_instruction);
+        if lints {
+            builder = builder.lints();
+        }
         if let Some(kernel) = kernel {
             builder = builder.kernel(kernel);
         }
@@ -159,9 +167,10 @@ impl Simulation {
 
     /// Executes one instruction of a CPU. The answer is `None` where it did.
     #[pyo3(signature = (cpu=0))]
-    fn step(&mut self, cpu: usize) -> Option<&'static str> {
-        let end = self.machine.step(cpu)?;
-        Some(self.end(end))
+    fn step(&mut self, cpu: usize) -> PyResult<Option<&'static str>> {
+        self.pc(cpu)?;
+        let end = self.machine.step(cpu);
+        Ok(end.map(|end| self.end(end)))
     }
 
     /// Gives the machine a reset: it starts again with cleared memory.
@@ -200,6 +209,40 @@ impl Simulation {
         found(self.machine.guest_csr(cpu, csr.number()?), "CPU", cpu)
     }
 
+    /// Sets the address of a CPU's next instruction; one that waits in `idle` waits no more.
+    #[pyo3(signature = (address, cpu=0))]
+    fn set_pc(&mut self, address: u64, cpu: usize) -> PyResult<()> {
+        self.pc(cpu)?;
+        self.machine.set_pc(cpu, address).map_err(failed)
+    }
+
+    /// Sets a general register; r0 stays zero.
+    #[pyo3(signature = (number, value, cpu=0))]
+    fn set_register(&mut self, number: usize, value: u64, cpu: usize) -> PyResult<()> {
+        self.register(number, cpu)?;
+        self.machine
+            .set_register(cpu, number, value)
+            .map_err(failed)
+    }
+
+    /// Writes a CSR of the host, whatever the mode, as `csrwr` does.
+    #[pyo3(signature = (csr, value, cpu=0))]
+    fn set_csr(&mut self, csr: Csr, value: u64, cpu: usize) -> PyResult<()> {
+        self.pc(cpu)?;
+        self.machine
+            .set_csr(cpu, csr.number()?, value)
+            .map_err(failed)
+    }
+
+    /// Writes a CSR of the guest, whatever the mode, as `gcsrwr` does.
+    #[pyo3(signature = (csr, value, cpu=0))]
+    fn set_guest_csr(&mut self, csr: Csr, value: u64, cpu: usize) -> PyResult<()> {
+        self.pc(cpu)?;
+        self.machine
+            .set_guest_csr(cpu, csr.number()?, value)
+            .map_err(failed)
+    }
+
     /// So many bytes of physical memory.
     fn read_memory<'py>(
         &self,
@@ -226,6 +269,13 @@ impl Simulation {
     #[getter]
     fn uart(&self) -> &[u8] {
         self.machine.uart()
+    }
+
+    /// What `lints=True` has found, as the lines of `lvz-sim run --trace lint`.
+    #[getter]
+    fn findings(&self) -> Vec<String> {
+        let findings = self.machine.findings().into_iter();
+        findings.map(|finding| finding.text).collect()
     }
 
     /// Instructions that have ended, of all CPUs.

@@ -55,10 +55,7 @@ pub enum ImageError {
     #[error("no room for its {0} bytes, give the machine more memory")]
     NoRoom(u64),
     /// Not an image of a known kind.
-    #[error(
-        "not an ELF, EFI or EFI zboot image for LoongArch64; \
-         --load FILE@0xADDRESS loads any other file"
-    )]
+    #[error("not an ELF, EFI or EFI zboot image for LoongArch64")]
     Format,
     /// Nothing that firmware starts.
     #[error("not an EFI image, and firmware starts no other")]

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Ends of the rows of CSRs of which `la-arch` names the first.
+//! Ends of the rows of CSRs of which `la-arch` names the first, and which there are.
 
-use la_arch::csr::number as n;
+use super::{Cpu, Reading};
+use la_arch::csr::{Csr, TABLE, number as n};
 
 /// The last data save register that every CPU has (PRCFG1.SAVENum is 8).
 pub(super) const SAVE7: u16 = n::SAVE0 + 7;
@@ -20,3 +21,24 @@ pub(super) const WATCH_LAST: u16 = 0x3ff;
 pub(super) const COUNTERS: usize = 4;
 /// The last performance counter.
 pub(super) const PERFCNTR3: u16 = n::PERFCNTR0 + 6;
+
+/// The entry of `la-arch`'s table that has register `number`, and which of its elements that is.
+pub(super) fn listed(number: u16) -> Option<(&'static Csr, usize)> {
+    TABLE.iter().find_map(|csr| {
+        let distance = number.checked_sub(csr.number)?;
+        let index = csr.elements.iter().position(|&e| e == distance)?;
+        Some((csr, index))
+    })
+}
+
+impl Cpu {
+    /// Whether `number` is one of a CSR, of root or the guest. Those of features that the model
+    /// has not count too, except the rows that have no names.
+    pub(crate) fn has_csr(&self, number: u16) -> bool {
+        match number {
+            SAVE8..=SAVE15 => self.reads(Reading::Save8),
+            n::MWPC..=WATCH_LAST if self.model.has_watchpoints() => true,
+            _ => listed(number).is_some(),
+        }
+    }
+}

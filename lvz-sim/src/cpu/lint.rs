@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! `--trace lint`: what software does that works by luck, or does not work and says
+//! Lints, as `--trace lint` prints them: what software does that works by luck, or does not work and says
 //! nothing. Each finding names the instruction and the rule; a place is reported once for
 //! each rule. The machine is the same, but that it looks for interrupts after each
 //! instruction of root while GTLBC names a GID (`Watch::lookups`).
 
+use super::csr_numbers::listed;
 use super::findings::Last;
-use super::{Cpu, Rule, Trap, Via};
+use super::{Cpu, Trap, Via};
+use crate::finding::{Finding, Rule};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
 use la_arch::Exception;
-use la_arch::csr::{Class, TABLE, number as n};
+use la_arch::csr::{Class, TlbElo, number as n};
 
 /// So many times the same exception without a return: the handler causes it itself.
 const WITHOUT_RETURN: u32 = 8;
@@ -22,26 +24,19 @@ fn page_fault(exception: Exception) -> bool {
 }
 
 fn register(number: u16) -> String {
-    let array = TABLE.iter().find_map(|csr| {
-        let element = number.checked_sub(csr.number)?;
-        let at = csr.elements.iter().position(|&e| e == element)?;
-        let first = csr.name.trim_end_matches('0');
-        Some(match at {
-            0 => csr.name.to_owned(),
-            _ => format!("{first}{at}"),
-        })
-    });
-    array.unwrap_or_else(|| format!("CSR {number:#x}"))
+    match listed(number) {
+        Some((csr, 0)) => csr.name.to_owned(),
+        Some((csr, at)) => format!("{}{at}", csr.name.trim_end_matches('0')),
+        None => format!("CSR {number:#x}"),
+    }
 }
 
 fn guest_has(number: u16) -> bool {
-    TABLE.iter().any(|csr| {
-        let hardware = matches!(
+    listed(number).is_some_and(|(csr, _)| {
+        matches!(
             csr.class,
             Class::Guest | Class::Message | Class::Volatile | Class::Constant | Class::Stateless
-        );
-        let element = number.checked_sub(csr.number);
-        hardware && element.is_some_and(|element| csr.elements.contains(&element))
+        )
     })
 }
 
@@ -56,12 +51,12 @@ impl Cpu {
     #[cold]
     pub(crate) fn lint(&mut self, rule: Rule, pc: u64, what: &str) {
         if self.lints.reported.insert((rule, pc)) {
-            let text = rule.text();
-            crate::say!(
-                "[{}] cpu{} lint: {what}, pc={pc:#x}: {text}",
-                self.icount,
-                self.id
-            );
+            let (icount, id, text) = (self.icount, self.id, rule.text());
+            self.lints.found.add(Finding {
+                rule,
+                place: Some((id, pc)),
+                text: format!("[{icount}] cpu{id} lint: {what}, pc={pc:#x}: {text}"),
+            });
         }
     }
 
@@ -118,6 +113,24 @@ impl Cpu {
         let gid = info >> 16 & 0xff;
         if op == 0x16 && gid == 0 && !self.in_guest() && self.model.has_lvz() {
             self.lint(Rule::InvtlbGid, pc, "invtlb 0x16 with GID 0");
+        }
+    }
+
+    /// Before the instruction that is being executed, `tlbwr`, `tlbfill` or a `gtlb` form of
+    /// them, writes an entry of pages of 2^`ps` bytes.
+    #[cold]
+    pub(crate) fn lint_tlb_entry(&mut self, instruction: &str, ps: u8, lo: [u64; 2]) {
+        let below = (1u64 << ps.min(47)) - 1;
+        let halves = lo.map(TlbElo).into_iter().filter(|half| half.v());
+        let addresses = halves.map(|half| half.ppn() << 12);
+        let wrong: Vec<_> = addresses.filter(|pa| pa & below != 0).collect();
+        for pa in wrong {
+            let what = format!(
+                "{instruction} of a page of {} KiB at {pa:#x}: the bits {:#x} are lost",
+                1u64 << ps.min(47) >> 10,
+                pa & below
+            );
+            self.lint(Rule::PageAddress, self.pc_executing(), &what);
         }
     }
 

@@ -12,6 +12,9 @@ use la_arch::csr::Euen;
 use la_arch::lvz::Gcfg;
 use std::str::FromStr;
 
+/// The longest time in nanoseconds that an instruction can take.
+pub(crate) const MAX_NS_PER_INSTRUCTION: u16 = 1000;
+
 /// A `--cpu` argument that cannot be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ModelError {
@@ -98,6 +101,7 @@ impl FromStr for Model {
 
 impl Model {
     /// The same model with other readings of what is open about LVZ.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_readings(self, readings: LvzReadings) -> Self {
         Model { readings, ..self }
@@ -110,6 +114,7 @@ impl Model {
     }
 
     /// The same model where each instruction takes so many nanoseconds, at least one.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_ns_per_instruction(self, ns: u16) -> Self {
         Model {

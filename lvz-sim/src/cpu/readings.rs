@@ -10,7 +10,7 @@ use std::str::FromStr;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ReadingError {
     /// Not a switch.
-    #[error("unknown LVZ switch '{0}': `lvz-sim run --help` lists them")]
+    #[error("unknown LVZ switch '{0}': docs/lvz.md 12 and `lvz-sim run --help` list them")]
     Name(String),
     /// Not a value of the switch.
     #[error("'{value}' is no value of LVZ switch {name}: it is {safe} or {other}")]
@@ -162,7 +162,8 @@ switches! {
         "the modes in which a counter counts that is not lent";
 }
 
-/// The readings that a machine follows: all safe ones by default.
+/// The readings of open questions about LVZ that a machine follows: all safe ones by default,
+/// others with `"exit-ll=clear,hvcl-user=exit".parse()?`. The switches are in `docs/lvz.md` 12.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LvzReadings {
     /// A bit for each [`Reading`] whose other value holds.
@@ -173,12 +174,14 @@ const _: () = assert!(SWITCHES.len() <= 32);
 
 impl LvzReadings {
     /// Whether the other reading holds, not the safe one.
+    #[doc(hidden)]
     #[inline(always)]
     pub fn other(self, reading: Reading) -> bool {
         self.other & 1 << reading as u8 != 0
     }
 
     /// With the other reading chosen.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_other(self, reading: Reading) -> Self {
         LvzReadings {

@@ -3,11 +3,12 @@
 //! What `--trace lint` reports, and what it leaves alone.
 
 use super::testing::{In, Machine, PC};
-use crate::cpu::{Rule, Stop, Via};
+use crate::cpu::{Stop, Via};
+use crate::finding::Rule;
 use crate::trace::Trace;
 use la_arch::Exception;
 use la_arch::csr::{Crmd, Prmd, TlbEhi, TlbElo, TlbIdx, number as n};
-use la_arch::insn::{lvz, privileged as p};
+use la_arch::insn::{Encoding, lvz, privileged as p};
 use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 
 const VA: u64 = 0x10_0000;
@@ -75,6 +76,20 @@ impl Machine {
             self.set(number, value);
         }
         self.cpu.tlb_fill(self.cpu.tlb_scope());
+    }
+
+    /// `tlbfill` or `tlbwr` of a pair of pages of 2^`ps` bytes.
+    fn write_entry(&mut self, encoding: &Encoding, ps: u64, even: TlbElo, odd: TlbElo) {
+        for (number, value) in [
+            (n::TLBIDX, TlbIdx(0).with_ps(ps).0),
+            (n::TLBEHI, TlbEhi(VA).0),
+            (n::TLBELO0, even.0),
+            (n::TLBELO1, odd.0),
+        ] {
+            self.set(number, value);
+            self.cpu.csr_write(&mut self.bus, Via::Gcsr, number, value);
+        }
+        assert_eq!(self.exec(encoding, In::default()), Ok(()));
     }
 
     fn name_guest(&mut self) {
@@ -257,4 +272,37 @@ fn mapped_accesses_of_root_with_a_guest_named() {
     machine.set(n::GTLBC, 0);
     assert!(machine.cpu.load::<u64>(&mut machine.bus, VA).is_ok());
     assert_eq!(machine.found(), []);
+}
+
+#[test]
+fn entries_whose_pages_begin_within_a_page() {
+    let mut machine = machine();
+    let page = |pa: u64| TlbElo(0).with_v(true).with_ppn(pa >> 12);
+    let none = TlbElo(0);
+    for encoding in [&p::TLBWR, &p::TLBFILL, &lvz::GTLBWR, &lvz::GTLBFILL] {
+        for (ps, even, odd, rules) in [
+            (14, page(PA), page(PA + 0x4000), &[][..]),
+            (12, page(PA), page(PA + 0x1000), &[]),
+            (21, page(PA), page(2 * PA), &[]),
+            // An invalid page may have anything.
+            (14, none.with_ppn(PA >> 12 | 1), none, &[]),
+            // There are no such pages: nothing is written.
+            (45, page(PA + 0x1000), none, &[]),
+            (14, page(PA + 0x1000), none, &[Rule::PageAddress]),
+            (14, none, page(PA + 0x2000), &[Rule::PageAddress]),
+            (21, page(PA), page(PA + 0x10_0000), &[Rule::PageAddress]),
+        ] {
+            machine.write_entry(encoding, ps, even, odd);
+            assert_eq!(machine.found(), rules, "{} {ps}", encoding.name);
+        }
+    }
+    // `tlbwr` with NE removes.
+    machine.write_entry(&p::TLBFILL, 14, page(PA), none);
+    machine.set(n::TLBIDX, TlbIdx(0).with_ps(14).with_ne(true).0);
+    machine.set(n::TLBELO0, page(PA + 0x1000).0);
+    assert_eq!(machine.exec(&p::TLBWR, In::default()), Ok(()));
+    assert_eq!(machine.found(), []);
+    // Of two in one place the first is shown.
+    machine.write_entry(&p::TLBWR, 14, page(PA + 0x1000), page(PA + 0x2000));
+    assert_eq!(machine.found(), [Rule::PageAddress]);
 }

@@ -62,14 +62,16 @@ fn gtlbrd(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
     Ok(())
 }
 
-fn gtlbwr(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
+fn gtlbwr(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     root_only(cpu)?;
+    cpu.executing(op);
     cpu.tlb_write(cpu.gtlb_scope());
     Ok(())
 }
 
-fn gtlbfill(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
+fn gtlbfill(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     root_only(cpu)?;
+    cpu.executing(op);
     cpu.tlb_fill(cpu.gtlb_scope());
     Ok(())
 }

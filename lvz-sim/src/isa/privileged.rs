@@ -196,14 +196,16 @@ fn tlbrd(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
     Ok(())
 }
 
-fn tlbwr(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
+fn tlbwr(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     tlb_allowed(cpu)?;
+    cpu.executing(op);
     cpu.tlb_write(cpu.tlb_scope());
     Ok(())
 }
 
-fn tlbfill(cpu: &mut Cpu, _bus: &mut Bus, _op: &Op) -> Step {
+fn tlbfill(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
     tlb_allowed(cpu)?;
+    cpu.executing(op);
     cpu.tlb_fill(cpu.tlb_scope());
     Ok(())
 }

@@ -179,13 +179,24 @@ impl Cpu {
         if !self.model.has_page_size(u64::from(entry.ps)) {
             return;
         }
+        self.look_at(&entry, scope, "tlbwr");
         self.replace(index, entry);
+    }
+
+    /// Lints an entry that is to be written.
+    fn look_at(&mut self, entry: &Entry, scope: Scope, instruction: &str) {
+        if self.trace.lint {
+            let by_root = scope.registers == World::Guest && !self.in_guest();
+            let prefix = if by_root { "g" } else { "" };
+            self.lint_tlb_entry(&format!("{prefix}{instruction}"), entry.ps, entry.lo);
+        }
     }
 
     /// `tlbfill`: the place is chosen by the hardware.
     pub(crate) fn tlb_fill(&mut self, scope: Scope) {
         let entry = self.described(scope);
         if self.model.has_page_size(u64::from(entry.ps)) {
+            self.look_at(&entry, scope, "tlbfill");
             self.fill(entry, scope.registers);
         }
     }

@@ -7,7 +7,8 @@
 use super::access::{Access, Perms};
 use super::tlb::{Kind, Tag};
 use super::{PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, Reading, Rule, Step, Stop, Trap};
+use crate::cpu::{Cpu, Reading, Step, Stop, Trap};
+use crate::finding::Rule;
 use crate::mem::Bus;
 use crate::mem::ram::page_flag;
 use crate::world::World;

@@ -4,7 +4,8 @@
 //! them (4.2.6; in guest mode `docs/lvz.md` 6.6).
 
 use super::{Access, PA_MASK, PAGE_MASK};
-use crate::cpu::{Cpu, CsrFile, Op, Reading, Rule, Step};
+use crate::cpu::{Cpu, CsrFile, Op, Reading, Step};
+use crate::finding::Rule;
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::{TlbElo, TlbrEhi, number as n};

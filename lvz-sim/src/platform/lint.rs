@@ -1,16 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! `--trace lint` of the platform: interrupts of devices that reach no CPU although
+//! Lints of the platform: interrupts of devices that reach no CPU although
 //! nothing holds them back.
 
 use super::Platform;
 use super::eiointc::Undelivered;
+use crate::finding::{Finding, Findings, Rule};
 use rustc_hash::FxHashSet;
 
+pub(super) struct Lints {
+    /// Each vector once for each reason.
+    reported: FxHashSet<(u8, Undelivered)>,
+    found: Findings,
+}
+
 impl Platform {
-    /// Chooses whether findings are reported.
-    pub(crate) fn lint(&mut self, on: bool) {
-        self.lints = on.then(FxHashSet::default);
+    /// Has findings added to `found`.
+    pub(crate) fn lint(&mut self, found: Findings) {
+        self.lints = Some(Lints {
+            reported: FxHashSet::default(),
+            found,
+        });
+    }
+
+    /// What has been found.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.lints.iter().flat_map(|lints| lints.found.iter())
     }
 
     /// Reports that a vector, which a device has raised or dropped, is not delivered.
@@ -28,18 +43,25 @@ impl Platform {
             // Held back on purpose.
             Undelivered::Disabled => return,
         };
-        if lints.insert((vector, reason)) {
-            crate::say!(
-                "[{} ns] lint: a device's interrupt, EIOINTC vector {vector}, reaches no CPU: \
-                 {text} (Loongson 3A5000 manual, extended I/O interrupts)",
-                self.advanced
-            );
+        if lints.reported.insert((vector, reason)) {
+            let rule = Rule::Undelivered;
+            lints.found.add(Finding {
+                rule,
+                place: None,
+                text: format!(
+                    "[{} ns] lint: a device's interrupt, EIOINTC vector {vector}, reaches no CPU: \
+                     {text} ({})",
+                    self.advanced,
+                    rule.text()
+                ),
+            });
         }
     }
 
     /// What has been reported.
     #[cfg(test)]
     pub(super) fn linted(&self) -> Vec<(u8, Undelivered)> {
-        self.lints.iter().flatten().copied().collect()
+        let lints = self.lints.iter();
+        lints.flat_map(|l| l.reported.iter()).copied().collect()
     }
 }

@@ -5,6 +5,7 @@
 use crate::calls::Calls;
 use crate::cli::RunArgs;
 use crate::engine::{Engine, JitOptions, Machine};
+use crate::finding::Findings;
 use crate::profile::Profile;
 use crate::symbols::Symbols;
 use crate::trace::Tracer;
@@ -17,7 +18,9 @@ pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
             bail!("--poison {address:#x}: there is no memory");
         }
     }
-    machine.bus.platform.lint(args.trace.lint);
+    if args.trace.lint {
+        machine.bus.platform.lint(Findings::default());
+    }
     for cpu in &mut machine.cpus {
         let mut trace = args.trace;
         trace.instructions = traced(args);
@@ -30,6 +33,9 @@ pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
         if args.stats_sites {
             cpu.stats.sites.get_or_insert_default();
         }
+    }
+    if !traced(args) && args.profile.is_none() {
+        Symbols::check(&args.symbols)?;
     }
     if traced(args) {
         machine.debug.tracer = Some(Tracer {

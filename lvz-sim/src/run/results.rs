@@ -46,6 +46,12 @@ impl Results {
             whole_file::write(path, profile.folded().as_bytes())
                 .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
         }
+        if let (Some(path), false) = (&args.snapshot_out, self.end == RunEnd::Limit) {
+            crate::say!(
+                "lvz-sim: no snapshot '{}': the run ended before --max-instructions",
+                path.display()
+            );
+        }
         if let Some(hash) = self.hash {
             crate::say!(
                 "lvz-sim: {} instructions, state {hash:016x}",

@@ -92,7 +92,7 @@ fn files_that_cannot_be_loaded_are_refused() {
             at(&data, HIGH_RAM_BASE + (768 << 20) - 2),
             "give it more memory",
         ),
-        (at(&data, None), "--load FILE@0xADDRESS"),
+        (at(&data, None), "not an ELF, EFI or EFI zboot image"),
         (at(&empty, LOAD), "the file is empty"),
     ];
     for (bad, expected) in cases {

@@ -295,10 +295,11 @@ fn pch_pic_polarity_and_vectors() {
 
 #[test]
 fn interrupts_that_reach_no_cpu_are_a_finding() {
+    use crate::finding::{Findings, Rule};
     use crate::platform::eiointc::Undelivered;
 
     let mut rig = Rig::new(1);
-    rig.platform.lint(true);
+    rig.platform.lint(Findings::quiet());
     rig.set_up_interrupts();
     let vector = pin_number(Device::Uart(0)) as u8;
     uart_level(&mut rig, true);
@@ -320,6 +321,9 @@ fn interrupts_that_reach_no_cpu_are_a_finding() {
     let found = rig.platform.linted();
     assert_eq!(found.len(), 2);
     assert!(found.contains(&(vector, Undelivered::Off)));
+    let findings = rig.platform.findings();
+    let rules: Vec<_> = findings.map(|f| (f.rule, f.place)).collect();
+    assert_eq!(rules, [(Rule::Undelivered, None); 2]);
     // As direct boot leaves it.
     let mut rig = Rig::new(5);
     rig.platform.hand_over();
