@@ -31,16 +31,19 @@ fn register(number: u16) -> String {
     }
 }
 
-fn guest_has(number: u16) -> bool {
-    listed(number).is_some_and(|(csr, _)| {
-        matches!(
-            csr.class,
-            Class::Guest | Class::Message | Class::Volatile | Class::Constant | Class::Stateless
-        )
-    })
-}
-
 impl Cpu {
+    fn guest_has(&self, number: u16) -> bool {
+        listed(number).is_some_and(|(csr, _)| match csr.class {
+            Class::Guest
+            | Class::Message
+            | Class::Volatile
+            | Class::Constant
+            | Class::Stateless => true,
+            Class::Counter => self.lent_to_guest(number),
+            Class::Software | Class::Root | Class::Absent => false,
+        })
+    }
+
     /// Address of the instruction that is being executed, if it has called
     /// [`Cpu::executing`].
     pub(super) fn pc_executing(&self) -> u64 {
@@ -74,7 +77,7 @@ impl Cpu {
         let pc = self.pc_executing();
         let prefix = if via == Via::Gcsr { "g" } else { "" };
         let name = register(number);
-        if via == Via::Gcsr && !guest_has(number) {
+        if via == Via::Gcsr && !self.guest_has(number) {
             let what = format!("gcsr access to {name}");
             return self.lint(Rule::NoGuestRegister, pc, &what);
         }

@@ -16,7 +16,11 @@ const PA: u64 = 0x20_0000;
 const GID: u64 = 1;
 
 fn machine() -> Machine {
-    let mut machine = Machine::new();
+    of("la464")
+}
+
+fn of(model: &str) -> Machine {
+    let mut machine = Machine::of(model.parse().unwrap());
     machine.cpu.set_trace(Trace {
         lint: true,
         ..Trace::default()
@@ -157,6 +161,20 @@ fn registers_that_a_guest_has_not() {
         machine.write(Via::Gcsr, number, 0);
         assert_eq!(machine.found(), [], "{number:#x}");
     }
+}
+
+#[test]
+fn counters_are_a_guests_while_they_are_lent() {
+    let mut machine = of("la664");
+    machine.write(Via::Gcsr, n::PERFCNTR0, 0);
+    assert_eq!(machine.found(), [Rule::NoGuestRegister]);
+    machine.set(n::GCFG, Gcfg(0).with_gpmnum(1).0);
+    for number in [n::PERFCTRL0, n::PERFCNTR0] {
+        machine.write(Via::Gcsr, number, 0);
+        assert_eq!(machine.found(), [], "{number:#x}");
+    }
+    machine.write(Via::Gcsr, n::PERFCNTR0 + 2, 0);
+    assert_eq!(machine.found(), [Rule::NoGuestRegister]);
 }
 
 #[test]
