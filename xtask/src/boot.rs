@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 mod figures;
 
-use crate::machine::{Chosen, Machine, Simulator};
+use crate::machine::{Chosen, Machine, Simulator, add_parameters};
 use crate::nested::{Guest, GuestReport, HOST_CPUS, Nested, Stack};
 use crate::output;
 use crate::setup::{self, DISTRIBUTION_PARAMETERS, KernelOption, Pages, Products};
@@ -98,6 +98,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let run = products.cache.new_run("boot")?;
     let stats = run.join("stats.json");
     let mut machine = nested.machine(&products, &run.join("share"))?;
+    add_parameters(&mut machine.append, options.pages.host_parameters());
     machine.stats = Some(stats.clone());
     options.prepare(&mut machine, &nested)?;
     if options.interactive {
@@ -177,6 +178,10 @@ impl Options {
         }
         if let Some(pages) = self.guest_pages {
             guest.kernel = Some(usual.with_pages(pages)?.host_kernel.vmlinux());
+        }
+        if self.guest_kernel.is_none() {
+            let pages = self.guest_pages.unwrap_or(self.pages);
+            add_parameters(&mut guest.append, pages.guest_parameters());
         }
         Ok(guest)
     }

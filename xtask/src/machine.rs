@@ -546,6 +546,14 @@ fn note_cpu_time(child: &Child) {
     }
 }
 
+/// Adds to the parameters of a kernel.
+pub(crate) fn add_parameters(line: &mut String, more: &str) {
+    if !(line.is_empty() || more.is_empty()) {
+        line.push(' ');
+    }
+    line.push_str(more);
+}
+
 /// A path for QEMU's comma-separated options.
 fn escape(path: &Path) -> Result<String> {
     path.to_str()

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 use crate::backend;
 use crate::kernel_module;
-use crate::machine::{Machine, Outcome, Simulator, make_share};
+use crate::machine::{Machine, Outcome, Simulator, add_parameters, make_share};
 use crate::said;
 use crate::setup::Products;
 use crate::workload;
@@ -290,15 +290,12 @@ impl Nested {
             guest.seed,
             workload::digest(guest.seed)
         );
-        append.push(' ');
-        append.push_str(if self.interactive {
-            "kvm-la.shell"
-        } else {
-            said::PARAMETER
-        });
-        if !guest.append.is_empty() {
-            append.push(' ');
-            append.push_str(&guest.append);
+        let mode = match self.interactive {
+            true => "kvm-la.shell",
+            false => said::PARAMETER,
+        };
+        for more in [mode, &guest.append] {
+            add_parameters(&mut append, more);
         }
         let qemu = match self.accel {
             Stack::Rust => "/share/qemu-kvm-la",

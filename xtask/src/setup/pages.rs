@@ -68,8 +68,26 @@ impl Pages {
     }
 
     /// The tables have two levels.
-    pub(crate) fn two_levels(self) -> bool {
+    fn two_levels(self) -> bool {
         matches!(self, Self::Usual2 | Self::Large2)
+    }
+
+    /// What a KVM host's kernel must be told: with two levels of tables Linux 7.2.12 stopped with
+    /// huge pages.
+    pub(crate) fn host_parameters(self) -> &'static str {
+        match self.two_levels() {
+            true => "transparent_hugepage=never",
+            false => "",
+        }
+    }
+
+    /// What a guest's kernel must be told: the window of PCI's I/O ports on QEMU's board begins at
+    /// no multiple of 64 KiB, and a kernel with such pages warns when it wants to map it.
+    pub(crate) fn guest_parameters(self) -> &'static str {
+        match self {
+            Self::Large2 | Self::Large3 => "initcall_blacklist=gen_pci_driver_init",
+            _ => "",
+        }
     }
 
     /// The kernel's configuration; none for the usual kernel.

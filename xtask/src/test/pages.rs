@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use super::Context;
 use super::report::{Report, Verdict};
+use crate::machine::add_parameters;
 use crate::nested::{Guest, Nested, Stack};
 use crate::setup::Pages;
 
@@ -44,18 +45,8 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 /// Why Linux's module is left out.
 const NO_ROOM: &str = "a host with such tables stopped with the module of Linux 7.2.12";
 
-/// A host with two levels of tables, whose kernel was Linux 7.2.12, stopped with huge pages.
-const WITHOUT_HUGE: &str = "transparent_hugepage=never";
-
-/// The window of PCI's I/O ports on QEMU's board begins at no multiple of 64 KiB, and a
-/// kernel with such pages warns when it wants to map it.
-const WITHOUT_PCI: &str = "initcall_blacklist=gen_pci_driver_init";
-
 fn boot(context: &Context, kvm: Stack, host: Pages, guest: Pages) -> Result<Verdict> {
-    let append = match guest {
-        Pages::Large2 | Pages::Large3 => WITHOUT_PCI.to_owned(),
-        _ => String::new(),
-    };
+    let append = guest.guest_parameters().to_owned();
     let products = context.products.with_pages(host)?;
     let guest = context.products.with_pages(guest)?;
     let nested = Nested {
@@ -74,10 +65,7 @@ fn boot(context: &Context, kvm: Stack, host: Pages, guest: Pages) -> Result<Verd
     };
     let run = products.cache.new_run("pages")?;
     let mut machine = nested.machine(&products, &run.join("share"))?;
-    if host.two_levels() {
-        machine.append.push(' ');
-        machine.append.push_str(WITHOUT_HUGE);
-    }
+    add_parameters(&mut machine.append, host.host_parameters());
     let log = run.join("console.log");
     nested.pass(&machine, &context.simulator, &log, LIMIT)?;
     fs::remove_dir_all(&run)?;

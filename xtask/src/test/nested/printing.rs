@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use super::super::report::{Report, Verdict, detail};
 use super::super::{Context, Tier};
 use super::LIMIT;
+use crate::machine::add_parameters;
 use crate::nested::{GUEST_MARKER, Guest, Nested};
 use crate::said;
 
@@ -74,7 +75,7 @@ fn lines_cut(context: &Context, name: &str, append: &str) -> Result<Vec<String>>
     let run = context.products.cache.new_run(&format!("nested-{name}"))?;
     let share = run.join("share");
     let mut machine = nested.machine(&context.products, &share)?;
-    machine.append.push_str(&format!(" {append}"));
+    add_parameters(&mut machine.append, append);
     begin_printing(&share.join("run"))?;
     let log = run.join("console.log");
     let outcome = machine.run(&context.simulator, &log, LIMIT, |_| {})?;
