@@ -51,6 +51,7 @@ pub(super) struct Has {
     pub(super) vectors: bool,
 }
 
+/// An instruction of registers.
 fn three(encoding: &Encoding, rd: u8, rj: u8, rk: u8) -> u32 {
     let operands = Operands {
         rd,
@@ -61,6 +62,7 @@ fn three(encoding: &Encoding, rd: u8, rj: u8, rk: u8) -> u32 {
     encoding.encode(&operands)
 }
 
+/// An instruction of two registers and an immediate.
 fn with(encoding: &Encoding, rd: u8, rj: u8, imm: i32) -> u32 {
     let operands = Operands {
         rd,
@@ -71,6 +73,7 @@ fn with(encoding: &Encoding, rd: u8, rj: u8, imm: i32) -> u32 {
     encoding.encode(&operands)
 }
 
+/// An instruction of two registers and bits from `low` to `high`.
 fn bits(encoding: &Encoding, rd: u8, rj: u8, high: u32, low: u32) -> u32 {
     let operands = Operands {
         rd,
@@ -91,7 +94,8 @@ fn csrwr(rd: u8, number: u16) -> u32 {
     with(&privileged::CSRXCHG, rd, 1, number.into())
 }
 
-fn li(rd: u8, page: usize) -> u32 {
+/// The register has the address of a page.
+fn page_address(rd: u8, page: usize) -> u32 {
     with(&integer::LU12I_W, rd, 0, (page >> 12) as i32)
 }
 
@@ -116,11 +120,11 @@ fn behind_or_begin([a, b]: [u8; 2]) -> Vec<u32> {
         csrwr(a, csr::PRMD),
         csrrd(a, csr::ERA),
         with(&integer::ADDI_D, a, a, 4),
-        li(b, CODE),
+        page_address(b, CODE),
         three(&integer::SUB_D, b, a, b),
         with(&integer::SRLI_D, b, b, CODE_SIZE.ilog2() as i32),
         with(&integer::BEQZ, 0, b, 2),
-        li(a, CODE),
+        page_address(a, CODE),
         csrwr(a, csr::ERA),
         ERTN,
     ]
@@ -174,7 +178,7 @@ fn elsewhere(has: Has) -> Vec<u32> {
     words.extend([
         bits(&integer::BSTRPICK_D, a, a, 43 + CODE_SIZE.ilog2() - 2, 44),
         with(&integer::SLLI_D, a, a, 2),
-        li(b, CODE),
+        page_address(b, CODE),
         three(&integer::ADD_D, a, a, b),
         csrwr(a, csr::ERA),
         ERTN,

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict, detail};
-use super::{Context, Tier, licences, links, oldest_rust, scripts, spdx, twins};
+use super::{Context, Tier, licences, links, oldest_rust, run_lines, scripts, spdx, twins};
 use crate::cargo::cargo;
 use crate::kernel_module;
 use crate::setup::workspace;
@@ -21,6 +21,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("format outside the workspace", format);
     report.case("documentation", documentation);
     report.case("links of the texts", links::check);
+    report.case("cargo run of the texts", run_lines::check);
     report.case("licences of linked crates", licences::run);
     report.case("licence lines", spdx::check);
     report.case("twins", twins::check);

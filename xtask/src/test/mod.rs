@@ -27,6 +27,7 @@ mod pages;
 mod programs;
 mod qtest;
 mod report;
+mod run_lines;
 mod sanitizers;
 mod scripts;
 mod selftests;
