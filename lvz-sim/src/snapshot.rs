@@ -228,6 +228,9 @@ impl Machine {
         if state.turn.is_some_and(|turn| !turn.is_of(self.cpus.len())) {
             return Err(format(&"a turn of no CPU"));
         }
+        if !state.cpus.iter().all(|cpu| cpu.stats.fits(cpu.icount)) {
+            return Err(format(&"more is counted than was executed"));
+        }
         let memory = self.bus.ram.size();
         if state.rest.as_ref().is_some_and(|rest| !rest.is_of(memory)) {
             return Err(format(&"a part of no block"));
@@ -408,6 +411,25 @@ mod tests {
             first.turn = none;
             first.save(&path).expect("a snapshot");
             let refused = second.load(&path);
+            assert!(matches!(refused, Err(SnapshotError::Format(..))));
+        }
+    }
+
+    #[test]
+    fn counts_are_of_what_was_executed() {
+        let mut machine = machine(<_>::default());
+        let mut saved = |icount, entered| {
+            let dir = tempfile::tempdir().expect("a directory");
+            let path = dir.path().join("snapshot");
+            machine.cpus[0].icount = icount;
+            machine.cpus[0].stats = CpuStats::default();
+            machine.cpus[0].stats.enter_guest(entered);
+            machine.save(&path).expect("a snapshot");
+            machine.load(&path)
+        };
+        assert!(saved(100, 90).is_ok());
+        for (icount, entered) in [(100, 101), (u64::MAX, 0)] {
+            let refused = saved(icount, entered);
             assert!(matches!(refused, Err(SnapshotError::Format(..))));
         }
     }

@@ -192,6 +192,15 @@ pub(crate) struct CpuStats {
 }
 
 impl CpuStats {
+    /// Whether a CPU can have counted so when `at` instructions had ended.
+    pub(crate) fn fits(&self, at: u64) -> bool {
+        /// As many take centuries.
+        const MOST: u64 = 1 << 60;
+        let window = self.window.iter().flat_map(|w| [w.start, w.marked]);
+        let counts = [self.entered, self.left, self.guest, self.outside];
+        at < MOST && counts.into_iter().chain(window).all(|count| count <= at)
+    }
+
     /// Whether a window is open: only then do the calls below matter.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
