@@ -143,6 +143,19 @@ impl CpuState {
     }
 }
 
+impl State {
+    /// Whether there is the CPU whose turn it is, and what is left of its block fits it.
+    fn is_stopped_somewhere(&self) -> bool {
+        let Some(turn) = self.turn else {
+            return self.rest.is_none();
+        };
+        let executed = self.cpus.get(turn.cpu).map_or(0, |cpu| cpu.icount);
+        let rest = self.rest.as_ref();
+        turn.is_of(self.cpus.len())
+            && rest.is_none_or(|rest| rest.is_of(self.memory as usize, executed))
+    }
+}
+
 impl Machine {
     /// The state of everything but memory.
     ///
@@ -225,15 +238,11 @@ impl Machine {
         if state.cpus.len() != self.cpus.len() || state.reservations.len() != self.cpus.len() {
             return Err(mismatch("the number of CPUs"));
         }
-        if state.turn.is_some_and(|turn| !turn.is_of(self.cpus.len())) {
-            return Err(format(&"a turn of no CPU"));
-        }
         if !state.cpus.iter().all(|cpu| cpu.stats.fits(cpu.icount)) {
             return Err(format(&"more is counted than was executed"));
         }
-        let memory = self.bus.ram.size();
-        if state.rest.as_ref().is_some_and(|rest| !rest.is_of(memory)) {
-            return Err(format(&"a part of no block"));
+        if !state.is_stopped_somewhere() {
+            return Err(format(&"it goes on in no turn, or in no block"));
         }
         read_memory(&mut input, self.bus.ram.bytes_mut())
             .and_then(|()| read_end(&mut input))

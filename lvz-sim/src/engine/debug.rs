@@ -92,12 +92,13 @@ impl SavedRest {
         })
     }
 
-    /// Whether a machine with so much memory can have it.
-    pub(crate) fn is_of(&self, memory: usize) -> bool {
+    /// Whether a machine with so much memory can have it, for a CPU that has executed so much.
+    pub(crate) fn is_of(&self, memory: usize, executed: u64) -> bool {
         let length = self.words.len();
         self.offset < memory
             && length <= MAX_LEN
             && self.done < length
+            && self.done as u64 <= executed
             && self.inside <= self.done as u64
     }
 
