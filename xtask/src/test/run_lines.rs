@@ -68,7 +68,7 @@ pub(super) fn check() -> Result<Verdict> {
 fn named(text: &str) -> Vec<&str> {
     let commands = text.lines().filter_map(|line| {
         let (_, command) = line.split_once("cargo run ")?;
-        command.split(" -- ").next()
+        command.split('`').next()?.split(" -- ").next()
     });
     let whole =
         commands.filter(|command| !["--bin", "--example"].iter().any(|o| command.contains(o)));
@@ -103,7 +103,7 @@ mod tests {
     fn packages_of_commands() {
         let text = "    cargo run --release -p first -- run -p second\n\
                     cargo run --package third -- x\ncargo run -p fourth --bin x\n\
-                    cargo run --release\ncargo test -p fifth\n";
-        assert_eq!(named(text), ["first", "third"]);
+                    cargo run --release\ncargo test -p fifth\n`cargo run -p sixth` runs\n";
+        assert_eq!(named(text), ["first", "third", "sixth"]);
     }
 }
