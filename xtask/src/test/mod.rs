@@ -23,6 +23,7 @@ mod machine;
 mod module;
 mod nested;
 mod oldest_rust;
+mod packages;
 mod pages;
 mod programs;
 mod qtest;

@@ -7,22 +7,10 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
 
+use super::packages::packages;
 use super::report::{Verdict, detail};
-use crate::cargo::cargo;
 use crate::setup::workspace;
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    rust_version: Option<String>,
-}
 
 pub(super) fn check() -> Result<Verdict> {
     let own = output(Command::new("rustc").arg("--version"))?;
@@ -73,17 +61,8 @@ pub(super) fn check() -> Result<Verdict> {
 
 /// The workspace's packages by the version that they promise.
 fn promises() -> Result<BTreeMap<String, Vec<String>>> {
-    let text = output(Command::new(cargo()).current_dir(workspace()?).args([
-        "metadata",
-        "--no-deps",
-        "--locked",
-        "--format-version",
-        "1",
-    ]))?;
-    let metadata: Metadata =
-        serde_json::from_str(&text).context("cargo metadata is of an unknown form")?;
     let mut versions = BTreeMap::<_, Vec<_>>::new();
-    for package in metadata.packages {
+    for package in packages()? {
         match package.rust_version {
             Some(version) => versions.entry(version).or_default().push(package.name),
             None => bail!("{} promises no rust-version", package.name),

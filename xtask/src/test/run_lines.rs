@@ -2,32 +2,12 @@
 
 //! A case of the suite `host`: each `cargo run -p PACKAGE` of the Markdown files finds a program.
 
-use std::process::Command;
+use anyhow::{Result, bail, ensure};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
-
+use super::packages::{Package, packages};
 use super::report::{Verdict, detail};
-use crate::cargo::cargo;
 use crate::setup::workspace;
 use crate::sources::Sources;
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    default_run: Option<String>,
-    targets: Vec<Target>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    kind: Vec<String>,
-}
 
 impl Package {
     /// Whether `cargo run` knows which of its programs to run.
@@ -79,20 +59,6 @@ fn named(text: &str) -> Vec<&str> {
             words.next()
         })
         .collect()
-}
-
-fn packages() -> Result<Vec<Package>> {
-    let output = Command::new(cargo())
-        .current_dir(workspace()?)
-        .args(["metadata", "--no-deps", "--locked", "--format-version", "1"])
-        .output()
-        .context("cannot run cargo")?;
-    if !output.status.success() {
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let metadata: Metadata =
-        serde_json::from_slice(&output.stdout).context("cargo metadata is of an unknown form")?;
-    Ok(metadata.packages)
 }
 
 #[cfg(test)]
