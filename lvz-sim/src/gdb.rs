@@ -63,7 +63,11 @@ pub(crate) fn run(
     let mut history = History::new(options.tapes, options.no_history);
     let mut wait = options.wait;
     loop {
-        if !std::mem::take(&mut wait) {
+        if std::mem::take(&mut wait) {
+            if !listener.wait(&mut || !machine.bus.platform.quit_requested()) {
+                return Ok(RunEnd::Quit);
+            }
+        } else {
             match alone(machine, &listener, limit) {
                 RunEnd::Halted => {}
                 RunEnd::Reset if restart(machine)? => continue,
@@ -171,8 +175,7 @@ fn take_leave(peer: &mut Peer<'_>, reason: DisconnectReason) {
         // GDB's vKill waits for it.
         let _ = peer.write_all(b"$OK#9a");
     }
-    // It may be gone already.
-    let _ = peer.flush();
+    peer.take_leave();
 }
 
 /// What a debugger is told of the end of a run.

@@ -50,6 +50,8 @@ use rtc::Rtc;
 use rustix::event::{PollFd, PollFlags};
 pub use state::PlatformState;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use uart::Uart;
 use virtio::disk::Disk;
@@ -88,6 +90,8 @@ pub struct Platform {
     dma: bool,
     /// The time of the last [`Self::advance`].
     advanced: u64,
+    /// Whether something outside wants the end of the simulation.
+    end: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Platform {
@@ -147,6 +151,7 @@ impl Platform {
             lints: None,
             dma: false,
             advanced: 0,
+            end: Arc::default(),
         })
     }
 
@@ -292,14 +297,21 @@ impl Platform {
         self.power.event()
     }
 
-    /// Whether the user asked for the end of the simulation at the console.
+    /// Whether the user asked for the end of the simulation, at the console or by
+    /// [`Self::end_on`].
     pub fn quit_requested(&self) -> bool {
-        self.consoles().any(HostConsole::quit)
+        self.end.load(Ordering::Relaxed) || self.consoles().any(HostConsole::quit)
+    }
+
+    /// Has the simulation end once `end` is true.
+    pub fn end_on(&mut self, end: Arc<AtomicBool>) {
+        self.end = end;
     }
 
     /// Whether a user or a peer is there, from which something can come at any time.
     pub fn interactive(&self) -> bool {
-        self.consoles().any(HostConsole::interactive) || self.inputs().next().is_some()
+        self.consoles().any(HostConsole::interactive)
+            || self.polled().any(|device| device.input().is_some())
     }
 
     /// Waits at most `timeout` of real time for something from outside: for a
@@ -327,12 +339,18 @@ impl Platform {
         self.pci.as_ref().is_none_or(|pci| pci.is_master(index))
     }
 
-    /// What to wait for while all CPUs are idle.
-    fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    /// The virtio devices of which that is so.
+    fn polled(&self) -> impl Iterator<Item = &dyn VirtioDevice> {
         let devices = self.devices().enumerate();
         let devices = devices.filter(|(index, _)| self.polls(*index));
-        let devices = devices.filter_map(|(_, device)| device.input());
+        devices.map(|(_, device)| device)
+    }
+
+    /// What to wait for while all CPUs are idle.
+    fn inputs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         // What has no room waits until the machine has read.
+        let devices = self.polled().filter(|device| device.takes_input());
+        let devices = devices.filter_map(VirtioDevice::input);
         let ports = self.serial.iter().zip(&self.uarts);
         let ports = ports.filter(|(_, uart)| uart.room() > 0);
         let ports = ports.filter_map(|(host, _)| host.input());

@@ -6,6 +6,7 @@ mod build;
 mod observe;
 mod parent;
 mod results;
+mod signals;
 
 use crate::boot::{self, BootConfig, BootError, ImageError};
 use crate::cli::RunArgs;
@@ -16,6 +17,7 @@ use crate::platform::virtio::disk::{DriveConfig, DriveMode};
 use crate::whole_file;
 use anyhow::{Context, Result, anyhow};
 use results::Results;
+use signals::Signals;
 use std::path::Path;
 use std::time::Instant;
 
@@ -46,6 +48,8 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     if args.wall_clock {
         machine.use_wall_clock();
     }
+    let signals = Signals::take()?;
+    machine.bus.platform.end_on(signals.any());
     let started = Instant::now();
     let before = machine.instructions();
     let end = until_end(&mut machine, args, tapes, boot.as_ref())?;
@@ -57,7 +61,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let hash = args.hash.then(|| machine.state_hash());
     let results = Results::of(machine, end, seconds, before, hash);
     results.write(args)?;
-    Ok(results.status())
+    Ok(results.status(signals.last()))
 }
 
 /// What the machine boots.

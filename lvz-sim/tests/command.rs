@@ -235,6 +235,17 @@ fn ends_within(stream: ChildStdout, limit: std::time::Duration) -> bool {
     receiver.recv_timeout(limit).unwrap_or(false)
 }
 
+/// Writes a letter, and runs for ever.
+fn endless() -> Program {
+    Program::new(&[
+        lu12i_w(T0, 0x1fe00),
+        ori(T0, T0, 0x1e0),
+        addi_w(T1, ZERO, u32::from(b'x')),
+        st_b(T1, T0, 0),
+        B_SELF,
+    ])
+}
+
 /// A simulator whose parent, a shell, is killed: whether it ends too.
 #[cfg(target_os = "linux")]
 fn ends_with_its_parent(program: &Program) -> bool {
@@ -263,16 +274,7 @@ fn ends_with_its_parent(program: &Program) -> bool {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_simulator_ends_with_its_parent() {
-    // Writes a letter, and runs for ever.
-    let endless = [
-        lu12i_w(T0, 0x1fe00),
-        ori(T0, T0, 0x1e0),
-        addi_w(T1, ZERO, u32::from(b'x')),
-        st_b(T1, T0, 0),
-        B_SELF,
-    ];
-    let endless = Program::new(&endless);
-    assert!(ends_with_its_parent(&endless));
+    assert!(ends_with_its_parent(&endless()));
 }
 
 #[cfg(target_os = "linux")]
@@ -293,4 +295,49 @@ fn a_parent_that_has_ended_is_found_out() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains(&option), "{text}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_run_with_its_figures() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let program = endless();
+    let stats = program.path("stats.json");
+    let stats_name = stats.to_str().expect("a path of text");
+    let socket = program.path("gdb");
+    let socket_name = socket.to_str().expect("a path of text");
+    let waits = ["--gdb", socket_name, "--gdb-wait"];
+    for (arguments, signal, status) in [
+        (&["--stats", stats_name][..], Signal::TERM, 128 + 15),
+        (&[], Signal::INT, 128 + 2),
+        (&waits, Signal::TERM, 128 + 15),
+    ] {
+        let mut command = Command::new(SIMULATOR);
+        let command = program.arguments(&mut command, "@0x200000", arguments);
+        let spawned = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut simulator = spawned.expect("the simulator");
+        let mut errors = BufReader::new(simulator.stderr.take().expect("its errors"));
+        let mut line = String::new();
+        // It runs, or waits for the debugger.
+        if arguments.contains(&"--gdb-wait") {
+            errors.read_line(&mut line).expect("a line");
+        } else {
+            let output = simulator.stdout.as_mut().expect("its output");
+            output.read_exact(&mut [0]).expect("a letter");
+        }
+        kill_process(Pid::from_child(&simulator), signal).expect("a process");
+        line.clear();
+        errors.read_line(&mut line).expect("a line");
+        let ended = simulator.wait().expect("its end");
+        assert_eq!(ended.code(), Some(status), "{line}");
+        let said = format!("stopped by signal {}", status - 128);
+        assert!(line.contains(&said), "{line}");
+    }
+    let figures = std::fs::read_to_string(&stats).expect("figures");
+    assert!(figures.contains("\"instructions\""), "{figures}");
 }

@@ -9,10 +9,10 @@ use rustix::event::{PollFd, PollFlags};
 use std::cell::Cell;
 use std::fmt;
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -104,10 +104,21 @@ impl Listener {
 
     /// Whether a debugger is there.
     pub(super) fn is_called(&self) -> bool {
-        is_ready(self.fd(), Duration::ZERO)
+        is_ready(self.fd(), PollFlags::IN, Duration::ZERO)
     }
 
-    /// Waits for a debugger.
+    /// Waits for a debugger as long as `waits`, which is asked now and then, says so; whether
+    /// there is one.
+    pub(super) fn wait(&self, waits: &mut dyn FnMut() -> bool) -> bool {
+        while !is_ready(self.fd(), PollFlags::IN, PATIENCE) {
+            if !waits() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The debugger that is there.
     ///
     /// # Errors
     /// It went away meanwhile.
@@ -116,9 +127,14 @@ impl Listener {
             Socket::Tcp(listener) => {
                 let (stream, _) = listener.accept()?;
                 stream.set_nodelay(true)?;
+                stream.set_nonblocking(true)?;
                 Box::new(stream)
             }
-            Socket::Unix(listener, _) => Box::new(listener.accept()?.0),
+            Socket::Unix(listener, _) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                Box::new(stream)
+            }
         };
         Ok(Peer::new(stream))
     }
@@ -133,25 +149,26 @@ impl Drop for Listener {
     }
 }
 
-fn is_ready(fd: BorrowedFd<'_>, within: Duration) -> bool {
-    ready(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], within)
+fn is_ready(fd: BorrowedFd<'_>, how: PollFlags, within: Duration) -> bool {
+    ready(&mut [PollFd::from_borrowed_fd(fd, how)], within)
 }
 
-/// What is read and written as a stream of bytes.
+/// What is read and written as a stream of bytes. Neither waits: [`ErrorKind::WouldBlock`].
 pub(super) trait Stream: Read + Write {
-    /// Whether reading does not wait, now or within this time.
+    /// Whether there is something to read, or the end, now or within this time.
     fn speaks(&self, within: Duration) -> bool;
+
+    /// Whether there is room to write, or the end, within this time.
+    fn listens(&self, within: Duration) -> bool;
 }
 
-impl Stream for TcpStream {
+impl<S: Read + Write + AsFd> Stream for S {
     fn speaks(&self, within: Duration) -> bool {
-        is_ready(self.as_fd(), within)
+        is_ready(self.as_fd(), PollFlags::IN, within)
     }
-}
 
-impl Stream for UnixStream {
-    fn speaks(&self, within: Duration) -> bool {
-        is_ready(self.as_fd(), within)
+    fn listens(&self, within: Duration) -> bool {
+        is_ready(self.as_fd(), PollFlags::OUT, within)
     }
 }
 
@@ -194,6 +211,10 @@ impl Stream for Said<'_> {
     fn speaks(&self, _: Duration) -> bool {
         self.asked.replace(!self.asked.get())
     }
+
+    fn listens(&self, _: Duration) -> bool {
+        true
+    }
 }
 
 /// A debugger's end of the line.
@@ -202,7 +223,7 @@ pub(super) struct Peer<'a> {
     heard: Vec<u8>,
     /// Of `heard`, what was taken.
     taken: usize,
-    /// What is still to be said.
+    /// What is still to be said. The debugger is heard again only when it has taken it.
     said: Vec<u8>,
     /// Bytes since a packet has ended.
     unended: usize,
@@ -220,28 +241,24 @@ impl<'a> Peer<'a> {
     }
 
     /// Whether it has said something, or has gone.
-    pub(super) fn has_spoken(&self) -> bool {
-        self.taken < self.heard.len() || self.stream.speaks(Duration::ZERO)
+    pub(super) fn has_spoken(&mut self) -> bool {
+        self.taken < self.heard.len() || self.say().is_err() || self.stream.speaks(Duration::ZERO)
     }
 
     /// Its next byte, waited for as long as `waits`, which is asked now and then, says so;
     /// `None` if it has gone, or sends a packet without an end.
     pub(super) fn next(&mut self, waits: &mut dyn FnMut() -> bool) -> Option<u8> {
-        if self.taken >= self.heard.len() {
-            self.flush().ok()?;
-            while !self.stream.speaks(PATIENCE) {
-                waits().then_some(())?;
-            }
-            let mut buffer = [0; 4096];
-            let count = loop {
-                match self.stream.read(&mut buffer) {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    read => break read.ok().filter(|count| *count > 0)?,
-                }
+        while self.taken >= self.heard.len() {
+            self.say().ok()?;
+            let ready = match self.said.is_empty() {
+                true => self.stream.speaks(PATIENCE),
+                false => self.stream.listens(PATIENCE),
             };
-            self.heard.clear();
-            self.heard.extend_from_slice(&buffer[..count]);
-            self.taken = 0;
+            match ready {
+                true if self.said.is_empty() => self.hear().ok()?,
+                true => {}
+                false => waits().then_some(())?,
+            }
         }
         let byte = self.heard.get(self.taken).copied();
         self.taken += 1;
@@ -251,6 +268,44 @@ impl<'a> Peer<'a> {
         };
         byte.filter(|_| self.unended <= PACKET_MAX)
     }
+
+    /// Reads what is there.
+    fn hear(&mut self) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        let count = match self.stream.read(&mut buffer) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Err(error) if is_passing(&error) => 0,
+            read => read?,
+        };
+        self.heard.clear();
+        self.heard.extend_from_slice(&buffer[..count]);
+        self.taken = 0;
+        Ok(())
+    }
+
+    /// Says what there is room for.
+    fn say(&mut self) -> io::Result<()> {
+        while !self.said.is_empty() {
+            match self.stream.write(&self.said) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => drop(self.said.drain(..count)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.stream.flush()
+    }
+
+    /// Says the last, which a debugger that takes nothing for a while misses.
+    pub(super) fn take_leave(&mut self) {
+        while self.say().is_ok() && !self.said.is_empty() && self.stream.listens(PATIENCE) {}
+    }
+}
+
+/// Whether it can be tried again.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock)
 }
 
 impl Connection for Peer<'_> {
@@ -267,9 +322,7 @@ impl Connection for Peer<'_> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let said = std::mem::take(&mut self.said);
-        self.stream.write_all(&said)?;
-        self.stream.flush()
+        self.say()
     }
 }
 

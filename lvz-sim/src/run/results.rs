@@ -61,8 +61,9 @@ impl Results {
         Ok(())
     }
 
-    /// The exit status; prints why the run ended if the machine did not end it.
-    pub(super) fn status(&self) -> u8 {
+    /// The exit status; prints why the run ended if the machine did not end it. `signal` is one
+    /// that has come.
+    pub(super) fn status(&self, signal: Option<u8>) -> u8 {
         match self.end {
             RunEnd::PowerOff(code) => code,
             RunEnd::Limit => {
@@ -72,7 +73,18 @@ impl Results {
                 );
                 0
             }
-            RunEnd::Quit | RunEnd::Halted => 0,
+            RunEnd::Quit => match signal {
+                Some(signal) => {
+                    crate::say!(
+                        "lvz-sim: stopped by signal {signal}, after {} instructions",
+                        self.report.instructions
+                    );
+                    // As shells have it.
+                    128 + signal
+                }
+                None => 0,
+            },
+            RunEnd::Halted => 0,
             RunEnd::Reset => {
                 crate::say!(
                     "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"

@@ -7,7 +7,7 @@ use super::super::session::Session;
 use super::super::socket::Peer;
 use super::super::{serve, tape::Tape};
 use crate::engine::{Machine, RunEnd};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(super) fn debug(
     debugger: impl FnOnce(&mut Client) + Send,
 ) -> Option<RunEnd> {
     let (ours, theirs) = UnixStream::pair().expect("two sockets");
+    ours.set_nonblocking(true).expect("a mode");
     theirs
         .set_read_timeout(Some(Duration::from_secs(60)))
         .expect("a time limit");
@@ -52,7 +53,19 @@ impl Client {
         match self.line.read(&mut [0; 4096]) {
             Ok(count) => count == 0,
             // There were bytes that it has not read.
-            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+            Err(error) => error.kind() == ErrorKind::ConnectionReset,
+        }
+    }
+
+    /// Says something again and again, and reads nothing, until there is no more room or the
+    /// stub hangs up: the error.
+    pub(super) fn say_endlessly(&mut self, bytes: &[u8]) -> ErrorKind {
+        let limit = Some(Duration::from_millis(300));
+        self.line.set_write_timeout(limit).expect("a time limit");
+        loop {
+            if let Err(error) = self.line.write(bytes) {
+                return error.kind();
+            }
         }
     }
 

@@ -120,6 +120,11 @@ impl Link {
         peer.or_else(|| self.listener.as_ref().map(AsFd::as_fd))
     }
 
+    /// Whether what comes is taken now.
+    pub(crate) fn takes(&self) -> bool {
+        self.arrived_bytes < ARRIVED_MAX
+    }
+
     /// The machine time at which [`Self::synchronize`] is due.
     pub(crate) fn next_event(&self) -> Option<u64> {
         let lockstep = self.lockstep.as_ref()?;
@@ -192,7 +197,7 @@ impl Link {
                     Item::Mark => return Err(Lost::Length(0)),
                 }
             }
-            if self.arrived_bytes >= ARRIVED_MAX || !self.read()? {
+            if !self.takes() || !self.read()? {
                 return Ok(());
             }
         }

@@ -7,6 +7,7 @@ use crate::platform::net::{FRAME_MAX, Link, Mac, NetConfig};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::{Duration, Instant};
 use vm_memory::Bytes;
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);
@@ -411,4 +412,38 @@ fn a_peer_is_not_waited_for_before_the_bus_lets_the_device_work() {
     assert_eq!(rig.platform.inputs().count(), 0);
     rig.write(COMMAND, 2, MASTER);
     assert_eq!(rig.platform.inputs().count(), 1);
+}
+
+#[test]
+fn a_peer_that_is_not_heard_wakes_no_idle_machine() {
+    let (mut rig, mut peer) = rig_with_net();
+    let mut driver = Driver::new(&mut rig, 1, 2);
+    peer.0.set_nonblocking(true).unwrap();
+    // It fills what the device keeps, and the socket.
+    let mut time = 0;
+    let frame = [&1500u32.to_be_bytes()[..], &[9; 1500]].concat();
+    let mut rest = &frame[..];
+    for _ in 0..1000 {
+        while let Ok(count) = peer.0.write(rest) {
+            rest = match &rest[count..] {
+                [] => &frame,
+                rest => rest,
+            };
+        }
+        time += 1;
+        rig.platform.advance(time);
+    }
+    let pause = Duration::from_millis(200);
+    let waited = |rig: &mut Rig| {
+        let begun = Instant::now();
+        rig.platform.wait_for_input(pause);
+        begun.elapsed()
+    };
+    assert!(waited(&mut rig) >= pause);
+    assert!(rig.platform.interactive());
+    // Buffers make room: for what was read last too, which is up to 64 KiB.
+    for _ in 0..50 {
+        driver.queue(&mut rig, 0, &[], &[2000]);
+    }
+    assert!(waited(&mut rig) < pause);
 }

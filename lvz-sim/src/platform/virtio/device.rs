@@ -65,6 +65,11 @@ pub(crate) trait VirtioDevice: Send {
         None
     }
 
+    /// Whether that is taken now: not while the driver leaves what came before.
+    fn takes_input(&self) -> bool {
+        true
+    }
+
     /// The next time at which something comes that is foreseen.
     fn next_event(&self) -> Option<u64> {
         None

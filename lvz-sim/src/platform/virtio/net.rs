@@ -154,6 +154,10 @@ impl VirtioDevice for Network {
         self.link.input()
     }
 
+    fn takes_input(&self) -> bool {
+        self.link.takes()
+    }
+
     fn next_event(&self) -> Option<u64> {
         self.link.next_event()
     }

@@ -93,6 +93,10 @@ impl VirtioDevice for Port {
         self.host.input()
     }
 
+    fn takes_input(&self) -> bool {
+        self.input.is_empty()
+    }
+
     fn host(&self) -> Option<&dyn HostConsole> {
         Some(self.host.as_ref())
     }
