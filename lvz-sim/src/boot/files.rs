@@ -6,7 +6,7 @@ use super::config::{BootConfig, LoadFile};
 use super::error::{BootError, ImageError, failed};
 use super::format;
 use super::image::{self, IMAGE_MAX, Image};
-use super::span::{self, FIRMWARE_END, Span};
+use super::span::{self, FIRMWARE_END, Span, Taken};
 use crate::mem::GuestRam;
 use crate::mmu::PA_MASK;
 use std::path::Path;
@@ -33,7 +33,7 @@ impl Files {
         let limit = span::total(memory).min(IMAGE_MAX);
         let file = |path: &Path| image::read(path, limit);
         let image = |path: &Path| format::parse(file(path)?, limit);
-        let (mut taken, mut entry) = (Vec::new(), None);
+        let (mut taken, mut entry) = (Taken::default(), None);
         if let Some(path) = &config.kernel {
             let kernel = image(path)
                 .and_then(|image| image.load(ram, &mut taken).map(|()| image))
@@ -41,7 +41,7 @@ impl Files {
             entry = Some(kernel.entry());
         }
         // Behind a kernel, which may move itself upwards (CONFIG_RANDOMIZE_BASE).
-        let kernel_end = taken.iter().map(|span| span.end()).max().unwrap_or(0);
+        let kernel_end = taken.end();
         for LoadFile { path, address } in &config.files {
             let loaded = match *address {
                 Some(address) => file(path).and_then(|bytes| Image::raw(bytes, address & PA_MASK)),
@@ -70,17 +70,14 @@ fn place_initrd(
     ram: &GuestRam,
     memory: &[Span],
     kernel_end: u64,
-    taken: &[Span],
+    taken: &Taken,
     bytes: &[u8],
 ) -> Result<Span, ImageError> {
     let length = bytes.len() as u64;
     if length == 0 {
         return Err(ImageError::Empty);
     }
-    let conflict = |start: u64| {
-        let span = Span { start, length };
-        taken.iter().find(|other| span.overlaps(**other))
-    };
+    let conflict = |start: u64| taken.conflict(Span { start, length });
     let upwards = |range: &Span| {
         let mut start = kernel_end.next_multiple_of(ALIGN).max(range.start);
         while let Some(other) = conflict(start) {

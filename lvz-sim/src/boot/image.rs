@@ -3,7 +3,7 @@
 //! A kernel image, as what to put where.
 
 use super::error::ImageError;
-use super::span::{FIRMWARE_END, Span, holds};
+use super::span::{FIRMWARE_END, Span, Taken, holds};
 use crate::mem::GuestRam;
 use std::fs::File;
 use std::io::Read;
@@ -84,7 +84,7 @@ impl Image {
     }
 
     /// Puts it into memory, where the ranges `taken` are in use; adds its own to them.
-    pub(super) fn load(&self, ram: &GuestRam, taken: &mut Vec<Span>) -> Result<(), ImageError> {
+    pub(super) fn load(&self, ram: &GuestRam, taken: &mut Taken) -> Result<(), ImageError> {
         const ZEROS: [u8; 4096] = [0; 4096];
         if self.overlaps() {
             return Err(ImageError::Damaged("ELF file: segments overlap"));
@@ -104,7 +104,7 @@ impl Image {
                 start: segment.address,
                 length: segment.length,
             };
-            if taken.iter().any(|other| span.overlaps(*other)) {
+            if taken.conflict(span).is_some() {
                 return Err(ImageError::Taken(span.start, span.end()));
             }
             let contents = self

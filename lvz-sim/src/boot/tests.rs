@@ -8,6 +8,7 @@ mod files;
 mod firmware;
 mod loongson;
 
+use super::span::Taken;
 use super::*;
 use crate::map::HIGH_RAM_BASE;
 use crate::mem::Ram;
@@ -468,7 +469,7 @@ fn damaged_files_never_panic() {
     let ram = &ram.map;
     let try_image = |bytes: Vec<u8>| {
         if let Ok(image) = format::parse(bytes, 1 << 20) {
-            let _ = image.load(ram, &mut Vec::new());
+            let _ = image.load(ram, &mut Taken::default());
         }
     };
     let originals = [
