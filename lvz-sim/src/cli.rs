@@ -198,8 +198,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "WHAT")]
     pub trace_only: Option<Filter>,
 
-    /// Name addresses in traces of instructions and in profiles by the symbols of an ELF file,
-    /// which are those of the host, of the guest or of both, with BASE (hexadecimal) added; can be repeated
+    /// Name addresses in traces and profiles by the symbols of an ELF file, which are those of
+    /// the host, of the guest or of both, with BASE (hexadecimal) added; can be repeated
     #[arg(long, value_name = "[host:|guest:]FILE[@BASE]")]
     pub symbols: Vec<SymbolFile>,
 

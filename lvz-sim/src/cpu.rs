@@ -62,6 +62,7 @@ use crate::calls::Calls;
 use crate::fp::Fcsr;
 use crate::mmu::{SoftTlb, Tlb};
 use crate::stats::CpuStats;
+use crate::symbols::Symbols;
 use crate::trace::Trace;
 use crate::world::World;
 use std::sync::Arc;
@@ -221,6 +222,8 @@ pub struct Cpu {
     pub(crate) counters: Counters,
     /// What is written to standard error.
     pub(crate) trace: Trace,
+    /// Names of addresses in what is written there, and in profiles.
+    pub(crate) symbols: Arc<Symbols>,
     /// What `trace.lint` has found.
     pub(crate) lints: Lints,
     /// What is being counted about guest exits.
@@ -268,6 +271,7 @@ impl Cpu {
             tally: Tally::default(),
             counters: Counters::default(),
             trace: Trace::default(),
+            symbols: Arc::default(),
             lints: Lints::default(),
             stats: CpuStats::default(),
             calls: None,

@@ -66,7 +66,7 @@ impl Rule {
                 "which bits below its page are part of a table's address is open (docs/lvz.md Q-31)"
             }
             Rule::PageAddress => {
-                "bits of a page's address below its size do not count (Volume 1, 5.4)"
+                "bits of a page's address below its size do not count (Volume 1, 5.4.2)"
             }
             Rule::HandlerFaults => {
                 "the handler causes the exception itself, and the CPU makes no progress"

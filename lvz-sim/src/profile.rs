@@ -6,15 +6,13 @@
 //! the turn. The machine has no part in it and runs as fast as without.
 
 use crate::cpu::Cpu;
-use crate::symbols::Symbols;
 use crate::world::World;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A profile in the making.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Profile {
-    symbols: Symbols,
     /// Instructions by what they are of.
     weights: BTreeMap<String, u64>,
     /// Instructions of each CPU that are in `weights`.
@@ -22,14 +20,6 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    pub(crate) fn new(symbols: Symbols) -> Self {
-        Self {
-            symbols,
-            weights: BTreeMap::new(),
-            noted: Vec::new(),
-        }
-    }
-
     /// Notes the end of a turn of `cpu`.
     pub(crate) fn note(&mut self, cpu: &Cpu) {
         if self.noted.len() <= cpu.id {
@@ -47,7 +37,7 @@ impl Profile {
             World::Guest => "guest",
         };
         let level = if cpu.plv == 0 { "kernel" } else { "user" };
-        let function = match self.symbols.find(world, cpu.csr().direct(), cpu.pc) {
+        let function = match cpu.symbols.find(world, cpu.csr().direct(), cpu.pc) {
             // Programs are at the same addresses as each other, and have no symbols here.
             Some((name, _)) if cpu.plv == 0 => name,
             _ => "[unknown]",

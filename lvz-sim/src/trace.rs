@@ -5,6 +5,8 @@
 mod exceptions;
 mod instruction;
 
+use crate::cpu::Cpu;
+use crate::world::World;
 pub use instruction::Filter;
 pub(crate) use instruction::Tracer;
 use std::str::FromStr;
@@ -45,5 +47,15 @@ impl FromStr for Trace {
             }
         }
         Ok(trace)
+    }
+}
+
+impl Cpu {
+    /// ` <symbol+distance>` of the address `pc` in mode `world`, or nothing.
+    pub(crate) fn named(&self, world: World, pc: u64) -> String {
+        match self.symbols.find(world, self.file(world).direct(), pc) {
+            Some((name, distance)) => format!(" <{name}+{distance:#x}>"),
+            None => String::new(),
+        }
     }
 }

@@ -11,6 +11,7 @@ use super::{Cpu, Trap, Via};
 use crate::finding::{Finding, Rule};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
+use crate::world::World;
 use la_arch::Exception;
 use la_arch::csr::{Class, TlbElo, number as n};
 
@@ -51,14 +52,20 @@ impl Cpu {
     }
 
     /// Reports a finding about the instruction at `pc`.
-    #[cold]
     pub(crate) fn lint(&mut self, rule: Rule, pc: u64, what: &str) {
+        self.lint_of(self.world(), rule, pc, what);
+    }
+
+    /// Reports a finding about the instruction of `world` at `pc`.
+    #[cold]
+    fn lint_of(&mut self, world: World, rule: Rule, pc: u64, what: &str) {
         if self.lints.reported.insert((rule, pc)) {
             let (icount, id, text) = (self.icount, self.id, rule.text());
+            let name = self.named(world, pc);
             self.lints.found.add(Finding {
                 rule,
                 place: Some((id, pc)),
-                text: format!("[{icount}] cpu{id} lint: {what}, pc={pc:#x}: {text}"),
+                text: format!("[{icount}] cpu{id} lint: {what}, pc={pc:#x}{name}: {text}"),
             });
         }
     }
@@ -198,7 +205,7 @@ impl Cpu {
     pub(crate) fn lint_entry(&mut self, pc: u64) {
         if !self.root().crmd().ie() {
             let what = "ertn to the guest with root's interrupts off (PRMD.PIE=0)";
-            self.lint(Rule::EntryInterruptsOff, pc, what);
+            self.lint_of(World::Root, Rule::EntryInterruptsOff, pc, what);
         }
         if let Some((at, gpa)) = self.lints.invalid.take()
             && at == self.pc
@@ -206,7 +213,7 @@ impl Cpu {
         {
             let what =
                 format!("ertn to the guest's access at {at:#x}, whose entry for {gpa:#x} has V=0");
-            self.lint(Rule::StaleEntry, pc, &what);
+            self.lint_of(World::Root, Rule::StaleEntry, pc, &what);
         }
     }
 

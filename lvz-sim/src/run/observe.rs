@@ -10,6 +10,7 @@ use crate::profile::Profile;
 use crate::symbols::Symbols;
 use crate::trace::Tracer;
 use anyhow::{Context, Result, bail};
+use std::sync::Arc;
 
 /// Has the machine trace, count and watch what is asked for.
 pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
@@ -21,7 +22,20 @@ pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
     if args.trace.lint {
         machine.bus.platform.lint(Findings::default());
     }
+    let names = traced(args)
+        || args.profile.is_some()
+        || args.trace.exceptions
+        || args.trace.guest
+        || args.trace.lint;
+    let symbols = match names {
+        true => Arc::new(Symbols::read(&args.symbols)?),
+        false => {
+            Symbols::check(&args.symbols)?;
+            Arc::default()
+        }
+    };
     for cpu in &mut machine.cpus {
+        cpu.symbols = symbols.clone();
         let mut trace = args.trace;
         trace.instructions = traced(args);
         trace.site = args.trace_site;
@@ -34,18 +48,10 @@ pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
             cpu.stats.sites.get_or_insert_default();
         }
     }
-    if !traced(args) && args.profile.is_none() {
-        Symbols::check(&args.symbols)?;
-    }
-    if traced(args) {
-        machine.debug.tracer = Some(Tracer {
-            filter: args.trace_only.clone().unwrap_or_default(),
-            symbols: Symbols::read(&args.symbols)?,
-        });
-    }
-    if args.profile.is_some() {
-        machine.profile = Some(Profile::new(Symbols::read(&args.symbols)?));
-    }
+    machine.debug.tracer = traced(args).then(|| Tracer {
+        filter: args.trace_only.clone().unwrap_or_default(),
+    });
+    machine.profile = args.profile.is_some().then(Profile::default);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! `--trace exceptions` and `--trace guest`.
 
 use crate::cpu::{Cpu, Trap};
+use crate::world::World;
 
 impl Cpu {
     pub(crate) fn mode(&self) -> &'static str {
@@ -27,12 +28,13 @@ impl Cpu {
                 .unwrap_or_default();
             let insn = insn.map(|i| format!(" insn={i:#010x}")).unwrap_or_default();
             crate::say!(
-                "[{}] cpu{} {} plv{} {}{kind}{exit} pc={pc:#x}{badv}{insn}",
+                "[{}] cpu{} {} plv{} {}{kind}{exit} pc={pc:#x}{}{badv}{insn}",
                 self.icount,
                 self.id,
                 self.mode(),
                 self.plv,
                 trap.exception.name,
+                self.named(self.world(), pc),
             );
         }
         if self.trace.lint {
@@ -44,10 +46,11 @@ impl Cpu {
     pub(crate) fn trace_entry(&mut self, from: u64) {
         if self.trace.guest {
             crate::say!(
-                "[{}] cpu{} enters guest at pc={:#x}",
+                "[{}] cpu{} enters guest at pc={:#x}{}",
                 self.icount,
                 self.id,
-                self.pc
+                self.pc,
+                self.named(World::Guest, self.pc),
             );
         }
         if self.trace.lint {

@@ -5,7 +5,6 @@
 use crate::cpu::{Cpu, Op, Step, VReg};
 use crate::disassembly::{GENERAL, text, unknown};
 use crate::isa::Decoder;
-use crate::symbols::Symbols;
 use crate::world::World;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -70,7 +69,6 @@ impl Filter {
 #[derive(Debug, Default)]
 pub(crate) struct Tracer {
     pub(crate) filter: Filter,
-    pub(crate) symbols: Symbols,
 }
 
 /// A CPU before an instruction.
@@ -79,8 +77,7 @@ pub(crate) struct Before {
     icount: u64,
     mode: &'static str,
     plv: u8,
-    world: World,
-    direct: bool,
+    name: String,
     gpr: [u64; 32],
     vr: [VReg; 32],
     vr_high: [VReg; 32],
@@ -98,8 +95,7 @@ impl Tracer {
             icount,
             mode: cpu.mode(),
             plv: cpu.plv,
-            world: cpu.world(),
-            direct: cpu.csr().direct(),
+            name: cpu.named(cpu.world(), pc),
             gpr: cpu.gpr,
             vr: cpu.vr,
             vr_high: cpu.vr_high,
@@ -115,15 +111,12 @@ impl Tracer {
             || unknown(op.insn),
             |insn| text(insn.encoding, op.insn, before.pc),
         );
-        let place = match self.symbols.find(before.world, before.direct, before.pc) {
-            Some((name, distance)) => format!(" <{name}+{distance:#x}>"),
-            None => String::new(),
-        };
         let Before {
             pc,
             icount,
             mode,
             plv,
+            name,
             ..
         } = before;
         let changes = match how {
@@ -131,7 +124,7 @@ impl Tracer {
             _ => before.changes(cpu),
         };
         crate::say!(
-            "[{icount}] cpu{} {mode} plv{plv} {pc:#x}{place}: {:08x} {text}{changes}",
+            "[{icount}] cpu{} {mode} plv{plv} {pc:#x}{name}: {:08x} {text}{changes}",
             cpu.id,
             op.insn,
         );

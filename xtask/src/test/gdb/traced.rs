@@ -33,6 +33,7 @@ pub(super) fn run(context: &Context, nested: &Nested) -> Result<Verdict> {
             start + 12
         )
         .into(),
+        "--trace=guest".into(),
         "--profile".into(),
         profile.clone().into(),
     ];
@@ -47,7 +48,9 @@ pub(super) fn run(context: &Context, nested: &Nested) -> Result<Verdict> {
         |_| {},
     )?;
     outcome.check(LIMIT)?;
-    check_trace(&outcome.console).with_context(|| format!("see {}", log.display()))?;
+    check_trace(&outcome.console)
+        .and_then(|()| check_exits(&outcome.console))
+        .with_context(|| format!("see {}", log.display()))?;
     let (host, guest) = instructions(&read_stats(&stats)?)
         .context("the simulator's figures have no instructions")?;
     check_profile(&fs::read_to_string(&profile)?, host + guest)
@@ -78,6 +81,22 @@ fn check_trace(console: &str) -> Result<()> {
     let expected = ["0x0", "0x4", "0x8", "0xc"].map(|at| format!("{TRACED}+{at}"));
     if places != expected {
         bail!("traced were {places:?}");
+    }
+    Ok(())
+}
+
+/// Exits of the guest's kernel have symbols.
+fn check_exits(console: &str) -> Result<()> {
+    let exits = console.lines().filter(|line| {
+        line.starts_with('[') && line.contains(" guest plv0 ") && line.contains(" exit pc=")
+    });
+    let (named, unnamed): (Vec<&str>, Vec<&str>) = exits.partition(|line| line.contains(" <"));
+    if named.is_empty() || unnamed.len() as u64 * KNOWN > named.len() as u64 {
+        bail!(
+            "{} exits have a symbol, and {} have none",
+            named.len(),
+            unnamed.len()
+        );
     }
     Ok(())
 }
