@@ -14,6 +14,9 @@ from shell import APPEND, Shell
 SIGINT = 2
 SIGTRAP = 5
 
+# $a0: a function's first argument.
+ARGUMENT = 4
+
 # What a process ends with that a SIGTRAP ends, in a shell.
 TRAPPED = 128 + SIGTRAP
 
@@ -69,6 +72,7 @@ class Subject:
         self.qemu, self.shell, path = start(run)
         cpu = run.smp - 1
         self.address, self.counter = subject(self.shell, cpu)
+        self.processes = 1
         self.gdb = Gdb(path)
         self.thread = self.gdb.threads()[cpu]
         enter(self.gdb, self.thread, self.address)
@@ -94,6 +98,16 @@ class Subject:
         check(self.address + offset == address, f"it stopped at {offset:#x}, not {address:#x}")
         self.gdb.remove(address)
 
+    def start_another(self, cpu):
+        """Starts the program on another CPU too."""
+        self.gdb.go()
+        self.shell.start_beside(f"/debuggee step {cpu}")
+        self.shell.run("sleep 0.1")
+        self.processes += 1
+        self.gdb.interrupt()
+        self.gdb.stop()
+        enter(self.gdb, self.thread, self.address)
+
     def calls(self):
         """How often the program was called."""
         return struct.unpack("<Q", self.gdb.read(self.counter, 8))[0]
@@ -101,7 +115,9 @@ class Subject:
     def leave(self):
         """Detaches: the program was not harmed, and works until it is ended."""
         self.gdb.detach()
-        self.shell.run("sleep 0.1; pidof debuggee")
+        words = self.shell.run("sleep 0.1; pidof debuggee").split()
+        left = [word for word in words if word.isdigit()]
+        check(len(left) == self.processes, f"of {self.processes} there are {left}")
         check("wrong" not in self.qemu.console(), f"it complains: {self.qemu.tail()}")
         self.shell.run("killall debuggee")
         self.qemu.quit()
@@ -194,7 +210,11 @@ def kernel_breakpoint(run):
         signal, thread = gdb.stop()
         check(signal == SIGTRAP, f"signal {signal} at a breakpoint")
         gdb.select(thread)
-        check(gdb.register(PC) == address, f"it stopped at {gdb.register(PC):#x}")
+        # Before anything else is asked for.
+        alone = gdb.single_register(ARGUMENT)
+        registers = gdb.registers()
+        check(registers[PC] == address, f"it stopped at {registers[PC]:#x}")
+        check(alone == registers[ARGUMENT] != 0, f"{registers[ARGUMENT]:#x} alone is {alone:#x}")
         check(qemu.status() == "debug", f"it is {qemu.status()}")
         # Over it as GDB goes: out, one step, in again.
         gdb.remove(address)
@@ -305,6 +325,31 @@ def stub_steps(run):
     check(gdb.register(PC) == 0x10, f"a step from nowhere to {gdb.register(PC):#x}")
     check("cannot step" in debugged.qemu.errors(), "QEMU did not say why")
     gdb.set_register(PC, address + stepping.SUBJECT_STORE)
+    debugged.leave()
+
+
+@case("gdb-step-others", smp=(2,), ci=(2,), group="user")
+def steps_beside_others(run):
+    """Steps of a CPU while another one executes the same code, where the steps' breakpoints
+    are. It may be told to have stopped there, and is not harmed."""
+    if run.accel == "upstream":
+        raise Skip("the C backend does not step")
+    debugged = Subject(run)
+    debugged.start_another(0)
+    gdb, thread = debugged.gdb, debugged.thread
+    others = "".join(f";c:{other}" for other in gdb.threads() if other != thread)
+    first = debugged.calls()
+    for _ in range(1000):
+        gdb.go(f"s:{thread}{others}")
+        signal, _ = gdb.stop()
+        check(signal == SIGTRAP, f"signal {signal} at a step")
+        gdb.check(f"Hc{thread}")
+        gdb.select(thread)
+        inside = gdb.register(PC) - debugged.address in stepping.SUBJECT_STEPS
+        if inside and debugged.calls() > first + 2:
+            break
+    else:
+        check(False, f"{debugged.calls() - first} calls in 1000 steps")
     debugged.leave()
 
 

@@ -102,8 +102,9 @@ class Gdb:
         self.check(f"Hg{thread}")
 
     def register(self, number):
-        """A register of the selected thread. As GDB asks: for all of them, since
-        the stub shows a single one as it was when all were last asked for."""
+        """A register of the selected thread. As GDB asks: for all of them, since of a
+        thread that has not stopped by itself the stub shows a single one as it was when all
+        were last asked for."""
         return self.registers()[number]
 
     def single_register(self, number):

@@ -26,6 +26,14 @@ pub fn stopped(_bql: &Bql, cpu: Cpu) {
     unsafe { (services().cpu_handle_guest_debug)(cpu.as_ptr()) };
 }
 
+/// Has KVM told anew what is debugged of the vCPU, which calls
+/// `kvm_arch_update_guest_debug`. Without reinjection; a failure is QEMU's to complain of
+/// when the vCPU runs.
+pub fn update_flags(_bql: &Bql, cpu: Cpu) {
+    // SAFETY: The CPU is alive and the BQL held.
+    unsafe { (services().kvm_update_guest_debug)(cpu.as_ptr(), 0) };
+}
+
 /// Reads the guest's word at a virtual address.
 pub fn read_word(_bql: &Bql, cpu: Cpu, address: u64) -> Option<u32> {
     let mut bytes = [0; 4];

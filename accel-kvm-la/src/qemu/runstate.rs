@@ -54,15 +54,17 @@ pub fn internal_error(_bql: &Bql, cpu: Cpu) {
 
 /// What is done when the VM stops or starts.
 pub trait OnChange {
-    /// Called under the BQL, for the CPU that was registered.
-    fn changed(cpu: Cpu, running: bool);
+    /// Called for the CPU that was registered.
+    fn changed(bql: &Bql, cpu: Cpu, running: bool);
 }
 
 unsafe extern "C" fn changed<T: OnChange>(opaque: *mut c_void, running: bool, _state: c_int) {
     // SAFETY: `ChangeHandler::add` passed the CPU object, which is alive until
     // `remove`.
     if let Some(cpu) = unsafe { Cpu::from_raw(opaque.cast()) } {
-        T::changed(cpu, running);
+        // SAFETY: QEMU calls the handlers under the BQL (vm_state_notify).
+        let bql = unsafe { Bql::assume_held() };
+        T::changed(&bql, cpu, running);
     }
 }
 

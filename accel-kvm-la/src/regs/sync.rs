@@ -169,10 +169,15 @@ impl Synchroniser<'_> {
     }
 
     /// Gives QEMU, whose copy counts, what changes by itself: a device can raise its
-    /// line at any time, and what is saved is what waits then.
+    /// line at any time, and what is saved is what waits then. What QEMU has changed meanwhile
+    /// stays: its message interrupt controller sets bits (QEMU: hw/intc/loongarch_dintc.c),
+    /// a reset clears some.
     pub fn read_again(&self, cache: &mut Cache) -> Result<(), BackendError> {
         for (index, register) in TABLE.iter().enumerate() {
             if register.change != Change::Always || !self.has(register) {
+                continue;
+            }
+            if cache.word(index) != Some(register.load(self.cpu)) {
                 continue;
             }
             if let Some(value) = self.read_register(register)? {

@@ -44,8 +44,7 @@ pub enum Change {
     Never,
     /// The guest changes it when it runs.
     Guest,
-    /// The kernel changes it at any time: pending interrupts show in it. QEMU
-    /// itself changes none of these, but in a reset or a load.
+    /// The kernel changes it at any time: pending interrupts show in it.
     Always,
 }
 

@@ -34,8 +34,9 @@ pub fn control_flags(bql: &Bql, cpu: Cpu, control: u32) -> u32 {
     {
         step::end(bql, &vcpu);
     }
+    step::tell_others(bql, cpu);
     let control = step::without_kernel_steps(control);
-    if has_breakpoints(bql, cpu) {
+    if has_breakpoints(bql, cpu) || step::any_wanted() {
         control | guest_debug::ENABLE | guest_debug::USE_SW_BP
     } else {
         control

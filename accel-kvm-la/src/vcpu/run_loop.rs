@@ -38,7 +38,11 @@ pub fn exec(bql: Bql, vcpu: &Vcpu) -> (Bql, Outcome) {
     let outcome = run_until_left(vcpu, page, &without);
     let bql = without.lock();
     match outcome {
-        Outcome::Debug => step::end(&bql, vcpu),
+        Outcome::Debug => {
+            // The debugger's stub takes single registers from QEMU's copy as it is.
+            synchronise::own_state(vcpu);
+            step::end(&bql, vcpu);
+        }
         Outcome::Failed => runstate::internal_error(&bql, vcpu.cpu),
         Outcome::Interrupt | Outcome::Halted => {}
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-//! Stops and starts of the VM: the guest's counter stands still meanwhile, and
-//! moves with a saved state (QEMU: kvm_loongarch_vm_stage_change).
+//! Stops and starts of the VM: a step is given up, and the guest's counter stands still
+//! meanwhile and moves with a saved state (QEMU: kvm_loongarch_vm_stage_change).
 //!
 //! The counter is the board's. It is read once a stop, for all vCPUs. The kernel
 //! takes it from the first vCPU only (Linux: kvm_set_one_reg), but every vCPU must
@@ -11,6 +11,7 @@
 use la_arch::one_reg;
 
 use super::state::Vcpu;
+use super::step;
 use crate::kvm::IoctlError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
@@ -19,7 +20,7 @@ use crate::qemu::runstate::{ChangeHandler, OnChange};
 
 /// Has the vCPU told of stops and starts.
 pub fn register(bql: &Bql, vcpu: &Vcpu) {
-    *vcpu.change_handler.lock() = ChangeHandler::add::<Counter>(bql, vcpu.cpu);
+    *vcpu.change_handler.lock() = ChangeHandler::add::<Changes>(bql, vcpu.cpu);
 }
 
 /// Ends that.
@@ -30,12 +31,17 @@ pub fn unregister(bql: &Bql, vcpu: &Vcpu) {
     }
 }
 
-/// Stops and starts the guest's counter.
-struct Counter;
+/// What a stop and a start mean for a vCPU.
+struct Changes;
 
-impl OnChange for Counter {
-    fn changed(cpu: Cpu, running: bool) {
+impl OnChange for Changes {
+    fn changed(bql: &Bql, cpu: Cpu, running: bool) {
         let Some(vcpu) = Vcpu::of(cpu) else { return };
+        if !running {
+            // It is begun anew. What looks at the guest's memory, or saves it, meets no breakpoint
+            // that is not the debugger's.
+            step::end(bql, &vcpu);
+        }
         let result = if running { start(&vcpu) } else { stop(&vcpu) };
         if let Err(error) = result {
             report::warning(&format!("{error}: the guest's clock jumps"));

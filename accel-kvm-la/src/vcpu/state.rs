@@ -92,6 +92,16 @@ pub fn any(condition: impl Fn(&Vcpu) -> bool) -> bool {
         .is_some_and(|vcpus| vcpus.values().any(|vcpu| condition(vcpu)))
 }
 
+/// QEMU's objects of all vCPUs.
+pub fn cpus() -> Vec<Cpu> {
+    let vcpus = VCPUS.read();
+    vcpus
+        .iter()
+        .flat_map(HashMap::values)
+        .map(|vcpu| vcpu.cpu)
+        .collect()
+}
+
 /// All vCPUs let go of what they remember of the memory map.
 pub fn forget_devices() {
     for vcpu in VCPUS.read().iter().flat_map(HashMap::values) {

@@ -6,6 +6,8 @@
 //! be, taken out at the stop. An interrupt or exception that the guest takes
 //! in between is part of the step.
 
+use std::sync::atomic::Ordering;
+
 use la_arch::csr::{TlbrEra, number as n};
 use la_arch::kvm::guest_debug;
 
@@ -14,7 +16,7 @@ use super::successor::{Machine, successors};
 use super::{debug, synchronise};
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
-use crate::qemu::debug::{read_word, write_word};
+use crate::qemu::debug::{read_word, update_flags, write_word};
 use crate::qemu::report;
 
 /// A vCPU's registers and memory, as QEMU has them.
@@ -43,6 +45,25 @@ impl Machine for Registers<'_> {
 
     fn word(&self, address: u64) -> Option<u32> {
         read_word(self.bql, self.cpu, address)
+    }
+}
+
+/// Whether the debugger has any vCPU step.
+pub fn any_wanted() -> bool {
+    state::any(|vcpu| vcpu.cpu.singlestep())
+}
+
+/// When steps begin and when they are over, KVM is told for the vCPUs other than `cpu` too: one of
+/// them may come to a step's breakpoint, and without the flag its kernel would answer it as
+/// a hypercall and go on behind it, or raise an exception in its user program.
+pub fn tell_others(bql: &Bql, cpu: Cpu) {
+    let Some(vcpu) = Vcpu::of(cpu) else { return };
+    let wanted = any_wanted();
+    if vcpu.vm.steps.swap(wanted, Ordering::Relaxed) == wanted {
+        return;
+    }
+    for other in state::cpus().into_iter().filter(|other| *other != cpu) {
+        update_flags(bql, other);
     }
 }
 

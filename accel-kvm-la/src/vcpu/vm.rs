@@ -36,6 +36,8 @@ pub struct Vm {
     /// The counter when the VM stopped, as the first vCPU read it.
     pub stopped_counter: Mutex<Option<u64>>,
     no_irqchip: AtomicBool,
+    /// The vCPUs' debug flags have those of a step.
+    pub steps: AtomicBool,
 }
 
 static CURRENT: Mutex<Option<Arc<Vm>>> = Mutex::new(None);
@@ -61,6 +63,7 @@ impl Vm {
             seen: Mutex::default(),
             stopped_counter: Mutex::default(),
             no_irqchip: AtomicBool::new(false),
+            steps: AtomicBool::new(false),
         });
         log::info!(
             "serving a VM; registers {} the run page",

@@ -117,21 +117,22 @@ fn a_halted_vcpu_does_not_run() {
 }
 
 #[test]
-fn a_debug_exit_reads_no_more_than_pc() {
+fn a_debug_exit_that_is_the_guests_reads_no_more_than_pc() {
     let mut fake = Fake::new();
     let cpu = fake.started(0);
     fake.exec(cpu, vec![]);
-    fake.state(|state| {
-        state.breakpoints.insert(0x120);
-        state.kernel.vcpus.get_mut(&0).unwrap().regs.pc = 0x120;
-    });
+    let at = |fake: &Fake, pc: u64| {
+        fake.state(|state| state.kernel.vcpus.get_mut(&0).unwrap().regs.pc = pc);
+    };
+    fake.state(|state| state.breakpoints.insert(0x120));
+    at(&fake, 0x124);
     fake.take_calls();
-    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
-    assert_eq!(fake.take_calls(), [(KVM_RUN, 0), (KVM_GET_REGS, 0)]);
-    assert_eq!(cpu.pc(), 0x120);
-    // Another's breakpoint is the guest's business.
-    fake.state(|state| state.kernel.vcpus.get_mut(&0).unwrap().regs.pc = 0x124);
     assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), INTERRUPT);
+    let again = [(KVM_RUN, 0), (KVM_GET_REGS, 0), (KVM_RUN, 0)];
+    assert_eq!(fake.take_calls(), again);
+    at(&fake, 0x120);
+    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
+    assert_eq!(cpu.pc(), 0x120);
     // A step is always the debugger's.
     cpu.set_half(layout().singlestep_flags, 1);
     assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);

@@ -4,7 +4,7 @@
 
 use accel_kvm_la::hooks;
 use accel_kvm_la::kvm::abi::request::*;
-use accel_kvm_la::qemu::cpu::OnOffAuto;
+use accel_kvm_la::qemu::cpu::{Cpu, OnOffAuto};
 use accel_kvm_la::qemu::layout::layout;
 use la_arch::cpucfg::word2;
 use la_arch::kvm::para;
@@ -17,7 +17,7 @@ use crate::fake::{Fake, change_run_state, exit};
 const INTERRUPT: i32 = 0x1_0000;
 const DEBUG: i32 = 0x1_0002;
 
-fn init(fake: &Fake, cpu: accel_kvm_la::qemu::cpu::Cpu) -> i32 {
+fn init(fake: &Fake, cpu: Cpu) -> i32 {
     fake.state(|state| {
         state.kernel.vcpus.entry(cpu.index()).or_default();
     });
@@ -277,20 +277,27 @@ fn breakpoints_are_put_and_taken() {
     assert_eq!(insert(&mut breakpoint), -libc::EINVAL, "no memory");
 }
 
-/// KVM_SET_GUEST_DEBUG's flags when QEMU asks for `control`.
-fn debug_flags(cpu: accel_kvm_la::qemu::cpu::Cpu, control: u32) -> u32 {
-    let mut debug = [control, 0];
-    // SAFETY: A CPU object under the BQL; the words begin QEMU's structure.
-    unsafe {
-        hooks::kvm_la_kvm_arch_update_guest_debug(cpu.as_ptr(), (&raw mut debug).cast());
-    }
-    debug[0]
+/// The debugger begins or ends a step of a vCPU; KVM_SET_GUEST_DEBUG's flags of it.
+fn set_step(fake: &Fake, cpu: Cpu, on: bool) -> u32 {
+    cpu.set_half(layout().singlestep_flags, on.into());
+    // SAFETY: A CPU object under the BQL.
+    assert_eq!(unsafe { hooks::kvm_la_update_guest_debug(cpu.as_ptr()) }, 0);
+    flags_of(fake, cpu)
+}
+
+fn flags_of(fake: &Fake, cpu: Cpu) -> u32 {
+    fake.state(|state| {
+        state
+            .debug_flags
+            .get(&(cpu.as_ptr() as usize))
+            .copied()
+            .unwrap_or(0)
+    })
 }
 
 #[test]
 fn a_step_is_made_of_breakpoints() {
     const ENABLE: u32 = 1;
-    const SINGLESTEP: u32 = 2;
     const USE_SW_BP: u32 = 0x1_0000;
     const NOP: [u8; 4] = 0x0340_0000u32.to_le_bytes();
     let mut fake = Fake::new();
@@ -306,22 +313,28 @@ fn a_step_is_made_of_breakpoints() {
         }
     });
     at(&mut fake, 0, 0x100);
-    cpu.set_half(layout().singlestep_flags, 1);
-    assert_eq!(debug_flags(cpu, ENABLE | SINGLESTEP), ENABLE | USE_SW_BP);
+    assert_eq!(set_step(&fake, cpu, true), ENABLE | USE_SW_BP);
+    // Or its kernel would take the breakpoint for a hypercall.
+    assert_eq!(flags_of(&fake, other), ENABLE | USE_SW_BP);
     // An interruption of the thread is not the step's end.
     assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
     fake.state(|state| assert_eq!(u32::from_le_bytes(state.memory[&0x104]), 0x002b_8101));
     // Another vCPU that comes to the place is told of, and it stays.
     at(&mut fake, 1, 0x104);
     assert_eq!(fake.exec(other, vec![exit(4, |_| {})]), DEBUG);
+    // A stop for another reason leaves nothing in the guest; the step is made anew.
+    change_run_state(false);
+    fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
+    change_run_state(true);
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
     at(&mut fake, 0, 0x104);
     assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
     fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
     // Given up: the debugger stops the machine before the step is at its end.
     assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
     fake.state(|state| assert_ne!(state.memory[&0x108], NOP));
-    cpu.set_half(layout().singlestep_flags, 0);
-    assert_eq!(debug_flags(cpu, 0), 0);
+    assert_eq!(set_step(&fake, cpu, false), 0);
+    assert_eq!(flags_of(&fake, other), 0);
     fake.state(|state| assert!(state.memory.values().all(|word| *word == NOP)));
     // Unplugged in the middle of a step.
     other.set_half(layout().singlestep_flags, 1);
@@ -341,6 +354,24 @@ fn a_step_is_made_of_breakpoints() {
         "{}",
         fake.messages()
     );
+}
+
+#[test]
+fn at_a_breakpoint_qemu_has_all_registers() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    fake.exec(cpu, vec![]);
+    fake.state(|state| {
+        state.breakpoints.insert(0x100);
+        let vcpu = state.kernel.vcpus.get_mut(&0).unwrap();
+        (vcpu.regs.pc, vcpu.regs.gpr[4]) = (0x100, 0x1234);
+    });
+    assert_eq!(fake.exec(cpu, vec![exit(4, |_| {})]), DEBUG);
+    // The stub looks at a single register without asking, and changes it.
+    assert_eq!((cpu.pc(), cpu.gpr(4)), (0x100, 0x1234));
+    cpu.set_gpr(4, 0x5678);
+    fake.exec(cpu, vec![]);
+    fake.state(|state| assert_eq!(state.kernel.vcpus[&0].regs.gpr[4], 0x5678));
 }
 
 #[test]

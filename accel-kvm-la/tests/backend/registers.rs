@@ -479,30 +479,36 @@ fn groups_come_with_their_features() {
     });
 }
 
+/// A vCPU with message interrupts, whose MSGIE is 0x22.
+fn with_messages(fake: &mut Fake) -> Cpu {
+    fake.state(|state| {
+        state.kernel.vm_attributes.insert(9);
+        state.kernel.devices.insert(15);
+        state.kernel.refused.takes_msgint = true;
+    });
+    let cpu = fake.cpu(0);
+    // A model that has them.
+    cpu.set_cpucfg(1, cpu.cpucfg(1) | 1 << 26);
+    cpu.set_on_off_auto(layout().msgint, OnOffAuto::On);
+    fake.state(|state| {
+        state.kernel.vcpus.entry(0).or_default();
+    });
+    // SAFETY: A CPU object under the BQL.
+    let result = unsafe { accel_kvm_la::hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) };
+    assert_eq!(result, 0);
+    cpu.set_csr(n::MSGIE, 0x22);
+    post_init(cpu);
+    cpu
+}
+
 /// What QEMU migrates of message interrupts reaches KVM and comes back, but for MSGIR,
 /// which KVM does not keep: the backend never asks for it.
 #[test]
 fn the_enable_register_of_message_interrupts_is_exchanged_and_msgir_is_not() {
     for make in both() {
         let mut fake = make();
-        fake.state(|state| {
-            state.kernel.vm_attributes.insert(9);
-            state.kernel.devices.insert(15);
-            state.kernel.refused.takes_msgint = true;
-        });
-        let cpu = fake.cpu(0);
-        // A model that has them.
-        cpu.set_cpucfg(1, cpu.cpucfg(1) | 1 << 26);
-        cpu.set_on_off_auto(layout().msgint, OnOffAuto::On);
-        fake.state(|state| {
-            state.kernel.vcpus.entry(0).or_default();
-        });
-        // SAFETY: A CPU object under the BQL.
-        let result = unsafe { accel_kvm_la::hooks::kvm_la_kvm_arch_init_vcpu(cpu.as_ptr()) };
-        assert_eq!(result, 0);
+        let cpu = with_messages(&mut fake);
         let (msgir, msgie) = (one_reg::csr(n::MSGIR), one_reg::csr(n::MSGIE));
-        cpu.set_csr(n::MSGIE, 0x22);
-        post_init(cpu);
         fake.state(|state| {
             assert_eq!(state.kernel.vcpus[&0].words.get(&msgie), Some(&0x22));
         });
@@ -514,6 +520,26 @@ fn the_enable_register_of_message_interrupts_is_exchanged_and_msgir_is_not() {
         synchronize(cpu);
         assert_eq!(cpu.csr(n::MSGIE), 0x33);
         assert!(fake.take_calls().iter().all(|(_, id)| *id != msgir));
+    }
+}
+
+/// QEMU's message interrupt controller sets bits of MSGIS after it had QEMU's copy made the right
+/// one, which the next message does too.
+#[test]
+fn messages_that_qemu_brings_are_not_read_over() {
+    for make in both() {
+        let mut fake = make();
+        let cpu = with_messages(&mut fake);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        for message in 0..3 {
+            synchronize(cpu);
+            cpu.set_csr(n::MSGIS0, cpu.csr(n::MSGIS0) | 1 << message);
+        }
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        let msgis = one_reg::csr(n::MSGIS0);
+        fake.state(|state| {
+            assert_eq!(state.kernel.vcpus[&0].words.get(&msgis), Some(&0b111));
+        });
     }
 }
 

@@ -49,6 +49,8 @@ pub struct State {
     pub breakpoints: HashSet<u64>,
     pub memory: HashMap<u64, [u8; 4]>,
     pub debug_stops: u32,
+    /// KVM_SET_GUEST_DEBUG's flags of CPUs.
+    pub debug_flags: HashMap<usize, u32>,
     pub reaped: u32,
     pub exited: Option<i32>,
     /// Work of [`threads::in_another_thread`] that came to an end.

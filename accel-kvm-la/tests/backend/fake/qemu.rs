@@ -2,7 +2,7 @@
 
 //! QEMU: the functions and globals that the backend links to.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use accel_kvm_la::hooks;
@@ -49,7 +49,7 @@ pub(super) fn address(name: &'static str) -> *mut c_void {
         bql_lock_impl bql_unlock bql_locked qemu_process_cpu_events cpu_can_run qemu_thread_create
         cpu_thread_signal_created cpu_thread_signal_destroyed run_on_cpu qemu_cpu_is_self
         kvm_vm_ioctl kvm_vcpu_ioctl kvm_check_extension kvm_init_vcpu kvm_destroy_vcpu
-        kvm_find_sw_breakpoint kvm_sw_breakpoints_active kvm_convert_memory
+        kvm_find_sw_breakpoint kvm_sw_breakpoints_active kvm_convert_memory kvm_update_guest_debug
         kvm_irqchip_add_irq_route kvm_has_gsi_routing address_space_init address_space_rw cpu_memory_rw_debug
         memory_listener_register address_space_get_flatview flatview_unref flatview_translate
         memory_region_get_ram_addr memory_access_size prepare_mmio_access
@@ -130,6 +130,19 @@ unsafe extern "C" fn kvm_find_sw_breakpoint(_cpu: *mut CPUState, pc: u64) -> usi
 
 unsafe extern "C" fn kvm_sw_breakpoints_active(_cpu: *mut CPUState) -> c_int {
     with(|state| c_int::from(!state.breakpoints.is_empty()))
+}
+
+unsafe extern "C" fn kvm_update_guest_debug(cpu: *mut CPUState, reinject: c_ulong) -> c_int {
+    assert!(holds_bql());
+    assert_eq!(reinject, 0);
+    // SAFETY: A CPU object.
+    let steps = unsafe { Cpu::from_raw(cpu) }.is_some_and(Cpu::singlestep);
+    // KVM_GUESTDBG_ENABLE and KVM_GUESTDBG_SINGLESTEP.
+    let mut debug = [if steps { 3u32 } else { 0 }, 0];
+    // SAFETY: A CPU object under the BQL; the words begin QEMU's structure.
+    unsafe { hooks::kvm_la_kvm_arch_update_guest_debug(cpu, (&raw mut debug).cast()) };
+    with(|state| state.debug_flags.insert(cpu as usize, debug[0]));
+    0
 }
 
 unsafe extern "C" fn kvm_convert_memory(start: u64, size: u64, to_private: bool) -> c_int {
