@@ -128,7 +128,7 @@ bool kvm_la_guest_state_matters(void)
 void kvm_la_guest_timing_enter(void) { guest_timing_enter_irqoff(); }
 void kvm_la_guest_timing_exit(void) { guest_timing_exit_irqoff(); }
 void kvm_la_vcpu_kick(struct kvm_vcpu *vcpu) { kvm_vcpu_kick(vcpu); }
-void kvm_la_wake(struct kvm_vcpu *vcpu) { rcuwait_wake_up(&vcpu->wait); }
+void kvm_la_wake(struct kvm_vcpu *vcpu) { kvm_vcpu_wake_up(vcpu); }
 bool kvm_la_vcpu_is_blocking(struct kvm_vcpu *vcpu) { return kvm_vcpu_is_blocking(vcpu); }
 bool kvm_la_single_task_running(void) { return single_task_running(); }
 void kvm_la_register_perf_callbacks(void) { kvm_register_perf_callbacks(); }

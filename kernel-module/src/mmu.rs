@@ -420,7 +420,9 @@ pub(crate) fn commit_memory_region(
     match change {
         // The guest may have probed here before: no invalid entry of a page
         // may stay that a huge page could overlap.
-        b::kvm_mr_change_KVM_MR_CREATE => vm.kvm.flush_remote_tlbs(),
+        b::kvm_mr_change_KVM_MR_CREATE | b::kvm_mr_change_KVM_MR_MOVE => {
+            vm.kvm.flush_remote_tlbs();
+        }
         b::kvm_mr_change_KVM_MR_FLAGS_ONLY => {
             let (Some(old), Some(new)) = (old, new.0) else {
                 return;

@@ -210,6 +210,10 @@ fn memory(mut vcpu: Running<'_>, exit: Exit, irq_off: IrqOff<'_>) -> Quick {
     }
     let srcu = Srcu::lock(&vm.kvm);
     let Some(page) = vcpu.page(&srcu, access.gpa) else {
+        // A device may take spin locks of the kernel's generic half, such as an eventfd's.
+        if cfg!(CONFIG_PREEMPT_RT) {
+            return Quick::Later;
+        }
         return Quick::Done(no_memory(&srcu, vcpu, exit, access.gpa));
     };
     if fault::quick(vcpu, &page, access, irq_off) {

@@ -299,21 +299,28 @@ fn after(mut vcpu: Running<'_>, quick: Quick) -> Result<Inside, Stop> {
 }
 
 /// Nothing that needs interrupts on waits for the vCPU, as far as this CPU is not
-/// interrupted for it, as it is by a kick.
+/// interrupted for it, as it is by a kick; and the next kick interrupts it. After one that the
+/// exit made itself, by a device that it raised or lowered, it would not: no interrupt was sent
+/// for that one, and the mode says that one was.
 #[inline]
 fn may_reenter(vcpu: &Shared, _: IrqOff<'_>) -> bool {
-    !vcpu.generic.request_pending() && !work_pending()
+    !vcpu.generic.request_pending() && vcpu.generic.is_in_guest() && !work_pending()
 }
 
-/// Nothing waits for the vCPU but the performance counters.
+/// The same, but that performance counters are to be lent.
 #[cold]
 fn wants_counters(vcpu: &Shared, _: IrqOff<'_>) -> bool {
-    vcpu.generic.is_only_request(request::PMU) && !work_pending()
+    vcpu.generic.is_only_request(request::PMU) && vcpu.generic.is_in_guest() && !work_pending()
 }
 
 /// kvm_arch_vcpu_ioctl_run, in the VMM's thread.
 pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
     let wants_to_run = vcpu.wants_to_run();
+    // Before an access is completed, as with KVM_SET_REGS; and also when the guest is not to run:
+    // so user space can write registers with one call, without running it.
+    if let Err(error) = sync_regs::load(vcpu.lend()) {
+        return error.to_errno();
+    }
     let mut next = Next::Enter;
     // What user space did for the guest since the last exit.
     if vcpu.pending_io.is_some() {
@@ -322,11 +329,6 @@ pub(crate) fn ioctl(mut vcpu: Parked<'_>) -> i32 {
     if next == Next::User && wants_to_run {
         sync_regs::store(vcpu);
         return next.to_c();
-    }
-    // Also when the guest is not to run: so user space can write registers
-    // with one call, without running it.
-    if let Err(error) = sync_regs::load(vcpu.lend()) {
-        return error.to_errno();
     }
     if !wants_to_run {
         sync_regs::store(vcpu);

@@ -3,7 +3,7 @@
 //! The bridge's interrupt controller, on the MMIO bus where user space puts it.
 
 use kernel::prelude::*;
-use kvm_core::intc::pch_pic::PchPic as Model;
+use kvm_core::intc::pch_pic::{PchPic as Model, Source};
 use kvm_core::intc::routing::Pin;
 use kvm_core::intc::uapi;
 use kvm_core::intc::Vectors;
@@ -48,11 +48,11 @@ impl Vectors for Cascade<'_> {
 }
 
 impl Chip {
-    /// Changes the level of a pin, from any context.
-    pub(crate) fn set_pin(&self, vm: &Vm, pin: Pin, level: bool) {
+    /// Changes the level that a source gives a pin, from any context.
+    pub(crate) fn set_pin(&self, vm: &Vm, pin: Pin, source: Source, level: bool) {
         let mut cascade = Cascade { vm, current: None };
         self.state
-            .with(|state| state.set_pin(pin, level, &mut cascade));
+            .with(|state| state.set_pin(pin, source, level, &mut cascade));
     }
 }
 

@@ -3,6 +3,7 @@
 //! Interrupt routing: GSIs, messages and irqfds to the controllers.
 
 use kernel::prelude::*;
+use kvm_core::intc::pch_pic::Source;
 use kvm_core::intc::routing::{default_routes, Injection, Msi, Pin, Route};
 
 use super::dmsintc;
@@ -30,8 +31,8 @@ pub(crate) fn set_default(vm: &Vm) -> Result {
     vm.kvm.set_routing(&entries)
 }
 
-/// Carries out what a route says.
-fn inject(vm: &Vm, route: Route, level: bool) -> Result<bool> {
+/// Carries out what a route says, for a source.
+fn inject(vm: &Vm, route: Route, source: Source, level: bool) -> Result<bool> {
     let window = vm.chips.dmsintc.get().map(|chip| chip.window());
     match route.injection(level, window.as_ref()).or_errno()? {
         None => Ok(false),
@@ -40,7 +41,7 @@ fn inject(vm: &Vm, route: Route, level: bool) -> Result<bool> {
                 .pch_pic
                 .get()
                 .ok_or(ENODEV)?
-                .set_pin(vm, pin, level);
+                .set_pin(vm, pin, source, level);
             Ok(true)
         }
         Some(Injection::Vector(vector)) => {
@@ -97,10 +98,14 @@ fn message(entry: &Entry) -> Msi {
 callbacks! {
     /// The `set` of routes to pins.
     set_pin[](entry: &mut Entry, kvm: &Vm, source: i32, level: i32, status: bool) -> i32 =
-        |entry: &mut Entry, vm, _, level, _| {
+        |entry: &mut Entry, vm, source, level, _| {
+            let source = match source as u32 {
+                b::KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID => Source::Resampler,
+                _ => Source::Vmm,
+            };
             let injected = pin(entry)
                 .ok_or(EINVAL)
-                .and_then(|pin| inject(vm, Route::Pin(pin), level != 0));
+                .and_then(|pin| inject(vm, Route::Pin(pin), source, level != 0));
             Delivered(injected)
         };
 }
@@ -113,7 +118,12 @@ pub(crate) fn set_msi(
     level: i32,
     _status: bool,
 ) -> Delivered {
-    Delivered(inject(vm, Route::Msi(message(entry)), level != 0))
+    Delivered(inject(
+        vm,
+        Route::Msi(message(entry)),
+        Source::Vmm,
+        level != 0,
+    ))
 }
 
 /// kvm_set_routing_entry: an entry of KVM_SET_GSI_ROUTING, not yet in a table.
@@ -143,7 +153,8 @@ pub(crate) fn set_entry(
     Ok(())
 }
 
-/// kvm_arch_set_irq_inatomic: an irqfd fires, possibly in an interrupt handler.
+/// kvm_arch_set_irq_inatomic: an irqfd fires, possibly in an interrupt handler. KVM does not say
+/// whether it has a resampler (virt/kvm/eventfd.c: irqfd_wakeup), but the pin does.
 pub(crate) fn set_irq_in_atomic(
     entry: &mut Entry,
     vm: &Vm,
@@ -157,7 +168,13 @@ pub(crate) fn set_irq_in_atomic(
     } else {
         route(entry).ok_or(EINVAL)
     };
-    Delivered(route.and_then(|route| inject(vm, route, true)))
+    Delivered(route.and_then(|route| {
+        let source = match route {
+            Route::Pin(pin) if vm.kvm.is_resampled(pin.get().into()) => Source::Resampler,
+            _ => Source::Vmm,
+        };
+        inject(vm, route, source, true)
+    }))
 }
 
 /// kvm_vm_ioctl_irq_line: KVM_IRQ_LINE.

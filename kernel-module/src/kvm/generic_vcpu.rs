@@ -100,6 +100,12 @@ impl KvmVcpu {
         full_barrier();
     }
 
+    /// The mode is IN_GUEST_MODE: a kick from another CPU sends an interrupt.
+    #[inline]
+    pub(crate) fn is_in_guest(&self) -> bool {
+        word!(self, mode).read_once() == b::IN_GUEST_MODE as i32
+    }
+
     /// Tells the generic half where a kick must go.
     pub(crate) fn set_cpu(&self, cpu: i32) {
         word!(self, cpu).write_once(cpu);

@@ -49,6 +49,8 @@ impl KvmVm {
         /// The page table of the VMM, which lives as long as the VM.
         pub(crate) fn vmm_pgd(&self) -> u64 = kvm_la_mm_pgd;
 
+        fn has_notifier(&self, irqchip: u32, pin: u32) -> bool = kvm_irq_has_notifier;
+
         fn notify(&self, irqchip: u32, pin: u32) = kvm_notify_acked_irq;
 
         fn set(&self, source: i32, irq: u32, level: i32, status: bool) -> i32 = kvm_set_irq;
@@ -70,6 +72,12 @@ impl KvmVm {
         let result = f();
         self.unlock_slots();
         result
+    }
+
+    /// Whether [`Self::notify_acked`] of a pin has something to notify: a resampling irqfd. In any
+    /// context.
+    pub(crate) fn is_resampled(&self, pin: u32) -> bool {
+        self.has_notifier(0, pin)
     }
 
     /// The guest has handled a level interrupt: resampling irqfds look again. No lock

@@ -91,6 +91,8 @@ fn load(vcpu: &mut Notified<'_>, cpu: i32, kept: bool, offset: i64, irq_off: Irq
         vcpu.host_eentry = csr::read::<{ num::EENTRY }>();
     }
     vcpu.here = here;
+    // Also for a thread that polls in kvm_vcpu_halt and has been moved.
+    vcpu.shared.generic.set_cpu(cpu);
     timer::load(vcpu, irq_off);
     if vcpu.csrs.loaded && vcpu.csrs.offset == offset {
         return;

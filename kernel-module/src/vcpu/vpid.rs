@@ -53,7 +53,6 @@ pub(crate) fn renew(mut vcpu: Running<'_>, irq_off: IrqOff<'_>) {
     };
     given.set(vpids);
     gid.cpu = cpu;
-    shared.generic.set_cpu(cpu);
     if flush_all {
         csr::flush_all_guests();
     }

@@ -6,7 +6,7 @@ use super::bytes::Bytes;
 use kvm_core::intc::dmsintc::{Dmsintc, Pending};
 use kvm_core::intc::eiointc::Eiointc;
 use kvm_core::intc::ipi::{Core, Forward, Register};
-use kvm_core::intc::pch_pic::PchPic;
+use kvm_core::intc::pch_pic::{PchPic, Source};
 use kvm_core::intc::routing::{Injection, Msi, Pin, Route};
 use kvm_core::intc::{uapi, Effects, VcpuId, Vcpus, Vectors};
 use la_arch::iocsr::{EIOINTC_BASE, IPI_BASE, IPI_SIZE};
@@ -140,7 +140,7 @@ impl Vm {
             lines: &mut self.lines,
         };
         match injection {
-            Injection::Pin(pin) => self.pic.set_pin(pin, level, &mut sink),
+            Injection::Pin(pin) => self.pic.set_pin(pin, Source::Vmm, level, &mut sink),
             Injection::Vector(vector) => sink.set_vector(vector, level),
             Injection::Message(target) => {
                 assert_eq!(self.pending.post(target.vector, true), Ok(()));

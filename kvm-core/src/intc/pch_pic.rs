@@ -35,8 +35,22 @@ pub struct PchPic {
     route: [u64; 8],
     /// Eight pins a word.
     vector: [u64; 8],
-    irr: u64,
+    /// Pins that the VMM asserts.
+    vmm: u64,
+    /// Pins that resampling irqfds assert.
+    resamplers: u64,
     isr: u64,
+}
+
+/// What changes a pin. Each has a level of its own: a pin that several devices share is asserted
+/// while any of them asserts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The VMM: KVM_IRQ_LINE, and an irqfd whose end the VMM learns of in other ways.
+    Vmm,
+    /// An irqfd with a resampler (KVM_IRQFD_FLAG_RESAMPLE): KVM takes its level back when the guest
+    /// has handled it, and the VMM's must stay then.
+    Resampler,
 }
 
 impl Default for PchPic {
@@ -68,7 +82,8 @@ impl PchPic {
                 0,
                 0,
             ],
-            irr: 0,
+            vmm: 0,
+            resamplers: 0,
             isr: 0,
         }
     }
@@ -78,13 +93,22 @@ impl PchPic {
         self.base
     }
 
-    /// Changes the level of a pin. From any context.
-    pub fn set_pin(&mut self, pin: Pin, level: bool, fx: &mut impl Vectors) {
+    /// The pins that request: IRR.
+    const fn requests(&self) -> u64 {
+        self.vmm | self.resamplers
+    }
+
+    /// Changes the level that a source gives a pin. From any context.
+    pub fn set_pin(&mut self, pin: Pin, source: Source, level: bool, fx: &mut impl Vectors) {
         let pin = bit(pin.get().into());
+        let levels = match source {
+            Source::Vmm => &mut self.vmm,
+            Source::Resampler => &mut self.resamplers,
+        };
         if level {
-            self.irr |= pin;
+            *levels |= pin;
         } else if self.edge & pin == 0 {
-            self.irr &= !pin;
+            *levels &= !pin;
         }
         // An assertion is sent again even if the last one was: it may be a
         // new edge, or a level that the EIOINTC has acknowledged.
@@ -94,7 +118,7 @@ impl PchPic {
     /// Makes the vectors of `pins` follow their requests; `again` raises
     /// those that are up already.
     fn send(&mut self, pins: u64, again: bool, fx: &mut impl Vectors) {
-        let wanted = self.irr & !self.mask;
+        let wanted = self.requests() & !self.mask;
         for pin in bits(pins & self.isr & !wanted) {
             self.isr &= !bit(pin);
             self.drop_vector(self.vector_of(pin), fx);
@@ -152,7 +176,7 @@ impl PchPic {
             reg::MASK => self.mask,
             reg::HTMSI_EN => self.htmsi_en,
             reg::EDGE => self.edge,
-            reg::IRR => self.irr,
+            reg::IRR => self.requests(),
             reg::ISR => self.isr,
             reg::POLARITY => self.polarity,
             register => match byte_register(register) {
@@ -182,8 +206,9 @@ impl PchPic {
             reg::EDGE => self.edge = access.merge(self.edge, value),
             reg::POLARITY => self.polarity = access.merge(self.polarity, value),
             reg::CLEAR => {
-                let ended = self.irr & self.edge & access.place(value);
-                self.irr &= !ended;
+                let ended = self.requests() & self.edge & access.place(value);
+                self.vmm &= !ended;
+                self.resamplers &= !ended;
                 self.send(ended, false, fx);
             }
             register => {
@@ -226,7 +251,7 @@ impl PchPic {
             Attr::AutoCtrl1 => self.auto_ctrl[1],
             Attr::Route(pin) => byte_of(&self.route, pin).into(),
             Attr::Vector(pin) => byte_of(&self.vector, pin).into(),
-            Attr::Irr => self.irr,
+            Attr::Irr => self.requests(),
             Attr::Isr => self.isr,
             Attr::Polarity => self.polarity,
         })
@@ -257,7 +282,8 @@ impl PchPic {
             Attr::AutoCtrl1 => self.auto_ctrl[1] = value,
             Attr::Route(pin) => set_byte(&mut self.route, pin, value as u8),
             Attr::Vector(pin) => set_byte(&mut self.vector, pin, value as u8),
-            Attr::Irr => self.irr = value,
+            // A saved state does not say whose they are.
+            Attr::Irr => (self.vmm, self.resamplers) = (value, 0),
             Attr::Isr => self.isr = value,
             Attr::Polarity => self.polarity = value,
         }

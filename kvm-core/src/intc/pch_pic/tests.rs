@@ -33,7 +33,7 @@ fn reset_state_is_upstreams() {
 fn level_pins_follow_and_masked_pins_are_silent() {
     let mut pic = PchPic::new();
     let mut fx = VectorSink::default();
-    pic.set_pin(pin(3), true, &mut fx);
+    pic.set_pin(pin(3), Source::Vmm, true, &mut fx);
     assert!(fx.calls.is_empty());
     assert_eq!(pic.read(0x380, 8), 1 << 3);
     pic.write(0x20, 4, !(1 << 3), &mut fx);
@@ -44,8 +44,26 @@ fn level_pins_follow_and_masked_pins_are_silent() {
     assert!(fx.up.is_empty());
     pic.write(0x20, 8, 0, &mut fx);
     assert!(fx.up.contains(&3));
-    pic.set_pin(pin(3), false, &mut fx);
+    pic.set_pin(pin(3), Source::Vmm, false, &mut fx);
     assert!(fx.up.is_empty());
+}
+
+#[test]
+fn what_a_resampler_lets_go_stays_if_the_vmm_asserts_it() {
+    let mut pic = PchPic::new();
+    let mut fx = VectorSink::default();
+    pic.write(0x20, 8, 0, &mut fx);
+    for (first, second) in [
+        (Source::Resampler, Source::Vmm),
+        (Source::Vmm, Source::Resampler),
+    ] {
+        pic.set_pin(pin(5), first, true, &mut fx);
+        pic.set_pin(pin(5), second, true, &mut fx);
+        pic.set_pin(pin(5), first, false, &mut fx);
+        assert!(fx.up.contains(&5) && pic.read(0x380, 8) == 1 << 5);
+        pic.set_pin(pin(5), second, false, &mut fx);
+        assert!(fx.up.is_empty() && pic.read(0x380, 8) == 0);
+    }
 }
 
 #[test]
@@ -54,17 +72,17 @@ fn edge_pins_stay_until_cleared() {
     let mut fx = VectorSink::default();
     pic.write(0x60, 8, 1 << 8, &mut fx);
     pic.write(0x20, 8, 0, &mut fx);
-    pic.set_pin(pin(8), true, &mut fx);
-    pic.set_pin(pin(8), false, &mut fx);
+    pic.set_pin(pin(8), Source::Vmm, true, &mut fx);
+    pic.set_pin(pin(8), Source::Vmm, false, &mut fx);
     assert_eq!(fx.calls, [(8, true)]);
     // A second edge is sent, though the first was not cleared.
-    pic.set_pin(pin(8), true, &mut fx);
+    pic.set_pin(pin(8), Source::Vmm, true, &mut fx);
     assert_eq!(fx.calls, [(8, true), (8, true)]);
     pic.write(0x81, 1, 1, &mut fx);
     assert!(fx.up.is_empty());
     assert_eq!(pic.read(0x380, 8), 0);
     // CLEAR does nothing to a level pin.
-    pic.set_pin(pin(9), true, &mut fx);
+    pic.set_pin(pin(9), Source::Vmm, true, &mut fx);
     pic.write(0x80, 8, u64::MAX, &mut fx);
     assert!(fx.up.contains(&9));
 }
@@ -75,13 +93,13 @@ fn shared_and_changed_vectors_do_not_get_lost() {
     let mut fx = VectorSink::default();
     pic.write(0x20, 8, 0, &mut fx);
     pic.write(0x205, 1, 4, &mut fx); // pin 5 shares vector 4 with pin 4
-    pic.set_pin(pin(4), true, &mut fx);
-    pic.set_pin(pin(5), true, &mut fx);
-    pic.set_pin(pin(4), false, &mut fx);
+    pic.set_pin(pin(4), Source::Vmm, true, &mut fx);
+    pic.set_pin(pin(5), Source::Vmm, true, &mut fx);
+    pic.set_pin(pin(4), Source::Vmm, false, &mut fx);
     assert!(fx.up.contains(&4));
     pic.write(0x205, 1, 200, &mut fx);
     assert_eq!(fx.up.iter().copied().collect::<Vec<_>>(), [200]);
-    pic.set_pin(pin(5), false, &mut fx);
+    pic.set_pin(pin(5), Source::Vmm, false, &mut fx);
     assert!(fx.up.is_empty());
 }
 
@@ -147,7 +165,12 @@ fn a_level_that_stays_interrupts_again() {
         act(pic, &mut chain);
         chain.sink.is_high(1, Interrupt::hwi(0))
     };
-    assert!(!step(&mut pic, &|p, c| p.set_pin(pin(5), true, c)));
+    assert!(!step(&mut pic, &|p, c| p.set_pin(
+        pin(5),
+        Source::Vmm,
+        true,
+        c
+    )));
     assert!(step(&mut pic, &|p, c| p.write(0x20, 8, !(1 << 5), c)));
     for _ in 0..3 {
         assert!(!step(&mut pic, &|_, c| c.eiointc.write(
@@ -164,8 +187,18 @@ fn a_level_that_stays_interrupts_again() {
     step(&mut pic, &|_, c| {
         c.eiointc.write(vcpu(1), 0x400, 4, 1 << 5, c.sink)
     });
-    assert!(step(&mut pic, &|p, c| p.set_pin(pin(5), true, c)));
-    assert!(!step(&mut pic, &|p, c| p.set_pin(pin(5), false, c)));
+    assert!(step(&mut pic, &|p, c| p.set_pin(
+        pin(5),
+        Source::Vmm,
+        true,
+        c
+    )));
+    assert!(!step(&mut pic, &|p, c| p.set_pin(
+        pin(5),
+        Source::Vmm,
+        false,
+        c
+    )));
 }
 
 /// The chip pin by pin: a vector is up if a requesting, unmasked pin has it.
@@ -176,16 +209,23 @@ struct Naive {
 
 #[derive(Clone)]
 struct NaivePin {
-    request: bool,
+    /// Of each source.
+    levels: [bool; 2],
     mask: bool,
     edge: bool,
     vector: u8,
 }
 
+impl NaivePin {
+    fn request(&self) -> bool {
+        self.levels.contains(&true)
+    }
+}
+
 impl Naive {
     fn new() -> Self {
         let pin = |n: u8| NaivePin {
-            request: false,
+            levels: [false; 2],
             mask: true,
             edge: false,
             vector: if n < 32 { n } else { 0 },
@@ -203,7 +243,7 @@ impl Naive {
             match at {
                 0x20..=0x27 => pin.mask = set,
                 0x60..=0x67 => pin.edge = set,
-                0x80..=0x87 if set && pin.edge => pin.request = false,
+                0x80..=0x87 if set && pin.edge => pin.levels = [false; 2],
                 _ => {}
             }
         }
@@ -218,14 +258,14 @@ impl Naive {
     fn up(&self, vector: u8) -> bool {
         self.pins
             .iter()
-            .any(|pin| pin.request && !pin.mask && pin.vector == vector)
+            .any(|pin| pin.request() && !pin.mask && pin.vector == vector)
     }
 }
 
 #[derive(Clone, Debug)]
 enum Op {
     Write(u64, u32, u64),
-    Pin(u32, bool),
+    Pin(u32, Source, bool),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -239,16 +279,18 @@ fn op() -> impl Strategy<Value = Op> {
     ];
     let size = prop_oneof![8 => (0u32..4).prop_map(|log| 1u32 << log), 1 => any::<u32>()];
     let value = prop_oneof![any::<u64>(), Just(0u64), Just(u64::MAX)];
+    let source = prop_oneof![Just(Source::Vmm), Just(Source::Resampler)];
     prop_oneof![
         (offset, size, value).prop_map(|(o, s, v)| Op::Write(o, s, v)),
-        (0u32..64, any::<bool>()).prop_map(|(pin, level)| Op::Pin(pin, level)),
+        (0u32..64, source, any::<bool>())
+            .prop_map(|(pin, source, level)| Op::Pin(pin, source, level)),
     ]
 }
 
 fn apply(pic: &mut PchPic, op: &Op, fx: &mut VectorSink) {
     match *op {
         Op::Write(offset, size, value) => pic.write(offset, size, value, fx),
-        Op::Pin(number, level) => pic.set_pin(pin(number), level, fx),
+        Op::Pin(number, source, level) => pic.set_pin(pin(number), source, level, fx),
     }
 }
 
@@ -268,9 +310,10 @@ proptest! {
                     }
                 }
                 Op::Write(..) => prop_assert!(fx.calls.is_empty()),
-                Op::Pin(number, level) => {
+                Op::Pin(number, source, level) => {
                     let pin = &mut naive.pins[number as usize];
-                    pin.request = level || pin.edge && pin.request;
+                    let own = &mut pin.levels[usize::from(source == Source::Resampler)];
+                    *own = level || pin.edge && *own;
                     let sent = (level && !pin.mask).then_some((pin.vector, true));
                     prop_assert!(sent.is_none_or(|sent| fx.calls.contains(&sent)));
                 }
@@ -282,8 +325,8 @@ proptest! {
                 let bit = |offset: u64| pic.read(offset, 8) >> n & 1 == 1;
                 prop_assert_eq!(bit(0x20), pin.mask);
                 prop_assert_eq!(bit(0x60), pin.edge);
-                prop_assert_eq!(bit(0x380), pin.request);
-                prop_assert_eq!(bit(0x3a0), pin.request && !pin.mask);
+                prop_assert_eq!(bit(0x380), pin.request());
+                prop_assert_eq!(bit(0x3a0), pin.request() && !pin.mask);
                 prop_assert_eq!(pic.read(0x200 + n as u64, 1), u64::from(pin.vector));
             }
             prop_assert_eq!(pic.read(0x40, 8), u64::from_le_bytes(naive.plain[0]));
@@ -309,6 +352,8 @@ proptest! {
         for attr in saved_attrs() {
             copy.set_attr(REGS, attr, pic.get_attr(REGS, attr).unwrap()).unwrap();
         }
+        // All pins are the VMM's now.
+        pic.set_attr(REGS, 0x380, pic.get_attr(REGS, 0x380).unwrap()).unwrap();
         prop_assert_eq!(copy, pic);
     }
 }

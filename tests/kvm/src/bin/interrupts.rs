@@ -5,7 +5,7 @@
 //! race.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kvm::error::errno::{EEXIST, EINTR, EINVAL};
 use kvm::fixture::PCH_PIC;
@@ -189,6 +189,40 @@ fn resample(kvm: &Kvm) -> Outcome {
     Ok(())
 }
 
+/// A pin that an irqfd's device and one that the VMM emulates share: what KVM lowers for the one
+/// is still up for the other.
+fn resample_shared_pin(kvm: &Kvm) -> Outcome {
+    kvm.needs(cap::IRQFD_RESAMPLE)?;
+    const PIN: u32 = 7;
+    let guest = ready(kvm, 1)?;
+    let (device, again) = (Event::new()?, Event::new()?);
+    guest.vm.irqfd(PIN, &device, Some(&again))?;
+    set_pin_mask(&guest, PIN, false)?;
+    device.signal()?;
+    guest.expect(0, PIN.into())?;
+    // The guest has been with both devices; now the emulated one has something new.
+    guest.vm.irq_line(PIN, true)?;
+    guest.expect(0, PIN.into())?;
+    set_pin_mask(&guest, PIN, true)?;
+    set_pin_mask(&guest, PIN, false)?;
+    ensure_eq!(again.take()?, 1, "resampling at unmasking");
+    guest.expect(0, PIN.into())?;
+    let Some(chip) = &guest.irqchip else {
+        return Ok(());
+    };
+    let request = || chip.pch_pic.get(d::PCH_PIC_GRP_REGS, 0x380);
+    ensure_eq!(request()? >> PIN & 1, 1, "the request that the VMM holds");
+    // The VMM's end of it does not end the irqfd's.
+    device.signal()?;
+    guest.vm.irq_line(PIN, false)?;
+    ensure_eq!(request()? >> PIN & 1, 1, "the request that the irqfd holds");
+    set_pin_mask(&guest, PIN, true)?;
+    set_pin_mask(&guest, PIN, false)?;
+    ensure_eq!(again.take()?, 1, "resampling again");
+    ensure_eq!(request()? >> PIN & 1, 0, "the request at the end");
+    Ok(())
+}
+
 /// Another pin's end of interrupt is no business of ours, nor is an edge's.
 fn resample_only_its_pin(kvm: &Kvm) -> Outcome {
     kvm.needs(cap::IRQFD_RESAMPLE)?;
@@ -247,6 +281,59 @@ fn set_pin_mask(guest: &Guest, pin: u32, masked: bool) -> Outcome {
         new,
         "the mask"
     );
+    Ok(())
+}
+
+kvm::guest_code!(
+    /// Writes a1 to a0, then runs without an exit.
+    store_and_run,
+    "st.d $a1, $a0, 0",
+    "1:",
+    "b 1b",
+);
+
+/// A vCPU whose own access has lowered a line of its own is as soon interrupted as any: by
+/// another CPU, not by the next tick of the host, which is milliseconds away.
+fn kick_after_resampling(kvm: &Kvm) -> Outcome {
+    kvm.needs(cap::IRQFD_RESAMPLE)?;
+    const SHARED: u32 = 5;
+    const OTHER: u32 = 6;
+    const ROUNDS: u64 = 9;
+    const SOON: Duration = Duration::from_millis(1);
+    let guest = ready(kvm, 1)?;
+    let (device, again) = (Event::new()?, Event::new()?);
+    guest.vm.irqfd(SHARED, &device, Some(&again))?;
+    set_pin_mask(&guest, OTHER, false)?;
+    let vcpu = guest.vcpu();
+    let mut delays = Vec::new();
+    for round in 0..ROUNDS {
+        device.signal()?;
+        guest.memory.write(0x8000, store_and_run());
+        let mut there = vcpu.regs()?;
+        there.pc = 0x8000;
+        there.gpr[4] = PCH_PIC + 0x20;
+        there.gpr[5] = !(1 << SHARED | 1 << OTHER);
+        vcpu.set_regs(&there)?;
+        vcpu.set_csr(0, vcpu.csr(0)? | 4)?;
+        let vm = &guest.vm;
+        delays.push(std::thread::scope(|scope| {
+            let asker = scope.spawn(move || {
+                // At another time between two ticks each round.
+                std::thread::sleep(Duration::from_micros(2000 + 430 * round));
+                vm.irq_line(OTHER, true).map(|()| Instant::now())
+            });
+            guest.expect(0, OTHER.into())?;
+            let came = Instant::now();
+            let asked = asker.join().map_err(|_| "the asking thread panicked")??;
+            Ok::<_, Box<dyn std::error::Error>>(came.saturating_duration_since(asked))
+        })?);
+        ensure_eq!(again.take()?, 1, "resampling in round {round}");
+        guest.vm.irq_line(OTHER, false)?;
+        set_pin_mask(&guest, SHARED, true)?;
+    }
+    delays.sort_unstable();
+    let middle = delays.get(delays.len() / 2).copied().unwrap_or_default();
+    ensure!(middle < SOON, "the interrupt came after {delays:?}");
     Ok(())
 }
 
@@ -462,6 +549,14 @@ fn main() -> ExitCode {
         Case {
             name: "resample",
             run: resample,
+        },
+        Case {
+            name: "resample-shared-pin",
+            run: resample_shared_pin,
+        },
+        Case {
+            name: "kick-after-resampling",
+            run: kick_after_resampling,
         },
         Case {
             name: "resample-only-its-pin",

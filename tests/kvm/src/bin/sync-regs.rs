@@ -5,9 +5,11 @@
 use std::process::ExitCode;
 
 use kvm::error::errno::{EINTR, EINVAL};
+use kvm::guest::REPORT;
 use kvm::harness::{self, Case, Outcome};
+use kvm::run::Access;
 use kvm::uapi::{Fpu, Regs, capability as cap};
-use kvm::{Guest, Kvm, ensure_eq, ensure_errno};
+use kvm::{Exit, Guest, Kvm, ensure_eq, ensure_errno};
 use la_arch::csr::number as csr;
 use la_arch::kvm::{CPUCFG_WORDS, vcpu_attr};
 use la_arch::one_reg as id;
@@ -347,6 +349,42 @@ fn units(kvm: &Kvm) -> Outcome {
     guest.expect(1, 0)
 }
 
+kvm::guest_code!(
+    /// Reports a0 and what it loads from a device.
+    loads,
+    "lu12i.w $s0, 0x30000",
+    "1:",
+    "ld.d $a1, $s0, 64",
+    "st.d $a0, $s0, 0",
+    "st.d $a1, $s0, 8",
+    "b 1b",
+);
+
+/// Registers are taken before an access is completed, as by KVM_SET_REGS: the answer goes into
+/// what was set.
+fn before_an_access(kvm: &Kvm) -> Outcome {
+    kvm.needs(cap::SYNC_REGS)?;
+    let guest = Guest::new(kvm, loads())?;
+    let vcpu = guest.vcpu();
+    vcpu.page.set_valid_regs(GENERAL);
+    let wanted = Access {
+        address: REPORT + 64,
+        length: 8,
+        written: None,
+    };
+    for (a0, answer) in [(0x111, 0x222), (0x333, 0x444)] {
+        ensure_eq!(vcpu.run()?, Exit::Mmio(wanted), "the load");
+        let mut regs = vcpu.page.regs();
+        (regs.gpr[4], regs.gpr[5]) = (a0, 0xbad);
+        vcpu.page.set_regs(&regs);
+        vcpu.page.set_dirty_regs(GENERAL);
+        vcpu.page.answer_read(answer);
+        guest.expect(0, a0)?;
+        guest.expect(1, answer)?;
+    }
+    Ok(())
+}
+
 fn main() -> ExitCode {
     harness::run(&[
         Case {
@@ -388,6 +426,10 @@ fn main() -> ExitCode {
         Case {
             name: "units",
             run: units,
+        },
+        Case {
+            name: "before-an-access",
+            run: before_an_access,
         },
     ])
 }
