@@ -19,6 +19,9 @@ SUBJECT_STORE = 0x1C
 # Returns from an exception.
 ERTN = 0x06483800
 
+# `idle 0`.
+IDLE = 0x06488000
+
 LL = (0x20000000, 0x22000000)
 SC = (0x21000000, 0x23000000)
 # How many instructions a pair may be apart.

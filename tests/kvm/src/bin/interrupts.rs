@@ -304,7 +304,11 @@ fn kick_after_resampling(kvm: &Kvm) -> Outcome {
     let (device, again) = (Event::new()?, Event::new()?);
     guest.vm.irqfd(SHARED, &device, Some(&again))?;
     set_pin_mask(&guest, OTHER, false)?;
-    let vcpu = guest.vcpu();
+    let Some(chip) = &guest.irqchip else {
+        return Ok(());
+    };
+    let (vcpu, vm, pic) = (guest.vcpu(), &guest.vm, &chip.pch_pic);
+    let mask = !(1 << SHARED | 1 << OTHER);
     let mut delays = Vec::new();
     for round in 0..ROUNDS {
         device.signal()?;
@@ -312,14 +316,15 @@ fn kick_after_resampling(kvm: &Kvm) -> Outcome {
         let mut there = vcpu.regs()?;
         there.pc = 0x8000;
         there.gpr[4] = PCH_PIC + 0x20;
-        there.gpr[5] = !(1 << SHARED | 1 << OTHER);
+        there.gpr[5] = mask;
         vcpu.set_regs(&there)?;
         vcpu.set_csr(0, vcpu.csr(0)? | 4)?;
-        let vm = &guest.vm;
+        // At another time between two ticks each round.
+        std::thread::sleep(Duration::from_micros(430 * round));
         delays.push(std::thread::scope(|scope| {
             let asker = scope.spawn(move || {
-                // At another time between two ticks each round.
-                std::thread::sleep(Duration::from_micros(2000 + 430 * round));
+                // The store has been carried out, and the guest runs on.
+                while pic.get(d::PCH_PIC_GRP_REGS, 0x20)? != mask {}
                 vm.irq_line(OTHER, true).map(|()| Instant::now())
             });
             guest.expect(0, OTHER.into())?;
