@@ -153,6 +153,40 @@ fn requests_interrupt_by_pin() {
 }
 
 #[test]
+fn the_status_register_shows_an_interrupt_for_the_pin() {
+    let mut rig = pci_rig(&disk());
+    place(&mut rig);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    let status = |rig: &mut Rig| rig.read(config(DRIVE, COMMAND + 2), 2);
+    assert_eq!(status(&mut rig), 0x10);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    for (command, size) in [(0, 4), (1 << 10, 4), (1 << 10, 8)] {
+        rig.write(config(DRIVE, COMMAND), 2, MEMORY_AND_MASTER | command);
+        assert_eq!(status(&mut rig), 0x18, "{command:#x}");
+        let read = rig.read(config(DRIVE, 8 - size), size as u8);
+        let expected = 0x18 << 16 | MEMORY_AND_MASTER | command;
+        assert_eq!(read >> (8 * (size - 4)), expected, "{size} bytes");
+    }
+    assert_eq!(rig.read(config(DRIVE, COMMAND + 2), 1), 0x18);
+    assert_eq!(rig.read(config(DRIVE, COMMAND + 3), 1), 0);
+    assert_eq!(rig.read(config(DRIVE, COMMAND + 4), 4), 0x0100_0001);
+    // It cannot be written, and is no part of what is saved.
+    rig.write(config(DRIVE, COMMAND + 2), 2, 0xffff);
+    assert_eq!(status(&mut rig), 0x18);
+    let state = rig.platform.save().unwrap();
+    rig.platform.restore(&state).unwrap();
+    assert_eq!(status(&mut rig), 0x18);
+    assert_eq!(driver.get(&mut rig, 0x60), 1);
+    assert_eq!(status(&mut rig), 0x10);
+    // Nor is it there while messages are enabled.
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(status(&mut rig), 0x18);
+    let at = msix_capability(&mut rig);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    assert_eq!(status(&mut rig), 0x10);
+}
+
+#[test]
 fn requests_interrupt_by_message() {
     let mut rig = Rig::with(PlatformConfig {
         avec: true,
