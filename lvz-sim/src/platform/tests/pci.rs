@@ -67,6 +67,22 @@ fn msix_capability(rig: &mut Rig) -> u64 {
     list.iter().find(|(_, kind)| *kind == 0x11).unwrap().0
 }
 
+/// The capability by which configuration space is a window to the registers.
+fn window_capability(rig: &mut Rig) -> u64 {
+    let mut list = capabilities(rig).into_iter();
+    list.find(|&(at, kind)| kind == 9 && rig.read(config(DRIVE, at + 3), 1) == 5)
+        .unwrap()
+        .0
+}
+
+/// Reads through that window.
+fn look(rig: &mut Rig, window: u64, offset: u64, length: u8) -> u64 {
+    rig.write(config(DRIVE, window + 4), 1, 4);
+    rig.write(config(DRIVE, window + 8), 4, offset);
+    rig.write(config(DRIVE, window + 12), 4, length.into());
+    rig.read(config(DRIVE, window + 16), length)
+}
+
 /// Has message `number` send `vector` to the interrupt controller.
 fn aim(rig: &mut Rig, number: u64, vector: u64) {
     rig.write(MSIX + 16 * number, 4, PCH_MSI_BASE);
@@ -262,13 +278,10 @@ fn configuration_space_is_a_window_to_the_registers() {
     kinds.sort_unstable();
     let numbers: Vec<u64> = kinds.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
-    let window = kinds[4].1;
+    let window = window_capability(&mut rig);
     // Number of queues; sectors in two halves.
     for (offset, length, expected) in [(0x12, 2, 1), (0x2000, 4, 128), (0x2004, 4, 0)] {
-        rig.write(config(DRIVE, window + 4), 1, 4);
-        rig.write(config(DRIVE, window + 8), 4, offset);
-        rig.write(config(DRIVE, window + 12), 4, length);
-        let value = rig.read(config(DRIVE, window + 16), length as u8);
+        let value = look(&mut rig, window, offset, length);
         assert_eq!(value, expected, "{offset:#x}");
     }
     // Queue size by a write through it.
@@ -277,6 +290,23 @@ fn configuration_space_is_a_window_to_the_registers() {
     rig.write(config(DRIVE, window + 16), 2, 8);
     place(&mut rig);
     assert_eq!(rig.read(BAR + 0x18, 2), 8);
+}
+
+#[test]
+fn the_interrupt_status_read_through_the_window_drops_the_pin() {
+    let mut rig = pci_rig(&disk());
+    rig.set_up_interrupts();
+    place(&mut rig);
+    let window = window_capability(&mut rig);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.platform.lines(0).hwi, 2);
+    // Another register leaves it.
+    assert_eq!(look(&mut rig, window, 0x12, 2), 1);
+    assert_eq!(rig.platform.lines(0).hwi, 2);
+    assert_eq!(look(&mut rig, window, 0x1000, 1), 1);
+    assert_eq!(rig.platform.lines(0).hwi, 0);
+    assert_eq!(look(&mut rig, window, 0x1000, 1), 0);
 }
 
 #[test]
