@@ -406,6 +406,7 @@ impl Function {
                 transport.reset();
                 self.config_vector = NO_VECTOR;
                 self.queue_vectors.fill(NO_VECTOR);
+                self.msix.forget();
             }
             _ => {
                 for half in halves(at, size) {

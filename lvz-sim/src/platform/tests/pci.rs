@@ -310,6 +310,27 @@ fn the_interrupt_status_read_through_the_window_drops_the_pin() {
 }
 
 #[test]
+fn a_reset_of_the_device_forgets_messages_that_wait() {
+    let mut rig = pci_rig(&disk());
+    rig.set_up_interrupts();
+    place(&mut rig);
+    let at = msix_capability(&mut rig);
+    aim(&mut rig, 1, 100);
+    rig.write(MSIX + 16 + 12, 4, 1);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    rig.write(BAR + 0x1a, 2, 1);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.read(MSIX + 0x800, 8), 2);
+    driver.set(&mut rig, 0x70, 0);
+    assert_eq!(rig.read(MSIX + 0x800, 8), 0);
+    rig.write(MSIX + 16 + 12, 4, 0);
+    assert_eq!(rig.platform.lines(0).hwi, 0);
+    // The table is the bus's, and stays.
+    assert_eq!(rig.read(MSIX + 16 + 8, 4), 100);
+}
+
+#[test]
 fn a_restored_bus_goes_on() {
     let file = disk();
     let mut rig = pci_rig(&file);
