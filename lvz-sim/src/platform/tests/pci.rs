@@ -331,6 +331,24 @@ fn a_reset_of_the_device_forgets_messages_that_wait() {
 }
 
 #[test]
+fn a_driver_reads_back_what_it_has_selected_and_taken() {
+    let mut rig = pci_rig(&disk());
+    place(&mut rig);
+    let driver = Driver::on_pci(&mut rig, BAR, 1);
+    let taken = driver.features(&mut rig);
+    for (select, expected) in [(0, taken & 0xffff_ffff), (1, taken >> 32), (2, 0)] {
+        driver.set(&mut rig, 0x14, select);
+        driver.set(&mut rig, 0x24, select);
+        assert_eq!(rig.read(BAR, 4), select, "device_feature_select");
+        assert_eq!(rig.read(BAR + 0x8, 4), select, "driver_feature_select");
+        assert_eq!(rig.read(BAR + 0xc, 4), expected, "driver_feature");
+    }
+    driver.set(&mut rig, 0x70, 0);
+    driver.set(&mut rig, 0x20, 1 << 9);
+    assert_eq!(rig.read(BAR + 0xc, 4), 1 << 9);
+}
+
+#[test]
 fn a_restored_bus_goes_on() {
     let file = disk();
     let mut rig = pci_rig(&file);

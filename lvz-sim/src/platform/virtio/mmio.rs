@@ -86,6 +86,15 @@ fn new_queues(sizes: &[u16]) -> Vec<Queue> {
         .collect()
 }
 
+/// The 32 feature bits that a driver selects; beyond 63 there are none.
+fn half(features: u64, select: u32) -> u32 {
+    match select {
+        0 => features as u32,
+        1 => (features >> 32) as u32,
+        _ => 0,
+    }
+}
+
 impl Transport {
     /// A transport for `device`.
     pub(crate) fn new(device: Box<dyn VirtioDevice>) -> Self {
@@ -173,15 +182,19 @@ impl Transport {
             reg::VIRTIO_MMIO_VERSION => VERSION,
             reg::VIRTIO_MMIO_DEVICE_ID => self.device.id(),
             reg::VIRTIO_MMIO_VENDOR_ID => VENDOR,
-            reg::VIRTIO_MMIO_DEVICE_FEATURES => match self.registers.device_features_sel {
-                0 => self.features() as u32,
-                1 => (self.features() >> 32) as u32,
-                _ => 0,
-            },
+            reg::VIRTIO_MMIO_DEVICE_FEATURES => {
+                half(self.features(), self.registers.device_features_sel)
+            }
             reg::VIRTIO_MMIO_QUEUE_NUM_MAX => {
                 self.queue().map_or(0, |queue| queue.max_size().into())
             }
-            // On virtio-mmio drivers only write these.
+            // On virtio-mmio drivers only write these; on PCI they read them too (4.1.4.3).
+            reg::VIRTIO_MMIO_DEVICE_FEATURES_SEL => self.registers.device_features_sel,
+            reg::VIRTIO_MMIO_DRIVER_FEATURES_SEL => self.registers.driver_features_sel,
+            reg::VIRTIO_MMIO_DRIVER_FEATURES => half(
+                self.registers.driver_features,
+                self.registers.driver_features_sel,
+            ),
             reg::VIRTIO_MMIO_QUEUE_DESC_LOW => self.address(QueueT::desc_table) as u32,
             reg::VIRTIO_MMIO_QUEUE_DESC_HIGH => (self.address(QueueT::desc_table) >> 32) as u32,
             reg::VIRTIO_MMIO_QUEUE_AVAIL_LOW => self.address(QueueT::avail_ring) as u32,
