@@ -88,6 +88,8 @@ pub(crate) struct State {
     counter_read: u64,
     /// The CPU that is stopped inside a block has accessed a device in it.
     device_accessed: bool,
+    /// Offsets of pages that devices have written in it.
+    device_writes: Vec<usize>,
     /// Offsets of pages that raise machine errors.
     poisoned: Vec<usize>,
     platform: PlatformState,
@@ -179,6 +181,7 @@ impl Machine {
             reservations: self.bus.reservations().to_vec(),
             counter_read: self.bus.counter_read,
             device_accessed: self.bus.device_accessed,
+            device_writes: self.bus.ram.device_writes(),
             poisoned: self.bus.ram.poisoned().collect(),
             platform: self.bus.platform.save()?,
         })
@@ -200,6 +203,7 @@ impl Machine {
         }
         self.replace_poison(&state.poisoned);
         self.memory_replaced();
+        self.bus.ram.add_device_writes(&state.device_writes);
         if let Some(rest) = &state.rest {
             self.resume_rest(rest);
         }
@@ -344,6 +348,7 @@ mod tests {
     use crate::engine::RunEnd;
     use crate::mem::Ram;
     use crate::platform::PlatformConfig;
+    use vm_memory::{Bytes, GuestAddress};
 
     fn machine(readings: LvzReadings) -> Machine {
         let model = Model::default().with_readings(readings);
@@ -471,6 +476,43 @@ mod tests {
         loaded.load(&path).expect("the same machine");
         loaded.load(&before).expect("the same machine");
         assert!(!loaded.bus.device_accessed);
+    }
+
+    #[test]
+    fn what_devices_have_written_ends_reservations_behind_the_block_too() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let mut saved = machine(<_>::default());
+        for at in (0x1000..0x1010).step_by(4) {
+            // `addi.d $a0, $a0, 1`
+            saved.bus.ram.write(at, 0x02c0_0484u32);
+        }
+        // A jump to itself.
+        saved.bus.ram.write(0x1010, 0x5000_0000u32);
+        saved.cpus[0].pc = 0x1000;
+        // What is loaded looks for writes of devices.
+        saved.save(&path).expect("a snapshot");
+        saved.load(&path).expect("the same machine");
+        let step = |machine: &mut Machine| {
+            machine.debug.step = Some(0);
+            machine.go_on();
+            assert_eq!(machine.run(u64::MAX), RunEnd::Halted);
+        };
+        step(&mut saved);
+        // As if the instruction had notified a device that wrote to the reserved page.
+        saved.bus.reserve(0, World::Root, 0x2000 >> 6);
+        saved.bus.device_accessed = true;
+        let written = saved.bus.ram.map.write_obj(1u8, GuestAddress(0x2040));
+        written.expect("memory");
+        saved.save(&path).expect("a snapshot");
+        let mut loaded = machine(<_>::default());
+        loaded.load(&path).expect("the same machine");
+        for machine in [&mut saved, &mut loaded] {
+            for done in 1..=6 {
+                assert_eq!(machine.bus.has_reservation(0, World::Root), done <= 5);
+                step(machine);
+            }
+        }
     }
 
     #[test]
