@@ -8,7 +8,7 @@
 //! Caches (decoded code, software TLB) are not part of it, because nothing the
 //! machine can see depends on them.
 
-use crate::cpu::{Counters, Cpu, CsrFile, Lbt, Model, Tally, Timer, VReg};
+use crate::cpu::{Counters, Cpu, CpuLines, CsrFile, Lbt, Model, Tally, Timer, VReg};
 use crate::engine::{Machine, SavedRest, Turn};
 use crate::mmu::Entry;
 use crate::platform::{PlatformError, PlatformState};
@@ -23,7 +23,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM13";
+const MAGIC: &[u8; 8] = b"LVZSIM14";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -65,6 +65,7 @@ struct CpuState {
     random: u64,
     /// Interrupt inputs as the CPU last saw them.
     hwi: u8,
+    ipi: bool,
     idle: bool,
     icount: u64,
     time_offset: u64,
@@ -85,6 +86,10 @@ pub(crate) struct State {
     cpus: Vec<CpuState>,
     reservations: Vec<[Option<u64>; 2]>,
     counter_read: u64,
+    /// The CPU that is stopped inside a block has accessed a device in it.
+    device_accessed: bool,
+    /// Offsets of pages that devices have written in it.
+    device_writes: Vec<usize>,
     /// Offsets of pages that raise machine errors.
     poisoned: Vec<usize>,
     platform: PlatformState,
@@ -108,6 +113,7 @@ impl CpuState {
             tlb,
             random,
             hwi: cpu.lines.hwi,
+            ipi: cpu.lines.ipi,
             idle: cpu.idle,
             icount: cpu.icount,
             time_offset: cpu.time_offset,
@@ -131,7 +137,10 @@ impl CpuState {
         cpu.restore_csrs([self.root, self.guest], World::of_vm(self.vm));
         cpu.timers = self.timers;
         cpu.tlb.restore(self.tlb, self.random);
-        cpu.lines.hwi = self.hwi;
+        cpu.lines = CpuLines {
+            hwi: self.hwi,
+            ipi: self.ipi,
+        };
         cpu.idle = self.idle;
         cpu.icount = self.icount;
         cpu.time_offset = self.time_offset;
@@ -171,6 +180,8 @@ impl Machine {
             cpus: self.cpus.iter().map(CpuState::of).collect(),
             reservations: self.bus.reservations().to_vec(),
             counter_read: self.bus.counter_read,
+            device_accessed: self.bus.device_accessed,
+            device_writes: self.bus.ram.device_writes(),
             poisoned: self.bus.ram.poisoned().collect(),
             platform: self.bus.platform.save()?,
         })
@@ -184,6 +195,7 @@ impl Machine {
         self.bus.platform.restore(&state.platform)?;
         self.bus.set_reservations(state.reservations);
         self.bus.counter_read = state.counter_read;
+        self.bus.device_accessed = state.device_accessed;
         self.time = state.time;
         self.turn = state.turn;
         for (cpu, state) in self.cpus.iter_mut().zip(state.cpus) {
@@ -191,6 +203,7 @@ impl Machine {
         }
         self.replace_poison(&state.poisoned);
         self.memory_replaced();
+        self.bus.ram.add_device_writes(&state.device_writes);
         if let Some(rest) = &state.rest {
             self.resume_rest(rest);
         }
@@ -332,8 +345,10 @@ fn read_end(input: &mut impl Read) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::cpu::{LvzReadings, Reading};
+    use crate::engine::RunEnd;
     use crate::mem::Ram;
     use crate::platform::PlatformConfig;
+    use vm_memory::{Bytes, GuestAddress};
 
     fn machine(readings: LvzReadings) -> Machine {
         let model = Model::default().with_readings(readings);
@@ -421,6 +436,82 @@ mod tests {
             first.save(&path).expect("a snapshot");
             let refused = second.load(&path);
             assert!(matches!(refused, Err(SnapshotError::Format(..))));
+        }
+    }
+
+    #[test]
+    fn a_device_access_is_looked_after_behind_its_block() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let mut saved = machine(<_>::default());
+        // Power-off to 0x100e_001c, an addition, a jump to itself.
+        let program = [
+            0x1420_1c05u32,
+            0x0280_d006,
+            0x2900_70a6,
+            0x02c0_0484,
+            0x5000_0000,
+        ];
+        for (at, word) in (0x1000..).step_by(4).zip(program) {
+            saved.bus.ram.write(at, word);
+        }
+        saved.cpus[0].pc = 0x1000;
+        saved.debug.step = Some(0);
+        while saved.bus.platform.power_event().is_none() {
+            saved.go_on();
+            assert_eq!(saved.run(u64::MAX), RunEnd::Halted);
+        }
+        saved.debug.step = None;
+        saved.save(&path).expect("a snapshot");
+        // What a machine was in before is no part of what it loads.
+        let before = dir.path().join("before");
+        let mut loaded = machine(<_>::default());
+        loaded.save(&before).expect("a snapshot");
+        loaded.load(&path).expect("the same machine");
+        for machine in [&mut saved, &mut loaded] {
+            machine.go_on();
+            assert_eq!(machine.run(u64::MAX), RunEnd::PowerOff(0));
+            assert_eq!(machine.instructions(), 5);
+        }
+        loaded.load(&path).expect("the same machine");
+        loaded.load(&before).expect("the same machine");
+        assert!(!loaded.bus.device_accessed);
+    }
+
+    #[test]
+    fn what_devices_have_written_ends_reservations_behind_the_block_too() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("snapshot");
+        let mut saved = machine(<_>::default());
+        for at in (0x1000..0x1010).step_by(4) {
+            // `addi.d $a0, $a0, 1`
+            saved.bus.ram.write(at, 0x02c0_0484u32);
+        }
+        // A jump to itself.
+        saved.bus.ram.write(0x1010, 0x5000_0000u32);
+        saved.cpus[0].pc = 0x1000;
+        // What is loaded looks for writes of devices.
+        saved.save(&path).expect("a snapshot");
+        saved.load(&path).expect("the same machine");
+        let step = |machine: &mut Machine| {
+            machine.debug.step = Some(0);
+            machine.go_on();
+            assert_eq!(machine.run(u64::MAX), RunEnd::Halted);
+        };
+        step(&mut saved);
+        // As if the instruction had notified a device that wrote to the reserved page.
+        saved.bus.reserve(0, World::Root, 0x2000 >> 6);
+        saved.bus.device_accessed = true;
+        let written = saved.bus.ram.map.write_obj(1u8, GuestAddress(0x2040));
+        written.expect("memory");
+        saved.save(&path).expect("a snapshot");
+        let mut loaded = machine(<_>::default());
+        loaded.load(&path).expect("the same machine");
+        for machine in [&mut saved, &mut loaded] {
+            for done in 1..=6 {
+                assert_eq!(machine.bus.has_reservation(0, World::Root), done <= 5);
+                step(machine);
+            }
         }
     }
 

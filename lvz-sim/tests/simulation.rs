@@ -153,6 +153,38 @@ fn a_snapshot_between_two_steps_has_the_same_future() {
 }
 
 #[test]
+fn a_snapshot_has_the_interrupts_that_the_cpu_has_seen() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("snapshot");
+    // 1 to the IPI block's enable and set registers; in the next block `addi.d $a0, $a0, 1` and
+    // `csrrd $a3, ESTAT`.
+    let mut machine = running(&[
+        0x1400_0025,
+        0x0380_0406,
+        0x02c0_10a5,
+        0x0648_18a6,
+        0x02c0_10a5,
+        0x0648_18a6,
+        0x5000_0400,
+        COUNT[0],
+        0x0400_1407,
+        0x5000_0000,
+    ]);
+    while machine.register(0, 4) == Some(0) {
+        assert_eq!(machine.step(0), None);
+    }
+    machine.save(&file).unwrap();
+    let twin = Simulation::builder().memory(16 << 20).snapshot(&file);
+    let mut twin = twin.build().unwrap();
+    let seen = Some(1 << 12);
+    for machine in [&mut machine, &mut twin] {
+        assert_eq!(machine.csr(0, number::ESTAT), seen);
+        assert_eq!(machine.step(0), None);
+        assert_eq!(machine.register(0, 7), seen);
+    }
+}
+
+#[test]
 fn each_board_powers_off_its_own_way() {
     // SLP_EN and type 5 to 0x100e001c, or SLP_EN and type 7 to the bridge's PM1 control
     // register at 0x100d0014; then a jump to itself.

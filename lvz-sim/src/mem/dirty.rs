@@ -45,6 +45,15 @@ impl DirtyPages {
         }
         pages
     }
+
+    /// The same, which the next call finds too.
+    pub(super) fn peek(&self) -> Vec<usize> {
+        let pages = self.take();
+        for &page in &pages {
+            self.mark_dirty(page, 1);
+        }
+        pages
+    }
 }
 
 impl<'a> WithBitmapSlice<'a> for DirtyPages {
@@ -88,8 +97,10 @@ mod tests {
             pages.slice_at(offset).mark_dirty(0, len);
         }
         assert!(pages.dirty_at(GROUP_SIZE) && !pages.dirty_at(GROUP_SIZE + PAGE_SIZE));
-        let numbers: Vec<_> = pages.take().iter().map(|at| at / PAGE_SIZE).collect();
-        assert_eq!(numbers, [63, 64, 67, 129]);
+        for found in [pages.peek(), pages.take()] {
+            let numbers: Vec<_> = found.iter().map(|at| at / PAGE_SIZE).collect();
+            assert_eq!(numbers, [63, 64, 67, 129]);
+        }
         assert!(pages.take().is_empty());
     }
 }

@@ -12,6 +12,7 @@ pub use super::page::{PAGE_SIZE, page_flag};
 use super::value::Value;
 use crate::map::{FIRMWARE_BASE, FIRMWARE_MAX, HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
 use std::sync::Arc;
+use vm_memory::bitmap::Bitmap;
 use vm_memory::mmap::MmapRegionBuilder;
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryRegion, GuestRegionMmap, MmapRegion};
 
@@ -326,13 +327,34 @@ impl Ram {
 
     /// Offsets of the pages that devices have written since the last call.
     pub fn take_device_writes(&mut self) -> Vec<usize> {
+        self.written_pages(DirtyPages::take)
+    }
+
+    /// The same, which stay to be taken.
+    pub(crate) fn device_writes(&self) -> Vec<usize> {
+        self.written_pages(DirtyPages::peek)
+    }
+
+    fn written_pages(&self, of: fn(&DirtyPages) -> Vec<usize>) -> Vec<usize> {
         let mut pages = Vec::new();
         for region in self.map.iter() {
             let start = self.offset(region.start_addr().0).unwrap_or(0);
             let written: &DirtyPages = std::ops::Deref::deref(region).bitmap();
-            pages.extend(written.take().into_iter().map(|offset| start + offset));
+            pages.extend(of(written).into_iter().map(|offset| start + offset));
         }
         pages
+    }
+
+    /// Adds the pages of these offsets to those that are to be taken; what is beyond the
+    /// memory is none.
+    pub(crate) fn add_device_writes(&mut self, offsets: &[usize]) {
+        for &offset in offsets.iter().filter(|&&offset| offset < self.ram) {
+            let address = GuestAddress(self.address(offset));
+            if let Some((region, at)) = self.map.to_region_addr(address) {
+                let written: &DirtyPages = std::ops::Deref::deref(region).bitmap();
+                written.mark_dirty(at.0 as usize, 1);
+            }
+        }
     }
 
     /// Zeroes all memory; the firmware stays.
@@ -376,8 +398,12 @@ mod tests {
             .write_slice(&[1; 8192], GuestAddress(0x1fff))
             .unwrap();
         let high = LOW_RAM_SIZE as usize + 0x3000;
-        assert_eq!(ram.take_device_writes(), [0x1000, 0x2000, 0x3000, high]);
+        let written = [0x1000, 0x2000, 0x3000, high];
+        assert_eq!(ram.device_writes(), written);
+        assert_eq!(ram.take_device_writes(), written);
         assert!(ram.take_device_writes().is_empty());
+        ram.add_device_writes(&[high, 0x2000, ram.size(), usize::MAX]);
+        assert_eq!(ram.take_device_writes(), [0x2000, high]);
     }
 
     #[test]

@@ -111,20 +111,22 @@ impl Pci {
         Some((occupant, address.register))
     }
 
-    /// Reads `size` bytes of configuration space through a window.
+    /// Reads `size` bytes of configuration space through a window; the function whose
+    /// interrupts are to be looked at.
     pub(super) fn config_read(
         &self,
         devices: &mut [Transport],
         (window, offset): (usize, u64),
         size: u8,
-    ) -> u64 {
-        let absent = field::mask(size);
+    ) -> (u64, Option<usize>) {
+        let absent = (field::mask(size), None);
         match self.occupant(window, offset) {
-            Some((Occupant::Bridge, register)) => self.bridge.read(register, size),
+            Some((Occupant::Bridge, register)) => (self.bridge.read(register, size), None),
             Some((Occupant::Function(index), register)) => {
                 match (self.functions.get(index), devices.get_mut(index)) {
                     (Some(function), Some(transport)) => {
-                        function.config_read(transport, register, size)
+                        let value = function.config_read(transport, register, size);
+                        (value, Some(index))
                     }
                     _ => absent,
                 }
@@ -178,7 +180,7 @@ impl Pci {
     /// Reads `size` bytes at physical address `pa` of the memory window; the function whose
     /// interrupts are to be looked at.
     pub(super) fn memory_read(
-        &mut self,
+        &self,
         devices: &mut [Transport],
         pa: u64,
         size: u8,

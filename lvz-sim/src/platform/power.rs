@@ -22,6 +22,8 @@ pub(crate) const EXIT_CODE: u64 = 3;
 pub(crate) const SLEEP_TYPE_OFF: u8 = 5;
 /// SLP_EN with that type.
 pub(crate) const SLEEP_OFF: u8 = 1 << 5 | SLEEP_TYPE_OFF << 2;
+/// SLP_EN and all bits of the type.
+const SLEEP_FIELDS: u8 = 1 << 5 | 7 << 2;
 pub(crate) const RESET_VALUE: u8 = 0x42;
 
 /// Reset register of the bridge's power-management block: bit 0 resets (Linux
@@ -70,7 +72,7 @@ impl Power {
             SLEEP_CONTROL => {
                 // SLP_EN reads as zero.
                 self.sleep_control = value & !(1 << 5);
-                if value & SLEEP_OFF == SLEEP_OFF {
+                if value & SLEEP_FIELDS == SLEEP_OFF {
                     self.event = Some(PowerEvent::Off(self.exit_code));
                 }
             }

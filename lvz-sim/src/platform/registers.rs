@@ -50,16 +50,13 @@ impl Platform {
             Device::ChipUpper(node) => self.chip_read(node, offset + CHIP_UPPER, size),
             Device::PciConfig(window) => {
                 let pci = self.pci.as_ref()?;
-                pci.config_read(&mut self.virtio, (window, offset), size)
+                let read = pci.config_read(&mut self.virtio, (window, offset), size);
+                self.pci_read(read)
             }
             Device::PciMemory => {
-                let pci = self.pci.as_mut()?;
-                let (value, function) = pci.memory_read(&mut self.virtio, pa, size);
-                if let Some(index) = function {
-                    // Reading the interrupt status drops the line.
-                    self.update_virtio(index);
-                }
-                value
+                let pci = self.pci.as_ref()?;
+                let read = pci.memory_read(&mut self.virtio, pa, size);
+                self.pci_read(read)
             }
             Device::Avec | Device::PchMsi => 0,
         })
@@ -140,6 +137,15 @@ impl Platform {
             host.write(&[byte]);
         }
         self.update_uart(index);
+    }
+
+    /// Does what a read on the bus is to have as its effect; its value.
+    fn pci_read(&mut self, (value, function): (u64, Option<usize>)) -> u64 {
+        if let Some(index) = function {
+            // Reading the interrupt status drops the line.
+            self.update_virtio(index);
+        }
+        value
     }
 
     /// Does what a write on the bus is to have as its effect; `false` if there is no bus.

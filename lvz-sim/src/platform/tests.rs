@@ -233,7 +233,12 @@ fn power_registers_power_off_with_a_code_and_reset() {
     let mut rig = Rig::new(1);
     assert_eq!(rig.platform.power_event(), None);
     rig.write(POWER_BASE + power::RESET, 1, 0x41);
-    rig.write(POWER_BASE, 1, 0x20);
+    // SLP_EN with the other types, and the type without it.
+    for kind in (0..8).filter(|&kind| kind != 5) {
+        rig.write(POWER_BASE, 1, 0x20 | kind << 2);
+        assert_eq!(rig.platform.power_event(), None, "type {kind}");
+    }
+    rig.write(POWER_BASE, 1, 0x14);
     assert_eq!(rig.platform.power_event(), None);
     rig.write(POWER_BASE + power::EXIT_CODE, 1, 42);
     assert_eq!(rig.read(POWER_BASE + power::EXIT_CODE, 1), 42);

@@ -10,7 +10,7 @@ use crate::platform::field;
 const SIZE: usize = 256;
 
 pub(super) const COMMAND: usize = 0x04;
-const STATUS: usize = 0x06;
+pub(super) const STATUS: usize = 0x06;
 const BARS: usize = 0x10;
 const CAPABILITIES: usize = 0x34;
 const INTERRUPT_PIN: usize = 0x3d;
@@ -20,6 +20,8 @@ const FIRST: usize = 0x40;
 pub(super) const COMMAND_MEMORY: u64 = 1 << 1;
 pub(super) const COMMAND_MASTER: u64 = 1 << 2;
 pub(super) const COMMAND_INTX_OFF: u64 = 1 << 10;
+/// Interrupt Status (6.2.3), whether INTx is disabled or not.
+pub(super) const STATUS_INTERRUPT: u64 = 1 << 3;
 const STATUS_CAPABILITIES: u8 = 1 << 4;
 
 /// Memory in 64 bits, prefetchable; else in 32 and not.

@@ -4,7 +4,9 @@
 //! interface. Its common configuration has the registers of virtio-mmio under other
 //! offsets, so each access is handed on to the transport as one of those.
 
-use super::config::{COMMAND_INTX_OFF, COMMAND_MASTER, COMMAND_MEMORY, ConfigSpace};
+use super::config::{
+    COMMAND_INTX_OFF, COMMAND_MASTER, COMMAND_MEMORY, ConfigSpace, STATUS, STATUS_INTERRUPT,
+};
 use super::msix::{ENABLE, MASK_ALL, Message, Msix};
 use crate::mem::ram::GuestRam;
 use crate::platform::error::PlatformError;
@@ -283,7 +285,15 @@ impl Function {
     pub(super) fn config_read(&self, transport: &mut Transport, register: u64, size: u8) -> u64 {
         match self.window(register) {
             Some((offset, length)) => self.read(transport, BAR, offset, length) & field::mask(size),
-            None => self.config.read(register, size),
+            None => self.config.read(register, size) | self.status(transport, register, size),
+        }
+    }
+
+    /// What the device adds to the status register, as `size` bytes at `register` have it.
+    fn status(&self, transport: &Transport, register: u64, size: u8) -> u64 {
+        match self.interrupts(transport) {
+            true => field::extract(STATUS_INTERRUPT << (8 * STATUS), register, size),
+            false => 0,
         }
     }
 
@@ -396,6 +406,7 @@ impl Function {
                 transport.reset();
                 self.config_vector = NO_VECTOR;
                 self.queue_vectors.fill(NO_VECTOR);
+                self.msix.forget();
             }
             _ => {
                 for half in halves(at, size) {
@@ -444,9 +455,14 @@ impl Function {
         }
     }
 
-    /// Level of the interrupt pin: not while messages are enabled.
+    /// Whether there is an interrupt for the pin: not while messages are enabled.
+    fn interrupts(&self, transport: &Transport) -> bool {
+        transport.line() && self.control() & ENABLE == 0
+    }
+
+    /// Level of the interrupt pin.
     pub(super) fn line(&self, transport: &Transport) -> bool {
-        transport.line() && self.control() & ENABLE == 0 && !self.config.commands(COMMAND_INTX_OFF)
+        self.interrupts(transport) && !self.config.commands(COMMAND_INTX_OFF)
     }
 }
 

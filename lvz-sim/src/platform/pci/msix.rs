@@ -74,6 +74,11 @@ impl Msix {
         self.pending
     }
 
+    /// Forgets the messages that wait.
+    pub(super) fn forget(&mut self) {
+        self.pending = 0;
+    }
+
     /// Has message `vector` sent as soon as that is possible.
     pub(super) fn trigger(&mut self, vector: u16) {
         if usize::from(vector) < self.table.len() {
@@ -85,7 +90,7 @@ impl Msix {
     pub(super) fn take(&mut self, control: u64) -> Vec<Message> {
         let mut messages = Vec::new();
         if control & ENABLE == 0 {
-            self.pending = 0;
+            self.forget();
         } else if control & MASK_ALL == 0 {
             for (vector, [low, high, data, masked]) in self.table.iter().enumerate() {
                 if self.pending & 1 << vector != 0 && masked & MASKED == 0 {

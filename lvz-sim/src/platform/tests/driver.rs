@@ -41,15 +41,21 @@ impl Driver {
         let base = VIRTIO_BASE + index * VIRTIO_STRIDE;
         assert_eq!(rig.read(base, 4), 0x7472_6976);
         assert_eq!(rig.read(base + 4, 4), 2);
-        Self::start(rig, base, false, queues)
+        Self::start(rig, base, false, queues, u64::MAX)
+    }
+
+    /// The same with no more than these features.
+    pub(super) fn with_features(rig: &mut Rig, index: u64, queues: u64, features: u64) -> Self {
+        let base = VIRTIO_BASE + index * VIRTIO_STRIDE;
+        Self::start(rig, base, false, queues, features)
     }
 
     /// Starts the device whose registers on PCI are at `base`.
     pub(super) fn on_pci(rig: &mut Rig, base: u64, queues: u64) -> Self {
-        Self::start(rig, base, true, queues)
+        Self::start(rig, base, true, queues, u64::MAX)
     }
 
-    fn start(rig: &mut Rig, base: u64, pci: bool, queues: u64) -> Self {
+    fn start(rig: &mut Rig, base: u64, pci: bool, queues: u64, features: u64) -> Self {
         let driver = Self {
             base,
             pci,
@@ -60,10 +66,11 @@ impl Driver {
         }
         let offered = driver.features(rig);
         assert_ne!(offered & 1 << 32, 0);
+        let taken = offered & features;
         driver.set(rig, 0x24, 0);
-        driver.set(rig, 0x20, offered & 0xffff_ffff);
+        driver.set(rig, 0x20, taken & 0xffff_ffff);
         driver.set(rig, 0x24, 1);
-        driver.set(rig, 0x20, offered >> 32);
+        driver.set(rig, 0x20, taken >> 32);
         driver.set(rig, 0x70, 11);
         assert_eq!(driver.get(rig, 0x70), 11);
         for queue in 0..queues {
@@ -148,6 +155,12 @@ impl Driver {
         let last = sent.wrapping_sub(1);
         rig.ram.write_obj(last, GuestAddress(event)).unwrap();
         self.set(rig, 0x50, queue);
+    }
+
+    /// Sets the flags of a queue's available ring.
+    pub(super) fn set_flags(&self, rig: &Rig, queue: u64, flags: u16) {
+        let at = GuestAddress(QUEUE + queue * 0x1_0000 + 0x1000);
+        rig.ram.write_obj(flags, at).unwrap();
     }
 
     /// Entries in the used ring, and the length of the last.

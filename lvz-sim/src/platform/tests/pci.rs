@@ -67,6 +67,22 @@ fn msix_capability(rig: &mut Rig) -> u64 {
     list.iter().find(|(_, kind)| *kind == 0x11).unwrap().0
 }
 
+/// The capability by which configuration space is a window to the registers.
+fn window_capability(rig: &mut Rig) -> u64 {
+    let mut list = capabilities(rig).into_iter();
+    list.find(|&(at, kind)| kind == 9 && rig.read(config(DRIVE, at + 3), 1) == 5)
+        .unwrap()
+        .0
+}
+
+/// Reads through that window.
+fn look(rig: &mut Rig, window: u64, offset: u64, length: u8) -> u64 {
+    rig.write(config(DRIVE, window + 4), 1, 4);
+    rig.write(config(DRIVE, window + 8), 4, offset);
+    rig.write(config(DRIVE, window + 12), 4, length.into());
+    rig.read(config(DRIVE, window + 16), length)
+}
+
 /// Has message `number` send `vector` to the interrupt controller.
 fn aim(rig: &mut Rig, number: u64, vector: u64) {
     rig.write(MSIX + 16 * number, 4, PCH_MSI_BASE);
@@ -153,6 +169,40 @@ fn requests_interrupt_by_pin() {
 }
 
 #[test]
+fn the_status_register_shows_an_interrupt_for_the_pin() {
+    let mut rig = pci_rig(&disk());
+    place(&mut rig);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    let status = |rig: &mut Rig| rig.read(config(DRIVE, COMMAND + 2), 2);
+    assert_eq!(status(&mut rig), 0x10);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    for (command, size) in [(0, 4), (1 << 10, 4), (1 << 10, 8)] {
+        rig.write(config(DRIVE, COMMAND), 2, MEMORY_AND_MASTER | command);
+        assert_eq!(status(&mut rig), 0x18, "{command:#x}");
+        let read = rig.read(config(DRIVE, 8 - size), size as u8);
+        let expected = 0x18 << 16 | MEMORY_AND_MASTER | command;
+        assert_eq!(read >> (8 * (size - 4)), expected, "{size} bytes");
+    }
+    assert_eq!(rig.read(config(DRIVE, COMMAND + 2), 1), 0x18);
+    assert_eq!(rig.read(config(DRIVE, COMMAND + 3), 1), 0);
+    assert_eq!(rig.read(config(DRIVE, COMMAND + 4), 4), 0x0100_0001);
+    // It cannot be written, and is no part of what is saved.
+    rig.write(config(DRIVE, COMMAND + 2), 2, 0xffff);
+    assert_eq!(status(&mut rig), 0x18);
+    let state = rig.platform.save().unwrap();
+    rig.platform.restore(&state).unwrap();
+    assert_eq!(status(&mut rig), 0x18);
+    assert_eq!(driver.get(&mut rig, 0x60), 1);
+    assert_eq!(status(&mut rig), 0x10);
+    // Nor is it there while messages are enabled.
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(status(&mut rig), 0x18);
+    let at = msix_capability(&mut rig);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    assert_eq!(status(&mut rig), 0x10);
+}
+
+#[test]
 fn requests_interrupt_by_message() {
     let mut rig = Rig::with(PlatformConfig {
         avec: true,
@@ -228,13 +278,10 @@ fn configuration_space_is_a_window_to_the_registers() {
     kinds.sort_unstable();
     let numbers: Vec<u64> = kinds.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
-    let window = kinds[4].1;
+    let window = window_capability(&mut rig);
     // Number of queues; sectors in two halves.
     for (offset, length, expected) in [(0x12, 2, 1), (0x2000, 4, 128), (0x2004, 4, 0)] {
-        rig.write(config(DRIVE, window + 4), 1, 4);
-        rig.write(config(DRIVE, window + 8), 4, offset);
-        rig.write(config(DRIVE, window + 12), 4, length);
-        let value = rig.read(config(DRIVE, window + 16), length as u8);
+        let value = look(&mut rig, window, offset, length);
         assert_eq!(value, expected, "{offset:#x}");
     }
     // Queue size by a write through it.
@@ -243,6 +290,62 @@ fn configuration_space_is_a_window_to_the_registers() {
     rig.write(config(DRIVE, window + 16), 2, 8);
     place(&mut rig);
     assert_eq!(rig.read(BAR + 0x18, 2), 8);
+}
+
+#[test]
+fn the_interrupt_status_read_through_the_window_drops_the_pin() {
+    let mut rig = pci_rig(&disk());
+    rig.set_up_interrupts();
+    place(&mut rig);
+    let window = window_capability(&mut rig);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.platform.lines(0).hwi, 2);
+    // Another register leaves it.
+    assert_eq!(look(&mut rig, window, 0x12, 2), 1);
+    assert_eq!(rig.platform.lines(0).hwi, 2);
+    assert_eq!(look(&mut rig, window, 0x1000, 1), 1);
+    assert_eq!(rig.platform.lines(0).hwi, 0);
+    assert_eq!(look(&mut rig, window, 0x1000, 1), 0);
+}
+
+#[test]
+fn a_reset_of_the_device_forgets_messages_that_wait() {
+    let mut rig = pci_rig(&disk());
+    rig.set_up_interrupts();
+    place(&mut rig);
+    let at = msix_capability(&mut rig);
+    aim(&mut rig, 1, 100);
+    rig.write(MSIX + 16 + 12, 4, 1);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    rig.write(BAR + 0x1a, 2, 1);
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    assert_eq!(rig.read(MSIX + 0x800, 8), 2);
+    driver.set(&mut rig, 0x70, 0);
+    assert_eq!(rig.read(MSIX + 0x800, 8), 0);
+    rig.write(MSIX + 16 + 12, 4, 0);
+    assert_eq!(rig.platform.lines(0).hwi, 0);
+    // The table is the bus's, and stays.
+    assert_eq!(rig.read(MSIX + 16 + 8, 4), 100);
+}
+
+#[test]
+fn a_driver_reads_back_what_it_has_selected_and_taken() {
+    let mut rig = pci_rig(&disk());
+    place(&mut rig);
+    let driver = Driver::on_pci(&mut rig, BAR, 1);
+    let taken = driver.features(&mut rig);
+    for (select, expected) in [(0, taken & 0xffff_ffff), (1, taken >> 32), (2, 0)] {
+        driver.set(&mut rig, 0x14, select);
+        driver.set(&mut rig, 0x24, select);
+        assert_eq!(rig.read(BAR, 4), select, "device_feature_select");
+        assert_eq!(rig.read(BAR + 0x8, 4), select, "driver_feature_select");
+        assert_eq!(rig.read(BAR + 0xc, 4), expected, "driver_feature");
+    }
+    driver.set(&mut rig, 0x70, 0);
+    driver.set(&mut rig, 0x20, 1 << 9);
+    assert_eq!(rig.read(BAR + 0xc, 4), 1 << 9);
 }
 
 #[test]

@@ -228,6 +228,30 @@ fn console_in_both_directions() {
 }
 
 #[test]
+fn the_driver_chooses_when_it_is_interrupted() {
+    for event_idx in [false, true] {
+        let mut rig = rig_with(&disk(), DriveMode::Volatile);
+        let features = !(u64::from(!event_idx) << 29);
+        let mut driver = Driver::with_features(&mut rig, 1, 1, features);
+        // With EVENT_IDX the flag says nothing. Other flags never do.
+        for (flags, wanted) in [
+            (0, true),
+            (1, event_idx),
+            (0xfffe, true),
+            (0xffff, event_idx),
+        ] {
+            driver.set_flags(&rig, 0, flags);
+            let (before, _) = driver.used(&rig, 0);
+            driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+            assert_eq!(driver.used(&rig, 0).0, before + 1);
+            let interrupt = driver.get(&mut rig, 0x60);
+            assert_eq!(interrupt, u64::from(wanted), "{event_idx} {flags:#x}");
+            driver.set(&mut rig, 0x64, 1);
+        }
+    }
+}
+
+#[test]
 fn the_driver_must_negotiate() {
     let mut rig = Rig::new(1);
     let driver = Driver::new(&mut rig, 0, 1);

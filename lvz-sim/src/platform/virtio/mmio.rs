@@ -7,6 +7,7 @@ use crate::mem::ram::GuestRam;
 use crate::platform::error::PlatformError;
 use crate::platform::field;
 use serde::{Deserialize, Serialize};
+use std::sync::atomic::Ordering;
 use virtio_bindings::virtio_config::{
     VIRTIO_CONFIG_S_DRIVER_OK as STATUS_DRIVER_OK,
     VIRTIO_CONFIG_S_FEATURES_OK as STATUS_FEATURES_OK,
@@ -16,8 +17,11 @@ use virtio_bindings::virtio_mmio as reg;
 use virtio_bindings::virtio_mmio::{
     VIRTIO_MMIO_INT_CONFIG as INTERRUPT_CONFIG, VIRTIO_MMIO_INT_VRING as INTERRUPT_USED,
 };
-use virtio_bindings::virtio_ring::{VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC};
+use virtio_bindings::virtio_ring::{
+    VIRTIO_RING_F_EVENT_IDX, VIRTIO_RING_F_INDIRECT_DESC, VRING_AVAIL_F_NO_INTERRUPT,
+};
 use virtio_queue::{Queue, QueueOwnedT, QueueState, QueueT, Reader, Writer};
+use vm_memory::{Bytes, GuestAddress};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"virt");
 const VENDOR: u32 = u32::from_le_bytes(*b"LVZS");
@@ -84,6 +88,15 @@ fn new_queues(sizes: &[u16]) -> Vec<Queue> {
         .iter()
         .filter_map(|&size| Queue::new(size).ok())
         .collect()
+}
+
+/// The 32 feature bits that a driver selects; beyond 63 there are none.
+fn half(features: u64, select: u32) -> u32 {
+    match select {
+        0 => features as u32,
+        1 => (features >> 32) as u32,
+        _ => 0,
+    }
 }
 
 impl Transport {
@@ -173,15 +186,19 @@ impl Transport {
             reg::VIRTIO_MMIO_VERSION => VERSION,
             reg::VIRTIO_MMIO_DEVICE_ID => self.device.id(),
             reg::VIRTIO_MMIO_VENDOR_ID => VENDOR,
-            reg::VIRTIO_MMIO_DEVICE_FEATURES => match self.registers.device_features_sel {
-                0 => self.features() as u32,
-                1 => (self.features() >> 32) as u32,
-                _ => 0,
-            },
+            reg::VIRTIO_MMIO_DEVICE_FEATURES => {
+                half(self.features(), self.registers.device_features_sel)
+            }
             reg::VIRTIO_MMIO_QUEUE_NUM_MAX => {
                 self.queue().map_or(0, |queue| queue.max_size().into())
             }
-            // On virtio-mmio drivers only write these.
+            // On virtio-mmio drivers only write these; on PCI they read them too (4.1.4.3).
+            reg::VIRTIO_MMIO_DEVICE_FEATURES_SEL => self.registers.device_features_sel,
+            reg::VIRTIO_MMIO_DRIVER_FEATURES_SEL => self.registers.driver_features_sel,
+            reg::VIRTIO_MMIO_DRIVER_FEATURES => half(
+                self.registers.driver_features,
+                self.registers.driver_features_sel,
+            ),
             reg::VIRTIO_MMIO_QUEUE_DESC_LOW => self.address(QueueT::desc_table) as u32,
             reg::VIRTIO_MMIO_QUEUE_DESC_HIGH => (self.address(QueueT::desc_table) >> 32) as u32,
             reg::VIRTIO_MMIO_QUEUE_AVAIL_LOW => self.address(QueueT::avail_ring) as u32,
@@ -437,5 +454,17 @@ fn serve(
     // Asks to be told about what comes next. What came meanwhile can only be
     // the work of the device itself, see above.
     queue.enable_notification(ram)?;
-    Ok(used && queue.needs_notification(ram)?)
+    Ok(used && wants_interrupt(queue, ram)?)
+}
+
+/// Whether the driver wants an interrupt for used buffers (virtio 1.2, section 2.7.7.2). Of
+/// the two ways to say so `needs_notification` knows EVENT_IDX alone.
+fn wants_interrupt(queue: &mut Queue, ram: &GuestRam) -> Result<bool, virtio_queue::Error> {
+    if queue.event_idx_enabled() {
+        return queue.needs_notification(ram);
+    }
+    let flags: u16 = ram
+        .load(GuestAddress(queue.avail_ring()), Ordering::Acquire)
+        .map_err(virtio_queue::Error::GuestMemory)?;
+    Ok(u32::from(u16::from_le(flags)) & VRING_AVAIL_F_NO_INTERRUPT == 0)
 }
