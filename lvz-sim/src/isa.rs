@@ -40,6 +40,8 @@ mod shift;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timer_tests;
 mod vector;
 pub use absent::ABSENT;
 pub use decoder::Decoder;

@@ -72,6 +72,7 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
     // TVAL and the like have their value at this very instruction.
     cpu.executing(op);
     let number = op.imm as u16;
+    cpu.catch_up_timers(bus, via, number, op.rj > 1);
     let old = cpu.csr_read(bus, via, number);
     let mut written = None;
     if number == number::MSGIR && cpu.model.has_msgint() {
@@ -227,11 +228,15 @@ fn ertn(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
 
 /// In a guest `idle` does not stop the core, it exits (`docs/lvz.md` W-15; by
 /// another reading of Q-30 it has nothing to wait for when one is pending).
-fn idle(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+fn idle(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    if cpu.in_guest() && cpu.reads(Reading::GuestIdle) && cpu.wakes() {
-        cpu.attention = true;
-        return cpu.jump(cpu.pc_of(op).wrapping_add(4));
+    if cpu.in_guest() && cpu.reads(Reading::GuestIdle) {
+        cpu.executing(op);
+        cpu.expire_timers(bus);
+        if cpu.wakes() {
+            cpu.attention = true;
+            return cpu.jump(cpu.pc_of(op).wrapping_add(4));
+        }
     }
     cpu.require_root()?;
     cpu.idle = true;
