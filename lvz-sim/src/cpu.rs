@@ -381,6 +381,16 @@ impl Cpu {
         self.csr().misc().va32l() >> self.plv & 1 != 0
     }
 
+    /// An address as the mode in force has it: in 32-bit address mode the upper half of a
+    /// register is no part of it (5.2.2).
+    #[inline]
+    pub(crate) fn narrow(&self, va: u64) -> u64 {
+        match self.narrow_addresses() {
+            true => va & u64::from(u32::MAX),
+            false => va,
+        }
+    }
+
     /// Chooses what is written to standard error, on which the context depends: a lint is
     /// about look-ups.
     pub(crate) fn set_trace(&mut self, trace: Trace) {

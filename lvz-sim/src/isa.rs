@@ -9,6 +9,8 @@
 use crate::cpu::Insn;
 
 mod absent;
+#[cfg(test)]
+mod address_tests;
 mod alu;
 mod atomic;
 mod bits;

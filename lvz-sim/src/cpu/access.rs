@@ -316,6 +316,8 @@ impl Cpu {
     #[cold]
     fn find_watched(&mut self, touch: Touch) -> Step {
         let world = self.world();
+        let va = self.narrow(touch.va);
+        let touch = Touch { va, ..touch };
         let hit = self.watched.iter().find(|w| w.is_touched(&touch, world));
         let Some(&watched) = hit else {
             return Ok(());

@@ -22,12 +22,13 @@ impl Cpu {
         Stop::Trap
     }
 
-    /// Records an exception with BADV: `return Err(cpu.raise_at(Exception::ALE, va));`
+    /// Records an exception with BADV, whose upper half is zero in 32-bit address mode
+    /// (7.4.8): `return Err(cpu.raise_at(Exception::ALE, va));`
     #[cold]
     pub(crate) fn raise_at(&mut self, exception: Exception, badv: u64) -> Stop {
         self.trap = Trap {
             exception,
-            badv: Some(badv),
+            badv: Some(self.narrow(badv)),
             ..Trap::default()
         };
         Stop::Trap
