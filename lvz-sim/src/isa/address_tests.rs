@@ -61,6 +61,18 @@ fn badv_has_no_upper_half_in_32_bit_address_mode() {
     assert_eq!(trap, (Exception::BCE, Some(HIGH | VA)));
 }
 
+/// An upper half that is part of no address is none here: the bound is checked.
+#[test]
+fn bounds_are_checked_in_32_bit_address_mode() {
+    let mapped = Crmd(0).with_pg(true);
+    let va = 0x1234_0000_0000_0000 | VA;
+    for (insn, bound) in [(&bound::LDGT_D, u64::MAX), (&bound::STLE_W, 0)] {
+        let mut machine = Machine::with_units("la664").narrowed(mapped, Misc(0));
+        let trap = machine.trap(insn, jk(va, bound));
+        assert_eq!(trap, (Exception::BCE, Some(VA)), "{}", insn.name);
+    }
+}
+
 #[test]
 fn watchpoints_compare_narrow_addresses() {
     // Loads and stores at PLV3 of the eight bytes.

@@ -196,7 +196,7 @@ impl Cpu {
 
     /// Whether a load or store at `va` would be more than an address error.
     pub(crate) fn is_data_address(&self, va: u64) -> bool {
-        !matches!(self.stage1(va, Access::Load), Place::Nowhere)
+        !matches!(self.stage1(self.narrow(va), Access::Load), Place::Nowhere)
     }
 
     /// Translation by the TLB, or by the tables if the hardware may walk them.
