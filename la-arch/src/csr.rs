@@ -233,6 +233,10 @@ register! {
         pda / with_pda: 7,
         /// Mapped mode before the error.
         ppg / with_ppg: 8,
+        /// Memory access type of fetches before the error.
+        pdatf / with_pdatf: 10:9,
+        /// Memory access type of loads and stores before the error.
+        pdatm / with_pdatm: 12:11,
     }
     /// MSGIR, the message interrupt that is due (6.2.4); reading takes it.
     MsgIr @ number::MSGIR {

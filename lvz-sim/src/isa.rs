@@ -17,6 +17,8 @@ mod bits;
 mod bound;
 mod branch;
 mod crc;
+#[cfg(test)]
+mod csr_tests;
 mod decoder;
 mod fp_arith;
 mod fp_bound;

@@ -129,9 +129,12 @@ impl Cpu {
             .with_pgm(exit)
             .with_pwe(crmd.we())
             .with_pda(crmd.da())
-            .with_ppg(crmd.pg());
+            .with_ppg(crmd.pg())
+            .with_pdatf(crmd.datf())
+            .with_pdatm(crmd.datm());
         self.put(World::Root, merrctl);
         let crmd = crmd.with_plv(0).with_ie(false).with_we(false);
+        let crmd = crmd.with_datf(0).with_datm(0);
         self.put(World::Root, crmd.with_da(true).with_pg(false));
         self.put_csr(World::Root, number::MERRERA, pc);
         self.put_csr(World::Root, number::MERRINFO1, pa);
@@ -200,7 +203,9 @@ impl Cpu {
             let crmd = crmd
                 .with_plv(merr.pplv())
                 .with_ie(merr.pie())
-                .with_we(merr.pwe());
+                .with_we(merr.pwe())
+                .with_datf(merr.pdatf())
+                .with_datm(merr.pdatm());
             self.put(world, crmd.with_da(merr.pda()).with_pg(merr.ppg()));
         } else if era.istlbr() {
             let prmd = csr.tlbrprmd();

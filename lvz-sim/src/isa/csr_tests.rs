@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+
+//! What CSRs keep of a write, and what exceptions do with them.
+
+use super::testing::{In, Machine, PC};
+use crate::cpu::{Stop, Via};
+use crate::mem::ram::page_flag;
+use la_arch::csr::{Crmd, number as n};
+use la_arch::insn::{integer, privileged as p};
+
+/// A page whose loads raise machine errors.
+const LOST: u64 = 0x10_0000;
+/// IsMERR.
+const HANDLED: u64 = 1;
+
+/// Whether the access of a machine with CRMD raises a machine error, which is delivered.
+fn machine_error(crmd: Crmd) -> Machine {
+    let mut machine = Machine::new();
+    let offset = machine.bus.ram.offset(LOST).expect("an address in memory");
+    machine.bus.ram.set_flag(offset, page_flag::POISONED);
+    machine.write(Via::Csr, n::CRMD, crmd.0);
+    let input = In {
+        rj: LOST,
+        ..In::default()
+    };
+    assert_eq!(machine.exec(&integer::LD_D, input), Err(Stop::Trap));
+    assert!(machine.cpu.trap.machine_error);
+    machine
+        .cpu
+        .deliver(&mut machine.bus, PC, Some(integer::LD_D.bits));
+    machine.cpu.settle();
+    machine
+}
+
+/// 6.3.4: the memory access types of direct mode are saved, cleared and restored.
+#[test]
+fn a_machine_error_saves_the_access_types() {
+    for (datf, datm) in [(0, 0), (1, 2), (2, 1)] {
+        let before = Crmd(0).with_da(true).with_datf(datf).with_datm(datm);
+        let mut machine = machine_error(before);
+        let saved = HANDLED | 1 << 7 | datf << 9 | datm << 11;
+        assert_eq!(machine.read(Via::Csr, n::MERRCTL), saved);
+        assert_eq!(machine.read(Via::Csr, n::CRMD), Crmd(0).with_da(true).0);
+        assert_eq!(machine.exec(&p::ERTN, In::default()), Err(Stop::Jump));
+        machine.cpu.settle();
+        assert_eq!(machine.read(Via::Csr, n::CRMD), before.0);
+        assert_eq!(machine.read(Via::Csr, n::MERRCTL), saved & !HANDLED);
+    }
+}
