@@ -199,7 +199,8 @@ impl Cpu {
             n::TLBRPRMD => TlbrPrmd(TlbrPrmd::FIELDS).with_pgm(lvz).0,
             n::MERRCTL => {
                 let all = MerrCtl(MerrCtl::FIELDS);
-                all.with_repairable(false).with_pgm(lvz).0
+                // Only the hardware says that an error is being handled.
+                all.with_ismerr(false).with_pgm(lvz).0
             }
             // What is recorded, only root can write, and only for a guest.
             n::MSGIS0..=MSGIS3 if via == Via::Gcsr && self.model.has_msgint() => u64::MAX,

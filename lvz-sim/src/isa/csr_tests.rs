@@ -47,3 +47,16 @@ fn a_machine_error_saves_the_access_types() {
         assert_eq!(machine.read(Via::Csr, n::MERRCTL), saved & !HANDLED);
     }
 }
+
+/// 7.7.1: IsMERR is read-only, everything else can be written.
+#[test]
+fn software_cannot_say_that_an_error_is_being_handled() {
+    let mut machine = Machine::new();
+    machine.write(Via::Csr, n::MERRCTL, u64::MAX);
+    assert_eq!(machine.read(Via::Csr, n::MERRCTL), 0x1ffe);
+    machine.write(Via::Csr, n::MERRCTL, 0);
+    assert_eq!(machine.read(Via::Csr, n::MERRCTL), 0);
+    let mut machine = machine_error(Crmd(0).with_da(true));
+    machine.write(Via::Csr, n::MERRCTL, 0);
+    assert_eq!(machine.read(Via::Csr, n::MERRCTL), HANDLED);
+}
