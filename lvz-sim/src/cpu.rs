@@ -38,6 +38,7 @@ mod watch;
 mod watch_registers;
 mod watched;
 
+pub(crate) use access::Check;
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! 32-bit address mode.
+//! What of an address counts: which accesses must be aligned, and 32-bit address mode.
 
-use super::testing::{Machine, jk};
+use super::testing::{In, Machine, jk};
 use crate::cpu::{Place, Stop, Via, Watched};
 use la_arch::Exception;
 use la_arch::csr::{Crmd, Misc, number as n};
-use la_arch::insn::{atomic, bound, integer, lasx, lsx};
+use la_arch::insn::{atomic, bound, fp, integer, lasx, lsx, privileged as p};
 
 /// An address in memory, and the same with bits that 32-bit address mode does not see.
 const VA: u64 = 0x10_0000;
@@ -33,6 +33,55 @@ impl Machine {
 /// Direct address mode.
 fn direct() -> Crmd {
     Crmd(0).with_da(true)
+}
+
+#[test]
+fn plain_accesses_alone_are_checked_where_misc_says_so() {
+    let plain = [
+        &integer::LD_W,
+        &integer::ST_D,
+        &fp::FLD_D,
+        &fp::FST_S,
+        &p::IOCSRRD_W,
+        &p::IOCSRWR_H,
+    ];
+    let vector = [
+        &lsx::VLD,
+        &lsx::VST,
+        &lsx::VLDREPL_D,
+        &lsx::VSTELM_W,
+        &lasx::XVLD,
+        &lasx::XVST,
+        &lasx::XVLDREPL_H,
+    ];
+    for (alcl, ual, plain_ale, vector_ale) in [
+        (0, "on", false, false),
+        (1, "on", true, false),
+        (0, "off", true, true),
+    ] {
+        let all = plain.iter().map(|insn| (insn, plain_ale));
+        for (insn, ale) in all.chain(vector.iter().map(|insn| (insn, vector_ale))) {
+            let mut machine = Machine::with_units(&format!("la664,ual={ual}"));
+            machine.write(Via::Csr, n::MISC, Misc(0).with_alcl(alcl).0);
+            let step = machine.exec(
+                insn,
+                In {
+                    rj: VA + 1,
+                    ..In::default()
+                },
+            );
+            let raised = step.err().map(|_| machine.cpu.trap.exception);
+            let name = insn.name;
+            assert_eq!(
+                raised,
+                ale.then_some(Exception::ALE),
+                "{name}, {alcl}, ual={ual}"
+            );
+            if ale {
+                assert_eq!(machine.cpu.trap.badv, Some(VA + 1), "{name}");
+            }
+        }
+    }
 }
 
 #[test]
