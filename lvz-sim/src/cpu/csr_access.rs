@@ -170,7 +170,12 @@ impl Cpu {
             // Addresses and counters are never narrowed or forbidden at PLV0.
             n::MISC => {
                 let all = Misc(Misc::FIELDS);
-                all.with_va32l(0xe).with_drdtl(0xe).with_rpcntl(0xe).0
+                let all = all.with_va32l(0xe).with_drdtl(0xe).with_rpcntl(0xe);
+                // All ones where accesses must be aligned anyway (7.4.4).
+                match self.model.has_ual() {
+                    true => all.0,
+                    false => all.with_alcl(0).0,
+                }
             }
             n::ECFG => {
                 let all = Ecfg(Ecfg::FIELDS);

@@ -60,3 +60,19 @@ fn software_cannot_say_that_an_error_is_being_handled() {
     machine.write(Via::Csr, n::MERRCTL, 0);
     assert_eq!(machine.read(Via::Csr, n::MERRCTL), HANDLED);
 }
+
+/// 7.4.4: a constant where accesses must be aligned anyway.
+#[test]
+fn without_unaligned_accesses_alcl_is_all_ones() {
+    const ALCL: u64 = 0xf000;
+    for (model, zeros) in [("la464", 0), ("la464,ual=off", ALCL)] {
+        let mut machine = Machine::of(model.parse().expect("a model"));
+        for via in [Via::Csr, Via::Gcsr] {
+            assert_eq!(machine.read(via, n::MISC) & ALCL, zeros, "{model}");
+            for (written, kept) in [(u64::MAX, ALCL), (0, zeros)] {
+                machine.write(via, n::MISC, written);
+                assert_eq!(machine.read(via, n::MISC) & ALCL, kept, "{model}");
+            }
+        }
+    }
+}
