@@ -146,7 +146,7 @@ register! {
         dir2_base / with_dir2_base: 24:20,
         /// Directory 2: width.
         dir2_width / with_dir2_width: 29:25,
-        /// Entry width: 0 is 64 bits, n is 64 << n bits.
+        /// Entry width: n is 64 * (n + 1) bits.
         pte_width / with_pte_width: 31:30,
     }
     /// PWCH (7.5.9).

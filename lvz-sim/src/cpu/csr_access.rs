@@ -192,7 +192,8 @@ impl Cpu {
             n::TLBEHI => TlbEhi::FIELDS,
             n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => TlbElo::FIELDS,
             n::ASID => Asid(0).with_asid(0x3ff).0,
-            n::PWCL => Pwcl::FIELDS,
+            // Entries of page tables have 64 bits, as all known software wants them.
+            n::PWCL => Pwcl(Pwcl::FIELDS).with_pte_width(0).0,
             n::PWCH => Pwch(Pwch::FIELDS).with_hptw_en(self.model.has_walker()).0,
             n::RVACFG => RvaCfg::FIELDS,
             n::SAVE0..=SAVE7 => u64::MAX,

@@ -76,3 +76,12 @@ fn without_unaligned_accesses_alcl_is_all_ones() {
         }
     }
 }
+
+#[test]
+fn page_table_entries_have_one_width() {
+    let mut machine = Machine::new();
+    for via in [Via::Csr, Via::Gcsr] {
+        machine.write(via, n::PWCL, u64::MAX);
+        assert_eq!(machine.read(via, n::PWCL), 0x3fff_ffff);
+    }
+}
