@@ -315,6 +315,10 @@ impl Cpu {
         if flags & page_flag::RESERVED != 0 {
             bus.end_reservations_of_others(self.id, offset);
             bus.end_reservations_of_others(self.id, offset + size - 1);
+            if !bus.others_reserve(self.id, offset) {
+                // Else each store to the page would come here, to the end of the run.
+                bus.ram.clear_flag(offset, page_flag::RESERVED);
+            }
         }
     }
 }
