@@ -177,7 +177,8 @@ impl Cpu {
         } else {
             u64::from(exception.code)
         };
-        self.pc = entry.wrapping_add(vector * spacing);
+        // An OR, no sum: aligning the base is up to software (6.2.1).
+        self.pc = entry | (vector * spacing);
     }
 
     /// An instruction that could not be fetched, or an interrupt, leaves BADI alone.

@@ -5,7 +5,8 @@
 use super::testing::{In, Machine, PC};
 use crate::cpu::{Stop, Via};
 use crate::mem::ram::page_flag;
-use la_arch::csr::{Crmd, number as n};
+use la_arch::Exception;
+use la_arch::csr::{Crmd, Ecfg, number as n};
 use la_arch::insn::{integer, privileged as p};
 
 /// A page whose loads raise machine errors.
@@ -83,5 +84,29 @@ fn page_table_entries_have_one_width() {
     for via in [Via::Csr, Via::Gcsr] {
         machine.write(via, n::PWCL, u64::MAX);
         assert_eq!(machine.read(via, n::PWCL), 0x3fff_ffff);
+    }
+}
+
+/// 6.2.1: the entry of a general exception is a base with an offset ORed to it.
+#[test]
+fn a_vector_does_not_carry_into_the_base() {
+    for (base, vs, entry) in [
+        (0x20_0000, 0, 0x20_0000),
+        (0x20_1000, 0, 0x20_1000),
+        (0x21_0000, 7, 0x21_1600),
+        (0x20_1000, 7, 0x20_1600),
+    ] {
+        let mut machine = Machine::new();
+        machine.write(Via::Csr, n::EENTRY, base);
+        machine.write(Via::Csr, n::ECFG, Ecfg(0).with_vs(vs).0);
+        assert_eq!(
+            machine.exec(&integer::SYSCALL, In::default()),
+            Err(Stop::Trap)
+        );
+        assert_eq!(machine.cpu.trap.exception, Exception::SYS);
+        machine
+            .cpu
+            .deliver(&mut machine.bus, PC, Some(integer::SYSCALL.bits));
+        assert_eq!(machine.cpu.pc, entry);
     }
 }
