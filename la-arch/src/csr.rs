@@ -146,7 +146,7 @@ register! {
         dir2_base / with_dir2_base: 24:20,
         /// Directory 2: width.
         dir2_width / with_dir2_width: 29:25,
-        /// Entry width: 0 is 64 bits, n is 64 << n bits.
+        /// Entry width: n is 64 * (n + 1) bits.
         pte_width / with_pte_width: 31:30,
     }
     /// PWCH (7.5.9).
@@ -233,6 +233,10 @@ register! {
         pda / with_pda: 7,
         /// Mapped mode before the error.
         ppg / with_ppg: 8,
+        /// Memory access type of fetches before the error.
+        pdatf / with_pdatf: 10:9,
+        /// Memory access type of loads and stores before the error.
+        pdatm / with_pdatm: 12:11,
     }
     /// MSGIR, the message interrupt that is due (6.2.4); reading takes it.
     MsgIr @ number::MSGIR {

@@ -38,6 +38,7 @@ mod watch;
 mod watch_registers;
 mod watched;
 
+pub(crate) use access::Check;
 pub use csr_access::Via;
 pub use csr_class::CsrClass;
 pub use csr_file::CsrFile;
@@ -379,6 +380,16 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn narrow_addresses(&self) -> bool {
         self.csr().misc().va32l() >> self.plv & 1 != 0
+    }
+
+    /// An address as the mode in force has it: in 32-bit address mode the upper half of a
+    /// register is no part of it (5.2.2).
+    #[inline]
+    pub(crate) fn narrow(&self, va: u64) -> u64 {
+        match self.narrow_addresses() {
+            true => va & u64::from(u32::MAX),
+            false => va,
+        }
     }
 
     /// Chooses what is written to standard error, on which the context depends: a lint is

@@ -9,12 +9,16 @@
 use crate::cpu::Insn;
 
 mod absent;
+#[cfg(test)]
+mod address_tests;
 mod alu;
 mod atomic;
 mod bits;
 mod bound;
 mod branch;
 mod crc;
+#[cfg(test)]
+mod csr_tests;
 mod decoder;
 mod fp_arith;
 mod fp_bound;
@@ -40,6 +44,8 @@ mod shift;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timer_tests;
 mod vector;
 pub use absent::ABSENT;
 pub use decoder::Decoder;

@@ -94,6 +94,14 @@ impl Bus {
             .filter_map(|line| self.ram.offset(line << 6))
     }
 
+    /// Whether a CPU other than `cpu` has reserved a line in the page at `offset`.
+    pub(crate) fn others_reserve(&self, cpu: usize, offset: usize) -> bool {
+        let page = offset >> 12;
+        (0..self.reservations.len())
+            .filter(|&other| other != cpu)
+            .any(|other| self.reserved_offsets(other).any(|o| o >> 12 == page))
+    }
+
     /// Ends other CPUs' reservations in the line of `offset`: CPU `cpu` stores.
     pub(crate) fn end_reservations_of_others(&mut self, cpu: usize, offset: usize) {
         let line = self.ram.address(offset) >> 6;

@@ -10,6 +10,15 @@ use crate::mem::{Bus, Value};
 use crate::mmu::{Access, Mapping, PAGE_MASK};
 use la_arch::Exception;
 
+/// What decides, beside CPUCFG.1.UAL, whether an access must be aligned (7.4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// MISC.ALCL.
+    Plain,
+    /// Nothing: the access is one of a vector.
+    Vector,
+}
+
 impl Cpu {
     /// Loads from virtual address `va`. Unaligned addresses work (the 3A5000
     /// does them in hardware, CPUCFG.1.UAL) unless MISC.ALCL forbids, which
@@ -21,7 +30,19 @@ impl Cpu {
     pub(crate) fn load<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
         match self.load_known(bus, va) {
             Some(value) => Ok(value),
-            None => self.load_slow(bus, va),
+            None => self.load_slow(bus, va, Check::Plain),
+        }
+    }
+
+    /// The same for an element or a part of a vector, which MISC.ALCL leaves alone.
+    ///
+    /// # Errors
+    /// Any exception of translation or access.
+    #[inline(always)]
+    pub(crate) fn load_element<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+        match self.load_known(bus, va) {
+            Some(value) => Ok(value),
+            None => self.load_slow(bus, va, Check::Vector),
         }
     }
 
@@ -42,7 +63,20 @@ impl Cpu {
             bus.ram.write(offset, value);
             return Ok(());
         }
-        self.store_slow(bus, va, value)
+        self.store_slow(bus, va, value, Check::Plain)
+    }
+
+    /// The same for an element or a part of a vector, which MISC.ALCL leaves alone.
+    ///
+    /// # Errors
+    /// Any exception of translation or access.
+    #[inline(always)]
+    pub(crate) fn store_element<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
+        if let Some(offset) = self.soft.find_write(va, self.soft_context(), T::SIZE) {
+            bus.ram.write(offset, value);
+            return Ok(());
+        }
+        self.store_slow(bus, va, value, Check::Vector)
     }
 
     /// Loads the 16-byte parts of a vector from virtual address `va`, as one
@@ -53,10 +87,10 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn load_vector(&mut self, bus: &mut Bus, va: u64, parts: &mut [u128]) -> Step {
         if parts.len() > 1 {
-            self.check_alignment(va, size_of_val(parts) as u64)?;
+            self.check_alignment(va, size_of_val(parts) as u64, Check::Vector)?;
         }
         for (part, at) in parts.iter_mut().zip((0..).step_by(16)) {
-            *part = self.load(bus, va.wrapping_add(at))?;
+            *part = self.load_element(bus, va.wrapping_add(at))?;
         }
         Ok(())
     }
@@ -70,7 +104,7 @@ impl Cpu {
     pub(crate) fn store_vector(&mut self, bus: &mut Bus, va: u64, parts: &[u128]) -> Step {
         if parts.len() > 1 {
             let size = size_of_val(parts) as u64;
-            self.check_alignment(va, size)?;
+            self.check_alignment(va, size, Check::Vector)?;
             self.check_access(va, size, true)?;
             let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
             if split < size || !self.watched.is_empty() {
@@ -84,7 +118,7 @@ impl Cpu {
             }
         }
         for (part, at) in parts.iter().zip((0..).step_by(16)) {
-            self.store(bus, va.wrapping_add(at), *part)?;
+            self.store_element(bus, va.wrapping_add(at), *part)?;
         }
         Ok(())
     }
@@ -136,9 +170,10 @@ impl Cpu {
 
     /// Raises ALE for a `va` that is no multiple of `size`, where accesses must be
     /// aligned.
-    fn check_alignment(&mut self, va: u64, size: u64) -> Step {
+    pub(crate) fn check_alignment(&mut self, va: u64, size: u64, check: Check) -> Step {
         let misaligned = va & (size - 1) != 0;
-        let forbidden = self.csr().misc().alcl() >> self.plv & 1 != 0 || !self.model.has_ual();
+        let checked = check == Check::Plain && self.csr().misc().alcl() >> self.plv & 1 != 0;
+        let forbidden = checked || !self.model.has_ual();
         if misaligned && forbidden {
             return Err(self.raise_at(Exception::ALE, va));
         }
@@ -151,9 +186,9 @@ impl Cpu {
     /// Any exception of translation or access.
     #[cold]
     #[inline(never)]
-    pub(crate) fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+    pub(crate) fn load_slow<T: Value>(&mut self, bus: &mut Bus, va: u64, check: Check) -> Step<T> {
         let size = u64::from(T::SIZE);
-        self.check_alignment(va, size)?;
+        self.check_alignment(va, size, check)?;
         self.check_access(va, size, false)?;
         let first = self.translate(bus, va, Access::Load)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
@@ -179,9 +214,9 @@ impl Cpu {
 
     #[cold]
     #[inline(never)]
-    fn store_slow<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
+    fn store_slow<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T, check: Check) -> Step {
         let size = u64::from(T::SIZE);
-        self.check_alignment(va, size)?;
+        self.check_alignment(va, size, check)?;
         self.check_access(va, size, true)?;
         let first = self.translate(bus, va, Access::Store)?;
         let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
@@ -280,6 +315,10 @@ impl Cpu {
         if flags & page_flag::RESERVED != 0 {
             bus.end_reservations_of_others(self.id, offset);
             bus.end_reservations_of_others(self.id, offset + size - 1);
+            if !bus.others_reserve(self.id, offset) {
+                // Else each store to the page would come here, to the end of the run.
+                bus.ram.clear_flag(offset, page_flag::RESERVED);
+            }
         }
     }
 }
@@ -316,6 +355,8 @@ impl Cpu {
     #[cold]
     fn find_watched(&mut self, touch: Touch) -> Step {
         let world = self.world();
+        let va = self.narrow(touch.va);
+        let touch = Touch { va, ..touch };
         let hit = self.watched.iter().find(|w| w.is_touched(&touch, world));
         let Some(&watched) = hit else {
             return Ok(());

@@ -170,7 +170,12 @@ impl Cpu {
             // Addresses and counters are never narrowed or forbidden at PLV0.
             n::MISC => {
                 let all = Misc(Misc::FIELDS);
-                all.with_va32l(0xe).with_drdtl(0xe).with_rpcntl(0xe).0
+                let all = all.with_va32l(0xe).with_drdtl(0xe).with_rpcntl(0xe);
+                // All ones where accesses must be aligned anyway (7.4.4).
+                match self.model.has_ual() {
+                    true => all.0,
+                    false => all.with_alcl(0).0,
+                }
             }
             n::ECFG => {
                 let all = Ecfg(Ecfg::FIELDS);
@@ -187,7 +192,8 @@ impl Cpu {
             n::TLBEHI => TlbEhi::FIELDS,
             n::TLBELO0 | n::TLBELO1 | n::TLBRELO0 | n::TLBRELO1 => TlbElo::FIELDS,
             n::ASID => Asid(0).with_asid(0x3ff).0,
-            n::PWCL => Pwcl::FIELDS,
+            // Entries of page tables have 64 bits, as all known software wants them.
+            n::PWCL => Pwcl(Pwcl::FIELDS).with_pte_width(0).0,
             n::PWCH => Pwch(Pwch::FIELDS).with_hptw_en(self.model.has_walker()).0,
             n::RVACFG => RvaCfg::FIELDS,
             n::SAVE0..=SAVE7 => u64::MAX,
@@ -199,7 +205,8 @@ impl Cpu {
             n::TLBRPRMD => TlbrPrmd(TlbrPrmd::FIELDS).with_pgm(lvz).0,
             n::MERRCTL => {
                 let all = MerrCtl(MerrCtl::FIELDS);
-                all.with_repairable(false).with_pgm(lvz).0
+                // Only the hardware says that an error is being handled.
+                all.with_ismerr(false).with_pgm(lvz).0
             }
             // What is recorded, only root can write, and only for a guest.
             n::MSGIS0..=MSGIS3 if via == Via::Gcsr && self.model.has_msgint() => u64::MAX,

@@ -41,8 +41,10 @@ impl CsrFile {
     /// The values after reset: CRMD in direct mode, constants, all else zero.
     fn after_reset(model: &Model, id: usize) -> Self {
         let mut regs = vec![0; COUNT];
+        let alcl = if model.has_ual() { 0 } else { 0xf };
         for (number, value) in [
             (number::CRMD, Crmd::default().with_da(true).0),
+            (number::MISC, Misc::default().with_alcl(alcl).0),
             (number::ASID, Asid::default().with_asidbits(10).0),
             (number::STLBPS, StlbPs::default().with_ps(14).0),
             (number::CPUID, id as u64),

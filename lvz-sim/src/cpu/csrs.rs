@@ -59,7 +59,7 @@ impl Cpu {
     }
 
     /// Switches between root and guest mode.
-    pub(super) fn switch_to(&mut self, world: World) {
+    pub(crate) fn switch_to(&mut self, world: World) {
         self.csrs.switch_to(world);
         self.attention = true;
     }

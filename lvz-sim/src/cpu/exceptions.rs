@@ -22,12 +22,13 @@ impl Cpu {
         Stop::Trap
     }
 
-    /// Records an exception with BADV: `return Err(cpu.raise_at(Exception::ALE, va));`
+    /// Records an exception with BADV, whose upper half is zero in 32-bit address mode
+    /// (7.4.8): `return Err(cpu.raise_at(Exception::ALE, va));`
     #[cold]
     pub(crate) fn raise_at(&mut self, exception: Exception, badv: u64) -> Stop {
         self.trap = Trap {
             exception,
-            badv: Some(badv),
+            badv: Some(self.narrow(badv)),
             ..Trap::default()
         };
         Stop::Trap
@@ -128,9 +129,12 @@ impl Cpu {
             .with_pgm(exit)
             .with_pwe(crmd.we())
             .with_pda(crmd.da())
-            .with_ppg(crmd.pg());
+            .with_ppg(crmd.pg())
+            .with_pdatf(crmd.datf())
+            .with_pdatm(crmd.datm());
         self.put(World::Root, merrctl);
         let crmd = crmd.with_plv(0).with_ie(false).with_we(false);
+        let crmd = crmd.with_datf(0).with_datm(0);
         self.put(World::Root, crmd.with_da(true).with_pg(false));
         self.put_csr(World::Root, number::MERRERA, pc);
         self.put_csr(World::Root, number::MERRINFO1, pa);
@@ -173,7 +177,8 @@ impl Cpu {
         } else {
             u64::from(exception.code)
         };
-        self.pc = entry.wrapping_add(vector * spacing);
+        // An OR, no sum: aligning the base is up to software (6.2.1).
+        self.pc = entry | (vector * spacing);
     }
 
     /// An instruction that could not be fetched, or an interrupt, leaves BADI alone.
@@ -199,7 +204,9 @@ impl Cpu {
             let crmd = crmd
                 .with_plv(merr.pplv())
                 .with_ie(merr.pie())
-                .with_we(merr.pwe());
+                .with_we(merr.pwe())
+                .with_datf(merr.pdatf())
+                .with_datm(merr.pdatm());
             self.put(world, crmd.with_da(merr.pda()).with_pg(merr.ppg()));
         } else if era.istlbr() {
             let prmd = csr.tlbrprmd();

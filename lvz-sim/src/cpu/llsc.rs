@@ -80,3 +80,55 @@ impl Cpu {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Model;
+    use crate::mem::Ram;
+    use crate::mem::ram::page_flag;
+    use crate::platform::{Platform, PlatformConfig};
+    use std::sync::Arc;
+
+    /// Two lines of a page.
+    const LINE: u64 = 0x10_0000;
+    const NEXT: u64 = LINE + 64;
+
+    fn machine() -> ([Cpu; 2], Bus) {
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        let platform = Platform::new(PlatformConfig::default(), ram.map.clone());
+        let bus = Bus::new(ram, platform.expect("a machine without files"), 2);
+        let model = Arc::new(Model::default());
+        ([0, 1].map(|id| Cpu::new(id, Arc::clone(&model))), bus)
+    }
+
+    fn watched(bus: &Bus) -> bool {
+        let offset = bus.ram.offset(LINE).expect("an address in memory");
+        bus.ram.flags(offset) & page_flag::RESERVED != 0
+    }
+
+    fn watch(bus: &mut Bus) {
+        let offset = bus.ram.offset(LINE).expect("an address in memory");
+        bus.ram.set_flag(offset, page_flag::RESERVED);
+    }
+
+    #[test]
+    fn stores_are_fast_again_when_no_other_cpu_has_the_page() {
+        let ([mut own, mut other], mut bus) = machine();
+        assert_eq!(other.load_linked::<u64>(&mut bus, NEXT), Ok(0));
+        watch(&mut bus);
+        // The other CPU's line is not the one that is written.
+        assert_eq!(own.store(&mut bus, LINE, 1u64), Ok(()));
+        assert!(watched(&bus) && bus.has_reservation(1, World::Root));
+        assert_eq!(own.store(&mut bus, NEXT, 1u64), Ok(()));
+        assert!(!watched(&bus) && !bus.has_reservation(1, World::Root));
+        assert_eq!(own.store(&mut bus, LINE, 2u64), Ok(()));
+        let context = own.soft_context();
+        assert!(own.soft.find_write(LINE, context, 8).is_some());
+        // A reservation that a device ended, of a page that another has not written.
+        watch(&mut bus);
+        other.soft.clear();
+        assert_eq!(other.store(&mut bus, LINE, 3u64), Ok(()));
+        assert!(!watched(&bus));
+    }
+}

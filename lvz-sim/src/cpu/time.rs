@@ -3,7 +3,7 @@
 //! The countdown timers and the stable counter (Volume 1, 7.6; for the
 //! guest's `docs/lvz.md` 9).
 
-use super::{Cpu, NS_PER_TICK, Op, Reading, Step, Timer};
+use super::{Cpu, NS_PER_TICK, Op, Reading, Step, Timer, Via};
 use crate::mem::Bus;
 use crate::world::World;
 use la_arch::Exception;
@@ -66,9 +66,21 @@ impl Cpu {
         world == World::Guest && !self.reads(Reading::ShotTval)
     }
 
-    /// In the reading of Q-15 that has a race: a timer that expires between the
-    /// two halves of an exchange of the guest's ESTAT does so now, so that what
-    /// is written then does not have its TI.
+    /// An instruction reaches register `number`: what shows or changes a timer finds one
+    /// expired that is due, though the engine expires timers between blocks. An `exchange`
+    /// that races with the timer does not.
+    pub(crate) fn catch_up_timers(&mut self, bus: &mut Bus, via: Via, number: u16, exchange: bool) {
+        let races = exchange && via == Via::Gcsr && self.reads(Reading::EstatExchange);
+        match number {
+            number::TCFG | number::TVAL | number::TICLR => self.expire_timers(bus),
+            number::ESTAT if !races => self.expire_timers(bus),
+            _ => {}
+        }
+    }
+
+    /// In the reading of Q-15 that has a race: a timer that is due expires between the
+    /// two halves of an exchange of the guest's ESTAT, so that what is written then does
+    /// not have its TI.
     pub(crate) fn race_estat_exchange(&mut self, bus: &mut Bus) {
         if self.reads(Reading::EstatExchange) {
             self.expire_timers(bus);

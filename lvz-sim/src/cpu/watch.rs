@@ -59,7 +59,7 @@ impl Cpu {
         };
         let same = !(self.configured(base, i, MASK) | (block - 1));
         let watched = self.configured(base, i, ADDRESS);
-        (0..size).any(|n| (va.wrapping_add(n) ^ watched) & same == 0)
+        (0..size).any(|n| (self.narrow(va.wrapping_add(n)) ^ watched) & same == 0)
     }
 
     /// The watchpoints of one kind that `counts` and that the access hits.

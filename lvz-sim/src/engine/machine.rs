@@ -496,17 +496,10 @@ impl Machine {
         }
         let offsets: Vec<usize> = self.bus.reserved_offsets(i).collect();
         for offset in offsets {
-            if !self.others_reserve(i, offset) {
+            if !self.bus.others_reserve(i, offset) {
                 self.bus.ram.clear_flag(offset, page_flag::RESERVED);
             }
         }
-    }
-
-    fn others_reserve(&self, i: usize, offset: usize) -> bool {
-        let page = offset >> 12;
-        (0..self.cpus.len())
-            .filter(|&other| other != i)
-            .any(|other| self.bus.reserved_offsets(other).any(|o| o >> 12 == page))
     }
 
     /// Makes the other CPUs see what this one did: new code pages and its

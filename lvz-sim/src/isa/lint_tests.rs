@@ -33,20 +33,6 @@ impl Machine {
         self.cpu.csr_write(&mut self.bus, Via::Csr, number, value);
     }
 
-    /// `csrwr`, or `gcsrwr`.
-    fn write(&mut self, via: Via, number: u16, value: u64) {
-        let encoding = match via {
-            Via::Csr => &p::CSRXCHG,
-            Via::Gcsr => &lvz::GCSRXCHG,
-        };
-        let input = In {
-            rd: value,
-            imm: i32::from(number),
-            ..In::default()
-        };
-        assert_eq!(self.exec_with(encoding, input, |op| op.rj = 1), Ok(()));
-    }
-
     fn ertn(&mut self) {
         assert_eq!(self.exec(&p::ERTN, In::default()), Err(Stop::Jump));
         self.cpu.settle();

@@ -2,7 +2,7 @@
 
 //! How integer instructions take their operands and deliver their results.
 
-use crate::cpu::{Cpu, Op, Step};
+use crate::cpu::{Check, Cpu, Op, Step};
 use crate::mem::{Bus, Value};
 
 /// Sign-extends the result of a `.w` instruction to the register's width.
@@ -119,7 +119,7 @@ pub(super) fn load<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op, va: u64) -> 
 #[cold]
 #[inline(never)]
 fn load_missed<T: Datum>(cpu: &mut Cpu, bus: &mut Bus, op: &Op, va: u64) -> Step {
-    let bits = cpu.load_slow(bus, va)?;
+    let bits = cpu.load_slow(bus, va, Check::Plain)?;
     loaded::<T>(cpu, op, bits)
 }
 

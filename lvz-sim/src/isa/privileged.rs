@@ -3,7 +3,7 @@
 //! Privileged instructions (Volume 1, chapter 4), `cpucfg` and `dbcl`, with
 //! what guest mode makes of them (`docs/lvz.md` 3.3 and 7.4).
 
-use crate::cpu::{Cpu, CsrClass, Group, Op, Reading, Step, Stop, Via};
+use crate::cpu::{Check, Cpu, CsrClass, Group, Op, Reading, Step, Stop, Via};
 use crate::mem::Bus;
 use la_arch::Exception;
 use la_arch::csr::number;
@@ -72,6 +72,7 @@ pub(super) fn exchange(cpu: &mut Cpu, bus: &mut Bus, op: &Op, via: Via) {
     // TVAL and the like have their value at this very instruction.
     cpu.executing(op);
     let number = op.imm as u16;
+    cpu.catch_up_timers(bus, via, number, op.rj > 1);
     let old = cpu.csr_read(bus, via, number);
     let mut written = None;
     if number == number::MSGIR && cpu.model.has_msgint() {
@@ -135,11 +136,18 @@ fn ldpte(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.load_page_entry(bus, op, op.imm & 1 != 0)
 }
 
+/// The number of the IOCSR register in rj, which MISC.ALCL is about (7.4.4).
+fn iocsr_address(cpu: &mut Cpu, op: &Op, size: u8) -> Step<u32> {
+    let address = cpu.get(op.rj);
+    cpu.check_alignment(address, u64::from(size), Check::Plain)?;
+    Ok(address as u32)
+}
+
 fn iocsrrd<const SIZE: u8>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
     cpu.require_root()?;
     cpu.executing(op);
-    let address = cpu.get(op.rj) as u32;
+    let address = iocsr_address(cpu, op, SIZE)?;
     let value = bus.platform.iocsr_read(cpu.id, address, SIZE);
     cpu.device_accessed(bus);
     let extended = match SIZE {
@@ -156,7 +164,7 @@ fn iocsrwr<const SIZE: u8>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
     cpu.require_root()?;
     cpu.executing(op);
-    let address = cpu.get(op.rj) as u32;
+    let address = iocsr_address(cpu, op, SIZE)?;
     let value = cpu.get(op.rd) & u64::MAX >> (64 - 8 * u32::from(SIZE));
     bus.platform.iocsr_write(cpu.id, address, SIZE, value);
     cpu.device_accessed(bus);
@@ -227,11 +235,15 @@ fn ertn(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
 
 /// In a guest `idle` does not stop the core, it exits (`docs/lvz.md` W-15; by
 /// another reading of Q-30 it has nothing to wait for when one is pending).
-fn idle(cpu: &mut Cpu, _bus: &mut Bus, op: &Op) -> Step {
+fn idle(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     cpu.require_plv0()?;
-    if cpu.in_guest() && cpu.reads(Reading::GuestIdle) && cpu.wakes() {
-        cpu.attention = true;
-        return cpu.jump(cpu.pc_of(op).wrapping_add(4));
+    if cpu.in_guest() && cpu.reads(Reading::GuestIdle) {
+        cpu.executing(op);
+        cpu.expire_timers(bus);
+        if cpu.wakes() {
+            cpu.attention = true;
+            return cpu.jump(cpu.pc_of(op).wrapping_add(4));
+        }
     }
     cpu.require_root()?;
     cpu.idle = true;

@@ -2,12 +2,13 @@
 
 //! Runs single instructions in unit tests: operands in, registers out.
 
-use crate::cpu::{Cpu, Model};
-use crate::cpu::{Insn, Op, Step, Stop};
+use crate::cpu::{Cpu, Insn, Model, Op, Step, Stop, Via};
 use crate::mem::{Bus, Ram};
 use crate::platform::{Platform, PlatformConfig};
 use la_arch::Exception;
 use la_arch::insn::Encoding;
+use la_arch::insn::lvz::GCSRXCHG;
+use la_arch::insn::privileged::CSRXCHG;
 use std::sync::Arc;
 
 /// Registers that the operands are in.
@@ -108,6 +109,32 @@ impl Machine {
         self.cpu.set(op.rk, input.rk);
         self.cpu.set(op.rj, input.rj);
         (op.run)(&mut self.cpu, &mut self.bus, &op)
+    }
+
+    /// `csrrd`, `csrwr` or `csrxchg` (rj 0, 1 or another), or its `gcsr` form; the old value.
+    pub(super) fn exchange(&mut self, via: Via, number: u16, rj: u8, value: u64, mask: u64) -> u64 {
+        let encoding = match via {
+            Via::Csr => &CSRXCHG,
+            Via::Gcsr => &GCSRXCHG,
+        };
+        let input = In {
+            rd: value,
+            rj: mask,
+            imm: i32::from(number),
+            ..In::default()
+        };
+        assert_eq!(self.exec_with(encoding, input, |op| op.rj = rj), Ok(()));
+        self.rd()
+    }
+
+    /// `csrrd`, or `gcsrrd`.
+    pub(super) fn read(&mut self, via: Via, number: u16) -> u64 {
+        self.exchange(via, number, 0, 0, 0)
+    }
+
+    /// `csrwr`, or `gcsrwr`.
+    pub(super) fn write(&mut self, via: Via, number: u16, value: u64) {
+        self.exchange(via, number, 1, value, 0);
     }
 
     /// Executes an instruction that must trap; returns the exception, BADV and

@@ -4,9 +4,10 @@
 //! look-up for guest accesses as for the host's.
 //!
 //! It is a pure cache: every slot that was filled from a TLB entry is dropped
-//! when that entry goes, so that nothing the machine can see depends on what
-//! is cached (and a restored snapshot, which starts with an empty cache, runs
-//! bit for bit as the original).
+//! when that entry goes, or when another comes that a look-up of the same address
+//! may find first. So nothing the machine can see depends on what is cached (and a
+//! restored snapshot, which starts with an empty cache, runs bit for bit as the
+//! original).
 
 use super::PAGE_MASK;
 use super::access::Perms;

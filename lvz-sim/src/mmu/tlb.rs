@@ -102,6 +102,17 @@ impl Entry {
             && (tag.any_asid || self.g || self.asid == tag.asid)
     }
 
+    /// Whether a look-up could find this entry or `other` of the same address; with
+    /// `any_asid` whatever their ASID.
+    pub(super) fn rivals(&self, other: &Entry, any_asid: bool) -> bool {
+        let shift = u32::from(self.ps.max(other.ps)).min(46) + 1;
+        self.e
+            && ((self.vppn ^ other.vppn) & super::PA_MASK) >> shift == 0
+            && self.kind == other.kind
+            && self.gid == other.gid
+            && (any_asid || self.g || other.g || self.asid == other.asid)
+    }
+
     /// The page of the pair that holds `va`.
     pub(crate) fn page(&self, va: u64) -> TlbElo {
         TlbElo(self.lo[(va >> self.ps.min(47) & 1) as usize])
@@ -164,15 +175,26 @@ impl Tlb {
     /// Index of the entry that translates `va`; `ps` is the STLB's page size
     /// for this kind of entry. The STLB is asked first.
     pub(crate) fn find(&self, tag: &Tag, va: u64, ps: u8) -> Option<usize> {
-        let set = stlb_set(va, ps);
-        let hit = |i: &usize| {
-            let entry = &self.entries[*i];
+        self.places(va, ps, ps).find(|&i| {
+            let entry = &self.entries[i];
             entry.belongs(tag) && entry.covers(va)
-        };
-        (0..STLB_WAYS)
-            .map(|way| way * STLB_SETS + set)
-            .find(hit)
-            .or_else(|| self.mtlb().find(hit))
+        })
+    }
+
+    /// Where entries for the addresses of a pair of `ps` pages at `va` can be, in the order
+    /// in which they are asked.
+    pub(super) fn places(
+        &self,
+        va: u64,
+        ps: u8,
+        stlb_ps: u8,
+    ) -> impl Iterator<Item = usize> + use<> {
+        let log = ps.saturating_sub(stlb_ps).min(STLB_SETS.ilog2() as u8);
+        let inside = (1 << log) - 1;
+        let first = stlb_set(va, stlb_ps) & !inside;
+        (0..STLB_WAYS << log)
+            .map(move |n| (n >> log) * STLB_SETS + first + (n & inside))
+            .chain(self.mtlb())
     }
 
     fn mtlb(&self) -> impl Iterator<Item = usize> + use<> {

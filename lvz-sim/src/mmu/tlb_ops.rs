@@ -72,10 +72,18 @@ impl Cpu {
     }
 
     /// Removes entry `index` and what was cached from it.
-    pub(super) fn drop_entry(&mut self, index: usize) {
+    pub(crate) fn drop_entry(&mut self, index: usize) {
         if let Some(entry) = self.tlb.get(index).filter(|e| e.e) {
             self.soft.drop_list(&entry.slots);
             self.tlb.put(index, Entry::default());
+        }
+    }
+
+    /// Drops what was cached from entry `index`.
+    fn forget(&mut self, index: usize) {
+        if let Some(entry) = self.tlb.get_mut(index) {
+            let slots = std::mem::take(&mut entry.slots);
+            self.soft.drop_list(&slots);
         }
     }
 
@@ -180,6 +188,11 @@ impl Cpu {
             return;
         }
         self.look_at(&entry, scope, "tlbwr");
+        let any_asid = self.any_asid(entry.kind);
+        let mut places = self.places(&entry, scope.registers);
+        while let Some(other) = places.find(|&i| self.is_rival(i, &entry, any_asid)) {
+            self.forget(other);
+        }
         self.replace(index, entry);
     }
 
@@ -204,21 +217,41 @@ impl Cpu {
     /// Puts an entry where the hardware chooses; `registers` have the page size of
     /// the STLB.
     pub(super) fn fill(&mut self, entry: Entry, registers: World) {
-        let stlb_ps = self.file(registers).stlbps().ps() as u8;
-        // An entry for the same pair would make the look-up ambiguous.
+        let any_asid = self.any_asid(entry.kind);
         let tag = Tag {
             kind: entry.kind,
             gid: entry.gid,
             asid: entry.asid,
-            any_asid: self.any_asid(entry.kind),
+            any_asid,
         };
-        while let Some(old) = self.tlb.find(&tag, entry.vppn, stlb_ps) {
-            self.drop_entry(old);
+        let mut places = self.places(&entry, registers);
+        while let Some(other) = places.find(|&i| self.is_rival(i, &entry, any_asid)) {
+            // One for the same pair would make the look-up ambiguous.
+            let same = self.tlb.get(other);
+            match same.is_some_and(|old| old.belongs(&tag) && old.covers(entry.vppn)) {
+                true => self.drop_entry(other),
+                false => self.forget(other),
+            }
         }
+        let stlb_ps = self.file(registers).stlbps().ps() as u8;
         let index = self.tlb.victim(entry.vppn, entry.ps, stlb_ps);
         self.replace(index, entry);
     }
 
+    /// Where entries for addresses of `entry` can be.
+    fn places(&self, entry: &Entry, registers: World) -> impl Iterator<Item = usize> + use<> {
+        let stlb_ps = self.file(registers).stlbps().ps() as u8;
+        self.tlb.places(entry.vppn, entry.ps, stlb_ps)
+    }
+
+    /// Whether an address may be found by entry `index` or by `entry`: what was cached from
+    /// the one must go when the other comes.
+    fn is_rival(&self, index: usize, entry: &Entry, any_asid: bool) -> bool {
+        let other = self.tlb.get(index);
+        other.is_some_and(|other| other.rivals(entry, any_asid))
+    }
+
+    /// Puts an entry into a place whose rivals the caller has seen to.
     fn replace(&mut self, index: usize, entry: Entry) {
         self.drop_entry(index);
         self.tlb.counts.fills[entry.kind as usize] += 1;

@@ -108,13 +108,7 @@ impl Cpu {
     /// The exception is recorded: refill, page fault or address error, of the
     /// guest's stage or of root's.
     pub(crate) fn translate(&mut self, bus: &mut Bus, va: u64, access: Access) -> Step<Mapping> {
-        // In 32-bit address mode the upper half is no part of the address, nor
-        // of what is recorded (5.2.2, 7.4.10, 7.5.14).
-        let va = if self.narrow_addresses() {
-            va & 0xffff_ffff
-        } else {
-            va
-        };
+        let va = self.narrow(va);
         loop {
             let first = self.first_stage(bus, va, access)?;
             if !self.in_guest() {
@@ -202,7 +196,7 @@ impl Cpu {
 
     /// Whether a load or store at `va` would be more than an address error.
     pub(crate) fn is_data_address(&self, va: u64) -> bool {
-        !matches!(self.stage1(va, Access::Load), Place::Nowhere)
+        !matches!(self.stage1(self.narrow(va), Access::Load), Place::Nowhere)
     }
 
     /// Translation by the TLB, or by the tables if the hardware may walk them.

@@ -12,7 +12,12 @@
 .equ MERRSAVE, 0x95
 .equ PAGE, 0x06000000
 .equ IS_MERR, 1
-.equ WAS_MAPPED, 1 << 8
+.equ WAS_GUEST, 1 << 5
+# What MERRCTL saves of CRMD_RUN: PG, DATF 1 and DATM 1.
+.equ WAS_RUN, (1 << 8) | (1 << 9) | (1 << 11)
+# DATF 2 and DATM 0, in CRMD and in MERRCTL.
+.equ TYPES, 2 << 5
+.equ WAS_TYPES, (1 << 8) | (2 << 9)
 
     .text
 # What the handler saw is in $s1 to $s4; it goes on at $s5, or behind the instruction.
@@ -45,27 +50,40 @@ main:
 load:
     ld.d    $s6, $s0, 0x40
     CHECK   "load.value", $s6, 0x55
-    CHECK   "load.merrctl", $s1, IS_MERR | WAS_MAPPED
+    CHECK   "load.merrctl", $s1, IS_MERR | WAS_RUN
     la.pcrel $t1, load
     CHECKR  "load.merrera", $s2, $t1
     CHECK   "load.address", $s3, PAGE + 0x40
-    andi    $s4, $s4, 0x1f
     CHECK   "load.crmd", $s4, CRMD_DA
     CHECK_CSR "returned.merrctl", MERRCTL, IS_MERR, 0
-    CHECK_CSR "returned.crmd", CRMD, 0x1f, CRMD_PG
+    CHECK_CSR "returned.crmd", CRMD, -1, CRMD_RUN
+    # The access types of direct mode.
+    move    $s1, $zero
+    li.d    $t0, CRMD_PG | TYPES
+    csrwr   $t0, CRMD
+    ld.d    $s6, $s0, 0x40
+    CHECK   "types.merrctl", $s1, IS_MERR | WAS_TYPES
+    CHECK   "types.crmd", $s4, CRMD_DA
+    CHECK_CSR "types.returned", CRMD, -1, CRMD_PG | TYPES
+    li.d    $t0, CRMD_RUN
+    csrwr   $t0, CRMD
+    # Software cannot say that an error is being handled.
+    li.d    $t0, -1
+    csrwr   $t0, MERRCTL
+    CHECK_CSR "merrctl.written", MERRCTL, ~WAS_GUEST, 0x1fde
     # Each access finds it.
     move    $s1, $zero
     ld.bu   $s6, $s0, 0x7ff
-    CHECK   "again", $s1, IS_MERR | WAS_MAPPED
+    CHECK   "again", $s1, IS_MERR | WAS_RUN
     CHECK   "again.address", $s3, PAGE + 0x7ff
     # Atomics load.
     move    $s1, $zero
     amadd.d $s6, $s0, $s0
-    CHECK   "atomic", $s1, IS_MERR | WAS_MAPPED
+    CHECK   "atomic", $s1, IS_MERR | WAS_RUN
     # An access that only begins before the page.
     move    $s1, $zero
     ld.d    $s6, $s0, -4
-    CHECK   "unaligned", $s1, IS_MERR | WAS_MAPPED
+    CHECK   "unaligned", $s1, IS_MERR | WAS_RUN
     # The page before it is well.
     move    $s1, $zero
     ld.d    $s6, $s0, -8
@@ -73,7 +91,7 @@ load:
     # A fetch.
     la.pcrel $s5, 1f
     jr      $s0
-1:  CHECK   "fetch", $s1, IS_MERR | WAS_MAPPED
+1:  CHECK   "fetch", $s1, IS_MERR | WAS_RUN
     CHECKR  "fetch.merrera", $s2, $s0
     # At another privilege level, with interrupts on.
     move    $s5, $zero
@@ -84,7 +102,7 @@ load:
     csrwr   $t0, PRMD
     TRY     1f
     ertn
-1:  CHECK   "user", $s1, IS_MERR | (3 << 2) | (1 << 4) | WAS_MAPPED
+1:  CHECK   "user", $s1, IS_MERR | (3 << 2) | (1 << 4) | WAS_RUN
     b       finish
 
 user:

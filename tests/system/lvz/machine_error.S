@@ -60,8 +60,8 @@ main:
     CHECK_EX "exits", EX_COUNT, 1
     GREG    $s0, 5
     CHECK   "unread", $s0, 0x77
-    # Root's background state was what PRMD said at entry: IE, PG.
-    SEEN    "merrctl", 0, IS_MERR | (1 << 4) | WAS_GUEST | (1 << 8)
+    # Root's background state was what PRMD said at entry: IE, PG, DATF 1, DATM 1.
+    SEEN    "merrctl", 0, IS_MERR | (1 << 4) | WAS_GUEST | (1 << 8) | (1 << 9) | (1 << 11)
     SEEN    "address", 8, DATA_HPA + 8
     SEEN    "gstat", 16, GSTAT_PGM | (8 << 4) | (5 << 16)
     GPA     $s0, access

@@ -64,7 +64,7 @@ fn vst<V: Width, T: Lane<Lanes = [u128; 1]>>(
 #[inline(always)]
 fn vldrepl<V: Width, T: Lane + Value>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     V::require(cpu)?;
-    let value = cpu.load::<T>(bus, displaced(cpu, op, T::SIZE))?;
+    let value = cpu.load_element::<T>(bus, displaced(cpu, op, T::SIZE))?;
     halves::<V, T>(cpu, op, |_, _| build::<T>(|_| value))
 }
 
@@ -76,5 +76,5 @@ fn vstelm<V: Width, T: Lane + Value>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> S
     let d = read_all::<T>(cpu, op.rd);
     let d = elements::<V, T>(&d);
     let value = d[op.imm2 as usize & (d.len() - 1)];
-    cpu.store(bus, displaced(cpu, op, T::SIZE), value)
+    cpu.store_element(bus, displaced(cpu, op, T::SIZE), value)
 }
