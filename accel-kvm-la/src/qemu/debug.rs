@@ -26,9 +26,8 @@ pub fn stopped(_bql: &Bql, cpu: Cpu) {
     unsafe { (services().cpu_handle_guest_debug)(cpu.as_ptr()) };
 }
 
-/// Has KVM told anew what is debugged of the vCPU, which calls
-/// `kvm_arch_update_guest_debug`. Without reinjection; a failure is QEMU's to complain of
-/// when the vCPU runs.
+/// Has KVM told anew what is debugged of the vCPU, which calls `kvm_arch_update_guest_debug`. A
+/// kernel that refuses has no breakpoints either.
 pub fn update_flags(_bql: &Bql, cpu: Cpu) {
     // SAFETY: The CPU is alive and the BQL held.
     unsafe { (services().kvm_update_guest_debug)(cpu.as_ptr(), 0) };
