@@ -186,7 +186,7 @@ pub struct RunArgs {
 
     /// Wait for a debugger (GDB, LLDB) at :PORT, HOST:PORT or the path of a socket; it can
     /// come and go while the machine runs. docs/debugging.md says what it can do
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "stats_calls")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["stats_calls", "profile"])]
     pub gdb: Option<Address>,
 
     /// Run nothing before a debugger is there
@@ -203,8 +203,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "[host:|guest:]FILE[@BASE]")]
     pub symbols: Vec<SymbolFile>,
 
-    /// Write where instructions were executed to FILE, as folded stacks (what flame graphs
-    /// are made of)
+    /// Write where the instructions of this run were executed to FILE, as folded stacks (what
+    /// flame graphs are made of)
     #[arg(long, value_name = "FILE")]
     pub profile: Option<PathBuf>,
 
@@ -213,7 +213,7 @@ pub struct RunArgs {
     pub snapshot_out: Option<PathBuf>,
 
     /// Go on from a snapshot instead of booting
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "load", "initrd", "dtb"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "load", "initrd", "dtb", "append", "boot_protocol"])]
     pub snapshot_in: Option<PathBuf>,
 
     /// Stop after N instructions of all CPUs together, at the end of the turn: up to 100,000

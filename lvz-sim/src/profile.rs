@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A profile in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Profile {
     /// Instructions by what they are of.
     weights: BTreeMap<String, u64>,
@@ -20,14 +20,21 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// One that begins now: what `cpus` executed before, in the run that a snapshot is of, is not
+    /// in it.
+    pub(crate) fn of(cpus: &[Cpu]) -> Self {
+        Self {
+            weights: BTreeMap::new(),
+            noted: cpus.iter().map(|cpu| cpu.icount).collect(),
+        }
+    }
+
     /// Notes the end of a turn of `cpu`.
     pub(crate) fn note(&mut self, cpu: &Cpu) {
-        if self.noted.len() <= cpu.id {
-            self.noted.resize(cpu.id + 1, 0);
-        }
-        let noted = std::mem::replace(&mut self.noted[cpu.id], cpu.icount);
-        // A debugger can have gone back.
-        let instructions = cpu.icount.saturating_sub(noted);
+        let Some(noted) = self.noted.get_mut(cpu.id) else {
+            return;
+        };
+        let instructions = cpu.icount - std::mem::replace(noted, cpu.icount);
         if instructions == 0 {
             return;
         }

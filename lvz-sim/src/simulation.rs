@@ -589,7 +589,8 @@ impl Simulation {
         self.machine.save(file.as_ref()).map_err(Error::new)
     }
 
-    /// A number that differs, in all likelihood, where anything in the machine's state does.
+    /// A hash of memory and of the CPUs' state, without devices: what differs there has, in all
+    /// likelihood, another one.
     pub fn state_hash(&self) -> u64 {
         self.machine.state_hash()
     }

@@ -182,6 +182,17 @@ fn files_that_are_not_what_they_should_be() {
         assert_eq!(said.lines().count(), 1, "{said}");
     };
     refused("", &[], "--load FILE@0xADDRESS");
+    // A machine that goes on has been booted.
+    for boot in [["--append", "quiet"], ["--boot-protocol", "fdt"]] {
+        let output = Command::new(SIMULATOR)
+            .args(["run", "--snapshot-in", "/nowhere/snapshot"])
+            .args(boot)
+            .output()
+            .expect("the simulator's output");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(boot[0]), "{said}");
+    }
     // Even if nothing asks for symbols.
     let symbols = ["--symbols", "/nowhere/vmlinux"];
     refused("@0x200000", &symbols, "cannot read '/nowhere/vmlinux'");

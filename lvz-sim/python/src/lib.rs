@@ -296,7 +296,8 @@ impl Simulation {
         self.machine.cpus()
     }
 
-    /// A number that differs, in all likelihood, where anything in the machine's state does.
+    /// A hash of memory and of the CPUs' state, without devices: what differs there has, in all
+    /// likelihood, another one.
     #[getter]
     fn state_hash(&self) -> u64 {
         self.machine.state_hash()

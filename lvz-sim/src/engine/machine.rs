@@ -187,6 +187,7 @@ impl Machine {
             let (icount, mut stats) = (cpu.icount, std::mem::take(&mut cpu.stats));
             stats.finish(icount, cpu.world());
             let (trace, counts) = (cpu.trace, cpu.tlb.counts);
+            let symbols = Arc::clone(&cpu.symbols);
             let tally = cpu.tally.until(icount);
             let lints = std::mem::take(&mut cpu.lints);
             let (calls, watched) = (cpu.calls.take(), std::mem::take(&mut cpu.watched));
@@ -196,6 +197,7 @@ impl Machine {
             cpu.time_offset = self.time - (icount * cpu.pace).min(self.time);
             cpu.stats = stats;
             cpu.set_trace(trace);
+            cpu.symbols = symbols;
             cpu.lints = lints;
             cpu.calls = calls;
             cpu.watched = watched;

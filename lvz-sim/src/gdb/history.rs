@@ -125,7 +125,7 @@ impl History {
         }
         self.taken = Instant::now();
         self.cost = self.taken - begun;
-        self.thin_out();
+        self.thin_out(None);
     }
 
     /// Takes a checkpoint if the last one is long ago, between rounds.
@@ -137,13 +137,14 @@ impl History {
         }
     }
 
-    /// Lets the one go whose neighbours are nearest to each other.
-    fn thin_out(&mut self) {
+    /// Lets the one go whose neighbours are nearest to each other, but for number `kept`.
+    fn thin_out(&mut self, kept: Option<usize>) {
         if self.checkpoints.len() <= MOST {
             return;
         }
         let gaps = self.checkpoints.windows(3).enumerate();
-        let least = gaps.min_by_key(|(_, three)| three[2].count - three[0].count);
+        let others = gaps.filter(|(before, _)| Some(before + 1) != kept);
+        let least = others.min_by_key(|(_, three)| three[2].count - three[0].count);
         if let Some((before, _)) = least {
             self.checkpoints.remove(before + 1);
         }
@@ -358,7 +359,11 @@ impl History {
             .partition_point(|checkpoint| checkpoint.count < machine.instructions());
         let behind = self.checkpoints.split_off(at);
         self.take(machine);
-        self.checkpoints.extend(behind);
+        // Else there is no way back at all any more.
+        if let Some(new) = self.checkpoints.len().checked_sub(1) {
+            self.checkpoints.extend(behind);
+            self.thin_out(Some(new));
+        }
     }
 
     /// Goes to a point of the past, with the `halt` that was there.
@@ -435,4 +440,34 @@ fn unstopped<T>(machine: &mut Machine, runs: impl FnOnce(&mut Machine) -> T) -> 
     machine.debug.breakpoints = breakpoints;
     machine.watch_for_debugger(&watched);
     end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::machines::machine;
+    use super::*;
+
+    #[test]
+    fn checkpoints_in_between_are_no_more_than_there_may_be() {
+        const APART: u64 = 1_000_000;
+        let mut machine = machine(1);
+        let mut history = History::new(Vec::new(), None);
+        history.begin(&machine);
+        for n in 1..=20 {
+            machine.run(n * APART);
+            history.take(&machine);
+        }
+        for n in 0..20 {
+            assert!(history.restore(&mut machine, 0));
+            machine.run(n * APART + APART / 2);
+            history.insert(&machine);
+            let counts = history
+                .checkpoints
+                .iter()
+                .map(|checkpoint| checkpoint.count);
+            let counts: Vec<u64> = counts.collect();
+            assert!(counts.len() <= MOST && counts.is_sorted(), "{counts:?}");
+            assert!(counts.contains(&machine.instructions()), "{n}: {counts:?}");
+        }
+    }
 }

@@ -5,5 +5,5 @@
 mod back;
 mod client;
 mod ends;
-mod machines;
+pub(super) mod machines;
 mod stops;

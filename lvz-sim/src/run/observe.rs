@@ -51,7 +51,7 @@ pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
     machine.debug.tracer = traced(args).then(|| Tracer {
         filter: args.trace_only.clone().unwrap_or_default(),
     });
-    machine.profile = args.profile.is_some().then(Profile::default);
+    machine.profile = args.profile.is_some().then(|| Profile::of(&machine.cpus));
     Ok(())
 }
 

@@ -31,7 +31,7 @@ const INTERRUPT: [u32; 4] = [
 ];
 
 /// A machine whose CPUs run the loop, with a timer interrupt now and then.
-pub(super) fn machine(cpus: usize) -> Machine {
+pub(in crate::gdb) fn machine(cpus: usize) -> Machine {
     let mut ram = Ram::new(16 << 20).expect("memory for a test");
     let words = |from: u64, words: &[u32], ram: &mut Ram| {
         for (at, word) in (from as usize..).step_by(4).zip(words) {
