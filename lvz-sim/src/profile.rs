@@ -63,3 +63,30 @@ impl Profile {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::Model;
+    use crate::engine::Machine;
+    use crate::mem::Ram;
+    use crate::platform::PlatformConfig;
+    use std::sync::Arc;
+
+    #[test]
+    fn it_has_what_is_executed_from_now_on_over_a_reset_too() {
+        let ram = Ram::new(16 << 20).expect("memory for a test");
+        let machine = Machine::with_memory(Model::default(), 1, ram, PlatformConfig::default());
+        let mut machine = machine.expect("a machine without files");
+        machine.cpus[0].icount = 1000;
+        let mut profile = Profile::of(&machine.cpus);
+        profile.note(&machine.cpus[0]);
+        assert_eq!(profile.folded(), "");
+        let symbols = Arc::clone(&machine.cpus[0].symbols);
+        machine.reset_cpus();
+        assert!(Arc::ptr_eq(&symbols, &machine.cpus[0].symbols));
+        machine.cpus[0].icount += 5;
+        profile.note(&machine.cpus[0]);
+        assert_eq!(profile.folded(), "host;kernel;[unknown] 5\n");
+    }
+}

@@ -28,21 +28,18 @@ impl Cpu {
     /// Any exception of translation or access.
     #[inline(always)]
     pub(crate) fn load<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
-        match self.load_known(bus, va) {
-            Some(value) => Ok(value),
-            None => self.load_slow(bus, va, Check::Plain),
-        }
+        self.load_as(bus, va, Check::Plain)
     }
 
-    /// The same for an element or a part of a vector, which MISC.ALCL leaves alone.
+    /// The same for an access that `check` says the kind of.
     ///
     /// # Errors
     /// Any exception of translation or access.
     #[inline(always)]
-    pub(crate) fn load_element<T: Value>(&mut self, bus: &mut Bus, va: u64) -> Step<T> {
+    pub(crate) fn load_as<T: Value>(&mut self, bus: &mut Bus, va: u64, check: Check) -> Step<T> {
         match self.load_known(bus, va) {
             Some(value) => Ok(value),
-            None => self.load_slow(bus, va, Check::Vector),
+            None => self.load_slow(bus, va, check),
         }
     }
 
@@ -59,24 +56,26 @@ impl Cpu {
     /// Any exception of translation or access.
     #[inline(always)]
     pub(crate) fn store<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
-        if let Some(offset) = self.soft.find_write(va, self.soft_context(), T::SIZE) {
-            bus.ram.write(offset, value);
-            return Ok(());
-        }
-        self.store_slow(bus, va, value, Check::Plain)
+        self.store_as(bus, va, value, Check::Plain)
     }
 
-    /// The same for an element or a part of a vector, which MISC.ALCL leaves alone.
+    /// The same for an access that `check` says the kind of.
     ///
     /// # Errors
     /// Any exception of translation or access.
     #[inline(always)]
-    pub(crate) fn store_element<T: Value>(&mut self, bus: &mut Bus, va: u64, value: T) -> Step {
+    pub(crate) fn store_as<T: Value>(
+        &mut self,
+        bus: &mut Bus,
+        va: u64,
+        value: T,
+        check: Check,
+    ) -> Step {
         if let Some(offset) = self.soft.find_write(va, self.soft_context(), T::SIZE) {
             bus.ram.write(offset, value);
             return Ok(());
         }
-        self.store_slow(bus, va, value, Check::Vector)
+        self.store_slow(bus, va, value, check)
     }
 
     /// Loads the 16-byte parts of a vector from virtual address `va`, as one
@@ -90,7 +89,7 @@ impl Cpu {
             self.check_alignment(va, size_of_val(parts) as u64, Check::Vector)?;
         }
         for (part, at) in parts.iter_mut().zip((0..).step_by(16)) {
-            *part = self.load_element(bus, va.wrapping_add(at))?;
+            *part = self.load_as(bus, va.wrapping_add(at), Check::Vector)?;
         }
         Ok(())
     }
@@ -118,7 +117,7 @@ impl Cpu {
             }
         }
         for (part, at) in parts.iter().zip((0..).step_by(16)) {
-            self.store_element(bus, va.wrapping_add(at), *part)?;
+            self.store_as(bus, va.wrapping_add(at), *part, Check::Vector)?;
         }
         Ok(())
     }

@@ -107,6 +107,21 @@ struct Pair {
     asid: u64,
 }
 
+/// Pages of 4 KiB, which the MTLB alone can have.
+const SMALL: Pair = Pair {
+    pa: PA,
+    ps: 12,
+    g: false,
+    asid: 0,
+};
+
+/// Pages of 16 KiB of another ASID.
+const OF_ONE: Pair = Pair {
+    ps: 14,
+    asid: 1,
+    ..SMALL
+};
+
 impl Pair {
     /// Puts the pair into entry `index`, or where the hardware chooses.
     fn put(self, cpu: &mut Cpu, bus: &mut Bus, index: Option<u64>) {
@@ -141,19 +156,13 @@ fn check_cached(cpu: &mut Cpu, bus: &mut Bus, expected: u64) {
 #[test]
 fn an_entry_that_is_asked_first_hides_what_another_was_cached_for() {
     let (mut cpu, mut bus) = mapped();
-    let old = Pair {
-        pa: PA,
-        ps: 12,
-        g: false,
-        asid: 0,
-    };
-    old.put(&mut cpu, &mut bus, Some(STLB_SIZE as u64 + 7));
+    SMALL.put(&mut cpu, &mut bus, Some(STLB_SIZE as u64 + 7));
     assert_eq!(cpu.load::<u64>(&mut bus, VA), Ok(2));
     // One for the same address in the STLB, in its set (pairs are of 32 KiB).
     let new = Pair {
         pa: OTHER,
         ps: 14,
-        ..old
+        ..SMALL
     };
     new.put(&mut cpu, &mut bus, Some(VA >> 15));
     check_cached(&mut cpu, &mut bus, OTHER_VALUE);
@@ -165,13 +174,7 @@ fn an_entry_that_is_asked_first_hides_what_another_was_cached_for() {
 #[test]
 fn a_large_page_hides_what_a_small_one_was_cached_for() {
     let (mut cpu, mut bus) = mapped();
-    let small = Pair {
-        pa: PA,
-        ps: 12,
-        g: false,
-        asid: 0,
-    };
-    small.put(&mut cpu, &mut bus, Some(STLB_SIZE as u64 + 7));
+    SMALL.put(&mut cpu, &mut bus, Some(STLB_SIZE as u64 + 7));
     assert_eq!(cpu.load::<u64>(&mut bus, VA), Ok(2));
     // A fill elsewhere in the same 2 MiB, into the first place of the MTLB.
     for (number, value) in [
@@ -189,20 +192,14 @@ fn a_large_page_hides_what_a_small_one_was_cached_for() {
 #[test]
 fn a_global_entry_hides_what_one_of_another_asid_was_cached_for() {
     let (mut cpu, mut bus) = mapped();
-    let one = Pair {
-        pa: PA,
-        ps: 14,
-        g: false,
-        asid: 1,
-    };
     let set = VA >> 15;
-    one.put(&mut cpu, &mut bus, Some(set + 256));
+    OF_ONE.put(&mut cpu, &mut bus, Some(set + 256));
     assert_eq!(cpu.load::<u64>(&mut bus, VA), Ok(2));
     let global = Pair {
         pa: OTHER,
         g: true,
         asid: 2,
-        ..one
+        ..OF_ONE
     };
     global.put(&mut cpu, &mut bus, None);
     cpu.csr_write(&mut bus, Via::Csr, n::ASID, 1);
@@ -212,15 +209,9 @@ fn a_global_entry_hides_what_one_of_another_asid_was_cached_for() {
 #[test]
 fn an_entry_of_another_asid_leaves_what_is_cached() {
     let (mut cpu, mut bus) = mapped();
-    let one = Pair {
-        pa: PA,
-        ps: 14,
-        g: false,
-        asid: 1,
-    };
-    one.put(&mut cpu, &mut bus, None);
+    OF_ONE.put(&mut cpu, &mut bus, None);
     assert_eq!(cpu.load::<u64>(&mut bus, VA), Ok(2));
-    Pair { asid: 2, ..one }.put(&mut cpu, &mut bus, None);
+    Pair { asid: 2, ..OF_ONE }.put(&mut cpu, &mut bus, None);
     assert_eq!(cpu.load::<u64>(&mut bus, VA), Ok(2));
     cpu.csr_write(&mut bus, Via::Csr, n::ASID, 1);
     assert_eq!(cpu.load_known(&bus, VA), Some(2u64));

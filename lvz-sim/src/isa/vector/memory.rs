@@ -5,7 +5,7 @@
 use super::lane::{Lane, build, elements, read_all};
 use super::shape::halves;
 use super::width::Width;
-use crate::cpu::{Cpu, Op, Step};
+use crate::cpu::{Check, Cpu, Op, Step};
 use crate::mem::Bus;
 use crate::mem::Value;
 
@@ -64,7 +64,7 @@ fn vst<V: Width, T: Lane<Lanes = [u128; 1]>>(
 #[inline(always)]
 fn vldrepl<V: Width, T: Lane + Value>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> Step {
     V::require(cpu)?;
-    let value = cpu.load_element::<T>(bus, displaced(cpu, op, T::SIZE))?;
+    let value = cpu.load_as::<T>(bus, displaced(cpu, op, T::SIZE), Check::Vector)?;
     halves::<V, T>(cpu, op, |_, _| build::<T>(|_| value))
 }
 
@@ -76,5 +76,5 @@ fn vstelm<V: Width, T: Lane + Value>(cpu: &mut Cpu, bus: &mut Bus, op: &Op) -> S
     let d = read_all::<T>(cpu, op.rd);
     let d = elements::<V, T>(&d);
     let value = d[op.imm2 as usize & (d.len() - 1)];
-    cpu.store_element(bus, displaced(cpu, op, T::SIZE), value)
+    cpu.store_as(bus, displaced(cpu, op, T::SIZE), value, Check::Vector)
 }

@@ -433,7 +433,7 @@ fn a_peer_that_is_not_heard_wakes_no_idle_machine() {
         time += 1;
         rig.platform.advance(time);
     }
-    let pause = Duration::from_millis(200);
+    let pause = Duration::from_millis(500);
     let waited = |rig: &mut Rig| {
         let begun = Instant::now();
         rig.platform.wait_for_input(pause);
