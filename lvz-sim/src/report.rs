@@ -110,10 +110,9 @@ pub(crate) struct Shares {
 pub(crate) struct Report {
     /// Instructions of all CPUs since the machine was started.
     pub instructions: u64,
-    /// Of these executed by this process.
-    pub instructions_here: u64,
-    /// Wall-clock seconds of this process.
-    pub seconds: f64,
+    /// What this process did of it, at the end of its run.
+    #[serde(flatten)]
+    pub here: Option<Here>,
     /// Simulated time in nanoseconds.
     pub time_ns: u64,
     /// Where the instructions went.
@@ -137,21 +136,30 @@ pub(crate) struct Report {
     pub tlb: TlbReport,
     /// What performance counters count, by mode and privilege level.
     pub events: BTreeMap<&'static str, BTreeMap<String, EventFigures>>,
+}
+
+/// Figures of one process.
+#[derive(Debug, Serialize)]
+pub(crate) struct Here {
+    /// Instructions that it executed.
+    #[serde(rename = "instructions_here")]
+    pub instructions: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
     /// Hash of memory and registers, in hexadecimal, if asked for.
     pub state_hash: Option<String>,
 }
 
 impl Report {
     /// Reads the machine's books as if they were closed now.
-    pub(crate) fn of(machine: &Machine, seconds: f64, before: u64, hash: Option<u64>) -> Self {
+    pub(crate) fn of(machine: &Machine, here: Option<Here>) -> Self {
         let mut sums = Sums::default();
         for cpu in &machine.cpus {
             sums.add(cpu);
         }
         Report {
             instructions: machine.instructions(),
-            instructions_here: machine.instructions() - before,
-            seconds,
+            here,
             time_ns: machine.time(),
             shares: sums.shares,
             entries: sums.entries,
@@ -162,7 +170,6 @@ impl Report {
             calls: calls(machine),
             tlb: sums.tlb,
             events: events(machine),
-            state_hash: hash.map(|h| format!("{h:016x}")),
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::cpu::{Counters, Cpu, CpuLines, CsrFile, Lbt, Model, Tally, Timer, VReg};
 use crate::engine::{Machine, SavedRest, Turn};
-use crate::mmu::Entry;
+use crate::mmu::{Entry, TlbCounts};
 use crate::platform::{PlatformError, PlatformState};
 use crate::stats::CpuStats;
 use crate::whole_file;
@@ -23,7 +23,7 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-const MAGIC: &[u8; 8] = b"LVZSIM14";
+const MAGIC: &[u8; 8] = b"LVZSIM15";
 
 /// Unit in which memory is left out when zero.
 const CHUNK: usize = 64 << 10;
@@ -63,6 +63,7 @@ struct CpuState {
     timers: [Timer; 2],
     tlb: Vec<(u16, Entry)>,
     random: u64,
+    tlb_counts: TlbCounts,
     /// Interrupt inputs as the CPU last saw them.
     hwi: u8,
     ipi: bool,
@@ -112,6 +113,7 @@ impl CpuState {
             timers: cpu.timers,
             tlb,
             random,
+            tlb_counts: cpu.tlb.counts,
             hwi: cpu.lines.hwi,
             ipi: cpu.lines.ipi,
             idle: cpu.idle,
@@ -122,6 +124,11 @@ impl CpuState {
             counters: cpu.counters,
             stats: cpu.stats.clone(),
         }
+    }
+
+    /// Whether what is counted fits what was executed.
+    fn counts_fit(&self) -> bool {
+        self.stats.fits(self.icount) && self.tlb_counts.fits(self.icount)
     }
 
     fn restore(self, cpu: &mut Cpu) {
@@ -137,6 +144,7 @@ impl CpuState {
         cpu.restore_csrs([self.root, self.guest], World::of_vm(self.vm));
         cpu.timers = self.timers;
         cpu.tlb.restore(self.tlb, self.random);
+        cpu.tlb.counts = self.tlb_counts;
         cpu.lines = CpuLines {
             hwi: self.hwi,
             ipi: self.ipi,
@@ -251,7 +259,7 @@ impl Machine {
         if state.cpus.len() != self.cpus.len() || state.reservations.len() != self.cpus.len() {
             return Err(mismatch("the number of CPUs"));
         }
-        if !state.cpus.iter().all(|cpu| cpu.stats.fits(cpu.icount)) {
+        if !state.cpus.iter().all(CpuState::counts_fit) {
             return Err(format(&"more is counted than was executed"));
         }
         if !state.is_stopped_somewhere() {
@@ -271,6 +279,7 @@ impl Machine {
         for cpu in &self.cpus {
             let mut state = CpuState::of(cpu);
             state.stats = CpuStats::default();
+            state.tlb_counts = TlbCounts::default();
             hash.update(&postcard::to_stdvec(&state).unwrap_or_default());
         }
         hash.digest()
@@ -518,18 +527,22 @@ mod tests {
     #[test]
     fn counts_are_of_what_was_executed() {
         let mut machine = machine(<_>::default());
-        let mut saved = |icount, entered| {
+        let mut saved = |icount, entered, filled| {
             let dir = tempfile::tempdir().expect("a directory");
             let path = dir.path().join("snapshot");
             machine.cpus[0].icount = icount;
             machine.cpus[0].stats = CpuStats::default();
             machine.cpus[0].stats.enter_guest(entered);
+            machine.cpus[0].tlb.counts.fills[0] = filled;
             machine.save(&path).expect("a snapshot");
-            machine.load(&path)
+            machine.cpus[0].tlb.counts.fills[0] = 0;
+            machine.load(&path)?;
+            assert_eq!(machine.cpus[0].tlb.counts.fills[0], filled);
+            Ok(())
         };
-        assert!(saved(100, 90).is_ok());
-        for (icount, entered) in [(100, 101), (u64::MAX, 0)] {
-            let refused = saved(icount, entered);
+        assert!(saved(100, 90, 200).is_ok());
+        for (icount, entered, filled) in [(100, 101, 0), (u64::MAX, 0, 0), (100, 90, 1 << 32)] {
+            let refused = saved(icount, entered, filled);
             assert!(matches!(refused, Err(SnapshotError::Format(..))));
         }
     }

@@ -19,6 +19,43 @@ pub(crate) enum Check {
     Vector,
 }
 
+/// In which order the parts of a store are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// From the lowest address up.
+    Up,
+    /// From the highest address down.
+    Down,
+}
+
+/// Where the bytes of an access are.
+struct Reached {
+    first: Mapping,
+    /// So many of them are in the first page.
+    split: u64,
+    /// The others' physical address.
+    second: Option<u64>,
+}
+
+impl Reached {
+    /// Physical address of byte `i`.
+    fn byte(&self, i: u64) -> u64 {
+        match self.second {
+            Some(second) if i >= self.split => second + (i - self.split),
+            _ => self.first.pa + i,
+        }
+    }
+
+    /// The order of a store of which nothing is written if a page is answered by nothing:
+    /// memory takes all, and comes last.
+    fn order(&self, bus: &Bus) -> Order {
+        match bus.ram.offset(self.first.pa) {
+            Some(_) => Order::Down,
+            None => Order::Up,
+        }
+    }
+}
+
 impl Cpu {
     /// Loads from virtual address `va`. Unaligned addresses work (the 3A5000
     /// does them in hardware, CPUCFG.1.UAL) unless MISC.ALCL forbids, which
@@ -101,25 +138,33 @@ impl Cpu {
     /// Any exception of translation or access.
     #[inline(always)]
     pub(crate) fn store_vector(&mut self, bus: &mut Bus, va: u64, parts: &[u128]) -> Step {
+        let mut order = Order::Up;
         if parts.len() > 1 {
             let size = size_of_val(parts) as u64;
             self.check_alignment(va, size, Check::Vector)?;
-            self.check_access(va, size, true)?;
-            let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
-            if split < size || !self.watched.is_empty() {
-                let first = self.translate(bus, va, Access::Store)?;
-                self.touch(va, &first, split.min(size), true)?;
-            }
-            if split < size {
-                let va = va.wrapping_add(split);
-                let second = self.translate(bus, va, Access::Store)?;
-                self.touch(va, &second, size - split, true)?;
-            }
+            order = self.check_store(bus, va, size)?;
         }
-        for (part, at) in parts.iter().zip((0..).step_by(16)) {
-            self.store_as(bus, va.wrapping_add(at), *part, Check::Vector)?;
+        for number in 0..parts.len() {
+            let number = match order {
+                Order::Up => number,
+                Order::Down => parts.len() - 1 - number,
+            };
+            let va = va.wrapping_add(16 * number as u64);
+            self.store_as(bus, va, parts[number], Check::Vector)?;
         }
         Ok(())
+    }
+
+    /// Raises what a store of `size` bytes to `va` raises, before it is made in parts, and
+    /// says in which order: what may be answered by nothing comes first.
+    #[inline(always)]
+    pub(crate) fn check_store(&mut self, bus: &mut Bus, va: u64, size: u64) -> Step<Order> {
+        self.check_access(va, size, true)?;
+        let crosses = (va & PAGE_MASK) + size > PAGE_SIZE as u64;
+        if !crosses && self.watched.is_empty() {
+            return Ok(Order::Up);
+        }
+        Ok(self.reach(bus, va, size, Access::Store)?.order(bus))
     }
 
     /// Atomic read-modify-write for `am*`: needs natural alignment (else ALE)
@@ -189,24 +234,15 @@ impl Cpu {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size, check)?;
         self.check_access(va, size, false)?;
-        let first = self.translate(bus, va, Access::Load)?;
-        let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
-        self.touch(va, &first, split.min(size), false)?;
-        if split >= size {
-            self.remember(bus, va, &first);
-            let wide = self.read_physical(bus, va, first.pa, T::SIZE)?;
+        let reached = self.reach(bus, va, size, Access::Load)?;
+        if reached.second.is_none() {
+            self.remember(bus, va, &reached.first);
+            let wide = self.read_physical(bus, va, reached.first.pa, T::SIZE)?;
             return Ok(T::truncate(wide));
         }
-        let second = self.translate(bus, va.wrapping_add(split), Access::Load)?;
-        self.touch(va.wrapping_add(split), &second, size - split, false)?;
         let mut wide = 0;
         for i in 0..size {
-            let pa = if i < split {
-                first.pa + i
-            } else {
-                second.pa + (i - split)
-            };
-            wide |= self.read_physical(bus, va, pa, 1)? << (8 * i);
+            wide |= self.read_physical(bus, va, reached.byte(i), 1)? << (8 * i);
         }
         Ok(T::truncate(wide))
     }
@@ -217,25 +253,45 @@ impl Cpu {
         let size = u64::from(T::SIZE);
         self.check_alignment(va, size, check)?;
         self.check_access(va, size, true)?;
-        let first = self.translate(bus, va, Access::Store)?;
-        let split = PAGE_SIZE as u64 - (va & PAGE_MASK);
-        self.touch(va, &first, split.min(size), true)?;
-        if split >= size {
-            self.write_physical(bus, va, first.pa, T::SIZE, value.widen())?;
-            self.remember(bus, va, &first);
+        let reached = self.reach(bus, va, size, Access::Store)?;
+        if reached.second.is_none() {
+            self.write_physical(bus, va, reached.first.pa, T::SIZE, value.widen())?;
+            self.remember(bus, va, &reached.first);
             return Ok(());
         }
-        let second = self.translate(bus, va.wrapping_add(split), Access::Store)?;
-        self.touch(va.wrapping_add(split), &second, size - split, true)?;
+        let order = reached.order(bus);
         for i in 0..size {
-            let pa = if i < split {
-                first.pa + i
-            } else {
-                second.pa + (i - split)
+            let i = match order {
+                Order::Up => i,
+                Order::Down => size - 1 - i,
             };
-            self.write_physical(bus, va, pa, 1, value.widen() >> (8 * i))?;
+            self.write_physical(bus, va, reached.byte(i), 1, value.widen() >> (8 * i))?;
         }
         Ok(())
+    }
+
+    /// Translates all bytes of an access, which ends in the first page or in the one behind
+    /// it.
+    ///
+    /// # Errors
+    /// Any exception of translation, and what a debugger watches.
+    fn reach(&mut self, bus: &mut Bus, va: u64, size: u64, access: Access) -> Step<Reached> {
+        let store = access == Access::Store;
+        let split = size.min(PAGE_SIZE as u64 - (va & PAGE_MASK));
+        let first = self.translate(bus, va, access)?;
+        self.touch(va, &first, split, store)?;
+        let mut second = None;
+        if split < size {
+            let va = va.wrapping_add(split);
+            let mapping = self.translate(bus, va, access)?;
+            self.touch(va, &mapping, size - split, store)?;
+            second = Some(mapping.pa);
+        }
+        Ok(Reached {
+            first,
+            split,
+            second,
+        })
     }
 
     /// Reads physical memory or a device; `va` is for the exception that an
@@ -356,8 +412,16 @@ impl Cpu {
         let world = self.world();
         let va = self.narrow(touch.va);
         let touch = Touch { va, ..touch };
-        let hit = self.watched.iter().find(|w| w.is_touched(&touch, world));
-        let Some(&watched) = hit else {
+        // A debugger may know an address of 32 bits as registers have it.
+        let extended = self.narrow_addresses().then_some(Touch {
+            va: va as i32 as u64,
+            ..touch
+        });
+        let touches = |w: &&Watched| {
+            let extended = extended.as_ref();
+            w.is_touched(&touch, world) || extended.is_some_and(|touch| w.is_touched(touch, world))
+        };
+        let Some(&watched) = self.watched.iter().find(touches) else {
             return Ok(());
         };
         self.watch_hit = Some(WatchHit { watched, touch });

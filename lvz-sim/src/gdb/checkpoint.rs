@@ -5,7 +5,6 @@
 
 use super::tape::{Mark, Tape};
 use crate::engine::Machine;
-use crate::mmu::TlbCounts;
 use crate::platform::PlatformError;
 use crate::snapshot::State;
 use std::sync::Arc;
@@ -24,7 +23,6 @@ pub(super) struct Checkpoint {
     pub(super) changes: usize,
     state: State,
     memory: Vec<Chunk>,
-    tlbs: Vec<TlbCounts>,
     marks: Vec<Mark>,
 }
 
@@ -54,7 +52,6 @@ impl Checkpoint {
             changes,
             state,
             memory: memory.collect(),
-            tlbs: machine.cpus.iter().map(|cpu| cpu.tlb.counts).collect(),
             marks: tapes.iter().map(Tape::mark).collect(),
         })
     }
@@ -79,11 +76,7 @@ impl Checkpoint {
         for (tape, mark) in tapes.iter().zip(&self.marks) {
             tape.rewind(*mark);
         }
-        machine.take_over(self.state.clone())?;
-        for (cpu, counts) in machine.cpus.iter_mut().zip(&self.tlbs) {
-            cpu.tlb.counts = *counts;
-        }
-        Ok(())
+        machine.take_over(self.state.clone())
     }
 }
 

@@ -24,7 +24,7 @@ translate ADDRESS     ADDRESS through the stages, with the TLB entries
 phys ADDRESS LENGTH   physical memory
 poison ADDRESS        makes the page of 4 KiB at a physical address raise machine errors
 unpoison ADDRESS      makes it a page as others again
-stats                 figures of the run until now, as --stats has them
+stats                 figures since the machine was started, as --stats has them
 history               how far back it goes, or why it does not
 spaces                how to name addresses of other spaces
 Numbers are hexadecimal with 0x, else decimal. Commands are about the CPU of the
@@ -197,7 +197,7 @@ impl Session<'_> {
     }
 
     fn stats(&mut self) -> Result<String, String> {
-        let report = Report::of(self.machine, 0.0, 0, None);
+        let report = Report::of(self.machine, None);
         let text = serde_json::to_string_pretty(&report);
         text.map(|text| text + "\n")
             .map_err(|error| format!("{error}\n"))

@@ -138,18 +138,49 @@ fn watchpoints_compare_narrow_addresses() {
 
 #[test]
 fn a_debuggers_watches_compare_narrow_addresses() {
-    let watched = Watched {
-        place: Place::Virtual(VA, None),
-        length: 8,
-        loads: true,
-        stores: true,
-    };
-    for insn in [&integer::LD_D, &integer::ST_B, &lasx::XVST] {
-        let mut machine = Machine::with_units("la664").narrowed(direct(), Misc(0));
-        machine.cpu.watch_for_debugger(&[watched]);
-        let step = machine.exec(insn, jk(HIGH | VA, 0));
-        assert_eq!(step, Err(Stop::Trap), "{}", insn.name);
-        let hit = machine.cpu.watch_hit.expect("a watch that was hit");
-        assert_eq!((hit.watched, hit.touch.va), (watched, VA), "{}", insn.name);
+    let low = 0x8000_1000;
+    for at in [low, HIGH | low] {
+        let watched = Watched {
+            place: Place::Virtual(at, None),
+            length: 8,
+            loads: true,
+            stores: true,
+        };
+        for insn in [&integer::LD_D, &integer::ST_B, &lasx::XVST] {
+            let mut machine = Machine::with_units("la664").narrowed(direct(), Misc(0));
+            machine.cpu.watch_for_debugger(&[watched]);
+            let step = machine.exec(insn, jk(HIGH | low, 0));
+            assert_eq!(step, Err(Stop::Trap), "{}", insn.name);
+            let hit = machine.cpu.watch_hit.expect("a watch that was hit");
+            assert_eq!((hit.watched, hit.touch.va), (watched, low), "{}", insn.name);
+        }
+    }
+}
+
+/// Where memory ends and nothing follows, no byte of a store is written.
+#[test]
+fn a_store_over_the_end_of_memory_writes_nothing() {
+    for insn in [
+        &integer::ST_H,
+        &integer::ST_W,
+        &integer::ST_D,
+        &fp::FST_D,
+        &lsx::VST,
+        &lasx::XVST,
+    ] {
+        let sizes = [2, 4, 8, 8, 16, 32];
+        for bytes in (1..32).filter(|bytes| sizes.iter().any(|size| bytes < size)) {
+            let mut machine = Machine::with_units("la664");
+            let end = machine.bus.ram.bytes().len() as u64;
+            for at in (8..=32).step_by(8) {
+                machine.set_memory(end - at, u64::MAX);
+            }
+            let result = machine.exec(insn, jk(end - bytes, 0));
+            let inside = result.is_ok();
+            let kept = (8..=32)
+                .step_by(8)
+                .all(|at| machine.memory(end - at) == u64::MAX);
+            assert_eq!(kept, !inside, "{} {bytes}", insn.name);
+        }
     }
 }

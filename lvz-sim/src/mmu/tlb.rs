@@ -143,6 +143,18 @@ pub(crate) struct TlbCounts {
     pub invalidated: [u64; 3],
 }
 
+impl TlbCounts {
+    /// Whether a CPU can have counted so when `at` instructions had ended: none does more than
+    /// to remove all entries.
+    pub(crate) fn fits(&self, at: u64) -> bool {
+        let most = at.saturating_add(1).saturating_mul(TLB_SIZE as u64);
+        [self.refills, self.walks, self.fills, self.invalidated]
+            .as_flattened()
+            .iter()
+            .all(|count| *count <= most)
+    }
+}
+
 impl std::fmt::Debug for Tlb {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tlb").finish_non_exhaustive()

@@ -5,7 +5,7 @@
 use crate::cli::RunArgs;
 use crate::engine::{Difference, Machine, RunEnd};
 use crate::profile::Profile;
-use crate::report::Report;
+use crate::report::{Here, Report};
 use crate::whole_file;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -20,7 +20,8 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Drops `machine`, which gives the terminal back before anything is printed. The run took `seconds` and began after `before` instructions.
+    /// Drops `machine`, which gives the terminal back before anything is printed. The run took
+    /// `seconds` and began after `before` instructions.
     pub(super) fn of(
         mut machine: Machine,
         end: RunEnd,
@@ -28,9 +29,14 @@ impl Results {
         before: u64,
         hash: Option<u64>,
     ) -> Self {
+        let here = Here {
+            instructions: machine.instructions() - before,
+            seconds,
+            state_hash: hash.map(|hash| format!("{hash:016x}")),
+        };
         Self {
             end,
-            report: Report::of(&machine, seconds, before, hash),
+            report: Report::of(&machine, Some(here)),
             hash,
             difference: machine.difference().cloned(),
             profile: machine.profile.take(),

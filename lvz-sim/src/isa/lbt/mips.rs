@@ -49,8 +49,14 @@ fn load<const SIZE: u64>(cpu: &mut Cpu, bus: &mut Bus, op: &Op, part: Part) -> S
 fn store<const SIZE: u64>(cpu: &mut Cpu, bus: &mut Bus, op: &Op, part: Part) -> Step {
     cpu.require_lbt()?;
     let value = cpu.get(op.rd);
+    let at = address(cpu, op);
+    let (mut lowest, mut count) = (at, 0);
+    for (at, _) in bytes::<SIZE>(at, part) {
+        (lowest, count) = (lowest.min(at), count + 1);
+    }
+    cpu.check_store(bus, lowest, count)?;
     // All in one page: if the first byte can be written, the others can.
-    for (at, place) in bytes::<SIZE>(address(cpu, op), part) {
+    for (at, place) in bytes::<SIZE>(at, part) {
         cpu.store(bus, at, (value >> place) as u8)?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 
 use super::super::super::testing::In;
 use super::machine;
+use crate::cpu::{Place, Stop, Watched};
 use la_arch::insn::lbt as enc;
 
 const VA: u64 = 0x10_0000;
@@ -68,4 +69,36 @@ fn a_left_part_alone_keeps_the_rest() {
     assert_eq!(m.rd(), 0x2211_ccdd);
     assert_eq!(m.exec(&enc::LDR_W, In { imm: 3, ..input }), Ok(()));
     assert_eq!(m.rd(), 0xffff_ffff_aabb_cc44);
+}
+
+/// The last byte of each is watched: the first ones are not written before it stops.
+#[test]
+fn a_store_that_a_debugger_stops_writes_nothing() {
+    for (encoding, last) in [
+        (&enc::STL_W, VA),
+        (&enc::STR_W, VA + 3),
+        (&enc::STL_D, VA),
+        (&enc::STR_D, VA + 7),
+    ] {
+        let mut m = machine();
+        m.set_memory(VA, 0x8877_6655_4433_2211);
+        m.cpu.watch_for_debugger(&[Watched {
+            place: Place::Virtual(last, None),
+            length: 1,
+            loads: false,
+            stores: true,
+        }]);
+        let input = In {
+            rd: 0,
+            rj: VA + 2,
+            ..In::default()
+        };
+        assert_eq!(
+            m.exec(encoding, input),
+            Err(Stop::Trap),
+            "{}",
+            encoding.name
+        );
+        assert_eq!(m.memory(VA), 0x8877_6655_4433_2211, "{}", encoding.name);
+    }
 }
