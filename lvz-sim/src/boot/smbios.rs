@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! SMBIOS structures for firmware, which EDK2 cannot do without (OvmfPkg/SmbiosPlatformDxe):
-//! the system, its processor and its memory (DMTF DSP0134, SMBIOS 3.0, 7.2, 7.5, 7.17 and
-//! 7.20). The firmware adds what it is itself.
+//! the system, its processor and its memory (DMTF DSP0134, SMBIOS 3.0, 7.2, 7.5, 7.17, 7.18
+//! and 7.20). The firmware adds what it is itself.
 
 use super::fdt::CPU_CLOCK;
 use super::span::{self, Span};
@@ -14,6 +14,7 @@ pub(super) const ANCHOR_FILE: &str = "etc/smbios/smbios-anchor";
 const SYSTEM: u8 = 1;
 const PROCESSOR: u8 = 4;
 const MEMORY_ARRAY: u8 = 16;
+const MEMORY_DEVICE: u8 = 17;
 const MEMORY_ADDRESSES: u8 = 19;
 const END: u8 = 127;
 /// What a structure begins with: type, length, handle.
@@ -23,10 +24,12 @@ const HEADER: usize = 4;
 const UNKNOWN: u8 = 2;
 const NO_HANDLE: u16 = 0xffff;
 const NO_ERRORS: u16 = 0xfffe;
-/// The handle of the memory array; those of the addresses follow.
+const NO_WIDTH: u16 = 0xffff;
+/// The handle of the memory array; those of its device and of the addresses follow.
 const ARRAY: u16 = 2;
 
 const MHZ: u32 = 1_000_000;
+const MIB: u64 = 1 << 20;
 
 /// The files, by name, of a machine with so many CPUs and this memory on the board of that
 /// name.
@@ -36,7 +39,14 @@ pub(super) fn files(board: &str, cpus: usize, memory: &[Span]) -> Vec<(&'static 
     let names = ["CPU 0", "Loongson", "Loongson-3A5000"];
     structure(&mut tables, PROCESSOR, 1, &processor(cpus as u8), &names);
     structure(&mut tables, MEMORY_ARRAY, ARRAY, &array(memory), &[]);
-    let mut handle = ARRAY;
+    let mut handle = ARRAY + 1;
+    structure(
+        &mut tables,
+        MEMORY_DEVICE,
+        handle,
+        &device(memory),
+        &["RAM"],
+    );
     for span in memory {
         handle += 1;
         structure(
@@ -116,6 +126,31 @@ fn array(memory: &[Span]) -> Vec<u8> {
     fields
 }
 
+/// All memory is one device, as far as anything is known of it.
+fn device(memory: &[Span]) -> Vec<u8> {
+    const OTHER_FORM: u8 = 1;
+    const RAM: u8 = 7;
+    const OTHER_DETAIL: u16 = 1 << 1;
+    /// The size is in the field for larger ones.
+    const EXTENDED: u16 = 0x7fff;
+    let size = span::total(memory) / MIB;
+    let mut fields = Vec::new();
+    for word in [ARRAY, NO_ERRORS, NO_WIDTH, NO_WIDTH] {
+        fields.word(word);
+    }
+    let small = u16::try_from(size).ok().filter(|size| *size < EXTENDED);
+    fields.word(small.unwrap_or(EXTENDED));
+    // In no set; its name, and no bank.
+    fields.vec(&[OTHER_FORM, 0, 1, 0, RAM]);
+    fields.word(OTHER_DETAIL);
+    // Speed, manufacturer, serial number, asset tag, part number, rank.
+    fields.vec(&[0; 7]);
+    fields.dword(if small.is_some() { 0 } else { size as u32 });
+    // Speed and voltages.
+    fields.vec(&[0; 8]);
+    fields
+}
+
 /// First and last KiB, which fit: there is at most 1 TiB.
 fn addresses(span: Span) -> Vec<u8> {
     const SHIFT: u32 = 10;
@@ -138,4 +173,61 @@ fn anchor(length: u32) -> Vec<u8> {
     anchor.qword(0);
     super::acpi::sum(&mut anchor, 5);
     anchor
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    /// Structures by handle: type, and fields with the header.
+    fn structures(tables: &[u8]) -> HashMap<u16, (u8, Vec<u8>)> {
+        let mut found = HashMap::new();
+        let mut rest = tables;
+        while let [kind, length, low, high, ..] = *rest {
+            let (fields, strings) = rest.split_at(length.into());
+            let end = strings.windows(2).position(|pair| pair == [0, 0]);
+            rest = &strings[end.expect("an end of the strings") + 2..];
+            let handle = u16::from_le_bytes([low, high]);
+            let before = found.insert(handle, (kind, fields.to_vec()));
+            assert!(before.is_none(), "two structures {handle}");
+        }
+        assert!(rest.is_empty());
+        found
+    }
+
+    #[test]
+    fn memory_is_an_array_of_one_device() {
+        for gib in [1, 31, 32, 1024] {
+            let half = gib << 29;
+            let memory = [0, 0x8000_0000].map(|start| Span {
+                start,
+                length: half,
+            });
+            let files = files("virt", 2, &memory);
+            let tables = structures(&files[0].1);
+            let field = |fields: &[u8], at: usize, size: usize| {
+                let bytes = fields[at..at + size].iter().rev();
+                bytes.fold(0, |value, byte| value << 8 | u64::from(*byte))
+            };
+            let of = |kind| tables.values().filter(move |(found, _)| *found == kind);
+            let kinds = [1, 4, 16, 17, 19, 127].map(|kind| of(kind).count());
+            assert_eq!(kinds, [1, 1, 1, 1, 2, 1]);
+            let (_, array) = of(16).next().expect("an array");
+            assert_eq!(field(array, 13, 2), 1, "devices");
+            assert_eq!(field(array, 15, 8), gib << 30);
+            let (_, device) = of(17).next().expect("a device");
+            assert_eq!(device.len(), 0x28);
+            let mib = match field(device, 12, 2) {
+                0x7fff => field(device, 28, 4),
+                size => size,
+            };
+            assert_eq!(mib, gib << 10);
+            for (_, part) in of(17).chain(of(19)) {
+                let at = if part[0] == 17 { 4 } else { 12 };
+                let array = field(part, at, 2) as u16;
+                assert_eq!(tables[&array].0, 16);
+            }
+        }
+    }
 }

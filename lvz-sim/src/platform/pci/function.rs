@@ -393,11 +393,14 @@ impl Function {
     ) {
         let selected = transport.selected_queue();
         match at {
-            CONFIG_MSIX_VECTOR => self.config_vector = self.existing(value),
+            CONFIG_MSIX_VECTOR => {
+                self.release(self.config_vector);
+                self.config_vector = self.existing(value);
+            }
             QUEUE_MSIX_VECTOR => {
-                let vector = self.existing(value);
-                if let Some(slot) = self.queue_vectors.get_mut(selected) {
-                    *slot = vector;
+                if let Some(&before) = self.queue_vectors.get(selected) {
+                    self.release(before);
+                    self.queue_vectors[selected] = self.existing(value);
                 }
             }
             // A driver may only enable a queue.
@@ -406,7 +409,7 @@ impl Function {
                 transport.reset();
                 self.config_vector = NO_VECTOR;
                 self.queue_vectors.fill(NO_VECTOR);
-                self.msix.forget();
+                self.msix.forget_all();
             }
             _ => {
                 for half in halves(at, size) {
@@ -416,6 +419,15 @@ impl Function {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes message `vector` from one of those that use it. One that no other uses does not
+    /// wait any longer (QEMU: hw/pci/msix.c, `msix_vector_unuse`).
+    fn release(&mut self, vector: u16) {
+        let vectors = self.queue_vectors.iter().chain([&self.config_vector]);
+        if vectors.filter(|used| **used == vector).count() == 1 {
+            self.msix.forget(vector);
         }
     }
 

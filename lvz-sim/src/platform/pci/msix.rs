@@ -75,8 +75,15 @@ impl Msix {
     }
 
     /// Forgets the messages that wait.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget_all(&mut self) {
         self.pending = 0;
+    }
+
+    /// Forgets message `vector` if it waits.
+    pub(super) fn forget(&mut self, vector: u16) {
+        if usize::from(vector) < self.table.len() {
+            self.pending &= !(1 << vector);
+        }
     }
 
     /// Has message `vector` sent as soon as that is possible.
@@ -90,7 +97,7 @@ impl Msix {
     pub(super) fn take(&mut self, control: u64) -> Vec<Message> {
         let mut messages = Vec::new();
         if control & ENABLE == 0 {
-            self.forget();
+            self.forget_all();
         } else if control & MASK_ALL == 0 {
             for (vector, [low, high, data, masked]) in self.table.iter().enumerate() {
                 if self.pending & 1 << vector != 0 && masked & MASKED == 0 {

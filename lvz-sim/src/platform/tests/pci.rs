@@ -331,6 +331,27 @@ fn a_reset_of_the_device_forgets_messages_that_wait() {
 }
 
 #[test]
+fn a_message_that_nothing_uses_any_longer_does_not_wait() {
+    let mut rig = pci_rig(&disk());
+    place(&mut rig);
+    let at = msix_capability(&mut rig);
+    aim(&mut rig, 1, 100);
+    rig.write(MSIX + 16 + 12, 4, 1);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    // Of changes of the configuration, and of the queue.
+    let users = [BAR + 0x10, BAR + 0x1a];
+    for user in users {
+        rig.write(user, 2, 1);
+    }
+    driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
+    for (user, waits) in users.into_iter().zip([2, 0]) {
+        rig.write(user, 2, 0xffff);
+        assert_eq!(rig.read(MSIX + 0x800, 8), waits);
+    }
+}
+
+#[test]
 fn a_driver_reads_back_what_it_has_selected_and_taken() {
     let mut rig = pci_rig(&disk());
     place(&mut rig);
