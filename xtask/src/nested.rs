@@ -29,6 +29,15 @@ pub(crate) const BACKEND_SERVES: &str = "runs in this backend";
 /// `check_backend` knows it.
 const SAY_WHO_SERVES: &str = "export KVM_LA_LOG=info\n";
 
+/// The end of a host's script: its kernel must not have complained.
+const JUDGE_KERNEL: &str = ". /share/complaints
+fail() {
+    echo \"$1\"
+    status=6
+}
+must_be_silent
+";
+
 /// What the host's script runs a guest by.
 const RUN_GUEST: &str = include_str!("../../tests/guest/run-guest");
 
@@ -276,7 +285,7 @@ impl Nested {
                      {{ echo \"guest{i}: QEMU ended with status $s\"; status=1; }}\n"
                 ));
             }
-            script.push_str(&format!("{unload}exit $status\n"));
+            script.push_str(&format!("{unload}{JUDGE_KERNEL}exit $status\n"));
         }
         script
     }
@@ -330,11 +339,11 @@ impl Nested {
     /// An error that says what went wrong in a run, guests first: a host whose
     /// script failed says less than the guest that made it fail.
     pub(crate) fn check(&self, outcome: &Outcome, limit: Duration) -> Result<()> {
-        let started = outcome.console.contains("guest0: ");
+        if !outcome.console.contains("guest0: ") {
+            outcome.check(limit).context("KVM host")?;
+            bail!("guest 0 said nothing");
+        }
         for i in 0..self.guests.len() {
-            if !started {
-                break;
-            }
             GuestReport::read(&outcome.console, i)
                 .check()
                 .with_context(|| match outcome.check(limit) {

@@ -65,9 +65,17 @@ pub fn known_in_linux(kvm: &Kvm, fault: &str, outcome: Outcome) -> Outcome {
     }
 }
 
+fn is_a_case(cases: &[Case], word: &str) -> bool {
+    cases.iter().any(|case| case.name == word)
+}
+
 /// Runs all cases. With arguments, only those that they name.
 pub fn run(cases: &[Case]) -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = words.iter().find(|word| !is_a_case(cases, word)) {
+        println!("KVM-LA-TEST {unknown} FAILED: there is no such case");
+        return ExitCode::FAILURE;
+    }
     let mut failed = 0;
     for case in cases {
         let name = case.name;

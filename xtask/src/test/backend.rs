@@ -31,6 +31,8 @@ const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// How long QEMU may take that only answers questions, in seconds.
 const PATIENCE: &str = "120";
+/// What timeout(1) ends with if that is not enough.
+const TIMED_OUT: i32 = 124;
 
 /// What the backend's own lines begin with.
 const OWN_LINE: &str = "accel-kvm-la: ";
@@ -268,6 +270,9 @@ impl User {
                 other.status,
                 String::from_utf8_lossy(&other.stderr)
             );
+        }
+        if stock.status.code() == Some(TIMED_OUT) {
+            bail!("no end within {PATIENCE} s");
         }
         let of = |output: &Output| (lines(&output.stdout), lines(&output.stderr));
         let (stock, other) = (of(&stock), of(&other));

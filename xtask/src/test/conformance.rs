@@ -182,6 +182,10 @@ impl<'a> Set<'a> {
     /// Runs the set; the runner is a program of the toolchain root, as QEMU is.
     fn run(&self, arguments: &[&str]) -> Result<Seen> {
         let result = self.dir.join("result.json");
+        if result.exists() {
+            // A run that fails must not be judged by the one before it.
+            fs::remove_file(&result)?;
+        }
         let mut command: Command = self.context.products.tools.command("python3")?;
         command.arg("-B").arg(self.dir.join(RUNNER)).args(arguments);
         command.args(["--jobs", "2", "--json"]).arg(&result);

@@ -14,8 +14,9 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::Context;
 use super::report::{Report, Verdict, detail};
 use crate::boot::read_stats;
-use crate::machine::{Machine, Simulator};
-use crate::nested::{Guest, Nested};
+use crate::machine::{Machine, Outcome, Simulator};
+use crate::nested::{GUEST_MARKER, Guest, Nested};
+use crate::said;
 
 /// How long one machine may take.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
@@ -110,14 +111,7 @@ fn end(simulator: &Simulator, machine: &Machine, dir: &Path, name: &str) -> Resu
         ..machine.clone()
     };
     let outcome = machine.run(simulator, &log, LIMIT, |_| {})?;
-    let stopped_on_purpose = machine.max_instructions.is_some();
-    if outcome.timed_out || !(outcome.status.success() || stopped_on_purpose) {
-        bail!(
-            "the machine ended with {}, see {}",
-            outcome.status,
-            log.display()
-        );
-    }
+    check(&machine, &outcome).with_context(|| format!("see {}", log.display()))?;
     let figures = read_stats(&stats)?;
     let field = |name: &str| anyhow!("{} has no {name}", stats.display());
     Ok(End {
@@ -129,6 +123,25 @@ fn end(simulator: &Simulator, machine: &Machine, dir: &Path, name: &str) -> Resu
             .ok_or_else(|| field("state_hash"))?
             .to_owned(),
     })
+}
+
+/// An error unless the machine came to its end, or to where it was to be stopped: two that do
+/// nothing are alike.
+fn check(machine: &Machine, outcome: &Outcome) -> Result<()> {
+    if machine.max_instructions.is_some() {
+        return match outcome.timed_out {
+            true => bail!("it was not stopped within {} s", LIMIT.as_secs()),
+            false => Ok(()),
+        };
+    }
+    if machine.share.is_some() {
+        return outcome.check(LIMIT);
+    }
+    let powered_off = said::all(&outcome.console, "", GUEST_MARKER).any(|said| said == "power-off");
+    if !powered_off || !outcome.status.success() {
+        bail!("the machine did not power off ({})", outcome.status);
+    }
+    Ok(())
 }
 
 fn twice(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> {

@@ -143,33 +143,42 @@ fn fuzz_targets() -> Result<Verdict> {
     Ok(Verdict::Passed)
 }
 
-/// Runs cargo in a directory with a workspace of its own.
-fn cargo_in(directory: &str, command: &str, arguments: &[&str]) -> Result<bool> {
+/// cargo in a directory with a workspace of its own.
+fn cargo_in(directory: &str, command: &str) -> Result<Command> {
     let workspace = workspace()?;
-    let status = Command::new(cargo())
+    let mut cargo = Command::new(cargo());
+    cargo
         .current_dir(workspace.join(directory))
         .args([command, "--locked", "--quiet"])
-        .args(arguments)
         .env("CARGO_TARGET_DIR", workspace.join(OUTSIDE_TARGET))
-        .stdin(Stdio::null())
-        .status()
-        .context("cannot run cargo")?;
-    Ok(status.success())
+        .stdin(Stdio::null());
+    Ok(cargo)
+}
+
+/// Runs it; an error unless it ends well.
+fn run_cargo_in(directory: &str, command: &str, arguments: &[&str]) -> Result<()> {
+    let status = cargo_in(directory, command)?.args(arguments).status();
+    if !status.context("cannot run cargo")?.success() {
+        bail!("cargo {command} in {directory} failed");
+    }
+    Ok(())
 }
 
 /// clippy over such a workspace; a verdict if its crates cannot be had.
 fn clippy_in(directory: &str) -> Result<Option<Verdict>> {
-    if !cargo_in(directory, "fetch", &[])? {
-        let skipped = format!("the crates of {directory} cannot be had");
+    let fetched = cargo_in(directory, "fetch")?.output();
+    let fetched = fetched.context("cannot run cargo")?;
+    if !fetched.status.success() {
+        let said = String::from_utf8_lossy(&fetched.stderr);
+        if said.contains("cannot update the lock file") {
+            bail!("{directory}/Cargo.lock is out of date: cargo check there brings it up to date");
+        }
+        let said = said.lines().last().unwrap_or_default();
+        let skipped = format!("the crates of {directory} cannot be had: {said}");
         return Ok(Some(Verdict::Skipped(skipped)));
     }
-    if !cargo_in(
-        directory,
-        "clippy",
-        &["--all-targets", "--", "-D", "warnings"],
-    )? {
-        bail!("cargo clippy in {directory} failed");
-    }
+    let strictly = ["--all-targets", "--", "-D", "warnings"];
+    run_cargo_in(directory, "clippy", &strictly)?;
     Ok(None)
 }
 
@@ -183,9 +192,7 @@ fn python_bindings(context: &Context) -> Result<Verdict> {
     if let Some(skipped) = clippy_in(PYTHON)? {
         return Ok(skipped);
     }
-    if !cargo_in(PYTHON, "build", &[])? {
-        bail!("cargo build in {PYTHON} failed");
-    }
+    run_cargo_in(PYTHON, "build", &[])?;
     let workspace = workspace()?;
     let run = context.products.cache.new_run("python")?;
     let built = workspace.join(OUTSIDE_TARGET).join("debug/liblvz_sim.so");

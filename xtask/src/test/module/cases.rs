@@ -157,15 +157,26 @@ fn kill_qemu(scale: Scale) -> Case {
     let script = format!(
         "round() {{\n\
          {QEMU} -smp 2 -append 'console=ttyS0 panic=-1' </dev/null >/tmp/qemu.log 2>&1 &\n\
-         sleep $1; kill -9 $!; wait $! 2>/dev/null\n\
+         sleep $1\n\
+         # The files of a process that has ended are none.\n\
+         [ -e /proc/$!/fd/1 ] || fail \"QEMU ended by itself: $(tail -n 1 /tmp/qemu.log)\"\n\
+         for file in /proc/$!/fd/*; do\n\
+         case $(readlink $file) in *kvm-vcpu*) with_vcpu=$((with_vcpu + 1)); break ;; esac\n\
+         done\n\
+         kill -9 $!; wait $! 2>/dev/null\n\
          }}\n\
+         with_vcpu=0\n\
          # Seconds from a seed, with millisecond resolution.\n\
          moments() {{ awk -v n=$1 -v seed=$2 'BEGIN {{ srand(seed); \
          for (i = 0; i < n; i++) printf \"%.3f\\n\", rand() * 5 }}'; }}\n\
          {}",
         around(
             &format!("for t in $(moments 3 1{SEED}); do round $t; done"),
-            &format!("for t in $(moments {rounds} {SEED}); do round $t; done"),
+            &format!(
+                "for t in $(moments {rounds} {SEED}); do round $t; done\n\
+                 echo \"KVM-LA-MODULE $with_vcpu had a vCPU\"\n\
+                 [ $with_vcpu -gt 0 ] || fail 'no QEMU had a vCPU'"
+            ),
         )
     );
     Case {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use super::super::report::{Report, Verdict, detail};
 use super::super::{Context, Tier};
 use crate::boot::read_stats;
+use crate::machine::Outcome;
 use crate::nested::{Guest, Nested, Stack};
 
 /// How long one host may take.
@@ -66,7 +67,7 @@ fn boot(context: &Context, kvm: Stack, host: bool, guest: bool) -> Result<Verdic
         .with_cpu(&format!("la664,ptw={}", on(host)));
     let outcome = machine.run(&simulator, &log, LIMIT, |_| {})?;
     let verdict = if guest && !host {
-        refused(&outcome.console)
+        refused(&outcome)
     } else {
         nested
             .check(&outcome, LIMIT)
@@ -77,11 +78,17 @@ fn boot(context: &Context, kvm: Stack, host: bool, guest: bool) -> Result<Verdic
     Ok(Verdict::Passed)
 }
 
-fn refused(console: &str) -> Result<()> {
-    match console.matches(REFUSAL).count() {
-        1 => Ok(()),
-        times => bail!("{times} times \"{REFUSAL}\""),
+/// QEMU says once why it does not run, and the host goes on to its end.
+fn refused(outcome: &Outcome) -> Result<()> {
+    let times = outcome.console.matches(REFUSAL).count();
+    if times != 1 {
+        bail!("{times} times \"{REFUSAL}\"");
     }
+    if outcome.timed_out || !outcome.status.success() || outcome.script_status() != Some(1) {
+        outcome.check(LIMIT).context("behind QEMU's refusal")?;
+        bail!("QEMU refused, and a guest ran");
+    }
+    Ok(())
 }
 
 /// Each of the three translations was walked by hardware or refilled by software,
