@@ -150,13 +150,13 @@ fn kill(scale: Scale) -> Case {
     }
 }
 
-/// QEMU with a guest that boots ended by SIGKILL, up to five seconds after its
+/// QEMU with a guest that boots, and has work for ever, ended by SIGKILL, up to five seconds after its
 /// start: before the first vCPU, in firmware-less boot, and in the guest's init.
 fn kill_qemu(scale: Scale) -> Case {
     let rounds = scale.of(0, 20, 5);
     let script = format!(
         "round() {{\n\
-         {QEMU} -smp 2 -append 'console=ttyS0 panic=-1' </dev/null >/tmp/qemu.log 2>&1 &\n\
+         {QEMU} -smp 2 -append 'console=ttyS0 panic=-1 kvm-la.steady' </dev/null >/tmp/qemu.log 2>&1 &\n\
          sleep $1\n\
          # The files of a process that has ended are none.\n\
          [ -e /proc/$!/fd/1 ] || fail \"QEMU ended by itself: $(tail -n 1 /tmp/qemu.log)\"\n\
@@ -165,15 +165,14 @@ fn kill_qemu(scale: Scale) -> Case {
          done\n\
          kill -9 $!; wait $! 2>/dev/null\n\
          }}\n\
-         with_vcpu=0\n\
          # Seconds from a seed, with millisecond resolution.\n\
          moments() {{ awk -v n=$1 -v seed=$2 'BEGIN {{ srand(seed); \
          for (i = 0; i < n; i++) printf \"%.3f\\n\", rand() * 5 }}'; }}\n\
          {}",
         around(
-            &format!("for t in $(moments 3 1{SEED}); do round $t; done"),
+            &format!("with_vcpu=0; for t in $(moments 3 1{SEED}); do round $t; done"),
             &format!(
-                "for t in $(moments {rounds} {SEED}); do round $t; done\n\
+                "with_vcpu=0; for t in $(moments {rounds} {SEED}); do round $t; done\n\
                  echo \"KVM-LA-MODULE $with_vcpu had a vCPU\"\n\
                  [ $with_vcpu -gt 0 ] || fail 'no QEMU had a vCPU'"
             ),
