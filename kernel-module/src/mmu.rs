@@ -468,7 +468,8 @@ fn collapse(vm: &Vm, slot: &SlotPointer<'_>) {
             StageTwo::locked(vm, None, |tables| {
                 let gfn = gpa >> geometry.page_shift();
                 if !tables.is_invalidated(Some(sequence), gfn) && tables.host_entry(hva).1 {
-                    if let Ok(outcome) = mmu::collapse(tables, geometry, gpa) {
+                    let flush = |_: &mut StageTwo<'_>| vm.kvm.flush_remote_tlbs();
+                    if let Ok(outcome) = mmu::collapse(tables, geometry, gpa, flush) {
                         tables.finish(outcome);
                     }
                 }

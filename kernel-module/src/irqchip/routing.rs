@@ -73,12 +73,13 @@ impl IntoC<i32> for Delivered {
 /// KVM's own entry.
 type Entry = b::kvm_kernel_irq_routing_entry;
 
-/// The route in an entry, which [`set_entry`] filled or which is a message from
-/// KVM_SIGNAL_MSI.
+/// The route in an irqfd's entry. None if its GSI has none: then the entry has no type, and in
+/// its union what was there before (virt/kvm/eventfd.c: irqfd_update).
 fn route(entry: &Entry) -> Option<Route> {
     match entry.type_ {
         b::KVM_IRQ_ROUTING_IRQCHIP => pin(entry).map(Route::Pin),
-        _ => Some(Route::Msi(message(entry))),
+        b::KVM_IRQ_ROUTING_MSI => Some(Route::Msi(message(entry))),
+        _ => None,
     }
 }
 
@@ -162,12 +163,10 @@ pub(crate) fn set_irq_in_atomic(
     level: i32,
     _status: bool,
 ) -> Delivered {
-    // A falling level goes the way through a worker (-EWOULDBLOCK).
-    let route = if level == 0 {
-        Err(EAGAIN)
-    } else {
-        route(entry).ok_or(EINVAL)
-    };
+    // A falling level goes the way through a worker (-EWOULDBLOCK), and so does what has no
+    // route, for which KVM looks there.
+    let route = if level == 0 { None } else { route(entry) };
+    let route = route.ok_or(EAGAIN);
     Delivered(route.and_then(|route| {
         let source = match route {
             Route::Pin(pin) if vm.kvm.is_resampled(pin.get().into()) => Source::Resampler,

@@ -12,6 +12,7 @@ use kvm_core::mmu::{Slot, SlotFlags, SlotHuge};
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::calls::calls;
+use crate::kvm::context::PreemptGuard;
 use crate::kvm::generic_vcpu::KvmVcpu;
 use crate::kvm::generic_vm::KvmVm;
 use crate::kvm::user::Record;
@@ -162,8 +163,27 @@ impl<'a> SlotPage<'a> {
     #[inline]
     pub(crate) fn mark_dirty(&self) {
         // SAFETY: The slot is valid, of this VM, and has the page.
-        unsafe { b::mark_page_dirty_in_slot(self.vm.as_ptr(), self.as_ptr(), self.gfn) };
+        unsafe { mark_dirty(self.vm.as_ptr(), self.as_ptr(), self.gfn) };
     }
+
+    /// Whether the slot is about to go, or to move.
+    pub(crate) fn is_going(&self) -> bool {
+        self.user_flags() & b::KVM_MEMSLOT_INVALID != 0
+    }
+}
+
+/// Puts a page into the dirty log: a bitmap, or the ring of this thread's vCPU. With preemption
+/// off, since a push to the ring is not whole until it ends and the scheduler's notifier makes
+/// one too, that of the steal time.
+///
+/// # Safety
+///
+/// The slot is valid, of the VM, and has the page.
+#[inline]
+unsafe fn mark_dirty(kvm: *mut b::kvm, slot: *mut b::kvm_memory_slot, gfn: u64) {
+    let _guard = PreemptGuard::new();
+    // SAFETY: By this function's contract.
+    unsafe { b::mark_page_dirty_in_slot(kvm, slot, gfn) };
 }
 
 impl<'a> Deref for SlotPage<'a> {
@@ -266,7 +286,7 @@ impl<'a> Srcu<'a> {
                 cache.gpa = u64::MAX;
             } else if !cache.memslot.is_null() {
                 f(Record::at(cache.hva, size));
-                b::mark_page_dirty_in_slot(kvm, cache.memslot, gpa >> c::PAGE_SHIFT);
+                mark_dirty(kvm, cache.memslot, gpa >> c::PAGE_SHIFT);
             }
         }
     }

@@ -235,6 +235,10 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> Result<Option<
         }
     }
 
+    if page.is_going() {
+        // What comes instead is known at the next try (x86 does so too).
+        return Ok(Some(Flush::None));
+    }
     let Some(hva) = page.hva_for(access.write) else {
         return Ok(None);
     };

@@ -185,7 +185,7 @@ pub fn stage2(data: &[u8]) {
                 assert!(!test_age_range(&memory, g, gpa, end, limit));
                 outcome
             }
-            _ => collapse(&mut memory, g, gpa).unwrap_or_default(),
+            _ => collapse(&mut memory, g, gpa, |_| ()).unwrap_or_default(),
         };
         count(&mut stats, outcome.stats);
         memory.flush(outcome.flush);

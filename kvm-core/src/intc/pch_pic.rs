@@ -39,6 +39,9 @@ pub struct PchPic {
     vmm: u64,
     /// Pins that resampling irqfds assert.
     resamplers: u64,
+    /// Pins that were asserted when the state was saved, which does not say by what: they are
+    /// until anything takes its level back.
+    restored: u64,
     isr: u64,
 }
 
@@ -84,6 +87,7 @@ impl PchPic {
             ],
             vmm: 0,
             resamplers: 0,
+            restored: 0,
             isr: 0,
         }
     }
@@ -95,7 +99,7 @@ impl PchPic {
 
     /// The pins that request: IRR.
     const fn requests(&self) -> u64 {
-        self.vmm | self.resamplers
+        self.vmm | self.resamplers | self.restored
     }
 
     /// Changes the level that a source gives a pin. From any context.
@@ -109,6 +113,7 @@ impl PchPic {
             *levels |= pin;
         } else if self.edge & pin == 0 {
             *levels &= !pin;
+            self.restored &= !pin;
         }
         // An assertion is sent again even if the last one was: it may be a
         // new edge, or a level that the EIOINTC has acknowledged.
@@ -209,6 +214,7 @@ impl PchPic {
                 let ended = self.requests() & self.edge & access.place(value);
                 self.vmm &= !ended;
                 self.resamplers &= !ended;
+                self.restored &= !ended;
                 self.send(ended, false, fx);
             }
             register => {
@@ -282,8 +288,7 @@ impl PchPic {
             Attr::AutoCtrl1 => self.auto_ctrl[1] = value,
             Attr::Route(pin) => set_byte(&mut self.route, pin, value as u8),
             Attr::Vector(pin) => set_byte(&mut self.vector, pin, value as u8),
-            // A saved state does not say whose they are.
-            Attr::Irr => (self.vmm, self.resamplers) = (value, 0),
+            Attr::Irr => (self.vmm, self.resamplers, self.restored) = (0, 0, value),
             Attr::Isr => self.isr = value,
             Attr::Polarity => self.polarity = value,
         }

@@ -194,6 +194,8 @@ fn split_at<T: Tables>(
 /// one writability. The huge page is dirty only if all pages are, so no store
 /// goes unseen, and young if any is. Use it after dirty logging has ended; the
 /// caller checks the slot's alignment ([`HugeRequest`](super::HugeRequest)).
+/// `flush` flushes all vCPUs while nothing is mapped there: no TLB ever has the
+/// huge page beside one of the pages.
 ///
 /// # Errors
 ///
@@ -202,6 +204,7 @@ pub fn collapse<T: Tables>(
     tables: &mut T,
     geometry: &Geometry,
     gpa: u64,
+    flush: impl FnOnce(&mut T),
 ) -> Result<Outcome, MmuError> {
     if gpa >= geometry.limit() {
         return Err(MmuError::OutOfRange);
@@ -234,12 +237,14 @@ pub fn collapse<T: Tables>(
     let mut huge = lowest.huge();
     huge = if young { huge.young() } else { huge.old() };
     huge = if dirty { huge.dirty() } else { huge.clean() };
-    tables.write(place, huge);
+    tables.write(place, geometry.empty(1));
     tables.retire(Unlinked(child.table));
+    flush(tables);
+    tables.write(place, huge);
     let entries = geometry.entries() as i64;
     Ok(Outcome {
         changed: true,
-        flush: Flush::All,
+        flush: Flush::None,
         stats: StatsDelta {
             pages: -entries,
             hugepages: 1,

@@ -49,6 +49,30 @@ fn level_pins_follow_and_masked_pins_are_silent() {
 }
 
 #[test]
+fn a_restored_request_ends_with_the_level_of_whatever_made_it() {
+    for source in [Source::Resampler, Source::Vmm] {
+        let mut pic = PchPic::new();
+        let mut fx = VectorSink::default();
+        pic.set_attr(REGS, 0x380, 1 << 5).unwrap();
+        assert_eq!(pic.get_attr(REGS, 0x380), Ok(1 << 5));
+        pic.write(0x20, 8, 0, &mut fx);
+        assert!(fx.up.contains(&5));
+        pic.set_pin(pin(5), source, false, &mut fx);
+        assert_eq!(pic.read(0x380, 8), 0);
+        assert!(fx.up.is_empty());
+    }
+    // One of an edge with the guest's word.
+    let mut pic = PchPic::new();
+    let mut fx = VectorSink::default();
+    pic.set_attr(REGS, 0x60, 1 << 5).unwrap();
+    pic.set_attr(REGS, 0x380, 1 << 5).unwrap();
+    pic.set_pin(pin(5), Source::Vmm, false, &mut fx);
+    assert_eq!(pic.read(0x380, 8), 1 << 5);
+    pic.write(0x80, 8, 1 << 5, &mut fx);
+    assert_eq!(pic.read(0x380, 8), 0);
+}
+
+#[test]
 fn what_a_resampler_lets_go_stays_if_the_vmm_asserts_it() {
     let mut pic = PchPic::new();
     let mut fx = VectorSink::default();

@@ -96,7 +96,10 @@ fn addresses_beyond_the_tables_are_refused() {
         );
         let quick = fault(&mut memory, &g, gpa, true, false, |_, _| unreachable!());
         assert_eq!(quick, None);
-        assert_eq!(collapse(&mut memory, &g, gpa), Err(MmuError::OutOfRange));
+        assert_eq!(
+            collapse(&mut memory, &g, gpa, |_| ()),
+            Err(MmuError::OutOfRange)
+        );
     }
     assert_eq!(
         write_protect_mask(&mut memory, &g, u64::MAX - 5, u64::MAX),

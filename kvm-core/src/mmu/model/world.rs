@@ -311,7 +311,15 @@ impl World {
                 pte.address() == entries[0].address() + n as u64 * g.page_size()
                     && (pte.0 ^ entries[0].0) & bits == 0
             });
-        match collapse(&mut self.memory, &g, gpa) {
+        let mut flushed = false;
+        let flush = |memory: &mut Memory| {
+            assert_eq!(lookup(memory, &g, gpa), None);
+            memory.flush(Flush::All);
+            flushed = true;
+        };
+        let result = collapse(&mut self.memory, &g, gpa, flush);
+        assert_eq!(flushed, result.is_ok());
+        match result {
             Ok(outcome) => {
                 assert!(fits);
                 let leaf = lookup(&self.memory, &g, gpa).unwrap();

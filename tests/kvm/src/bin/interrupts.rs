@@ -109,6 +109,28 @@ fn irqfd_messages(kvm: &Kvm) -> Outcome {
     silent(&guest, "an irqfd that was removed")
 }
 
+/// An irqfd whose GSI has no route yet, or has none any longer, does nothing.
+fn irqfd_without_route(kvm: &Kvm) -> Outcome {
+    /// Behind the pins, which have a route each from the beginning.
+    const GSI: u32 = 64;
+    let guest = ready(kvm, 1)?;
+    let event = Event::new()?;
+    guest.vm.irqfd(GSI, &event, None)?;
+    let does_nothing = |what| -> Outcome {
+        let before = state(&guest)?;
+        event.signal()?;
+        silent(&guest, what)?;
+        ensure_eq!(state(&guest)?, before, "the EIOINTC after {what}");
+        Ok(())
+    };
+    does_nothing("an irqfd that has no route yet")?;
+    guest.vm.set_routing(&[RoutingEntry::message(GSI, 77)])?;
+    event.signal()?;
+    guest.expect(0, 77)?;
+    guest.vm.set_routing(&[RoutingEntry::pin(1, 0, 1)])?;
+    does_nothing("an irqfd whose route is gone")
+}
+
 /// Routes to what does not exist are refused, and the table stays.
 fn routes(kvm: &Kvm) -> Outcome {
     let guest = ready(kvm, 1)?;
@@ -546,6 +568,10 @@ fn main() -> ExitCode {
         Case {
             name: "irqfd-messages",
             run: irqfd_messages,
+        },
+        Case {
+            name: "irqfd-without-route",
+            run: irqfd_without_route,
         },
         Case {
             name: "routes",

@@ -119,6 +119,42 @@ fn moved(kvm: &Kvm) -> Outcome {
     })
 }
 
+/// The slot is a page further on and back again: what is memory before and afterwards is memory
+/// in between.
+fn moved_by_a_page(kvm: &Kvm) -> Outcome {
+    let ram = Ram::shared(kvm, 1, 0)?;
+    let vcpu = ram.guest.vcpu();
+    let stop = AtomicBool::new(false);
+    let load = || -> Result<(), String> {
+        let mut pages = (1..PAGES).cycle();
+        while !stop.load(Ordering::Relaxed) {
+            let page = pages.next().unwrap_or(1);
+            let loaded = ram
+                .touch(vcpu, AT + ram.offset(page) as u64, None)
+                .map_err(|error| format!("page {page}: {error}"))?
+                .loaded;
+            let values = [page, page - 1].map(|page| Some(first_value(page)));
+            if !values.contains(&loaded) {
+                return Err(format!("page {page} has {loaded:x?}, not of {values:x?}"));
+            }
+        }
+        Ok(())
+    };
+    let outcome = thread::scope(|scope| -> Outcome {
+        let loading = scope.spawn(load);
+        let moved = (0..CHANGES).try_for_each(|change| {
+            let at = AT + [Memory::page_size(), 0][change % 2] as u64;
+            ram.guest.vm.map(SLOT, at, &ram.memory, 0)
+        });
+        stop.store(true, Ordering::Relaxed);
+        loading
+            .join()
+            .map_err(|_| "the thread with the vCPU panicked")??;
+        Ok(moved?)
+    });
+    harness::known_in_linux(kvm, "memory is a device while its slot moves", outcome)
+}
+
 /// Another slot goes, comes back and moves, and pages that are not stored to are taken away,
 /// while the VMM copies what the log says: at last it has the whole memory.
 fn logged(kvm: &Kvm) -> Outcome {
@@ -162,6 +198,7 @@ fn main() -> ExitCode {
     harness::run(&[
         case("deleted", deleted),
         case("moved", moved),
+        case("moved-by-a-page", moved_by_a_page),
         case("logged", logged),
     ])
 }
