@@ -12,7 +12,7 @@ use kvm_core::mmu::{Slot, SlotFlags, SlotHuge};
 use crate::kvm::bindings as b;
 use crate::kvm::bindings::constant as c;
 use crate::kvm::calls::calls;
-use crate::kvm::context::PreemptGuard;
+use crate::kvm::context::{Pinned, PreemptGuard};
 use crate::kvm::generic_vcpu::KvmVcpu;
 use crate::kvm::generic_vm::KvmVm;
 use crate::kvm::user::Record;
@@ -159,31 +159,19 @@ impl<'a> SlotPage<'a> {
         (self.user_flags() & refused == 0).then(|| self.hva())
     }
 
-    /// The guest has stored to it.
+    /// The guest has stored to it: puts it into the dirty log, a bitmap or the ring of this
+    /// thread's vCPU. A push to the ring is not whole until it ends, and the scheduler's notifier
+    /// makes one too, that of the steal time: hence `_pinned`.
     #[inline]
-    pub(crate) fn mark_dirty(&self) {
+    pub(crate) fn mark_dirty(&self, _pinned: Pinned<'_>) {
         // SAFETY: The slot is valid, of this VM, and has the page.
-        unsafe { mark_dirty(self.vm.as_ptr(), self.as_ptr(), self.gfn) };
+        unsafe { b::mark_page_dirty_in_slot(self.vm.as_ptr(), self.as_ptr(), self.gfn) };
     }
 
     /// Whether the slot is about to go, or to move.
     pub(crate) fn is_going(&self) -> bool {
         self.user_flags() & b::KVM_MEMSLOT_INVALID != 0
     }
-}
-
-/// Puts a page into the dirty log: a bitmap, or the ring of this thread's vCPU. With preemption
-/// off, since a push to the ring is not whole until it ends and the scheduler's notifier makes
-/// one too, that of the steal time.
-///
-/// # Safety
-///
-/// The slot is valid, of the VM, and has the page.
-#[inline]
-unsafe fn mark_dirty(kvm: *mut b::kvm, slot: *mut b::kvm_memory_slot, gfn: u64) {
-    let _guard = PreemptGuard::new();
-    // SAFETY: By this function's contract.
-    unsafe { b::mark_page_dirty_in_slot(kvm, slot, gfn) };
 }
 
 impl<'a> Deref for SlotPage<'a> {
@@ -286,7 +274,9 @@ impl<'a> Srcu<'a> {
                 cache.gpa = u64::MAX;
             } else if !cache.memslot.is_null() {
                 f(Record::at(cache.hva, size));
-                mark_dirty(kvm, cache.memslot, gpa >> c::PAGE_SHIFT);
+                // As in `SlotPage::mark_dirty`.
+                let _guard = PreemptGuard::new();
+                b::mark_page_dirty_in_slot(kvm, cache.memslot, gpa >> c::PAGE_SHIFT);
             }
         }
     }

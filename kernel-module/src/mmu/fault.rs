@@ -14,7 +14,7 @@ use kvm_core::mmu::{self, Flush, HugeRequest, Mapped, Mapping, MemoryType, MmuEr
 
 use crate::cpu::host::host;
 use crate::kvm::bindings::constant as c;
-use crate::kvm::context::{with_irqs_off, IrqOff};
+use crate::kvm::context::{with_irqs_off, IrqOff, Pinned, PreemptGuard};
 use crate::kvm::error::Errno;
 use crate::kvm::slots::{SlotPage, Srcu};
 use crate::kvm::user::{cond_resched, fix_for_store, send_poisoned};
@@ -125,9 +125,9 @@ impl<'a> Candidate<'a> {
 
     /// Puts the page of the fault into the dirty log, if that is new and there is one.
     #[inline(always)]
-    fn log(&self, done: &mmu::Fault) {
+    fn log(&self, done: &mmu::Fault, pinned: Pinned<'_>) {
         if done.dirtied && self.logging {
-            self.page.mark_dirty();
+            self.page.mark_dirty(pinned);
         }
     }
 }
@@ -158,7 +158,7 @@ pub(crate) fn quick(
     let Some(Some(done)) = done else {
         return false;
     };
-    candidate.log(&done);
+    candidate.log(&done, irq_off.pinned());
     match done.flush {
         Flush::None => {}
         Flush::Gpa(gpa) => flush_gpa(gpa, access.modify, irq_off),
@@ -230,7 +230,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> Result<Option<
             mmu::fault(tables, geometry, gpa, write, candidate.logging, |_, _| None)
         });
         if let Some(done) = mapped {
-            candidate.log(&done);
+            candidate.log(&done, PreemptGuard::new().pinned());
             return Ok(Some(done.flush));
         }
     }
@@ -248,7 +248,7 @@ fn map(srcu: &Srcu<'_>, mut vcpu: Running<'_>, access: Access) -> Result<Option<
         Err(reason) => return no_page(vcpu, reason, hva),
     };
     if mapped.pte.is_dirty() && candidate.logging {
-        page.mark_dirty();
+        page.mark_dirty(PreemptGuard::new().pinned());
     }
     Ok(Some(mapped.flush))
 }
