@@ -6,6 +6,7 @@
 //! by a driver has no effect or reads all ones, as on a bus.
 
 mod address;
+mod common;
 mod config;
 mod function;
 mod msix;
