@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 
 use la_arch::sync_regs::SyncRegs;
 
+use super::abi::exit_reason;
 use crate::qemu::cpu::Cpu;
 
 /// Offsets of the fields.
@@ -100,6 +101,11 @@ impl RunPage {
     /// Makes the next KVM_RUN complete what is pending and return, or not.
     pub fn set_immediate_exit(&self, exit: bool) {
         self.set_u8(offset::IMMEDIATE_EXIT, u8::from(exit));
+    }
+
+    /// Has the next KVM_RUN complete nothing.
+    pub fn forget_exit(&self) {
+        self.set_u32(offset::EXIT_REASON, exit_reason::INTR);
     }
 
     /// Why KVM_RUN returned.

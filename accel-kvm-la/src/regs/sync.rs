@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use la_arch::cpucfg::{word1, word2};
+use la_arch::csr::number;
 use la_arch::kvm::{para, vcpu_attr};
+use la_arch::{Interrupt, one_reg};
 
 use super::cache::Cache;
 use super::list::RegList;
@@ -20,6 +22,9 @@ use crate::kvm::vcpu::VcpuFd;
 use crate::qemu::cpu::{Cpu, OnOffAuto};
 use crate::qemu::layout::layout;
 use crate::qemu::report;
+
+/// ESTAT.IS of the timer.
+const TIMER: u64 = Interrupt::TI.mask();
 
 /// All bits of binary translation: QEMU offers them together or not at all.
 const LBT_ALL: u32 = word2::LBT_X86 | word2::LBT_ARM | word2::LBT_MIPS;
@@ -180,7 +185,12 @@ impl Synchroniser<'_> {
             if cache.word(index) != Some(register.load(self.cpu)) {
                 continue;
             }
-            if let Some(value) = self.read_register(register)? {
+            if let Some(mut value) = self.read_register(register)? {
+                if register.id == one_reg::csr(number::ESTAT) {
+                    // Linux's module has the timer run for the time of the read. That it has ended
+                    // would not fit the rest of the timer, which is read once.
+                    value = value & !TIMER | register.load(self.cpu) & TIMER;
+                }
                 cache.set_word(index, Some(value));
                 register.store(self.cpu, value);
             }

@@ -20,10 +20,13 @@ pub fn honour_exit_request(request: ExitRequest<'_>, page: &RunPage) {
     }
 }
 
-/// After an interrupted KVM_RUN: the kick has had its effect.
+/// After an interrupted KVM_RUN: the kick has had its effect, and what was pending is completed.
+/// Linux's module completes a read of an IOCSR as often as it finds that exit in the page
+/// (kvm_arch_vcpu_ioctl_run), and would overwrite what QEMU writes into the register meanwhile.
 #[inline]
 pub fn eat(page: &RunPage) {
     page.set_immediate_exit(false);
+    page.forget_exit();
 }
 
 /// The idle slot: a vCPU waits in its thread only if it cannot wait in the

@@ -21,4 +21,5 @@ pub(crate) mod step;
 mod successor;
 pub(crate) mod synchronise;
 pub(crate) mod thread;
+mod translation;
 pub(crate) mod vm;

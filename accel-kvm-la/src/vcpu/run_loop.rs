@@ -95,8 +95,12 @@ fn entered(result: i32, vcpu: &Vcpu, page: &RunPage) -> Result<(), Outcome> {
         return Ok(());
     }
     match result.wrapping_neg() {
-        libc::EINTR | libc::EAGAIN => {
+        libc::EINTR => {
             kick::eat(page);
+            Err(Outcome::Interrupt)
+        }
+        libc::EAGAIN => {
+            page.set_immediate_exit(false);
             Err(Outcome::Interrupt)
         }
         libc::EFAULT if page.exit_reason() == exit_reason::MEMORY_FAULT => Ok(()),

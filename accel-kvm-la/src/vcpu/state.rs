@@ -12,6 +12,7 @@ use la_arch::one_reg;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::collector::Ticket;
+use super::translation::Translation;
 use super::vm::Vm;
 use crate::error::BackendError;
 use crate::kvm::IoctlError;
@@ -39,8 +40,8 @@ pub enum Authority {
 /// A step that is under way.
 #[derive(Debug)]
 pub struct Step {
-    /// PGDL when it began: the process whose addresses these are.
-    pub(super) page_table: u64,
+    /// How its addresses are translated.
+    pub(super) translation: Translation,
     /// Breakpoints of its own, and what was there.
     pub(super) breakpoints: Vec<(u64, u32)>,
 }

@@ -13,7 +13,8 @@ use la_arch::kvm::guest_debug;
 
 use super::state::{self, Step, Vcpu};
 use super::successor::{Machine, successors};
-use super::{debug, synchronise};
+use super::translation::Translation;
+use super::{debug, synchronise, thread};
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::debug::{read_word, update_flags, write_word};
@@ -82,6 +83,11 @@ pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
     if !vcpu.cpu.singlestep() || vcpu.step().is_some() {
         return true;
     }
+    if thread::has_only_operations() {
+        // What tells the kernels of all vCPUs, and takes the breakpoints out at a stop, is
+        // QEMU's own: the guest runs on, as with it.
+        return true;
+    }
     synchronise::state(bql, vcpu.cpu);
     let cpu = vcpu.cpu;
     let machine = Registers { bql, cpu };
@@ -95,15 +101,17 @@ pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
         return false;
     };
     let mut step = Step {
-        page_table: cpu.csr(n::PGDL),
+        translation: Translation::behind(cpu, word),
         breakpoints: Vec::new(),
     };
     // A breakpoint of the debugger's is hit before anything is done.
     if word != breakpoint {
         for at in successors(pc, word, &machine) {
-            match machine.word(at) {
+            let present = step.translation.of(cpu, || machine.word(at));
+            let write = || write_word(bql, cpu, at, breakpoint);
+            match present {
                 Some(saved) if saved == breakpoint => {}
-                Some(saved) if write_word(bql, cpu, at, breakpoint) => {
+                Some(saved) if step.translation.of(cpu, write) => {
                     step.breakpoints.push((at, saved));
                 }
                 _ => {
@@ -132,18 +140,16 @@ pub fn end(bql: &Bql, vcpu: &Vcpu) {
 fn take_out(bql: &Bql, cpu: Cpu, step: &Step) {
     let breakpoint = debug::instruction(cpu);
     synchronise::state(bql, cpu);
-    // Another process may be on the CPU. QEMU's copy of the register is not the
-    // guest's before it is written back.
-    let current = cpu.csr(n::PGDL);
-    cpu.set_csr(n::PGDL, step.page_table);
-    for (at, saved) in &step.breakpoints {
-        let present = read_word(bql, cpu, *at);
-        // The guest may have put something else there, or taken the page away.
-        if present.is_some() && present == breakpoint {
-            write_word(bql, cpu, *at, *saved);
+    // Another process may be on the CPU, or a TLB refill handler.
+    step.translation.of(cpu, || {
+        for (at, saved) in &step.breakpoints {
+            let present = read_word(bql, cpu, *at);
+            // The guest may have put something else there, or taken the page away.
+            if present.is_some() && present == breakpoint {
+                write_word(bql, cpu, *at, *saved);
+            }
         }
-    }
-    cpu.set_csr(n::PGDL, current);
+    });
 }
 
 /// Whether a step of any vCPU put a breakpoint at `pc`.

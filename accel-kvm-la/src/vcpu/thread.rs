@@ -54,6 +54,11 @@ pub fn only_operations(reason: String) {
     let _ = ONLY_OPERATIONS.set(reason);
 }
 
+/// Whether only the accelerator's operations are this backend's.
+pub fn has_only_operations() -> bool {
+    ONLY_OPERATIONS.get().is_some()
+}
+
 static ONLY_OPERATIONS: OnceLock<String> = OnceLock::new();
 static TOLD: AtomicBool = AtomicBool::new(false);
 

@@ -9,7 +9,7 @@ use accel_kvm_la::kvm::run_page::offset;
 use accel_kvm_la::qemu::layout::layout;
 
 use crate::fake::threads::let_rings_be_collected;
-use crate::fake::{Fake, RAM, VIEWS, change_map, exit, holds_bql};
+use crate::fake::{Exit, Fake, IOCSR_READ, RAM, VIEWS, change_map, exit, holds_bql, synchronize};
 
 const INTERRUPT: i32 = 0x1_0000;
 const HALTED: i32 = 0x1_0001;
@@ -42,6 +42,25 @@ fn devices_cost_one_call_each() {
     assert_eq!(accesses[2].1, 0x20);
     assert_eq!(accesses[2].2, 2 << 6, "the requester is the vCPU");
     assert_eq!(accesses[3].3, 8, "no more than the page has");
+}
+
+/// A read that is completed at a kick stays as it is, and what QEMU writes into the register
+/// then is what the guest has.
+#[test]
+fn a_read_is_completed_once() {
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    let read_and_kick = Exit::Page(Box::new(|page| {
+        page[offset::EXIT_REASON..][..4].copy_from_slice(&38u32.to_ne_bytes());
+        access(&mut page[offset::UNION..], 0x20, 8, false);
+        page[offset::IMMEDIATE_EXIT] = 1;
+    }));
+    assert_eq!(fake.exec(cpu, vec![read_and_kick]), INTERRUPT);
+    synchronize(cpu);
+    let read = cpu.gpr(IOCSR_READ);
+    cpu.set_gpr(IOCSR_READ, !read);
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    fake.state(|state| assert_eq!(state.kernel.vcpus[&0].regs.gpr[IOCSR_READ], !read));
 }
 
 /// Addresses that were looked for since the last time.

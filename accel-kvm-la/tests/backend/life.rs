@@ -7,11 +7,12 @@ use accel_kvm_la::kvm::abi::request::*;
 use accel_kvm_la::qemu::cpu::{Cpu, OnOffAuto};
 use accel_kvm_la::qemu::layout::layout;
 use la_arch::cpucfg::word2;
+use la_arch::csr::number as n;
 use la_arch::kvm::para;
 use la_arch::one_reg;
 
 use crate::fake::threads::{plug, without_bql};
-use crate::fake::{Fake, change_run_state, exit};
+use crate::fake::{DIRECT, Fake, change_run_state, exit};
 
 // QEMU's EXCP_INTERRUPT and EXCP_DEBUG.
 const INTERRUPT: i32 = 0x1_0000;
@@ -354,6 +355,52 @@ fn a_step_is_made_of_breakpoints() {
         "{}",
         fake.messages()
     );
+}
+
+/// A step is put in and taken out by the translation that its addresses are of, whatever the CPU
+/// is about then.
+#[test]
+fn a_step_is_taken_out_where_it_was_put_in() {
+    const NOP: [u8; 4] = 0x0340_0000u32.to_le_bytes();
+    const ERTN: [u8; 4] = 0x0648_3800u32.to_le_bytes();
+    const DA: u64 = 1 << 3;
+    let fake_memory = |fake: &Fake, at: u64| fake.state(|state| state.memory[&at]);
+    let set = |fake: &mut Fake, csr: u16, value: u64| {
+        let word = one_reg::csr(csr);
+        fake.state(|state| {
+            let vcpu = state.kernel.vcpus.get_mut(&0).unwrap();
+            vcpu.words.insert(word, value);
+        });
+    };
+    let mut fake = Fake::new();
+    let cpu = fake.started(0);
+    fake.exec(cpu, vec![]);
+    fake.state(|state| {
+        for word in [0x100, 0x104, DIRECT | 0x104, DIRECT | 0x200] {
+            state.memory.insert(word, NOP);
+        }
+        state.memory.insert(DIRECT | 0x500, ERTN);
+        state.kernel.vcpus.get_mut(&0).unwrap().regs.pc = 0x100;
+    });
+    // The VM stops while the vCPU is in a TLB refill handler, which is in direct mode.
+    set_step(&fake, cpu, true);
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    assert_ne!(fake_memory(&fake, 0x104), NOP);
+    set(&mut fake, n::CRMD, DA);
+    change_run_state(false);
+    for at in [0x104, DIRECT | 0x104] {
+        assert_eq!(fake_memory(&fake, at), NOP, "{at:#x}");
+    }
+    // A step out of the handler.
+    change_run_state(true);
+    cpu.set_pc(0x500);
+    cpu.set_csr(n::TLBRERA, 0x104 | 1);
+    assert_eq!(fake.exec(cpu, vec![]), INTERRUPT);
+    assert_ne!(fake_memory(&fake, 0x104), NOP);
+    assert_eq!(fake_memory(&fake, DIRECT | 0x104), NOP);
+    set(&mut fake, n::CRMD, 0);
+    assert_eq!(set_step(&fake, cpu, false), 0);
+    assert_eq!(fake_memory(&fake, 0x104), NOP);
 }
 
 #[test]

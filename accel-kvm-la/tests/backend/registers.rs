@@ -315,13 +315,15 @@ fn lines_that_a_reset_lowers_do_not_lower_what_is_loaded() {
 
 #[test]
 fn a_reset_lowers_the_lines_of_interrupt_controllers() {
-    // HWI0 to HWI7 and the IPI; counters and timer stay.
+    // HWI0 to HWI7, the IPI and messages; counters and timer stay.
     for make in both() {
         let mut fake = make();
         let cpu = fake.started(0);
         synchronize(cpu);
-        cpu.set_csr(n::ESTAT, 0x1ffc);
+        cpu.set_csr(n::ESTAT, 1 << 14 | 0x1ffc);
+        cpu.set_csr(n::MSGIS0 + 3, 1);
         reset(cpu);
+        assert_eq!(cpu.csr(n::MSGIS0 + 3), 0);
         set_line(cpu, 1);
         post_reset(cpu);
         assert_eq!(

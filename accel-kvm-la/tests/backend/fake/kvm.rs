@@ -30,6 +30,9 @@ pub enum Exit {
     Guest(Box<dyn FnOnce(&mut KvmVcpu) + Send>),
 }
 
+/// The register that guests read IOCSRs into.
+pub const IOCSR_READ: usize = 12;
+
 /// A vCPU in the fake kernel.
 #[derive(Default)]
 pub struct KvmVcpu {
@@ -362,9 +365,15 @@ fn run(kernel: &mut Kernel, cpu: Cpu) -> Result<(), i32> {
         }
         page[offset::DIRTY_REGS..][..8].fill(0);
     }
+    // Linux: kvm_complete_iocsr_read, of its own module before it looks at `immediate_exit`.
+    let io = offset::UNION;
+    if !has_sync && page[offset::EXIT_REASON] == 38 && page[io + 20] == 0 {
+        vcpu.regs.gpr[IOCSR_READ] = word(page, io + 8);
+    }
     let result = if page[offset::IMMEDIATE_EXIT] != 0 {
         Err(libc::EINTR)
     } else {
+        page[offset::EXIT_REASON..][..4].fill(0);
         vcpu.settle();
         match kernel.exits.pop_front() {
             None => Err(libc::EINTR),

@@ -26,9 +26,9 @@ use accel_kvm_la::vcpu::state::Vcpu;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use guest::Guest;
-pub use kvm::{Exit, Kernel, exit};
+pub use kvm::{Exit, IOCSR_READ, Kernel, exit};
 use qemu::GLOBALS;
-pub use qemu::{RAM, VIEWS, change_map};
+pub use qemu::{DIRECT, RAM, VIEWS, change_map};
 pub use threads::holds_bql;
 
 /// Everything that a test sets up or looks at.

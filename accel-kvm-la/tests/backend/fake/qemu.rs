@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use accel_kvm_la::hooks;
 use accel_kvm_la::qemu::cpu::Cpu;
 use accel_kvm_la::qemu::opaque::{CPUState, KVMState};
+use la_arch::csr::{Crmd, number};
 use parking_lot::Mutex;
 
 use super::kvm::{kvm_check_extension, kvm_vcpu_ioctl, kvm_vm_ioctl};
@@ -313,14 +314,21 @@ unsafe extern "C" fn memory_region_dispatch_write(
     0
 }
 
+/// In direct address mode an address is one in this part of the memory.
+pub const DIRECT: u64 = 1 << 63;
+
 unsafe extern "C" fn cpu_memory_rw_debug(
-    _cpu: *mut CPUState,
+    cpu: *mut CPUState,
     address: u64,
     buffer: *mut [u8; 4],
     length: usize,
     is_write: bool,
 ) -> c_int {
     assert_eq!(length, 4);
+    // SAFETY: A CPU object, as the caller promised.
+    let cpu = unsafe { Cpu::from_raw(cpu) }.unwrap();
+    let is_direct = Crmd(cpu.csr(number::CRMD)).da();
+    let address = if is_direct { DIRECT | address } else { address };
     with(|state| {
         let Some(word) = state.memory.get_mut(&address) else {
             return -1;
