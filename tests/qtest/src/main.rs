@@ -72,5 +72,5 @@ fn suffix(irqchip: bool) -> &'static str {
 
 fn is_a_case(name: &str) -> bool {
     let name = name.strip_suffix(suffix(false)).unwrap_or(name);
-    cases::all().iter().any(|case| case.name == name)
+    cases::all().any(|case| case.name == name)
 }
