@@ -335,11 +335,13 @@ def steps_beside_others(run):
         if gdb.register(PC) == idle + 4:
             stops.add(stopped == thread)
     check(False in stops, "the other CPU was never there")
-    for _ in range(run.smp + 1):
+    for _ in range(10):
         gdb.go()
-        # Unless it is at the end of a step that QEMU has not forgotten.
+        # Unless it is at the end of a step that QEMU has not forgotten, its own or the other's.
         if gdb.runs(0.2):
             break
+    else:
+        check(False, "the machine stops again and again")
     gdb.interrupt()
     gdb.stop()
     gdb.detach()
