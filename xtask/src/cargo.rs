@@ -101,21 +101,16 @@ pub(crate) fn make_for(
         .with("target", target.triple);
     let key = Sources::read(&workspace, package.sources)?.add_to(key);
     let product = format!("{}-{}", package.product, target.architecture);
-    let lock = cache.lock()?;
-    let dir = match cache.get(&product, &key) {
-        Some(dir) => dir,
-        None => cache.make(&product, &key, |dir| {
-            let log = cache.logs()?.join(&product);
-            build(
-                (tools, target),
-                package,
-                &workspace,
-                dir,
-                &log.with_extension("log"),
-            )
-        })?,
-    };
-    drop(lock);
+    let dir = cache.product(&product, &key, |dir| {
+        let log = cache.logs()?.join(&product);
+        build(
+            (tools, target),
+            package,
+            &workspace,
+            dir,
+            &log.with_extension("log"),
+        )
+    })?;
     Ok(dir)
 }
 

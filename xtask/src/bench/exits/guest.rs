@@ -44,33 +44,28 @@ impl Programs {
         let key = Key::new(1)
             .with("source", SOURCE)
             .with("programs", format!("{PROGRAMS:?}"));
-        let lock = cache.lock()?;
-        let dir = match cache.get("exits-guest", &key) {
-            Some(dir) => dir,
-            None => cache.make("exits-guest", &key, |dir| {
-                let mut step = Step::start("exits-guest: building");
-                fs::write(dir.join("exits.S"), SOURCE)?;
-                let log = cache.logs()?.join("setup.log");
-                let inside = Path::new(INSIDE);
-                let tools = products.tools.clone().with_bind(dir, inside);
-                for (name, define, address) in PROGRAMS {
-                    let mut gcc = tools.command_in(inside, "loongarch64-linux-gnu-gcc");
-                    gcc.args(["-nostdlib", "-static", "-no-pie", "-mno-relax", define]);
-                    // Everything is in memory that the program may write to.
-                    gcc.args(["-Wl,--build-id=none", "-Wl,-N"]);
-                    gcc.arg(format!("-Wl,-Ttext={address}"));
-                    gcc.args(["exits.S", "-o", &file_name(name)]);
-                    step.run(gcc, &log)?;
-                    let mut nm = tools.command_in(inside, "loongarch64-linux-gnu-nm");
-                    nm.arg(file_name(name));
-                    let output = nm.output().context("cannot run nm")?;
-                    fs::write(dir.join(format!("{name}.symbols")), output.stdout)?;
-                }
-                step.done();
-                Ok(())
-            })?,
-        };
-        drop(lock);
+        let dir = cache.product("exits-guest", &key, |dir| {
+            let mut step = Step::start("exits-guest: building");
+            fs::write(dir.join("exits.S"), SOURCE)?;
+            let log = cache.logs()?.join("setup.log");
+            let inside = Path::new(INSIDE);
+            let tools = products.tools.clone().with_bind(dir, inside);
+            for (name, define, address) in PROGRAMS {
+                let mut gcc = tools.command_in(inside, "loongarch64-linux-gnu-gcc");
+                gcc.args(["-nostdlib", "-static", "-no-pie", "-mno-relax", define]);
+                // Everything is in memory that the program may write to.
+                gcc.args(["-Wl,--build-id=none", "-Wl,-N"]);
+                gcc.arg(format!("-Wl,-Ttext={address}"));
+                gcc.args(["exits.S", "-o", &file_name(name)]);
+                step.run(gcc, &log)?;
+                let mut nm = tools.command_in(inside, "loongarch64-linux-gnu-nm");
+                nm.arg(file_name(name));
+                let output = nm.output().context("cannot run nm")?;
+                fs::write(dir.join(format!("{name}.symbols")), output.stdout)?;
+            }
+            step.done();
+            Ok(())
+        })?;
         Ok(Self { dir })
     }
 
