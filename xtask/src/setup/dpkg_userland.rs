@@ -48,6 +48,7 @@ impl DpkgUserland {
 pub(crate) fn make(products: &Products, cache: &Cache, root: &ToolRoot) -> Result<DpkgUserland> {
     let key = Key::new(1)
         .with("tools", products.tools.name())
+        .with("userland recipe", userland::RECIPE)
         .with("packages", PACKAGES)
         .with("exclude", EXCLUDE.join(" "))
         .with("include", INCLUDE.join(" "))

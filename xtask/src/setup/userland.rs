@@ -63,6 +63,9 @@ pub(super) const INCLUDE: &[&str] = &[
     "/usr/share/zoneinfo/Europe*",
 ];
 
+/// Raised when [`configure`] or [`make_image`] changes.
+pub(super) const RECIPE: &str = "2";
+
 /// The image's label.
 const LABEL: &str = "kvm-la-userland";
 
@@ -121,7 +124,7 @@ pub(super) fn make_with(
     let include = contents.include.concat();
     let key = key
         .clone()
-        .with("userland recipe", "2")
+        .with("userland recipe", RECIPE)
         .with("packages", contents.packages.concat())
         .with("exclude", EXCLUDE.join(" "))
         .with("include", include.join(" "));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::cache::Key;
 use crate::progress::Step;
@@ -42,6 +42,7 @@ impl Programs {
     pub(in super::super) fn build(products: &Products) -> Result<Self> {
         let cache = &products.cache;
         let key = Key::new(1)
+            .with("toolchain", products.tools.name())
             .with("source", SOURCE)
             .with("programs", format!("{PROGRAMS:?}"));
         let dir = cache.product("exits-guest", &key, |dir| {
@@ -61,6 +62,13 @@ impl Programs {
                 let mut nm = tools.command_in(inside, "loongarch64-linux-gnu-nm");
                 nm.arg(file_name(name));
                 let output = nm.output().context("cannot run nm")?;
+                ensure!(
+                    output.status.success(),
+                    "nm of {} ended with {}: {}",
+                    file_name(name),
+                    output.status,
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
                 fs::write(dir.join(format!("{name}.symbols")), output.stdout)?;
             }
             step.done();
