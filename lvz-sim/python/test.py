@@ -73,7 +73,7 @@ class Tests(unittest.TestCase):
         thread = threading.Thread(target=other)
         thread.start()
         before = turns
-        simulation.run(100_000_000)
+        simulation.run(300_000_000)
         during = turns - before
         ended.set()
         thread.join()
