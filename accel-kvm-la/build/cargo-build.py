@@ -30,7 +30,12 @@ def arguments():
 def environment():
     """This process's, without what a build around it says about the compiler
     of another language or about flags for the build machine."""
-    ignored = ("CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "RUSTFLAGS")
+    ignored = (
+        "CARGO_TARGET_DIR",
+        "CARGO_BUILD_TARGET",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTFLAGS",
+    )
     return {name: value for name, value in os.environ.items() if name not in ignored}
 
 

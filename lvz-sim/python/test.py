@@ -3,6 +3,7 @@
 
 import struct
 import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -59,6 +60,25 @@ class Tests(unittest.TestCase):
         with self.assertRaisesRegex(ZeroDivisionError, "division"):
             simulation.run_until(lambda m: 1 / 0, 1_000_000)
 
+    def test_other_threads_run_meanwhile(self):
+        simulation = Simulation(program=(START, SPIN), memory=64 << 20)
+        turns = 0
+        ended = threading.Event()
+
+        def other():
+            nonlocal turns
+            while not ended.wait(0.001):
+                turns += 1
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        before = turns
+        simulation.run(300_000_000)
+        during = turns - before
+        ended.set()
+        thread.join()
+        self.assertGreaterEqual(during, 5)
+
     def test_a_snapshot_has_the_same_future(self):
         simulation = machine()
         simulation.step()
@@ -112,6 +132,8 @@ class Tests(unittest.TestCase):
             machine(ns_per_instruction=1001)
         with self.assertRaisesRegex(RuntimeError, "not all of it is RAM"):
             simulation.read_memory(1 << 40, 8)
+        with self.assertRaisesRegex(RuntimeError, "not all of it is RAM"):
+            simulation.read_memory(START, 1 << 62)
         with self.assertRaisesRegex(RuntimeError, "nothing to run"):
             Simulation()
         with self.assertRaisesRegex(RuntimeError, "17 CPUs"):

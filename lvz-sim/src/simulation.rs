@@ -259,6 +259,12 @@ impl Builder {
     }
 }
 
+fn not_ram(address: u64, length: usize) -> Error {
+    Error::new(format!(
+        "{length} bytes at physical address {address:#x}: not all of it is RAM"
+    ))
+}
+
 /// A machine: CPUs, memory, the devices of a board ([`Builder::machine`]), and a UART whose
 /// output is kept in memory.
 ///
@@ -545,10 +551,18 @@ impl Simulation {
             (Some(begin), Some(last)) if last.checked_sub(begin) == Some(length - 1) => {
                 Ok(begin..begin + length)
             }
-            _ => Err(Error::new(format!(
-                "{length} bytes at physical address {address:#x}: not all of it is RAM"
-            ))),
+            _ => Err(not_ram(address, length)),
         }
+    }
+
+    /// Physical memory in its place.
+    ///
+    /// # Errors
+    /// Not all of it is RAM.
+    pub fn memory(&self, address: u64, length: usize) -> Result<&[u8], Error> {
+        let range = self.range(address, length)?;
+        let bytes = self.machine.bus.ram.bytes().get(range);
+        bytes.ok_or_else(|| not_ram(address, length))
     }
 
     /// Reads physical memory.
@@ -556,10 +570,7 @@ impl Simulation {
     /// # Errors
     /// Not all of it is RAM.
     pub fn read_memory(&self, address: u64, bytes: &mut [u8]) -> Result<(), Error> {
-        let range = self.range(address, bytes.len())?;
-        if let Some(source) = self.machine.bus.ram.bytes().get(range) {
-            bytes.copy_from_slice(source);
-        }
+        bytes.copy_from_slice(self.memory(address, bytes.len())?);
         Ok(())
     }
 

@@ -116,6 +116,8 @@ fn code_that_is_written_from_outside_runs() {
     let end = 16 << 20;
     machine.write_memory(end - 4, &[1; 4]).unwrap();
     assert!(machine.write_memory(end - 4, &[1; 5]).is_err());
+    assert_eq!(machine.memory(end - 4, 4).unwrap(), [1; 4]);
+    assert!(machine.memory(BASE, usize::MAX).is_err());
     assert!(machine.read_memory(u64::MAX, &mut read).is_err());
     assert!(machine.read_memory(end, &mut []).is_err());
 }

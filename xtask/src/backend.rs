@@ -14,13 +14,7 @@ const PACKAGE: Package = Package {
     title: "QEMU backend",
     name: "accel-kvm-la",
     product: "backend",
-    sources: &[
-        ".cargo",
-        "accel-kvm-la",
-        "la-arch",
-        "Cargo.toml",
-        "Cargo.lock",
-    ],
+    sources: &["accel-kvm-la", "la-arch"],
     // The workspace's profile for what runs inside QEMU.
     profile: "accel",
     targets: &["--lib", "--bins"],

@@ -7,18 +7,21 @@
 //! made in a sibling directory and renamed, so an interrupted run leaves
 //! nothing that a later run could mistake for a result.
 
-use std::ffi::OsString;
+mod remove;
+mod runs;
+
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
-use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use sha2::{Digest as _, Sha256};
 
+use remove::{partial, remove_product, remove_tree};
+
 /// Products of an older key are kept this long after their last use, so that
-/// two branches with different inputs can share a cache.
+/// two branches with different inputs can share a cache; and the files of failed runs.
 const KEEP_UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The file inside a product whose modification time is its last use.
@@ -118,50 +121,28 @@ impl Cache {
     }
 
     /// A new directory for the files of one run, which the run removes if all
-    /// went well. Those of old failures go after some days.
+    /// went well. Those of old failures go after some days, or when they take too much room.
     pub(crate) fn new_run(&self, name: &str) -> Result<PathBuf> {
-        let runs = self.dir.join("runs");
-        fs::create_dir_all(&runs).with_context(|| format!("cannot create {}", runs.display()))?;
-        for entry in fs::read_dir(&runs)? {
-            let path = entry?.path();
-            let age = path
-                .metadata()
-                .and_then(|m| m.modified())
-                .ok()
-                .and_then(|time| SystemTime::now().duration_since(time).ok());
-            if age.is_some_and(|age| age > KEEP_UNUSED) {
-                remove_tree(&path)?;
-            }
-        }
-        for number in 0u32.. {
-            let dir = runs.join(format!("{name}-{}-{number}", std::process::id()));
-            match fs::create_dir(&dir) {
-                Ok(()) => return Ok(dir),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot create {}", dir.display()));
-                }
-            }
-        }
-        Err(anyhow!("no free name in {}", runs.display()))
+        runs::create(&self.dir.join("runs"), name)
     }
 
     /// Takes the lock under which products are made, waiting for another run or thread, and
-    /// removes what interrupted runs left behind.
+    /// removes what interrupted runs left behind and what has not been used for long.
     pub(crate) fn lock(&self) -> Result<Lock> {
         let path = self.dir.join("lock");
+        let cannot_write = || {
+            format!(
+                "cannot write in the cache {}: XDG_CACHE_HOME names another folder for it",
+                self.dir.display()
+            )
+        };
         let mut file = File::options()
             .create(true)
             .truncate(false)
             .write(true)
             .read(true)
             .open(&path)
-            .with_context(|| {
-                format!(
-                    "cannot write in the cache {}: XDG_CACHE_HOME names another folder for it",
-                    self.dir.display()
-                )
-            })?;
+            .with_context(cannot_write)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -177,14 +158,16 @@ impl Cache {
                 return Err(error).with_context(|| format!("cannot lock {}", path.display()));
             }
         }
-        file.set_len(0)?;
-        writeln!(file, "{}", std::process::id())?;
+        file.set_len(0)
+            .and_then(|()| writeln!(file, "{}", std::process::id()))
+            .with_context(cannot_write)?;
         // The tools that make products inherit the lock: if this process dies
         // before they do, the next run waits for them.
         rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())
             .with_context(|| format!("cannot share {}", path.display()))?;
         let lock = Lock(file);
         self.remove_partial()?;
+        self.remove_unused()?;
         Ok(lock)
     }
 
@@ -205,8 +188,32 @@ impl Cache {
         Some(path)
     }
 
-    /// Makes a product with `make`, which fills the directory it is given.
-    /// The caller holds the lock.
+    /// The product, made under the lock if it is not there yet, with `make`, which fills the
+    /// directory it is given.
+    pub(crate) fn product(
+        &self,
+        name: &str,
+        key: &Key,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        let _lock = self.lock()?;
+        self.get_or_make(name, key, make)
+    }
+
+    /// The same for a caller that holds the lock.
+    pub(crate) fn get_or_make(
+        &self,
+        name: &str,
+        key: &Key,
+        make: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        match self.get(name, key) {
+            Some(path) => Ok(path),
+            None => self.make(name, key, make),
+        }
+    }
+
+    /// Makes a product, whether it is there or not. The caller holds the lock.
     pub(crate) fn make(
         &self,
         name: &str,
@@ -214,15 +221,14 @@ impl Cache {
         make: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<PathBuf> {
         let path = self.path(name, key);
-        let partial = self.dir.join(format!("{name}-{}.partial", key.hex()));
-        remove_tree(&partial)?;
-        remove_tree(&path)?;
+        let partial = partial(&path);
+        remove_product(&path)?;
         fs::create_dir(&partial).with_context(|| format!("cannot create {}", partial.display()))?;
         make(&partial)?;
-        fs::write(partial.join(USED), b"")?;
+        let used = partial.join(USED);
+        fs::write(&used, b"").with_context(|| format!("cannot write {}", used.display()))?;
         fs::rename(&partial, &path)
             .with_context(|| format!("cannot rename {}", partial.display()))?;
-        self.remove_unused(name, &path)?;
         Ok(path)
     }
 
@@ -236,26 +242,22 @@ impl Cache {
         Ok(())
     }
 
-    fn remove_unused(&self, name: &str, keep: &Path) -> Result<()> {
-        let prefix = format!("{name}-");
+    /// Removes products that have not been used for long. Of each name the last that was used
+    /// stays, whatever its age: after a pause it is most likely the one that is asked for next.
+    /// The caller holds the lock.
+    fn remove_unused(&self) -> Result<()> {
+        let mut products = Vec::new();
         for path in self.entries()? {
-            let is_older = path != keep
-                && path
-                    .file_name()
-                    .and_then(|f| f.to_str())
-                    .and_then(|f| f.strip_prefix(&prefix))
-                    .is_some_and(|key| {
-                        key.len() == 16 && key.bytes().all(|b| b.is_ascii_hexdigit())
-                    });
-            if !is_older {
-                continue;
-            }
             let last_use = path.join(USED).metadata().and_then(|m| m.modified());
-            let unused_for = last_use
-                .ok()
-                .and_then(|time| SystemTime::now().duration_since(time).ok());
-            if unused_for.is_some_and(|time| time > KEEP_UNUSED) {
-                remove_tree(&path)?;
+            if let (Some(name), Ok(last_use)) = (name_of(&path), last_use) {
+                products.push((name.to_owned(), last_use, path));
+            }
+        }
+        products.sort();
+        let newer = products.iter().skip(1);
+        for ((name, last_use, path), (next, ..)) in products.iter().zip(newer) {
+            if name == next && is_old(*last_use) {
+                remove_product(path)?;
             }
         }
         Ok(())
@@ -270,63 +272,17 @@ impl Cache {
     }
 }
 
-fn remove_tree(path: &Path) -> Result<()> {
-    check_nothing_mounted(path)?;
-    match fs::remove_dir_all(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
-    }
+/// The name of the product in a directory; none if that is no product.
+fn name_of(path: &Path) -> Option<&str> {
+    let (name, key) = path.file_name()?.to_str()?.rsplit_once('-')?;
+    (key.len() == 16 && key.bytes().all(|b| b.is_ascii_hexdigit())).then_some(name)
 }
 
-/// Refuses to remove a directory in which something is mounted: that is the workstation's own.
-fn check_nothing_mounted(path: &Path) -> Result<()> {
-    let Ok(dir) = path.canonicalize() else {
-        return Ok(());
-    };
-    let mounts = Path::new("/proc/self/mountinfo");
-    let mounts = fs::read(mounts).with_context(|| format!("cannot read {}", mounts.display()))?;
-    // The last to be mounted is the first to go.
-    let mounted: Vec<String> = mounted_in(&mounts, &dir)
-        .iter()
-        .rev()
-        .map(|place| place.display().to_string())
-        .collect();
-    if !mounted.is_empty() {
-        bail!(
-            "{} cannot be removed, as something is mounted there: run `umount {}`, then try again",
-            path.display(),
-            mounted.join(" ")
-        );
-    }
-    Ok(())
-}
-
-/// What is mounted in a directory, by the lines of /proc/PID/mountinfo
-/// (proc_pid_mountinfo(5)), in their order. The directory has no symbolic link in it.
-fn mounted_in(mounts: &[u8], dir: &Path) -> Vec<PathBuf> {
-    mounts
-        .split(|byte| *byte == b'\n')
-        .filter_map(|line| line.split(|byte| *byte == b' ').nth(4))
-        .map(|field| PathBuf::from(OsString::from_vec(without_escapes(field))))
-        .filter(|place| place.starts_with(dir))
-        .collect()
-}
-
-/// A field of mountinfo, in which `\ooo` stands for a byte that would end it.
-fn without_escapes(mut field: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(field.len());
-    while let Some((first, rest)) = field.split_first() {
-        let octal = rest
-            .get(..3)
-            .filter(|_| *first == b'\\')
-            .and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        bytes.push(octal.unwrap_or(*first));
-        field = rest
-            .get(if octal.is_some() { 3 } else { 0 }..)
-            .unwrap_or_default();
-    }
-    bytes
+/// Whether a time is longer ago than unused things are kept.
+fn is_old(time: SystemTime) -> bool {
+    SystemTime::now()
+        .duration_since(time)
+        .is_ok_and(|age| age > KEEP_UNUSED)
 }
 
 #[cfg(test)]
@@ -343,55 +299,83 @@ mod tests {
         assert_eq!(a.hex(), Key::new(1).with("x", "ab").with("y", "c").hex());
     }
 
-    #[test]
-    fn what_is_mounted_in_a_directory_is_found() {
-        let mounts = b"26 1 254:0 / / rw - ext4 /dev/vda rw\n\
-            87 27 0:39 / /c\\040d/x.partial/dev/pts rw,relatime - devpts none rw\n\
-            88 27 0:27 / /c\\040d/x.partial/dev/shm rw shared:3 - tmpfs tmpfs rw\n\
-            89 27 0:27 / /c\\040d/x.partial-not rw - tmpfs tmpfs rw\n\
-            90 27 0:27 / /c\\134 rw - tmpfs tmpfs rw\n";
-        assert_eq!(
-            mounted_in(mounts, Path::new("/c d/x.partial")),
-            [
-                Path::new("/c d/x.partial/dev/pts"),
-                Path::new("/c d/x.partial/dev/shm")
-            ]
-        );
-        assert_eq!(mounted_in(mounts, Path::new("/c\\")), [Path::new("/c\\")]);
-        assert!(mounted_in(mounts, Path::new("/d")).is_empty());
+    /// A cache in a new directory.
+    pub(super) fn cache(name: &str) -> Result<Cache> {
+        let dir = std::env::temp_dir().join(format!("xtask-cache-{name}-{}", std::process::id()));
+        remove_tree(&dir)?;
+        fs::create_dir_all(&dir)?;
+        Ok(Cache { dir })
     }
 
-    #[test]
-    fn where_something_is_mounted_nothing_is_removed() {
-        let error = check_nothing_mounted(Path::new("/proc")).map_err(|error| error.to_string());
-        assert!(
-            error
-                .as_ref()
-                .is_err_and(|error| error.contains("run `umount ") && error.contains(" /proc`,")),
-            "{error:?}"
-        );
+    /// Gives a file or directory a time so many days ago.
+    pub(super) fn age(path: &Path, days: u64) -> Result<()> {
+        let time = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+        Ok(File::open(path)?.set_modified(time)?)
+    }
+
+    pub(super) fn names(dir: &Path) -> Result<Vec<String>> {
+        let names = fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().display().to_string()));
+        let mut names = names.collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
     }
 
     #[test]
     fn taking_the_lock_clears_up() -> Result<()> {
-        let dir = std::env::temp_dir().join(format!("xtask-cache-lock-{}", std::process::id()));
-        fs::create_dir_all(dir.join("thing-0123456789abcdef.partial/half"))?;
-        fs::create_dir_all(dir.join("thing-0123456789abcdef"))?;
-        let cache = Cache { dir: dir.clone() };
+        let cache = cache("lock")?;
+        fs::create_dir_all(cache.dir.join("thing-0123456789abcdef.partial/half"))?;
+        fs::create_dir_all(cache.dir.join("thing-0123456789abcdef"))?;
         let lock = cache.lock()?;
-        let names = cache.entries()?;
-        assert!(names.contains(&dir.join("thing-0123456789abcdef")));
-        assert!(names.iter().all(|name| name.extension().is_none()));
+        assert_eq!(names(&cache.dir)?, ["lock", "thing-0123456789abcdef"]);
         drop(lock);
-        fs::remove_dir_all(dir)?;
+        fs::remove_dir_all(cache.dir)?;
+        Ok(())
+    }
+
+    #[test]
+    fn products_of_old_keys_go_a_week_after_their_last_use() -> Result<()> {
+        let cache = cache("unused")?;
+        // Name, recipe, days since its last use, whether it stays.
+        let products = [
+            ("module", 1, 0, true),
+            ("module", 2, 6, true),
+            ("module", 3, 8, false),
+            ("module-of-2.0", 1, 9, false),
+            ("module-of-2.0", 2, 8, true),
+            ("root", 1, 400, true),
+        ];
+        let mut stay = vec!["coverage".to_owned(), "lock".to_owned()];
+        for (name, recipe, days, stays) in products {
+            let path = cache.make(name, &Key::new(recipe), |_| Ok(()))?;
+            age(&path.join(USED), days)?;
+            if stays {
+                stay.push(path.file_name().unwrap_or_default().display().to_string());
+            }
+        }
+        // What has a product's file but not its name is not the cache's.
+        fs::create_dir(cache.dir.join("coverage"))?;
+        fs::write(cache.dir.join("coverage").join(USED), b"")?;
+        age(&cache.dir.join("coverage").join(USED), 30)?;
+        stay.sort();
+        let lock = cache.lock()?;
+        assert_eq!(names(&cache.dir)?, stay);
+        // Use is what counts.
+        let used = cache.get("module", &Key::new(2));
+        assert!(
+            used.is_some_and(|path| path.join(USED).metadata().is_ok_and(|metadata| {
+                metadata
+                    .modified()
+                    .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() < 60))
+            }))
+        );
+        drop(lock);
+        fs::remove_dir_all(cache.dir)?;
         Ok(())
     }
 
     #[test]
     fn a_failed_make_leaves_no_product() -> Result<()> {
-        let dir = std::env::temp_dir().join(format!("xtask-cache-test-{}", std::process::id()));
-        fs::create_dir_all(&dir)?;
-        let cache = Cache { dir: dir.clone() };
+        let cache = cache("make")?;
         let key = Key::new(1);
         let failed = cache.make("thing", &key, |tmp| {
             fs::write(tmp.join("half"), b"1")?;
@@ -402,8 +386,10 @@ mod tests {
         let path = cache.make("thing", &key, |tmp| Ok(fs::write(tmp.join("whole"), b"2")?))?;
         assert!(path.join("whole").exists());
         assert!(!path.join("half").exists());
-        assert_eq!(cache.get("thing", &key), Some(path));
-        fs::remove_dir_all(dir)?;
+        assert_eq!(cache.get("thing", &key), Some(path.clone()));
+        let taken = cache.product("thing", &key, |_| Err(anyhow!("it is there")))?;
+        assert_eq!(taken, path);
+        fs::remove_dir_all(cache.dir)?;
         Ok(())
     }
 }

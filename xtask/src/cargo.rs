@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::cache::{Cache, Key};
 use crate::machine;
@@ -27,8 +27,7 @@ pub(crate) struct Package {
     pub(crate) name: &'static str,
     /// The product's name in the cache, and that of its log.
     pub(crate) product: &'static str,
-    /// The places of the checkout that it is made of. Cargo wants the manifests of
-    /// all members of a workspace, of which the lock file is the digest that matters.
+    /// The directories of the checkout that it is made of.
     pub(crate) sources: &'static [&'static str],
     /// The workspace's profile.
     pub(crate) profile: &'static str,
@@ -37,6 +36,10 @@ pub(crate) struct Package {
     /// The files that it makes.
     pub(crate) files: &'static [&'static str],
 }
+
+/// What of the checkout every package is made of besides. Cargo wants the manifests of all
+/// members of a workspace, of which the lock file is the digest that matters.
+const OF_ALL: &[&str] = &[".cargo", "Cargo.toml", "Cargo.lock"];
 
 /// Where the checkout is bound inside the root. A fixed place: the compilers
 /// write it into what they make.
@@ -99,23 +102,27 @@ pub(crate) fn make_for(
     let key = Key::new(1)
         .with("toolchain", tools.name())
         .with("target", target.triple);
-    let key = Sources::read(&workspace, package.sources)?.add_to(key);
+    let places = [package.sources, OF_ALL].concat();
+    let sources = Sources::read(&workspace, &places)?;
+    let key = sources.add_to(key);
     let product = format!("{}-{}", package.product, target.architecture);
-    let lock = cache.lock()?;
-    let dir = match cache.get(&product, &key) {
-        Some(dir) => dir,
-        None => cache.make(&product, &key, |dir| {
-            let log = cache.logs()?.join(&product);
-            build(
-                (tools, target),
-                package,
-                &workspace,
-                dir,
-                &log.with_extension("log"),
-            )
-        })?,
-    };
-    drop(lock);
+    let dir = cache.product(&product, &key, |dir| {
+        let log = cache.logs()?.join(&product);
+        build(
+            (tools, target),
+            package,
+            &workspace,
+            dir,
+            &log.with_extension("log"),
+        )?;
+        // Cargo builds what is in the checkout now, and the key is of what was there before.
+        ensure!(
+            Sources::read(&workspace, &places)? == sources,
+            "{}: its sources changed while it was built; run the command again",
+            package.title
+        );
+        Ok(())
+    })?;
     Ok(dir)
 }
 
@@ -164,6 +171,11 @@ pub(crate) fn cargo_for(
         .args(["--target", target.triple, "--target-dir"])
         .arg(Path::new("target").join(target.architecture));
     cargo.env(target.variable("LINKER"), target.linker);
+    // This has cargo take no flags from settings. Those for LoongArch are the workspace's
+    // own, beside which it takes none that are for all targets.
+    if target.triple != LOONG64.triple {
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", "");
+    }
     Ok(cargo)
 }
 
@@ -181,8 +193,21 @@ pub(crate) fn cargo_of_root(tools: &ToolRoot, workspace: &Path) -> Result<Comman
         .with_bind(workspace, Path::new(INSIDE))
         .with_bind(&cargo_home(workspace)?, Path::new(CARGO_HOME));
     let mut command = tools.command_in(Path::new(INSIDE), "cargo");
-    command.env("CARGO_HOME", CARGO_HOME);
+    command.env("CARGO_HOME", CARGO_HOME).envs(compilers());
     Ok(command)
+}
+
+/// The variables by which cargo runs a root's own compilers, although its home has the user's
+/// settings, which may name others. They say where crates come from too, so they stay.
+pub(crate) fn compilers() -> [(String, &'static str); 5] {
+    [
+        ("RUSTC".to_owned(), "rustc"),
+        ("RUSTDOC".to_owned(), "rustdoc"),
+        ("RUSTC_WRAPPER".to_owned(), ""),
+        ("RUSTC_WORKSPACE_WRAPPER".to_owned(), ""),
+        // Of build scripts and macros.
+        (AMD64.variable("LINKER"), AMD64.linker),
+    ]
 }
 
 /// The workstation's cargo.
@@ -208,7 +233,7 @@ pub(crate) fn program(products: &Products, package: &str) -> Result<Command> {
 }
 
 /// The home of the workstation's cargo, where it keeps what it fetched.
-fn cargo_home(workspace: &Path) -> Result<PathBuf> {
+pub(crate) fn cargo_home(workspace: &Path) -> Result<PathBuf> {
     if let Some(dir) = std::env::var_os("CARGO_HOME").filter(|dir| !dir.is_empty()) {
         return Ok(workspace.join(dir));
     }

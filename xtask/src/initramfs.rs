@@ -131,40 +131,37 @@ pub(crate) fn make(
     for (name, text) in PROGRAMS.iter().flat_map(|(_, sources)| *sources) {
         key = key.with("source", name).with("text", text);
     }
-    let dir = match cache.get("initramfs", &key) {
-        Some(dir) => dir,
-        None => cache.make("initramfs", &key, |dir| {
-            let mut step = Step::start("initramfs: building");
-            for (name, sources) in PROGRAMS {
-                build_program(tools, dir, name, sources, &mut step, log)?;
+    let dir = cache.get_or_make("initramfs", &key, |dir| {
+        let mut step = Step::start("initramfs: building");
+        for (name, sources) in PROGRAMS {
+            build_program(tools, dir, name, sources, &mut step, log)?;
+        }
+        let busybox = fs::read(userland.busybox())
+            .with_context(|| format!("cannot read {}", userland.busybox().display()))?;
+
+        let mut host = Archive::create(&dir.join("host.cpio"))?;
+        host.base(&busybox, HOST_INIT)?;
+        host.finish()?;
+
+        let mut host = Archive::create(&dir.join("host-distribution.cpio"))?;
+        host.base(&busybox, HOST_INIT)?;
+        host.modules(&distribution.modules()?)?;
+        host.finish()?;
+
+        for (name, with_modules) in [("guest.cpio", false), ("guest-distribution.cpio", true)] {
+            let mut guest = Archive::create(&dir.join(name))?;
+            guest.base(&busybox, GUEST_INIT)?;
+            for (program, _) in PROGRAMS {
+                guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
             }
-            let busybox = fs::read(userland.busybox())
-                .with_context(|| format!("cannot read {}", userland.busybox().display()))?;
-
-            let mut host = Archive::create(&dir.join("host.cpio"))?;
-            host.base(&busybox, HOST_INIT)?;
-            host.finish()?;
-
-            let mut host = Archive::create(&dir.join("host-distribution.cpio"))?;
-            host.base(&busybox, HOST_INIT)?;
-            host.modules(&distribution.modules()?)?;
-            host.finish()?;
-
-            for (name, with_modules) in [("guest.cpio", false), ("guest-distribution.cpio", true)] {
-                let mut guest = Archive::create(&dir.join(name))?;
-                guest.base(&busybox, GUEST_INIT)?;
-                for (program, _) in PROGRAMS {
-                    guest.file(program, PROGRAM, &fs::read(dir.join(program))?)?;
-                }
-                if with_modules {
-                    guest.modules(&distribution.modules()?)?;
-                }
-                guest.finish()?;
+            if with_modules {
+                guest.modules(&distribution.modules()?)?;
             }
-            step.done();
-            Ok(())
-        })?,
-    };
+            guest.finish()?;
+        }
+        step.done();
+        Ok(())
+    })?;
     Ok(Initramfs { dir })
 }
 

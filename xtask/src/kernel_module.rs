@@ -32,12 +32,7 @@ pub(crate) fn kvm_ko(products: &Products) -> Result<PathBuf> {
     let files = Sources::read(&workspace, SOURCES)?;
     let key = files.add_to(Key::new(1).with("kernel", products.host_kernel.name()));
     let cache = &products.cache;
-    let lock = cache.lock()?;
-    let dir = match cache.get("kvm-module", &key) {
-        Some(dir) => dir,
-        None => cache.make("kvm-module", &key, |dir| build(products, &files, dir))?,
-    };
-    drop(lock);
+    let dir = cache.product("kvm-module", &key, |dir| build(products, &files, dir))?;
     Ok(dir.join("kvm.ko"))
 }
 

@@ -30,12 +30,7 @@ pub(crate) fn build(products: &Products) -> Result<PathBuf> {
     let toolchain = products.tools.dir().file_name().unwrap_or_default();
     let key = sources.add_to(Key::new(1).with("toolchain", toolchain.as_encoded_bytes()));
     let cache = &products.cache;
-    let lock = cache.lock()?;
-    let dir = match cache.get("kvm-programs", &key) {
-        Some(dir) => dir,
-        None => cache.make("kvm-programs", &key, |dir| compile(products, &sources, dir))?,
-    };
-    drop(lock);
+    let dir = cache.product("kvm-programs", &key, |dir| compile(products, &sources, dir))?;
     Ok(dir)
 }
 

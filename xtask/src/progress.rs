@@ -163,6 +163,8 @@ impl Step {
             .append(true)
             .open(log)
             .with_context(|| format!("cannot write {}", log.display()))?;
+        // In the language of DISK_FULL.
+        command.env("LC_ALL", "C.UTF-8");
         writeln!(file, "+ {command:?}")?;
         let program = command.get_program().to_string_lossy().into_owned();
         let (reader, writer) = std::io::pipe()?;
@@ -281,6 +283,18 @@ mod tests {
         ] {
             assert!(!is_error(line), "{line}");
         }
+    }
+
+    #[test]
+    fn tools_speak_the_language_in_which_they_are_understood() -> Result<()> {
+        let log = std::env::temp_dir().join(format!("xtask-language-{}", std::process::id()));
+        let mut tool = Command::new("sh");
+        tool.args(["-c", "echo $LC_ALL"])
+            .env("LC_ALL", "de_DE.UTF-8");
+        let (_, lines) = Step::start("language").outcome(tool, &log)?;
+        assert_eq!(lines, ["C.UTF-8"]);
+        std::fs::remove_file(log)?;
+        Ok(())
     }
 
     #[test]

@@ -16,17 +16,24 @@ use crate::cache::Key;
 pub(crate) struct Sources(Vec<(PathBuf, Vec<u8>)>);
 
 impl Sources {
-    /// All files under these directories of the checkout, `""` being all of it, that its
-    /// .gitignore files do not name.
+    /// These files of the checkout and all files under these directories of it, `""` being all
+    /// of it, that its .gitignore files do not name.
     pub(crate) fn read(workspace: &Path, directories: &[&str]) -> Result<Self> {
         let mut files = Vec::new();
         for directory in directories {
-            let walk = WalkBuilder::new(workspace.join(directory))
+            let top = workspace.join(directory);
+            top.metadata()
+                .with_context(|| format!("cannot read {}", top.display()))?;
+            // From the workspace down: the .gitignore files on the way count too.
+            let walk = WalkBuilder::new(workspace)
                 // Without the reader's own settings: they must not change the key.
                 .standard_filters(false)
                 .git_ignore(true)
                 .require_git(false)
-                .filter_entry(|entry| entry.file_name() != ".git")
+                .filter_entry(move |entry| {
+                    let path = entry.path();
+                    entry.file_name() != ".git" && (path.starts_with(&top) || top.starts_with(path))
+                })
                 .sort_by_file_name(|a, b| a.cmp(b))
                 .build();
             for entry in walk {
@@ -84,20 +91,37 @@ mod tests {
 
     #[test]
     fn build_products_are_no_sources() -> Result<()> {
-        const DIRECTORIES: &[&str] = &["module", "core"];
+        const DIRECTORIES: &[&str] = &["module", "core", "Cargo.lock"];
         let dir = std::env::temp_dir().join(format!("xtask-sources-{}", std::process::id()));
-        for directory in DIRECTORIES {
+        for directory in ["module", "core"] {
             fs::create_dir_all(dir.join(directory))?;
             fs::write(dir.join(directory).join("lib.rs"), directory)?;
         }
         let module = dir.join("module");
         fs::write(module.join(".gitignore"), "*.o\n*.cmd\n/generated.rs\n")?;
+        fs::write(dir.join(".gitignore"), "target/\n/core/made\n")?;
+        fs::write(dir.join("Cargo.lock"), "")?;
         let before = Sources::read(&dir, DIRECTORIES)?;
-        for product in ["kvm.o", ".kvm.o.cmd", "generated.rs"] {
-            fs::write(module.join(product), "made")?;
+        fs::create_dir_all(module.join("fuzz/target"))?;
+        for product in [
+            "module/kvm.o",
+            "module/.kvm.o.cmd",
+            "module/generated.rs",
+            "module/fuzz/target/lib.rs",
+            "core/made",
+        ] {
+            fs::write(dir.join(product), "made")?;
         }
         assert_eq!(Sources::read(&dir, DIRECTORIES)?, before);
-        assert_eq!(before.names().count(), DIRECTORIES.len() + 1);
+        let names: Vec<_> = before.names().collect();
+        let expected = [
+            "module/.gitignore",
+            "module/lib.rs",
+            "core/lib.rs",
+            "Cargo.lock",
+        ];
+        assert_eq!(names, expected.map(Path::new));
+        assert!(Sources::read(&dir, &["none"]).is_err());
         fs::write(module.join("new.c"), "int x;")?;
         let after = Sources::read(&dir, DIRECTORIES)?;
         assert_ne!(after, before);

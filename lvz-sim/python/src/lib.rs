@@ -10,7 +10,7 @@ use simulator::la_arch::csr;
 use simulator::{End, Model};
 use std::path::PathBuf;
 
-/// Instructions between two looks at what Python has to do, Ctrl-C among it.
+/// Instructions between two looks at what Python has to do: Ctrl-C, and its other threads.
 const SLICE: u64 = 10_000_000;
 /// One more than the largest number of a CSR.
 const CSRS: u16 = 1 << 14;
@@ -133,6 +133,8 @@ impl Simulation {
             let left = limit.saturating_sub(self.machine.instructions());
             let end = self.machine.run(left.min(SLICE));
             py.check_signals()?;
+            // They run while this one is detached.
+            py.detach(|| ());
             if end != End::Limit || left <= SLICE {
                 return Ok(self.end(end));
             }
@@ -250,9 +252,8 @@ impl Simulation {
         address: u64,
         length: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        PyBytes::new_with(py, length, |bytes| {
-            self.machine.read_memory(address, bytes).map_err(failed)
-        })
+        let bytes = self.machine.memory(address, length).map_err(failed)?;
+        Ok(PyBytes::new(py, bytes))
     }
 
     /// Writes physical memory.

@@ -77,18 +77,13 @@ fn make(products: &Products, cache: &Cache, modules: Modules) -> Result<PathBuf>
         Modules::Full => "kernel-full",
         Modules::Minimal => "kernel-minimal",
     };
-    let lock = cache.lock()?;
-    let dir = match cache.get(product, &key) {
-        Some(dir) => dir,
-        None => cache.make(product, &key, |dir| {
-            fs::write(dir.join("config"), &config)?;
-            if modules == Modules::Minimal {
-                fs::write(dir.join("modules"), lsmod(MODULES))?;
-            }
-            build(products, cache, &module, dir)
-        })?,
-    };
-    drop(lock);
+    let dir = cache.product(product, &key, |dir| {
+        fs::write(dir.join("config"), &config)?;
+        if modules == Modules::Minimal {
+            fs::write(dir.join("modules"), lsmod(MODULES))?;
+        }
+        build(products, cache, &module, dir)
+    })?;
     Ok(dir)
 }
 

@@ -22,7 +22,7 @@ const PACKAGE: Package = Package {
     title: "lvz-sim",
     name: NAME,
     product: "lvz-sim",
-    sources: &["lvz-sim", "la-arch", "Cargo.toml", "Cargo.lock"],
+    sources: &["lvz-sim", "la-arch"],
     profile: "dist",
     targets: &["--bins", "--features", "manual"],
     files: &[NAME, MANUAL],

@@ -87,28 +87,23 @@ impl Contents {
             self.name, identity.version, self.architecture
         );
         let product = format!("package-{}-{}", self.name, self.architecture);
-        let lock = cache.lock()?;
-        let dir = match cache.get(&product, &key) {
-            Some(dir) => dir,
-            None => cache.make(&product, &key, |dir| {
-                let log = cache.logs()?.join(format!("{product}.log"));
-                fs::write(&log, b"").with_context(|| format!("cannot write {}", log.display()))?;
-                let mut step = Step::start(format!("{file}: building"));
-                let tree = dir.join("tree");
-                for (name, data) in self.files.iter().chain(&debian) {
-                    write(&tree.join(name), data)?;
-                }
-                self.run(root, &tree, dir, &mut step, &log)?;
-                if !dir.join(&file).is_file() {
-                    bail!("dpkg-buildpackage made no {file}, see {}", log.display());
-                }
-                fs::remove_dir_all(&tree)
-                    .with_context(|| format!("cannot remove {}", tree.display()))?;
-                step.done();
-                Ok(())
-            })?,
-        };
-        drop(lock);
+        let dir = cache.product(&product, &key, |dir| {
+            let log = cache.logs()?.join(format!("{product}.log"));
+            fs::write(&log, b"").with_context(|| format!("cannot write {}", log.display()))?;
+            let mut step = Step::start(format!("{file}: building"));
+            let tree = dir.join("tree");
+            for (name, data) in self.files.iter().chain(&debian) {
+                write(&tree.join(name), data)?;
+            }
+            self.run(root, &tree, dir, &mut step, &log)?;
+            if !dir.join(&file).is_file() {
+                bail!("dpkg-buildpackage made no {file}, see {}", log.display());
+            }
+            fs::remove_dir_all(&tree)
+                .with_context(|| format!("cannot remove {}", tree.display()))?;
+            step.done();
+            Ok(())
+        })?;
         Ok(dir.join(file))
     }
 

@@ -94,7 +94,6 @@ impl Tree<'_> {
         // The package lists stay: later products ask them for names and versions.
         command.arg("--skip=cleanup/apt/lists");
         command.args(options);
-        command.env("LC_ALL", "C.UTF-8");
         if is_root() {
             command.arg("--mode=root").arg("--format=directory");
             command.arg(SUITE).arg(target).args(mirror);

@@ -20,29 +20,23 @@ impl Products {
     pub(crate) fn debuggers(&self, visible: &[&Path]) -> Result<ToolRoot> {
         let key = Key::new(1).with("packages", PACKAGES);
         let cache = self.cache.apart("debuggers")?;
-        let lock = cache.lock()?;
-        let dir = match cache.get("debuggers", &key) {
-            Some(dir) => dir,
-            None => cache.make("debuggers", &key, |dir| {
-                let log = self.cache.logs()?.join("debuggers.log");
-                let mut step = Step::start("debuggers: fetching and unpacking packages");
-                Tree {
-                    variant: "apt",
-                    architectures: "amd64",
-                    packages: &packages(PACKAGES),
-                    exclude: &[],
-                    include: &[],
-                }
-                .make(dir, &mut step, &log)
-                .map_err(|error| {
-                    CannotBeHad("the debuggers of configs/debuggers.packages cannot be had")
-                        .or(error)
-                })?;
-                step.done();
-                Ok(())
-            })?,
-        };
-        drop(lock);
+        let dir = cache.product("debuggers", &key, |dir| {
+            let log = self.cache.logs()?.join("debuggers.log");
+            let mut step = Step::start("debuggers: fetching and unpacking packages");
+            Tree {
+                variant: "apt",
+                architectures: "amd64",
+                packages: &packages(PACKAGES),
+                exclude: &[],
+                include: &[],
+            }
+            .make(dir, &mut step, &log)
+            .map_err(|error| {
+                CannotBeHad("the debuggers of configs/debuggers.packages cannot be had").or(error)
+            })?;
+            step.done();
+            Ok(())
+        })?;
         Ok(ToolRoot::new(&dir, visible))
     }
 }

@@ -83,26 +83,23 @@ pub(crate) fn make(
         .with("distribution kernel recipe", "1")
         .with("package", PACKAGE)
         .with("modules", MODULES.join(" "));
-    let dir = match cache.get("distribution-kernel", &key) {
-        Some(dir) => dir,
-        None => cache.make("distribution-kernel", &key, |dir| {
-            let mut step = Step::start("distribution kernel: fetching and unpacking");
-            let tree = dir.join("tree");
-            fs::create_dir(&tree)?;
-            Tree {
-                variant: "extract",
-                architectures: "loong64",
-                packages: &[PACKAGE.to_owned()],
-                exclude: &[],
-                include: &[],
-            }
-            .make(&tree, &mut step, log)?;
-            pick(root, dir, &tree)?;
-            fs::remove_dir_all(&tree)?;
-            step.done();
-            Ok(())
-        })?,
-    };
+    let dir = cache.get_or_make("distribution-kernel", &key, |dir| {
+        let mut step = Step::start("distribution kernel: fetching and unpacking");
+        let tree = dir.join("tree");
+        fs::create_dir(&tree)?;
+        Tree {
+            variant: "extract",
+            architectures: "loong64",
+            packages: &[PACKAGE.to_owned()],
+            exclude: &[],
+            include: &[],
+        }
+        .make(&tree, &mut step, log)?;
+        pick(root, dir, &tree)?;
+        fs::remove_dir_all(&tree)?;
+        step.done();
+        Ok(())
+    })?;
     Ok((DistributionKernel { dir }, key))
 }
 

@@ -48,38 +48,34 @@ impl DpkgUserland {
 pub(crate) fn make(products: &Products, cache: &Cache, root: &ToolRoot) -> Result<DpkgUserland> {
     let key = Key::new(1)
         .with("tools", products.tools.name())
+        .with("userland recipe", userland::RECIPE)
         .with("packages", PACKAGES)
         .with("exclude", EXCLUDE.join(" "))
         .with("include", INCLUDE.join(" "))
         .with("record", RECORD);
-    let lock = cache.lock()?;
-    let dir = match cache.get("dpkg-userland", &key) {
-        Some(dir) => dir,
-        None => cache.make("dpkg-userland", &key, |dir| {
-            let log = cache.logs()?.join("dpkg-userland.log");
-            let tree = dir.join("tree");
-            fs::create_dir(&tree)?;
-            let mut step = Step::start("loong64 Debian with dpkg: fetching and unpacking packages");
-            Tree {
-                variant: "extract",
-                architectures: "loong64",
-                packages: &packages(PACKAGES),
-                exclude: EXCLUDE,
-                include: INCLUDE,
-            }
-            .make_with_archives(&tree, &mut step, &log)?;
-            let inside = Path::new("/kvm-la/userland");
-            let mut record = root.clone().with_bind(dir, inside).command_in(inside, "sh");
-            record.args(["-c", RECORD, "sh"]).args(QEMU);
-            step.run(record, &log)?;
-            fs::remove_file(tree.join(SETTINGS))?;
-            userland::configure(&tree)?;
-            userland::make_image(&products.tools, dir, &mut step, &log)?;
-            fs::remove_dir_all(&tree)?;
-            step.done();
-            Ok(())
-        })?,
-    };
-    drop(lock);
+    let dir = cache.product("dpkg-userland", &key, |dir| {
+        let log = cache.logs()?.join("dpkg-userland.log");
+        let tree = dir.join("tree");
+        fs::create_dir(&tree)?;
+        let mut step = Step::start("loong64 Debian with dpkg: fetching and unpacking packages");
+        Tree {
+            variant: "extract",
+            architectures: "loong64",
+            packages: &packages(PACKAGES),
+            exclude: EXCLUDE,
+            include: INCLUDE,
+        }
+        .make_with_archives(&tree, &mut step, &log)?;
+        let inside = Path::new("/kvm-la/userland");
+        let mut record = root.clone().with_bind(dir, inside).command_in(inside, "sh");
+        record.args(["-c", RECORD, "sh"]).args(QEMU);
+        step.run(record, &log)?;
+        fs::remove_file(tree.join(SETTINGS))?;
+        userland::configure(&tree)?;
+        userland::make_image(&products.tools, dir, &mut step, &log)?;
+        fs::remove_dir_all(&tree)?;
+        step.done();
+        Ok(())
+    })?;
     Ok(DpkgUserland { dir })
 }

@@ -82,7 +82,6 @@ impl Products {
     pub(crate) fn firmware_disk(&self) -> Result<PathBuf> {
         let tools = self.firmware_tools()?;
         let cache = self.cache.apart("firmware")?;
-        let lock = cache.lock()?;
         let key = Key::new(1)
             .with("tools", self.tools.name())
             .with("list", TOOLS)
@@ -95,11 +94,7 @@ impl Products {
             .with("guest", self.initramfs.name())
             .with("entry", ENTRY)
             .with("loader", LOADER_CONFIGURATION);
-        let dir = match cache.get("firmware-disk", &key) {
-            Some(dir) => dir,
-            None => cache.make("firmware-disk", &key, |dir| self.make_disk(dir, &tools))?,
-        };
-        drop(lock);
+        let dir = cache.product("firmware-disk", &key, |dir| self.make_disk(dir, &tools))?;
         Ok(dir.join("disk.img"))
     }
 
@@ -108,29 +103,24 @@ impl Products {
     pub(crate) fn firmware_tools(&self) -> Result<ToolRoot> {
         // Its own lock: a run that wants the other products need not wait.
         let cache = self.cache.apart("firmware")?;
-        let lock = cache.lock()?;
         let key = Key::new(1).with("packages", TOOLS);
-        let dir = match cache.get("firmware-tools", &key) {
-            Some(dir) => dir,
-            None => cache.make("firmware-tools", &key, |dir| {
-                let log = self.cache.logs()?.join("firmware.log");
-                let mut step = Step::start("firmware: fetching and unpacking tools");
-                Tree {
-                    variant: "apt",
-                    architectures: "amd64",
-                    packages: &packages(TOOLS),
-                    exclude: &[],
-                    include: &[],
-                }
-                .make(dir, &mut step, &log)
-                .map_err(|error| {
-                    CannotBeHad("the tools of configs/firmware.packages cannot be had").or(error)
-                })?;
-                step.done();
-                Ok(())
-            })?,
-        };
-        drop(lock);
+        let dir = cache.product("firmware-tools", &key, |dir| {
+            let log = self.cache.logs()?.join("firmware.log");
+            let mut step = Step::start("firmware: fetching and unpacking tools");
+            Tree {
+                variant: "apt",
+                architectures: "amd64",
+                packages: &packages(TOOLS),
+                exclude: &[],
+                include: &[],
+            }
+            .make(dir, &mut step, &log)
+            .map_err(|error| {
+                CannotBeHad("the tools of configs/firmware.packages cannot be had").or(error)
+            })?;
+            step.done();
+            Ok(())
+        })?;
         let visible = visible(&self.cache)?;
         Ok(ToolRoot::new(
             &dir,

@@ -118,12 +118,9 @@ fn make_with(
     for (_, fragment) in config.fragments {
         key = key.with("fragment", fragment);
     }
-    let dir = match cache.get(config.product, &key) {
-        Some(dir) => dir,
-        None => cache.make(config.product, &key, |dir| {
-            build(config, root, source, dir, log)
-        })?,
-    };
+    let dir = cache.get_or_make(config.product, &key, |dir| {
+        build(config, root, source, dir, log)
+    })?;
     Ok(HostKernel::built(
         &dir,
         source,

@@ -146,10 +146,7 @@ fn source(
     make: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<KernelSource> {
     let key = package.add_to(Key::new(2));
-    let dir = match cache.get(PRODUCT, &key) {
-        Some(dir) => dir,
-        None => cache.make(PRODUCT, &key, make)?,
-    };
+    let dir = cache.get_or_make(PRODUCT, &key, make)?;
     Ok(KernelSource { dir, package })
 }
 

@@ -43,28 +43,23 @@ impl Products {
             .with("packages", PACKAGES)
             .with("include", INCLUDE.join(" "));
         let cache = self.cache.apart("lint")?;
-        let lock = cache.lock()?;
-        let dir = match cache.get("lint", &key) {
-            Some(dir) => dir,
-            None => cache.make("lint", &key, |dir| {
-                let log = self.cache.logs()?.join("lint.log");
-                let mut step = Step::start("tools for scripts: fetching and unpacking packages");
-                Tree {
-                    variant: "extract",
-                    architectures: "amd64",
-                    packages: &packages(PACKAGES),
-                    exclude: &["/*"],
-                    include: INCLUDE,
-                }
-                .make(dir, &mut step, &log)
-                .map_err(|error| {
-                    CannotBeHad("the tools of configs/lint.packages cannot be had").or(error)
-                })?;
-                step.done();
-                Ok(())
-            })?,
-        };
-        drop(lock);
+        let dir = cache.product("lint", &key, |dir| {
+            let log = self.cache.logs()?.join("lint.log");
+            let mut step = Step::start("tools for scripts: fetching and unpacking packages");
+            Tree {
+                variant: "extract",
+                architectures: "amd64",
+                packages: &packages(PACKAGES),
+                exclude: &["/*"],
+                include: INCLUDE,
+            }
+            .make(dir, &mut step, &log)
+            .map_err(|error| {
+                CannotBeHad("the tools of configs/lint.packages cannot be had").or(error)
+            })?;
+            step.done();
+            Ok(())
+        })?;
         Ok(LintTools(dir))
     }
 }

@@ -58,24 +58,19 @@ pub(crate) fn clean_root(cache: &Cache) -> Result<ToolRoot> {
 }
 
 fn root(cache: &Cache, product: &str, key: Key, tree: &Tree<'_>) -> Result<ToolRoot> {
-    let lock = cache.lock()?;
-    let dir = match cache.get(product, &key) {
-        Some(dir) => dir,
-        None => cache.make(product, &key, |dir| {
-            let log = cache.logs()?.join(format!("{product}.log"));
-            let mut step = Step::start(format!("{product} root: fetching and unpacking packages"));
-            tree.make(dir, &mut step, &log)?;
-            match fs::remove_file(dir.join(SETTINGS)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    Err(error).with_context(|| format!("cannot remove {SETTINGS}"))?;
-                }
-                _ => {}
+    let dir = cache.product(product, &key, |dir| {
+        let log = cache.logs()?.join(format!("{product}.log"));
+        let mut step = Step::start(format!("{product} root: fetching and unpacking packages"));
+        tree.make(dir, &mut step, &log)?;
+        match fs::remove_file(dir.join(SETTINGS)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("cannot remove {SETTINGS}"))?;
             }
-            step.done();
-            Ok(())
-        })?,
-    };
-    drop(lock);
+            _ => {}
+        }
+        step.done();
+        Ok(())
+    })?;
     let visible = visible(cache)?;
     Ok(ToolRoot::new(
         &dir,

@@ -48,21 +48,18 @@ pub(crate) fn is_made(cache: &Cache) -> bool {
 /// Makes the root if it is not there yet.
 pub(crate) fn make(cache: &Cache, visible: &[&Path], log: &Path) -> Result<(ToolRoot, Key)> {
     let key = key();
-    let dir = match cache.get(PRODUCT, &key) {
-        Some(dir) => dir,
-        None => cache.make(PRODUCT, &key, |dir| {
-            let mut step = Step::start("toolchain root: fetching and unpacking packages");
-            let tree = Tree {
-                variant: "apt",
-                architectures: "amd64,loong64",
-                packages: &packages(PACKAGES),
-                exclude: EXCLUDE,
-                include: INCLUDE,
-            };
-            tree.make(dir, &mut step, log)?;
-            step.done();
-            Ok(())
-        })?,
-    };
+    let dir = cache.get_or_make(PRODUCT, &key, |dir| {
+        let mut step = Step::start("toolchain root: fetching and unpacking packages");
+        let tree = Tree {
+            variant: "apt",
+            architectures: "amd64,loong64",
+            packages: &packages(PACKAGES),
+            exclude: EXCLUDE,
+            include: INCLUDE,
+        };
+        tree.make(dir, &mut step, log)?;
+        step.done();
+        Ok(())
+    })?;
     Ok((ToolRoot::new(&dir, visible), key))
 }

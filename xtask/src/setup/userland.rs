@@ -63,6 +63,9 @@ pub(super) const INCLUDE: &[&str] = &[
     "/usr/share/zoneinfo/Europe*",
 ];
 
+/// Raised when [`configure`] or [`make_image`] changes.
+pub(super) const RECIPE: &str = "2";
+
 /// The image's label.
 const LABEL: &str = "kvm-la-userland";
 
@@ -121,7 +124,7 @@ pub(super) fn make_with(
     let include = contents.include.concat();
     let key = key
         .clone()
-        .with("userland recipe", "2")
+        .with("userland recipe", RECIPE)
         .with("packages", contents.packages.concat())
         .with("exclude", EXCLUDE.join(" "))
         .with("include", include.join(" "));
@@ -129,39 +132,36 @@ pub(super) fn make_with(
         key.with("link", target).with("at", path)
     });
     let title = contents.title;
-    let dir = match cache.get(contents.product, &key) {
-        Some(dir) => dir,
-        None => cache.make(contents.product, &key, |dir| {
-            let tree = dir.join("tree");
-            fs::create_dir(&tree)?;
-            let mut step = Step::start(format!("{title}: fetching and unpacking packages"));
-            let mut list = packages(&contents.packages.concat());
-            list.push(python_test_suite(root)?);
-            Tree {
-                variant: "extract",
-                architectures: "loong64",
-                packages: &list,
-                exclude: EXCLUDE,
-                include: &include,
+    let dir = cache.get_or_make(contents.product, &key, |dir| {
+        let tree = dir.join("tree");
+        fs::create_dir(&tree)?;
+        let mut step = Step::start(format!("{title}: fetching and unpacking packages"));
+        let mut list = packages(&contents.packages.concat());
+        list.push(python_test_suite(root)?);
+        Tree {
+            variant: "extract",
+            architectures: "loong64",
+            packages: &list,
+            exclude: EXCLUDE,
+            include: &include,
+        }
+        .make(&tree, &mut step, log)?;
+        configure(&tree)?;
+        for (target, path) in contents.links {
+            let path = tree.join(path);
+            if path.symlink_metadata().is_ok_and(|there| there.is_dir()) {
+                // Empty: a package wants it to exist.
+                fs::remove_dir(&path)
+                    .with_context(|| format!("cannot replace {}", path.display()))?;
             }
-            .make(&tree, &mut step, log)?;
-            configure(&tree)?;
-            for (target, path) in contents.links {
-                let path = tree.join(path);
-                if path.symlink_metadata().is_ok_and(|there| there.is_dir()) {
-                    // Empty: a package wants it to exist.
-                    fs::remove_dir(&path)
-                        .with_context(|| format!("cannot replace {}", path.display()))?;
-                }
-                link(target, &path)?;
-            }
-            step.done();
-            let mut step = Step::start(format!("{title}: making the disk image"));
-            make_image(root, dir, &mut step, log)?;
-            step.done();
-            Ok(())
-        })?,
-    };
+            link(target, &path)?;
+        }
+        step.done();
+        let mut step = Step::start(format!("{title}: making the disk image"));
+        make_image(root, dir, &mut step, log)?;
+        step.done();
+        Ok(())
+    })?;
     Ok((Userland { dir }, key))
 }
 

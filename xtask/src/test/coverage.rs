@@ -7,7 +7,6 @@
 //! root's: kvm-core is built and tested there, with the crates that cargo has
 //! on the workstation.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +16,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::report::{Report, Verdict, detail};
+use crate::cargo;
 use crate::setup::workspace;
 
 /// The package that is measured.
@@ -47,15 +47,18 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 
 fn measure(context: &Context) -> Result<Verdict> {
     let workspace = workspace()?;
-    let dir = context.products.cache.dir().join("coverage");
+    // Another run would empty the directory of this one.
+    let cache = context.products.cache.apart("coverage")?;
+    let _lock = cache.lock()?;
+    let dir = cache.dir();
     let profiles = dir.join("profiles");
     if profiles.exists() {
         fs::remove_dir_all(&profiles)
             .with_context(|| format!("cannot empty {}", profiles.display()))?;
     }
     fs::create_dir_all(&profiles).with_context(|| format!("cannot make {}", profiles.display()))?;
-    fetch(&workspace)?;
-    let cargo_home = cargo_home()?;
+    output(cargo::fetch(&workspace))?;
+    let cargo_home = cargo::cargo_home(&workspace)?;
     let tools = context
         .products
         .tools
@@ -65,6 +68,7 @@ fn measure(context: &Context) -> Result<Verdict> {
         let mut command = tools.command_in(&workspace, program);
         command
             .env("CARGO_HOME", &cargo_home)
+            .envs(cargo::compilers())
             .env("CARGO_TARGET_DIR", dir.join("target"))
             .env("RUSTFLAGS", "-Cinstrument-coverage")
             .env("LLVM_PROFILE_FILE", profiles.join("%p-%m.profraw"))
@@ -135,24 +139,6 @@ fn print_row(lines: &Lines) {
         lines.all,
         lines.percent()
     ));
-}
-
-/// Has cargo download what is not there yet; the root has no registry.
-fn fetch(workspace: &Path) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut fetch = Command::new(cargo);
-    fetch
-        .current_dir(workspace)
-        .args(["fetch", "--locked", "--quiet"]);
-    output(fetch).map(drop)
-}
-
-fn cargo_home() -> Result<PathBuf> {
-    if let Some(home) = std::env::var_os("CARGO_HOME") {
-        return Ok(home.into());
-    }
-    let home: OsString = std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?;
-    Ok(PathBuf::from(home).join(".cargo"))
 }
 
 /// What a command prints; an error if it fails.

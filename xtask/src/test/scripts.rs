@@ -3,6 +3,7 @@
 //! Cases of the suite `host`: the files of the checkout that no Rust tool reads.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,11 +14,15 @@ use super::report::{Report, Verdict};
 use crate::setup::{CannotBeHad, LintTools, Products, workspace};
 use crate::sources::Sources;
 
+/// Runs a maintainer script with hooks.
+const KERNEL_HOOKS: &str = include_str!("kernel-hooks.sh");
+
 pub(super) fn run(context: &Context, report: &mut Report) {
     let products = &context.products;
     report.case("shell scripts", || with_tools(products, shell));
     report.case("Python", || with_tools(products, python));
     report.case("spelling", || with_tools(products, spelling));
+    report.case("kernel hooks", || kernel_hooks(products));
 }
 
 /// A case that needs the tools is skipped where there are none.
@@ -79,6 +84,24 @@ fn spelling(products: &Products, tools: &LintTools) -> Result<Verdict> {
     let mut command = tools.command(products, "codespell")?;
     command.arg(".");
     must_pass(command)?;
+    Ok(Verdict::Passed)
+}
+
+/// The maintainer scripts of the kernel's package run each hook once. In the toolchain root,
+/// whose run-parts is that of the release which the package is for.
+fn kernel_hooks(products: &Products) -> Result<Verdict> {
+    let folder = workspace()?.join("packaging/linux-image-kvm-la");
+    for name in ["preinst", "postinst", "prerm", "postrm"] {
+        let file = folder.join(name);
+        let text = fs::read_to_string(&file)
+            .with_context(|| format!("cannot read {}", file.display()))?
+            .replace("/etc/kernel/", "/hooks/etc/")
+            .replace("/usr/share/kernel/", "/hooks/usr/")
+            .replace("@RELEASE@", "7.0");
+        let mut sh = products.tools.apart().command_in(Path::new("/"), "sh");
+        sh.args(["-c", KERNEL_HOOKS, "sh", name, &text]);
+        must_pass(sh)?;
+    }
     Ok(Verdict::Passed)
 }
 

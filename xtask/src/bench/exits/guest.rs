@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::cache::Key;
 use crate::progress::Step;
@@ -42,35 +42,38 @@ impl Programs {
     pub(in super::super) fn build(products: &Products) -> Result<Self> {
         let cache = &products.cache;
         let key = Key::new(1)
+            .with("toolchain", products.tools.name())
             .with("source", SOURCE)
             .with("programs", format!("{PROGRAMS:?}"));
-        let lock = cache.lock()?;
-        let dir = match cache.get("exits-guest", &key) {
-            Some(dir) => dir,
-            None => cache.make("exits-guest", &key, |dir| {
-                let mut step = Step::start("exits-guest: building");
-                fs::write(dir.join("exits.S"), SOURCE)?;
-                let log = cache.logs()?.join("setup.log");
-                let inside = Path::new(INSIDE);
-                let tools = products.tools.clone().with_bind(dir, inside);
-                for (name, define, address) in PROGRAMS {
-                    let mut gcc = tools.command_in(inside, "loongarch64-linux-gnu-gcc");
-                    gcc.args(["-nostdlib", "-static", "-no-pie", "-mno-relax", define]);
-                    // Everything is in memory that the program may write to.
-                    gcc.args(["-Wl,--build-id=none", "-Wl,-N"]);
-                    gcc.arg(format!("-Wl,-Ttext={address}"));
-                    gcc.args(["exits.S", "-o", &file_name(name)]);
-                    step.run(gcc, &log)?;
-                    let mut nm = tools.command_in(inside, "loongarch64-linux-gnu-nm");
-                    nm.arg(file_name(name));
-                    let output = nm.output().context("cannot run nm")?;
-                    fs::write(dir.join(format!("{name}.symbols")), output.stdout)?;
-                }
-                step.done();
-                Ok(())
-            })?,
-        };
-        drop(lock);
+        let dir = cache.product("exits-guest", &key, |dir| {
+            let mut step = Step::start("exits-guest: building");
+            fs::write(dir.join("exits.S"), SOURCE)?;
+            let log = cache.logs()?.join("setup.log");
+            let inside = Path::new(INSIDE);
+            let tools = products.tools.clone().with_bind(dir, inside);
+            for (name, define, address) in PROGRAMS {
+                let mut gcc = tools.command_in(inside, "loongarch64-linux-gnu-gcc");
+                gcc.args(["-nostdlib", "-static", "-no-pie", "-mno-relax", define]);
+                // Everything is in memory that the program may write to.
+                gcc.args(["-Wl,--build-id=none", "-Wl,-N"]);
+                gcc.arg(format!("-Wl,-Ttext={address}"));
+                gcc.args(["exits.S", "-o", &file_name(name)]);
+                step.run(gcc, &log)?;
+                let mut nm = tools.command_in(inside, "loongarch64-linux-gnu-nm");
+                nm.arg(file_name(name));
+                let output = nm.output().context("cannot run nm")?;
+                ensure!(
+                    output.status.success(),
+                    "nm of {} ended with {}: {}",
+                    file_name(name),
+                    output.status,
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
+                fs::write(dir.join(format!("{name}.symbols")), output.stdout)?;
+            }
+            step.done();
+            Ok(())
+        })?;
         Ok(Self { dir })
     }
 

@@ -72,12 +72,7 @@ fn product(
 ) -> Result<PathBuf> {
     let key = Key::new(1).with("kernel", products.host_kernel.name());
     let cache = &products.cache;
-    let lock = cache.lock()?;
-    let dir = match cache.get(name, &key) {
-        Some(dir) => dir,
-        None => cache.make(name, &key, make)?,
-    };
-    drop(lock);
+    let dir = cache.product(name, &key, make)?;
     Ok(dir)
 }
 
