@@ -545,6 +545,29 @@ fn messages_that_qemu_brings_are_not_read_over() {
     }
 }
 
+/// What is saved has the timer as it was read once: its interrupt and its rest fit each other. The
+/// kernel keeps what has ended meanwhile.
+#[test]
+fn a_timer_that_ends_while_the_vm_is_stopped_is_not_half_saved() {
+    const TI: u64 = 1 << 11;
+    let estat = one_reg::csr(n::ESTAT);
+    for make in both() {
+        let mut fake = make();
+        let cpu = fake.started(0);
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        synchronize(cpu);
+        set_line(cpu, 1);
+        fake.state(|state| {
+            let vcpu = state.kernel.vcpus.get_mut(&0).unwrap();
+            *vcpu.words.entry(estat).or_default() |= TI;
+        });
+        synchronize(cpu);
+        assert_eq!(cpu.csr(n::ESTAT), 1 << 2, "the line, and no timer");
+        fake.exec(cpu, vec![Exit::Errno(libc::EINTR)]);
+        fake.state(|state| assert_eq!(state.kernel.vcpus[&0].words[&estat], TI | 1 << 2));
+    }
+}
+
 #[test]
 fn a_kernel_that_refuses_bulk_writes_gets_single_ones_and_a_name_in_the_message() {
     let mut fake = Fake::with_module();
