@@ -12,6 +12,7 @@ pub(crate) mod interrupt;
 pub(crate) mod irqchip;
 pub(crate) mod kick;
 pub(crate) mod offered;
+pub(crate) mod only_operations;
 pub(crate) mod outcome;
 pub(crate) mod reset;
 pub(crate) mod run_loop;

@@ -14,7 +14,7 @@ use la_arch::kvm::guest_debug;
 use super::state::{self, Step, Vcpu};
 use super::successor::{Machine, successors};
 use super::translation::Translation;
-use super::{debug, synchronise, thread};
+use super::{debug, only_operations, synchronise};
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
 use crate::qemu::debug::{read_word, update_flags, write_word};
@@ -83,7 +83,7 @@ pub fn begin(bql: &Bql, vcpu: &Vcpu) -> bool {
     if !vcpu.cpu.singlestep() || vcpu.step().is_some() {
         return true;
     }
-    if thread::has_only_operations() {
+    if only_operations::is_so() {
         // What tells the kernels of all vCPUs, and takes the breakpoints out at a stop, is
         // QEMU's own: the guest runs on, as with it.
         return true;

@@ -2,14 +2,13 @@
 
 //! A vCPU's thread (QEMU: accel/kvm/kvm-accel-ops.c).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use super::outcome::Outcome;
 use super::run_loop;
 use super::state::{self, Vcpu};
 use super::vm::Vm;
-use super::{features, run_state, step};
+use super::{features, only_operations, run_state, step};
 use crate::error::BackendError;
 use crate::qemu::bql::Bql;
 use crate::qemu::cpu::Cpu;
@@ -34,33 +33,11 @@ pub fn init_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
 /// After QEMU's own kvm_arch_init_vcpu.
 fn adopt_vcpu(bql: &Bql, cpu: Cpu) -> Result<Arc<Vcpu>, BackendError> {
     let vm = Vm::current().ok_or_else(|| BackendError::UnknownVcpu(cpu.index()))?;
-    if let Some(reason) = ONLY_OPERATIONS.get()
-        && !TOLD.swap(true, Ordering::Relaxed)
-    {
-        report::warning(&format!(
-            "accel-kvm-la: {reason}: vCPU threads, run loop and registers are this backend's, \
-             the start and reset of a vCPU and its interrupt lines QEMU's own, with more calls"
-        ));
-    }
+    only_operations::tell();
     features::check_model(cpu)?;
     lookup::listen(bql, state::forget_devices);
     Ok(features::adopt_vcpu(bql, cpu, vm))
 }
-
-/// Why only the accelerator's operations are this backend's, for the user.
-#[cfg(feature = "load-time")]
-pub fn only_operations(reason: String) {
-    // The first reason is as good as another.
-    let _ = ONLY_OPERATIONS.set(reason);
-}
-
-/// Whether only the accelerator's operations are this backend's.
-pub fn has_only_operations() -> bool {
-    ONLY_OPERATIONS.get().is_some()
-}
-
-static ONLY_OPERATIONS: OnceLock<String> = OnceLock::new();
-static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// kvm_arch_destroy_vcpu.
 pub fn destroy_vcpu(bql: &Bql, cpu: Cpu) {

@@ -40,7 +40,7 @@ use refusal::{Identity, Refusal};
 
 use crate::hooks;
 use crate::qemu::{layout, services};
-use crate::vcpu::thread;
+use crate::vcpu::only_operations;
 
 /// Puts the backend into this process's QEMU, or leaves QEMU as it is and sees
 /// to it that a guest does not run on KVM without a word about that.
@@ -79,7 +79,7 @@ fn try_attach(image: &Image, identity: &Identity) -> Result<(usize, usize), Refu
         Err(error @ (PatchError::Island(_) | PatchError::Protected(_))) if can_adopt => {
             let reason = format!("in {identity} {error}");
             log::debug!("{reason}: no functions are replaced");
-            thread::only_operations(reason);
+            only_operations::because(reason);
             replacements.clear();
         }
         Err(error) => return Err(error.into()),
