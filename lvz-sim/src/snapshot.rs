@@ -128,7 +128,10 @@ impl CpuState {
 
     /// Whether what is counted fits what was executed.
     fn counts_fit(&self) -> bool {
-        self.stats.fits(self.icount) && self.tlb_counts.fits(self.icount)
+        // The first refuses what the sums of the others cannot have.
+        self.stats.fits(self.icount)
+            && self.tally.fits(self.icount)
+            && self.tlb_counts.fits(self.icount)
     }
 
     fn restore(self, cpu: &mut Cpu) {

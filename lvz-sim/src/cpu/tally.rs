@@ -37,12 +37,25 @@ impl Events {
     pub(crate) fn retired(&self) -> u64 {
         self.ended - self.trapped
     }
+
+    /// Whether a CPU can have done so at one level when `at` instructions had ended.
+    fn fits(&self, at: u64) -> bool {
+        // What an instruction does before it ends is counted then.
+        let each = [
+            self.fetch_refills,
+            self.data_refills,
+            self.branches,
+            self.mispredicted,
+            self.accesses,
+        ];
+        self.trapped <= self.ended && self.ended <= at && each.iter().all(|count| *count <= at + 1)
+    }
 }
 
 /// The events of all levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
-    pub(super) events: [Events; LEVELS],
+    pub(crate) events: [Events; LEVELS],
     /// The level in force.
     #[serde(skip)]
     level: usize,
@@ -65,6 +78,12 @@ impl Tally {
             events.ended += at - self.since;
         }
         events
+    }
+
+    /// Whether a CPU can have done so when `at` instructions had ended, fewer than 2^60.
+    pub(crate) fn fits(&self, at: u64) -> bool {
+        let ended = self.events.iter().map(|events| events.ended);
+        self.events.iter().all(|events| events.fits(at)) && ended.sum::<u64>() <= at
     }
 
     /// The level in force.

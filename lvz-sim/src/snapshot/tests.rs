@@ -175,23 +175,41 @@ fn what_devices_have_written_ends_reservations_behind_the_block_too() {
 
 #[test]
 fn counts_are_of_what_was_executed() {
-    let mut machine = machine(<_>::default());
-    let mut saved = |icount, entered, filled| {
+    type Change = fn(&mut Cpu);
+    let load_changed = |icount, change: Change| {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("snapshot");
-        machine.cpus[0].icount = icount;
-        machine.cpus[0].stats = CpuStats::default();
-        machine.cpus[0].stats.enter_guest(entered);
-        machine.cpus[0].tlb.counts.fills[0] = filled;
+        let mut machine = machine(<_>::default());
+        let cpu = &mut machine.cpus[0];
+        cpu.icount = icount;
+        change(cpu);
+        let counts = (cpu.tlb.counts, cpu.tally.until(icount).events);
         machine.save(&path).expect("a snapshot");
-        machine.cpus[0].tlb.counts.fills[0] = 0;
         machine.load(&path)?;
-        assert_eq!(machine.cpus[0].tlb.counts.fills[0], filled);
+        let cpu = &machine.cpus[0];
+        assert_eq!((cpu.tlb.counts, cpu.tally.events), counts);
         Ok(())
     };
-    assert!(saved(100, 90, 200).is_ok());
-    for (icount, entered, filled) in [(100, 101, 0), (u64::MAX, 0, 0), (100, 90, 1 << 32)] {
-        let refused = saved(icount, entered, filled);
-        assert!(matches!(refused, Err(SnapshotError::Format(..))));
+    let fine: Change = |cpu| {
+        cpu.stats.enter_guest(90);
+        cpu.tlb.counts.fills[0] = 200;
+        cpu.tally.events[2].branches = 100;
+    };
+    assert!(load_changed(100, fine).is_ok());
+    let wrong: [(u64, Change); 7] = [
+        (100, |cpu| cpu.stats.enter_guest(101)),
+        (u64::MAX, |_| {}),
+        (100, |cpu| cpu.tlb.counts.fills[0] = 1 << 32),
+        (100, |cpu| cpu.tally.events[1].ended = 1),
+        (100, |cpu| cpu.tally.events[1].trapped = 1),
+        (100, |cpu| cpu.tally.events[7].accesses = 102),
+        (100, |cpu| cpu.tally.events[0].data_refills = u64::MAX),
+    ];
+    for (number, (icount, change)) in wrong.into_iter().enumerate() {
+        let refused = load_changed(icount, change);
+        assert!(
+            matches!(refused, Err(SnapshotError::Format(..))),
+            "{number}"
+        );
     }
 }
