@@ -20,7 +20,8 @@ const LINES: u64 = Interrupt::LINES | Interrupt::IPI.mask() | Interrupt::AVEC.ma
 /// Interrupt controllers, QEMU's (loongarch_extioi_common_reset_hold,
 /// loongarch_ipi_reset_hold) and Linux's alike, forget what waits without lowering
 /// their lines, and QEMU's reset of a CPU keeps the lines: one that was up would
-/// interrupt the guest for ever. Nor does it take back the messages that wait. What is raised after this comes to KVM by itself.
+/// interrupt the guest for ever. It keeps messages that wait, too. What is raised after this
+/// comes to KVM by itself.
 pub fn reset(cpu: Cpu) -> Result<(), BackendError> {
     VcpuFd::new(cpu).set_one_reg(one_reg::VCPU_RESET, 0)?;
     cpu.set_csr(n::ESTAT, cpu.csr(n::ESTAT) & !LINES);

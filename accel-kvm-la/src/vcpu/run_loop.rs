@@ -100,6 +100,7 @@ fn entered(result: i32, vcpu: &Vcpu, page: &RunPage) -> Result<(), Outcome> {
             Err(Outcome::Interrupt)
         }
         libc::EAGAIN => {
+            // What is pending may not be completed yet.
             page.set_immediate_exit(false);
             Err(Outcome::Interrupt)
         }

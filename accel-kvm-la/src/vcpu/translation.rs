@@ -18,7 +18,7 @@ pub struct Translation {
 
 impl Translation {
     /// The one behind the instruction `word`, which the vCPU executes next: `ertn` of a TLB refill
-    /// handler leaves direct address mode (Volume 1, 7.4.1 and 7.5.9).
+    /// handler leaves direct address mode (Volume 1, 4.2.6).
     pub fn behind(cpu: Cpu, word: u32) -> Self {
         let crmd = Crmd(cpu.csr(n::CRMD));
         let mapped = Prmd(cpu.csr(n::TLBRPRMD)).pplv();

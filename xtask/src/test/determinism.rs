@@ -137,7 +137,7 @@ fn check(machine: &Machine, outcome: &Outcome) -> Result<()> {
     if machine.share.is_some() {
         return outcome.check(LIMIT);
     }
-    let powered_off = said::all(&outcome.console, "", GUEST_MARKER).any(|said| said == "power-off");
+    let powered_off = said::all(&outcome.console, "", GUEST_MARKER).any(|text| text == "power-off");
     if !powered_off || !outcome.status.success() {
         bail!("the machine did not power off ({})", outcome.status);
     }

@@ -309,16 +309,21 @@ fn the_interrupt_status_read_through_the_window_drops_the_pin() {
     assert_eq!(look(&mut rig, window, 0x1000, 1), 0);
 }
 
+/// Messages are enabled, and number 1, which waits if it is triggered, has a target.
+fn with_masked_message(rig: &mut Rig) -> Driver {
+    place(rig);
+    let at = msix_capability(rig);
+    aim(rig, 1, 100);
+    rig.write(MSIX + 16 + 12, 4, 1);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    Driver::on_pci(rig, BAR, 1)
+}
+
 #[test]
 fn a_reset_of_the_device_forgets_messages_that_wait() {
     let mut rig = pci_rig(&disk());
     rig.set_up_interrupts();
-    place(&mut rig);
-    let at = msix_capability(&mut rig);
-    aim(&mut rig, 1, 100);
-    rig.write(MSIX + 16 + 12, 4, 1);
-    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
-    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    let mut driver = with_masked_message(&mut rig);
     rig.write(BAR + 0x1a, 2, 1);
     driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
     assert_eq!(rig.read(MSIX + 0x800, 8), 2);
@@ -333,12 +338,7 @@ fn a_reset_of_the_device_forgets_messages_that_wait() {
 #[test]
 fn a_message_that_nothing_uses_any_longer_does_not_wait() {
     let mut rig = pci_rig(&disk());
-    place(&mut rig);
-    let at = msix_capability(&mut rig);
-    aim(&mut rig, 1, 100);
-    rig.write(MSIX + 16 + 12, 4, 1);
-    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
-    let mut driver = Driver::on_pci(&mut rig, BAR, 1);
+    let mut driver = with_masked_message(&mut rig);
     // Of changes of the configuration, and of the queue.
     let users = [BAR + 0x10, BAR + 0x1a];
     for user in users {
