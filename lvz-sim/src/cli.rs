@@ -217,7 +217,7 @@ pub struct RunArgs {
     pub snapshot_in: Option<PathBuf>,
 
     /// Stop after N instructions of all CPUs together, at the end of the turn: up to 100,000
-    /// later. The exit status is 0
+    /// later. The exit status is 124, with --snapshot-out 0
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub max_instructions: Option<u64>,
 

@@ -61,7 +61,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     let hash = args.hash.then(|| machine.state_hash());
     let results = Results::of(machine, end, seconds, before, hash);
     results.write(args)?;
-    Ok(results.status(signals.last()))
+    Ok(results.status(args, signals.last()))
 }
 
 /// What the machine boots.

@@ -161,7 +161,7 @@ fn a_lint_names_the_place_and_the_rule() {
     let program = Program::new(&[0x002a_0000]);
     let arguments = ["--trace", "lint", "--max-instructions", "10000"];
     let output = program.run("@0x200000", &arguments);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.status.code(), Some(124), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("stopped by --max-instructions"), "{text}");
     let findings: Vec<&str> = text.lines().filter(|line| line.contains("lint:")).collect();

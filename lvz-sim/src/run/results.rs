@@ -10,6 +10,9 @@ use crate::whole_file;
 use anyhow::{Context, Result};
 use std::path::Path;
 
+/// The exit status of a run that `--max-instructions` has cut off, that of timeout(1).
+const CUT_OFF: u8 = 124;
+
 /// The results of a machine that is gone.
 pub(super) struct Results {
     end: RunEnd,
@@ -69,7 +72,7 @@ impl Results {
 
     /// The exit status; prints why the run ended if the machine did not end it. `signal` is one
     /// that has come.
-    pub(super) fn status(&self, signal: Option<u8>) -> u8 {
+    pub(super) fn status(&self, args: &RunArgs, signal: Option<u8>) -> u8 {
         match self.end {
             RunEnd::PowerOff(code) => code,
             RunEnd::Limit => {
@@ -77,7 +80,12 @@ impl Results {
                     "lvz-sim: stopped by --max-instructions, after {} instructions",
                     self.report.instructions
                 );
-                0
+                // A snapshot is taken at the limit: then that is where the run was to end.
+                if args.snapshot_out.is_some() {
+                    0
+                } else {
+                    CUT_OFF
+                }
             }
             RunEnd::Quit => match signal {
                 Some(signal) => {

@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::debian::Tree;
+use super::extra::Extra;
 use super::{CannotBeHad, Products, packages};
 use crate::cache::Key;
-use crate::progress::Step;
 use crate::toolroot::ToolRoot;
 
 const PACKAGES: &str = include_str!("../../../configs/debuggers.packages");
@@ -18,25 +18,21 @@ impl Products {
     /// The root with the debuggers, made if it is not there yet, in which `visible` are where
     /// they are outside; [`CannotBeHad`] without a network.
     pub(crate) fn debuggers(&self, visible: &[&Path]) -> Result<ToolRoot> {
-        let key = Key::new(1).with("packages", PACKAGES);
-        let cache = self.cache.apart("debuggers")?;
-        let dir = cache.product("debuggers", &key, |dir| {
-            let log = self.cache.logs()?.join("debuggers.log");
-            let mut step = Step::start("debuggers: fetching and unpacking packages");
-            Tree {
+        let dir = Extra {
+            folder: "debuggers",
+            product: "debuggers",
+            key: Key::new(1).with("packages", PACKAGES),
+            contents: "debuggers",
+            missing: CannotBeHad("the debuggers of configs/debuggers.packages cannot be had"),
+            tree: Tree {
                 variant: "apt",
                 architectures: "amd64",
                 packages: &packages(PACKAGES),
                 exclude: &[],
                 include: &[],
-            }
-            .make(dir, &mut step, &log)
-            .map_err(|error| {
-                CannotBeHad("the debuggers of configs/debuggers.packages cannot be had").or(error)
-            })?;
-            step.done();
-            Ok(())
-        })?;
+            },
+        }
+        .get(&self.cache)?;
         Ok(ToolRoot::new(&dir, visible))
     }
 }

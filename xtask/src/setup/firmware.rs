@@ -10,12 +10,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::debian::Tree;
+use super::extra::Extra;
 use super::userland;
 use super::{CannotBeHad, Products, packages, visible};
 use crate::cache::Key;
 use crate::initramfs;
 use crate::progress::Step;
 use crate::toolroot::ToolRoot;
+
+/// The folder in the cache, with a lock of its own.
+const FOLDER: &str = "firmware";
 
 const TOOLS: &str = include_str!("../../../configs/firmware.packages");
 const SYSTEM: &str = include_str!("../../../configs/disk.packages");
@@ -81,7 +85,7 @@ impl Products {
     /// [`CannotBeHad`] without a network.
     pub(crate) fn firmware_disk(&self) -> Result<PathBuf> {
         let tools = self.firmware_tools()?;
-        let cache = self.cache.apart("firmware")?;
+        let cache = self.cache.apart(FOLDER)?;
         let key = Key::new(1)
             .with("tools", self.tools.name())
             .with("list", TOOLS)
@@ -101,26 +105,21 @@ impl Products {
     /// mtools, fdisk and iasl, made if they are not there yet; [`CannotBeHad`] without a
     /// network.
     pub(crate) fn firmware_tools(&self) -> Result<ToolRoot> {
-        // Its own lock: a run that wants the other products need not wait.
-        let cache = self.cache.apart("firmware")?;
-        let key = Key::new(1).with("packages", TOOLS);
-        let dir = cache.product("firmware-tools", &key, |dir| {
-            let log = self.cache.logs()?.join("firmware.log");
-            let mut step = Step::start("firmware: fetching and unpacking tools");
-            Tree {
+        let dir = Extra {
+            folder: FOLDER,
+            product: "firmware-tools",
+            key: Key::new(1).with("packages", TOOLS),
+            contents: "tools for firmware",
+            missing: CannotBeHad("the tools of configs/firmware.packages cannot be had"),
+            tree: Tree {
                 variant: "apt",
                 architectures: "amd64",
                 packages: &packages(TOOLS),
                 exclude: &[],
                 include: &[],
-            }
-            .make(dir, &mut step, &log)
-            .map_err(|error| {
-                CannotBeHad("the tools of configs/firmware.packages cannot be had").or(error)
-            })?;
-            step.done();
-            Ok(())
-        })?;
+            },
+        }
+        .get(&self.cache)?;
         let visible = visible(&self.cache)?;
         Ok(ToolRoot::new(
             &dir,

@@ -10,9 +10,9 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::debian::Tree;
+use super::extra::Extra;
 use super::{CannotBeHad, Products, packages, workspace};
 use crate::cache::Key;
-use crate::progress::Step;
 use crate::toolroot::ToolRoot;
 
 const PACKAGES: &str = include_str!("../../../configs/lint.packages");
@@ -42,24 +42,21 @@ impl Products {
             .with("toolchain", self.tools.name())
             .with("packages", PACKAGES)
             .with("include", INCLUDE.join(" "));
-        let cache = self.cache.apart("lint")?;
-        let dir = cache.product("lint", &key, |dir| {
-            let log = self.cache.logs()?.join("lint.log");
-            let mut step = Step::start("tools for scripts: fetching and unpacking packages");
-            Tree {
+        let dir = Extra {
+            folder: "lint",
+            product: "lint",
+            key,
+            contents: "tools for scripts",
+            missing: CannotBeHad("the tools of configs/lint.packages cannot be had"),
+            tree: Tree {
                 variant: "extract",
                 architectures: "amd64",
                 packages: &packages(PACKAGES),
                 exclude: &["/*"],
                 include: INCLUDE,
-            }
-            .make(dir, &mut step, &log)
-            .map_err(|error| {
-                CannotBeHad("the tools of configs/lint.packages cannot be had").or(error)
-            })?;
-            step.done();
-            Ok(())
-        })?;
+            },
+        }
+        .get(&self.cache)?;
         Ok(LintTools(dir))
     }
 }

@@ -9,6 +9,7 @@ mod debug_kernel;
 mod debuggers;
 mod distribution_kernel;
 pub(crate) mod dpkg_userland;
+mod extra;
 mod firmware;
 mod host_kernel;
 mod kernel_packages;
