@@ -172,34 +172,3 @@ const _: () = assert!(
     core::mem::size_of::<SyncRegs>()
         == 8 * (32 + 1 + CSRS.len() + 1) + 4 * (CPUCFG_WORDS + 1) + 8 * (8 + 6) + 16 + 1024
 );
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-
-    use super::*;
-    use std::{format, vec::Vec};
-
-    const DOCUMENT: &str = include_str!("../../docs/module.md");
-
-    #[test]
-    fn the_document_has_the_sets_and_their_size() {
-        let (_, rest) = DOCUMENT.split_once("| bit | set |\n").expect("the table");
-        let rows: Vec<&str> = rest
-            .lines()
-            .take_while(|line| line.starts_with('|'))
-            .skip(1)
-            .collect();
-        let bits: Vec<u64> = rows
-            .iter()
-            .filter_map(|row| row.split('|').nth(1)?.trim().parse().ok())
-            .collect();
-        let all: Vec<u64> = (0..64).map(|n| 1 << n).filter(|b| ALL & b != 0).collect();
-        assert_eq!(bits, all);
-        let csrs = format!("| {CSR} | {} CSRs: ", CSRS.len());
-        assert!(rows.iter().any(|row| row.starts_with(&csrs)), "{csrs}");
-        let size = core::mem::size_of::<SyncRegs>();
-        let size = format!("{},{:03} of the 2,048 bytes", size / 1000, size % 1000);
-        assert!(DOCUMENT.contains(&size), "{size}");
-    }
-}

@@ -277,19 +277,4 @@ mod tests {
             assert!(error.contains("keep or clear"), "{error}");
         }
     }
-
-    #[test]
-    fn the_documents_list_every_switch() {
-        let text = include_str!("../../../docs/lvz.md");
-        for switch in SWITCHES {
-            let row = format!(
-                "| {} | `{}={}` | `{}` |",
-                switch.question, switch.name, switch.other, switch.safe
-            );
-            assert!(
-                text.contains(&row),
-                "docs/lvz.md has no row that begins {row}"
-            );
-        }
-    }
 }

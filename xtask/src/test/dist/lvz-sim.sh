@@ -19,6 +19,13 @@ completes() {
         grep -q 'lvz-sim' /usr/share/fish/vendor_completions.d/lvz-sim.fish
 }
 
+# Boots a kernel until the limit cuts it off, under the emulator "$@".
+begins_to_boot() {
+    "$@" /usr/bin/lvz-sim run --memory 512M --kernel /kvm-la/boot/kernel \
+        --append 'console=ttyS0 earlycon' --max-instructions 100M
+    [ $? = 124 ]
+}
+
 files >/tmp/before
 check install dpkg --install /kvm-la/packages/old.deb
 check installed is_installed lvz-sim "$old"
@@ -32,8 +39,7 @@ if [ $# = 0 ]; then
     check boot boots '^KVM-LA-GUEST power-off' lvz-sim
 else
     # An emulator below makes this slow: as far as the kernel's first words.
-    check boot says 'Linux version' "$@" /usr/bin/lvz-sim run --memory 512M \
-        --kernel /kvm-la/boot/kernel --append 'console=ttyS0 earlycon' --max-instructions 100M
+    check boot says 'Linux version' begins_to_boot "$@"
 fi
 check upgrade dpkg --install /kvm-la/packages/new.deb
 check upgraded is_installed lvz-sim "$new"
