@@ -2,7 +2,7 @@
 
 //! What the project's documents say of the architecture as this crate has it.
 
-use la_arch::sync_regs::{ALL, CSR, CSRS, SyncRegs};
+use la_arch::sync_regs::{SyncRegs, ALL, CSR, CSRS};
 
 const MODULE: &str = include_str!("../../docs/module.md");
 

@@ -118,7 +118,37 @@ class Tests(unittest.TestCase):
             simulation.set_register(4, 0x1234)
             simulation.run(1000)
             self.assertEqual(len(simulation.findings), lints)
-        self.assertIn("EENTRY", simulation.findings[0])
+        (finding,) = simulation.findings
+        self.assertIn("EENTRY", str(finding))
+        place = (finding.rule, finding.cpu, finding.pc)
+        self.assertEqual(place, ("EntryAlignment", 0, START))
+
+    def test_what_a_machine_starts_with(self):
+        with tempfile.TemporaryDirectory() as directory:
+            file, tree = (Path(directory, name) for name in ("file", "tree"))
+            file.write_bytes(PROGRAM)
+            loaded = Simulation(load=[(START, file)], fdt_protocol=True, memory=64 << 20)
+            self.assertEqual(loaded.register(4), 2**64 - 2)
+            size = struct.unpack(">2I", loaded.read_memory(loaded.register(5), 8))
+            self.assertEqual(size[0], 0xD00DFEED)
+            tree.write_bytes(loaded.read_memory(loaded.register(5), size[1]))
+            self.assertEqual(loaded.run(1000), "power-off")
+            board = {"machine": "virt", "memory": 64 << 20}
+            other = Simulation(load=[(START, file)], device_tree=tree, **board)
+            self.assertEqual(other.run(1000), "power-off")
+            acpi = Simulation(load=[(START, file)], acpi=True, drives=[file, tree], **board)
+            self.assertEqual(acpi.read_memory(0x40000, 8), b"RSD PTR ")
+            firmware = Simulation(firmware=file, **board)
+            self.assertEqual(firmware.pc(), 0x1C000000)
+            self.assertEqual(firmware.run(1000), "power-off")
+            for options, error in [
+                ({"load": [file]}, "not an ELF"),
+                ({"load": [(START, tree)], "device_tree": file}, "device tree"),
+                ({"load": [(START, file)], "drives": [Path(directory, "none")]}, "none"),
+                ({"firmware": file, "firmware_variables": file}, "256 KiB"),
+            ]:
+                with self.assertRaisesRegex(RuntimeError, error):
+                    Simulation(**options, **board)
 
     def test_readings_and_the_pace_of_instructions(self):
         simulation = machine(lvz="reset=ones", ns_per_instruction=10)

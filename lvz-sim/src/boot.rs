@@ -30,6 +30,7 @@ mod tests;
 pub(crate) use config::LoadedMachine;
 pub use config::{BootConfig, LoadFile, Protocol};
 pub use error::{BootError, ImageError};
+pub(crate) use firmware::code as firmware_code;
 
 use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;

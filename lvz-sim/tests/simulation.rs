@@ -403,3 +403,130 @@ fn findings_are_data() {
     machine.run(1000);
     assert_eq!(machine.findings(), []);
 }
+
+/// Where direct boot has the device tree, and its first four bytes.
+const TREE: u64 = 0x10_0000;
+const TREE_MAGIC: [u8; 4] = [0xd0, 0x0d, 0xfe, 0xed];
+
+#[test]
+fn a_kernel_starts_by_either_protocol_with_any_device_tree() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, tree) = (directory.path().join("file"), directory.path().join("tree"));
+    std::fs::write(&file, bytes(&COUNT)).unwrap();
+    let builder = || Simulation::builder().memory(16 << 20).load_at(BASE, &file);
+    let arguments = |machine: &Simulation| [4, 5, 6].map(|register| machine.register(0, register));
+    let efi = builder().build().unwrap();
+    assert_eq!(arguments(&efi)[0], Some(1));
+    let mut fdt = builder().fdt_protocol().build().unwrap();
+    let expected = [Some(-2i64 as u64), Some(TREE), Some(0)];
+    assert_eq!(arguments(&fdt), expected);
+    fdt.run(100);
+    fdt.restart().unwrap();
+    assert_eq!(arguments(&fdt), expected);
+    let own = fdt.memory(TREE, 1 << 16).unwrap().to_vec();
+    assert_eq!(own[..4], TREE_MAGIC);
+    // The machine's own tree, in which a byte of a text is another.
+    let model = own.windows(8).position(|part| part == b"loongson").unwrap();
+    let size = u32::from_be_bytes(own[4..8].try_into().unwrap()) as usize;
+    let mut other = own[..size].to_vec();
+    other[model] = b'L';
+    std::fs::write(&tree, &other).unwrap();
+    let given = builder().device_tree(&tree).command_line("quiet");
+    let given = given.build().unwrap();
+    let given = given.memory(TREE, 1 << 16).unwrap();
+    assert!(given.windows(8).any(|part| part == b"Loongson"));
+    assert!(given.windows(6).any(|part| part == b"quiet\0"));
+    let error = builder().device_tree(&file).build().unwrap_err();
+    assert!(error.to_string().contains("not a flattened device tree"));
+}
+
+#[test]
+fn acpi_tables_and_firmware_are_of_the_board_that_has_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let (code, variables) = (directory.path().join("code"), directory.path().join("vars"));
+    // The first word of the flash with the variables, 16 MiB behind the firmware.
+    let program = bytes(&[
+        0x143a_0005, // lu12i.w $a1, 0x1d000
+        0x2880_00a4, // ld.w    $a0, $a1, 0
+        0x1420_1c05, // lu12i.w $a1, 0x100e0
+        0x0280_d006, // addi.w  $a2, $zero, 0x34
+        0x2900_70a6, // st.b    $a2, $a1, 0x1c     off
+    ]);
+    std::fs::write(&code, program).unwrap();
+    std::fs::write(&variables, vec![0x5a; 256 << 10]).unwrap();
+    let builder = || Simulation::builder().memory(16 << 20).firmware(&code);
+    let virt = || builder().machine("virt").firmware_variables(&variables);
+    let mut machine = virt().build().unwrap();
+    assert_eq!(machine.pc(0), Some(0x1c00_0000));
+    for _ in 0..2 {
+        assert_eq!(machine.run(1_000), End::PowerOff(0));
+        assert_eq!(machine.register(0, 4), Some(0x5a5a_5a5a));
+        machine.restart().unwrap();
+    }
+    let file = directory.path().join("file");
+    std::fs::write(&file, bytes(&COUNT)).unwrap();
+    let kernel = || Simulation::builder().memory(16 << 20).load_at(BASE, &file);
+    let machine = kernel().machine("virt").acpi().build().unwrap();
+    assert_eq!(machine.memory(0x4_0000, 8).unwrap(), b"RSD PTR ");
+    for (builder, text) in [
+        (builder(), "use machine virt"),
+        (kernel().acpi(), "use machine virt"),
+        (virt().program(BASE, [0; 4]), "leave out the program"),
+        (virt().load_at(BASE, &file), "leave out the program"),
+        (virt().firmware("/nowhere/code"), "/nowhere/code"),
+        (virt().firmware_variables(&file), "256 KiB"),
+    ] {
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+        assert!(!error.contains("--"), "{error}");
+    }
+}
+
+/// `ld.w $a1, $a0, 8` and `ld.w $a2, $a0, 0x100`: number of a virtio device behind a transport,
+/// and the first word of its configuration.
+const LOOK: [u32; 2] = [0x2880_2085, 0x2884_0086];
+
+#[test]
+fn a_drive_is_a_block_device_of_the_file_s_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name| directory.path().join(name);
+    let (disk, saved) = (file("disk"), file("saved"));
+    std::fs::write(&disk, vec![0; 1 << 20]).unwrap();
+    let builder = || Simulation::builder().memory(16 << 20);
+    let looking = || builder().program(BASE, bytes(&LOOK));
+    // Number and sectors of the block devices.
+    let drives = |machine: &mut Simulation| -> Vec<u64> {
+        let mut found = Vec::new();
+        for slot in 0..32 {
+            machine.set_pc(0, BASE).unwrap();
+            let transport = 0x1600_0000 + slot * 0x1000;
+            machine.set_register(0, 4, transport).unwrap();
+            // Where there is none, the load raises an exception.
+            machine.set_register(0, 5, 0).unwrap();
+            machine.step(0);
+            machine.step(0);
+            if machine.register(0, 5) == Some(2) {
+                found.push(machine.register(0, 6).unwrap());
+            }
+        }
+        found
+    };
+    assert!(drives(&mut looking().build().unwrap()).is_empty());
+    std::fs::write(file("second"), vec![0; 1 << 19]).unwrap();
+    let both = looking().drive(&disk).drive(file("second"));
+    assert_eq!(drives(&mut both.build().unwrap()), [2048, 1024]);
+    let mut machine = looking().drive(&disk).build().unwrap();
+    machine.save(&saved).unwrap();
+    machine.restart().unwrap();
+    assert_eq!(drives(&mut machine), [2048]);
+    let from = builder().snapshot(&saved);
+    let mut twin = from.clone().drive(&disk).build().unwrap();
+    assert_eq!(drives(&mut twin), [2048]);
+    for (builder, text) in [
+        (looking().drive(file("none")), "none"),
+        (from, "does not match"),
+    ] {
+        let error = builder.build().unwrap_err().to_string();
+        assert!(error.contains(text), "{error}");
+    }
+}

@@ -44,6 +44,35 @@ impl Csr {
     }
 }
 
+/// A file that is loaded too: an image, or any file with the address where it goes.
+#[derive(FromPyObject)]
+enum Load {
+    Image(PathBuf),
+    At((u64, PathBuf)),
+}
+
+/// What a lint has found; as a string the line of `lvz-sim run --trace lint`.
+#[pyclass(frozen, get_all)]
+struct Finding {
+    /// The rule, as the Rust crate's `Rule` names it.
+    rule: String,
+    /// The CPU, and the virtual address of its instruction; `None` where a device found it.
+    cpu: Option<usize>,
+    pc: Option<u64>,
+    text: String,
+}
+
+#[pymethods]
+impl Finding {
+    fn __str__(&self) -> &str {
+        &self.text
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Finding {}: {}>", self.rule, self.text)
+    }
+}
+
 /// A machine: CPUs, memory, devices, and a UART whose output is kept.
 #[pyclass(unsendable)]
 struct Simulation {
@@ -71,20 +100,31 @@ impl Simulation {
 
 #[pymethods]
 impl Simulation {
-    /// A machine that has executed nothing. It starts at the entry of `kernel`, or at the first
-    /// byte of `program`, an address and bytes; or it goes on from the file `snapshot`. `memory`
-    /// is in bytes.
+    /// A machine that has executed nothing. It starts at the entry of `kernel`, at the first byte
+    /// of `program`, an address and bytes, at the first file of `load` (images, or pairs of an
+    /// address and any file), or with `firmware`; or it goes on from the file `snapshot`.
+    /// `memory` is in bytes. `fdt_protocol` starts a kernel with a device tree in a1. What the
+    /// machine writes to `drives` and `firmware_variables` stays in its memory.
     #[new]
-    #[pyo3(signature = (*, kernel=None, program=None, snapshot=None, initrd=None,
-                        command_line=None, machine="virt-mmio", cpu="la464", cpus=1,
-                        memory=536_870_912, lvz="", ns_per_instruction=1, lints=false))]
+    #[pyo3(signature = (*, kernel=None, program=None, load=vec![], snapshot=None, initrd=None,
+                        command_line=None, fdt_protocol=false, device_tree=None, acpi=false,
+                        drives=vec![], firmware=None, firmware_variables=None,
+                        machine="virt-mmio", cpu="la464", cpus=1, memory=536_870_912, lvz="",
+                        ns_per_instruction=1, lints=false))]
     #[expect(clippy::too_many_arguments, reason = "Python names them")]
     fn new(
         kernel: Option<PathBuf>,
         program: Option<(u64, Vec<u8>)>,
+        load: Vec<Load>,
         snapshot: Option<PathBuf>,
         initrd: Option<PathBuf>,
         command_line: Option<String>,
+        fdt_protocol: bool,
+        device_tree: Option<PathBuf>,
+        acpi: bool,
+        drives: Vec<PathBuf>,
+        firmware: Option<PathBuf>,
+        firmware_variables: Option<PathBuf>,
         machine: &str,
         cpu: &str,
         cpus: usize,
@@ -118,6 +158,30 @@ impl Simulation {
         }
         if let Some(line) = command_line {
             builder = builder.command_line(line);
+        }
+        for file in load {
+            builder = match file {
+                Load::Image(file) => builder.load(file),
+                Load::At((address, file)) => builder.load_at(address, file),
+            };
+        }
+        if fdt_protocol {
+            builder = builder.fdt_protocol();
+        }
+        if let Some(tree) = device_tree {
+            builder = builder.device_tree(tree);
+        }
+        if acpi {
+            builder = builder.acpi();
+        }
+        for drive in drives {
+            builder = builder.drive(drive);
+        }
+        if let Some(firmware) = firmware {
+            builder = builder.firmware(firmware);
+        }
+        if let Some(variables) = firmware_variables {
+            builder = builder.firmware_variables(variables);
         }
         Ok(Self {
             machine: builder.build().map_err(failed)?,
@@ -272,11 +336,18 @@ impl Simulation {
         self.machine.uart()
     }
 
-    /// What `lints=True` has found, as the lines of `lvz-sim run --trace lint`.
+    /// What `lints=True` has found.
     #[getter]
-    fn findings(&self) -> Vec<String> {
+    fn findings(&self) -> Vec<Finding> {
         let findings = self.machine.findings().into_iter();
-        findings.map(|finding| finding.text).collect()
+        findings
+            .map(|finding| Finding {
+                rule: format!("{:?}", finding.rule),
+                cpu: finding.place.map(|(cpu, _)| cpu),
+                pc: finding.place.map(|(_, pc)| pc),
+                text: finding.text,
+            })
+            .collect()
     }
 
     /// Instructions that have ended, of all CPUs.
@@ -312,5 +383,6 @@ impl Simulation {
 
 #[pymodule]
 fn lvz_sim(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<Simulation>()
+    module.add_class::<Simulation>()?;
+    module.add_class::<Finding>()
 }

@@ -26,13 +26,13 @@ pub enum BootError {
     #[error("memory: {0} bytes are too few, give the machine at least 16 MiB")]
     SmallMemory(u64),
     /// ACPI on a board that has no tables.
-    #[error("--acpi: there are no ACPI tables for this board: use --machine virt")]
+    #[error("there are no ACPI tables for this board, use machine virt")]
     NoAcpi,
     /// A device tree that does not fit.
     #[error("device tree: {0} bytes do not fit into 1 MiB, leave out some devices")]
     TreeSize(usize),
     /// Nothing that a CPU could begin with.
-    #[error("nothing to run: give the machine a --kernel or a file to --load")]
+    #[error("nothing to run: give the machine a kernel or a file to load")]
     Nothing,
     /// The device tree cannot be written.
     #[error("device tree: {0}")]
@@ -57,6 +57,9 @@ pub enum ImageError {
     /// Not an image of a known kind.
     #[error("not an ELF, EFI or EFI zboot image for LoongArch64")]
     Format,
+    /// Firmware that does not fit into its flash.
+    #[error("the file must have 1 byte to 16 MiB")]
+    FirmwareSize,
     /// Nothing that firmware starts.
     #[error("not an EFI image, and firmware starts no other")]
     NotEfi,

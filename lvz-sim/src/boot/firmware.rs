@@ -12,10 +12,12 @@ use super::error::{BootError, ImageError, failed};
 use super::image::{self, IMAGE_MAX};
 use super::span::{self, Span};
 use super::{pe, smbios};
-use crate::map::FIRMWARE_BASE;
+use crate::map::{FIRMWARE_BASE, FIRMWARE_MAX};
 use crate::mem::GuestRam;
 use crate::platform::Platform;
 use crate::platform::fw_cfg::{Items, key};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use vm_memory::{Bytes, GuestAddress};
 
@@ -23,6 +25,20 @@ use vm_memory::{Bytes, GuestAddress};
 const MEMORY_FILE: &str = "etc/memmap";
 /// The type of memory that is free (ACPI's AddressRangeMemory).
 const FREE: u32 = 1;
+
+/// The firmware in a file.
+pub(crate) fn code(path: &Path) -> Result<Vec<u8>, BootError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map(|file| file.take(FIRMWARE_MAX + 1));
+    file.and_then(|mut file| file.read_to_end(&mut bytes))
+        .map_err(ImageError::Read)
+        .and_then(|_| match bytes.len() as u64 {
+            1..=FIRMWARE_MAX => Ok(()),
+            _ => Err(ImageError::FirmwareSize),
+        })
+        .map_err(failed("firmware", path))?;
+    Ok(bytes)
+}
 
 /// Prepares what `config` names for the firmware of `platform`'s machine.
 pub(super) fn load(

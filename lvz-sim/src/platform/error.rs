@@ -33,7 +33,7 @@ pub enum PlatformError {
         source: io::Error,
     },
     /// Firmware on a board without flash.
-    #[error("--firmware: this board has no flash, use --machine virt")]
+    #[error("firmware: this board has no flash, use machine virt")]
     NoFlash,
     /// A file of the firmware's variables.
     #[error("firmware variables '{path}': cannot open the file")]

@@ -2,10 +2,11 @@
 
 //! The machine that the command line describes.
 
+use crate::boot;
 use crate::cli::RunArgs;
 use crate::engine::Machine;
 use crate::gdb::{Tape, Taped};
-use crate::map::{FIRMWARE_MAX, UARTS};
+use crate::map::UARTS;
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
@@ -13,13 +14,13 @@ use crate::platform::net::Net;
 use crate::platform::terminal::Terminal;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Builds it; what its serial ports carry is recorded on `tapes`.
 pub(super) fn machine(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
     let ram = match &args.firmware {
-        Some(path) => Ram::with_firmware(args.memory, &read_firmware(path)?)?,
+        Some(path) => Ram::with_firmware(args.memory, &boot::firmware_code(path)?)?,
         None => Ram::new(args.memory)?,
     };
     let cpus = usize::from(args.smp);
@@ -53,21 +54,6 @@ pub(super) fn machine(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<M
     let model = args.cpu.clone().with_readings(args.lvz);
     let model = model.with_ns_per_instruction(args.ns_per_instruction);
     Ok(Machine::with_memory(model, cpus, ram, config)?)
-}
-
-/// The firmware's code.
-fn read_firmware(path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let file = File::open(path).map(|file| file.take(FIRMWARE_MAX + 1));
-    file.and_then(|mut file| file.read_to_end(&mut bytes))
-        .with_context(|| format!("firmware '{}': cannot read it", path.display()))?;
-    if bytes.is_empty() || bytes.len() as u64 > FIRMWARE_MAX {
-        bail!(
-            "firmware '{}': the file must have 1 byte to 16 MiB",
-            path.display()
-        );
-    }
-    Ok(bytes)
 }
 
 fn open_net(args: &RunArgs) -> Result<Option<Net>> {

@@ -98,6 +98,6 @@ fn acpi_is_refused() {
     let error = load(&ram.map, &platform, &config).unwrap_err().to_string();
     assert_eq!(
         error,
-        "--acpi: there are no ACPI tables for this board: use --machine virt"
+        "there are no ACPI tables for this board, use machine virt"
     );
 }

@@ -144,7 +144,7 @@ fn firmware_is_refused() {
     let ram = GuestRam::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
     let error = Platform::new(config, ram).unwrap_err().to_string();
     assert!(
-        error.starts_with("--firmware: this board has no flash"),
+        error.starts_with("firmware: this board has no flash"),
         "{error}"
     );
 }

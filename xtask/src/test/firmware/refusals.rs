@@ -117,14 +117,14 @@ fn cases(firmware: &Path, kernel: &Path, files: Files) -> Vec<Case> {
         ),
         (
             vec!["--firmware".into(), code()],
-            "this board has no flash, use --machine virt",
+            "this board has no flash, use machine virt",
         ),
-        (acpi.clone(), "use --machine virt"),
+        (acpi.clone(), "use machine virt"),
         (
             on("3a5000", &[("--firmware", code())]),
-            "this board has no flash, use --machine virt",
+            "this board has no flash, use machine virt",
         ),
-        ([on("3a5000", &[]), acpi].concat(), "use --machine virt"),
+        ([on("3a5000", &[]), acpi].concat(), "use machine virt"),
         (
             on(
                 "3a5000",
