@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::cargo;
+use crate::output;
 use crate::setup::{self, KernelOption, Products, workspace};
 
 #[derive(Args)]
@@ -21,6 +22,9 @@ pub(crate) struct Options {
     /// Where the set goes [target/conformance]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Pack the set too, as FILE.tar.gz: the same set gives the same file
+    #[arg(long, value_name = "FILE", value_parser = archive_name)]
+    archive: Option<PathBuf>,
     /// Run the set's runner with these, for example --emulator 'qemu-system-loongarch64
     /// -machine virt -nographic -smp {cpus} -kernel {}'; --help shows what it takes
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -34,6 +38,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         None => workspace()?.join("target/conformance"),
     };
     write(&products, &dir)?;
+    if let Some(file) = &options.archive {
+        pack(&dir, file)?;
+    }
     if options.runner.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -62,4 +69,43 @@ pub(crate) fn write(products: &Products, dir: &Path) -> Result<()> {
     // With its permissions.
     fs::copy(from, &to).with_context(|| format!("cannot write {}", to.display()))?;
     Ok(())
+}
+
+/// The folder of an archive, and the end of its name.
+const ARCHIVE: &str = "lvz-conformance";
+const TAR_GZ: &str = ".tar.gz";
+
+fn archive_name(name: &str) -> Result<PathBuf, String> {
+    match name.ends_with(TAR_GZ) {
+        true => Ok(PathBuf::from(name)),
+        false => Err(format!("the name has to end with {TAR_GZ}")),
+    }
+}
+
+/// Packs the set in a directory, with nothing of this computer or of the time in it.
+pub(crate) fn pack(dir: &Path, file: &Path) -> Result<()> {
+    output::make(file, |file| {
+        let packed = Command::new("tar")
+            .args(["--create", "--sort=name", "--mtime=@0", "--format=ustar"])
+            .args([
+                "--owner=0",
+                "--group=0",
+                "--numeric-owner",
+                "--mode=u=rwX,go=rX",
+            ])
+            .arg(format!("--transform=s,^[.],{ARCHIVE},"))
+            // Without the time in gzip's header.
+            .args(["--use-compress-program=gzip -n -9", "--file"])
+            .arg(file)
+            .arg("--directory")
+            .arg(dir)
+            .arg(".")
+            .output()
+            .context("cannot run tar")?;
+        if !packed.status.success() {
+            let said = String::from_utf8_lossy(&packed.stderr);
+            bail!("tar could not pack {}: {}", dir.display(), said.trim());
+        }
+        Ok(())
+    })
 }

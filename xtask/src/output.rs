@@ -108,6 +108,14 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<u64> {
     Ok(size)
 }
 
+/// Has `make` write a file in the same way, under the name that it is given.
+pub(crate) fn make(file: &Path, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let partial = partial(file);
+    let made = Partial(vec![(partial.clone(), file.to_owned())]);
+    make(&partial)?;
+    made.rename()
+}
+
 /// The name under which a file is written until it is whole.
 fn partial(file: &Path) -> PathBuf {
     let mut name = OsString::from(".");

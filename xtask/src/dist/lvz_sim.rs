@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! The package of the simulator: the program, its man pages and the shells'
+//! The package of the simulator: the program, its man pages, documents and the shells'
 //! completions.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -17,6 +18,16 @@ const NAME: &str = "lvz-sim";
 
 /// The program that writes the manual and the completions.
 const MANUAL: &str = "lvz-sim-manual";
+
+/// What its help and its messages name, and what those documents lead to.
+const DOCUMENTS: &[&str] = &[
+    "simulator.md",
+    "platform.md",
+    "debugging.md",
+    "lvz.md",
+    "lbt.md",
+    "conformance.md",
+];
 
 const PACKAGE: Package = Package {
     title: "lvz-sim",
@@ -40,6 +51,10 @@ pub(super) fn contents(dist: &Dist, target: &Target) -> Result<Contents> {
         words: Vec::new(),
     };
     contents.add("bin/lvz-sim", &built.join(NAME))?;
+    for name in DOCUMENTS {
+        let file = Path::new("docs").join(name);
+        contents.add(&file, &workspace()?.join(&file))?;
+    }
     // Both are the same whatever the target: the packaging root can run this one.
     let native = cargo::make_for(&dist.cache, &PACKAGE, &dist.root, &AMD64)?;
     let manual = dist.cache.new_run("manual")?;

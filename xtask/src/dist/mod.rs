@@ -50,12 +50,12 @@ struct Package {
 const PACKAGES: &[Package] = &[
     Package {
         name: "lvz-sim:amd64",
-        is: "the simulator, its man pages and completions",
+        is: "the simulator, its man pages, documents and completions",
         contents: |dist| lvz_sim::contents(dist, &AMD64),
     },
     Package {
         name: "lvz-sim:arm64",
-        is: "the simulator, its man pages and completions",
+        is: "the simulator, its man pages, documents and completions",
         contents: |dist| lvz_sim::contents(dist, &ARM64),
     },
     Package {

@@ -79,6 +79,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         seen.all_of("lvz", Some(EFI_LVZ_PROGRAMS))?;
         Ok(Verdict::Passed)
     });
+    report.case("archive", || set.archive());
     report.case("library,ci", || ci(&set));
     fs::remove_dir_all(&set.dir)?;
     Ok(())
@@ -152,6 +153,39 @@ impl<'a> Set<'a> {
             Simulator::LvzSim { program, .. } => Ok(program),
             Simulator::Tcg(_) => bail!("the suite needs lvz-sim"),
         }
+    }
+
+    /// The archive of a set is the same file at any time, and what is in it runs.
+    fn archive(&self) -> Result<Verdict> {
+        let (fresh, unpacked) = (self.dir.join("fresh"), self.dir.join("unpacked"));
+        let mut archives = Vec::new();
+        for name in ["first.tar.gz", "second.tar.gz"] {
+            let file = self.dir.join(name);
+            conformance::write(&self.context.products, &fresh)?;
+            conformance::pack(&fresh, &file)?;
+            fs::remove_dir_all(&fresh)?;
+            archives.push(file);
+        }
+        if fs::read(&archives[0])? != fs::read(&archives[1])? {
+            bail!("two archives of one set differ");
+        }
+        fs::create_dir(&unpacked)?;
+        let status = Command::new("tar")
+            .args(["--extract", "--file"])
+            .arg(&archives[0])
+            .arg("--directory")
+            .arg(&unpacked)
+            .status()
+            .context("cannot run tar")?;
+        if !status.success() {
+            bail!("tar could not unpack the archive");
+        }
+        let set = Set {
+            context: self.context,
+            dir: unpacked.join("lvz-conformance"),
+        };
+        set.simulated("")?.all_of("lvz", Some(LVZ_PROGRAMS))?;
+        Ok(Verdict::Passed)
     }
 
     /// The files of the EFI program as a disk.

@@ -128,7 +128,10 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     for case in CASES {
         report.case(case.name, || boot(context, case));
     }
-    report.case("user-network", || user_network::run(context));
+    report.case("user-network", || user_network::run(context, None));
+    report.case("user-network,pci", || {
+        user_network::run(context, Some("virt"))
+    });
     Ok(())
 }
 

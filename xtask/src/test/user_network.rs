@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! Suite `linux`, case `user-network`: a machine with `--net user` gets its address from passt
+//! Suite `linux`, cases `user-network`: a machine with `--net user` gets its address from passt
 //! and fetches a file from a server that only this computer reaches.
 
 use std::fs;
@@ -29,7 +29,8 @@ const CONTENT: &str = "from the loopback of the computer";
 /// How long the machine may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
-pub(super) fn run(context: &Context) -> Result<Verdict> {
+/// The same on the default board and on another, which has ACPI: the kernel finds PCI by that.
+pub(super) fn run(context: &Context, board: Option<&'static str>) -> Result<Verdict> {
     if matches!(context.simulator, Simulator::Tcg(_)) {
         return Ok(Verdict::Skipped("--net is lvz-sim's".to_owned()));
     }
@@ -59,6 +60,8 @@ pub(super) fn run(context: &Context) -> Result<Verdict> {
         drives: vec![products.userland_drive()],
         share: Some(share),
         net: Some("user".to_owned()),
+        board,
+        options: board.iter().map(|_| "--acpi".into()).collect(),
         ..Machine::default()
     };
     let log = run.join("console.log");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use vm_memory::Bytes;
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 9]);
-const HEADER: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+pub(super) const HEADER: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 /// Interrupt status: a used buffer, a change of the configuration.
 const USED: u64 = 1;
 const CONFIG: u64 = 2;

@@ -3,6 +3,7 @@
 //! The PCI bus and virtio devices on it, as a driver finds and uses them.
 
 use super::driver::Driver;
+use super::net::{HEADER, net};
 use super::virtio::disk;
 use super::*;
 use crate::map::VIRT;
@@ -250,6 +251,41 @@ fn requests_interrupt_by_message() {
     rig.write(MSIX + 16 + 4, 4, 0);
     driver.queue(&mut rig, 0, &[&[0; 16]], &[513]);
     assert_eq!(rig.platform.take_messages(0), Some([0, 2, 0, 0]));
+}
+
+#[test]
+fn frames_go_both_ways_by_message() {
+    let (net, mut peer) = net();
+    let mut rig = Rig::with(PlatformConfig {
+        board: &VIRT,
+        net: Some(net),
+        ..PlatformConfig::default()
+    });
+    rig.set_up_interrupts();
+    // It is where the drive is otherwise.
+    place(&mut rig);
+    assert_eq!(rig.read(config(DRIVE, 0), 4), 0x1041_1af4);
+    assert_eq!(rig.read(config(DRIVE, 8), 4) >> 8, 0x02_0000);
+    assert_eq!(rig.read(BAR + 0x2004, 2), 0x0900, "the address's end");
+    let at = msix_capability(&mut rig);
+    assert_eq!(rig.read(config(DRIVE, at + 2), 2), 2, "three messages");
+    aim(&mut rig, 1, 100);
+    aim(&mut rig, 2, 101);
+    rig.write(config(DRIVE, at + 2), 2, 1 << 15);
+    let mut driver = Driver::on_pci(&mut rig, BAR, 2);
+    for queue in 0..2 {
+        rig.write(BAR + 0x16, 2, queue);
+        rig.write(BAR + 0x1a, 2, queue + 1);
+    }
+    driver.queue(&mut rig, 1, &[&HEADER, b"frame"], &[]);
+    rig.platform.advance(1);
+    assert_eq!(peer.frame(), b"frame");
+    assert_eq!(rig.iocsr(0, EIOINTC + eiointc::COREISR + 12, 4), 1 << 5);
+    driver.queue(&mut rig, 0, &[], &[100]);
+    peer.send(b"answer");
+    rig.platform.advance(2);
+    assert_eq!(driver.used(&rig, 0), (1, 18));
+    assert_eq!(rig.iocsr(0, EIOINTC + eiointc::COREISR + 12, 4), 3 << 4);
 }
 
 #[test]

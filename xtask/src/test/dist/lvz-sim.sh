@@ -19,6 +19,16 @@ completes() {
         grep -q 'lvz-sim' /usr/share/fish/vendor_completions.d/lvz-sim.fish
 }
 
+# Each document that the program's texts name is there.
+documented() {
+    named=$(grep -ao 'docs/[a-z]*[.]md' /usr/bin/lvz-sim | sort -u)
+    echo "$named"
+    [ -n "$named" ] || return 1
+    for name in $named; do
+        [ -f "/usr/share/doc/lvz-sim/${name#docs/}" ] || return 1
+    done
+}
+
 # Boots a kernel until the limit cuts it off, under the emulator "$@".
 begins_to_boot() {
     "$@" /usr/bin/lvz-sim run --memory 512M --kernel /kvm-la/boot/kernel \
@@ -34,6 +44,7 @@ check version says '^lvz-sim ' "$@" /usr/bin/lvz-sim --version
 check man-page says 'snapshot-out' man lvz-sim-run
 check man-page-of-commands says 'lvz-sim-run' man lvz-sim
 check completions completes
+check documents documented
 check copyright says 'common-licenses/Apache-2.0' cat /usr/share/doc/lvz-sim/copyright
 if [ $# = 0 ]; then
     check boot boots '^KVM-LA-GUEST power-off' lvz-sim
