@@ -4,7 +4,7 @@
 
 #![allow(clippy::expect_used)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 #[cfg(target_os = "linux")]
 use std::process::{ChildStdout, Stdio};
 use std::process::{Command, Output};
@@ -153,6 +153,27 @@ fn the_device_tree_is_written_and_nothing_runs() {
         std::fs::read(&tree).expect("the device tree").len(),
         bytes.len()
     );
+}
+
+#[test]
+fn the_device_tree_of_each_board_is_written_and_nothing_is_opened() {
+    let program = Program::new(&power_off(A0));
+    let (tree, port) = (program.path("tree.dtb"), program.path("port"));
+    let [tree, port] = [&tree, &port].map(|path| path.to_str().expect("a path of text"));
+    for (board, part) in [
+        ("virt-mmio", &b"virtio,mmio"[..]),
+        ("virt", b"pci-host-ecam-generic"),
+        ("3a5000", b"loongson,ls7a-pci"),
+    ] {
+        let net = ["--net", "stream,connect=/nowhere/socket"];
+        let arguments = ["--machine", board, "--dump-dtb", tree, "--serial1", port];
+        let output = program.run("@0x200000", &[&arguments[..], &net].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let bytes = std::fs::read(tree).expect("the device tree");
+        assert!(bytes.windows(part.len()).any(|bytes| bytes == part));
+        assert!(!Path::new(port).exists());
+    }
 }
 
 #[test]

@@ -41,4 +41,13 @@ impl Net {
             link: Link::open(config)?,
         })
     }
+
+    /// The same device with nothing at the other end, and nothing opened.
+    pub(crate) fn alone(config: &NetConfig) -> Self {
+        Self {
+            mac: config.mac,
+            mtu: config.mtu,
+            link: Link::cut(),
+        }
+    }
 }

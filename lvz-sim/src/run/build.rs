@@ -10,26 +10,33 @@ use crate::map::UARTS;
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
 use crate::platform::console::{HostConsole, LineConsole, NullConsole};
-use crate::platform::net::Net;
+use crate::platform::net::{Net, NetConfig};
 use crate::platform::terminal::Terminal;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Builds it; what its serial ports carry is recorded on `tapes`.
+/// Builds it, with nothing of the host's if it is not to run; what its serial ports carry is recorded on `tapes`.
 pub(super) fn machine(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
     let ram = match &args.firmware {
         Some(path) => Ram::with_firmware(args.memory, &boot::firmware_code(path)?)?,
         None => Ram::new(args.memory)?,
     };
     let cpus = usize::from(args.smp);
+    let runs = args.dump_dtb.is_none();
     // Before the terminal is taken over: this may wait for a peer.
-    let net = open_net(args)?;
-    let mut serial: [Box<dyn HostConsole>; UARTS] = [
-        Box::new(Terminal::new().context("cannot use the terminal")?),
-        second_port(args.serial1.as_deref())?,
-    ];
+    let net = match &args.net {
+        Some(config) if runs => Some(open_net(args, config)?),
+        config => config.as_ref().map(Net::alone),
+    };
+    let mut serial: [Box<dyn HostConsole>; UARTS] = match runs {
+        true => [
+            Box::new(Terminal::new().context("cannot use the terminal")?),
+            second_port(args.serial1.as_deref())?,
+        ],
+        false => [Box::new(NullConsole), Box::new(NullConsole)],
+    };
     if let Some(tapes) = tapes {
         let mut both = tapes.iter();
         serial = serial.map(|console| -> Box<dyn HostConsole> {
@@ -56,10 +63,7 @@ pub(super) fn machine(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<M
     Ok(Machine::with_memory(model, cpus, ram, config)?)
 }
 
-fn open_net(args: &RunArgs) -> Result<Option<Net>> {
-    let Some(config) = &args.net else {
-        return Ok(None);
-    };
+fn open_net(args: &RunArgs, config: &NetConfig) -> Result<Net> {
     if config.lockstep && args.wall_clock {
         bail!("lock-step needs time that both machines share: leave out --wall-clock");
     }
@@ -69,7 +73,7 @@ fn open_net(args: &RunArgs) -> Result<Option<Net>> {
             "lvz-sim: frames arrive by the computer's clock: a run with --net repeats only with lockstep"
         );
     }
-    Ok(Some(net))
+    Ok(net)
 }
 
 /// The host's side of the second serial port.

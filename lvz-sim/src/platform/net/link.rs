@@ -95,6 +95,11 @@ impl Link {
         }
     }
 
+    /// A link without a peer, to which none can come.
+    pub(super) fn cut() -> Self {
+        Self::new(String::new(), None, None)
+    }
+
     /// A link to `peer`, a non-blocking socket, without lock-step: for tests.
     pub fn to(peer: impl Into<OwnedFd>) -> Self {
         Self::new("of a test".to_owned(), None, Some(peer.into()))
