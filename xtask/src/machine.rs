@@ -5,10 +5,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -487,6 +489,43 @@ impl Machine {
             elapsed: started.elapsed(),
             beside_ram_kib: transcript.beside_ram_kib(),
         })
+    }
+
+    /// How long it takes until the machine has written `text` to its first port. It is ended
+    /// then.
+    pub(crate) fn until(
+        &self,
+        simulator: &Simulator,
+        text: &'static str,
+        limit: Duration,
+    ) -> Result<Duration> {
+        let mut command = self.command(simulator, Ports::Terminal)?;
+        let (mut reader, writer) = std::io::pipe()?;
+        let started = Instant::now();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        drop(command);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                seen.extend_from_slice(&buffer[..n]);
+                if seen.windows(text.len()).any(|part| part == text.as_bytes()) {
+                    // A waiter that has given up does not want it.
+                    let _ = sender.send(started.elapsed());
+                    break;
+                }
+            }
+        });
+        let elapsed = receiver.recv_timeout(limit);
+        child.kill()?;
+        note_cpu_time(&child);
+        child.wait()?;
+        elapsed.map_err(|_| anyhow!("the machine has not written '{text}'"))
     }
 
     /// Runs the machine on this terminal.
