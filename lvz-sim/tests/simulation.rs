@@ -530,3 +530,26 @@ fn a_drive_is_a_block_device_of_the_file_s_size() {
         assert!(error.contains(text), "{error}");
     }
 }
+
+#[test]
+fn a_machine_is_handed_over_with_its_interrupts_routed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    // `iocsrrd.d $a0, $a1`
+    let read = bytes(&[0x0648_0ca4]);
+    std::fs::write(&file, &read).unwrap();
+    let builder = || Simulation::builder().memory(16 << 20).cpus(2);
+    for builder in [
+        builder().load_at(BASE, &file),
+        builder().program(BASE, read),
+    ] {
+        let mut machine = builder.build().unwrap();
+        for _ in 0..2 {
+            // MISC_FUNC, whose EXT_IOI_EN firmware sets.
+            machine.set_register(0, 5, 0x420).unwrap();
+            machine.step(0);
+            assert_eq!(machine.register(0, 4), Some(1 << 48));
+            machine.restart().unwrap();
+        }
+    }
+}
