@@ -163,7 +163,7 @@ pub struct RunArgs {
     pub stats_events: bool,
 
     /// List the system calls with this number that the host's programs make
-    /// (in a7; 29 is ioctl), with the instructions run until then
+    /// (in a7; 29 is ioctl), with the instructions run until then; all are kept until the end
     #[arg(long, value_name = "NUMBER", requires = "stats")]
     pub stats_calls: Option<u64>,
 

@@ -90,11 +90,12 @@ fn spelling(products: &Products, tools: &LintTools) -> Result<Verdict> {
 /// The maintainer scripts of the kernel's package run each hook once. In the toolchain root,
 /// whose run-parts is that of the release which the package is for.
 fn kernel_hooks(products: &Products) -> Result<Verdict> {
-    let folder = workspace()?.join("packaging/linux-image-kvm-la");
+    let file = workspace()?.join("packaging/linux-image-kvm-la/maintainer-script");
+    let script =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     for name in ["preinst", "postinst", "prerm", "postrm"] {
-        let file = folder.join(name);
-        let text = fs::read_to_string(&file)
-            .with_context(|| format!("cannot read {}", file.display()))?
+        let text = script
+            .replace("@SCRIPT@", name)
             .replace("/etc/kernel/", "/hooks/etc/")
             .replace("/usr/share/kernel/", "/hooks/usr/")
             .replace("@RELEASE@", "7.0");
