@@ -2,6 +2,7 @@
 
 //! A debugger's packets, and what a machine does for them.
 
+mod attach;
 mod back;
 mod client;
 mod ends;
