@@ -7,4 +7,5 @@ mod back;
 mod client;
 mod ends;
 pub(super) mod machines;
+mod monitor;
 mod stops;
