@@ -55,6 +55,7 @@ pub use readings::{LvzReadings, Reading, ReadingError, help as readings_help};
 pub(crate) use tally::{Events, LEVELS, PLVS, Tally};
 pub use timer::{NS_PER_TICK, Timer};
 pub use trap::Trap;
+pub(crate) use watch_registers::watchpoint_csrs;
 pub(crate) use watched::{Place, WatchHit, Watched};
 
 use csr_numbers::COUNTERS;

@@ -45,7 +45,7 @@ pub(crate) struct Options {
 }
 
 /// Runs `machine` as [`Machine::run`] does, with debuggers that come and go; `restart` boots it
-/// again after a reset.
+/// again after a reset. A machine that is idle for ever waits for a debugger.
 ///
 /// # Errors
 /// The address is no place to wait at, or the machine cannot be booted again.
@@ -64,13 +64,18 @@ pub(crate) fn run(
     let mut wait = options.wait;
     loop {
         if std::mem::take(&mut wait) {
-            if !listener.wait(&mut || !machine.bus.platform.quit_requested()) {
+            if !listener.wait(&mut || stays(machine)) {
                 return Ok(RunEnd::Quit);
             }
         } else {
             match alone(machine, &listener, limit) {
                 RunEnd::Halted => {}
                 RunEnd::Reset if restart(machine)? => continue,
+                RunEnd::Stuck => {
+                    crate::say!("lvz-sim: {}: it waits for a debugger", RunEnd::STUCK);
+                    wait = true;
+                    continue;
+                }
                 end => return Ok(end),
             }
         }
@@ -85,6 +90,14 @@ pub(crate) fn run(
             return Ok(end);
         }
     }
+}
+
+/// Whether a machine that stands still waits for a debugger, or for what one says next: not once
+/// a user at its console, or a signal, wants the end of the simulation.
+fn stays(machine: &mut Machine) -> bool {
+    let platform = &mut machine.bus.platform;
+    platform.listen();
+    !platform.quit_requested()
 }
 
 /// Has a debugger that says `bytes`, and then goes away, debug `machine`: for tests.
@@ -127,7 +140,7 @@ fn serve(
         };
         next = match state {
             GdbStubStateMachine::Idle(mut idle) => {
-                match idle.borrow_conn().next(&mut || session.stays()) {
+                match idle.borrow_conn().next(&mut || stays(session.machine)) {
                     Some(byte) => idle.incoming_data(session, byte),
                     None => return Ok(session.left()),
                 }
@@ -136,10 +149,12 @@ fn serve(
                 let peer = running.borrow_conn();
                 match session.go(&mut || peer.has_spoken()) {
                     Event::Stopped(reason) => running.report_stop(session, reason),
-                    Event::Spoken => match running.borrow_conn().next(&mut || session.stays()) {
-                        Some(byte) => running.incoming_data(session, byte),
-                        None => return Ok(session.left()),
-                    },
+                    Event::Spoken => {
+                        match running.borrow_conn().next(&mut || stays(session.machine)) {
+                            Some(byte) => running.incoming_data(session, byte),
+                            None => return Ok(session.left()),
+                        }
+                    }
                     Event::Ended(RunEnd::Reset) if restart(session.machine)? => {
                         session.history.begin(session.machine);
                         Ok(running.into())

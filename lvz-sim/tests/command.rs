@@ -40,6 +40,9 @@ fn st_b(rd: u32, rj: u32, imm: u32) -> u32 {
     0x2900_0000 | imm << 10 | rj << 5 | rd
 }
 
+/// `idle 0`.
+const IDLE: u32 = 0x0648_8000;
+
 /// `b 0`: to itself.
 const B_SELF: u32 = 0x5000_0000;
 
@@ -327,6 +330,40 @@ fn a_parent_that_has_ended_is_found_out() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains(&option), "{text}");
+}
+
+/// With a debugger that may come it does not end by itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_machine_that_is_idle_for_ever_waits_for_a_debugger_until_a_signal() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::io::{BufRead as _, BufReader};
+    let program = Program::new(&[IDLE, B_SELF]);
+    let alone = program.run("@0x200000", &[]);
+    let text = String::from_utf8_lossy(&alone.stderr).into_owned();
+    assert_eq!(alone.status.code(), Some(1), "{text}");
+    assert!(text.contains("every CPU is idle"), "{text}");
+    let socket = program.path("gdb");
+    let socket_name = socket.to_str().expect("a path of text");
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut command = Command::new(SIMULATOR);
+        let command = program.arguments(&mut command, "@0x200000", &["--gdb", socket_name]);
+        let spawned = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut simulator = spawned.expect("the simulator");
+        let errors = BufReader::new(simulator.stderr.take().expect("its errors"));
+        let mut lines = errors.lines().map(|line| line.expect("a line of text"));
+        let waits = "every CPU is idle and nothing will ever wake one: it waits for a debugger";
+        assert!(lines.any(|line| line.contains(waits)), "it does not wait");
+        kill_process(Pid::from_child(&simulator), signal).expect("a process");
+        let said = format!("stopped by signal {}", signal.as_raw());
+        assert!(lines.any(|line| line.contains(&said)), "not {said}");
+        let ended = simulator.wait().expect("its end");
+        assert_eq!(ended.code(), Some(128 + signal.as_raw()));
+    }
 }
 
 #[cfg(target_os = "linux")]

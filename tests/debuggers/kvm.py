@@ -15,9 +15,11 @@ from session import (
     HOST,
     PHYSICAL,
     Stops,
+    Wrong,
     attach,
     check,
     do,
+    here,
     in_guest,
     pc,
     session,
@@ -69,8 +71,25 @@ def guest_boots(start):
     check(pa != gpa, "the guest has the host's memory")
     check(value(f"*(unsigned long *){pa | PHYSICAL:#x}") == text, "not at its physical address")
     check(value(f"*(unsigned long *){gpa | GUEST_PHYSICAL:#x}") == text, "not by stage 2")
-    entries = do(f"monitor tlb stage2 va={gpa:#x}")
-    check("stage2" in entries, f"no entry of stage 2: {entries}")
+    entry_of_stage_2(gpa, pa)
+
+
+def entry_of_stage_2(gpa, pa):
+    """The TLB entry that makes `pa` of the guest's `gpa`, and no other."""
+    gid = re.search(r"guest PLV0 GID (\d+)", do("monitor mode"))[1]
+    text = do(f"monitor tlb stage2 gid={gid} va={gpa:#x}")
+    check("index" in text.splitlines()[0], f"no heading: {text}")
+    lines = text.splitlines()[1:]
+    check(len(lines) == 1, f"not one entry: {text}")
+    found = re.match(r"[SM]TLB +\d+ +stage2 +(\d+) 0x\w+ \d 2\^ *(\d+) +(0x\w+) (.*)", lines[0])
+    check(found is not None, f"not an entry of stage 2: {text}")
+    size = 1 << int(found[2])
+    pair = gpa & -(2 * size)
+    check((found[1], int(found[3], 16)) == (gid, pair), f"not of {gpa:#x} and GID {gid}: {text}")
+    page = found[4].split(", ")[gpa // size % 2]
+    check(int(page.split()[0], 16) == pa & -size, f"not at {pa:#x}: {text}")
+    none = do(f"monitor tlb stage2 gid={int(gid) ^ 1} va={gpa:#x}")
+    check("no entries" in none, f"entries of another GID: {none}")
 
 
 def world_switch():
@@ -151,11 +170,44 @@ def user_program(calls, exits):
     check(not in_guest() and pc() == exits, f"not back in the host: {pc():#x}")
 
 
+def back_over_exits(writes, exits):
+    """Hits of a breakpoint in the guest, between which it left to the host: each is gone back to,
+    to the instruction. `writes` is what its kernel writes to its console by, which KVM emulates."""
+    with Stops(writes | GUEST):
+        do("continue")
+        with Stops(exits | HOST):
+            seen = [here(), *until_both(writes, exits)]
+        hits = [place for place in seen if place.guest]
+        for expected in reversed(hits[:-1]):
+            do("reverse-continue")
+            check(here() == expected, f"{here()} is not {expected}")
+        # And the same way again, with the exits.
+        with Stops(exits | HOST):
+            for expected in seen[1:]:
+                do("continue")
+                check(here() == expected, f"{here()} is not {expected}, the second time")
+
+
+def until_both(writes, exits):
+    """Runs on over hits of the guest's breakpoint and exits, to a hit; where it stopped."""
+    seen = []
+    for _ in range(100):
+        do("continue")
+        seen.append(here())
+        expected = writes if seen[-1].guest else exits
+        check(seen[-1].pc == expected, f"stopped at {seen[-1]}")
+        hits = sum(place.guest for place in seen)
+        if seen[-1].guest and hits >= 3 and len(seen) - hits >= 3:
+            return seen
+    raise Wrong("no exits between the guest's writes")
+
+
 def main():
     """The whole way."""
     do(f"file {KERNEL}")
     attach()
     start, calls = symbol("start_kernel"), symbol("handle_syscall")
+    writes = symbol("mem_serial_out")
     do(f"add-symbol-file {KERNEL} -o {GUEST:#x}")
     threads = do("info threads")
     check(threads.count("PLV") == 2, f"not two CPUs: {threads}")
@@ -163,6 +215,7 @@ def main():
     guest_boots(start)
     exits, _ = world_switch()
     steal_time()
+    back_over_exits(writes, exits)
     user_program(calls, exits)
     do("kill")
 

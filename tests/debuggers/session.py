@@ -4,6 +4,7 @@
 import os
 import sys
 import traceback
+from typing import NamedTuple
 
 import gdb
 
@@ -47,6 +48,20 @@ def pc():
 def in_guest():
     """Whether the CPU is in guest mode."""
     return value("$guest_mode") == 1
+
+
+class Place(NamedTuple):
+    """Which CPU a machine is stopped at, where, and what it has executed."""
+
+    cpu: int
+    pc: int
+    guest: bool
+    instructions: int
+
+
+def here():
+    """Where it is."""
+    return Place(gdb.selected_thread().num, pc(), in_guest(), value("$icount"))
 
 
 def word(address):

@@ -213,6 +213,7 @@ impl Options {
         machine.options.extend(symbols_of("guest", &guest_kernel)?);
         machine.options.extend(self.simulator.iter().cloned());
         if self.gdb.is_some() {
+            machine.options.push("--gdb-wait".into());
             eprintln!(
                 "symbols: file {}; add-symbol-file {} -o 0xd02000000000000 for the guest's (docs/debugging.md)",
                 machine.kernel.display(),

@@ -220,7 +220,7 @@ pub(crate) struct Machine {
     pub(crate) snapshot_in: Option<PathBuf>,
     /// When lvz-sim stops, in retired instructions.
     pub(crate) max_instructions: Option<u64>,
-    /// Where lvz-sim waits for a debugger before anything runs, as `lvz-sim run --gdb` has it.
+    /// Where a debugger can come to lvz-sim, as `lvz-sim run --gdb` has it.
     pub(crate) gdb: Option<PathBuf>,
     /// Further options of `lvz-sim run`.
     pub(crate) options: Vec<OsString>,
@@ -369,7 +369,7 @@ impl Machine {
             command.arg("--snapshot-out").arg(snapshot);
         }
         if let Some(socket) = &self.gdb {
-            command.arg("--gdb-wait").arg("--gdb").arg(socket);
+            command.arg("--gdb").arg(socket);
         }
         command.args(&self.options);
         if let Some(count) = self.max_instructions {

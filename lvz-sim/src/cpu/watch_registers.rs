@@ -64,6 +64,14 @@ fn register(n: u16) -> Option<Register> {
     }
 }
 
+/// The configuration registers of the watchpoints of one kind, whose first register (FWPC or MWPC)
+/// is `base`: watchpoint, place among its own, and number.
+pub(crate) fn watchpoint_csrs(base: u16) -> impl Iterator<Item = (u16, u16, u16)> {
+    (0..COUNT).flat_map(move |which| {
+        (ADDRESS..=SPACE).map(move |part| (which, part, base + FIRST + which * STRIDE + part))
+    })
+}
+
 /// What the CSR `n` holds after reset.
 pub(super) fn after_reset(n: u16) -> u64 {
     match register(n) {

@@ -46,6 +46,11 @@ pub enum RunEnd {
     Halted,
 }
 
+impl RunEnd {
+    /// [`RunEnd::Stuck`] in words.
+    pub(crate) const STUCK: &str = "every CPU is idle and nothing will ever wake one";
+}
+
 /// A round that a debugger stopped inside a CPU's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Turn {

@@ -146,15 +146,16 @@ impl Session<'_> {
             show(&mut text, "guest physical", first);
         }
         show(&mut text, "physical", cpu.peek(bus, world, va));
-        let stage1 = match world {
-            World::Root => Kind::Host,
-            World::Guest => Kind::Stage1,
+        let (stage1, gid) = match world {
+            World::Root => (Kind::Host, 0),
+            World::Guest => (Kind::Stage1, cpu.root().gstat().gid()),
         };
         let of = |entry: &Entry| {
-            entry.kind == stage1 && entry.covers(va)
+            let covers = entry.kind == stage1 && entry.covers(va)
                 || world == World::Guest
                     && entry.kind == Kind::Stage2
-                    && first.is_some_and(|gpa| entry.covers(gpa))
+                    && first.is_some_and(|gpa| entry.covers(gpa));
+            covers && u64::from(entry.gid) == gid
         };
         text.push_str(&tlb::those(cpu, of));
         Ok(text)

@@ -4,11 +4,11 @@
 //! are named and ordered as GDB's features `org.gnu.gdb.loongarch.*` have them (GDB manual,
 //! appendix G.5.7; gdb: features/loongarch); those of the modes are features of our own.
 
-use crate::cpu::{Cpu, Model, Via};
+use crate::cpu::{Cpu, Model, Via, watchpoint_csrs};
 use crate::fp::Fcsr;
 use crate::mem::Bus;
 use crate::world::World;
-use la_arch::csr::{Class, TABLE};
+use la_arch::csr::{Class, TABLE, number};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Register {
@@ -147,8 +147,8 @@ fn cpu() -> Feature {
     }
 }
 
-/// The CSRs of host or guest: those that la-arch names, watchpoints apart.
-fn csrs(world: World) -> Feature {
+/// The CSRs of host or guest: those that la-arch names, and the watchpoints'.
+fn csrs(world: World, model: &Model) -> Feature {
     let (name, prefix, group) = match world {
         World::Root => ("org.lvz-sim.csr", "csr_", "csr"),
         World::Guest => ("org.lvz-sim.gcsr", "gcsr_", "gcsr"),
@@ -169,7 +169,25 @@ fn csrs(world: World) -> Feature {
             registers.push(described(name, register, 64, "uint64", group));
         }
     }
+    if model.has_watchpoints() {
+        registers.extend(watchpoints().map(|(stem, number)| {
+            let name = format!("{prefix}{stem}");
+            described(name, Register::Csr(world, number), 64, "uint64", group)
+        }));
+    }
     Feature { name, registers }
+}
+
+/// The registers of single watchpoints, by the manual's names (Volume 1, 7.8): `mwp0cfg1` is the
+/// first of the first watchpoint for data, `fwp0cfg1` the same for fetches.
+fn watchpoints() -> impl Iterator<Item = (String, u16)> {
+    let kinds = [("mwp", number::MWPC), ("fwp", number::FWPC)];
+    kinds.into_iter().flat_map(|(kind, base)| {
+        watchpoint_csrs(base).map(move |(which, part, number)| {
+            let part = part + 1;
+            (format!("{kind}{which}cfg{part}"), number)
+        })
+    })
 }
 
 /// All features; the registers' numbers go on from one to the next. GDB 18 takes a description
@@ -186,10 +204,10 @@ pub(super) fn features(model: &Model) -> Vec<Feature> {
         vectors("org.gnu.gdb.loongarch.lsx", low),
         vectors("org.gnu.gdb.loongarch.lasx", wide),
         cpu(),
-        csrs(World::Root),
+        csrs(World::Root, model),
     ];
     if model.has_lvz() {
-        features.push(csrs(World::Guest));
+        features.push(csrs(World::Guest, model));
     }
     features
 }
@@ -212,9 +230,7 @@ impl Register {
             // Linux's own value for "in no system call".
             Register::OrigA0 => u64::MAX,
             Register::Pc => cpu.pc,
-            Register::BadAddress => {
-                cpu.csr_read_of(bus, cpu.world(), Via::Csr, la_arch::csr::number::BADV)
-            }
+            Register::BadAddress => cpu.csr_read_of(bus, cpu.world(), Via::Csr, number::BADV),
             Register::Float(n) => cpu.vector_half(n, 0).0[0],
             Register::Condition(n) => u64::from(cpu.fcc >> n & 1),
             Register::Fcsr => cpu.fcsr.into(),

@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
             (RunEnd::Halted, Some(halt)) => Event::Stopped(self.reason(&halt)),
             (RunEnd::Halted, None) => Event::Spoken,
             (RunEnd::Stuck, _) => {
-                crate::say!("lvz-sim: every CPU is idle and nothing will ever wake one: stopped");
+                crate::say!("lvz-sim: {}: stopped", RunEnd::STUCK);
                 Event::Stopped(signal(0, Signal::SIGINT))
             }
             (end, _) => Event::Ended(end),
@@ -227,14 +227,6 @@ impl<'a> Session<'a> {
             // What ended the run ends it again when it goes on.
             Event::Spoken | Event::Ended(_) => signal(0, Signal::SIGINT),
         }
-    }
-
-    /// Whether a stopped machine waits for the debugger: not once a user at its console wants
-    /// the end of the simulation.
-    pub(super) fn stays(&mut self) -> bool {
-        let platform = &mut self.machine.bus.platform;
-        platform.listen();
-        !platform.quit_requested()
     }
 
     /// How the run has ended if the debugger says no more: not, except by the user.

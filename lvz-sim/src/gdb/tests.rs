@@ -2,8 +2,10 @@
 
 //! A debugger's packets, and what a machine does for them.
 
+mod attach;
 mod back;
 mod client;
 mod ends;
 pub(super) mod machines;
+mod monitor;
 mod stops;

@@ -112,7 +112,7 @@ impl Results {
                 1
             }
             RunEnd::Stuck => {
-                crate::say!("lvz-sim: every CPU is idle and nothing will ever wake one");
+                crate::say!("lvz-sim: {}", RunEnd::STUCK);
                 1
             }
         }

@@ -32,15 +32,15 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("disassembler", || disassembler(context));
     report.case("gdb-kernel", || {
         let simulator = context.simulator.with_cpu("la664");
-        session(context, &simulator, &kernel(context), "bare.py")
+        session(context, &simulator, &waiting(kernel(context)), "bare.py")
+    });
+    report.case("gdb-running", || {
+        let machine = idle_kernel(context);
+        session(context, &context.simulator, &machine, "attach.py")
     });
     report.case("lldb-kernel", || {
-        session(
-            context,
-            &context.simulator,
-            &kernel(context),
-            "lldb_session.py",
-        )
+        let machine = waiting(kernel(context));
+        session(context, &context.simulator, &machine, "lldb_bare.py")
     });
     report.case("trace-profile", || {
         traced::run(context, &guest(context, context.kvm))
@@ -50,13 +50,15 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
         false => &[context.kvm],
     };
     for &kvm in stacks {
-        report.case(&format!("gdb-guest,kvm={}", kvm.name()), || {
-            let run = context.products.cache.new_run("gdb-share")?;
-            let machine = guest(context, kvm).machine(&context.products, &run.join("share"))?;
-            let verdict = session(context, &context.simulator, &machine, "kvm.py")?;
-            fs::remove_dir_all(run)?;
-            Ok(verdict)
-        });
+        for (debugger, script) in [("gdb", "kvm.py"), ("lldb", "lldb_kvm.py")] {
+            report.case(&format!("{debugger}-guest,kvm={}", kvm.name()), || {
+                let run = context.products.cache.new_run("gdb-share")?;
+                let machine = guest(context, kvm).machine(&context.products, &run.join("share"))?;
+                let verdict = session(context, &context.simulator, &waiting(machine), script)?;
+                fs::remove_dir_all(run)?;
+                Ok(verdict)
+            });
+        }
     }
     Ok(())
 }
@@ -134,6 +136,22 @@ fn kernel(context: &Context) -> Machine {
         smp: 2,
         memory_mib: 256,
         ..Machine::default()
+    }
+}
+
+/// A machine whose kernel boots and then is idle until it is ended.
+fn idle_kernel(context: &Context) -> Machine {
+    Machine {
+        append: "rdinit=/bin/busybox -- sleep 2000000000".to_owned(),
+        ..kernel(context)
+    }
+}
+
+/// The machine, of which nothing runs before a debugger is there.
+fn waiting(machine: Machine) -> Machine {
+    Machine {
+        options: vec!["--gdb-wait".into()],
+        ..machine
     }
 }
 
@@ -221,15 +239,15 @@ fn debug(
         }
         thread::sleep(Duration::from_millis(20));
     }
-    let script = scripts()?.join(script);
-    let mut command = if script.ends_with("lldb_session.py") {
+    let file = scripts()?.join(script);
+    let mut command = if script.starts_with("lldb") {
         let mut command = root.command("lldb")?;
         command.args(["--no-lldbinit", "--batch", "-o"]);
-        command.arg(format!("command script import {}", script.display()));
+        command.arg(format!("command script import {}", file.display()));
         command
     } else {
         let mut command = root.command("gdb-multiarch")?;
-        command.args(["-nx", "-batch", "-x"]).arg(script);
+        command.args(["-nx", "-batch", "-x"]).arg(file);
         command
     };
     command

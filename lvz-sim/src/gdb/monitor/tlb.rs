@@ -65,8 +65,9 @@ pub(super) fn those(cpu: &Cpu, select: impl Fn(&Entry) -> bool) -> String {
             Kind::Stage1 => "stage1",
             Kind::Stage2 => "stage2",
         };
-        // The address repeats its top bit.
-        let va = (entry.vppn << 16) as i64 >> 16;
+        // Where the pair begins; the address repeats its top bit.
+        let pair = entry.vppn & u64::MAX.checked_shl(u32::from(entry.ps) + 1).unwrap_or(0);
+        let va = (pair << 16) as i64 >> 16;
         let pages = entry.lo.map(|lo| page(TlbElo(lo)));
         line(
             &mut text,

@@ -2,8 +2,11 @@
 
 //! Back in time.
 
-use super::client::debug;
-use super::machines::{CODE, DATA, machine};
+use super::client::{Client, debug, register};
+use super::machines::{CODE, DATA, HANDLER, machine};
+use crate::cpu::Model;
+use std::thread;
+use std::time::Duration;
 
 const PC: usize = 33;
 
@@ -71,6 +74,61 @@ fn runs_back_to_a_stop() {
         assert!(reason.contains(";watch:"), "{reason}");
         assert_eq!((gdb.register(1, PC), gdb.register(1, 5)), (fourth, count));
     });
+}
+
+/// With CPUs that take turns, and checkpoints between the stops: each has its place in the order of
+/// all, which the registers of both CPUs tell.
+#[test]
+fn runs_back_over_checkpoints_to_stops_of_two_cpus() {
+    let model = Model::default();
+    let numbers = ["pc", "icount", "r5", "r6", "r8"].map(|name| register(&model, name));
+    let mut machine = machine(2);
+    debug(&mut machine, Vec::new(), |gdb| {
+        gdb.ask("?");
+        // The handler of their timers' interrupts.
+        gdb.check(&format!("Z0,{HANDLER:x},4"));
+        let place = |gdb: &mut Client, reason: &str| {
+            let cpu = if reason.contains("thread:02") { 2 } else { 1 };
+            assert_eq!(gdb.register(cpu, PC), HANDLER, "{reason}");
+            let values = [1, 2].map(|cpu| numbers.map(|number| gdb.register(cpu, number)));
+            (cpu, values)
+        };
+        let mut seen = Vec::new();
+        // One is taken where the machine goes on a while after the last.
+        while checkpoints(gdb) < 5 {
+            for _ in 0..3 {
+                let reason = gdb.ask("vCont;c");
+                seen.push(place(gdb, &reason));
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+        for cpu in [1, 2] {
+            assert!(
+                seen.iter().any(|(of, _)| *of == cpu),
+                "no stop of CPU {cpu}"
+            );
+        }
+        for expected in seen.iter().rev().skip(1) {
+            let reason = gdb.ask("bc");
+            assert!(reason.contains("swbreak"), "{reason}");
+            assert_eq!(place(gdb, &reason), *expected);
+        }
+        assert!(gdb.ask("bc").contains("replaylog:begin"));
+        // And forwards again.
+        for expected in &seen {
+            let reason = gdb.ask("vCont;c");
+            assert_eq!(place(gdb, &reason), *expected);
+        }
+    });
+}
+
+/// How many checkpoints there are.
+fn checkpoints(gdb: &mut Client) -> usize {
+    let text = gdb.monitor("history");
+    let count = text
+        .split_once(" by ")
+        .and_then(|(_, rest)| rest.split_once(' '));
+    count.map_or(0, |(count, _)| count.parse().expect("a number"))
 }
 
 #[test]

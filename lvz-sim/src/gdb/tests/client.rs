@@ -3,14 +3,23 @@
 //! The debugger's side of the line.
 
 use super::super::history::History;
+use super::super::registers::features;
 use super::super::session::Session;
 use super::super::socket::Peer;
 use super::super::{serve, tape::Tape};
+use crate::cpu::Model;
 use crate::engine::{Machine, RunEnd};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The number of the register of this name, of a machine of this model.
+pub(super) fn register(model: &Model, name: &str) -> usize {
+    let mut registers = features(model).into_iter().flat_map(|of| of.registers);
+    registers.position(|of| of.name == name).expect(name)
+}
 
 /// A debugger.
 pub(super) struct Client {
@@ -26,16 +35,8 @@ pub(super) fn debug(
 ) -> Option<RunEnd> {
     let (ours, theirs) = UnixStream::pair().expect("two sockets");
     ours.set_nonblocking(true).expect("a mode");
-    theirs
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .expect("a time limit");
     thread::scope(|scope| {
-        scope.spawn(move || {
-            debugger(&mut Client {
-                line: theirs,
-                heard: Vec::new(),
-            });
-        });
+        scope.spawn(move || debugger(&mut Client::of(theirs)));
         let mut history = History::new(tapes, None);
         let mut session = Session::new(machine, &mut history, u64::MAX);
         serve(&mut session, Peer::new(Box::new(ours)), &mut |_| Ok(false)).expect("no restart")
@@ -43,9 +44,38 @@ pub(super) fn debug(
 }
 
 impl Client {
+    fn of(line: UnixStream) -> Self {
+        line.set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a time limit");
+        let heard = Vec::new();
+        Self { line, heard }
+    }
+
+    /// Comes to a socket, which may not be there yet.
+    pub(super) fn attach(socket: &Path) -> Self {
+        let begun = Instant::now();
+        loop {
+            match UnixStream::connect(socket) {
+                Ok(line) => return Self::of(line),
+                Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "{error}"),
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Says something as it is.
     pub(super) fn say(&mut self, bytes: &[u8]) {
         self.line.write_all(bytes).expect("a listener");
+    }
+
+    /// Leaves the machine, which goes on.
+    pub(super) fn detach(mut self) {
+        self.send("D");
+        let mut answer = Vec::new();
+        // It ends with an error if the stub has left something unread.
+        let _ = self.line.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.contains("$OK#9a"), "{answer}");
     }
 
     /// Whether the stub hangs up, which is waited for.
@@ -114,6 +144,12 @@ impl Client {
             .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal"))
             .collect();
         u64::from_le_bytes(bytes.try_into().expect("eight bytes"))
+    }
+
+    /// Writes a register of the thread.
+    pub(super) fn write_register(&mut self, thread: usize, number: usize, value: u64) {
+        self.check(&format!("Hg{thread}"));
+        self.check(&format!("P{number:x}={:016x}", value.swap_bytes()));
     }
 
     /// What a monitor command answers.

@@ -3,23 +3,15 @@
 //! Ends of a session that are not the debugger's wish.
 
 use super::client::debug;
-use super::machines::machine;
-use crate::cpu::Model;
-use crate::engine::{Machine, RunEnd};
-use crate::mem::Ram;
-use crate::platform::PlatformConfig;
-use crate::platform::console::leaving::LeavingConsole;
+use super::machines::{left_by_its_user, machine};
+use crate::engine::RunEnd;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn a_user_ends_a_run_that_a_debugger_has_stopped() {
-    let ram = Ram::new(16 << 20).expect("memory for a test");
-    let mut config = PlatformConfig::default();
-    config.serial[0] = Box::new(LeavingConsole::default());
-    let mut machine =
-        Machine::with_memory(Model::default(), 1, ram, config).expect("a machine without files");
+    let mut machine = left_by_its_user();
     let end = debug(&mut machine, Vec::new(), |client| {
         client.ask("?");
         assert!(client.is_left());

@@ -6,6 +6,7 @@ use crate::cpu::{Model, Via};
 use crate::engine::Machine;
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
+use crate::platform::console::leaving::LeavingConsole;
 use la_arch::csr::{Ecfg, Tcfg, number as csr};
 
 pub(super) const CODE: u64 = 0x1000;
@@ -30,8 +31,35 @@ const INTERRUPT: [u32; 4] = [
     0x0648_3800, // ertn
 ];
 
+/// `idle`, and back to it.
+const IDLE: [u32; 2] = [0x0648_8000, 0x53ff_ffff];
+
+/// A machine whose CPU waits for an interrupt that never comes.
+pub(super) fn idle_for_ever() -> Machine {
+    let mut machine = machine(1);
+    for (at, word) in (CODE as usize..).step_by(4).zip(IDLE) {
+        machine.bus.ram.write(at, word);
+    }
+    let cpu = &mut machine.cpus[0];
+    cpu.csr_write(&mut machine.bus, Via::Csr, csr::TCFG, 0);
+    machine
+}
+
+/// A machine whose user wants the end of the simulation.
+pub(super) fn left_by_its_user() -> Machine {
+    let ram = Ram::new(16 << 20).expect("memory for a test");
+    let mut config = PlatformConfig::default();
+    config.serial[0] = Box::new(LeavingConsole::default());
+    Machine::with_memory(Model::default(), 1, ram, config).expect("a machine without files")
+}
+
 /// A machine whose CPUs run the loop, with a timer interrupt now and then.
 pub(in crate::gdb) fn machine(cpus: usize) -> Machine {
+    machine_of(Model::default(), cpus)
+}
+
+/// The same with CPUs of a model.
+pub(super) fn machine_of(model: Model, cpus: usize) -> Machine {
     let mut ram = Ram::new(16 << 20).expect("memory for a test");
     let words = |from: u64, words: &[u32], ram: &mut Ram| {
         for (at, word) in (from as usize..).step_by(4).zip(words) {
@@ -45,7 +73,7 @@ pub(in crate::gdb) fn machine(cpus: usize) -> Machine {
         ..PlatformConfig::default()
     };
     let mut machine =
-        Machine::with_memory(Model::default(), cpus, ram, config).expect("a machine without files");
+        Machine::with_memory(model, cpus, ram, config).expect("a machine without files");
     for id in 0..cpus {
         let cpu = &mut machine.cpus[id];
         cpu.pc = CODE;
