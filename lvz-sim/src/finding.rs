@@ -91,7 +91,8 @@ impl Rule {
 pub struct Finding {
     /// What it is against.
     pub rule: Rule,
-    /// The CPU, and the virtual address of its instruction; `None` for [`Rule::Undelivered`].
+    /// The CPU, and the virtual address of its instruction, for a walk by the hardware that of
+    /// its block; `None` for [`Rule::Undelivered`].
     pub place: Option<(usize, u64)>,
     /// The whole line, for people: it may change with every version.
     pub text: String,

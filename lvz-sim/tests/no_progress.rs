@@ -209,7 +209,7 @@ fn entries_that_the_hardware_walks_again() {
     let guest = [GUESTS_DATA, STORE];
     let mut machine = machine_of("la664", &[ERTN], &[], &guest);
     // One table, with the page of code alone: the other page of the pair has V=0 in the TLB.
-    let page = BASE + CODE as u64 | WRITABLE as u64 | PRESENT | WRITE;
+    let page = (BASE + CODE as u64) | WRITABLE as u64 | PRESENT | WRITE;
     machine
         .write_memory(TABLE + 8 * (GUEST >> 12), &page.to_le_bytes())
         .unwrap();

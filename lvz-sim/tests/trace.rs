@@ -3,7 +3,7 @@
 //! The lines of `--trace insn`, and which of them each filter leaves: a program on two CPUs
 //! with user code and a guest.
 
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::panic)]
 
 #[path = "assembler/mod.rs"]
 #[allow(dead_code)]
