@@ -201,14 +201,17 @@ pub fn unknown(word: u32) -> String {
     format!(".word {word:#010x}")
 }
 
+/// The text of the word `word` at address `pc`, whatever it is.
+pub(crate) fn word_text(word: u32, pc: u64) -> String {
+    let mut all = isa::all().map(|insn| insn.encoding);
+    let found = all.find(|encoding| encoding.matches(word));
+    found.map_or_else(|| unknown(word), |encoding| text(encoding, word, pc))
+}
+
 /// Words from address 0 on, with their texts.
 pub fn listing(words: Vec<u32>) -> impl Iterator<Item = (u32, String)> {
-    let encodings: Vec<&Encoding> = isa::all().map(|insn| insn.encoding).collect();
-    (0u64..).step_by(4).zip(words).map(move |(pc, word)| {
-        let found = encodings.iter().find(|encoding| encoding.matches(word));
-        let text = found.map_or_else(|| unknown(word), |encoding| text(encoding, word, pc));
-        (word, text)
-    })
+    let places = (0u64..).step_by(4).zip(words);
+    places.map(|(pc, word)| (word, word_text(word, pc)))
 }
 
 /// Words of each instruction: with operands of zeros, of ones, one bit each, and mixed.

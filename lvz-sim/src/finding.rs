@@ -23,8 +23,8 @@ pub enum Rule {
     RootLookup,
     /// `invtlb 0x16` with GID 0.
     InvtlbGid,
-    /// `ertn` to an access of the guest that met an entry of stage 2 with V=0, which is still
-    /// there.
+    /// `ertn` to an access of the guest that met an entry of stage 2 with V=0, or a store that
+    /// met D=0, while the entry is still there.
     StaleEntry,
     /// The base of a page table has flags in it.
     WalkBase,
@@ -34,6 +34,8 @@ pub enum Rule {
     HandlerFaults,
     /// The same page fault again and again.
     Unmended,
+    /// An instruction of a guest exits again and again and never completes.
+    ExitLoop,
     /// A device's interrupt that reaches no CPU although nothing holds it back.
     Undelivered,
 }
@@ -45,7 +47,7 @@ impl Rule {
             Rule::DroppedBits => {
                 "a register keeps only the bits that it has (Volume 1, chapter 7; docs/lvz.md 2)"
             }
-            Rule::EntryAlignment => "an entry address is a multiple of 4 KiB (Volume 1, 7.4.10)",
+            Rule::EntryAlignment => "an entry address is a multiple of 4 KiB (Volume 1, chapter 7)",
             Rule::NoGuestRegister => "the guest has no such register (docs/lvz.md 3.1)",
             Rule::RootException => {
                 "with GSTAT.PGM set the handler's ertn enters the guest (docs/lvz.md 5.3)"
@@ -60,7 +62,7 @@ impl Rule {
                 "GID 0 is the host's, so that nothing of a guest goes (docs/lvz.md 4.5)"
             }
             Rule::StaleEntry => {
-                "an entry with V=0 faults again until invtlb takes it (docs/lvz.md M-24)"
+                "an entry with V=0 or D=0 faults again until invtlb takes it (docs/lvz.md M-24)"
             }
             Rule::WalkBase => {
                 "which bits below its page are part of a table's address is open (docs/lvz.md Q-31)"
@@ -74,7 +76,10 @@ impl Rule {
             Rule::Unmended => {
                 "the handler returns and mends nothing, and the CPU makes no progress"
             }
-            Rule::Undelivered => "Loongson 3A5000 manual, extended I/O interrupts",
+            Rule::ExitLoop => {
+                "the hypervisor neither goes on behind the instruction (ERA) nor mends its page"
+            }
+            Rule::Undelivered => "docs/platform.md has the ways of interrupts",
         }
     }
 }
@@ -86,7 +91,8 @@ impl Rule {
 pub struct Finding {
     /// What it is against.
     pub rule: Rule,
-    /// The CPU, and the virtual address of its instruction; `None` for [`Rule::Undelivered`].
+    /// The CPU, and the virtual address of its instruction, for a walk by the hardware that of
+    /// its block; `None` for [`Rule::Undelivered`].
     pub place: Option<(usize, u64)>,
     /// The whole line, for people: it may change with every version.
     pub text: String,

@@ -68,6 +68,12 @@ impl CsrFile {
         self.regs.get(n as usize).copied().unwrap_or(0)
     }
 
+    /// The numbers of the registers that are stored otherwise in `other`.
+    pub(crate) fn differing<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = u16> + 'a {
+        let pairs = (0u16..).zip(self.regs.iter().zip(&other.regs));
+        pairs.filter_map(|(number, (mine, theirs))| (mine != theirs).then_some(number))
+    }
+
     typed! {
         crmd: Crmd;
         prmd: Prmd;

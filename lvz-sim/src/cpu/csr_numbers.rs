@@ -31,6 +31,15 @@ pub(super) fn listed(number: u16) -> Option<(&'static Csr, usize)> {
     })
 }
 
+/// The name of CSR `number`, with its place in a row of registers, if it has one.
+pub(crate) fn csr_name(number: u16) -> Option<String> {
+    let (csr, index) = listed(number)?;
+    Some(match csr.elements.len() {
+        1 => csr.name.to_owned(),
+        _ => format!("{}{index}", csr.name.trim_end_matches('0')),
+    })
+}
+
 impl Cpu {
     /// Whether `number` is one of a CSR, of root or the guest. Those of features that the model
     /// has not count too, except the rows that have no names.

@@ -16,6 +16,23 @@ pub(super) struct Last {
     pub(super) code: Option<(u8, u16)>,
 }
 
+/// An instruction of a guest that leads to root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exit {
+    pub(super) gid: u64,
+    pub(super) pc: u64,
+}
+
+/// A guest's access that an entry of stage 2 does not allow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) pc: u64,
+    /// Its guest physical address.
+    pub(super) gpa: u64,
+    /// It is a store that met D=0.
+    pub(super) dirty: bool,
+}
+
 /// What the rules need to know of the past.
 #[derive(Debug, Default)]
 pub(crate) struct Lints {
@@ -24,9 +41,16 @@ pub(crate) struct Lints {
     pub(super) last: Option<Last>,
     pub(super) times: u32,
     pub(super) times_without_return: u32,
-    /// Program counter and guest physical address of a guest's access that met an
-    /// invalid entry of stage 2, until the guest is entered again.
-    pub(super) invalid: Option<(u64, u64)>,
+    /// The instruction of the guest that made it leave last.
+    pub(super) exit: Option<Exit>,
+    /// Exits of it without progress.
+    pub(super) exits: u32,
+    /// Instructions that had ended when the guest was entered.
+    pub(super) entered: u64,
+    /// Whether the guest has executed instructions since `exit`.
+    pub(super) progress: bool,
+    /// What made the guest leave, until it is entered again.
+    pub(super) refused: Option<Refused>,
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 //! each rule. The machine is the same, but that it looks for interrupts after each
 //! instruction of root while GTLBC names a GID (`Watch::lookups`).
 
-use super::csr_numbers::listed;
+use super::csr_numbers::{csr_name, listed};
 use super::findings::Last;
 use super::{Cpu, Trap, Via};
+use crate::disassembly::word_text;
 use crate::finding::{Finding, Rule};
 use crate::mem::Bus;
 use crate::mmu::PA_MASK;
@@ -20,16 +21,17 @@ const WITHOUT_RETURN: u32 = 8;
 /// So many times the same page fault: the handler does not mend it.
 const UNMENDED: u32 = 200;
 
-fn page_fault(exception: Exception) -> bool {
+pub(super) fn page_fault(exception: Exception) -> bool {
     (Exception::PIL.code..=Exception::PPI.code).contains(&exception.code)
 }
 
+/// The instruction `insn` at `pc` as part of a line, if it could be fetched.
+pub(super) fn instruction(insn: Option<u32>, pc: u64) -> String {
+    insn.map_or_else(String::new, |word| format!(" of `{}`", word_text(word, pc)))
+}
+
 fn register(number: u16) -> String {
-    match listed(number) {
-        Some((csr, 0)) => csr.name.to_owned(),
-        Some((csr, at)) => format!("{}{at}", csr.name.trim_end_matches('0')),
-        None => format!("CSR {number:#x}"),
-    }
+    csr_name(number).unwrap_or_else(|| format!("CSR {number:#x}"))
 }
 
 impl Cpu {
@@ -58,7 +60,7 @@ impl Cpu {
 
     /// Reports a finding about the instruction of `world` at `pc`.
     #[cold]
-    fn lint_of(&mut self, world: World, rule: Rule, pc: u64, what: &str) {
+    pub(super) fn lint_of(&mut self, world: World, rule: Rule, pc: u64, what: &str) {
         if self.lints.reported.insert((rule, pc)) {
             let (icount, id, text) = (self.icount, self.id, rule.text());
             let name = self.named(world, pc);
@@ -144,21 +146,18 @@ impl Cpu {
         }
     }
 
-    /// Before an exception of the instruction at `pc` is delivered.
+    /// Before an exception of the instruction `insn` at `pc` is delivered.
     #[cold]
-    pub(crate) fn lint_exception(&mut self, pc: u64, trap: &Trap) {
+    pub(crate) fn lint_exception(&mut self, pc: u64, insn: Option<u32>, trap: &Trap) {
         if !self.in_guest() && self.root().gstat().pgm() && !trap.refill {
-            let what = format!("{} in root while GSTAT.PGM is set", trap.exception.name);
+            let (name, of) = (trap.exception.name, instruction(insn, pc));
+            let what = format!("{name}{of} in root while GSTAT.PGM is set");
             self.lint(Rule::RootException, pc, &what);
         }
-        if trap.exception == Exception::INT {
-            return;
-        }
         if self.in_guest() && trap.to_root {
-            self.lints.invalid = match trap.badv {
-                Some(gpa) if page_fault(trap.exception) && !trap.refill => Some((pc, gpa)),
-                _ => None,
-            };
+            return self.lint_exit(pc, insn, trap);
+        }
+        if trap.exception == Exception::INT {
             return;
         }
         let mends = page_fault(trap.exception);
@@ -186,8 +185,9 @@ impl Cpu {
         let csr = self.csr();
         let badv = trap.badv.map(|badv| format!("badv={badv:#x}, "));
         let what = format!(
-            "{} {times} times in a row ({}EENTRY={:#x}, TLBRENTRY={:#x})",
+            "{}{} {times} times in a row ({}EENTRY={:#x}, TLBRENTRY={:#x})",
             trap.exception.name,
+            instruction(insn, pc),
             badv.unwrap_or_default(),
             csr.raw(n::EENTRY),
             csr.raw(n::TLBRENTRY),
@@ -198,23 +198,6 @@ impl Cpu {
     /// A return from an exception that was no refill.
     pub(super) fn lint_returned(&mut self) {
         self.lints.times_without_return = 0;
-    }
-
-    /// After the `ertn` at `pc` has entered the guest.
-    #[cold]
-    pub(crate) fn lint_entry(&mut self, pc: u64) {
-        if !self.root().crmd().ie() {
-            let what = "ertn to the guest with root's interrupts off (PRMD.PIE=0)";
-            self.lint_of(World::Root, Rule::EntryInterruptsOff, pc, what);
-        }
-        if let Some((at, gpa)) = self.lints.invalid.take()
-            && at == self.pc
-            && self.has_invalid_stage2(gpa)
-        {
-            let what =
-                format!("ertn to the guest's access at {at:#x}, whose entry for {gpa:#x} has V=0");
-            self.lint_of(World::Root, Rule::StaleEntry, pc, &what);
-        }
     }
 
     /// Whether a mapped load or store of root is one that `Rule::RootLookup` is about.

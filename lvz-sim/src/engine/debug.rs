@@ -399,7 +399,7 @@ fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Opt
             .tracer
             .as_ref()
             .filter(|_| cpu.trace.instructions);
-        let before = tracer.and_then(|tracer| tracer.before(cpu, pc, icount));
+        let before = tracer.and_then(|tracer| tracer.before(cpu, &op, pc, icount));
         let how = perform(cpu, engine.bus, engine.decoder, &op);
         cpu.unwatched = false;
         if let Some(hit) = cpu.watch_hit.take()
@@ -409,7 +409,7 @@ fn part(cpu: &mut Cpu, engine: &mut Engine<'_>, id: BlockId, from: usize) -> Opt
             return Some(halt_inside(cpu, engine, id, index, why));
         }
         if let (Some(tracer), Some(before)) = (&engine.debug.tracer, before) {
-            tracer.show(cpu, engine.decoder, &op, &before, how);
+            tracer.show(cpu, engine.bus, engine.decoder, &op, &before, how);
         }
         if how.is_err() || index + 1 == len {
             let end = if single || each { counted } else { ended };

@@ -7,13 +7,20 @@ use crate::cpu::{Stop, Via};
 use crate::finding::Rule;
 use crate::trace::Trace;
 use la_arch::Exception;
-use la_arch::csr::{Crmd, Prmd, TlbEhi, TlbElo, TlbIdx, number as n};
+use la_arch::csr::{Crmd, Prmd, Pwch, Pwcl, TlbEhi, TlbElo, TlbIdx, number as n};
 use la_arch::insn::{Encoding, lvz, privileged as p};
 use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
+use la_arch::page_table::{HUGE, PRESENT};
 
 const VA: u64 = 0x10_0000;
 const PA: u64 = 0x20_0000;
 const GID: u64 = 1;
+/// Tables of two levels, with pages of 4 KiB.
+const PWCL: Pwcl = Pwcl(0)
+    .with_pt_base(12)
+    .with_pt_width(9)
+    .with_dir1_base(21)
+    .with_dir1_width(9);
 
 fn machine() -> Machine {
     of("la464")
@@ -259,6 +266,48 @@ fn an_entry_with_v_clear_that_nothing_took_away() {
         machine.ertn();
         let expected: &[Rule] = if flushed { &[] } else { &[Rule::StaleEntry] };
         assert_eq!(machine.found(), expected);
+    }
+}
+
+#[test]
+fn bases_of_page_tables_with_flags() {
+    let mut machine = machine();
+    machine.set(n::PWCL, PWCL.0);
+    machine.set(n::TLBRBADV, VA);
+    for encoding in [&p::LDDIR, &p::LDPTE] {
+        for (base, rules) in [
+            (PA, &[][..]),
+            // Above the physical address.
+            (PA | 1 << 60, &[]),
+            (PA | HUGE, &[]),
+            (PA | 1, &[Rule::WalkBase]),
+            (PA | 0x800, &[Rule::WalkBase]),
+        ] {
+            let input = In {
+                rj: base,
+                imm: 1,
+                ..In::default()
+            };
+            assert_eq!(machine.exec(encoding, input), Ok(()));
+            assert_eq!(machine.found(), rules, "{} {base:#x}", encoding.name);
+        }
+    }
+}
+
+#[test]
+fn bases_with_flags_that_the_hardware_walks() {
+    for (flags, rules) in [(0, &[][..]), (PRESENT, &[Rule::WalkBase])] {
+        let mut machine = of("la664");
+        let (directory, table) = (PA, PA + 0x1000);
+        let page = TlbElo(PRESENT).with_v(true).with_ppn(PA >> 12);
+        machine.set_memory(directory, table | flags);
+        machine.set_memory(table + 8 * (VA >> 12 & 0x1ff), page.0);
+        machine.set(n::PWCL, PWCL.0);
+        machine.set(n::PWCH, Pwch(0).with_hptw_en(true).0);
+        machine.set(n::PGDL, directory);
+        machine.set(n::CRMD, Crmd(0).with_pg(true).0);
+        assert!(machine.cpu.load::<u64>(&mut machine.bus, VA).is_ok());
+        assert_eq!(machine.found(), rules);
     }
 }
 

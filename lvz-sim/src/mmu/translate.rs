@@ -166,12 +166,11 @@ impl Cpu {
         }
     }
 
-    /// Whether stage 2 has an entry for guest physical address `gpa`, and it is invalid.
-    pub(crate) fn has_invalid_stage2(&self, gpa: u64) -> bool {
+    /// What the TLB's entry of stage 2 says of guest physical address `gpa`, if there is one.
+    pub(crate) fn stage2_page(&self, gpa: u64) -> Option<TlbElo> {
         let ps = self.root().stlbps().ps() as u8;
-        let index = self.tlb.find(&self.stage2_tag(), gpa, ps);
-        let entry = index.and_then(|index| self.tlb.get(index));
-        entry.is_some_and(|entry| !entry.page(gpa).v())
+        let index = self.tlb.find(&self.stage2_tag(), gpa, ps)?;
+        Some(self.tlb.get(index)?.page(gpa))
     }
 
     /// Physical address of guest physical address `gpa` (stage 2).

@@ -16,10 +16,10 @@ pub(crate) struct Avec {
 }
 
 /// Where a message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Target {
     pub(crate) cpu: usize,
-    vector: u8,
+    pub(crate) vector: u8,
 }
 
 impl Target {
@@ -46,12 +46,14 @@ impl Avec {
         self.waiting.len() == other.waiting.len()
     }
 
-    /// Sends a message.
-    pub(crate) fn send(&mut self, target: Target) {
+    /// Sends a message; whether there is such a CPU.
+    pub(crate) fn send(&mut self, target: Target) -> bool {
         let word = usize::from(target.vector / 64);
-        if let Some(waiting) = self.waiting.get_mut(target.cpu) {
+        let waiting = self.waiting.get_mut(target.cpu);
+        waiting.is_some_and(|waiting| {
             waiting[word] |= 1 << (target.vector % 64);
-        }
+            true
+        })
     }
 
     /// What has come for CPU `cpu`.

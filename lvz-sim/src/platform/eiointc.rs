@@ -27,10 +27,10 @@ const ISR_END: u64 = ISR + BITMAP_SIZE;
 const COREISR_END: u64 = COREISR + BITMAP_SIZE;
 const COREMAP_END: u64 = COREMAP + COREMAP_SIZE;
 
-/// Why a vector goes to no core.
+/// Why an interrupt goes to no core, here or in another controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Undelivered {
-    /// MISC_FUNC.EXT_IOI_EN of a node on its way is clear.
+    /// The enable in MISC_FUNC of a node on its way is clear: EXT_IOI_EN, AVEC_EN for messages.
     Off,
     /// It is disabled, which is what software does to hold interrupts back.
     Disabled,
@@ -38,6 +38,8 @@ pub(crate) enum Undelivered {
     NoNode,
     /// Its route names a core that the machine has not.
     NoCore,
+    /// Its route names no core, or no pin of one; a vector's always names some.
+    NoRoute,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

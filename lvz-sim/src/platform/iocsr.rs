@@ -5,7 +5,7 @@
 //! manual; Linux arch/loongarch/include/asm/loongarch.h).
 
 use super::avec::{Avec, Target};
-use super::eiointc::{CORES_PER_NODE, Eiointc};
+use super::eiointc::{CORES_PER_NODE, Eiointc, Undelivered};
 use super::field;
 use super::ipi::{Ipi, Send, decode_ipi_send};
 use super::liointc::{self, Liointc};
@@ -114,14 +114,17 @@ impl Iocsr {
             && self.liointc.is_some() == other.liointc.is_some()
     }
 
-    /// Sends the message that was written to `offset` in the window.
-    pub(crate) fn send_message(&mut self, offset: u64) {
-        let target = Target::of(offset);
+    /// Sends a message to a CPU.
+    ///
+    /// # Errors
+    /// It is lost.
+    pub(crate) fn send_message(&mut self, target: Target) -> Result<(), Undelivered> {
         let misc = self.misc.get(target.cpu / CORES_PER_NODE);
-        if let Some(avec) = &mut self.avec
-            && misc.is_some_and(|misc| misc & AVEC_EN != 0)
-        {
-            avec.send(target);
+        let misc = misc.ok_or(Undelivered::NoNode)?;
+        let avec = self.avec.as_mut().filter(|_| misc & AVEC_EN != 0);
+        match avec.ok_or(Undelivered::Off)?.send(target) {
+            true => Ok(()),
+            false => Err(Undelivered::NoCore),
         }
     }
 
@@ -141,6 +144,12 @@ impl Iocsr {
     pub(crate) fn set_liointc(&mut self, number: u32, level: bool) -> bool {
         let liointc = self.liointc.as_mut();
         liointc.is_some_and(|liointc| liointc.set(number, level))
+    }
+
+    /// Why an input of the LIOINTC that interrupts reaches no CPU.
+    pub(crate) fn undelivered_input(&self, number: u32) -> Option<Undelivered> {
+        let liointc = self.liointc.as_ref()?;
+        liointc.undelivered(number, self.ipi.len())
     }
 
     /// The LIOINTC that CPU `cpu` finds in IOCSR space.

@@ -8,7 +8,7 @@
 //! There is one, that of node 0, as all devices are. Inputs are levels: the register for
 //! edges is stored and has no effect, as nothing here sends any.
 
-use super::eiointc::CORES_PER_NODE;
+use super::eiointc::{CORES_PER_NODE, Undelivered};
 use serde::{Deserialize, Serialize};
 
 /// Where it is among the chip registers, and so in IOCSR space.
@@ -78,6 +78,21 @@ impl Liointc {
         }
         self.routed(core)
             .fold(0, |pins, (_, route)| pins | route >> 4)
+    }
+
+    /// Why an input that interrupts reaches none of `cpus` cores.
+    pub(crate) fn undelivered(&self, number: u32, cpus: usize) -> Option<Undelivered> {
+        if self.status().checked_shr(number).unwrap_or(0) & 1 == 0 {
+            return None;
+        }
+        let word = self.routes.get(number as usize / 4)?;
+        let route = word.to_le_bytes()[number as usize % 4];
+        let (cores, pins) = (route & 0xf, route >> 4);
+        let there = (1u8 << cpus.min(CORES_PER_NODE)) - 1;
+        match (cores, pins) {
+            (0, _) | (_, 0) => Some(Undelivered::NoRoute),
+            _ => (cores & there == 0).then_some(Undelivered::NoCore),
+        }
     }
 
     /// Reads the 32-bit register at `offset`.

@@ -99,7 +99,7 @@ impl Platform {
             Device::FwCfg => self.dma |= self.fw_cfg.write(&self.ram, offset, size, value),
             Device::Chip(node) => self.chip_write(node, offset, size, value),
             Device::ChipUpper(node) => self.chip_write(node, offset + CHIP_UPPER, size, value),
-            Device::Avec => self.iocsr.send_message(offset),
+            Device::Avec => self.send_message(offset),
             // The message's data are the vector.
             Device::PchMsi if offset == 0 => {
                 self.deliver(&[(value as u8, true)]);

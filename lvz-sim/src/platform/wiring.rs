@@ -2,6 +2,8 @@
 
 //! How interrupts go from devices through the controllers to the CPUs.
 
+use super::avec::Target;
+use super::lint::Source;
 use super::{Platform, pch_pic, pci};
 use crate::cpu::CpuLines;
 use crate::map::{Device, Input};
@@ -49,11 +51,19 @@ impl Platform {
     fn send(&mut self, message: pci::Message) {
         match self.map.find(message.address) {
             Some((Device::PchMsi, 0)) => self.deliver(&[(message.data as u8, true)]),
-            Some((Device::Avec, offset)) => self.iocsr.send_message(offset),
+            Some((Device::Avec, offset)) => self.send_message(offset),
             _ => {
                 let at = GuestAddress(message.address);
                 self.dma |= self.ram.write_obj(message.data.to_le(), at).is_ok();
             }
+        }
+    }
+
+    /// Sends the message to a CPU that was written to `offset` in the window.
+    pub(super) fn send_message(&mut self, offset: u64) {
+        let target = Target::of(offset);
+        if let Err(reason) = self.iocsr.send_message(target) {
+            self.report(Source::Message(target), reason);
         }
     }
 
@@ -79,6 +89,9 @@ impl Platform {
             Input::Liointc(number) => {
                 if self.iocsr.set_liointc(number, level) {
                     self.update_lines();
+                    if let Some(reason) = self.iocsr.undelivered_input(number) {
+                        self.report(Source::Input(number), reason);
+                    }
                 }
             }
         }
@@ -88,7 +101,9 @@ impl Platform {
     pub(super) fn deliver(&mut self, changes: &[pch_pic::Change]) {
         for &(vector, level) in changes {
             self.iocsr.eiointc.set(vector, level);
-            self.lint_vector(vector);
+            if let Some(reason) = self.iocsr.eiointc.undelivered(vector) {
+                self.report(Source::Vector(vector), reason);
+            }
         }
         if !changes.is_empty() {
             self.update_lines();

@@ -26,9 +26,9 @@ impl Cpu {
                 .badv
                 .map(|b| format!(" badv={b:#x}"))
                 .unwrap_or_default();
-            let insn = insn.map(|i| format!(" insn={i:#010x}")).unwrap_or_default();
+            let word = insn.map(|i| format!(" insn={i:#010x}")).unwrap_or_default();
             crate::say!(
-                "[{}] cpu{} {} plv{} {}{kind}{exit} pc={pc:#x}{}{badv}{insn}",
+                "[{}] cpu{} {} plv{} {}{kind}{exit} pc={pc:#x}{}{badv}{word}",
                 self.icount,
                 self.id,
                 self.mode(),
@@ -38,7 +38,7 @@ impl Cpu {
             );
         }
         if self.trace.lint {
-            self.lint_exception(pc, trap);
+            self.lint_exception(pc, insn, trap);
         }
     }
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
-//! `--trace insn`: each instruction after it was executed, with the registers that it changed.
+//! `--trace insn`: each instruction after it was executed, with the registers that it changed
+//! and the CSR that it wrote.
 
-use crate::cpu::{Cpu, Op, Step, VReg};
+use crate::cpu::{Cpu, CsrFile, Lbt, Op, Step, VReg, Via, csr_name};
 use crate::disassembly::{GENERAL, text, unknown};
 use crate::isa::Decoder;
+use crate::mem::Bus;
 use crate::world::World;
+use la_arch::insn::lvz::GCSRXCHG;
+use la_arch::insn::privileged::CSRXCHG;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -75,6 +80,7 @@ pub(crate) struct Tracer {
 pub(crate) struct Before {
     pc: u64,
     icount: u64,
+    world: World,
     mode: &'static str,
     plv: u8,
     name: String,
@@ -83,16 +89,26 @@ pub(crate) struct Before {
     vr_high: [VReg; 32],
     fcc: u8,
     fcsr: u32,
+    lbt: Lbt,
+    /// Of root and guest, if the instruction may change CSRs.
+    csrs: Option<[CsrFile; 2]>,
+}
+
+/// Whether a word has the opcode of privileged instructions, the only ones that change CSRs
+/// otherwise than by an exception.
+fn is_privileged(word: u32) -> bool {
+    word >> 26 == CSRXCHG.bits >> 26
 }
 
 impl Tracer {
-    /// The state before an instruction at `pc`, if that is to be shown.
-    pub(crate) fn before(&self, cpu: &Cpu, pc: u64, icount: u64) -> Option<Before> {
+    /// The state before the instruction `op` at `pc`, if that is to be shown.
+    pub(crate) fn before(&self, cpu: &Cpu, op: &Op, pc: u64, icount: u64) -> Option<Before> {
         let site = cpu.trace.site;
         let wanted = site.is_none() || site == cpu.stats.site();
         (wanted && self.filter.wants(cpu, pc)).then(|| Before {
             pc,
             icount,
+            world: cpu.world(),
             mode: cpu.mode(),
             plv: cpu.plv,
             name: cpu.named(cpu.world(), pc),
@@ -101,11 +117,21 @@ impl Tracer {
             vr_high: cpu.vr_high,
             fcc: cpu.fcc,
             fcsr: cpu.fcsr,
+            lbt: cpu.lbt,
+            csrs: is_privileged(op.insn).then(|| World::ALL.map(|world| cpu.file(world).clone())),
         })
     }
 
     /// Shows an instruction that has ended.
-    pub(crate) fn show(&self, cpu: &Cpu, decoder: &Decoder, op: &Op, before: &Before, how: Step) {
+    pub(crate) fn show(
+        &self,
+        cpu: &Cpu,
+        bus: &Bus,
+        decoder: &Decoder,
+        op: &Op,
+        before: &Before,
+        how: Step,
+    ) {
         let insn = decoder.find(op.insn);
         let text = insn.map_or_else(
             || unknown(op.insn),
@@ -121,7 +147,7 @@ impl Tracer {
         } = before;
         let changes = match how {
             Err(crate::cpu::Stop::Trap) => " traps".to_owned(),
-            _ => before.changes(cpu),
+            _ => before.changes(cpu) + &before.csrs(cpu, bus, op),
         };
         crate::say!(
             "[{icount}] cpu{} {mode} plv{plv} {pc:#x}{name}: {:08x} {text}{changes}",
@@ -158,7 +184,51 @@ impl Before {
         if self.fcsr != cpu.fcsr {
             let _ = write!(text, " fcsr0={:#x}", cpu.fcsr);
         }
+        for (number, (old, new)) in self.lbt.scr.iter().zip(&cpu.lbt.scr).enumerate() {
+            if old != new {
+                let _ = write!(text, " scr{number}={new:#x}");
+            }
+        }
+        if self.lbt.eflags != cpu.lbt.eflags {
+            let _ = write!(text, " eflags={:#x}", cpu.lbt.eflags);
+        }
+        if self.lbt.top != cpu.lbt.top {
+            let _ = write!(text, " top={}", cpu.lbt.top);
+        }
         text
+    }
+
+    /// The CSRs that have another value now, and the one that the instruction wrote, as they
+    /// read now.
+    fn csrs(&self, cpu: &Cpu, bus: &Bus, op: &Op) -> String {
+        let mut text = String::new();
+        for (world, old) in World::ALL.into_iter().zip(self.csrs.iter().flatten()) {
+            let (via, prefix) = match (self.world, world) {
+                (World::Root, World::Guest) => (Via::Gcsr, "GCSR."),
+                _ => (Via::Csr, ""),
+            };
+            let written = self.written(op).filter(|(owner, _)| *owner == world);
+            let changed = old.differing(cpu.file(world));
+            let numbers: BTreeSet<u16> = changed.chain(written.map(|(_, n)| n)).collect();
+            for number in numbers {
+                let name = csr_name(number).unwrap_or_else(|| format!("{number:#x}"));
+                let value = cpu.csr_read_of(bus, world, via, number);
+                let _ = write!(text, " {prefix}{name}={value:#x}");
+            }
+        }
+        text
+    }
+
+    /// The CSR that an instruction writes.
+    fn written(&self, op: &Op) -> Option<(World, u16)> {
+        let owner = match op.insn {
+            // With r0 it is a read.
+            _ if op.rj == 0 => return None,
+            word if CSRXCHG.matches(word) => self.world,
+            word if GCSRXCHG.matches(word) => World::Guest,
+            _ => return None,
+        };
+        Some((owner, op.imm as u16))
     }
 }
 

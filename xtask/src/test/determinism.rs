@@ -40,6 +40,9 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     });
     let two = || guests(context, 2, &[11, 12]);
     report.case("nested-twice", || with_guests(context, &two(), twice));
+    report.case("nested-lints", || {
+        with_guests(context, &guests(context, 1, &[11]), lints)
+    });
     report.case("nested-snapshot", || with_guests(context, &two(), snapshot));
     engines::run(context, report);
     Ok(())
@@ -153,6 +156,25 @@ fn twice(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> {
     let second = end(&context.simulator, machine, &run, "second")?;
     compare(&first, &second, "the second run", &run)?;
     passed(&first, &run)
+}
+
+/// Lints find nothing, and the machine is the same with them.
+fn lints(context: &Context, name: &str, machine: &Machine) -> Result<Verdict> {
+    let run = context
+        .products
+        .cache
+        .new_run(&format!("determinism-{name}-lints"))?;
+    let without = end(&context.simulator, machine, &run, "without")?;
+    let mut linted = machine.clone();
+    linted.options.push("--trace=lint".into());
+    let with = end(&context.simulator, &linted, &run, "with")?;
+    let console = fs::read_to_string(run.join("with.log"))?;
+    let findings: Vec<&str> = console.lines().filter(|l| l.contains(" lint: ")).collect();
+    if !findings.is_empty() {
+        bail!("findings; see {}:\n{}", run.display(), findings.join("\n"));
+    }
+    compare(&without, &with, "the run with lints", &run)?;
+    passed(&with, &run)
 }
 
 /// Stops a run half way into a snapshot and goes on from it in another process.

@@ -297,6 +297,7 @@ fn pch_pic_polarity_and_vectors() {
 fn interrupts_that_reach_no_cpu_are_a_finding() {
     use crate::finding::{Findings, Rule};
     use crate::platform::eiointc::Undelivered;
+    use crate::platform::lint::Source;
 
     let mut rig = Rig::new(1);
     rig.platform.lint(Findings::quiet());
@@ -314,13 +315,14 @@ fn interrupts_that_reach_no_cpu_are_a_finding() {
     // To a core that is not there.
     rig.set_iocsr(0, EIOINTC + eiointc::COREMAP + u64::from(vector), 1, 4);
     uart_level(&mut rig, true);
-    assert_eq!(rig.platform.linted(), [(vector, Undelivered::NoCore)]);
+    let source = Source::Vector(vector);
+    assert_eq!(rig.platform.linted(), [(source, Undelivered::NoCore)]);
     uart_level(&mut rig, false);
     rig.set_iocsr(0, iocsr::MISC_FUNC, 8, 0);
     uart_level(&mut rig, true);
     let found = rig.platform.linted();
     assert_eq!(found.len(), 2);
-    assert!(found.contains(&(vector, Undelivered::Off)));
+    assert!(found.contains(&(source, Undelivered::Off)));
     let findings = rig.platform.findings();
     let rules: Vec<_> = findings.map(|f| (f.rule, f.place)).collect();
     assert_eq!(rules, [(Rule::Undelivered, None); 2]);
@@ -439,6 +441,38 @@ fn messages_reach_the_cpu_that_the_address_names() {
     rig.platform.reset();
     assert_eq!(rig.platform.take_messages(4), None);
     assert_eq!(rig.iocsr(0, iocsr::MISC_FUNC, 8), 0);
+}
+
+#[test]
+fn messages_that_are_lost_are_a_finding() {
+    use crate::finding::Findings;
+
+    let mut rig = Rig::with(PlatformConfig {
+        cpus: 3,
+        avec: true,
+        ..PlatformConfig::default()
+    });
+    rig.platform.lint(Findings::quiet());
+    rig.set_iocsr(0, iocsr::MISC_FUNC, 8, iocsr::AVEC_EN);
+    rig.write(message(2, 3), 4, 0);
+    assert_eq!(rig.platform.findings().count(), 0);
+    // A node that is not there, a core that is not there, then one that is, switched off.
+    rig.write(message(4, 3), 4, 0);
+    rig.write(message(3, 3), 4, 0);
+    rig.set_iocsr(0, iocsr::MISC_FUNC, 8, 0);
+    for _ in 0..2 {
+        rig.write(message(2, 3), 4, 0);
+    }
+    let lines: Vec<String> = rig.platform.findings().map(ToString::to_string).collect();
+    let parts = [
+        ["a message to cpu4, vector 3", "names a node that"],
+        ["a message to cpu3, vector 3", "names a core that"],
+        ["a message to cpu2, vector 3", "AVEC_EN is clear"],
+    ];
+    assert_eq!(lines.len(), parts.len(), "{lines:?}");
+    for (line, [source, reason]) in lines.iter().zip(parts) {
+        assert!(line.contains(source) && line.contains(reason), "{line}");
+    }
 }
 
 #[test]

@@ -169,6 +169,55 @@ fn the_bridge_has_a_uart() {
 }
 
 #[test]
+fn inputs_of_the_liointc_without_a_route_are_a_finding() {
+    use crate::finding::Findings;
+    use crate::platform::eiointc::Undelivered;
+    use crate::platform::lint::Source;
+
+    let mut rig = Rig::with(PlatformConfig {
+        cpus: 2,
+        board: &LOONGSON_3A5000,
+        ..PlatformConfig::default()
+    });
+    rig.platform.lint(Findings::quiet());
+    let uart = at(Device::Uart(0));
+    let raise = |rig: &mut Rig| {
+        // The line falls, and rises with the next character.
+        rig.write(uart + 1, 1, 0);
+        rig.serial.type_in(b"x");
+        rig.platform.advance(1);
+        rig.write(uart + 1, 1, 1);
+    };
+    // Not enabled: held back on purpose.
+    raise(&mut rig);
+    assert_eq!(rig.platform.linted(), []);
+    rig.write(LIOINTC + 0x28, 4, 1 << UART_INPUT);
+    // A core and a pin.
+    rig.write(LIOINTC + UART_INPUT, 1, 0x12);
+    raise(&mut rig);
+    assert_eq!(rig.platform.linted(), []);
+    let mut expected = 0;
+    for (route, reason) in [
+        (0, Undelivered::NoRoute),
+        (0x14, Undelivered::NoCore),
+        // One of its cores is there.
+        (0x16, Undelivered::NoCore),
+        (0x20, Undelivered::NoRoute),
+        (0x02, Undelivered::NoRoute),
+    ] {
+        rig.write(LIOINTC + UART_INPUT, 1, route);
+        raise(&mut rig);
+        if matches!(route, 0 | 0x14) {
+            expected += 1;
+            let found = rig.platform.linted();
+            assert!(found.contains(&(Source::Input(UART_INPUT as u32), reason)));
+        }
+        // The same reason is reported once.
+        assert_eq!(rig.platform.linted().len(), expected, "{route:#x}");
+    }
+}
+
+#[test]
 fn the_chips_uart_interrupts_by_the_liointc() {
     let mut rig = rig();
     let uart = at(Device::Uart(0));
