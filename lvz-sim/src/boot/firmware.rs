@@ -31,12 +31,10 @@ pub(crate) fn code(path: &Path) -> Result<Vec<u8>, BootError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map(|file| file.take(FIRMWARE_MAX + 1));
     file.and_then(|mut file| file.read_to_end(&mut bytes))
-        .map_err(ImageError::Read)
-        .and_then(|_| match bytes.len() as u64 {
-            1..=FIRMWARE_MAX => Ok(()),
-            _ => Err(ImageError::FirmwareSize),
-        })
-        .map_err(failed("firmware", path))?;
+        .map_err(|error| failed("firmware", path)(error.into()))?;
+    if !(1..=FIRMWARE_MAX).contains(&(bytes.len() as u64)) {
+        return Err(failed("firmware", path)(ImageError::FirmwareSize));
+    }
     Ok(bytes)
 }
 
