@@ -190,7 +190,11 @@ fn a_lint_names_the_place_and_the_rule() {
     assert!(text.contains("stopped by --max-instructions"), "{text}");
     let findings: Vec<&str> = text.lines().filter(|line| line.contains("lint:")).collect();
     assert_eq!(findings.len(), 1, "{text}");
-    for part in ["INE 8 times in a row", "pc=0x0", "no progress"] {
+    for part in [
+        "INE of `.word 0x00000000` 8 times in a row",
+        "pc=0x0",
+        "no progress",
+    ] {
         assert!(text.contains(part), "{text}");
     }
 }
