@@ -75,7 +75,7 @@ def watchpoints():
         do("continue")
         check(jiffies() == before + more, f"jiffies_64 went from {before} to {jiffies()}")
         seen.append(here())
-    for less, place in zip((2, 1, 0), reversed(seen)):
+    for less, place in zip((2, 1, 0), reversed(seen), strict=True):
         do("reverse-continue")
         check(jiffies() == before + less, f"jiffies_64 was {before + less}, not {jiffies()}")
         now = here()

@@ -187,7 +187,7 @@ fn a_kernel_is_told_of_the_tables_if_that_is_wanted() {
     let error = load(&ram.map, &without_pci, &config)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("--machine virt"), "{error}");
+    assert!(error.contains("machine virt"), "{error}");
 }
 
 #[test]

@@ -272,5 +272,5 @@ fn files_that_are_no_flash_are_refused() {
     let error = Platform::new(on_another_board, ram)
         .unwrap_err()
         .to_string();
-    assert!(error.contains("--machine virt"), "{error}");
+    assert!(error.contains("machine virt"), "{error}");
 }
