@@ -39,6 +39,8 @@ class Tests(unittest.TestCase):
         self.assertEqual(simulation.exit_code, 3)
         self.assertEqual(simulation.uart, b"h")
         self.assertEqual(simulation.guest_csr("save0"), 42)
+        simulation.restart()
+        self.assertIsNone(simulation.exit_code)
 
     def test_step(self):
         simulation = machine()
@@ -78,6 +80,21 @@ class Tests(unittest.TestCase):
         ended.set()
         thread.join()
         self.assertGreaterEqual(during, 5)
+
+    def test_threads_use_a_machine_one_at_a_time(self):
+        simulation = Simulation(program=(START, SPIN), memory=64 << 20)
+        thread = threading.Thread(target=simulation.run, args=(300_000_000,))
+        thread.start()
+        refused = 0
+        while thread.is_alive():
+            try:
+                simulation.pc()
+            except RuntimeError as error:
+                self.assertIn("borrowed", str(error))
+                refused += 1
+        thread.join()
+        self.assertGreater(refused, 0)
+        self.assertGreaterEqual(simulation.instructions, 300_000_000)
 
     def test_a_snapshot_has_the_same_future(self):
         simulation = machine()

@@ -85,8 +85,8 @@ pub(crate) fn load(
     );
     let mut line = command_line.as_bytes().to_vec();
     line.resize(COMMAND_LINE_SIZE, 0);
-    let parts: [(u64, &[u8]); 5] = [
-        (PARKING, &parking::code()),
+    let secondary_pc = park(ram)?;
+    let parts: [(u64, &[u8]); 4] = [
         (COMMAND_LINE, &line),
         (EFI_TABLES, &tables),
         (ACPI, &acpi),
@@ -102,10 +102,20 @@ pub(crate) fn load(
             Protocol::Efi => [1, COMMAND_LINE, EFI_TABLES],
             Protocol::Fdt => [-2i64 as u64, FDT, 0],
         },
-        secondary_pc: PARKING,
+        secondary_pc,
         tree,
         items: None,
     })
+}
+
+/// Puts the loop in which CPUs other than the first wait into memory; its address.
+///
+/// # Errors
+/// The memory has not that address.
+pub(crate) fn park(ram: &GuestRam) -> Result<u64, BootError> {
+    ram.write_slice(&parking::code(), GuestAddress(PARKING))
+        .map_err(|_| BootError::SmallMemory(span::total(&span::memory(ram))))?;
+    Ok(PARKING)
 }
 
 /// The kernel's command line, which fits.

@@ -15,7 +15,7 @@ mod machine;
 pub use check::Difference;
 pub(crate) use debug::SavedRest;
 pub use jit::{JitError, JitOptions, without_form};
-pub(crate) use machine::Turn;
+pub(crate) use machine::{END_OF_TIME, Turn};
 pub use machine::{Machine, RunEnd};
 
 /// How instructions are executed. Which one it is cannot be seen from inside the

@@ -6,6 +6,7 @@ mod builder;
 
 pub use builder::Builder;
 
+use crate::boot;
 use crate::cpu::{Cpu, Via};
 use crate::engine::{Machine, RunEnd};
 use crate::finding::{Finding, Findings};
@@ -19,6 +20,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
+
+/// Instructions of all CPUs in which one that is to execute a single one has to get to it.
+const STEP_LIMIT: u64 = 1_000_000;
 
 /// Why a machine could not be built, or done to what was asked for; one line.
 #[derive(Debug)]
@@ -104,12 +108,12 @@ impl Simulation {
         if files {
             start(&mut self.machine, boot).map_err(Error::new)?;
         }
-        if let (None, Some((address, _)), Some(cpu)) = (
-            &boot.kernel,
-            &self.start.program,
-            self.machine.cpus.first_mut(),
-        ) {
-            cpu.pc = *address;
+        let program = self.start.program.as_ref().map(|(address, _)| *address);
+        if let (None, Some(address)) = (&boot.kernel, program) {
+            let parked = boot::park(&self.machine.bus.ram.map).map_err(Error::new)?;
+            for cpu in &mut self.machine.cpus {
+                cpu.pc = if cpu.id == 0 { address } else { parked };
+            }
             self.machine.bus.platform.hand_over();
         } else if !files {
             return Err(Error::new(
@@ -156,7 +160,8 @@ impl Simulation {
         mut condition: impl FnMut(&Self) -> bool,
         instructions: u64,
     ) -> End {
-        if let Some(end) = self.over() {
+        let nothing = (instructions == 0).then_some(End::Limit);
+        if let Some(end) = self.over().or(nothing) {
             return if condition(self) { End::Condition } else { end };
         }
         let limit = self.instructions().saturating_add(instructions);
@@ -187,7 +192,9 @@ impl Simulation {
     }
 
     /// Executes one instruction of a CPU; the others have their turns as they come. `None`
-    /// where it did, else how the machine ended; [`End::NoCpu`] where there is no such CPU.
+    /// where it did, else how the machine ended; [`End::NoCpu`] where there is no such CPU, and
+    /// [`End::Limit`] where the CPU waits in `idle` and the others have executed a million
+    /// instructions without waking it.
     pub fn step(&mut self, cpu: usize) -> Option<End> {
         if cpu >= self.machine.cpus.len() {
             return Some(End::NoCpu);
@@ -197,7 +204,8 @@ impl Simulation {
         }
         self.machine.debug.step = Some(cpu);
         self.machine.go_on();
-        let end = self.machine.run_while(u64::MAX, &mut |_| true);
+        let limit = self.instructions().saturating_add(STEP_LIMIT);
+        let end = self.machine.run_while(limit, &mut |_| true);
         self.machine.debug.step = None;
         self.output.extend(self.console.take_output());
         ended(end)

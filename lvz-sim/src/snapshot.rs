@@ -9,7 +9,8 @@
 //! machine can see depends on them.
 
 use crate::cpu::{Counters, Cpu, CpuLines, CsrFile, Lbt, Model, Tally, Timer, VReg};
-use crate::engine::{Machine, SavedRest, Turn};
+use crate::engine::{END_OF_TIME, Machine, SavedRest, Turn};
+use crate::mem::Ram;
 use crate::mmu::{Entry, TlbCounts};
 use crate::platform::{PlatformError, PlatformState};
 use crate::stats::CpuStats;
@@ -265,10 +266,13 @@ impl Machine {
         if !state.cpus.iter().all(CpuState::counts_fit) {
             return Err(format(&"more is counted than was executed"));
         }
+        if state.time >= END_OF_TIME {
+            return Err(format(&"it is of an impossible time"));
+        }
         if !state.is_stopped_somewhere() {
             return Err(format(&"it goes on in no turn, or in no block"));
         }
-        read_memory(&mut input, self.bus.ram.bytes_mut())
+        read_memory(&mut input, &mut self.bus.ram)
             .and_then(|()| read_end(&mut input))
             .map_err(|e| format(&e))?;
         self.take_over(state)?;
@@ -283,6 +287,9 @@ impl Machine {
             let mut state = CpuState::of(cpu);
             state.stats = CpuStats::default();
             state.tlb_counts = TlbCounts::default();
+            // What they show is the same whatever else is counted.
+            state.counters = cpu.shown_counters();
+            state.tally = Tally::default();
             hash.update(&postcard::to_stdvec(&state).unwrap_or_default());
         }
         hash.digest()
@@ -330,8 +337,9 @@ fn read_state(input: &mut impl Read) -> io::Result<State> {
     postcard::from_bytes(&bytes).map_err(io::Error::other)
 }
 
-fn read_memory(input: &mut impl Read, memory: &mut [u8]) -> io::Result<()> {
-    memory.fill(0);
+fn read_memory(input: &mut impl Read, ram: &mut Ram) -> io::Result<()> {
+    ram.clear_all();
+    let memory = ram.bytes_mut();
     loop {
         let number = read_u64(input)?;
         if number == u64::MAX {

@@ -140,6 +140,18 @@ fn the_pace_of_instructions() {
 }
 
 #[test]
+fn what_is_counted_does_not_change_the_hash() {
+    let program = Program::new(&power_off(A0));
+    let hash = |arguments: &[&str]| {
+        let output = program.run("@0x200000", arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(text.contains(" instructions, state "), "{text}");
+        text
+    };
+    assert_eq!(hash(&["--hash"]), hash(&["--hash", "--stats-events"]));
+}
+
+#[test]
 fn the_device_tree_is_written_and_nothing_runs() {
     let program = Program::new(&power_off(A0));
     let tree = program.path("tree.dtb");

@@ -8,6 +8,7 @@
 #[path = "../examples/guest.rs"]
 mod guest;
 
+use lvz_sim::la_arch::Interrupt;
 use lvz_sim::la_arch::csr::{Crmd, Dmw, Estat, Prmd, Tcfg, number};
 use lvz_sim::la_arch::lvz::Gstat;
 use lvz_sim::{End, Rule, Simulation};
@@ -65,6 +66,65 @@ fn a_run_ends_at_its_limit_its_condition_or_when_nothing_can_happen() {
     assert_eq!(machine.run_until(late, u64::MAX), End::Condition);
     assert!(machine.register(0, 4) > Some(1_000_000));
     assert_eq!(running(&IDLE).run(u64::MAX), End::Stuck);
+}
+
+#[test]
+fn a_timer_that_wakes_nothing_does_not_keep_an_idle_machine_running() {
+    let periodic = Tcfg(0).with_en(true).with_periodic(true).with_initval(100);
+    let mut masked = running(&IDLE);
+    masked.set_csr(0, number::TCFG, periodic.0).unwrap();
+    assert_eq!(masked.run(u64::MAX), End::Stuck);
+    let mut of_a_guest = running(&IDLE);
+    of_a_guest
+        .set_guest_csr(0, number::ECFG, Interrupt::TI.mask())
+        .unwrap();
+    of_a_guest
+        .set_guest_csr(0, number::TCFG, periodic.0)
+        .unwrap();
+    assert_eq!(of_a_guest.run(u64::MAX), End::Stuck);
+    let mut waking = running(&IDLE);
+    waking
+        .set_csr(0, number::ECFG, Interrupt::TI.mask())
+        .unwrap();
+    waking.set_csr(0, number::TCFG, periodic.0).unwrap();
+    assert_eq!(waking.run(1000), End::Limit);
+}
+
+#[test]
+fn a_cpu_waits_for_no_longer_than_a_step_may() {
+    let builder = Simulation::builder().memory(16 << 20).cpus(2);
+    let mut machine = builder.program(BASE, bytes(&COUNT)).build().unwrap();
+    // The second CPU waits for an IPI, of which it enables the interrupt before.
+    let executed = (0..100).take_while(|_| machine.step(1).is_none()).count();
+    assert!((8..100).contains(&executed), "{executed} instructions");
+    let before = machine.instructions();
+    assert_eq!(machine.step(1), Some(End::Limit));
+    assert!(machine.instructions() - before >= 1_000_000);
+    assert!((BASE..BASE + 8).contains(&machine.pc(0).unwrap()));
+}
+
+/// Bytes of the host's memory that this process has.
+#[cfg(target_os = "linux")]
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
+    kilobytes.parse::<u64>().unwrap() << 10
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_that_nothing_was_written_to_takes_none_of_the_host() {
+    let directory = tempfile::tempdir().unwrap();
+    let saved = directory.path().join("saved");
+    let large = || Simulation::builder().memory(2 << 30);
+    let mut machine = large().program(BASE, bytes(&IDLE)).build().unwrap();
+    machine.save(&saved).unwrap();
+    let before = resident();
+    machine.restart().unwrap();
+    let mut resumed = large().snapshot(&saved).build().unwrap();
+    assert_eq!(resumed.run(u64::MAX), End::Stuck);
+    assert!(resident() < before + (1 << 30));
 }
 
 #[test]

@@ -9,8 +9,9 @@ use pyo3::types::PyBytes;
 use simulator::la_arch::csr;
 use simulator::{End, Model};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-/// Instructions between two looks at what Python has to do: Ctrl-C, and its other threads.
+/// Instructions between two looks at whether Ctrl-C was pressed.
 const SLICE: u64 = 10_000_000;
 /// One more than the largest number of a CSR.
 const CSRS: u16 = 1 << 14;
@@ -74,15 +75,21 @@ impl Finding {
 }
 
 /// A machine: CPUs, memory, devices, and a UART whose output is kept.
-#[pyclass(unsendable)]
+#[pyclass]
 struct Simulation {
-    machine: simulator::Simulation,
+    /// Python lets one thread at a time use it, which the compiler cannot know.
+    machine: Mutex<simulator::Simulation>,
     /// What the machine wrote into its exit register when it powered off.
     #[pyo3(get)]
     exit_code: Option<u8>,
 }
 
 impl Simulation {
+    fn machine(&mut self) -> &mut simulator::Simulation {
+        let machine = self.machine.get_mut();
+        machine.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Why a run ended, as Python reads it.
     fn end(&mut self, end: End) -> &'static str {
         match end {
@@ -184,7 +191,7 @@ impl Simulation {
             builder = builder.firmware_variables(variables);
         }
         Ok(Self {
-            machine: builder.build().map_err(failed)?,
+            machine: Mutex::new(builder.build().map_err(failed)?),
             exit_code: None,
         })
     }
@@ -192,13 +199,12 @@ impl Simulation {
     /// Runs until the machine ends by itself or so many instructions have ended. The answer is
     /// "power-off", "reset", "stuck" (every CPU is idle, and nothing will wake one) or "limit".
     fn run(&mut self, py: Python<'_>, instructions: u64) -> PyResult<&'static str> {
-        let limit = self.machine.instructions().saturating_add(instructions);
+        let limit = self.machine().instructions().saturating_add(instructions);
         loop {
-            let left = limit.saturating_sub(self.machine.instructions());
-            let end = self.machine.run(left.min(SLICE));
+            let left = limit.saturating_sub(self.machine().instructions());
+            let machine = self.machine();
+            let end = py.detach(|| machine.run(left.min(SLICE)));
             py.check_signals()?;
-            // They run while this one is detached.
-            py.detach(|| ());
             if end != End::Limit || left <= SLICE {
                 return Ok(self.end(end));
             }
@@ -212,81 +218,80 @@ impl Simulation {
         condition: &Bound<'_, PyAny>,
         instructions: u64,
     ) -> PyResult<&'static str> {
-        let limit = slf
-            .borrow()
-            .machine
-            .instructions()
-            .saturating_add(instructions);
+        let executed = || slf.borrow_mut().machine().instructions();
+        let limit = executed().saturating_add(instructions);
         loop {
             // To the end of the round.
-            let end = slf.borrow_mut().machine.run(1);
+            let end = slf.borrow_mut().machine().run(1);
             slf.py().check_signals()?;
             let word = slf.borrow_mut().end(end);
             if condition.call1((slf,))?.is_truthy()? {
                 return Ok("condition");
             }
-            if end != End::Limit || slf.borrow().machine.instructions() >= limit {
+            if end != End::Limit || executed() >= limit {
                 return Ok(word);
             }
         }
     }
 
-    /// Executes one instruction of a CPU. The answer is `None` where it did.
+    /// Executes one instruction of a CPU. The answer is `None` where it did, and "limit" where the
+    /// CPU waits in `idle` and the others have executed a million instructions without waking it.
     #[pyo3(signature = (cpu=0))]
     fn step(&mut self, cpu: usize) -> PyResult<Option<&'static str>> {
         self.pc(cpu)?;
-        let end = self.machine.step(cpu);
+        let end = self.machine().step(cpu);
         Ok(end.map(|end| self.end(end)))
     }
 
     /// Gives the machine a reset: it starts again with cleared memory.
     fn restart(&mut self) -> PyResult<()> {
-        self.machine.restart().map_err(failed)
+        self.exit_code = None;
+        self.machine().restart().map_err(failed)
     }
 
     /// The address of a CPU's next instruction.
     #[pyo3(signature = (cpu=0))]
-    fn pc(&self, cpu: usize) -> PyResult<u64> {
-        found(self.machine.pc(cpu), "CPU", cpu)
+    fn pc(&mut self, cpu: usize) -> PyResult<u64> {
+        found(self.machine().pc(cpu), "CPU", cpu)
     }
 
     /// A general register.
     #[pyo3(signature = (number, cpu=0))]
-    fn register(&self, number: usize, cpu: usize) -> PyResult<u64> {
+    fn register(&mut self, number: usize, cpu: usize) -> PyResult<u64> {
         self.pc(cpu)?;
-        found(self.machine.register(cpu, number), "register", number)
+        found(self.machine().register(cpu, number), "register", number)
     }
 
     /// Whether a CPU is in guest mode.
     #[pyo3(signature = (cpu=0))]
-    fn in_guest(&self, cpu: usize) -> PyResult<bool> {
-        found(self.machine.in_guest(cpu), "CPU", cpu)
+    fn in_guest(&mut self, cpu: usize) -> PyResult<bool> {
+        found(self.machine().in_guest(cpu), "CPU", cpu)
     }
 
     /// A CSR of the host, whatever the mode: 0x5 or "ESTAT".
     #[pyo3(signature = (csr, cpu=0))]
-    fn csr(&self, csr: Csr, cpu: usize) -> PyResult<u64> {
-        found(self.machine.csr(cpu, csr.number()?), "CPU", cpu)
+    fn csr(&mut self, csr: Csr, cpu: usize) -> PyResult<u64> {
+        found(self.machine().csr(cpu, csr.number()?), "CPU", cpu)
     }
 
     /// A CSR of the guest, whatever the mode.
     #[pyo3(signature = (csr, cpu=0))]
-    fn guest_csr(&self, csr: Csr, cpu: usize) -> PyResult<u64> {
-        found(self.machine.guest_csr(cpu, csr.number()?), "CPU", cpu)
+    fn guest_csr(&mut self, csr: Csr, cpu: usize) -> PyResult<u64> {
+        found(self.machine().guest_csr(cpu, csr.number()?), "CPU", cpu)
     }
 
     /// Sets the address of a CPU's next instruction; one that waits in `idle` waits no more.
     #[pyo3(signature = (address, cpu=0))]
     fn set_pc(&mut self, address: u64, cpu: usize) -> PyResult<()> {
         self.pc(cpu)?;
-        self.machine.set_pc(cpu, address).map_err(failed)
+        self.machine().set_pc(cpu, address).map_err(failed)
     }
 
     /// Sets a general register; r0 stays zero.
     #[pyo3(signature = (number, value, cpu=0))]
     fn set_register(&mut self, number: usize, value: u64, cpu: usize) -> PyResult<()> {
         self.register(number, cpu)?;
-        self.machine
+        self.machine()
             .set_register(cpu, number, value)
             .map_err(failed)
     }
@@ -295,7 +300,7 @@ impl Simulation {
     #[pyo3(signature = (csr, value, cpu=0))]
     fn set_csr(&mut self, csr: Csr, value: u64, cpu: usize) -> PyResult<()> {
         self.pc(cpu)?;
-        self.machine
+        self.machine()
             .set_csr(cpu, csr.number()?, value)
             .map_err(failed)
     }
@@ -304,42 +309,42 @@ impl Simulation {
     #[pyo3(signature = (csr, value, cpu=0))]
     fn set_guest_csr(&mut self, csr: Csr, value: u64, cpu: usize) -> PyResult<()> {
         self.pc(cpu)?;
-        self.machine
+        self.machine()
             .set_guest_csr(cpu, csr.number()?, value)
             .map_err(failed)
     }
 
     /// So many bytes of physical memory.
     fn read_memory<'py>(
-        &self,
+        &mut self,
         py: Python<'py>,
         address: u64,
         length: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let bytes = self.machine.memory(address, length).map_err(failed)?;
+        let bytes = self.machine().memory(address, length).map_err(failed)?;
         Ok(PyBytes::new(py, bytes))
     }
 
     /// Writes physical memory.
     fn write_memory(&mut self, address: u64, bytes: &[u8]) -> PyResult<()> {
-        self.machine.write_memory(address, bytes).map_err(failed)
+        self.machine().write_memory(address, bytes).map_err(failed)
     }
 
     /// Has the UART receive bytes.
     fn type_in(&mut self, bytes: &[u8]) {
-        self.machine.type_in(bytes);
+        self.machine().type_in(bytes);
     }
 
     /// All that the machine has written to its UART.
     #[getter]
-    fn uart(&self) -> &[u8] {
-        self.machine.uart()
+    fn uart(&mut self) -> &[u8] {
+        self.machine().uart()
     }
 
     /// What `lints=True` has found.
     #[getter]
-    fn findings(&self) -> Vec<Finding> {
-        let findings = self.machine.findings().into_iter();
+    fn findings(&mut self) -> Vec<Finding> {
+        let findings = self.machine().findings().into_iter();
         findings
             .map(|finding| Finding {
                 rule: format!("{:?}", finding.rule),
@@ -352,32 +357,32 @@ impl Simulation {
 
     /// Instructions that have ended, of all CPUs.
     #[getter]
-    fn instructions(&self) -> u64 {
-        self.machine.instructions()
+    fn instructions(&mut self) -> u64 {
+        self.machine().instructions()
     }
 
     /// The machine's time in nanoseconds.
     #[getter]
-    fn time(&self) -> u64 {
-        self.machine.time()
+    fn time(&mut self) -> u64 {
+        self.machine().time()
     }
 
     /// Number of CPUs.
     #[getter]
-    fn cpus(&self) -> usize {
-        self.machine.cpus()
+    fn cpus(&mut self) -> usize {
+        self.machine().cpus()
     }
 
     /// A hash of memory and of the CPUs' state, without devices: what differs there has, in all
     /// likelihood, another one.
     #[getter]
-    fn state_hash(&self) -> u64 {
-        self.machine.state_hash()
+    fn state_hash(&mut self) -> u64 {
+        self.machine().state_hash()
     }
 
     /// Saves the whole machine to a file, from which `Simulation(snapshot=...)` goes on.
     fn save(&mut self, file: PathBuf) -> PyResult<()> {
-        self.machine.save(file).map_err(failed)
+        self.machine().save(file).map_err(failed)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::csr_numbers::COUNTERS;
 use super::tally::{LEVELS, PLVS};
-use super::{Cpu, Events, Reading};
+use super::{Counters, Cpu, Events, Reading};
 use crate::world::World;
 use la_arch::Interrupt;
 use la_arch::csr::{PerfCtrl, number};
@@ -118,6 +118,15 @@ impl Cpu {
         let counter = self.counters.all[i];
         let counted = self.events_counted(i).wrapping_sub(counter.origin);
         counter.value.wrapping_add(counted)
+    }
+
+    /// The counters with what they have counted until now as their values.
+    pub(crate) fn shown_counters(&self) -> Counters {
+        let mut shown = self.counters;
+        for (i, counter) in shown.all.iter_mut().enumerate() {
+            (counter.value, counter.origin) = (self.counter_value(i), 0);
+        }
+        shown
     }
 
     /// Changes something on which counters depend.

@@ -6,8 +6,8 @@
 use super::{Cpu, NS_PER_TICK, Op, Reading, Step, Timer, Via};
 use crate::mem::Bus;
 use crate::world::World;
-use la_arch::Exception;
 use la_arch::csr::{Tcfg, number};
+use la_arch::{Exception, Interrupt};
 
 impl Cpu {
     /// The tick that the timers are at: the CPU's own, or a later one that it has
@@ -121,6 +121,16 @@ impl Cpu {
     /// Time in nanoseconds of the next expiry of either timer.
     pub(crate) fn next_timer(&self) -> Option<u64> {
         let next = self.timers.iter().filter_map(Timer::deadline).min()?;
+        Some(next.saturating_mul(NS_PER_TICK))
+    }
+
+    /// The same of the timer that ends `idle`: that of the world the CPU is in, unless its
+    /// interrupt is masked.
+    pub(crate) fn next_waking_timer(&self) -> Option<u64> {
+        let world = self.world();
+        let unmasked = self.file(world).ecfg().lie() & Interrupt::TI.mask() != 0;
+        let timer = self.timers[world.index()];
+        let next = timer.deadline().filter(|_| unmasked)?;
         Some(next.saturating_mul(NS_PER_TICK))
     }
 

@@ -276,7 +276,8 @@ pub(super) fn attend(
         cpu.expire_timers(bus);
         if cpu.idle {
             if !cpu.wakes() {
-                let next = cpu.next_timer().unwrap_or(u64::MAX);
+                // Timers that wake nothing expire when time has passed.
+                let next = cpu.next_waking_timer().unwrap_or(u64::MAX);
                 let to = next.min(until);
                 cpu.time_offset += to.saturating_sub(cpu.now());
                 if next > until || cpu.now() >= until {

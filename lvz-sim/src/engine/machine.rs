@@ -27,6 +27,9 @@ const QUANTUM: u64 = 4096;
 /// The same for a machine with one CPU, where only devices wait.
 const QUANTUM_ALONE: u64 = 100_000;
 
+/// Time in nanoseconds that no event is beyond, 292 years: what would come later never does.
+pub(crate) const END_OF_TIME: u64 = i64::MAX as u64;
+
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
@@ -272,12 +275,14 @@ impl Machine {
         goes_on: &mut dyn FnMut(&Self) -> bool,
     ) -> RunEnd {
         loop {
-            let done = self.instructions();
-            if done >= limit {
-                return RunEnd::Limit;
-            }
-            if self.turn.is_none() && !goes_on(self) {
-                return RunEnd::Halted;
+            // A round that a debugger stopped comes to its end first.
+            if self.turn.is_none() {
+                if self.instructions() >= limit {
+                    return RunEnd::Limit;
+                }
+                if !goes_on(self) {
+                    return RunEnd::Halted;
+                }
             }
             if let Some(end) = self.round() {
                 return end;
@@ -470,11 +475,12 @@ impl Machine {
         if lines_wake {
             return None;
         }
-        let timers = self.cpus.iter().filter_map(Cpu::next_timer).min();
+        let timers = self.cpus.iter().filter_map(Cpu::next_waking_timer).min();
         let next = [timers, self.bus.platform.next_event()]
             .into_iter()
             .flatten()
-            .min();
+            .min()
+            .filter(|&next| next < END_OF_TIME);
         let Some(next) = next else {
             return Some(RunEnd::Stuck);
         };

@@ -96,11 +96,11 @@ impl Ram {
         }
         let ram = usize::try_from(size).map_err(|e| fail(&e))?;
         let len = ram + firmware.len().next_multiple_of(PAGE_SIZE);
-        let flags = libc::MAP_ANONYMOUS | libc::MAP_PRIVATE | libc::MAP_NORESERVE;
+        let mapping = libc::MAP_ANONYMOUS | libc::MAP_PRIVATE | libc::MAP_NORESERVE;
         let prot = libc::PROT_READ | libc::PROT_WRITE;
         let backing = MmapRegionBuilder::new(len)
             .with_mmap_prot(prot)
-            .with_mmap_flags(flags)
+            .with_mmap_flags(mapping)
             .build()
             .map_err(|e| fail(&e))?;
         let base = backing.as_ptr();
@@ -119,7 +119,7 @@ impl Ram {
                 MmapRegionBuilder::new_with_bitmap(part, DirtyPages::new(part))
                     .with_raw_mmap_pointer(part_base)
                     .with_mmap_prot(prot)
-                    .with_mmap_flags(flags)
+                    .with_mmap_flags(mapping)
                     .build()
             }
             .map_err(|e| fail(&e))?;
@@ -128,6 +128,10 @@ impl Ram {
             regions.push(region);
         }
         let map = GuestRam::from_regions(regions).map_err(|e| fail(&e))?;
+        let pages = len / PAGE_SIZE;
+        let mut flags = Vec::new();
+        flags.try_reserve_exact(pages).map_err(|e| fail(&e))?;
+        flags.resize(pages, 0);
         let mut memory = Ram {
             map,
             backing: Arc::new(backing),
@@ -135,7 +139,7 @@ impl Ram {
             len,
             ram,
             low,
-            flags: vec![0; len / PAGE_SIZE],
+            flags,
             writes: None,
         };
         memory.burn(firmware);
@@ -357,11 +361,35 @@ impl Ram {
         }
     }
 
-    /// Zeroes all memory; the firmware stays.
+    /// Zeroes all memory, which gives it back to the host; the firmware stays.
     pub fn clear(&mut self) {
-        let ram = self.ram;
-        self.bytes_mut()[..ram].fill(0);
+        if !self.give_back() {
+            let ram = self.ram;
+            self.bytes_mut()[..ram].fill(0);
+        }
         debug_assert_eq!(self.backing.size(), self.len);
+    }
+
+    /// Gives the memory back, after which it reads as zero; false if the host cannot.
+    #[cfg(target_os = "linux")]
+    fn give_back(&mut self) -> bool {
+        use rustix::mm::{Advice, madvise};
+        // SAFETY: these bytes are inside the private anonymous mapping that `backing` owns, and
+        // begin and end at its pages; their contents may change, as `&mut self` excludes others.
+        unsafe { madvise(self.base.cast(), self.ram, Advice::LinuxDontNeed) }.is_ok()
+    }
+
+    /// Only Linux promises zeroes.
+    #[cfg(not(target_os = "linux"))]
+    fn give_back(&mut self) -> bool {
+        false
+    }
+
+    /// Zeroes memory and firmware.
+    pub(crate) fn clear_all(&mut self) {
+        self.clear();
+        let ram = self.ram;
+        self.bytes_mut()[ram..].fill(0);
     }
 }
 

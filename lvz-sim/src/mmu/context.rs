@@ -72,10 +72,8 @@ impl Cpu {
             csr.raw(number::RVACFG),
         ];
         let known = &mut self.soft.contexts.windows;
-        let id = known.iter().position(|w| *w == windows).unwrap_or_else(|| {
-            known.push(windows);
-            known.len() - 1
-        });
+        let next = known.len() as u64;
+        let id = *known.entry(windows).or_insert(next);
         if id >= 1 << 16 {
             // A program tries window settings without end: start afresh, with
             // both files' settings new.
@@ -88,6 +86,6 @@ impl Cpu {
             self.select_windows(World::Root);
             return;
         }
-        self.soft.contexts.window_ids[world.index()] = id as u64;
+        self.soft.contexts.window_ids[world.index()] = id;
     }
 }

@@ -22,7 +22,7 @@ pub(super) type Windows = [u64; 6];
 pub(super) struct Contexts {
     pub(super) current: u64,
     pub(super) by_key: FxHashMap<u64, u64>,
-    pub(super) windows: Vec<Windows>,
+    pub(super) windows: FxHashMap<Windows, u64>,
     /// Number of the windows in force in root and guest.
     pub(super) window_ids: [u64; 2],
     /// The last few keys, so that mode switches need no hashing.
@@ -34,7 +34,7 @@ impl Default for Contexts {
         Contexts {
             current: 0,
             by_key: FxHashMap::default(),
-            windows: Vec::new(),
+            windows: FxHashMap::default(),
             window_ids: [0; 2],
             recent: [(0, 0); 64],
         }

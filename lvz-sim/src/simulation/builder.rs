@@ -190,7 +190,8 @@ impl Builder {
     }
 
     /// Bytes at a physical address, where CPU 0 starts in direct mode if there is no kernel;
-    /// with a kernel or a file the registers are those of Linux's boot protocol.
+    /// with a kernel or a file the registers are those of Linux's boot protocol. Other CPUs wait
+    /// below 2 MiB as behind firmware, until an IPI comes and mailbox 0 has an address.
     pub fn program(mut self, address: u64, bytes: impl Into<Vec<u8>>) -> Self {
         self.program = Some((address, bytes.into()));
         self
