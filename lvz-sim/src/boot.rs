@@ -29,6 +29,7 @@ mod tests;
 
 pub(crate) use config::LoadedMachine;
 pub use config::{BootConfig, LoadFile, Protocol};
+pub(crate) use dtb::memory as tree_memory;
 pub use error::{BootError, ImageError};
 pub(crate) use firmware::code as firmware_code;
 

@@ -2,11 +2,14 @@
 
 //! The command line of `lvz-sim`.
 
+mod quantity;
+
 use crate::boot::{LoadFile, Protocol};
 use crate::cpu::{LvzReadings, MAX_NS_PER_INSTRUCTION, Model, readings_help};
 use crate::engine::{Engine, JitOptions};
 use crate::gdb::Address;
 use crate::map::{BOARDS, Board, VIRT_MMIO};
+use crate::output::Output;
 use crate::platform::flash::FlashConfig;
 use crate::platform::net::NetConfig;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
@@ -96,9 +99,10 @@ pub struct RunArgs {
     #[arg(long, conflicts_with_all = ["dtb", "snapshot_in", "firmware"])]
     pub acpi: bool,
 
-    /// Write the device tree that the kernel would be given to FILE, and run nothing
+    /// Write the device tree that the kernel would be given to FILE, with - to standard output,
+    /// and run nothing
     #[arg(long, value_name = "FILE", conflicts_with = "snapshot_in")]
-    pub dump_dtb: Option<PathBuf>,
+    pub dump_dtb: Option<Output>,
 
     /// Number of CPUs, 1 to 16
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -108,11 +112,12 @@ pub struct RunArgs {
     #[arg(long, value_name = "BOARD", default_value = VIRT_MMIO.name, value_parser = boards())]
     pub machine: &'static Board,
 
-    /// Memory, for example 512M or 2G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = parse_size)]
+    /// Memory: a number of bytes, with K, M, G or T of KiB and so on, 16M to 1T
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = quantity::size)]
     pub memory: u64,
 
-    /// A block device on a raw file: FILE[,readonly|,volatile]; can be repeated
+    /// A block device on a raw file: FILE[,readonly|,volatile]; can be repeated. No other
+    /// program can use a file that is written to, as with QEMU
     #[arg(long, value_name = "FILE", value_parser = parse_drive)]
     pub drive: Vec<DriveConfig>,
 
@@ -132,10 +137,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "LINK")]
     pub net: Option<NetConfig>,
 
-    /// Write what the machine sends by its second serial port (ttyS1) to FILE, or
-    /// with - to standard output, by whole lines
+    /// Write what the machine sends by its second serial port (ttyS1) to FILE, with - to
+    /// standard output, by whole lines
     #[arg(long, value_name = "FILE")]
-    pub serial1: Option<PathBuf>,
+    pub serial1: Option<Output>,
 
     /// Physical address (hexadecimal) of a page of 4 KiB whose loads and fetches raise a
     /// machine error; can be repeated, and adds to those of a snapshot
@@ -150,9 +155,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "NAME=VALUE,...", long_help = readings_help(), default_value = "", hide_default_value = true, value_parser = parse_readings)]
     pub lvz: LvzReadings,
 
-    /// Write figures of the run to FILE as JSON
+    /// Write figures of the run to FILE as JSON, with - to standard output
     #[arg(long, value_name = "FILE")]
-    pub stats: Option<PathBuf>,
+    pub stats: Option<Output>,
 
     /// Count guest exits by the guest's program counter too
     #[arg(long, requires = "stats")]
@@ -203,22 +208,24 @@ pub struct RunArgs {
     #[arg(long, value_name = "[host:|guest:]FILE[@BASE]")]
     pub symbols: Vec<SymbolFile>,
 
-    /// Write where the instructions of this run were executed to FILE, as folded stacks (what
-    /// flame graphs are made of)
+    /// Write where the instructions of this run were executed to FILE, with - to standard output,
+    /// as folded stacks (what flame graphs are made of)
     #[arg(long, value_name = "FILE")]
-    pub profile: Option<PathBuf>,
+    pub profile: Option<Output>,
 
-    /// Write a snapshot when the run ends at --max-instructions; a line says so if it ends before
+    /// Write a snapshot to FILE, with - to standard output, when the run ends at
+    /// --max-instructions. If it ends before, a line says so, and the exit status is not 0
     #[arg(long, value_name = "FILE", requires = "max_instructions")]
-    pub snapshot_out: Option<PathBuf>,
+    pub snapshot_out: Option<Output>,
 
     /// Go on from a snapshot instead of booting
     #[arg(long, value_name = "FILE", conflicts_with_all = ["kernel", "load", "initrd", "dtb", "append", "boot_protocol"])]
     pub snapshot_in: Option<PathBuf>,
 
     /// Stop after N instructions of all CPUs together, at the end of the turn: up to 100,000
-    /// later. The exit status is 124, with --snapshot-out 0
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    /// later. N may end in K, M, G or T (thousands and so on), and counts from the machine's start,
+    /// before a snapshot too. The exit status is 124, with --snapshot-out 0
+    #[arg(long, value_name = "N", value_parser = quantity::count)]
     pub max_instructions: Option<u64>,
 
     /// Time follows the computer's clock instead of the instructions
@@ -249,42 +256,6 @@ fn boards() -> impl TypedValueParser<Value = &'static Board> {
     PossibleValuesParser::new(names).try_map(|name| Board::named(&name).ok_or("no such board"))
 }
 
-/// Parses 512M, 2G, 65536K or plain bytes.
-fn parse_size(s: &str) -> Result<u64, String> {
-    let (digits, shift) = match s
-        .trim_end_matches(['B', 'b'])
-        .split_at_checked(s.len().saturating_sub(1))
-    {
-        Some((n, "K" | "k")) => (n, 10),
-        Some((n, "M" | "m")) => (n, 20),
-        Some((n, "G" | "g")) => (n, 30),
-        _ => (s, 0),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "not a size like 512M or 2G".to_owned())?;
-    number
-        .checked_shl(shift)
-        .filter(|v| v >> shift == number)
-        .ok_or_else(|| "too large".to_owned())
-}
-
-/// Parses a count, with an optional k, M or G for powers of a thousand.
-fn parse_count(s: &str) -> Result<u64, String> {
-    let (digits, factor) = match s.split_at_checked(s.len().saturating_sub(1)) {
-        Some((n, "k")) => (n, 1_000),
-        Some((n, "M")) => (n, 1_000_000),
-        Some((n, "G")) => (n, 1_000_000_000),
-        _ => (s, 1u64),
-    };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "not a number like 1000 or 5M".to_owned())?;
-    number
-        .checked_mul(factor)
-        .ok_or_else(|| "too large".to_owned())
-}
-
 /// Parses an instruction word, with or without 0x.
 fn parse_word(s: &str) -> Result<u32, String> {
     u32::from_str_radix(s.strip_prefix("0x").unwrap_or(s), 16)
@@ -312,7 +283,7 @@ pub fn parse_engine(s: &str) -> Result<Engine, String> {
                 })?;
             }
             Some(("code", size)) => {
-                options.code = parse_size(size)
+                options.code = quantity::size(size)
                     .ok()
                     .and_then(|size| usize::try_from(size).ok())
                     .filter(|size| JitOptions::CODE_SIZES.contains(size))
@@ -404,17 +375,6 @@ fn parse_readings(s: &str) -> Result<LvzReadings, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_and_counts() {
-        assert_eq!(parse_size("512M"), Ok(512 << 20));
-        assert_eq!(parse_size("2G"), Ok(2 << 30));
-        assert_eq!(parse_count("5M"), Ok(5_000_000));
-        assert!(parse_size("x").is_err());
-        assert!(parse_size("").is_err());
-        assert!(parse_size("99999999999999G").is_err());
-        assert!(parse_count("99999999999999999G").is_err());
-    }
 
     #[test]
     fn files_to_load() {

@@ -71,11 +71,16 @@ mod fp;
 pub mod gdb;
 #[doc(hidden)]
 pub mod isa;
+mod leaving;
+mod lock;
 #[doc(hidden)]
 pub mod map;
 #[doc(hidden)]
 pub mod mem;
 mod mmu;
+#[doc(hidden)]
+pub mod one_line;
+mod output;
 #[doc(hidden)]
 pub mod platform;
 mod profile;
@@ -83,13 +88,14 @@ mod report;
 #[doc(hidden)]
 pub mod run;
 mod simulation;
+mod size;
 mod snapshot;
-mod standard_error;
+#[doc(hidden)]
+pub mod standard_error;
 mod stats;
 mod symbols;
 #[doc(hidden)]
 pub mod trace;
-mod whole_file;
 mod world;
 
 pub use cpu::{LvzReadings, Model, ModelError, ReadingError};

@@ -7,6 +7,7 @@ use lvz_sim::cli::{Cli, Command};
 use lvz_sim::disassembly::{self, samples};
 use lvz_sim::engine::without_form;
 use lvz_sim::isa::ABSENT;
+use lvz_sim::one_line::one_line;
 use lvz_sim::say;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write as _};
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
         // Help and version are not errors.
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
-            say!("lvz-sim: {} (--help lists the options)", one_line(&error));
+            say!("lvz-sim: {} (--help lists the options)", usage(&error));
             return ExitCode::from(2);
         }
     };
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
     match lvz_sim::run::run(&args) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            say!("lvz-sim: {error:#}");
+            say!("lvz-sim: {}", one_line(error.as_ref()));
             ExitCode::from(2)
         }
     }
@@ -61,7 +62,7 @@ fn print(lines: impl IntoIterator<Item = impl Display>) -> ExitCode {
 }
 
 /// What is wrong with the command line, without the usage that clap adds.
-fn one_line(error: &clap::Error) -> String {
+fn usage(error: &clap::Error) -> String {
     let text = error.to_string();
     let message = text.split("\n\n").next().unwrap_or_default();
     let words: Vec<&str> = message.split_whitespace().collect();

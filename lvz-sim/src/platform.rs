@@ -181,6 +181,13 @@ impl Platform {
         self.iocsr.hand_over();
     }
 
+    /// Gives a serial port another host's side.
+    pub(crate) fn connect(&mut self, port: usize, console: Box<dyn HostConsole>) {
+        if let Some(host) = self.serial.get_mut(port) {
+            *host = console;
+        }
+    }
+
     /// Gives firmware what it can read.
     pub(crate) fn configure(&mut self, items: Items) {
         self.fw_cfg = FwCfg::new(items);

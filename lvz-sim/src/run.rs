@@ -3,6 +3,7 @@
 //! `lvz-sim run`.
 
 mod build;
+mod files;
 mod observe;
 mod parent;
 mod results;
@@ -13,55 +14,103 @@ use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
 use crate::gdb::{self, Options, Tape};
 use crate::map::UARTS;
+use crate::one_line::one_line;
+use crate::output::Output;
 use crate::platform::virtio::disk::{DriveConfig, DriveMode};
-use crate::whole_file;
-use anyhow::{Context, Result, anyhow};
+use crate::size::Size;
+use anyhow::{Result, anyhow, bail};
 use results::Results;
 use signals::Signals;
 use std::path::Path;
 use std::time::Instant;
 
+/// The exit status of a run that could not start, or whose results could not be written.
+const FAILED: u8 = 2;
+
 /// Runs a machine; returns the exit status.
 ///
 /// # Errors
-/// Anything that keeps the machine from being set up, or its results from
-/// being written.
+/// Anything that keeps the machine from being set up, or from going on after a reset.
 pub fn run(args: &RunArgs) -> Result<u8> {
     if let Some(pid) = args.exit_with_parent {
         parent::exit_with(pid)?;
     }
+    files::check(args)?;
+    let signals = Signals::default();
     let tapes = args.gdb.is_some().then(<[Tape; UARTS]>::default);
-    let mut machine = build::machine(args, tapes.as_ref())?;
+    let mut machine = build::machine(args, tapes.as_ref(), signals.leaving())?;
     let boot = boot_config(args);
-    if let Some(path) = &args.dump_dtb {
-        dump_tree(&machine, &boot, path)?;
+    if let Some(output) = &args.dump_dtb {
+        dump_tree(&machine, &boot, output)?;
         return Ok(0);
     }
     let boot = args.snapshot_in.is_none().then_some(boot);
     match (&boot, &args.snapshot_in) {
-        (Some(boot), _) => start(&mut machine, boot).map_err(advised)?,
-        (None, Some(snapshot)) => machine.load(snapshot)?,
+        (Some(boot), _) => first_start(&mut machine, boot, args)?,
+        (None, Some(snapshot)) => go_on(&mut machine, snapshot, args)?,
         (None, None) => {}
     }
     observe::prepare(&mut machine, args)?;
     observe::choose_engine(&mut machine, args)?;
+    build::connect(&mut machine, args, tapes.as_ref(), signals.leaving())?;
     if args.wall_clock {
         machine.use_wall_clock();
     }
-    let signals = Signals::take()?;
-    machine.bus.platform.end_on(signals.any());
+    signals.take()?;
+    machine.bus.platform.end_on(signals.leaving().asked());
     let started = Instant::now();
     let before = machine.instructions();
     let end = until_end(&mut machine, args, tapes, boot.as_ref())?;
     let seconds = started.elapsed().as_secs_f64();
     machine.bus.platform.advance(machine.time());
-    if let (RunEnd::Limit, Some(path)) = (end, &args.snapshot_out) {
-        machine.save(path)?;
-    }
+    let saved = match (end, &args.snapshot_out) {
+        (RunEnd::Limit, Some(output)) => machine.save_to(output).map_err(Into::into),
+        _ => Ok(()),
+    };
     let hash = args.hash.then(|| machine.state_hash());
     let results = Results::of(machine, end, seconds, before, hash);
-    results.write(args)?;
-    Ok(results.status(args, signals.last()))
+    let written = [saved].into_iter().chain(results.write(args));
+    let complete = written.map(said).fold(true, |all, one| all && one);
+    let status = results.status(args, signals.last());
+    Ok(if complete { status } else { FAILED })
+}
+
+/// Says what is wrong with a result; whether nothing is.
+fn said(written: Result<()>) -> bool {
+    if let Err(error) = &written {
+        crate::say!("lvz-sim: {}", one_line(error.as_ref()));
+    }
+    written.is_ok()
+}
+
+/// Boots the machine, and says what is odd about it.
+fn first_start(machine: &mut Machine, boot: &BootConfig, args: &RunArgs) -> Result<()> {
+    let tree = start(machine, boot).map_err(advised)?;
+    if let (Some(path), Some(memory)) = (&args.dtb, boot::tree_memory(&tree))
+        && memory != args.memory
+    {
+        crate::say!(
+            "lvz-sim: the device tree {} has {} of memory, and the machine {} (--memory)",
+            path.display(),
+            Size(memory),
+            Size(args.memory)
+        );
+    }
+    Ok(())
+}
+
+/// Has the machine go on from a snapshot.
+fn go_on(machine: &mut Machine, snapshot: &Path, args: &RunArgs) -> Result<()> {
+    machine.load(snapshot)?;
+    let done = machine.instructions();
+    match args.max_instructions {
+        Some(limit) if limit <= done => bail!(
+            "--max-instructions {limit}: they count from the machine's start, and snapshot '{}' \
+             is {done} instructions behind it",
+            snapshot.display()
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// What the machine boots.
@@ -91,10 +140,11 @@ fn advised(error: BootError) -> anyhow::Error {
 }
 
 /// Writes the device tree with which the machine would start.
-fn dump_tree(machine: &Machine, boot: &BootConfig, path: &Path) -> Result<()> {
+fn dump_tree(machine: &Machine, boot: &BootConfig, output: &Output) -> Result<()> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, boot).map_err(advised)?;
-    whole_file::write(path, &loaded.tree)
-        .with_context(|| format!("cannot write the device tree to '{}'", path.display()))
+    output
+        .write(&loaded.tree)
+        .map_err(|error| files::failure(files::TREE, output, error))
 }
 
 /// Runs the machine to its end, and over resets if there is something to boot again.
@@ -151,11 +201,11 @@ fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
     })
 }
 
-/// Puts the kernel into memory and the CPUs at its entry.
+/// Puts the kernel into memory and the CPUs at its entry; returns the device tree.
 ///
 /// # Errors
 /// Files that cannot be read, or are not what they should be.
-pub fn start(machine: &mut Machine, config: &BootConfig) -> Result<(), BootError> {
+pub fn start(machine: &mut Machine, config: &BootConfig) -> Result<Vec<u8>, BootError> {
     let loaded = boot::load(&machine.bus.ram.map, &machine.bus.platform, config)?;
     let boot_pc = loaded.boot_pc.ok_or(BootError::Nothing)?;
     machine.memory_replaced();
@@ -173,5 +223,5 @@ pub fn start(machine: &mut Machine, config: &BootConfig) -> Result<(), BootError
             cpu.pc = loaded.secondary_pc;
         }
     }
-    Ok(())
+    Ok(loaded.tree)
 }

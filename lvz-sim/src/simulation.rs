@@ -11,6 +11,7 @@ use crate::cpu::{Cpu, Via};
 use crate::engine::{Machine, RunEnd};
 use crate::finding::{Finding, Findings};
 use crate::mem::Bus;
+use crate::one_line::one_line;
 use crate::platform::PowerEvent;
 use crate::platform::console::BufferConsole;
 use crate::run::start;
@@ -30,15 +31,12 @@ pub struct Error(Box<dyn StdError + Send + Sync>);
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&one_line(self.0.as_ref()))
     }
 }
 
-impl StdError for Error {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
-    }
-}
+/// Its causes are part of what it says.
+impl StdError for Error {}
 
 impl Error {
     fn new(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {

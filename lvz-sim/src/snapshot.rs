@@ -12,9 +12,10 @@ use crate::cpu::{Counters, Cpu, CpuLines, CsrFile, Lbt, Model, Tally, Timer, VRe
 use crate::engine::{END_OF_TIME, Machine, SavedRest, Turn};
 use crate::mem::Ram;
 use crate::mmu::{Entry, TlbCounts};
+use crate::output::Output;
 use crate::platform::{PlatformError, PlatformState};
+use crate::size::Size;
 use crate::stats::CpuStats;
-use crate::whole_file;
 use crate::world::World;
 use flate2::Compression;
 use flate2::bufread::GzDecoder;
@@ -35,18 +36,42 @@ const STATE_MAX: u64 = 1 << 30;
 /// A snapshot that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The file system said no.
-    #[error("cannot {0} snapshot '{1}': {2}")]
-    Io(&'static str, PathBuf, io::Error),
+    /// It cannot be read.
+    #[error("cannot open snapshot '{0}': {1}")]
+    Open(PathBuf, io::Error),
+    /// It cannot be written.
+    #[error("cannot write the snapshot to {0}: {1}")]
+    Write(Output, io::Error),
     /// Not what this program writes.
     #[error("'{0}' is not a snapshot of this version of lvz-sim: {1}")]
     Format(PathBuf, String),
     /// It does not fit the machine on the command line.
     #[error("snapshot '{0}' is of another machine: {1} differs")]
     Mismatch(PathBuf, &'static str),
+    /// One of the two machines has firmware.
+    #[error("snapshot '{0}' is of a machine {1} firmware: {2} --firmware")]
+    Firmware(PathBuf, &'static str, &'static str),
+    /// Memory of another size.
+    #[error(
+        "snapshot '{path}' is of another machine: it has {} of memory, firmware included, \
+         and this one {}; use the --memory it was taken with",
+        Size(*.saved),
+        Size(*.here)
+    )]
+    Memory {
+        /// The snapshot.
+        path: PathBuf,
+        /// What its machine has.
+        saved: u64,
+        /// What this one has.
+        here: u64,
+    },
     /// A device has state that cannot be saved.
     #[error("cannot save the devices' state: {0}")]
-    Platform(#[from] PlatformError),
+    Save(PlatformError),
+    /// A device has other state than this machine's.
+    #[error("snapshot '{0}': {1}")]
+    Restore(PathBuf, PlatformError),
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -229,10 +254,19 @@ impl Machine {
     /// # Errors
     /// I/O errors, or a device whose state cannot be saved.
     pub fn save(&self, path: &Path) -> Result<(), SnapshotError> {
-        let state = self.state()?;
+        self.save_to(&Output::File(path.to_owned()))
+    }
+
+    /// The same to a place that an option names.
+    ///
+    /// # Errors
+    /// Those of [`Machine::save`].
+    pub(crate) fn save_to(&self, output: &Output) -> Result<(), SnapshotError> {
+        let state = self.state().map_err(SnapshotError::Save)?;
         let memory = self.bus.ram.bytes();
-        whole_file::create(path, |file| write_state(file, &state, memory))
-            .map_err(|e| SnapshotError::Io("write", path.to_owned(), e))
+        output
+            .create(|file| write_state(file, &state, memory))
+            .map_err(|e| SnapshotError::Write(output.clone(), e))
     }
 
     /// Takes over the state in `path`, which must be of a machine with the
@@ -242,7 +276,7 @@ impl Machine {
     /// # Errors
     /// I/O errors, a file that is not a snapshot, another machine's snapshot.
     pub fn load(&mut self, path: &Path) -> Result<(), SnapshotError> {
-        let file = File::open(path).map_err(|e| SnapshotError::Io("open", path.to_owned(), e))?;
+        let file = File::open(path).map_err(|e| SnapshotError::Open(path.to_owned(), e))?;
         let format =
             |e: &dyn std::fmt::Display| SnapshotError::Format(path.to_owned(), e.to_string());
         let mismatch = |what| SnapshotError::Mismatch(path.to_owned(), what);
@@ -257,9 +291,7 @@ impl Machine {
         if state.model != *self.model() {
             return Err(mismatch("the CPU model"));
         }
-        if state.memory != self.bus.ram.size() as u64 {
-            return Err(mismatch("the memory size"));
-        }
+        self.has_memory_of(&state, path)?;
         if state.cpus.len() != self.cpus.len() || state.reservations.len() != self.cpus.len() {
             return Err(mismatch("the number of CPUs"));
         }
@@ -275,8 +307,25 @@ impl Machine {
         read_memory(&mut input, &mut self.bus.ram)
             .and_then(|()| read_end(&mut input))
             .map_err(|e| format(&e))?;
-        self.take_over(state)?;
-        Ok(())
+        self.take_over(state)
+            .map_err(|e| SnapshotError::Restore(path.to_owned(), e))
+    }
+
+    /// Whether a state is of a machine with as much memory, which the firmware is part of.
+    fn has_memory_of(&self, state: &State, path: &Path) -> Result<(), SnapshotError> {
+        let path = || path.to_owned();
+        let firmware = self.bus.platform.flash_size().is_some();
+        let (saved, here) = (state.memory, self.bus.ram.size() as u64);
+        match (state.platform.has_firmware(), firmware) {
+            (true, false) => Err(SnapshotError::Firmware(path(), "with", "name it with")),
+            (false, true) => Err(SnapshotError::Firmware(path(), "without", "leave out")),
+            _ if saved != here => Err(SnapshotError::Memory {
+                path: path(),
+                saved,
+                here,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// A hash of memory and of all CPUs' registers.
@@ -313,7 +362,11 @@ fn write_state(file: &File, state: &State, memory: &[u8]) -> io::Result<()> {
         .finish()?
         .into_inner()
         .map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()
+    // A pipe or a device cannot be synchronised.
+    match file.metadata()?.is_file() {
+        true => file.sync_all(),
+        false => Ok(()),
+    }
 }
 
 fn read_u64(input: &mut impl Read) -> io::Result<u64> {

@@ -9,7 +9,7 @@ use object::{Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, Sym
 use std::cmp::Reverse;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Most bytes of a file.
@@ -22,6 +22,13 @@ pub struct SymbolFile {
     path: PathBuf,
     world: Option<World>,
     base: u64,
+}
+
+impl SymbolFile {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl FromStr for SymbolFile {
@@ -80,17 +87,6 @@ impl Symbols {
         Ok(Self(tables))
     }
 
-    /// Whether files can be read, of which nothing is wanted in this run.
-    ///
-    /// # Errors
-    /// One cannot.
-    pub(crate) fn check(files: &[SymbolFile]) -> Result<()> {
-        for file in files {
-            File::open(&file.path).with_context(|| unreadable(file))?;
-        }
-        Ok(())
-    }
-
     /// The symbol that `pc` is in, in mode `world`, and how far. In direct mode, where `pc` is a
     /// physical address, that of a file which is linked to a direct mapping window too.
     pub(crate) fn find(&self, world: World, direct: bool, pc: u64) -> Option<(&str, u64)> {
@@ -118,16 +114,12 @@ impl Table {
     }
 }
 
-fn unreadable(file: &SymbolFile) -> String {
-    format!("cannot read '{}'", file.path.display())
-}
-
 fn read(file: &SymbolFile) -> Result<Table> {
     let path = file.path.display();
     let mut bytes = Vec::new();
     File::open(&file.path)
         .and_then(|opened| opened.take(FILE_MAX + 1).read_to_end(&mut bytes))
-        .with_context(|| unreadable(file))?;
+        .with_context(|| format!("cannot read '{path}'"))?;
     if bytes.len() as u64 > FILE_MAX {
         bail!("'{path}' has more than 4 GiB: take one without debugging information");
     }

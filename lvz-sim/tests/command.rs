@@ -4,29 +4,16 @@
 
 #![allow(clippy::expect_used)]
 
-use std::path::{Path, PathBuf};
+mod program;
+
+use program::*;
+use std::path::Path;
 #[cfg(target_os = "linux")]
 use std::process::{ChildStdout, Stdio};
 use std::process::{Command, Output};
-use tempfile::TempDir;
 
-const ZERO: u32 = 0;
 const A0: u32 = 4;
-const T0: u32 = 12;
-const T1: u32 = 13;
 const T2: u32 = 14;
-
-fn lu12i_w(rd: u32, imm: u32) -> u32 {
-    0x1400_0000 | imm << 5 | rd
-}
-
-fn addi_w(rd: u32, rj: u32, imm: u32) -> u32 {
-    0x0280_0000 | imm << 10 | rj << 5 | rd
-}
-
-fn ori(rd: u32, rj: u32, imm: u32) -> u32 {
-    0x0380_0000 | imm << 10 | rj << 5 | rd
-}
 
 fn sub_d(rd: u32, rj: u32, rk: u32) -> u32 {
     0x0011_8000 | rk << 10 | rj << 5 | rd
@@ -36,72 +23,15 @@ fn rdtime_d(rd: u32, rj: u32) -> u32 {
     0x0000_6800 | rj << 5 | rd
 }
 
-fn st_b(rd: u32, rj: u32, imm: u32) -> u32 {
-    0x2900_0000 | imm << 10 | rj << 5 | rd
-}
-
 /// `idle 0`.
 const IDLE: u32 = 0x0648_8000;
 
-/// `b 0`: to itself.
-const B_SELF: u32 = 0x5000_0000;
-
-/// Powers off with the low byte of a register as exit code.
-fn power_off(code: u32) -> [u32; 5] {
-    [
-        lu12i_w(T0, 0x100e0),
-        ori(T0, T0, 0x1c),
-        st_b(code, T0, 3),
-        addi_w(T1, ZERO, 0x34),
-        st_b(T1, T0, 0),
-    ]
-}
-
-const SIMULATOR: &str = env!("CARGO_BIN_EXE_lvz-sim");
-
-/// A program in a file, in a directory of its own.
-struct Program(TempDir);
-
-impl Program {
-    fn new(code: &[u32]) -> Self {
-        let program = Program(tempfile::tempdir().expect("a directory"));
-        let bytes: Vec<u8> = code.iter().flat_map(|word| word.to_le_bytes()).collect();
-        std::fs::write(program.path("program"), bytes).expect("a file");
-        program
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn run(&self, address: &str, arguments: &[&str]) -> Output {
-        self.run_by(Command::new(SIMULATOR), address, arguments)
-    }
-
-    /// The same with a limit of the simulator's address space.
-    fn run_within(&self, mebibytes: u64, arguments: &[&str]) -> Output {
-        let mut shell = Command::new("sh");
-        let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", mebibytes << 10);
-        shell.args(["-c", &limited, SIMULATOR]);
-        self.run_by(shell, "@0x200000", arguments)
-    }
-
-    fn run_by(&self, mut command: Command, address: &str, arguments: &[&str]) -> Output {
-        let output = self.arguments(&mut command, address, arguments).output();
-        output.expect("the simulator's output")
-    }
-
-    fn arguments<'a>(
-        &self,
-        command: &'a mut Command,
-        address: &str,
-        arguments: &[&str],
-    ) -> &'a mut Command {
-        let mut load = self.path("program").into_os_string();
-        load.push(address);
-        command.args(["run", "--memory", "64M", "--load"]).arg(load);
-        command.args(arguments)
-    }
+/// Runs a program with a limit of the simulator's address space.
+fn run_within(program: &Program, mebibytes: u64, arguments: &[&str]) -> Output {
+    let mut shell = Command::new("sh");
+    let limited = format!("ulimit -v {} && exec \"$0\" \"$@\"", mebibytes << 10);
+    shell.args(["-c", &limited, SIMULATOR]);
+    program.run_by(shell, "@0x200000", arguments)
 }
 
 #[test]
@@ -215,14 +145,11 @@ fn a_lint_names_the_place_and_the_rule() {
 #[test]
 fn files_that_are_not_what_they_should_be() {
     let program = Program::new(&power_off(ZERO));
-    let refused = |address, arguments: &[&str], text: &str| {
-        let output = program.run(address, arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(said.contains(text), "{said}");
-        assert_eq!(said.lines().count(), 1, "{said}");
-    };
-    refused("", &[], "--load FILE@0xADDRESS");
+    let output = program.run("", &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("--load FILE@0xADDRESS"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
     // A machine that goes on has been booted.
     for boot in [["--append", "quiet"], ["--boot-protocol", "fdt"]] {
         let output = Command::new(SIMULATOR)
@@ -236,7 +163,11 @@ fn files_that_are_not_what_they_should_be() {
     }
     // Even if nothing asks for symbols.
     let symbols = ["--symbols", "/nowhere/vmlinux"];
-    refused("@0x200000", &symbols, "cannot read '/nowhere/vmlinux'");
+    program.refused(&symbols, &["cannot read '/nowhere/vmlinux'"]);
+    let text = program.path("text");
+    std::fs::write(&text, "no object file").expect("a file");
+    let text = text.to_str().expect("a path of text");
+    program.refused(&["--symbols", text], &[text, "is no object file"]);
 }
 
 #[test]
@@ -246,9 +177,8 @@ fn a_snapshot_that_is_not_written_is_said() {
         let path = program.path("snapshot");
         let name = path.to_str().expect("a path of text");
         let arguments = ["--max-instructions", "1000", "--snapshot-out", name];
-        let output = program.run("@0x200000", &arguments);
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(0), "{text}");
+        let (status, text) = program.said(&arguments);
+        assert_eq!(status, Some(i32::from(!written)), "{text}");
         assert_eq!(text.contains("no snapshot"), !written, "{text}");
         assert_eq!(path.exists(), written, "{text}");
     }
@@ -261,16 +191,16 @@ fn without_memory_for_code_all_is_interpreted() {
     // Less than the memory for code beyond what the interpreter needs.
     let enough = (64..1024)
         .step_by(8)
-        .find(|&limit| ends(&program.run_within(limit, &["--engine", "interpreter"])))
+        .find(|&limit| ends(&run_within(&program, limit, &["--engine", "interpreter"])))
         .expect("a limit that the interpreter keeps");
-    let output = program.run_within(enough + 24, &[]);
+    let output = run_within(&program, enough + 24, &[]);
     assert!(ends(&output), "{output:?}");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.contains("all instructions are interpreted"), "{text}");
-    let output = program.run_within(enough + 24, &["--engine", "jit"]);
+    let output = run_within(&program, enough + 24, &["--engine", "jit"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let output = program.run_within(enough + 1024, &[]);
+    let output = run_within(&program, enough + 1024, &[]);
     assert!(ends(&output) && output.stderr.is_empty(), "{output:?}");
 }
 
@@ -285,17 +215,6 @@ fn ends_within(stream: ChildStdout, limit: std::time::Duration) -> bool {
         let _ = sender.send(stream.read_to_end(&mut Vec::new()).is_ok());
     });
     receiver.recv_timeout(limit).unwrap_or(false)
-}
-
-/// Writes a letter, and runs for ever.
-fn endless() -> Program {
-    Program::new(&[
-        lu12i_w(T0, 0x1fe00),
-        ori(T0, T0, 0x1e0),
-        addi_w(T1, ZERO, u32::from(b'x')),
-        st_b(T1, T0, 0),
-        B_SELF,
-    ])
 }
 
 /// A simulator whose parent, a shell, is killed: whether it ends too.

@@ -48,7 +48,10 @@ fn what_cannot_be_built_is_an_error() {
             Simulation::builder().kernel("/nowhere/kernel"),
             "/nowhere/kernel",
         ),
-        (program().snapshot("/nowhere/snapshot"), "/nowhere/snapshot"),
+        (
+            Simulation::builder().snapshot("/nowhere/snapshot"),
+            "/nowhere/snapshot",
+        ),
     ] {
         let error = builder.build().unwrap_err().to_string();
         assert!(error.contains(text), "{error}");

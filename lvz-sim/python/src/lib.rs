@@ -109,7 +109,8 @@ impl Simulation {
 impl Simulation {
     /// A machine that has executed nothing. It starts at the entry of `kernel`, at the first byte
     /// of `program`, an address and bytes, at the first file of `load` (images, or pairs of an
-    /// address and any file), or with `firmware`; or it goes on from the file `snapshot`.
+    /// address and any file), or with `firmware`; or it goes on from the file `snapshot`, and has none of
+    /// these but the firmware.
     /// `memory` is in bytes. `fdt_protocol` starts a kernel with a device tree in a1. What the
     /// machine writes to `drives` and `firmware_variables` stays in its memory.
     #[new]

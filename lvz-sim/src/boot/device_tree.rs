@@ -4,7 +4,7 @@
 
 use super::config::BootConfig;
 use super::dtb::{self, Chosen};
-use super::error::{BootError, failed};
+use super::error::{BootError, ImageError, failed};
 use super::span::{FIRMWARE_END, Span};
 use super::{fdt, image};
 use crate::platform::Platform;
@@ -24,6 +24,10 @@ pub(super) fn of(
     let given = config.command_line.as_deref();
     let tree = match &config.device_tree {
         Some(path) => image::read(path, FDT_SIZE)
+            .map_err(|error| match error {
+                ImageError::TooLarge(_) => ImageError::TreeSize,
+                error => error,
+            })
             .and_then(|bytes| dtb::with_chosen(&bytes, Chosen { given, initrd }))
             .map_err(failed("device tree", path))?,
         None => fdt::build(&fdt::Machine {

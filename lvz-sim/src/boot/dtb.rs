@@ -4,6 +4,10 @@
 //! initial RAM disk in its /chosen (Devicetree Specification 0.4, chapter 5). All else in
 //! it stays as it is.
 
+mod memory;
+
+pub(crate) use memory::memory;
+
 use super::error::ImageError;
 use super::fdt::{BOOTARGS, INITRD_END, INITRD_START};
 use super::span::Span;

@@ -29,7 +29,9 @@ pub enum BootError {
     #[error("there are no ACPI tables for this board, use machine virt")]
     NoAcpi,
     /// A device tree that does not fit.
-    #[error("device tree: {0} bytes do not fit into 1 MiB, leave out some devices")]
+    #[error(
+        "device tree: with what is added it has {0} bytes, and 1 MiB is all the room for it: shorten --append, or take one with fewer nodes"
+    )]
     TreeSize(usize),
     /// Nothing that a CPU could begin with.
     #[error("nothing to run: give the machine a kernel or a file to load")]
@@ -63,6 +65,11 @@ pub enum ImageError {
     /// Nothing that firmware starts.
     #[error("not an EFI image, and firmware starts no other")]
     NotEfi,
+    /// A device tree that does not fit.
+    #[error(
+        "more than 1 MiB, which is all the room for it: take one with fewer nodes, and without symbols (dtc without -@)"
+    )]
+    TreeSize,
     /// Not a device tree.
     #[error("not a flattened device tree (a .dtb file)")]
     NoTree,

@@ -11,6 +11,7 @@ use super::dirty::DirtyPages;
 pub use super::page::{PAGE_SIZE, page_flag};
 use super::value::Value;
 use crate::map::{FIRMWARE_BASE, FIRMWARE_MAX, HIGH_RAM_BASE, LOW_RAM_SIZE, RAM_SIZES};
+use crate::size::Size;
 use std::sync::Arc;
 use vm_memory::bitmap::Bitmap;
 use vm_memory::mmap::MmapRegionBuilder;
@@ -24,7 +25,8 @@ pub type GuestRam = vm_memory::GuestMemoryMmap<DirtyPages>;
 pub enum RamError {
     /// Zero, not a multiple of the page size, or beyond the address space.
     #[error(
-        "memory size {0:#x} is impossible: it must be a multiple of 64 KiB between 16 MiB and 1 TiB"
+        "memory size {} is impossible: it must be a multiple of 64 KiB between 16 MiB and 1 TiB",
+        Size(*.0)
     )]
     Size(u64),
     /// Firmware that has no room.

@@ -7,9 +7,11 @@ use std::io::{LineWriter, Write};
 use std::os::fd::BorrowedFd;
 
 mod buffer;
+mod host_output;
 #[cfg(test)]
 pub(crate) mod leaving;
 pub use buffer::BufferConsole;
+pub(crate) use host_output::HostOutput;
 
 /// A host console. Nothing here blocks.
 pub trait HostConsole: Send {
@@ -77,7 +79,7 @@ impl LineConsole {
 
 impl HostConsole for LineConsole {
     fn write(&mut self, bytes: &[u8]) {
-        // A full disk or a closed pipe must not stop the machine.
+        // What is lost is the output's to say.
         let _ = self.0.write_all(bytes);
     }
 

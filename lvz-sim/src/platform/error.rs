@@ -24,6 +24,9 @@ pub enum PlatformError {
     /// A drive that holds nothing.
     #[error("drive {0}: is empty, give it a size first")]
     EmptyDrive(PathBuf),
+    /// A file that another program uses, one of the two to write to it.
+    #[error("{0} {1}: another program has it open, and one of the two writes to it")]
+    InUse(&'static str, PathBuf),
     /// A shared directory that cannot be used.
     #[error("shared directory {path}")]
     Share {
@@ -58,6 +61,6 @@ pub enum PlatformError {
     )]
     ShareInUse,
     /// A saved state that is of another machine, or damaged.
-    #[error("snapshot: {0} does not match this machine, use the options it was taken with")]
+    #[error("{0} does not match this machine, use the options it was taken with")]
     Mismatch(&'static str),
 }

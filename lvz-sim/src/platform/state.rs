@@ -32,6 +32,13 @@ pub struct PlatformState {
     advanced: u64,
 }
 
+impl PlatformState {
+    /// Whether it is of a machine with firmware.
+    pub(crate) fn has_firmware(&self) -> bool {
+        self.flash.is_some()
+    }
+}
+
 impl Platform {
     /// The state of all devices. Files of drives are not part of it, except
     /// the changes to volatile drives.

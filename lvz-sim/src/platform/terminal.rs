@@ -5,8 +5,10 @@
 //! presses the power button, Ctrl-A Ctrl-A types Ctrl-A. It is heard whether or not the machine
 //! takes what is typed. Input from a file or a pipe is taken as it is.
 
-use super::console::HostConsole;
+use super::console::{HostConsole, HostOutput};
 use super::wait::ready;
+use crate::leaving::Leaving;
+use crate::output::standard_output;
 use crate::say;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -37,8 +39,6 @@ pub(crate) struct Terminal {
     /// What was typed on it and waits for the machine.
     typed: VecDeque<u8>,
     held: Vec<u8>,
-    /// An output that failed has been complained of.
-    failed: bool,
     escaped: bool,
     ended: bool,
     button: bool,
@@ -47,10 +47,12 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Takes over standard input. A terminal becomes raw when it is first listened to: Ctrl-C
-    /// ends a simulator that still waits for files or peers.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// ends a simulator that still waits for files or peers. Output waits for its reader until
+    /// the run is to end.
+    pub(crate) fn new(leaving: Leaving) -> io::Result<Self> {
         let input = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 0)?;
-        Self::on(input, Box::new(io::stdout()))
+        let output = HostOutput::new(standard_output()?, "what the machine prints", leaving);
+        Self::on(input, Box::new(output))
     }
 
     fn on(input: OwnedFd, output: Box<dyn Write + Send>) -> io::Result<Self> {
@@ -65,7 +67,6 @@ impl Terminal {
             raw: false,
             typed: VecDeque::new(),
             held: Vec::new(),
-            failed: false,
             escaped: false,
             ended: false,
             button: false,
@@ -78,19 +79,9 @@ impl Terminal {
         if self.held.is_empty() {
             return;
         }
-        let written = self
-            .output
-            .write_all(&self.held)
-            .and_then(|()| self.output.flush());
+        // What is lost is the output's to say.
+        let _ = self.output.write_all(&self.held);
         self.held.clear();
-        // A closed output must not stop the machine, nor must a full disk.
-        if let Err(error) = written
-            && error.kind() != io::ErrorKind::BrokenPipe
-            && !self.failed
-        {
-            self.failed = true;
-            say!("lvz-sim: what the machine prints is lost: {error}");
-        }
     }
 
     fn ready(&self, timeout: Duration) -> bool {

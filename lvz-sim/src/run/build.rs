@@ -2,23 +2,27 @@
 
 //! The machine that the command line describes.
 
+use super::files;
 use crate::boot;
 use crate::cli::RunArgs;
 use crate::engine::Machine;
 use crate::gdb::{Tape, Taped};
+use crate::leaving::Leaving;
 use crate::map::UARTS;
 use crate::mem::Ram;
 use crate::platform::PlatformConfig;
-use crate::platform::console::{HostConsole, LineConsole, NullConsole};
+use crate::platform::console::{HostConsole, HostOutput, LineConsole, NullConsole};
 use crate::platform::net::{Net, NetConfig};
 use crate::platform::terminal::Terminal;
 use anyhow::{Context, Result, bail};
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
 
-/// Builds it, with nothing of the host's if it is not to run; what its serial ports carry is recorded on `tapes`.
-pub(super) fn machine(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Machine> {
+/// Builds it, with nothing of the host's if it is not to run; what its serial ports carry is
+/// recorded on `tapes`. The second one is connected by [`connect`].
+pub(super) fn machine(
+    args: &RunArgs,
+    tapes: Option<&[Tape; UARTS]>,
+    leaving: &Leaving,
+) -> Result<Machine> {
     let ram = match &args.firmware {
         Some(path) => Ram::with_firmware(args.memory, &boot::firmware_code(path)?)?,
         None => Ram::new(args.memory)?,
@@ -30,27 +34,16 @@ pub(super) fn machine(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<M
         Some(config) if runs => Some(open_net(args, config)?),
         config => config.as_ref().map(Net::alone),
     };
-    let mut serial: [Box<dyn HostConsole>; UARTS] = match runs {
-        true => [
-            Box::new(Terminal::new().context("cannot use the terminal")?),
-            second_port(args.serial1.as_deref())?,
-        ],
-        false => [Box::new(NullConsole), Box::new(NullConsole)],
+    let first: Box<dyn HostConsole> = match runs {
+        true => Box::new(Terminal::new(leaving.clone()).context("cannot use the terminal")?),
+        false => Box::new(NullConsole),
     };
-    if let Some(tapes) = tapes {
-        let mut both = tapes.iter();
-        serial = serial.map(|console| -> Box<dyn HostConsole> {
-            match both.next() {
-                Some(tape) => Box::new(Taped::new(console, tape)),
-                None => console,
-            }
-        });
-    }
+    let first = taped(first, tapes.map(|[tape, _]| tape));
     let config = PlatformConfig {
         board: args.machine,
         cpus,
         seed: args.seed,
-        serial,
+        serial: [first, Box::new(NullConsole)],
         drives: args.drive.clone(),
         share: args.share.clone(),
         firmware: args.firmware.is_some(),
@@ -76,17 +69,33 @@ fn open_net(args: &RunArgs, config: &NetConfig) -> Result<Net> {
     Ok(net)
 }
 
-/// The host's side of the second serial port.
-fn second_port(path: Option<&Path>) -> Result<Box<dyn HostConsole>> {
-    let output: Box<dyn Write + Send> = match path {
-        None => return Ok(Box::new(NullConsole)),
-        Some(path) if path == "-" => Box::new(io::stdout()),
-        Some(path) => Box::new(File::create(path).with_context(|| {
-            format!(
-                "cannot write the second serial port's output to '{}'",
-                path.display()
-            )
-        })?),
+/// Connects the second serial port, whose output may empty a file: when nothing else can fail.
+///
+/// # Errors
+/// The file cannot be opened.
+pub(super) fn connect(
+    machine: &mut Machine,
+    args: &RunArgs,
+    tapes: Option<&[Tape; UARTS]>,
+    leaving: &Leaving,
+) -> Result<()> {
+    let Some(output) = &args.serial1 else {
+        return Ok(());
     };
-    Ok(Box::new(LineConsole::new(output)))
+    let file = output
+        .stream()
+        .map_err(|error| files::failure(files::SECOND_PORT, output, error))?;
+    let what = "what the machine sends by its second serial port";
+    let output = HostOutput::new(file, what, leaving.clone());
+    let console = Box::new(LineConsole::new(Box::new(output)));
+    let console = taped(console, tapes.map(|[_, tape]| tape));
+    machine.bus.platform.connect(1, console);
+    Ok(())
+}
+
+fn taped(console: Box<dyn HostConsole>, tape: Option<&Tape>) -> Box<dyn HostConsole> {
+    match tape {
+        Some(tape) => Box::new(Taped::new(console, tape)),
+        None => console,
+    }
 }

@@ -22,18 +22,8 @@ pub(super) fn prepare(machine: &mut Machine, args: &RunArgs) -> Result<()> {
     if args.trace.lint {
         machine.bus.platform.lint(Findings::default());
     }
-    let names = traced(args)
-        || args.profile.is_some()
-        || args.trace.exceptions
-        || args.trace.guest
-        || args.trace.lint;
-    let symbols = match names {
-        true => Arc::new(Symbols::read(&args.symbols)?),
-        false => {
-            Symbols::check(&args.symbols)?;
-            Arc::default()
-        }
-    };
+    // Whether or not this run needs names: a wrong file is an error.
+    let symbols = Arc::new(Symbols::read(&args.symbols)?);
     for cpu in &mut machine.cpus {
         cpu.symbols = symbols.clone();
         let mut trace = args.trace;

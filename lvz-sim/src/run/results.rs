@@ -2,16 +2,19 @@
 
 //! What is left of a run: figures, a profile, and how it ended.
 
+use super::files;
 use crate::cli::RunArgs;
 use crate::engine::{Difference, Machine, RunEnd};
+use crate::output::Output;
 use crate::profile::Profile;
 use crate::report::{Here, Report};
-use crate::whole_file;
-use anyhow::{Context, Result};
-use std::path::Path;
+use anyhow::Result;
 
 /// The exit status of a run that `--max-instructions` has cut off, that of timeout(1).
 const CUT_OFF: u8 = 124;
+
+/// That of a run that ended well, but before a snapshot could be taken.
+const NO_SNAPSHOT: u8 = 1;
 
 /// The results of a machine that is gone.
 pub(super) struct Results {
@@ -46,19 +49,20 @@ impl Results {
         }
     }
 
-    /// Writes the files that are asked for, and prints the hash.
-    pub(super) fn write(&self, args: &RunArgs) -> Result<()> {
-        if let Some(path) = &args.stats {
-            write_report(path, &self.report)?;
+    /// Writes the files that are asked for, and prints the hash; whether each could be written.
+    pub(super) fn write(&self, args: &RunArgs) -> Vec<Result<()>> {
+        let mut written = Vec::new();
+        if let Some(output) = &args.stats {
+            written.push(write_report(output, &self.report));
         }
-        if let (Some(path), Some(profile)) = (&args.profile, &self.profile) {
-            whole_file::write(path, profile.folded().as_bytes())
-                .with_context(|| format!("cannot write the profile to '{}'", path.display()))?;
+        if let (Some(output), Some(profile)) = (&args.profile, &self.profile) {
+            let text = profile.folded();
+            let profile = output.write(text.as_bytes());
+            written.push(profile.map_err(|error| files::failure(files::PROFILE, output, error)));
         }
-        if let (Some(path), false) = (&args.snapshot_out, self.end == RunEnd::Limit) {
+        if let (Some(output), false) = (&args.snapshot_out, self.end == RunEnd::Limit) {
             crate::say!(
-                "lvz-sim: no snapshot '{}': the run ended before --max-instructions",
-                path.display()
+                "lvz-sim: no snapshot to {output}: the run ended before --max-instructions"
             );
         }
         if let Some(hash) = self.hash {
@@ -67,12 +71,19 @@ impl Results {
                 self.report.instructions
             );
         }
-        Ok(())
+        written
     }
 
     /// The exit status; prints why the run ended if the machine did not end it. `signal` is one
     /// that has come.
     pub(super) fn status(&self, args: &RunArgs, signal: Option<u8>) -> u8 {
+        match self.status_of_end(args, signal) {
+            0 if args.snapshot_out.is_some() && self.end != RunEnd::Limit => NO_SNAPSHOT,
+            status => status,
+        }
+    }
+
+    fn status_of_end(&self, args: &RunArgs, signal: Option<u8>) -> u8 {
         match self.end {
             RunEnd::PowerOff(code) => code,
             RunEnd::Limit => {
@@ -119,8 +130,9 @@ impl Results {
     }
 }
 
-fn write_report(path: &Path, report: &Report) -> Result<()> {
+fn write_report(output: &Output, report: &Report) -> Result<()> {
     let text = serde_json::to_string_pretty(report)?;
-    whole_file::write(path, (text + "\n").as_bytes())
-        .with_context(|| format!("cannot write statistics to '{}'", path.display()))
+    output
+        .write((text + "\n").as_bytes())
+        .map_err(|error| files::failure(files::STATISTICS, output, error))
 }

@@ -3,36 +3,42 @@
 //! SIGINT and SIGTERM: the first one ends a run as Ctrl-A x does, so that the terminal gets its
 //! mode back and the figures of the run are written; the second one ends the process.
 
+use crate::leaving::Leaving;
+use crate::standard_error;
 use anyhow::{Context as _, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What has come.
 #[derive(Default)]
 pub(super) struct Signals {
-    any: Arc<AtomicBool>,
+    leaving: Leaving,
     last: Arc<AtomicUsize>,
 }
 
 impl Signals {
     /// Takes them from now on.
-    pub(super) fn take() -> Result<Self> {
-        let signals = Self::default();
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn take(&self) -> Result<()> {
+        let any = self.leaving.asked();
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first one finds `any` false.
-            flag::register_conditional_default(signal, signals.any.clone())
-                .and_then(|_| flag::register_usize(signal, signals.last.clone(), signal as usize))
-                .and_then(|_| flag::register(signal, signals.any.clone()))
+            flag::register_conditional_default(signal, any.clone())
+                .and_then(|_| flag::register_usize(signal, self.last.clone(), signal as usize))
+                .and_then(|_| flag::register(signal, any.clone()))
                 .context("cannot take signals")?;
         }
-        Ok(signals)
+        standard_error::until(&self.leaving);
+        Ok(())
     }
 
-    /// Is true once one has come.
-    pub(super) fn any(&self) -> Arc<AtomicBool> {
-        self.any.clone()
+    /// The wish of the first one.
+    pub(super) fn leaving(&self) -> &Leaving {
+        &self.leaving
     }
 
     /// The number of the last one.

@@ -198,10 +198,47 @@ impl Builder {
     }
 
     /// Goes on from a file of [`Simulation::save`] instead of starting: model, memory and
-    /// number of CPUs have to be those of the machine that was saved.
+    /// number of CPUs have to be those of the machine that was saved. There is no kernel, no file
+    /// to load, no program, and nothing that these get.
     pub fn snapshot(mut self, file: impl Into<PathBuf>) -> Self {
         self.snapshot = Some(file.into());
         self
+    }
+
+    /// Whether what is to start goes together.
+    fn check_start(&self) -> Result<(), Error> {
+        let boot = &self.boot;
+        let kernel_or_files = boot.kernel.is_some() || !boot.files.is_empty();
+        let for_a_kernel = [
+            (boot.initrd.is_some(), "initial RAM disk"),
+            (boot.command_line.is_some(), "command line"),
+            (boot.device_tree.is_some(), "device tree"),
+            (boot.protocol != Protocol::default(), "boot protocol"),
+            (boot.acpi, "ACPI tables"),
+        ];
+        let mut given = for_a_kernel.iter().filter(|(is_given, _)| *is_given);
+        let given = given.next().map(|(_, what)| *what);
+        let program = self.program.is_some();
+        if self.firmware.is_some() && (program || !boot.files.is_empty()) {
+            return Err(Error::new(
+                "firmware starts the machine: leave out the program and the files to load",
+            ));
+        }
+        if self.snapshot.is_some() && (kernel_or_files || program || given.is_some()) {
+            let what = given.unwrap_or(match program {
+                true => "program",
+                false => "kernel and files to load",
+            });
+            return Err(Error::new(format!(
+                "a machine that goes on from a snapshot has started: leave out the {what}"
+            )));
+        }
+        if let (true, false, Some(what)) = (program, kernel_or_files, given) {
+            return Err(Error::new(format!(
+                "a program alone gets no {what}: leave it out, or load the program from a file"
+            )));
+        }
+        Ok(())
     }
 
     /// Builds the machine; it has executed nothing.
@@ -209,7 +246,7 @@ impl Builder {
     /// # Errors
     /// A number out of range, a board that there is not, or that lacks what is asked for, memory
     /// that the host does not grant, a file that cannot be read or is not what it should be,
-    /// nothing to start, or a snapshot of another machine.
+    /// nothing to start, what does not go together, or a snapshot of another machine.
     pub fn build(self) -> Result<Simulation, Error> {
         if !(1..=MAX_CPUS).contains(&self.cpus) {
             return Err(Error::new(format!(
@@ -230,11 +267,7 @@ impl Builder {
                 self.ns_per_instruction
             )));
         }
-        if self.firmware.is_some() && (self.program.is_some() || !self.boot.files.is_empty()) {
-            return Err(Error::new(
-                "firmware starts the machine: leave out the program and the files to load",
-            ));
-        }
+        self.check_start()?;
         let console = BufferConsole::default();
         let config = PlatformConfig {
             board,

@@ -213,6 +213,28 @@ fn a_device_tree_of_the_user_is_told_of_command_line_and_initrd() {
 }
 
 #[test]
+fn a_device_tree_without_room_is_the_trees_fault() {
+    let large = file(&vec![0; (1 << 20) + 1]);
+    let config = BootConfig {
+        device_tree: Some(large.path().to_owned()),
+        ..BootConfig::default()
+    };
+    let error = load_all(&config).unwrap_err().to_string();
+    assert!(error.contains("more than 1 MiB"), "{error}");
+    assert!(!error.contains("more memory"), "{error}");
+}
+
+#[test]
+fn a_device_tree_says_how_much_memory_there_is() {
+    let (_, loaded) = load_all(&BootConfig::default()).unwrap();
+    assert_eq!(dtb::memory(&loaded.tree), Some(1 << 30));
+    assert_eq!(dtb::memory(&user_tree(true)), None);
+    for length in 0..loaded.tree.len() {
+        assert_eq!(dtb::memory(&loaded.tree[..length]), None);
+    }
+}
+
+#[test]
 fn a_damaged_device_tree_is_an_error_or_nothing() {
     let whole = user_tree(true);
     let mut generator = SplitMix64::seed_from_u64(2);

@@ -4,14 +4,18 @@
 //!
 //! Programming writes its bytes, at most 128 in one page of the file as firmware does it,
 //! with one call. Erasing a block writes the whole new file beside the old one and renames
-//! it over that, so a killed run leaves a block erased or as it was.
+//! it over that, so a killed run leaves a block erased or as it was. Only where its directory cannot
+//! be written to the file is written itself.
 
 use super::geometry::{BLOCK, ERASED, FLASH_MAX};
+use crate::lock::{InUse, Use, lock};
+use crate::output;
 use crate::platform::error::PlatformError;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// The file of a flash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,11 @@ pub(super) fn open(config: Option<&FlashConfig>) -> Result<(Vec<u8>, Store), Pla
         .write(!volatile)
         .open(&place)
         .map_err(failed)?;
+    let what = match volatile {
+        true => Use::Read,
+        false => Use::Write,
+    };
+    lock(&file, what).map_err(|InUse| PlatformError::InUse("firmware variables", path.clone()))?;
     let mut contents = Vec::new();
     let most = FLASH_MAX as u64 + 1;
     (&file)
@@ -74,14 +83,11 @@ impl Store {
         let Some((path, file)) = &mut self.0 else {
             return Ok(());
         };
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        *file = replacement(path, file, &partial, contents).inspect_err(|_| {
-            // What is left of a failed attempt is of no use; that it may not be
-            // removable either changes nothing.
-            let _ = fs::remove_file(&partial);
-        })?;
+        match output::beside(path) {
+            Ok(new) => *file = replacement(path, new, contents)?,
+            // No new file can be there: the old one is written, which takes a while.
+            Err(_) => file.write_all_at(contents, 0)?,
+        }
         Ok(())
     }
 
@@ -95,15 +101,9 @@ impl Store {
     }
 }
 
-fn replacement(path: &Path, old: &File, partial: &Path, contents: &[u8]) -> io::Result<File> {
-    let new = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(partial)?;
-    new.set_permissions(old.metadata()?.permissions())?;
-    new.write_all_at(contents, 0)?;
-    fs::rename(partial, path)?;
-    Ok(new)
+fn replacement(path: &Path, new: NamedTempFile, contents: &[u8]) -> io::Result<File> {
+    new.as_file().write_all_at(contents, 0)?;
+    // Nothing else can have it open yet.
+    let _ = lock(new.as_file(), Use::Write);
+    Ok(new.persist(path)?)
 }

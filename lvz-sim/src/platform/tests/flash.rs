@@ -274,3 +274,24 @@ fn files_that_are_no_flash_are_refused() {
         .to_string();
     assert!(error.contains("machine virt"), "{error}");
 }
+
+#[test]
+fn the_file_has_one_user_over_an_erased_block_too() {
+    let (dir, path) = variables();
+    let other = dir.path().join("vars.fd.partial");
+    std::fs::write(&other, b"kept").unwrap();
+    let in_use = |volatile| {
+        let platform = Platform::new(config(&path, volatile), Rig::new(1).ram.clone());
+        matches!(platform, Err(PlatformError::InUse(..)))
+    };
+    let mut rig = firmware_rig(&path, false);
+    assert!(in_use(false) && in_use(true));
+    erase(&mut rig, 0);
+    assert_eq!(std::fs::read(&path).unwrap()[0], 0xff);
+    assert!(in_use(false) && in_use(true));
+    assert_eq!(std::fs::read(&other).unwrap(), b"kept");
+    drop(rig);
+    // What is volatile has been read, and is not looked at again.
+    let _rig = firmware_rig(&path, true);
+    assert!(!in_use(false));
+}

@@ -3,6 +3,7 @@
 //! The medium of a block device: a file, or a file under changes that stay in
 //! memory.
 
+use crate::lock::{InUse, Use, lock};
 use crate::platform::error::PlatformError;
 use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,11 @@ impl Disk {
         if file.metadata().is_ok_and(|found| found.is_dir()) {
             return Err(failed("open it")(io::ErrorKind::IsADirectory.into()));
         }
+        let what = match config.mode {
+            DriveMode::ReadWrite => Use::Write,
+            DriveMode::ReadOnly | DriveMode::Volatile => Use::Read,
+        };
+        lock(&file, what).map_err(|InUse| PlatformError::InUse("drive", config.path.clone()))?;
         // Seeking finds the size of a block special file too.
         let length = io::Seek::seek(&mut &file, io::SeekFrom::End(0)).map_err(failed("size it"))?;
         if length == 0 {

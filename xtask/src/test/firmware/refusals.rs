@@ -52,6 +52,9 @@ impl Files {
             File::create(&path)?.set_len(size)?;
             Ok(path.into_os_string())
         };
+        let mut drive = file("drive", 512)?;
+        // So that there can be many of it.
+        drive.push(",readonly");
         let text = dir.join("text");
         fs::write(&text, "no image\n")?;
         Ok(Self {
@@ -59,7 +62,7 @@ impl Files {
             large: file("large", 16 * MIB + 1)?,
             odd: file("odd", 300 << 10)?,
             vars: file("large-vars", 17 * MIB)?,
-            drive: file("drive", 512)?,
+            drive,
             text: text.into_os_string(),
             gone: "/no/such/file".into(),
         })
