@@ -56,7 +56,9 @@ impl Parts {
             directory,
         };
         // A drive may end inside a sector.
-        std::fs::write(parts.path("drive"), [7; 10_000]).expect("a file");
+        for name in ["drive", "volatile"] {
+            std::fs::write(parts.path(name), [7; 10_000]).expect("a file");
+        }
         std::fs::write(parts.path("flash"), vec![0xff; FLASH]).expect("a file");
         parts
     }
@@ -72,7 +74,10 @@ impl Parts {
 
     fn drive(&self, mode: DriveMode) -> DriveConfig {
         DriveConfig {
-            path: self.path("drive"),
+            path: self.path(match mode {
+                DriveMode::Volatile => "volatile",
+                _ => "drive",
+            }),
             mode,
         }
     }

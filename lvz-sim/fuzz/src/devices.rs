@@ -19,6 +19,8 @@ pub fn devices(bytes: &[u8]) {
     let mut machine = parts.machine();
     let now = access(&mut random, &parts, &mut machine, 600);
     let saved = machine.bus.platform.save().expect("all of it can be saved");
+    // Their files have one user.
+    drop(machine);
     let mut other = parts.machine();
     other
         .bus

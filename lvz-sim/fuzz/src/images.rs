@@ -86,7 +86,7 @@ pub fn images(bytes: &[u8]) {
     )
     .expect("a machine without files");
     match start(&mut machine, &config) {
-        Ok(()) => {
+        Ok(_) => {
             let pc = machine.cpus[0].pc;
             assert!(machine.bus.ram.offset(pc).is_some() || firmware, "{pc:#x}");
             machine.run(1_000);

@@ -12,7 +12,7 @@ const OF_COUNTS: u64 = 1000;
 /// What is wrong with it, in words.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     parse(text, OF_SIZES).ok_or_else(|| {
-        "not a number of bytes, or with K, M, G or T behind it of KiB, MiB, GiB or TiB".to_owned()
+        "not a size: a number of bytes, or one of KiB, MiB, GiB or TiB with K, M, G or T behind it".to_owned()
     })
 }
 
@@ -22,7 +22,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 /// What is wrong with it, in words.
 pub(super) fn count(text: &str) -> Result<u64, String> {
     parse(text, OF_COUNTS).ok_or_else(|| {
-        "not a number, or with K, M, G or T behind it of thousands, millions, 10^9 or 10^12"
+        "not a count: a number, or one of thousands, millions, 10^9 or 10^12 with K, M, G or T behind it"
             .to_owned()
     })
 }

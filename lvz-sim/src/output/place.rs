@@ -30,6 +30,9 @@ impl Place {
     /// # Errors
     /// A directory that is not there or cannot be looked at, links in a circle, or a directory.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        if path.as_os_str().is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let found = fs::metadata(path).ok();
         if let Some(stream) = found.as_ref().and_then(same_stream) {
             return Ok(Self::Open(duplicate(stream)?));

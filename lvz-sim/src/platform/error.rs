@@ -25,7 +25,9 @@ pub enum PlatformError {
     #[error("drive {0}: is empty, give it a size first")]
     EmptyDrive(PathBuf),
     /// A file that another program uses, one of the two to write to it.
-    #[error("{0} {1}: another program has it open, and one of the two writes to it")]
+    #[error(
+        "{0} {1}: another program has it open, and one of the two writes: end that, or use a copy"
+    )]
     InUse(&'static str, PathBuf),
     /// A shared directory that cannot be used.
     #[error("shared directory {path}")]

@@ -100,6 +100,7 @@ fn what_is_programmed_and_erased_is_in_the_file() {
     assert_eq!(bytes[BLOCK..BLOCK + 10], expected);
     assert_eq!(bytes[BLOCK + 12..BLOCK + 15], [0xff, 0x9a, 0xff]);
     assert!(bytes[BLOCK + 15..].iter().all(|&byte| byte == 0xff));
+    drop(rig);
     // The next machine finds them; the link is one still, and nothing else is left.
     let mut next = firmware_rig(&link, true);
     assert_eq!(next.read(FLASH + BLOCK as u64, 8), 0x5566_7788_1122_3344);
@@ -281,7 +282,7 @@ fn the_file_has_one_user_over_an_erased_block_too() {
     let other = dir.path().join("vars.fd.partial");
     std::fs::write(&other, b"kept").unwrap();
     let in_use = |volatile| {
-        let platform = Platform::new(config(&path, volatile), Rig::new(1).ram.clone());
+        let platform = Platform::new(config(&path, volatile), Rig::new(1).ram);
         matches!(platform, Err(PlatformError::InUse(..)))
     };
     let mut rig = firmware_rig(&path, false);
