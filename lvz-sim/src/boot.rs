@@ -31,6 +31,7 @@ pub(crate) use config::LoadedMachine;
 pub use config::{BootConfig, LoadFile, Protocol};
 pub use error::{BootError, ImageError};
 pub(crate) use firmware::code as firmware_code;
+pub(crate) use image::is_elf;
 
 use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;
