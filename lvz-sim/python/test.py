@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Tests of the module lvz_sim, which has to be on sys.path."""
 
+import inspect
 import struct
 import tempfile
 import threading
@@ -39,6 +40,12 @@ class Tests(unittest.TestCase):
         self.assertEqual(simulation.exit_code, 3)
         self.assertEqual(simulation.uart, b"h")
         self.assertEqual(simulation.guest_csr("save0"), 42)
+
+    def test_help_describes_each_keyword(self):
+        keywords = inspect.signature(Simulation).parameters
+        self.assertIn("fdt_protocol", keywords)
+        for keyword in keywords:
+            self.assertIn(f" {keyword}=", Simulation.__doc__)
 
     def test_step(self):
         simulation = machine()
