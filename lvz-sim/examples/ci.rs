@@ -4,7 +4,7 @@
 //! exit status is 0 if the line came and the lints found nothing; 1 if the machine ended or ran
 //! too long without it, or a lint found something; 2 if the machine could not be built.
 //!
-//! `cargo run --release --example ci -- "tests passed" hypervisor.elf guest.bin@0x90000000`
+//! `cargo run --release --example ci -- "tests passed" hypervisor.elf guest.bin@0x88000000`
 
 use clap::Parser;
 use lvz_sim::{End, Error, Simulation};

@@ -89,8 +89,8 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 fn ci(set: &Set<'_>) -> Result<Verdict> {
     let example = example("ci")?;
     let image = |name: &str| set.dir.join("images").join(name).display().to_string();
-    let (clean, found) = (image("base-timer.elf"), image("lvz-e03_pgm.elf"));
-    let beside = format!("{}@0x90000000", set.dir.join("manifest.json").display());
+    let (clean, found) = (image("base-timer.elf"), image("lvz-e01_caps.elf"));
+    let beside = format!("{}@0x88000000", set.dir.join("manifest.json").display());
     for (arguments, status, says) in [
         (&["end 0x", &clean, &beside][..], 0, ""),
         (&["no such line", &clean], 1, "the machine ended"),
