@@ -83,7 +83,14 @@ pub(crate) fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(cause, Some(HVC));
     assert_eq!(machine.csr(0, number::ERA), Some(GUEST_PHYSICAL + 8));
     assert_eq!(machine.csr(0, number::BADI), Some(PROGRAM[2].into()));
-    assert_eq!(machine.guest_csr(0, number::SAVE0), Some(42));
+    let saved = machine.guest_csr(0, number::SAVE0);
+    assert_eq!(saved, Some(42));
+    println!(
+        "after {} instructions the guest left by `hvcl 0x100` at {:#x}, with {} in SAVE0",
+        machine.instructions(),
+        GUEST_PHYSICAL + 8,
+        saved.unwrap_or_default(),
+    );
 
     assert_eq!(machine.run(1_000_000), End::PowerOff(0));
     Ok(())

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
 """Tests of the module lvz_sim, which has to be on sys.path."""
 
+import inspect
 import struct
 import tempfile
 import threading
@@ -41,6 +42,12 @@ class Tests(unittest.TestCase):
         self.assertEqual(simulation.guest_csr("save0"), 42)
         simulation.restart()
         self.assertIsNone(simulation.exit_code)
+
+    def test_help_describes_each_keyword(self):
+        keywords = inspect.signature(Simulation).parameters
+        self.assertIn("fdt_protocol", keywords)
+        for keyword in keywords:
+            self.assertIn(f" {keyword}=", Simulation.__doc__)
 
     def test_step(self):
         simulation = machine()

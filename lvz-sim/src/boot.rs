@@ -32,6 +32,7 @@ pub use config::{BootConfig, LoadFile, Protocol};
 pub(crate) use dtb::memory as tree_memory;
 pub use error::{BootError, ImageError};
 pub(crate) use firmware::code as firmware_code;
+pub(crate) use image::is_elf;
 
 use crate::map::RAM_SIZES;
 use crate::mem::GuestRam;

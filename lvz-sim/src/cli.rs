@@ -51,7 +51,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Kernel: ELF vmlinux, or an EFI (zboot) vmlinuz as distributions ship it
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["load", "dump_dtb", "snapshot_in", "firmware"])]
+    #[arg(long, value_name = "FILE")]
     pub kernel: Option<PathBuf>,
 
     /// Firmware, at most 16 MiB (on board virt): it starts, and finds --kernel, --initrd and
@@ -79,8 +79,8 @@ pub struct RunArgs {
     #[arg(long, value_name = "STRING")]
     pub append: Option<String>,
 
-    /// What the kernel finds in a0 to a2: efi (1, command line, EFI system table, as
-    /// Linux wants it) or fdt (-2, device tree, 0)
+    /// What the kernel finds in a0 to a2: efi (1, command line, EFI system table) or fdt (-2,
+    /// device tree, 0). Linux wants efi: with fdt it stops and says nothing
     #[arg(
         long,
         value_enum,
@@ -208,8 +208,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "[host:|guest:]FILE[@BASE]")]
     pub symbols: Vec<SymbolFile>,
 
-    /// Write where the instructions of this run were executed to FILE, with - to standard output,
-    /// as folded stacks (what flame graphs are made of)
+    /// Write where the instructions of this run were executed to FILE, with - to standard
+    /// output, as folded stacks (what flame graphs are made of). It looks at a CPU where its turn ends: every 4096 instructions,
+    /// with one CPU every 100,000 at most
     #[arg(long, value_name = "FILE")]
     pub profile: Option<Output>,
 
@@ -248,6 +249,15 @@ pub struct RunArgs {
     /// (on Linux). With =PID, the number of that process, nothing runs if it has ended before
     #[arg(long, value_name = "PID", require_equals = true, value_parser = clap::value_parser!(i32).range(1..))]
     pub exit_with_parent: Option<Option<i32>>,
+}
+
+impl RunArgs {
+    /// Whether there is something to run or to write.
+    pub(crate) fn has_start(&self) -> bool {
+        let written_only = self.dump_dtb.is_some();
+        let file = self.kernel.is_some() || !self.load.is_empty() || self.firmware.is_some();
+        file || self.snapshot_in.is_some() || written_only
+    }
 }
 
 /// Takes the name of a board.

@@ -38,6 +38,8 @@ pub enum Rule {
     ExitLoop,
     /// A device's interrupt that reaches no CPU although nothing holds it back.
     Undelivered,
+    /// An exception comes to root while no direct mapping window and no page has EENTRY in it.
+    HandlerUnmapped,
 }
 
 impl Rule {
@@ -80,6 +82,9 @@ impl Rule {
                 "the hypervisor neither goes on behind the instruction (ERA) nor mends its page"
             }
             Rule::Undelivered => "docs/platform.md has the ways of interrupts",
+            Rule::HandlerUnmapped => {
+                "the fetch from there is a TLB refill: have a direct mapping window (DMW) cover EENTRY"
+            }
         }
     }
 }

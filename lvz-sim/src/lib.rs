@@ -33,7 +33,8 @@
 //! machine.step(0);
 //! assert_eq!(machine.guest_csr(0, number::SAVE0), Some(42));
 //!
-//! // A snapshot, from which another machine goes on with the same future.
+//! // A snapshot, from which another machine goes on with the same future (a dev-dependency:
+//! // tempfile).
 //! let directory = tempfile::tempdir()?;
 //! let file = directory.path().join("snapshot");
 //! machine.save(&file)?;

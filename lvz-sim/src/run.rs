@@ -9,7 +9,7 @@ mod parent;
 mod results;
 mod signals;
 
-use crate::boot::{self, BootConfig, BootError, ImageError};
+use crate::boot::{self, BootConfig, BootError, ImageError, LoadFile};
 use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
 use crate::gdb::{self, Options, Tape};
@@ -32,6 +32,9 @@ const FAILED: u8 = 2;
 /// # Errors
 /// Anything that keeps the machine from being set up, or from going on after a reset.
 pub fn run(args: &RunArgs) -> Result<u8> {
+    if !args.has_start() {
+        bail!("nothing to run: give it --kernel, --load, --firmware or --snapshot-in");
+    }
     if let Some(pid) = args.exit_with_parent {
         parent::exit_with(pid)?;
     }
@@ -45,6 +48,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         return Ok(0);
     }
     let boot = args.snapshot_in.is_none().then_some(boot);
+    note_raw_images(args);
     match (&boot, &args.snapshot_in) {
         (Some(boot), _) => first_start(&mut machine, boot, args)?,
         (None, Some(snapshot)) => go_on(&mut machine, snapshot, args)?,
@@ -124,6 +128,17 @@ fn boot_config(args: &RunArgs) -> BootConfig {
         firmware: args.firmware.is_some(),
         acpi: args.acpi,
         protocol: args.boot_protocol,
+    }
+}
+
+/// Says which ELF files are loaded with their headers, as they are.
+fn note_raw_images(args: &RunArgs) {
+    let raw = args.load.iter().filter(|file| file.address.is_some());
+    for LoadFile { path, .. } in raw.filter(|file| boot::is_elf(&file.path)) {
+        crate::say!(
+            "lvz-sim: '{0}' is an ELF file, loaded as it is, headers included: --load {0} loads what is linked in it",
+            path.display()
+        );
     }
 }
 

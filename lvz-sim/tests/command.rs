@@ -52,6 +52,50 @@ fn protocols_and_addresses() {
     assert!(text.contains("below 0x200000"), "{text}");
 }
 
+/// An ELF file for LoongArch64 of its header alone, of type `kind`.
+fn elf_header(kind: u8) -> Vec<u8> {
+    let mut header = vec![0; 64];
+    header[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    // e_type, e_machine, e_version, e_ehsize, e_phentsize.
+    for (at, value) in [(16, kind), (18, 2), (19, 1), (20, 1), (52, 64), (54, 56)] {
+        header[at] = value;
+    }
+    header
+}
+
+#[test]
+fn what_is_loaded_in_an_unusual_way_is_said() {
+    const RELOCATABLE: u8 = 1;
+    const EXECUTABLE: u8 = 2;
+    let program = Program::new(&power_off(A0));
+    let path = program.path("elf");
+    let name = path.to_str().expect("a path of text");
+    std::fs::write(&path, elf_header(EXECUTABLE)).expect("a file");
+    let raw = format!("{name}@0x300000");
+    let output = program.run("@0x200000", &["--load", &raw]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.contains("loaded as it is, headers included"), "{text}");
+
+    std::fs::write(&path, elf_header(RELOCATABLE)).expect("a file");
+    let output = program.run("@0x200000", &["--load", name]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("relocatable object: link it first"), "{text}");
+}
+
+#[test]
+fn without_anything_to_run_the_options_are_named() {
+    let output = Command::new(SIMULATOR).arg("run").output();
+    let output = output.expect("the simulator's output");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    for option in ["--kernel", "--load", "--firmware", "--snapshot-in"] {
+        assert!(text.contains(option), "{text}");
+    }
+}
+
 #[test]
 fn the_pace_of_instructions() {
     let mut code = vec![rdtime_d(T2, ZERO)];

@@ -32,11 +32,16 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
-    let products = setup::products(options.kernel)?;
     let dir = match &options.out {
         Some(dir) => std::path::absolute(dir)?,
         None => workspace()?.join("target/conformance"),
     };
+    // Before anything is made.
+    fs::create_dir_all(&dir).with_context(|| format!("the set cannot go to {}", dir.display()))?;
+    if let Some(file) = &options.archive {
+        output::check(file)?;
+    }
+    let products = setup::products(options.kernel)?;
     write(&products, &dir)?;
     if let Some(file) = &options.archive {
         pack(&dir, file)?;

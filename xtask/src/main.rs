@@ -62,6 +62,9 @@ enum Command {
         /// Kernel and userland for the suites `libvirt` and `clients` too
         #[arg(long)]
         clients: bool,
+        /// The disk that UEFI firmware boots in the suite `firmware` too
+        #[arg(long)]
+        firmware: bool,
     },
     /// Simulator, KVM host, QEMU and a guest to its init; then what its exits cost.
     Boot(boot::Options),
@@ -85,7 +88,8 @@ enum Command {
     },
     /// Print where the products of `setup` are, as NAME=VALUE lines.
     Env(KernelOption),
-    /// Run a tool of the toolchain root.
+    /// Run a tool of the toolchain root. It sees your files at the paths that they have, but for
+    /// those below directories of the root's own: /usr, /etc, /var and the like.
     Tool {
         #[command(flatten)]
         kernel: KernelOption,
@@ -111,6 +115,7 @@ fn run(command: Command) -> Result<ExitCode> {
             kernel,
             debug_kernel,
             clients,
+            firmware,
         } => {
             let products = setup::products(kernel)?;
             if debug_kernel {
@@ -118,6 +123,9 @@ fn run(command: Command) -> Result<ExitCode> {
             }
             if clients {
                 products.with_clients()?;
+            }
+            if firmware {
+                products.firmware_disk()?;
             }
             eprintln!("set up in {}", products.cache.dir().display());
             Ok(ExitCode::SUCCESS)
@@ -143,6 +151,7 @@ fn run(command: Command) -> Result<ExitCode> {
             };
             let status = products
                 .kernel_tools()
+                .with_outside()?
                 .command(program)?
                 .args(arguments)
                 .status()?;

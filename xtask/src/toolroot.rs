@@ -7,6 +7,7 @@
 //! need vanish with them. A user that is not root gets a user namespace too.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -33,7 +34,7 @@ fi
 for dir in /dev /proc /sys; do mount --rbind "$dir" "$root$dir"; done
 while [ "$1" != -- ]; do
     mkdir -p "$root$2"
-    mount --bind "$1" "$root$2"
+    mount --rbind "$1" "$root$2"
     shift 2
 done
 shift
@@ -45,6 +46,26 @@ exec chroot "$root" /bin/sh -c 'cd "$1"; shift; exec "$@"' sh "$cwd" "$@"
 pub(crate) const KERNEL_SOURCE: &str = "/kvm-la/linux";
 /// Where the KVM host's kernel build tree is bound inside the root.
 pub(crate) const KERNEL_BUILD: &str = "/kvm-la/build";
+
+/// Directories at the top that the root has itself.
+const OWN: &[&str] = &[
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "kvm-la",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "lost+found",
+    "proc",
+    "run",
+    "sbin",
+    "sys",
+    "usr",
+    "var",
+];
 
 /// A toolchain root.
 #[derive(Clone)]
@@ -84,6 +105,20 @@ impl ToolRoot {
     pub(crate) fn with_bind(mut self, source: &Path, target: &Path) -> Self {
         self.binds.push((source.to_owned(), target.to_owned()));
         self
+    }
+
+    /// The same root for programs that see what their user sees: every directory at the top
+    /// that the root has not itself.
+    pub(crate) fn with_outside(mut self) -> Result<Self> {
+        for entry in fs::read_dir("/").context("cannot list /")? {
+            let (path, name) = entry.map(|entry| (entry.path(), entry.file_name()))?;
+            // Not root's home where it is another user's.
+            let readable = fs::read_dir(&path).is_ok();
+            if readable && !path.is_symlink() && OWN.iter().all(|own| name != *own) {
+                self = self.with_bind(&path, &path);
+            }
+        }
+        Ok(self)
     }
 
     /// The same root for programs that see nothing of the outside, and whose changes
@@ -209,4 +244,21 @@ fn quote(word: &OsStr) -> OsString {
     quoted.push(word.to_string_lossy().replace('\'', r"'\''"));
     quoted.push("'");
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_with_the_outside_sees_all_but_what_it_has_itself() -> Result<()> {
+        let root = ToolRoot::new(Path::new("/nowhere"), &[]).with_outside()?;
+        let tops: Vec<_> = root.binds.iter().map(|(source, _)| source).collect();
+        assert!(root.binds.iter().all(|(source, target)| source == target));
+        for own in ["/", "/usr", "/etc", "/dev"].map(PathBuf::from) {
+            assert!(!tops.contains(&&own), "{}", own.display());
+        }
+        assert!(tops.contains(&&PathBuf::from("/tmp")), "{tops:?}");
+        Ok(())
+    }
 }

@@ -74,7 +74,34 @@ impl Finding {
     }
 }
 
-/// A machine: CPUs, memory, devices, and a UART whose output is kept.
+/// A machine: CPUs, memory, devices, and a UART whose output is kept. It has executed nothing.
+///
+/// What starts, one of these or `firmware`:
+///     kernel=None: file, ELF or an EFI image
+///     program=None: physical address and bytes, at whose first it starts in direct mode
+///     load=(): list of files; images, or pairs of a physical address and any file
+///     snapshot=None: file of `save`, from which the machine goes on, without kernel, program or load
+///
+/// What the kernel gets:
+///     initrd=None: file, the initial RAM disk
+///     command_line=None: string; "console=ttyS0" without one
+///     fdt_protocol=False: start with the device tree in a1, which Linux does not take
+///     device_tree=None: file, instead of the machine's own tree
+///     acpi=False: ACPI tables too, on the board "virt"
+///
+/// What the machine has:
+///     machine="virt-mmio": board, or "virt" or "3a5000"
+///     cpu="la464": model and features, as "la664,lbt=off"
+///     cpus=1: number, 1 to 16
+///     memory=536870912: bytes, a multiple of 64 KiB from 16 MiB on
+///     drives=(): list of files, raw disks; changes stay in memory
+///     firmware=None: file, at most 16 MiB, on the board "virt"
+///     firmware_variables=None: file, the flash's first contents; changes stay in memory
+///
+/// How it runs:
+///     lvz="": other readings of open questions about LVZ, as "exit-ll=clear"
+///     ns_per_instruction=1: nanoseconds of its time, 1 to 1000
+///     lints=False: look for software's mistakes, which are in `findings`
 #[pyclass]
 struct Simulation {
     /// Python lets one thread at a time use it, which the compiler cannot know.
@@ -107,12 +134,7 @@ impl Simulation {
 
 #[pymethods]
 impl Simulation {
-    /// A machine that has executed nothing. It starts at the entry of `kernel`, at the first byte
-    /// of `program`, an address and bytes, at the first file of `load` (images, or pairs of an
-    /// address and any file), or with `firmware`; or it goes on from the file `snapshot`, and has none of
-    /// these but the firmware.
-    /// `memory` is in bytes. `fdt_protocol` starts a kernel with a device tree in a1. What the
-    /// machine writes to `drives` and `firmware_variables` stays in its memory.
+    /// The keywords are those of the class.
     #[new]
     #[pyo3(signature = (*, kernel=None, program=None, load=vec![], snapshot=None, initrd=None,
                         command_line=None, fdt_protocol=false, device_tree=None, acpi=false,

@@ -6,7 +6,7 @@ use super::error::ImageError;
 use super::image::{Image, Segment};
 use crate::mmu::PA_MASK;
 use object::LittleEndian;
-use object::elf::{EM_LOONGARCH, FileHeader64, PT_LOAD};
+use object::elf::{EM_LOONGARCH, ET_REL, FileHeader64, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 
 /// Whether `bytes` look like an ELF file.
@@ -24,6 +24,9 @@ pub(super) fn parse(bytes: Vec<u8>) -> Result<Image, ImageError> {
     let endian = header.endian().map_err(|_| ImageError::Format)?;
     if header.e_machine(endian) != EM_LOONGARCH {
         return Err(ImageError::Format);
+    }
+    if header.e_type(endian) == ET_REL {
+        return Err(ImageError::NotLinked);
     }
     let entry = header.e_entry(endian);
     let mut entry_in_memory = entry & PA_MASK;

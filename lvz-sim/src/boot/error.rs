@@ -59,6 +59,11 @@ pub enum ImageError {
     /// Not an image of a known kind.
     #[error("not an ELF, EFI or EFI zboot image for LoongArch64")]
     Format,
+    /// What an assembler or compiler makes.
+    #[error(
+        "a relocatable object: link it first, for example with ld -n -Ttext=0x9000000000200000"
+    )]
+    NotLinked,
     /// Firmware that does not fit into its flash.
     #[error("the file must have 1 byte to 16 MiB")]
     FirmwareSize,

@@ -2,6 +2,7 @@
 
 //! A kernel image, as what to put where.
 
+use super::elf;
 use super::error::ImageError;
 use super::span::{FIRMWARE_END, Span, Taken, holds};
 use crate::mem::GuestRam;
@@ -134,6 +135,18 @@ impl Image {
         taken.extend(self.spans());
         Ok(())
     }
+}
+
+/// Whether a file that can be read begins as ELF files do.
+pub(crate) fn is_elf(path: &Path) -> bool {
+    read_start(path).is_ok_and(|start| elf::matches(&start))
+}
+
+/// The first bytes of a file.
+fn read_start(path: &Path) -> std::io::Result<[u8; 4]> {
+    let mut start = [0; 4];
+    File::open(path)?.read_exact(&mut start)?;
+    Ok(start)
 }
 
 /// Reads a file of at most `limit` bytes.

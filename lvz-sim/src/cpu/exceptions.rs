@@ -64,7 +64,7 @@ impl Cpu {
         let trap = self.trap;
         self.tally_exception(&trap);
         if self.trace != Trace::default() {
-            self.trace_exception(pc, insn, &trap);
+            self.trace_exception(bus, pc, insn, &trap);
         }
         if trap.exception == Exception::SYS && self.calls.is_some() {
             self.note_call();

@@ -146,9 +146,22 @@ impl Cpu {
         }
     }
 
+    /// Before an exception is delivered: whether root's handler can be fetched.
+    fn lint_handler(&mut self, bus: &Bus, pc: u64, insn: Option<u32>, trap: &Trap) {
+        let handler = self.root().raw(n::EENTRY);
+        let elsewhere = trap.refill || trap.machine_error || self.in_guest() && !trap.to_root;
+        if elsewhere || self.peek(bus, World::Root, handler).is_some() {
+            return;
+        }
+        let (name, of) = (trap.exception.name, instruction(insn, pc));
+        let what = format!("{name}{of} with EENTRY={handler:#x} in no window and no page");
+        self.lint(Rule::HandlerUnmapped, pc, &what);
+    }
+
     /// Before an exception of the instruction `insn` at `pc` is delivered.
     #[cold]
-    pub(crate) fn lint_exception(&mut self, pc: u64, insn: Option<u32>, trap: &Trap) {
+    pub(crate) fn lint_exception(&mut self, bus: &Bus, pc: u64, insn: Option<u32>, trap: &Trap) {
+        self.lint_handler(bus, pc, insn, trap);
         if !self.in_guest() && self.root().gstat().pgm() && !trap.refill {
             let (name, of) = (trap.exception.name, instruction(insn, pc));
             let what = format!("{name}{of} in root while GSTAT.PGM is set");

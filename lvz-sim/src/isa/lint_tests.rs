@@ -7,7 +7,7 @@ use crate::cpu::{Stop, Via};
 use crate::finding::Rule;
 use crate::trace::Trace;
 use la_arch::Exception;
-use la_arch::csr::{Crmd, Prmd, Pwch, Pwcl, TlbEhi, TlbElo, TlbIdx, number as n};
+use la_arch::csr::{Crmd, Dmw, Prmd, Pwch, Pwcl, TlbEhi, TlbElo, TlbIdx, number as n};
 use la_arch::insn::{Encoding, lvz, privileged as p};
 use la_arch::lvz::{Gcfg, Gstat, Gtlbc};
 use la_arch::page_table::{HUGE, PRESENT};
@@ -180,6 +180,38 @@ fn invtlb_of_no_guest() {
 }
 
 #[test]
+fn a_handler_that_nothing_maps() {
+    let mut machine = machine();
+    machine.set(n::EENTRY, VA);
+    let mut syscall = |prepare: &dyn Fn(&mut Machine)| {
+        prepare(&mut machine);
+        machine.cpu.raise(Exception::SYS);
+        machine.deliver(PC);
+        machine.ertn();
+        machine.found()
+    };
+    // In direct mode every address is one of memory.
+    assert_eq!(syscall(&|_| ()), []);
+    let mapped = |machine: &mut Machine| machine.set(n::CRMD, Crmd(0).with_pg(true).0);
+    assert_eq!(syscall(&mapped), [Rule::HandlerUnmapped]);
+    assert_eq!(syscall(&|machine| machine.map(true)), []);
+    let window = Dmw(0).with_plv(1).with_vseg(9).0;
+    assert_eq!(
+        syscall(&|machine| {
+            machine.set(n::EENTRY, 0x9000_0000_0020_0000);
+            machine.set(n::DMW0, window);
+        }),
+        []
+    );
+    // A refill does not go there.
+    machine.set(n::DMW0, 0);
+    machine.cpu.raise_at(Exception::PIL, 8);
+    machine.cpu.trap.refill = true;
+    machine.deliver(PC);
+    assert_eq!(machine.found(), []);
+}
+
+#[test]
 fn a_handler_that_faults_itself() {
     let mut machine = machine();
     for _ in 0..20 {
@@ -199,6 +231,7 @@ fn a_handler_that_faults_itself() {
 #[test]
 fn a_handler_that_mends_nothing() {
     let mut machine = machine();
+    machine.set(n::DMW0, Dmw(0).with_plv(1).0);
     for _ in 0..1000 {
         // A refill brings an invalid entry in, then the page fault comes.
         machine.cpu.raise_at(Exception::PIL, 8);

@@ -75,8 +75,9 @@ impl Builder {
     }
 
     /// Has software's mistakes looked for, as `lvz-sim run --trace lint` does, but prints none:
-    /// [`Simulation::findings`] has them. While GTLBC names a GID, an interrupt can come to root
-    /// some instructions earlier than without.
+    /// [`Simulation::findings`] has them. While GTLBC names a GID, an interrupt, power-off or a
+    /// reset can come to root some instructions earlier than without: the run may end after
+    /// other instructions, and with another state.
     pub fn lints(mut self) -> Self {
         self.lints = true;
         self

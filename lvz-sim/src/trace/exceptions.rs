@@ -3,6 +3,7 @@
 //! `--trace exceptions` and `--trace guest`.
 
 use crate::cpu::{Cpu, Trap};
+use crate::mem::Bus;
 use crate::world::World;
 
 impl Cpu {
@@ -10,7 +11,7 @@ impl Cpu {
         if self.in_guest() { "guest" } else { "root" }
     }
 
-    pub(crate) fn trace_exception(&mut self, pc: u64, insn: Option<u32>, trap: &Trap) {
+    pub(crate) fn trace_exception(&mut self, bus: &Bus, pc: u64, insn: Option<u32>, trap: &Trap) {
         if self.trace.exceptions || self.trace.guest && self.in_guest() && trap.to_root {
             let kind = match (trap.refill, trap.machine_error) {
                 (true, _) => " refill",
@@ -38,7 +39,7 @@ impl Cpu {
             );
         }
         if self.trace.lint {
-            self.lint_exception(pc, insn, trap);
+            self.lint_exception(bus, pc, insn, trap);
         }
     }
 

@@ -67,7 +67,11 @@ pub(crate) fn write(
         .arg(&elf)
         .args(&objects);
     run(linker, &main)?;
-    toolchain.flatten(&elf, file)
+    // The tools see the cache, but not every place where the set may go.
+    let flat = cache.join("efi.bin");
+    toolchain.flatten(&elf, &flat)?;
+    fs::copy(flat, file).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(())
 }
 
 /// Where a source's object goes.

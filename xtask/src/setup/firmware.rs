@@ -20,6 +20,8 @@ use crate::toolroot::ToolRoot;
 
 /// The folder in the cache, with a lock of its own.
 const FOLDER: &str = "firmware";
+/// The disk's name there.
+const DISK: &str = "firmware-disk";
 
 const TOOLS: &str = include_str!("../../../configs/firmware.packages");
 const SYSTEM: &str = include_str!("../../../configs/disk.packages");
@@ -86,7 +88,19 @@ impl Products {
     pub(crate) fn firmware_disk(&self) -> Result<PathBuf> {
         let tools = self.firmware_tools()?;
         let cache = self.cache.apart(FOLDER)?;
-        let key = Key::new(1)
+        let dir = cache.product(DISK, &self.disk_key(), |dir| self.make_disk(dir, &tools))?;
+        Ok(disk_in(&dir))
+    }
+
+    /// The disk, if it is there.
+    pub(crate) fn firmware_disk_if_made(&self) -> Option<PathBuf> {
+        let cache = self.cache.apart(FOLDER).ok()?;
+        let dir = cache.get(DISK, &self.disk_key())?;
+        Some(disk_in(&dir))
+    }
+
+    fn disk_key(&self) -> Key {
+        Key::new(1)
             .with("tools", self.tools.name())
             .with("list", TOOLS)
             .with("packages", SYSTEM)
@@ -97,9 +111,7 @@ impl Products {
             .with("kernel", self.distribution_kernel.name())
             .with("guest", self.initramfs.name())
             .with("entry", ENTRY)
-            .with("loader", LOADER_CONFIGURATION);
-        let dir = cache.product("firmware-disk", &key, |dir| self.make_disk(dir, &tools))?;
-        Ok(dir.join("disk.img"))
+            .with("loader", LOADER_CONFIGURATION)
     }
 
     /// mtools, fdisk and iasl, made if they are not there yet; [`CannotBeHad`] without a
@@ -237,6 +249,11 @@ impl Products {
         step.run(mke2fs, log)?;
         Ok(File::open(dir.join("root.img"))?)
     }
+}
+
+/// The disk in its product's directory.
+fn disk_in(dir: &Path) -> PathBuf {
+    dir.join("disk.img")
 }
 
 /// Makes `disk.img` in `dir` of its two partitions.

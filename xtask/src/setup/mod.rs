@@ -270,7 +270,7 @@ impl Products {
     /// Where products are, as environment variables for the tests of other crates.
     pub(crate) fn environment(&self) -> Vec<(&'static str, PathBuf)> {
         let root = self.tools.dir();
-        vec![
+        let mut products = vec![
             ("KVM_LA_CACHE", self.cache.dir().to_owned()),
             ("KVM_LA_TOOLROOT", root.to_owned()),
             ("KVM_LA_TOOLROOT_RUN", Self::script()),
@@ -295,7 +295,12 @@ impl Products {
             ),
             ("KVM_LA_GUEST_INITRD", self.initramfs.guest()),
             ("KVM_LA_WORKLOAD", self.initramfs.workload()),
-        ]
+            ("KVM_LA_FIRMWARE", self.firmware_code()),
+            ("KVM_LA_FIRMWARE_VARS", self.firmware_variables()),
+        ];
+        let disk = self.firmware_disk_if_made();
+        products.extend(disk.map(|disk| ("KVM_LA_FIRMWARE_DISK", disk)));
+        products
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -88,20 +88,33 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
 /// The library's example, a CI job, with a program of the set as a hypervisor.
 fn ci(set: &Set<'_>) -> Result<Verdict> {
     let example = example("ci")?;
-    let image = set.dir.join("images/lvz-e03_pgm.elf");
-    for (kernel, line, status) in [
-        (image.as_path(), "end 0x", 0),
-        (&image, "no such line", 1),
-        (Path::new("/nowhere/kernel"), "end 0x", 2),
+    let image = |name: &str| set.dir.join("images").join(name).display().to_string();
+    let (clean, found) = (image("base-timer.elf"), image("lvz-e01_caps.elf"));
+    let beside = format!("{}@0x88000000", set.dir.join("manifest.json").display());
+    for (arguments, status, says) in [
+        (&["end 0x", &clean, &beside][..], 0, ""),
+        (&["no such line", &clean], 1, "the machine ended"),
+        (
+            &["no such line", &clean, "--seconds", "0"],
+            1,
+            "0 seconds are over",
+        ),
+        (
+            &["end 0x", &clean, "--instructions", "0"],
+            1,
+            "0 instructions are over",
+        ),
+        (&["end 0x", &found], 1, "lint:"),
+        (&["end 0x", "/nowhere/kernel"], 2, "cannot read it"),
+        (&["end 0x", &clean, "/nowhere/file"], 2, "cannot read it"),
     ] {
         let output = Command::new(&example)
-            .arg(kernel)
-            .args([line, "100000000"])
+            .args(arguments)
             .output()
             .with_context(|| format!("cannot run {}", example.display()))?;
-        if output.status.code() != Some(status) {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("for `{line}` it ended with {}: {said}", output.status);
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.code() != Some(status) || !said.contains(says) {
+            bail!("with {arguments:?} it ended with {}: {said}", output.status);
         }
     }
     Ok(Verdict::Passed)
@@ -155,9 +168,11 @@ impl<'a> Set<'a> {
         }
     }
 
-    /// The archive of a set is the same file at any time, and what is in it runs.
+    /// The archive of a set is the same file at any time, and what is in it runs. The set can
+    /// be written to a directory that the tools do not see.
     fn archive(&self) -> Result<Verdict> {
-        let (fresh, unpacked) = (self.dir.join("fresh"), self.dir.join("unpacked"));
+        let fresh = PathBuf::from(format!("/var/tmp/kvm-la-conformance-{}", process::id()));
+        let unpacked = self.dir.join("unpacked");
         let mut archives = Vec::new();
         for name in ["first.tar.gz", "second.tar.gz"] {
             let file = self.dir.join(name);

@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::report::{Report, Verdict, detail};
-use super::{Context, Tier, licences, links, oldest_rust, run_lines, scripts, spdx, twins};
+use super::{
+    Context, Tier, first_guest, licences, links, oldest_rust, run_lines, scripts, spdx, twins,
+};
 use crate::cargo::cargo;
 use crate::kernel_module;
 use crate::setup::workspace;
@@ -22,6 +24,7 @@ pub(super) fn run(context: &Context, report: &mut Report) -> Result<()> {
     report.case("documentation", documentation);
     report.case("links of the texts", links::check);
     report.case("cargo run of the texts", run_lines::check);
+    report.case("first guest of the texts", || first_guest::run(context));
     report.case("licences of linked crates", licences::run);
     report.case("licence lines", spdx::check);
     report.case("twins", twins::check);

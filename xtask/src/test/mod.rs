@@ -10,6 +10,7 @@ mod coverage;
 mod determinism;
 mod dist;
 mod firmware;
+mod first_guest;
 mod gdb;
 mod host;
 mod hosts;
