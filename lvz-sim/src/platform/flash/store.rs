@@ -6,6 +6,7 @@
 //! with one call. Erasing a block writes the whole new file beside the old one and renames
 //! it over that, so a killed run leaves a block erased or as it was.
 
+use super::contents::Block;
 use super::geometry::{BLOCK, ERASED, FLASH_MAX};
 use crate::platform::error::PlatformError;
 use std::fs::{self, File, OpenOptions};
@@ -69,15 +70,15 @@ impl Store {
         }
     }
 
-    /// Has the file hold `contents`, all of it at once.
-    pub(super) fn replace(&mut self, contents: &[u8]) -> io::Result<()> {
+    /// Has the file hold these blocks, all of them at once.
+    pub(super) fn replace(&mut self, blocks: &[Block]) -> io::Result<()> {
         let Some((path, file)) = &mut self.0 else {
             return Ok(());
         };
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
-        *file = replacement(path, file, &partial, contents).inspect_err(|_| {
+        *file = replacement(path, file, &partial, blocks).inspect_err(|_| {
             // What is left of a failed attempt is of no use; that it may not be
             // removable either changes nothing.
             let _ = fs::remove_file(&partial);
@@ -95,7 +96,7 @@ impl Store {
     }
 }
 
-fn replacement(path: &Path, old: &File, partial: &Path, contents: &[u8]) -> io::Result<File> {
+fn replacement(path: &Path, old: &File, partial: &Path, blocks: &[Block]) -> io::Result<File> {
     let new = OpenOptions::new()
         .read(true)
         .write(true)
@@ -103,7 +104,9 @@ fn replacement(path: &Path, old: &File, partial: &Path, contents: &[u8]) -> io::
         .truncate(true)
         .open(partial)?;
     new.set_permissions(old.metadata()?.permissions())?;
-    new.write_all_at(contents, 0)?;
+    for (offset, block) in (0..).step_by(BLOCK).zip(blocks) {
+        new.write_all_at(block, offset)?;
+    }
     fs::rename(partial, path)?;
     Ok(new)
 }
