@@ -7,6 +7,7 @@ mod observe;
 mod parent;
 mod results;
 mod signals;
+mod status;
 
 use crate::boot::{self, BootConfig, BootError, ImageError};
 use crate::cli::RunArgs;
@@ -18,6 +19,7 @@ use crate::whole_file;
 use anyhow::{Context, Result, anyhow};
 use results::Results;
 use signals::Signals;
+pub(crate) use status::status_of;
 use std::path::Path;
 use std::time::Instant;
 
@@ -52,7 +54,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     machine.bus.platform.end_on(signals.any());
     let started = Instant::now();
     let before = machine.instructions();
-    let end = until_end(&mut machine, args, tapes, boot.as_ref())?;
+    let end = until_end(&mut machine, args, tapes, boot.as_ref(), &signals)?;
     let seconds = started.elapsed().as_secs_f64();
     machine.bus.platform.advance(machine.time());
     if let (RunEnd::Limit, Some(path)) = (end, &args.snapshot_out) {
@@ -103,6 +105,7 @@ fn until_end(
     args: &RunArgs,
     tapes: Option<[Tape; UARTS]>,
     boot: Option<&BootConfig>,
+    signals: &Signals,
 ) -> Result<RunEnd> {
     let limit = args.max_instructions.unwrap_or(u64::MAX);
     let mut restart = |machine: &mut Machine| {
@@ -114,7 +117,12 @@ fn until_end(
         Ok(true)
     };
     if let Some(options) = debugger(args, tapes) {
-        return gdb::run(machine, options, limit, &mut restart);
+        let status = |end| status_of(end, args.snapshot_out.is_some(), signals.last());
+        let mut command = gdb::Command {
+            restart: &mut restart,
+            status: &status,
+        };
+        return gdb::run(machine, options, limit, &mut command);
     }
     loop {
         match machine.run(limit) {

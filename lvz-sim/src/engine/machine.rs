@@ -272,12 +272,13 @@ impl Machine {
         goes_on: &mut dyn FnMut(&Self) -> bool,
     ) -> RunEnd {
         loop {
-            let done = self.instructions();
-            if done >= limit {
-                return RunEnd::Limit;
-            }
-            if self.turn.is_none() && !goes_on(self) {
-                return RunEnd::Halted;
+            if self.turn.is_none() {
+                if self.instructions() >= limit {
+                    return RunEnd::Limit;
+                }
+                if !goes_on(self) {
+                    return RunEnd::Halted;
+                }
             }
             if let Some(end) = self.round() {
                 return end;
