@@ -4,6 +4,7 @@
 //! ones, its check, and the round robin of CPUs.
 
 mod block_end;
+pub(crate) mod breakpoints;
 mod check;
 mod code;
 pub(crate) mod debug;

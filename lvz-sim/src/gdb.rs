@@ -4,6 +4,7 @@
 //! its users.
 
 mod arch;
+mod breakpoints;
 mod change;
 mod checkpoint;
 mod description;
@@ -17,13 +18,13 @@ mod tape;
 mod target;
 #[cfg(test)]
 mod tests;
+mod touched;
 
 pub use socket::Address;
 pub(crate) use tape::{Tape, Taped};
 
 use crate::engine::{Machine, RunEnd};
 use anyhow::Result;
-use gdbstub::common::Signal;
 use gdbstub::conn::Connection as _;
 use gdbstub::stub::state_machine::GdbStubStateMachine;
 use gdbstub::stub::{DisconnectReason, GdbStub, MultiThreadStopReason};
@@ -44,8 +45,16 @@ pub(crate) struct Options {
     pub(crate) no_history: Option<String>,
 }
 
-/// Runs `machine` as [`Machine::run`] does, with debuggers that come and go; `restart` boots it
-/// again after a reset. A machine that is idle for ever waits for a debugger.
+/// What the command that runs a machine does at the end of the run.
+pub(crate) struct Command<'a> {
+    /// Boots the machine again after a reset; whether there is something to boot.
+    pub(crate) restart: &'a mut dyn FnMut(&mut Machine) -> Result<bool>,
+    /// The exit status of a run that has ended so.
+    pub(crate) status: &'a dyn Fn(RunEnd) -> u8,
+}
+
+/// Runs `machine` as [`Machine::run`] does, with debuggers that come and go. A machine that is
+/// idle for ever waits for a debugger.
 ///
 /// # Errors
 /// The address is no place to wait at, or the machine cannot be booted again.
@@ -53,7 +62,7 @@ pub(crate) fn run(
     machine: &mut Machine,
     options: Options,
     limit: u64,
-    restart: &mut dyn FnMut(&mut Machine) -> Result<bool>,
+    command: &mut Command<'_>,
 ) -> Result<RunEnd> {
     let listener = Listener::open(&options.address)?;
     crate::say!(
@@ -70,7 +79,7 @@ pub(crate) fn run(
         } else {
             match alone(machine, &listener, limit) {
                 RunEnd::Halted => {}
-                RunEnd::Reset if restart(machine)? => continue,
+                RunEnd::Reset if (command.restart)(machine)? => continue,
                 RunEnd::Stuck => {
                     crate::say!("lvz-sim: {}: it waits for a debugger", RunEnd::STUCK);
                     wait = true;
@@ -86,7 +95,7 @@ pub(crate) fn run(
         if let Some(reason) = session.history.refused() {
             crate::say!("lvz-sim: no debugging backwards: {reason}");
         }
-        if let Some(end) = serve(&mut session, peer, restart)? {
+        if let Some(end) = serve(&mut session, peer, command)? {
             return Ok(end);
         }
     }
@@ -105,9 +114,12 @@ pub fn hear(machine: &mut Machine, bytes: &[u8]) {
     let mut history = History::new(Vec::new(), None);
     let mut session = Session::new(machine, &mut history, u64::MAX);
     let peer = Peer::new(Box::new(Said::new(bytes)));
-    let mut restart = |_: &mut Machine| Ok(false);
+    let mut command = Command {
+        restart: &mut |_| Ok(false),
+        status: &|_| 0,
+    };
     // Only `restart` fails.
-    let _ = serve(&mut session, peer, &mut restart);
+    let _ = serve(&mut session, peer, &mut command);
 }
 
 /// Runs the machine until it ends or a debugger comes.
@@ -126,7 +138,7 @@ fn alone(machine: &mut Machine, listener: &Listener, limit: u64) -> RunEnd {
 fn serve(
     session: &mut Session<'_>,
     peer: Peer<'_>,
-    restart: &mut dyn FnMut(&mut Machine) -> Result<bool>,
+    command: &mut Command<'_>,
 ) -> Result<Option<RunEnd>> {
     let mut next = GdbStub::new(peer).run_state_machine(session);
     let mut end = None;
@@ -155,13 +167,14 @@ fn serve(
                             None => return Ok(session.left()),
                         }
                     }
-                    Event::Ended(RunEnd::Reset) if restart(session.machine)? => {
+                    Event::Ended(RunEnd::Reset) if (command.restart)(session.machine)? => {
                         session.history.begin(session.machine);
                         Ok(running.into())
                     }
                     Event::Ended(run_end) => {
                         end = Some(run_end);
-                        running.report_stop(session, last_words(run_end))
+                        let status = (command.status)(run_end);
+                        running.report_stop(session, MultiThreadStopReason::Exited(status))
                     }
                 }
             }
@@ -171,7 +184,7 @@ fn serve(
             }
             GdbStubStateMachine::Disconnected(mut gone) => {
                 let reason = gone.get_reason();
-                take_leave(gone.borrow_conn(), reason);
+                take_leave(gone.borrow_conn(), reason, command);
                 return Ok(match reason {
                     DisconnectReason::Kill => Some(RunEnd::Quit),
                     DisconnectReason::Disconnect => None,
@@ -185,21 +198,18 @@ fn serve(
 }
 
 /// Sends a debugger that goes what it may still wait for.
-fn take_leave(peer: &mut Peer<'_>, reason: DisconnectReason) {
+fn take_leave(peer: &mut Peer<'_>, reason: DisconnectReason, command: &Command<'_>) {
     if reason == DisconnectReason::Kill {
-        // GDB's vKill waits for it.
-        let _ = peer.write_all(b"$OK#9a");
+        // LLDB waits for an end of the process after `k`, GDB for OK after `vKill`.
+        let answer = match peer.packet() {
+            Some(b'k') => format!("W{:02x}", (command.status)(RunEnd::Quit)),
+            _ => "OK".to_owned(),
+        };
+        let sum = answer.bytes().fold(0u8, u8::wrapping_add);
+        // It adds to what is said, which cannot fail.
+        let _ = peer.write_all(format!("${answer}#{sum:02x}").as_bytes());
     }
     peer.take_leave();
-}
-
-/// What a debugger is told of the end of a run.
-fn last_words(end: RunEnd) -> MultiThreadStopReason<u64> {
-    match end {
-        RunEnd::PowerOff(code) => MultiThreadStopReason::Exited(code),
-        RunEnd::Limit | RunEnd::Quit => MultiThreadStopReason::Exited(0),
-        _ => MultiThreadStopReason::Terminated(Signal::SIGABRT),
-    }
 }
 
 /// The line to a debugger is of no use any more: the machine goes on without it.

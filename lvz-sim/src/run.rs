@@ -8,6 +8,7 @@ mod observe;
 mod parent;
 mod results;
 mod signals;
+mod status;
 
 use crate::boot::{self, BootConfig, BootError, ImageError, LoadFile};
 use crate::cli::RunArgs;
@@ -21,6 +22,7 @@ use crate::size::Size;
 use anyhow::{Result, anyhow, bail};
 use results::Results;
 use signals::Signals;
+pub(crate) use status::status_of;
 use std::path::Path;
 use std::time::Instant;
 
@@ -64,7 +66,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     machine.bus.platform.end_on(signals.leaving().asked());
     let started = Instant::now();
     let before = machine.instructions();
-    let end = until_end(&mut machine, args, tapes, boot.as_ref())?;
+    let end = until_end(&mut machine, args, tapes, boot.as_ref(), &signals)?;
     let seconds = started.elapsed().as_secs_f64();
     machine.bus.platform.advance(machine.time());
     let saved = match (end, &args.snapshot_out) {
@@ -168,6 +170,7 @@ fn until_end(
     args: &RunArgs,
     tapes: Option<[Tape; UARTS]>,
     boot: Option<&BootConfig>,
+    signals: &Signals,
 ) -> Result<RunEnd> {
     let limit = args.max_instructions.unwrap_or(u64::MAX);
     let mut restart = |machine: &mut Machine| {
@@ -179,7 +182,12 @@ fn until_end(
         Ok(true)
     };
     if let Some(options) = debugger(args, tapes) {
-        return gdb::run(machine, options, limit, &mut restart);
+        let status = |end| status_of(end, args.snapshot_out.is_some(), signals.last());
+        let mut command = gdb::Command {
+            restart: &mut restart,
+            status: &status,
+        };
+        return gdb::run(machine, options, limit, &mut command);
     }
     loop {
         match machine.run(limit) {

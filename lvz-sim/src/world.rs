@@ -3,7 +3,7 @@
 //! Root and guest, the two halves of a CPU with LVZ.
 
 /// Whose a mode, a CSR file, a timer or an LL bit is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum World {
     /// The host's: what a CPU without LVZ has.
     #[default]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 
 //! Every command of this project: `cargo xtask setup`, `boot`, `test`, `bench`,
-//! `conformance`, `dist`, `sim` and `env`.
+//! `conformance`, `dist`, `sim`, `gdb`, `lldb` and `env`.
 
 // Its macros are for all that follows.
 #[macro_use]
@@ -13,6 +13,7 @@ mod boot;
 mod cache;
 mod cargo;
 mod conformance;
+mod debugger;
 mod dist;
 mod house;
 mod initramfs;
@@ -86,6 +87,20 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
+    /// Run a GDB that knows LoongArch.
+    #[command(disable_help_flag = true)]
+    Gdb {
+        /// GDB's own arguments: `cargo xtask gdb vmlinux -ex 'target remote :1234'`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
+    /// Run an LLDB that knows LoongArch.
+    #[command(disable_help_flag = true)]
+    Lldb {
+        /// LLDB's own arguments: `cargo xtask lldb vmlinux -o 'gdb-remote 1234'`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Print where the products of `setup` are, as NAME=VALUE lines.
     Env(KernelOption),
     /// Run a tool of the toolchain root. It sees your files at the paths that they have, but for
@@ -138,6 +153,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::KernelPatches(options) => kernel_patches::run(&options),
         Command::House(options) => house::run(&options),
         Command::Sim { arguments } => match sim::run(&arguments)? {},
+        Command::Gdb { arguments } => match debugger::run("gdb-multiarch", &arguments)? {},
+        Command::Lldb { arguments } => match debugger::run("lldb", &arguments)? {},
         Command::Env(kernel) => {
             for (name, value) in setup::products(kernel)?.environment() {
                 println!("{name}={}", value.display());
@@ -168,4 +185,38 @@ fn exit_code(status: std::process::ExitStatus) -> ExitCode {
         .or_else(|| status.signal().map(|signal| 128 + signal))
         .and_then(|code| u8::try_from(code).ok());
     ExitCode::from(code.unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_are_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_behind_a_debugger_is_its_own() {
+        for line in [
+            &["gdb", "-nx", "vmlinux", "-ex", "target remote :1234"][..],
+            &["lldb", "--batch", "-o", "gdb-remote 1234", "--help"],
+            &["gdb", "--help"],
+            &["lldb"],
+        ] {
+            let words = [&["xtask"], line].concat();
+            let parsed = Arguments::try_parse_from(words)
+                .expect("a debugger's line")
+                .command;
+            let (name, arguments) = match parsed {
+                Command::Gdb { arguments } => ("gdb", arguments),
+                Command::Lldb { arguments } => ("lldb", arguments),
+                _ => panic!("another command: {line:?}"),
+            };
+            let found: Vec<_> = arguments.iter().map(|word| word.to_str()).collect();
+            let expected: Vec<_> = line[1..].iter().map(|word| Some(*word)).collect();
+            assert_eq!((name, found), (line[0], expected));
+        }
+    }
 }

@@ -6,7 +6,7 @@
 use crate::world::World;
 
 /// Where something that a debugger names is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Place {
     /// A virtual address, in one of the modes or in both.
     Virtual(u64, Option<World>),

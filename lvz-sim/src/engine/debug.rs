@@ -7,6 +7,7 @@
 //! without the stop. So what a debugger sees is what happens without one, bit for bit.
 
 use super::block_end::{completed, counted, ended};
+use super::breakpoints::Breakpoints;
 use super::code::{BlockId, CodeCache, MAX_LEN};
 use super::execute::{Pause, alone, attend, next_look, not_fetched, perform};
 use super::jumps::{JumpCache, find};
@@ -123,7 +124,7 @@ impl SavedRest {
 /// What a debugger has asked for.
 #[derive(Default)]
 pub(crate) struct Debug {
-    pub(crate) breakpoints: Vec<Place>,
+    pub(crate) breakpoints: Breakpoints,
     /// Something is watched ([`Cpu::watched`]).
     pub(crate) watching: bool,
     /// Stop when this CPU has executed an instruction.
@@ -236,18 +237,13 @@ impl Debug {
     /// after `count` of the machine's.
     fn is_quiet(&self, place: (u64, u64), length: u64, count: u64) -> bool {
         let far = |point: Point| point.count > count + length;
-        let inside = |from: u64, at: u64| at.wrapping_sub(from) < 4 * length;
         let (pc, pa) = place;
         !self.interrupt
             && self.step.is_none()
             && self.followed.is_none()
             && self.passed.is_none()
             && self.until.is_none_or(far)
-            && !self.breakpoints.iter().any(|place| match *place {
-                Place::Virtual(at, _) => inside(pc, at),
-                Place::Physical(at) => inside(pa, at),
-                Place::GuestPhysical(_) => false,
-            })
+            && !self.breakpoints.any_in(pc, pa, 4 * length)
     }
 
     /// Why the CPU stops before the instruction at `pc`, physical address `pa`, if `icount`
@@ -276,15 +272,9 @@ impl Debug {
         if self.passed == Some((cpu.id, icount, pc)) {
             return None;
         }
-        let world = cpu.world();
-        let here = |place: &&Place| match **place {
-            Place::Virtual(at, mode) => at == pc && mode.is_none_or(|mode| mode == world),
-            Place::Physical(at) => at == pa,
-            // Refused where breakpoints are set.
-            Place::GuestPhysical(_) => false,
-        };
-        let hit = self.breakpoints.iter().find(here);
-        hit.map(|place| Why::Breakpoint(*place))
+        self.breakpoints
+            .at(pc, pa, cpu.world())
+            .map(Why::Breakpoint)
     }
 }
 

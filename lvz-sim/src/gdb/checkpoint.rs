@@ -4,6 +4,7 @@
 //! is kept once.
 
 use super::tape::{Mark, Tape};
+use super::touched::touched;
 use crate::engine::Machine;
 use crate::platform::PlatformError;
 use crate::snapshot::State;
@@ -38,8 +39,12 @@ impl Checkpoint {
         before: Option<&Checkpoint>,
     ) -> Result<Self, PlatformError> {
         let state = machine.state()?;
-        let chunks = machine.bus.ram.bytes().chunks(CHUNK).enumerate();
-        let memory = chunks.map(|(number, bytes)| {
+        let ram = machine.bus.ram.bytes();
+        let chunks = ram.chunks(CHUNK).zip(touched(ram, CHUNK)).enumerate();
+        let memory = chunks.map(|(number, (bytes, is_touched))| {
+            if !is_touched {
+                return None;
+            }
             let known = before.and_then(|before| before.memory.get(number)?.as_ref());
             match known.filter(|known| known[..] == *bytes) {
                 Some(known) => Some(Arc::clone(known)),
@@ -65,11 +70,12 @@ impl Checkpoint {
         machine: &mut Machine,
         tapes: &[Tape],
     ) -> Result<(), PlatformError> {
+        let touched = touched(machine.bus.ram.bytes(), CHUNK);
         let chunks = machine.bus.ram.bytes_mut().chunks_mut(CHUNK);
-        for (bytes, kept) in chunks.zip(&self.memory) {
+        for ((bytes, kept), is_touched) in chunks.zip(&self.memory).zip(touched) {
             match kept {
                 Some(kept) if kept[..] != *bytes => bytes.copy_from_slice(kept),
-                None if !is_zero(bytes) => bytes.fill(0),
+                None if is_touched && !is_zero(bytes) => bytes.fill(0),
                 _ => {}
             }
         }
@@ -84,4 +90,39 @@ fn is_zero(bytes: &[u8]) -> bool {
     // By words, which the compiler makes vectors of.
     let (before, words, behind) = bytemuck::pod_align_to::<u8, u64>(bytes);
     before.iter().chain(behind).all(|byte| *byte == 0) && words.iter().all(|word| *word == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::machines::machine;
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_touches_no_memory_and_brings_all_of_it_back() {
+        let mut machine = machine(1);
+        let all = machine.bus.ram.size();
+        let count = |machine: &Machine| {
+            let touched = touched(machine.bus.ram.bytes(), CHUNK);
+            touched.into_iter().filter(|touched| *touched).count()
+        };
+        machine.run(100_000);
+        machine.bus.ram.write(all - 8, 1u64);
+        let before = count(&machine);
+        let first = Checkpoint::of(&machine, &[], 0, None).expect("a state");
+        // If the computer does not tell, all was touched before.
+        assert!(count(&machine) <= before.max(all / CHUNK / 2));
+        let hash = machine.state_hash();
+        // In a part that has bytes in the checkpoint, and in one that has none.
+        machine.bus.ram.write(all - 16, 1u64);
+        machine.bus.ram.write(all / 2, 1u64);
+        machine.run(200_000);
+        let changed = machine.state_hash();
+        let second = Checkpoint::of(&machine, &[], 0, Some(&first)).expect("a state");
+        for (checkpoint, hash) in [(&first, hash), (&second, changed), (&first, hash)] {
+            checkpoint
+                .restore(&mut machine, &[])
+                .expect("its own state");
+            assert_eq!(machine.state_hash(), hash);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 //! A machine under a debugger: what was asked for, done.
 
+use super::breakpoints::{Breakpoint, Breakpoints};
 use super::description::target_xml;
 use super::history::{Back, History};
 use super::registers::{Described, features};
@@ -46,13 +47,6 @@ pub(super) enum Event {
     Ended(RunEnd),
 }
 
-/// A breakpoint that the debugger has set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Breakpoint {
-    pub(super) address: u64,
-    pub(super) hardware: bool,
-}
-
 /// A watchpoint that the debugger has set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watchpoint {
@@ -79,7 +73,7 @@ pub(super) struct Session<'a> {
     pub(super) registers: Vec<Described>,
     pub(super) description: String,
     pub(super) action: Action,
-    pub(super) breakpoints: Vec<Breakpoint>,
+    pub(super) breakpoints: Breakpoints,
     pub(super) watchpoints: Vec<Watchpoint>,
     /// The CPU that the debugger has looked at last.
     pub(super) current: usize,
@@ -108,23 +102,15 @@ impl<'a> Session<'a> {
             machine,
             history,
             action: Action::default(),
-            breakpoints: Vec::new(),
+            breakpoints: Breakpoints::default(),
             watchpoints: Vec::new(),
             current: 0,
             limit,
         }
     }
 
-    /// Tells the machine which breakpoints and watchpoints there are now.
-    pub(super) fn arm(&mut self) {
-        let places = self.breakpoints.iter().map(|b| space::place(b.address));
-        let mut distinct: Vec<Place> = Vec::new();
-        for place in places {
-            if !distinct.contains(&place) {
-                distinct.push(place);
-            }
-        }
-        self.machine.debug.breakpoints = distinct;
+    /// Tells the machine what is watched now.
+    pub(super) fn watch(&mut self) {
         let watched: Vec<Watched> = self.watchpoints.iter().map(Watchpoint::watched).collect();
         self.machine.watch_for_debugger(&watched);
     }
@@ -179,8 +165,10 @@ impl<'a> Session<'a> {
         let Some(cpu) = self.machine.cpus.get(self.current) else {
             return false;
         };
-        let expected = |b: &Breakpoint| !b.hardware && b.address == cpu.pc.wrapping_add(4);
-        self.breakpoints.iter().any(expected) && self.word(cpu).is_some_and(|w| ERTN.matches(w))
+        let next = cpu.pc.wrapping_add(4);
+        let expected = |b: &Breakpoint| !b.hardware && b.address == next;
+        let there = self.breakpoints.at(space::place(next));
+        there.iter().any(expected) && self.word(cpu).is_some_and(|w| ERTN.matches(w))
     }
 
     /// The instruction at a CPU's program counter.
@@ -245,15 +233,10 @@ impl<'a> Session<'a> {
             Why::Breakpoint(place) if !matches!(place, Place::Virtual(_, None)) => {
                 signal(halt.cpu, Signal::SIGTRAP)
             }
-            Why::Breakpoint(place) => {
-                let here = |b: &&Breakpoint| space::place(b.address) == place;
-                match self.breakpoints.iter().find(here) {
-                    Some(Breakpoint { hardware: true, .. }) => {
-                        MultiThreadStopReason::HwBreak(thread)
-                    }
-                    _ => MultiThreadStopReason::SwBreak(thread),
-                }
-            }
+            Why::Breakpoint(place) => match self.breakpoints.at(place).first() {
+                Some(Breakpoint { hardware: true, .. }) => MultiThreadStopReason::HwBreak(thread),
+                _ => MultiThreadStopReason::SwBreak(thread),
+            },
             Why::Watchpoint(hit) => {
                 let here = |w: &&Watchpoint| w.watched() == hit.watched;
                 match self.watchpoints.iter().find(here) {

@@ -44,6 +44,9 @@ impl FromStr for Address {
                 let host = if host.is_empty() { "127.0.0.1" } else { host };
                 Ok(Address::Tcp(format!("{host}:{port}")))
             }
+            None if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => Err(
+                format!("a port is ':{text}', and a socket of that name './{text}'"),
+            ),
             _ if text.is_empty() => Err("not :PORT, HOST:PORT or the path of a socket".to_owned()),
             _ => Ok(Address::Unix(text.into())),
         }
@@ -227,6 +230,10 @@ pub(super) struct Peer<'a> {
     said: Vec<u8>,
     /// Bytes since a packet has ended.
     unended: usize,
+    /// A packet has begun with the last byte.
+    begun: bool,
+    /// The first byte of the last packet.
+    packet: Option<u8>,
 }
 
 impl<'a> Peer<'a> {
@@ -237,7 +244,14 @@ impl<'a> Peer<'a> {
             taken: 0,
             said: Vec::new(),
             unended: 0,
+            begun: false,
+            packet: None,
         }
+    }
+
+    /// What kind of packet it has sent last: its first byte.
+    pub(super) fn packet(&self) -> Option<u8> {
+        self.packet
     }
 
     /// Whether it has said something, or has gone.
@@ -262,6 +276,9 @@ impl<'a> Peer<'a> {
         }
         let byte = self.heard.get(self.taken).copied();
         self.taken += 1;
+        if std::mem::replace(&mut self.begun, byte == Some(b'$')) {
+            self.packet = byte;
+        }
         self.unended = match byte {
             Some(b'#') => 0,
             _ => self.unended + 1,
@@ -337,8 +354,11 @@ mod tests {
         assert_eq!("localhost:0".parse(), tcp("localhost:0"));
         assert_eq!("/tmp/a:1".parse(), Ok(Address::Unix("/tmp/a:1".into())));
         assert_eq!("gdb".parse(), Ok(Address::Unix("gdb".into())));
-        for bad in ["", ":", ":65536", "host:x"] {
+        assert_eq!("./1234".parse(), Ok(Address::Unix("./1234".into())));
+        for bad in ["", ":", ":65536", "host:x", "1234"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
+        let hint = "1234".parse::<Address>().unwrap_err();
+        assert!(hint.contains(":1234"), "{hint}");
     }
 }

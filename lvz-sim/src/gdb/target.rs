@@ -3,9 +3,10 @@
 //! What the protocol asks of a machine under a debugger.
 
 use super::arch::{Bytes, LoongArch64, Number};
+use super::breakpoints::Breakpoint;
 use super::change::Change;
 use super::monitor;
-use super::session::{Action, Breakpoint, Session, Watchpoint, cpu_of, tid};
+use super::session::{Action, Session, Watchpoint, cpu_of, tid};
 use super::space;
 use crate::cpu::{Cpu, Place};
 use gdbstub::common::{Signal, Tid};
@@ -37,6 +38,10 @@ use std::convert::Infallible;
 const EIO: u8 = 5;
 const EFAULT: u8 = 14;
 const EINVAL: u8 = 22;
+
+/// Most bytes of memory that are read at once: in hexadecimal as long as the longest packet that
+/// debuggers are told of (`PacketSize`).
+const READ_MAX: usize = 2048;
 
 impl Target for Session<'_> {
     type Arch = LoongArch64;
@@ -131,6 +136,10 @@ impl MultiThreadBase for Session<'_> {
     }
 
     fn read_addrs(&mut self, start: u64, data: &mut [u8], tid: Tid) -> TargetResult<usize, Self> {
+        // More is read part by part, and this is one of them.
+        if data.len() > READ_MAX {
+            return Err(TargetError::Errno(EINVAL));
+        }
         // The protocol's next part would begin beyond the last address.
         if start.checked_add(data.len() as u64).is_none() {
             return Err(TargetError::Errno(EFAULT));
@@ -326,18 +335,14 @@ impl Session<'_> {
         if matches!(place, Place::GuestPhysical(_)) || breakpoint.address & 3 != 0 {
             return false;
         }
-        if !self.breakpoints.contains(&breakpoint) {
-            self.breakpoints.push(breakpoint);
-            self.arm();
-        }
+        let armed = &mut self.machine.debug.breakpoints;
+        self.breakpoints.add(breakpoint, armed);
         true
     }
 
     fn remove(&mut self, breakpoint: Breakpoint) -> bool {
-        let before = self.breakpoints.len();
-        self.breakpoints.retain(|known| *known != breakpoint);
-        self.arm();
-        self.breakpoints.len() < before
+        let armed = &mut self.machine.debug.breakpoints;
+        self.breakpoints.remove(breakpoint, armed)
     }
 }
 
@@ -390,7 +395,7 @@ impl HwWatchpoint for Session<'_> {
         }
         if !self.watchpoints.contains(&watchpoint) {
             self.watchpoints.push(watchpoint);
-            self.arm();
+            self.watch();
         }
         Ok(true)
     }
@@ -408,7 +413,7 @@ impl HwWatchpoint for Session<'_> {
         };
         let before = self.watchpoints.len();
         self.watchpoints.retain(|known| *known != watchpoint);
-        self.arm();
+        self.watch();
         Ok(self.watchpoints.len() < before)
     }
 }

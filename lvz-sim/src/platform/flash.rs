@@ -5,18 +5,18 @@
 //! QEMU: hw/block/pflash_cfi01.c). Both chips get the same commands, of which the first
 //! one's are looked at. Commands take no time. Blocks are never locked.
 
+mod contents;
 pub(super) mod geometry;
 mod query;
 mod store;
 
 use super::error::PlatformError;
 use super::field;
-use geometry::{BLOCK, BUFFER_WORDS, ERASED};
+use contents::{Block, Contents};
+use geometry::BUFFER_WORDS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
-use std::sync::Arc;
 pub use store::FlashConfig;
 use store::Store;
 
@@ -81,10 +81,9 @@ struct Word {
 /// The device.
 #[derive(Debug)]
 pub(super) struct Flash {
-    contents: Vec<u8>,
-    /// The contents at the start, if they are not the file's all the time, and which
-    /// blocks have changed since.
-    original: Option<Arc<[u8]>>,
+    contents: Contents,
+    /// The contents at the start, if they are not the file's all the time.
+    original: Option<Contents>,
     store: Store,
     shown: Shown,
     expected: Expected,
@@ -96,7 +95,7 @@ pub(super) struct Flash {
 pub(super) struct FlashState {
     size: usize,
     /// Changed blocks by number, if there is no file that has them.
-    changes: Option<BTreeMap<usize, Vec<u8>>>,
+    changes: Option<BTreeMap<usize, Block>>,
     shown: Shown,
     expected: Expected,
     status: u8,
@@ -106,7 +105,8 @@ impl Flash {
     /// The flash of a file, or one without, erased.
     pub(super) fn open(config: Option<&FlashConfig>) -> Result<Self, PlatformError> {
         let (contents, store) = store::open(config)?;
-        let original = (!store.is_file()).then(|| contents.as_slice().into());
+        let contents = Contents::new(&contents);
+        let original = (!store.is_file()).then(|| contents.clone());
         Ok(Self {
             contents,
             original,
@@ -136,11 +136,8 @@ impl Flash {
         }
         let value = match self.shown {
             Shown::Array => {
-                let mut bytes = [ERASED; 8];
-                let from = self.contents.get(offset as usize..).unwrap_or_default();
-                for (to, from) in bytes.iter_mut().zip(from) {
-                    *to = *from;
-                }
+                let at = offset as usize;
+                let bytes = std::array::from_fn(|byte| self.contents.byte(at + byte));
                 return u64::from_le_bytes(bytes) & field::mask(size);
             }
             Shown::Status => self.status,
@@ -224,25 +221,14 @@ impl Flash {
         (self.shown, self.expected) = (shown, expected);
     }
 
-    /// The block that a byte is in.
-    fn block(&self, offset: u64) -> Range<usize> {
-        let start = offset as usize / BLOCK * BLOCK;
-        start..(start + BLOCK).min(self.contents.len())
-    }
-
     fn erase(&mut self, offset: u64) {
-        let block = self.block(offset);
-        let Some(bytes) = self.contents.get_mut(block) else {
+        let offset = offset as usize;
+        let Some(before) = self.contents.erase(offset) else {
             return;
         };
-        let before = bytes.to_vec();
-        bytes.fill(ERASED);
-        if let Err(error) = self.store.replace(&self.contents) {
+        if let Err(error) = self.store.replace(self.contents.blocks()) {
             self.failed(&error, status::ERASE_ERROR);
-            let block = self.block(offset);
-            if let Some(bytes) = self.contents.get_mut(block) {
-                bytes.copy_from_slice(&before);
-            }
+            self.contents.put_back(offset, before);
         }
     }
 
@@ -254,16 +240,17 @@ impl Flash {
             let start = word.offset as usize;
             let bytes = word.value.to_le_bytes();
             let bytes = bytes.iter().take(word.size.into());
-            for (to, from) in self.contents.iter_mut().skip(start).zip(bytes) {
-                *to &= from;
+            for (at, byte) in (start..end).zip(bytes) {
+                self.contents.program(at, *byte);
             }
             changed.start = changed.start.min(start);
             changed.end = changed.end.max(start + usize::from(word.size)).min(end);
         }
-        let Some(bytes) = self.contents.get(changed.clone()) else {
+        if changed.is_empty() {
             return;
-        };
-        if let Err(error) = self.store.write(changed.start, bytes) {
+        }
+        let bytes = self.contents.bytes(changed.clone());
+        if let Err(error) = self.store.write(changed.start, &bytes) {
             self.failed(&error, status::PROGRAM_ERROR);
         }
     }
@@ -275,20 +262,11 @@ impl Flash {
         self.status |= bit;
     }
 
-    /// Blocks that are not what they were at the start.
-    fn changed<'f>(&'f self, original: &'f [u8]) -> impl Iterator<Item = (usize, &'f [u8])> {
-        let now = self.contents.chunks(BLOCK).enumerate();
-        now.zip(original.chunks(BLOCK))
-            .filter_map(|((number, now), before)| (now != before).then_some((number, now)))
-    }
-
     /// The state for a snapshot.
     pub(super) fn save(&self) -> FlashState {
-        let changes = self.original.as_deref().map(|original| {
-            let changed = self.changed(original);
-            changed
-                .map(|(number, now)| (number, now.to_vec()))
-                .collect()
+        let changes = self.original.as_ref().map(|original| {
+            let changed = self.contents.changed(original);
+            changed.map(|(number, now)| (number, now.clone())).collect()
         });
         FlashState {
             size: self.contents.len(),
@@ -308,11 +286,11 @@ impl Flash {
         }
         match (&self.original, &state.changes) {
             (Some(original), Some(changes)) => {
-                let mut contents = original.to_vec();
+                let mut contents = original.clone();
                 for (&number, block) in changes {
-                    let to = contents.chunks_mut(BLOCK).nth(number);
-                    let to = to.filter(|to| to.len() == block.len()).ok_or(MISMATCH)?;
-                    to.copy_from_slice(block);
+                    if !contents.replace(number, block.clone()) {
+                        return Err(MISMATCH);
+                    }
                 }
                 self.contents = contents;
             }
@@ -340,7 +318,56 @@ impl Flash {
 
 #[cfg(test)]
 mod tests {
+    use super::geometry::BLOCK;
     use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn states_share_the_blocks_that_did_not_change_between_them() {
+        let mut flash = Flash::open(None).unwrap();
+        let program = |flash: &mut Flash, block: usize| {
+            flash.write((block * BLOCK) as u64, 4, command::PROGRAM.into());
+            flash.write((block * BLOCK) as u64, 4, 0);
+        };
+        for block in 0..4 {
+            program(&mut flash, block);
+        }
+        let first = flash.save();
+        // One that gets the value that it has, and one erased, programmed elsewhere.
+        program(&mut flash, 1);
+        flash.write(2 * BLOCK as u64, 4, command::ERASE.into());
+        flash.write(2 * BLOCK as u64, 4, command::CONFIRM.into());
+        program(&mut flash, 4);
+        let second = flash.save();
+        let (then, now) = (
+            first.changes.as_ref().unwrap(),
+            second.changes.as_ref().unwrap(),
+        );
+        assert!(then.keys().eq(&[0, 1, 2, 3]) && now.keys().eq(&[0, 1, 3, 4]));
+        for block in [0, 3] {
+            assert!(Arc::ptr_eq(&then[&block], &now[&block]), "{block}");
+        }
+        assert_eq!(then[&1], now[&1]);
+        flash.restore(&first).unwrap();
+        assert_eq!(flash.save(), first);
+        flash.restore(&second).unwrap();
+        assert_eq!(flash.save(), second);
+    }
+
+    #[test]
+    fn a_saved_block_is_written_as_bytes_with_their_number() {
+        let mut flash = Flash::open(None).unwrap();
+        flash.write(0, 4, command::PROGRAM.into());
+        flash.write(0, 1, 0);
+        let state = flash.save();
+        let mut block = vec![geometry::ERASED; BLOCK];
+        block[0] = 0;
+        let written = postcard::to_stdvec(&state.changes).unwrap();
+        let unshared = Some(BTreeMap::from([(0usize, block)]));
+        assert_eq!(written, postcard::to_stdvec(&unshared).unwrap());
+        let written = postcard::to_stdvec(&state).unwrap();
+        assert_eq!(postcard::from_bytes(&written), Ok(state));
+    }
 
     #[test]
     fn a_state_that_no_commands_lead_to_is_refused() {

@@ -3,18 +3,13 @@
 //! What is left of a run: figures, a profile, and how it ended.
 
 use super::files;
+use super::status::status_of;
 use crate::cli::RunArgs;
 use crate::engine::{Difference, Machine, RunEnd};
 use crate::output::Output;
 use crate::profile::Profile;
 use crate::report::{Here, Report};
 use anyhow::Result;
-
-/// The exit status of a run that `--max-instructions` has cut off, that of timeout(1).
-const CUT_OFF: u8 = 124;
-
-/// That of a run that ended well, but before a snapshot could be taken.
-const NO_SNAPSHOT: u8 = 1;
 
 /// The results of a machine that is gone.
 pub(super) struct Results {
@@ -77,56 +72,31 @@ impl Results {
     /// The exit status; prints why the run ended if the machine did not end it. `signal` is one
     /// that has come.
     pub(super) fn status(&self, args: &RunArgs, signal: Option<u8>) -> u8 {
-        match self.status_of_end(args, signal) {
-            0 if args.snapshot_out.is_some() && self.end != RunEnd::Limit => NO_SNAPSHOT,
-            status => status,
-        }
-    }
-
-    fn status_of_end(&self, args: &RunArgs, signal: Option<u8>) -> u8 {
         match self.end {
-            RunEnd::PowerOff(code) => code,
-            RunEnd::Limit => {
-                crate::say!(
-                    "lvz-sim: stopped by --max-instructions, after {} instructions",
-                    self.report.instructions
-                );
-                // A snapshot is taken at the limit: then that is where the run was to end.
-                if args.snapshot_out.is_some() {
-                    0
-                } else {
-                    CUT_OFF
-                }
-            }
-            RunEnd::Quit => match signal {
-                Some(signal) => {
+            RunEnd::Limit => crate::say!(
+                "lvz-sim: stopped by --max-instructions, after {} instructions",
+                self.report.instructions
+            ),
+            RunEnd::Quit => {
+                if let Some(signal) = signal {
                     crate::say!(
                         "lvz-sim: stopped by signal {signal}, after {} instructions",
                         self.report.instructions
                     );
-                    // As shells have it.
-                    128 + signal
                 }
-                None => 0,
-            },
-            RunEnd::Halted => 0,
-            RunEnd::Reset => {
-                crate::say!(
-                    "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
-                );
-                1
             }
+            RunEnd::Reset => crate::say!(
+                "lvz-sim: the machine asked for a reset, but there is no kernel to boot again"
+            ),
             RunEnd::Differs => {
                 if let Some(difference) = &self.difference {
                     crate::say!("lvz-sim: compiled code differs: {difference}");
                 }
-                1
             }
-            RunEnd::Stuck => {
-                crate::say!("lvz-sim: {}", RunEnd::STUCK);
-                1
-            }
+            RunEnd::Stuck => crate::say!("lvz-sim: {}", RunEnd::STUCK),
+            RunEnd::PowerOff(_) | RunEnd::Halted => {}
         }
+        status_of(self.end, args.snapshot_out.is_some(), signal)
     }
 }
 

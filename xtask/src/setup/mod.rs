@@ -34,6 +34,7 @@ use crate::initramfs::{self, Initramfs};
 use crate::machine::{Drive, Simulator};
 use crate::toolroot::{KERNEL_BUILD, KERNEL_SOURCE, ToolRoot};
 
+pub(crate) use debuggers::debuggers_here;
 pub(crate) use distribution_kernel::{DISTRIBUTION_PARAMETERS, DistributionKernel};
 pub(crate) use host_kernel::{HostKernel, MAKE_VARIABLES};
 pub(crate) use kernel_source::CannotBeHad;

@@ -2,7 +2,7 @@
 
 //! Debuggers that come and go while the machine runs, or stands still.
 
-use super::client::{Client, register};
+use super::client::{Client, once, register};
 use super::machines::{CODE, idle_for_ever, left_by_its_user, machine};
 use crate::cpu::Model;
 use crate::engine::{Machine, RunEnd};
@@ -45,7 +45,8 @@ fn served(machine: &mut Machine, debuggers: impl FnOnce(&Path) + Send) -> RunEnd
             let _ending = ending;
             debuggers(&directory.path().join("socket"));
         });
-        run(machine, options, u64::MAX, &mut |_| Ok(false)).expect("a socket, and no restart")
+        let end = once(|command| run(machine, options, u64::MAX, command));
+        end.expect("a socket, and no restart")
     })
 }
 
@@ -112,7 +113,7 @@ fn a_user_ends_a_machine_that_waits_for_a_debugger() {
             is_over.recv_timeout(Duration::from_secs(30)) == Err(RecvTimeoutError::Timeout)
         });
         let options = options(&directory, true);
-        let end = run(&mut machine, options, u64::MAX, &mut |_| Ok(false));
+        let end = once(|command| run(&mut machine, options, u64::MAX, command));
         drop(over);
         assert_eq!(end.expect("a socket"), RunEnd::Quit);
         assert!(!late.join().expect("no panic"), "the user was not heard");

@@ -6,9 +6,10 @@ use super::super::history::History;
 use super::super::registers::features;
 use super::super::session::Session;
 use super::super::socket::Peer;
-use super::super::{serve, tape::Tape};
+use super::super::{Command, serve, tape::Tape};
 use crate::cpu::Model;
 use crate::engine::{Machine, RunEnd};
+use crate::run::status_of;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -33,13 +34,32 @@ pub(super) fn debug(
     tapes: Vec<Tape>,
     debugger: impl FnOnce(&mut Client) + Send,
 ) -> Option<RunEnd> {
+    debug_within(machine, tapes, u64::MAX, debugger)
+}
+
+/// The same with a limit of instructions.
+pub(super) fn debug_within(
+    machine: &mut Machine,
+    tapes: Vec<Tape>,
+    limit: u64,
+    debugger: impl FnOnce(&mut Client) + Send,
+) -> Option<RunEnd> {
     let (ours, theirs) = UnixStream::pair().expect("two sockets");
     ours.set_nonblocking(true).expect("a mode");
     thread::scope(|scope| {
         scope.spawn(move || debugger(&mut Client::of(theirs)));
         let mut history = History::new(tapes, None);
-        let mut session = Session::new(machine, &mut history, u64::MAX);
-        serve(&mut session, Peer::new(Box::new(ours)), &mut |_| Ok(false)).expect("no restart")
+        let mut session = Session::new(machine, &mut history, limit);
+        let peer = Peer::new(Box::new(ours));
+        once(|command| serve(&mut session, peer, command)).expect("no restart")
+    })
+}
+
+/// Does something with a command that boots nothing again.
+pub(super) fn once<T>(does: impl FnOnce(&mut Command<'_>) -> T) -> T {
+    does(&mut Command {
+        restart: &mut |_| Ok(false),
+        status: &|end| status_of(end, false, None),
     })
 }
 
@@ -114,7 +134,8 @@ impl Client {
                 && self.heard.len() >= end + 3
             {
                 let packet: Vec<u8> = self.heard.drain(..end + 3).collect();
-                self.say(b"+");
+                // After its last words the stub has hung up.
+                let _ = self.line.write_all(b"+");
                 return unfold(&packet[start + 1..end]);
             }
             let mut buffer = [0; 4096];

@@ -149,6 +149,21 @@ fn watchpoints_stop_before_the_access() {
 }
 
 #[test]
+fn no_more_memory_is_read_at_once_than_a_packet_has_room_for() {
+    let mut machine = machine(1);
+    debug(&mut machine, Vec::new(), |gdb| {
+        let told = gdb.ask("qSupported:swbreak+");
+        let size = told.split(['=', ';']).nth(1).expect("PacketSize");
+        let size = usize::from_str_radix(size, 16).expect("hexadecimal");
+        let most = size / 2;
+        assert_eq!(gdb.ask(&format!("m0,{most:x}")).len(), size);
+        for length in [most as u64 + 1, 4096, 1 << 40, u64::MAX] {
+            assert_eq!(gdb.ask(&format!("m0,{length:x}")), "E16", "{length:#x}");
+        }
+    });
+}
+
+#[test]
 fn memory_and_registers_are_written() {
     let mut machine = machine(2);
     debug(&mut machine, Vec::new(), |gdb| {
@@ -163,7 +178,7 @@ fn memory_and_registers_are_written() {
             gdb.ask(&format!("m{:x},8", 0x0d04_0000_0000_0000 | CODE)),
             words
         );
-        assert!(gdb.ask("mfffffffffffff000,2000").starts_with('E'));
+        assert_eq!(gdb.ask("mfffffffffffff900,800"), "E0e");
         assert!(
             gdb.ask(&format!("M{:x},2:0000", 0x9000_0000u64))
                 .starts_with('E')

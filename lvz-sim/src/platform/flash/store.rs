@@ -7,6 +7,7 @@
 //! it over that, so a killed run leaves a block erased or as it was. Only where its directory cannot
 //! be written to the file is written itself.
 
+use super::contents::Block;
 use super::geometry::{BLOCK, ERASED, FLASH_MAX};
 use crate::lock::{InUse, Use, lock};
 use crate::output;
@@ -78,15 +79,15 @@ impl Store {
         }
     }
 
-    /// Has the file hold `contents`, all of it at once.
-    pub(super) fn replace(&mut self, contents: &[u8]) -> io::Result<()> {
+    /// Has the file hold these blocks, all of them at once.
+    pub(super) fn replace(&mut self, blocks: &[Block]) -> io::Result<()> {
         let Some((path, file)) = &mut self.0 else {
             return Ok(());
         };
         match output::beside(path) {
-            Ok(new) => *file = replacement(path, new, contents)?,
+            Ok(new) => *file = replacement(path, new, blocks)?,
             // No new file can be there: the old one is written, which takes a while.
-            Err(_) => file.write_all_at(contents, 0)?,
+            Err(_) => write_blocks(file, blocks)?,
         }
         Ok(())
     }
@@ -101,8 +102,15 @@ impl Store {
     }
 }
 
-fn replacement(path: &Path, new: NamedTempFile, contents: &[u8]) -> io::Result<File> {
-    new.as_file().write_all_at(contents, 0)?;
+fn write_blocks(file: &File, blocks: &[Block]) -> io::Result<()> {
+    (0..)
+        .step_by(BLOCK)
+        .zip(blocks)
+        .try_for_each(|(offset, block)| file.write_all_at(block, offset))
+}
+
+fn replacement(path: &Path, new: NamedTempFile, blocks: &[Block]) -> io::Result<File> {
+    write_blocks(new.as_file(), blocks)?;
     // Nothing else can have it open yet.
     let _ = lock(new.as_file(), Use::Write);
     Ok(new.persist(path)?)

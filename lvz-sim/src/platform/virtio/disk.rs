@@ -12,6 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Bytes of a sector.
 pub(crate) const SECTOR: u64 = 512;
@@ -47,8 +48,9 @@ pub(crate) struct DiskState {
     changes: Changes,
 }
 
-/// Changed blocks by number; `None` is a block of zeros.
-type Changes = BTreeMap<u64, Option<Vec<u8>>>;
+/// Changed blocks by number; `None` is a block of zeros. A saved state shares the others until they
+/// are written again.
+type Changes = BTreeMap<u64, Option<Arc<[u8]>>>;
 
 /// A medium.
 #[derive(Debug)]
@@ -169,18 +171,19 @@ impl Disk {
             let at = offset + done as u64;
             let (number, start) = (at / BLOCK as u64, (at % BLOCK as u64) as usize);
             let count = (BLOCK - start).min(data.len() - done);
-            let mut block = match self.changes.remove(&number) {
+            let mut block: Arc<[u8]> = match self.changes.remove(&number) {
                 Some(Some(block)) => block,
-                Some(None) => vec![0; BLOCK],
+                Some(None) => Arc::new([0; BLOCK]),
                 None => {
-                    let mut block = vec![0; BLOCK];
+                    let mut block = [0; BLOCK];
                     if count < BLOCK {
                         self.read_file(number * BLOCK as u64, &mut block)?;
                     }
-                    block
+                    Arc::new(block)
                 }
             };
-            block[start..start + count].copy_from_slice(&data[done..done + count]);
+            let to = &mut Arc::make_mut(&mut block)[start..start + count];
+            to.copy_from_slice(&data[done..done + count]);
             self.changes.insert(number, Some(block));
             done += count;
         }
@@ -245,5 +248,67 @@ impl Disk {
         }
         self.changes = state.changes.clone();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCKS: u64 = 256;
+
+    fn volatile() -> (tempfile::NamedTempFile, Disk) {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let length = BLOCKS * BLOCK as u64;
+        file.as_file().set_len(length).expect("its length");
+        let disk = Disk::open(&DriveConfig {
+            path: file.path().to_owned(),
+            mode: DriveMode::Volatile,
+        });
+        (file, disk.expect("a drive"))
+    }
+
+    fn bytes_of(disk: &Disk) -> Vec<u8> {
+        let mut bytes = vec![0; BLOCKS as usize * BLOCK];
+        disk.read(0, &mut bytes).expect("a medium");
+        bytes
+    }
+
+    #[test]
+    fn states_share_the_blocks_that_did_not_change_between_them() {
+        let (_file, mut disk) = volatile();
+        for number in 0..BLOCKS {
+            disk.write(number * BLOCK as u64, &[1; BLOCK])
+                .expect("a write");
+        }
+        disk.zero(0, BLOCK as u64).expect("zeros");
+        let (first, before) = (disk.save(), bytes_of(&disk));
+        // Inside a block, over the end of one, and where there are zeros.
+        disk.write(3 * BLOCK as u64 + 5, &[2; 3]).expect("a write");
+        disk.write(6 * BLOCK as u64 - 1, &[2; 2]).expect("a write");
+        disk.write(0, &[2]).expect("a write");
+        let (second, after) = (disk.save(), bytes_of(&disk));
+        for (number, block) in &first.changes {
+            let now = &second.changes[number];
+            let shared = matches!((block, now), (Some(then), Some(now)) if Arc::ptr_eq(then, now));
+            assert_eq!(shared, ![0, 3, 5, 6].contains(number), "{number}");
+        }
+        disk.restore(&first).expect("its own state");
+        assert!(bytes_of(&disk) == before);
+        disk.restore(&second).expect("its own state");
+        assert!(bytes_of(&disk) == after && after != before);
+    }
+
+    #[test]
+    fn a_saved_state_is_written_as_bytes_with_their_number() {
+        let (_file, mut disk) = volatile();
+        disk.write(BLOCK as u64, &[7; BLOCK]).expect("a write");
+        disk.zero(0, BLOCK as u64).expect("zeros");
+        let written = postcard::to_stdvec(&disk.save()).expect("a state");
+        let unshared: BTreeMap<u64, Option<Vec<u8>>> =
+            BTreeMap::from([(0, None), (1, Some(vec![7; BLOCK]))]);
+        let expected = (DriveMode::Volatile, disk.sectors(), unshared);
+        assert_eq!(written, postcard::to_stdvec(&expected).expect("a state"));
+        assert_eq!(postcard::from_bytes(&written), Ok(disk.save()));
     }
 }
