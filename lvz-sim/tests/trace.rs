@@ -158,6 +158,38 @@ fn whole_lines() {
     assert_eq!(found.len(), WHOLE.lines().count());
 }
 
+/// Where lines of other traces come among those of instructions.
+#[test]
+fn exceptions_and_entries_have_their_places() {
+    let all = lines(&["--trace", "insn,exceptions,guest"]);
+    let is_instruction =
+        |line: &&String| line.split(' ').nth(4).is_some_and(|at| at.ends_with(':'));
+    let instructions: Vec<&str> = all
+        .iter()
+        .filter(is_instruction)
+        .map(String::as_str)
+        .collect();
+    assert!(WHOLE.lines().eq(instructions.iter().copied()));
+    let around = |what: &str, before: &str, behind: &str| {
+        let found = all.windows(3).filter(|lines| lines[1].contains(what));
+        let mut count = 0;
+        for lines in found {
+            assert!(lines[0].contains(before), "{lines:?}");
+            assert!(lines[2].contains(behind), "{lines:?}");
+            count += 1;
+        }
+        assert!(count > 0, "no {what}");
+    };
+    // Behind what raised it, and before the instruction that has the same number.
+    around(
+        "[25] cpu0 root plv3 SYS",
+        "[24] cpu0 root plv3",
+        "[25] cpu0 root plv0",
+    );
+    around(" HVC exit ", " hvcl ", " root plv0 0x202000: ");
+    around(" enters guest ", " root plv0 ", " ertn ");
+}
+
 /// The words of a line up to the address: number, CPU, mode, level, address.
 fn place(line: &str) -> (&str, &str, &str, u64) {
     let words: Vec<&str> = line.split([' ', ':']).collect();
