@@ -3,8 +3,8 @@
 //! Locks on files that a machine uses while it runs, which keep others from changing them: other
 //! simulators, and QEMU, whose locks these are (QEMU: block/file-posix.c, `raw_apply_lock_bytes`).
 //!
-//! A user of a file locks a byte for each thing that it does to it, and one for each that it wants
-//! nobody else to do. All locks are shared ones, and belong to the open file. Where the file
+//! A user of a file locks a byte for each thing that it does to it, and one for each that other
+//! users must not do. All locks are shared ones, and belong to the open file. Where the file
 //! system or the host has no such locks there are none.
 
 use std::fs::File;
@@ -47,8 +47,8 @@ mod linux {
     use nix::fcntl::{FcntlArg, fcntl};
     use std::fs::File;
 
-    /// The bytes of QEMU's `BLK_PERM_CONSISTENT_READ` and `BLK_PERM_WRITE`: locked by one who
-    /// does it, and by one who wants nobody else to.
+    /// The bytes of QEMU's `BLK_PERM_CONSISTENT_READ` and `BLK_PERM_WRITE`: locked by a user
+    /// that does it, and by one that rules it out for others.
     const READS: i64 = 100;
     const WRITES: i64 = 101;
     const NO_READS: i64 = 200;
