@@ -209,8 +209,8 @@ pub struct RunArgs {
     pub symbols: Vec<SymbolFile>,
 
     /// Write where the instructions of this run were executed to FILE, with - to standard
-    /// output, as folded stacks (what flame graphs are made of). It looks at a CPU where its turn ends: every 4096 instructions,
-    /// with one CPU every 100,000 at most
+    /// output, as folded stacks (what flame graphs are made of). It looks at a CPU where its turn
+    /// ends: every 4096 instructions, with one CPU every 100,000 at most
     #[arg(long, value_name = "FILE")]
     pub profile: Option<Output>,
 

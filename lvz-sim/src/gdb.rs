@@ -21,22 +21,23 @@ mod tests;
 mod touched;
 
 pub use socket::Address;
+pub(crate) use socket::Listener;
 pub(crate) use tape::{Tape, Taped};
 
 use crate::engine::{Machine, RunEnd};
-use anyhow::Result;
 use gdbstub::conn::Connection as _;
 use gdbstub::stub::state_machine::GdbStubStateMachine;
 use gdbstub::stub::{DisconnectReason, GdbStub, MultiThreadStopReason};
 use history::History;
 use session::{Event, Session};
-use socket::{Listener, Peer, Said};
+use socket::{Peer, Said};
 use std::time::{Duration, Instant};
 
 /// How a machine is debugged.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) address: Address,
+    /// Where debuggers come.
+    pub(crate) listener: Listener,
     /// Nothing runs before a debugger is there.
     pub(crate) wait: bool,
     /// The consoles' records.
@@ -47,24 +48,21 @@ pub(crate) struct Options {
 
 /// What the command that runs a machine does at the end of the run.
 pub(crate) struct Command<'a> {
-    /// Boots the machine again after a reset; whether there is something to boot.
-    pub(crate) restart: &'a mut dyn FnMut(&mut Machine) -> Result<bool>,
+    /// Boots the machine again after a reset; whether it could.
+    pub(crate) restart: &'a mut dyn FnMut(&mut Machine) -> bool,
     /// The exit status of a run that has ended so.
     pub(crate) status: &'a dyn Fn(RunEnd) -> u8,
 }
 
 /// Runs `machine` as [`Machine::run`] does, with debuggers that come and go. A machine that is
 /// idle for ever waits for a debugger.
-///
-/// # Errors
-/// The address is no place to wait at, or the machine cannot be booted again.
 pub(crate) fn run(
     machine: &mut Machine,
     options: Options,
     limit: u64,
     command: &mut Command<'_>,
-) -> Result<RunEnd> {
-    let listener = Listener::open(&options.address)?;
+) -> RunEnd {
+    let listener = options.listener;
     crate::say!(
         "lvz-sim: for a debugger: target remote {}",
         listener.address()
@@ -74,18 +72,18 @@ pub(crate) fn run(
     loop {
         if std::mem::take(&mut wait) {
             if !listener.wait(&mut || stays(machine)) {
-                return Ok(RunEnd::Quit);
+                return RunEnd::Quit;
             }
         } else {
             match alone(machine, &listener, limit) {
                 RunEnd::Halted => {}
-                RunEnd::Reset if (command.restart)(machine)? => continue,
+                RunEnd::Reset if (command.restart)(machine) => continue,
                 RunEnd::Stuck => {
                     crate::say!("lvz-sim: {}: it waits for a debugger", RunEnd::STUCK);
                     wait = true;
                     continue;
                 }
-                end => return Ok(end),
+                end => return end,
             }
         }
         let Ok(peer) = listener.accept() else {
@@ -95,8 +93,8 @@ pub(crate) fn run(
         if let Some(reason) = session.history.refused() {
             crate::say!("lvz-sim: no debugging backwards: {reason}");
         }
-        if let Some(end) = serve(&mut session, peer, command)? {
-            return Ok(end);
+        if let Some(end) = serve(&mut session, peer, command) {
+            return end;
         }
     }
 }
@@ -115,11 +113,10 @@ pub fn hear(machine: &mut Machine, bytes: &[u8]) {
     let mut session = Session::new(machine, &mut history, u64::MAX);
     let peer = Peer::new(Box::new(Said::new(bytes)));
     let mut command = Command {
-        restart: &mut |_| Ok(false),
+        restart: &mut |_| false,
         status: &|_| 0,
     };
-    // Only `restart` fails.
-    let _ = serve(&mut session, peer, &mut command);
+    serve(&mut session, peer, &mut command);
 }
 
 /// Runs the machine until it ends or a debugger comes.
@@ -135,11 +132,7 @@ fn alone(machine: &mut Machine, listener: &Listener, limit: u64) -> RunEnd {
 }
 
 /// Serves one debugger until it leaves, or the run ends.
-fn serve(
-    session: &mut Session<'_>,
-    peer: Peer<'_>,
-    command: &mut Command<'_>,
-) -> Result<Option<RunEnd>> {
+fn serve(session: &mut Session<'_>, peer: Peer<'_>, command: &mut Command<'_>) -> Option<RunEnd> {
     let mut next = GdbStub::new(peer).run_state_machine(session);
     let mut end = None;
     loop {
@@ -147,14 +140,14 @@ fn serve(
             Ok(state) => state,
             Err(error) => {
                 lost(&error);
-                return Ok(end);
+                return end;
             }
         };
         next = match state {
             GdbStubStateMachine::Idle(mut idle) => {
                 match idle.borrow_conn().next(&mut || stays(session.machine)) {
                     Some(byte) => idle.incoming_data(session, byte),
-                    None => return Ok(session.left()),
+                    None => return session.left(),
                 }
             }
             GdbStubStateMachine::Running(mut running) => {
@@ -164,10 +157,10 @@ fn serve(
                     Event::Spoken => {
                         match running.borrow_conn().next(&mut || stays(session.machine)) {
                             Some(byte) => running.incoming_data(session, byte),
-                            None => return Ok(session.left()),
+                            None => return session.left(),
                         }
                     }
-                    Event::Ended(RunEnd::Reset) if (command.restart)(session.machine)? => {
+                    Event::Ended(RunEnd::Reset) if (command.restart)(session.machine) => {
                         session.history.begin(session.machine);
                         Ok(running.into())
                     }
@@ -185,13 +178,13 @@ fn serve(
             GdbStubStateMachine::Disconnected(mut gone) => {
                 let reason = gone.get_reason();
                 take_leave(gone.borrow_conn(), reason, command);
-                return Ok(match reason {
+                return match reason {
                     DisconnectReason::Kill => Some(RunEnd::Quit),
                     DisconnectReason::Disconnect => None,
                     DisconnectReason::TargetExited(_) | DisconnectReason::TargetTerminated(_) => {
                         end
                     }
-                });
+                };
             }
         };
     }

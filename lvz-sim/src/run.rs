@@ -13,7 +13,7 @@ mod status;
 use crate::boot::{self, BootConfig, BootError, ImageError, LoadFile};
 use crate::cli::RunArgs;
 use crate::engine::{Machine, RunEnd};
-use crate::gdb::{self, Options, Tape};
+use crate::gdb::{self, Listener, Options, Tape};
 use crate::map::UARTS;
 use crate::one_line::one_line;
 use crate::output::Output;
@@ -32,7 +32,7 @@ const FAILED: u8 = 2;
 /// Runs a machine; returns the exit status.
 ///
 /// # Errors
-/// Anything that keeps the machine from being set up, or from going on after a reset.
+/// Anything that keeps the machine from being set up.
 pub fn run(args: &RunArgs) -> Result<u8> {
     if !args.has_start() {
         bail!("nothing to run: give it --kernel, --load, --firmware or --snapshot-in");
@@ -58,6 +58,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     }
     observe::prepare(&mut machine, args)?;
     observe::choose_engine(&mut machine, args)?;
+    let debugger = debugger(args, tapes.as_ref())?;
     build::connect(&mut machine, args, tapes.as_ref(), signals.leaving())?;
     if args.wall_clock {
         machine.use_wall_clock();
@@ -66,7 +67,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     machine.bus.platform.end_on(signals.leaving().asked());
     let started = Instant::now();
     let before = machine.instructions();
-    let end = until_end(&mut machine, args, tapes, boot.as_ref(), &signals)?;
+    let (end, rebooted) = until_end(&mut machine, args, debugger, boot.as_ref(), &signals);
     let seconds = started.elapsed().as_secs_f64();
     machine.bus.platform.advance(machine.time());
     let saved = match (end, &args.snapshot_out) {
@@ -75,18 +76,18 @@ pub fn run(args: &RunArgs) -> Result<u8> {
     };
     let hash = args.hash.then(|| machine.state_hash());
     let results = Results::of(machine, end, seconds, before, hash);
-    let written = [saved].into_iter().chain(results.write(args));
-    let lost = written.map(said).filter(|complete| !complete).count();
+    let done = [rebooted, saved].into_iter().chain(results.write(args));
+    let failed = done.map(said).filter(|done| !done).count();
     let status = results.status(args, signals.last());
-    Ok(if lost == 0 { status } else { FAILED })
+    Ok(if failed == 0 { status } else { FAILED })
 }
 
-/// Says what is wrong with a result; whether nothing is.
-fn said(written: Result<()>) -> bool {
-    if let Err(error) = &written {
+/// Says what has failed; whether nothing has.
+fn said(done: Result<()>) -> bool {
+    if let Err(error) = &done {
         crate::say!("lvz-sim: {}", one_line(error.as_ref()));
     }
-    written.is_ok()
+    done.is_ok()
 }
 
 /// Boots the machine, and says what is odd about it.
@@ -164,42 +165,52 @@ fn dump_tree(machine: &Machine, boot: &BootConfig, output: &Output) -> Result<()
         .map_err(|error| files::failure(files::TREE, output, error))
 }
 
-/// Runs the machine to its end, and over resets if there is something to boot again.
+/// Runs the machine to its end, and over resets if there is something to boot again; then what
+/// kept it from that.
 fn until_end(
     machine: &mut Machine,
     args: &RunArgs,
-    tapes: Option<[Tape; UARTS]>,
+    debugger: Option<Options>,
     boot: Option<&BootConfig>,
     signals: &Signals,
-) -> Result<RunEnd> {
+) -> (RunEnd, Result<()>) {
     let limit = args.max_instructions.unwrap_or(u64::MAX);
+    let mut rebooted = Ok(());
     let mut restart = |machine: &mut Machine| {
         let Some(boot) = boot else {
-            return Ok(false);
+            return false;
         };
         machine.reset();
-        start(machine, boot)?;
-        Ok(true)
+        rebooted = start(machine, boot).map(|_| ()).map_err(advised);
+        rebooted.is_ok()
     };
-    if let Some(options) = debugger(args, tapes) {
-        let status = |end| status_of(end, args.snapshot_out.is_some(), signals.last());
-        let mut command = gdb::Command {
-            restart: &mut restart,
-            status: &status,
-        };
-        return gdb::run(machine, options, limit, &mut command);
-    }
-    loop {
-        match machine.run(limit) {
-            RunEnd::Reset if restart(machine)? => {}
-            end => return Ok(end),
+    let end = match debugger {
+        Some(options) => {
+            let status = |end| status_of(end, args.snapshot_out.is_some(), signals.last());
+            let mut command = gdb::Command {
+                restart: &mut restart,
+                status: &status,
+            };
+            gdb::run(machine, options, limit, &mut command)
         }
-    }
+        None => loop {
+            match machine.run(limit) {
+                RunEnd::Reset if restart(machine) => {}
+                end => break end,
+            }
+        },
+    };
+    (end, rebooted)
 }
 
 /// How the machine is debugged, if it is.
-fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
-    let (address, tapes) = (args.gdb.clone()?, tapes?);
+///
+/// # Errors
+/// The address is no place to wait at.
+fn debugger(args: &RunArgs, tapes: Option<&[Tape; UARTS]>) -> Result<Option<Options>> {
+    let (Some(address), Some(tapes)) = (&args.gdb, tapes) else {
+        return Ok(None);
+    };
     let writable = |drive: &DriveConfig| drive.mode == DriveMode::ReadWrite;
     let no_history = if args.wall_clock {
         Some("with --wall-clock a run does not repeat")
@@ -216,12 +227,12 @@ fn debugger(args: &RunArgs, tapes: Option<[Tape; UARTS]>) -> Option<Options> {
     } else {
         None
     };
-    Some(Options {
-        address,
+    Ok(Some(Options {
+        listener: Listener::open(address)?,
         wait: args.gdb_wait,
-        tapes: tapes.into(),
+        tapes: tapes.to_vec(),
         no_history: no_history.map(str::to_owned),
-    })
+    }))
 }
 
 /// Puts the kernel into memory and the CPUs at its entry; returns the device tree.

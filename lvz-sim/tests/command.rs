@@ -5,8 +5,11 @@
 #![allow(clippy::expect_used)]
 
 mod program;
+mod running;
 
 use program::*;
+use running::Running;
+use rustix::process::Signal;
 use std::path::Path;
 #[cfg(target_os = "linux")]
 use std::process::{ChildStdout, Stdio};
@@ -313,10 +316,8 @@ fn a_parent_that_has_ended_is_found_out() {
 }
 
 /// With a debugger that may come it does not end by itself.
-#[cfg(target_os = "linux")]
 #[test]
 fn a_machine_that_is_idle_for_ever_waits_for_a_debugger_until_a_signal() {
-    use rustix::process::{Pid, Signal, kill_process};
     use std::io::{BufRead as _, BufReader};
     let program = Program::new(&[IDLE, B_SELF]);
     let alone = program.run("@0x200000", &[]);
@@ -326,31 +327,21 @@ fn a_machine_that_is_idle_for_ever_waits_for_a_debugger_until_a_signal() {
     let socket = program.path("gdb");
     let socket_name = socket.to_str().expect("a path of text");
     for signal in [Signal::TERM, Signal::INT] {
-        let mut command = Command::new(SIMULATOR);
-        let command = program.arguments(&mut command, "@0x200000", &["--gdb", socket_name]);
-        let spawned = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut simulator = spawned.expect("the simulator");
-        let errors = BufReader::new(simulator.stderr.take().expect("its errors"));
+        let mut simulator = Running::of(&program, &["--gdb", socket_name]);
+        let errors = BufReader::new(simulator.0.stderr.take().expect("its errors"));
         let mut lines = errors.lines().map(|line| line.expect("a line of text"));
         let waits = "every CPU is idle and nothing will ever wake one: it waits for a debugger";
         assert!(lines.any(|line| line.contains(waits)), "it does not wait");
-        kill_process(Pid::from_child(&simulator), signal).expect("a process");
+        simulator.signal(signal);
         let said = format!("stopped by signal {}", signal.as_raw());
         assert!(lines.any(|line| line.contains(&said)), "not {said}");
-        let ended = simulator.wait().expect("its end");
-        assert_eq!(ended.code(), Some(128 + signal.as_raw()));
+        assert_eq!(simulator.ends(), Some(128 + signal.as_raw()));
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_a_run_with_its_figures() {
-    use rustix::process::{Pid, Signal, kill_process};
-    use std::io::{BufRead as _, BufReader, Read as _};
+    use std::io::{BufRead as _, BufReader};
     let program = endless();
     let stats = program.path("stats.json");
     let stats_name = stats.to_str().expect("a path of text");
@@ -362,28 +353,19 @@ fn a_signal_ends_a_run_with_its_figures() {
         (&[], Signal::INT, 128 + 2),
         (&waits, Signal::TERM, 128 + 15),
     ] {
-        let mut command = Command::new(SIMULATOR);
-        let command = program.arguments(&mut command, "@0x200000", arguments);
-        let spawned = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut simulator = spawned.expect("the simulator");
-        let mut errors = BufReader::new(simulator.stderr.take().expect("its errors"));
+        let mut simulator = Running::of(&program, arguments);
+        let mut errors = BufReader::new(simulator.0.stderr.take().expect("its errors"));
         let mut line = String::new();
         // It runs, or waits for the debugger.
         if arguments.contains(&"--gdb-wait") {
             errors.read_line(&mut line).expect("a line");
         } else {
-            let output = simulator.stdout.as_mut().expect("its output");
-            output.read_exact(&mut [0]).expect("a letter");
+            simulator.says_a_letter();
         }
-        kill_process(Pid::from_child(&simulator), signal).expect("a process");
+        simulator.signal(signal);
         line.clear();
         errors.read_line(&mut line).expect("a line");
-        let ended = simulator.wait().expect("its end");
-        assert_eq!(ended.code(), Some(status), "{line}");
+        assert_eq!(simulator.ends(), Some(status), "{line}");
         let said = format!("stopped by signal {}", status - 128);
         assert!(line.contains(&said), "{line}");
     }

@@ -5,17 +5,17 @@
 #![allow(clippy::expect_used)]
 
 mod program;
+mod running;
 
 use program::*;
+use running::{PATIENCE, Running};
+use rustix::process::Signal;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// How long a test waits for what comes at once.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Sends a line to the second serial port, and powers off.
 fn second_port() -> Program {
@@ -53,42 +53,6 @@ fn names(program: &Program) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// A simulator, which is killed if the test ends before it does.
-struct Running(Child);
-
-impl Running {
-    fn of(program: &Program, arguments: &[&str]) -> Self {
-        let mut command = Command::new(SIMULATOR);
-        let command = program.arguments(&mut command, "@0x200000", arguments);
-        let spawned = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        Self(spawned.expect("the simulator"))
-    }
-
-    /// The exit status, if it ends in time.
-    fn ends(&mut self, limit: Duration) -> Option<i32> {
-        let until = Instant::now() + limit;
-        while Instant::now() < until {
-            if let Some(status) = self.0.try_wait().expect("a child") {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        None
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -272,7 +236,6 @@ fn output_of_the_second_port_that_is_lost_is_said_once() {
 
 #[test]
 fn a_signal_ends_a_run_whose_output_nothing_reads() {
-    use rustix::process::{Pid, Signal, kill_process};
     // Lines, for ever.
     let program = Program::new(&[
         lu12i_w(T0, 0x1fe00),
@@ -298,8 +261,8 @@ fn a_signal_ends_a_run_whose_output_nothing_reads() {
         }
         assert!(Instant::now() < until, "the pipe never fills");
     }
-    kill_process(Pid::from_child(&simulator.0), Signal::TERM).expect("a process");
-    assert_eq!(simulator.ends(Duration::from_secs(5)), Some(128 + 15));
+    simulator.signal(Signal::TERM);
+    assert_eq!(simulator.ends(), Some(128 + 15));
     let figures = fs::read_to_string(&stats).expect("figures");
     assert!(figures.contains("\"instructions\""), "{figures}");
 }
@@ -315,9 +278,7 @@ fn a_drive_that_is_written_has_one_user() {
     let all = [disk, &read_only, &volatile];
     for first in all {
         let mut holder = Running::of(&program, &["--drive", first]);
-        let output = holder.0.stdout.as_mut().expect("its output");
-        // It runs.
-        output.read_exact(&mut [0]).expect("a letter");
+        holder.says_a_letter();
         for second in all {
             let arguments = ["--drive", second, "--max-instructions", "1k"];
             if first == disk || second == disk {
@@ -382,4 +343,77 @@ fn a_device_tree_with_other_memory_is_said() {
     assert_eq!(other.status.code(), Some(0), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("64 MiB") && said.contains("32 MiB"), "{said}");
+}
+
+fn ld_bu(rd: u32, rj: u32, imm: u32) -> u32 {
+    0x2a00_0000 | imm << 10 | rj << 5 | rd
+}
+
+fn andi(rd: u32, rj: u32, imm: u32) -> u32 {
+    0x0340_0000 | imm << 10 | rj << 5 | rd
+}
+
+/// `beqz`, two instructions back.
+fn beqz_back(rj: u32) -> u32 {
+    0x43ff_f81f | rj << 5
+}
+
+/// Says a letter, waits for one, and asks for a reset.
+fn resetting() -> Program {
+    Program::new(&[
+        lu12i_w(T0, 0x1fe00),
+        ori(T0, T0, 0x1e0),
+        addi_w(T1, ZERO, u32::from(b'x')),
+        st_b(T1, T0, 0),
+        // Until LSR has DR.
+        ld_bu(T1, T0, 5),
+        andi(T1, T1, 1),
+        beqz_back(T1),
+        lu12i_w(T0, 0x100e0),
+        ori(T0, T0, 0x1c),
+        addi_w(T1, ZERO, 0x42),
+        st_b(T1, T0, 2),
+        B_SELF,
+    ])
+}
+
+#[test]
+fn a_machine_that_cannot_boot_again_leaves_its_results() {
+    let program = resetting();
+    let [stats, socket] = ["stats", "socket"].map(|name| program.path(name));
+    let socket = text(&socket);
+    for debugged in [&[][..], &["--gdb", socket]] {
+        let initrd = program.path("initrd");
+        fs::write(&initrd, "soon gone").expect("a file");
+        let arguments = [
+            &["--stats", text(&stats), "--initrd", text(&initrd)],
+            debugged,
+        ]
+        .concat();
+        let mut simulator = Running::with_input(&program, &arguments, Stdio::piped());
+        simulator.says_a_letter();
+        fs::remove_file(&initrd).expect("a file to remove");
+        let input = simulator.0.stdin.as_mut().expect("its input");
+        input.write_all(b"y").expect("an open input");
+        assert_eq!(simulator.ends(), Some(2));
+        let mut said = String::new();
+        let mut errors = simulator.0.stderr.take().expect("its errors");
+        errors.read_to_string(&mut said).expect("text");
+        assert!(said.contains(text(&initrd)), "{said}");
+        assert!(said.contains("asked for a reset"), "{said}");
+        let figures = fs::read_to_string(&stats).expect("figures");
+        assert!(figures.contains("\"instructions\""), "{figures}");
+        fs::remove_file(&stats).expect("a file to remove");
+    }
+}
+
+#[test]
+fn nothing_is_emptied_for_a_debugger_that_cannot_come() {
+    let program = second_port();
+    let log = program.path("log");
+    fs::write(&log, "kept").expect("a log");
+    let place = program.path("no/socket");
+    let arguments = ["--serial1", text(&log), "--gdb", text(&place)];
+    program.refused(&arguments, &[text(&place), "cannot wait for a debugger"]);
+    assert_eq!(fs::read(&log).expect("a log"), b"kept");
 }

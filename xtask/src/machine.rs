@@ -503,7 +503,8 @@ impl Machine {
         let (mut reader, writer) = std::io::pipe()?;
         let started = Instant::now();
         let mut child = command
-            .stdin(Stdio::null())
+            // Open, and silent: lvz-sim holds back a line without an end if no input can come.
+            .stdin(Stdio::piped())
             .stdout(writer)
             .stderr(Stdio::null())
             .spawn()

@@ -62,20 +62,22 @@ impl fmt::Display for Address {
     }
 }
 
+#[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener, PathBuf),
 }
 
 /// A socket at which debuggers come.
-pub(super) struct Listener(Socket);
+#[derive(Debug)]
+pub(crate) struct Listener(Socket);
 
 impl Listener {
     /// Opens it.
     ///
     /// # Errors
     /// The address is in use or not this computer's.
-    pub(super) fn open(address: &Address) -> Result<Self> {
+    pub(crate) fn open(address: &Address) -> Result<Self> {
         let failed = || format!("cannot wait for a debugger at '{address}'");
         Ok(Self(match address {
             Address::Tcp(address) => {

@@ -6,7 +6,7 @@ use super::client::{Client, once, register};
 use super::machines::{CODE, idle_for_ever, left_by_its_user, machine};
 use crate::cpu::Model;
 use crate::engine::{Machine, RunEnd};
-use crate::gdb::{Address, Options, run};
+use crate::gdb::{Address, Listener, Options, run};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +25,9 @@ impl Drop for Ending {
 }
 
 fn options(directory: &TempDir, wait: bool) -> Options {
+    let address = Address::Unix(directory.path().join("socket"));
     Options {
-        address: Address::Unix(directory.path().join("socket")),
+        listener: Listener::open(&address).expect("a socket"),
         wait,
         tapes: Vec::new(),
         no_history: None,
@@ -45,8 +46,7 @@ fn served(machine: &mut Machine, debuggers: impl FnOnce(&Path) + Send) -> RunEnd
             let _ending = ending;
             debuggers(&directory.path().join("socket"));
         });
-        let end = once(|command| run(machine, options, u64::MAX, command));
-        end.expect("a socket, and no restart")
+        once(|command| run(machine, options, u64::MAX, command))
     })
 }
 
@@ -115,7 +115,7 @@ fn a_user_ends_a_machine_that_waits_for_a_debugger() {
         let options = options(&directory, true);
         let end = once(|command| run(&mut machine, options, u64::MAX, command));
         drop(over);
-        assert_eq!(end.expect("a socket"), RunEnd::Quit);
+        assert_eq!(end, RunEnd::Quit);
         assert!(!late.join().expect("no panic"), "the user was not heard");
     });
 }
