@@ -25,7 +25,7 @@ const ROUNDS: u32 = 160;
 /// Seconds of each phase of a run, by name.
 type Phases = BTreeMap<String, f64>;
 
-/// The phase up to a shell's prompt on the console: the guest's checks of itself are in it.
+/// The phase up to a shell's prompt on the console.
 const PROMPT: &str = "shell-prompt";
 const PROMPT_TEXT: &str = "~ # ";
 
